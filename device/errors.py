@@ -1,0 +1,43 @@
+"""Every error that Auricle raises on purpose, each also the builtin that people would catch.
+
+    AuricleError
+    ├── ConfigError      (ValueError)    a setting that does not hold
+    ├── SpecError        (ValueError)    a feature specification that makes no numbers
+    ├── BundleError      (ValueError)    a model file that must not be trusted
+    ├── ClassifierError  (RuntimeError)  a network that fails, or answers nonsense, while it listens
+    ├── RecordingError   (ValueError)    a file that holds no usable sound
+    └── MissingExtraError (ImportError)  a library that one of the extras would install
+
+A message says what, which value, and what would work, in one sentence: the command line prints
+it as it is and leaves with exit code 2.
+"""
+
+from __future__ import annotations
+
+
+class AuricleError(Exception):
+    """The root: what the command line turns into one line on stderr and exit code 2."""
+
+
+class ConfigError(AuricleError, ValueError):
+    """A configuration file, profile or option says something that cannot be."""
+
+
+class SpecError(AuricleError, ValueError):
+    """A feature specification contradicts itself."""
+
+
+class BundleError(AuricleError, ValueError):
+    """A model bundle is damaged, forged, or does not reproduce its golden numbers here."""
+
+
+class ClassifierError(AuricleError, RuntimeError):
+    """A network could not be run, or gave a score that is not a finite number."""
+
+
+class RecordingError(AuricleError, ValueError):
+    """A recording is empty, corrupt, unreadable, or shorter than its header declares."""
+
+
+class MissingExtraError(AuricleError, ImportError):
+    """A library is not installed; the message names the extra that brings it."""

@@ -1,0 +1,1 @@
+"""From samples to few, trustworthy events; start reading at `listener`."""

@@ -1,0 +1,165 @@
+"""What flows through Auricle, in the order in which it flows.
+
+Frozen and slotted; units stand in the names. A class that holds an array compares by identity
+(`eq=False`). The only clock is the sample index: all `_s` values are seconds since the first sample
+of the stream. Knows nothing of files, devices, threads or clocks.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+Phase = Literal["begin", "reopen", "end"]
+Priority = Literal["high", "medium", "low"]
+Role = Literal["alarm", "info", "reject"]
+LabelState = Literal["off", "pending", "on", "holding"]
+FaultKind = Literal["silence", "stuck", "dc", "repeated", "floor", "clipping", "gap", "classifier"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class AudioBlock:
+    """Some consecutive samples of one stream, at capture rate.
+
+    Attributes:
+        samples: float32 (n,), mono, in [-1, 1]; n may be any number from 1 on.
+        sample_rate_hz: capture rate, constant between gaps.
+        start_sample: index of the first sample since the stream began, at capture rate; missing
+            samples are counted, so that it is also a time.
+        after_gap: samples are missing between the previous block and this one.
+    """
+
+    samples: npt.NDArray[np.float32]
+    sample_rate_hz: int
+    start_sample: int
+    after_gap: bool = False
+
+    @property
+    def end_sample(self) -> int:
+        """Index one past the last sample."""
+        return self.start_sample + len(self.samples)
+
+
+@dataclass(frozen=True, slots=True)
+class NoAudio:
+    """The source is alive but hears nothing: why, and since which second of the stream."""
+
+    reason: str
+    since_s: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Window:
+    """Exactly one window of sound at a model's rate.
+
+    Attributes:
+        samples: float32 (window_samples,).
+        start_sample: index of its first sample at the model's rate, since its segment began.
+        start_s: where it starts in the stream.
+        end_s: where it ends in the stream (for a file shorter than a window: the file's end).
+        first_frame: index of its first feature frame since its segment began; None for a window
+            that is not cut from the stream as it stands (a short file, repeated to fill it).
+    """
+
+    samples: npt.NDArray[np.float32]
+    start_sample: int
+    start_s: float
+    end_s: float
+    first_frame: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """What one model gave for one window: a probability in [0, 1] for each of its labels."""
+
+    model: str
+    probabilities: dict[str, float]
+    start_s: float
+    end_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What was decided about one label in one window, and by which rule: what `--explain` prints.
+
+    Attributes:
+        model: name of the model.
+        label: one of its labels.
+        state: of the label after this window.
+        rule: the sentence that says why.
+        score: the window's probability for the label.
+        start_s: start of the window.
+        end_s: end of the window.
+    """
+
+    model: str
+    label: str
+    state: LabelState
+    rule: str
+    score: float
+    start_s: float
+    end_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """A change that people or programs are told about.
+
+    Attributes:
+        event_id: `<stream_id>-<model>-<label>-<n>`, the same in all phases of one event.
+        seq: orders the phases of one event, from 0.
+        model: name of the model.
+        label: what was heard.
+        phase: begin, reopen (an onset within the cooldown) or end.
+        score: the highest probability since the event began.
+        start_s: start of the first window counted.
+        end_s: end of the last window at or above the off threshold; None at begin and reopen.
+        decided_s: end of the window that decided.
+        reason: the rule that decided, or at an end why it ended.
+        windows: (start_s, probability) of the windows that decided, oldest first.
+    """
+
+    event_id: str
+    seq: int
+    model: str
+    label: str
+    phase: Phase
+    score: float
+    start_s: float
+    end_s: float | None
+    decided_s: float
+    reason: str
+    windows: tuple[tuple[float, float], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """Something that keeps Auricle from hearing; it begins (`begins`) or is over.
+
+    Attributes:
+        kind: what is wrong.
+        begins: True where it begins, False where it ends.
+        since_s: where it began in the stream.
+        at_s: where this was noticed.
+        detail: one sentence with the figure that was measured.
+    """
+
+    kind: FaultKind
+    begins: bool
+    since_s: float
+    at_s: float
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What one push gave, each list in stream order."""
+
+    scores: list[Scores] = field(default_factory=list)
+    decisions: list[Decision] = field(default_factory=list)
+    events: list[Event] = field(default_factory=list)
+    faults: list[Fault] = field(default_factory=list)

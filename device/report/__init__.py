@@ -1,0 +1,1 @@
+"""What a developer looks at after a replay."""

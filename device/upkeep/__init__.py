@@ -1,0 +1,1 @@
+"""What a person looks at, and what keeps an installation sound."""

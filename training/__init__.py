@@ -1,0 +1,1 @@
+"""From real recordings to a trained network, on a desktop."""
