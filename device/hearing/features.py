@@ -523,7 +523,7 @@ def _cached_dct(spec: FeatureSpec) -> Float64:
 
 def _cepstra(spec: FeatureSpec, dct: Float64, mel: Float32) -> Float32:
     """(n, n_mels [+ 1]) -> (n, n_mfcc); a plain sum of products, so that a row's bits are its own."""
-    cepstra = np.einsum("nm,cm->nc", mel[:, : spec.n_mels].astype(np.float64), dct)
+    cepstra: Float64 = np.einsum("nm,cm->nc", mel[:, : spec.n_mels].astype(np.float64), dct)
     if spec.energy:
         cepstra[:, 0] = mel[:, -1]
     return cepstra.astype(np.float32)

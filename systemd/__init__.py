@@ -1,0 +1,1 @@
+"""Unit files, laid down by the installer; holds no code."""
