@@ -1,0 +1,79 @@
+"""What every reader gives, and how its samples are had.
+
+Knows nothing of any collection's layout, of splits, or of what a label is good for.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from device.errors import MissingExtraError, RecordingError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class AnnotatedSpan:
+    """A stretch of a recording that somebody annotated: `start_s` <= `end_s`, from the file's start."""
+
+    start_s: float
+    end_s: float
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class AnnotatedRecording:
+    """One file of a published collection and what is known of it before anybody listens.
+
+    Attributes:
+        file: the audio, as it can be opened.
+        set: the collection's short name.
+        labels: what the collection says of the whole file, the most general first.
+        subject: whom or what a split must keep together (infant, speaker, source); empty where unknown.
+        session: the sitting it was recorded in; empty where unknown.
+        official_split: the part its publishers put it in; empty where they made none.
+        sample_rate_hz: as stored or, where the collection says so, as recorded.
+        duration_s: length of the file.
+        events: annotated spans, in the order the collection lists them; empty where there are none.
+        note: what else the collection says of it, as free text.
+    """
+
+    file: Path
+    set: str
+    labels: tuple[str, ...]
+    subject: str
+    session: str
+    official_split: str
+    sample_rate_hz: int
+    duration_s: float
+    events: tuple[AnnotatedSpan, ...]
+    note: str
+
+
+def load_audio(recording: AnnotatedRecording, sample_rate_hz: int) -> npt.NDArray[np.float32]:
+    """Samples of a recording, its channels averaged: float32 (n,) at `sample_rate_hz`, about [-1, 1].
+
+    Lossy codecs and resampling may overshoot full scale by a little; nothing is clipped here.
+
+    Raises:
+        RecordingError: the file is missing, no audio, or empty.
+        MissingExtraError: soundfile or soxr is not installed.
+    """
+    try:
+        import soundfile
+        import soxr
+    except ImportError as error:
+        raise MissingExtraError("Reading recordings needs soundfile and soxr: install auricle[training].") from error
+    try:
+        samples, stored_rate_hz = soundfile.read(recording.file, dtype="float32", always_2d=True)
+    except (OSError, soundfile.LibsndfileError) as error:
+        raise RecordingError(f"{recording.file} cannot be read as audio ({error}): restore it or drop it.") from error
+    if not len(samples):
+        raise RecordingError(f"{recording.file} holds no samples: restore it or drop it from the collection.")
+    mono = samples.mean(axis=1, dtype=np.float32)
+    return np.ascontiguousarray(soxr.resample(mono, stored_rate_hz, sample_rate_hz), dtype=np.float32)
