@@ -1,0 +1,86 @@
+"""Events told in phases, folded into the spans of time that a label track or a picture shows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from device.messages import Event
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """One stretch of sound in which a label was heard.
+
+    Attributes:
+        event_id: of the event it belongs to; an event that was reopened has several spans.
+        model: name of the model.
+        label: what was heard.
+        start_s: start of the first window counted.
+        end_s: end of the last window that kept it up.
+        decided_s: end of the window that decided its beginning.
+        score: the highest probability told.
+        opened_by: the rule that began it.
+        closed_by: why it ended; None where it was still open when the sound ended.
+    """
+
+    event_id: str
+    model: str
+    label: str
+    start_s: float
+    end_s: float
+    decided_s: float
+    score: float
+    opened_by: str
+    closed_by: str | None
+
+
+def fold(events: Iterable[Event], duration_s: float) -> list[Span]:
+    """Spans of `events`, by start; what is still open ends at `duration_s`.
+
+    A reopening that reaches back into the span before it goes on with it instead of overlapping it.
+    """
+    spans: list[Span] = []
+    open_at: dict[str, int] = {}
+    last_of: dict[str, int] = {}
+    for event in events:
+        if event.phase == "end":
+            index = open_at.pop(event.event_id, None)
+            if index is not None:
+                spans[index] = _closed(spans[index], event)
+            continue
+        before = last_of.get(event.event_id)
+        if before is None or event.start_s > spans[before].end_s:
+            before = len(spans)
+            spans.append(_opened(event, duration_s))
+        else:
+            spans[before] = replace(spans[before], end_s=max(duration_s, event.start_s), closed_by=None)
+        open_at[event.event_id] = last_of[event.event_id] = before
+    return sorted(spans, key=lambda span: (span.start_s, span.end_s, span.model, span.label))
+
+
+def _opened(event: Event, duration_s: float) -> Span:
+    return Span(
+        event_id=event.event_id,
+        model=event.model,
+        label=event.label,
+        start_s=event.start_s,
+        end_s=max(duration_s, event.start_s),
+        decided_s=event.decided_s,
+        score=event.score,
+        opened_by=event.reason,
+        closed_by=None,
+    )
+
+
+def _closed(span: Span, event: Event) -> Span:
+    end_s = event.decided_s if event.end_s is None else event.end_s
+    return replace(
+        span,
+        end_s=max(end_s, span.start_s),
+        score=max(span.score, event.score),
+        closed_by=event.reason,
+    )
