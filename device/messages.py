@@ -61,15 +61,15 @@ class Window:
         start_sample: index of its first sample at the model's rate, since its segment began.
         start_s: where it starts in the stream.
         end_s: where it ends in the stream (for a file shorter than a window: the file's end).
-        first_frame: index of its first feature frame since its segment began; None for a window
-            that is not cut from the stream as it stands (a short file, repeated to fill it).
+        repeated: the file is shorter than a window and was repeated to fill it; such samples stand
+            nowhere in the stream.
     """
 
     samples: npt.NDArray[np.float32]
     start_sample: int
     start_s: float
     end_s: float
-    first_frame: int | None
+    repeated: bool = False
 
 
 @dataclass(frozen=True, slots=True)

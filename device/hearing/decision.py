@@ -1,8 +1,23 @@
-"""Scores in, few trustworthy events out."""
+"""Scores in, few trustworthy events out: on and off thresholds, confirmation, hold, cooldown.
+
+One `Decider` for each label of each model. Every window gives a `Decision` that says which rule
+spoke, so that an alert can be explained, and silence too. Knows no audio and no clock: its time is
+that of the windows it is given.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import deque
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NamedTuple
+
+from device.messages import Decision, Event
+
+if TYPE_CHECKING:
+    from device.messages import LabelState, Phase, Scores
+
+_TOLERANCE_S = 1e-6
+"""Sums of window times are exact to far less; a hop is at least 25 ms."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,3 +41,213 @@ class OperatingPoint:
     min_length_s: float
     hold_s: float
     cooldown_s: float
+
+    def needed(self, hop_s: float) -> int:
+        """k: windows at or above `on` that confirm an onset at this hop."""
+        return _windows(self.confirm_s, hop_s)
+
+    def considered(self, hop_s: float) -> int:
+        """n: the newest windows among which k are sought."""
+        return max(self.needed(hop_s), _windows(self.confirm_of_s, hop_s))
+
+
+class _Seen(NamedTuple):
+    """One window as the decider remembers it."""
+
+    start_s: float
+    end_s: float
+    score: float
+
+
+@dataclass(slots=True)
+class _Told:
+    """The event that is open, or the last one that ended."""
+
+    number: int
+    start_s: float
+    end_s: float  # of the last window at or above `off`
+    peak: float
+    seq: int = 0
+    quiet: list[_Seen] = field(default_factory=list)  # windows below `off` since then
+    reason: str | None = None  # why it ended; None while it is open
+
+
+class Decider:
+    """Decides about one label of one model, one window at a time.
+
+    Args:
+        event_prefix: what every event id of this label begins with, `<stream_id>-<model>-<label>`.
+        model: name of the model.
+        label: the label.
+        point: the operating point.
+        hop_s: from one window to the next.
+    """
+
+    def __init__(self, *, event_prefix: str, model: str, label: str, point: OperatingPoint, hop_s: float) -> None:
+        self.model = model
+        self.label = label
+        self.point = point
+        self._prefix = event_prefix
+        self._hop_s = hop_s
+        self._needed = point.needed(hop_s)
+        self._hold = _windows(point.hold_s, hop_s)
+        self._recent: deque[_Seen] = deque(maxlen=point.considered(hop_s))
+        self._windows = 0
+        self._onset_s: float | None = None  # first counted window of an onset that is confirmed but short
+        self._told: _Told | None = None
+
+    def __repr__(self) -> str:
+        return f"Decider({self.model}/{self.label}, {'on' if self.is_on else 'off'}, {self._windows} windows)"
+
+    @property
+    def is_on(self) -> bool:
+        """Whether an event is open."""
+        return self._told is not None and self._told.reason is None
+
+    def push(self, scores: Scores, *, trusted: bool = True) -> tuple[Decision, Event | None]:
+        """Decide about one window.
+
+        Args:
+            scores: of the window, holding a probability for this label.
+            trusted: False where the window holds samples suspected of deafness: it may confirm a
+                sound, but decides no quiet.
+        """
+        window = _Seen(scores.start_s, scores.end_s, scores.probabilities[self.label])
+        self._windows += 1
+        if self._told is not None and self._told.reason is None:
+            return self._while_on(self._told, window, trusted=trusted)
+        return self._while_off(window)
+
+    def restart(self) -> None:
+        """Samples are missing: confirmation and hold start afresh, what is open stays open."""
+        self._recent.clear()
+        self._onset_s = None
+        if self._told is not None:
+            self._told.quiet.clear()
+
+    def close(self, reason: str, at_s: float) -> Event | None:
+        """The audio ends here, and so does what is open; its end says why.
+
+        Args:
+            reason: end_of_file, no_audio, gap, rate, deaf, reload, stopped.
+            at_s: where in the stream.
+        """
+        self.restart()
+        if self._told is None or self._told.reason is not None:
+            return None
+        return self._end(self._told, reason, at_s, ())
+
+    def finish(self, at_s: float) -> list[Event]:
+        """The file ends at `at_s`; one with fewer windows than confirmation wants is judged by all it has."""
+        events = []
+        if not self.is_on and 0 < self._windows < self._needed:
+            counted = [seen for seen in self._recent if seen.score >= self.point.on]
+            if len(counted) == self._windows:
+                had = f"the file has only {self._windows} of {self._recent.maxlen} windows"
+                events.append(self._begin(counted, at_s, f"{self._count(len(counted))}; {had}"))
+        ended = self.close("end_of_file", at_s)
+        return [*events, ended] if ended else events
+
+    # --- an event is open
+
+    def _while_on(self, told: _Told, window: _Seen, *, trusted: bool) -> tuple[Decision, Event | None]:
+        told.peak = max(told.peak, window.score)
+        if window.score >= self.point.off:
+            told.end_s = window.end_s
+            told.quiet.clear()
+            return self._decision(window, "on", f"on: {window.score:.2f} is at or above off {self.point.off:.2f}"), None
+        if not trusted:
+            rule = f"held: {window.score:.2f} is below off, but this microphone may be deaf"
+            return self._decision(window, "holding", rule), None
+        told.quiet.append(window)
+        held = f"below off {self.point.off:.2f} for {len(told.quiet)} of {self._hold} windows"
+        if len(told.quiet) < self._hold:
+            return self._decision(window, "holding", f"held: {held}"), None
+        event = self._end(told, "quiet", window.end_s, tuple((seen.start_s, seen.score) for seen in told.quiet))
+        return self._decision(window, "off", f"ended: {held}"), event
+
+    def _end(self, told: _Told, reason: str, at_s: float, windows: tuple[tuple[float, float], ...]) -> Event:
+        told.reason = reason
+        told.quiet = []
+        self._recent.clear()
+        return self._event(told, "end", at_s, reason, windows)
+
+    # --- no event is open
+
+    def _while_off(self, window: _Seen) -> tuple[Decision, Event | None]:
+        self._recent.append(window)
+        counted = [seen for seen in self._recent if seen.score >= self.point.on]
+        if len(counted) < self._needed:
+            self._onset_s = None
+            return self._unconfirmed(window, len(counted)), None
+        if self._onset_s is None:
+            self._onset_s = counted[0].start_s
+        length_s = counted[-1].end_s - self._onset_s
+        if length_s < self.point.min_length_s - _TOLERANCE_S:
+            rule = f"confirming: {length_s:.2f} s long, told from {self.point.min_length_s:.2f} s on"
+            return self._decision(window, "pending", rule), None
+        event = self._begin(counted, window.end_s, self._count(len(counted)))
+        return self._decision(window, "on", f"{event.phase}: {event.reason}"), event
+
+    def _unconfirmed(self, window: _Seen, counted: int) -> Decision:
+        score = f"{window.score:.2f} is {'at or above' if window.score >= self.point.on else 'below'} on"
+        score = f"{score} {self.point.on:.2f}"
+        if not counted:
+            return self._decision(window, "off", f"off: {score}")
+        rule = f"confirming: {score}; {counted} of the last {len(self._recent)} windows count, {self._needed} must"
+        return self._decision(window, "pending", rule)
+
+    def _begin(self, counted: list[_Seen], at_s: float, reason: str) -> Event:
+        start_s = counted[0].start_s if self._onset_s is None else self._onset_s
+        peak, end_s = max(seen.score for seen in counted), counted[-1].end_s
+        phase: Phase = "begin"
+        if self._told is not None and self._reopens(self._told, start_s):
+            self._told.peak, self._told.end_s, self._told.reason = max(self._told.peak, peak), end_s, None
+            self._told.seq += 1
+            phase = "reopen"
+        else:
+            self._told = _Told(0 if self._told is None else self._told.number + 1, start_s, end_s, peak)
+        self._onset_s = None
+        windows = tuple((seen.start_s, seen.score) for seen in counted)
+        return self._event(self._told, phase, at_s, reason, windows, onset_s=start_s)
+
+    def _reopens(self, told: _Told, onset_s: float) -> bool:
+        return told.reason == "quiet" and onset_s - told.end_s <= self.point.cooldown_s + _TOLERANCE_S
+
+    def _count(self, counted: int) -> str:
+        return f"{counted} of {len(self._recent)} windows at or above {self.point.on:.2f}"
+
+    # --- messages
+
+    def _event(
+        self,
+        told: _Told,
+        phase: Phase,
+        at_s: float,
+        reason: str,
+        windows: tuple[tuple[float, float], ...],
+        onset_s: float | None = None,
+    ) -> Event:
+        if phase == "end":
+            told.seq += 1
+        return Event(
+            event_id=f"{self._prefix}-{told.number}",
+            seq=told.seq,
+            model=self.model,
+            label=self.label,
+            phase=phase,
+            score=told.peak,
+            start_s=told.start_s if onset_s is None else onset_s,
+            end_s=min(told.end_s, at_s) if phase == "end" else None,
+            decided_s=at_s,
+            reason=reason,
+            windows=windows,
+        )
+
+    def _decision(self, window: _Seen, state: LabelState, rule: str) -> Decision:
+        return Decision(self.model, self.label, state, rule, window.score, window.start_s, window.end_s)
+
+
+def _windows(seconds: float, hop_s: float) -> int:
+    """Seconds as a number of windows, at least one; halves round up, so that a hop change never flips."""
+    return max(1, int(seconds / hop_s + 0.5 + _TOLERANCE_S))

@@ -1,0 +1,140 @@
+"""Samples of any block size in, windows of one size out; never a window across a gap.
+
+`Slices` makes blocks of any size into slices of one size, so that whatever comes after cannot
+depend on the block size. `WindowCursor` cuts one segment (the samples between two gaps), at one
+model's rate, into windows. Knows no features and no clock but the sample index.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from device.messages import Window
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import numpy.typing as npt
+
+    Float32 = npt.NDArray[np.float32]
+
+
+class Slices:
+    """Blocks of any size -> slices of exactly `slice_samples`, and at the end the remainder."""
+
+    def __init__(self, slice_samples: int) -> None:
+        self._held = np.empty(slice_samples, np.float32)
+        self._count = 0
+
+    def __repr__(self) -> str:
+        return f"Slices({len(self._held)} samples, {self._count} held)"
+
+    def push(self, samples: Float32) -> Iterator[Float32]:
+        """float32 (n,) -> float32 (slice_samples,) each; what is left over waits for the next push."""
+        size = len(self._held)
+        taken = 0
+        while taken < len(samples):
+            if self._count == 0 and len(samples) - taken >= size:
+                yield samples[taken : taken + size]
+                taken += size
+                continue
+            part = samples[taken : taken + size - self._count]
+            self._held[self._count : self._count + len(part)] = part
+            self._count += len(part)
+            taken += len(part)
+            if self._count == size:
+                self._count = 0
+                yield self._held.copy()
+
+    def finish(self) -> Float32:
+        """The remainder, shorter than a slice and possibly empty; nothing is held afterwards."""
+        rest = self._held[: self._count].copy()
+        self._count = 0
+        return rest
+
+
+class WindowCursor:
+    """Windows of one segment of one stream, at one rate.
+
+    Args:
+        sample_rate_hz: of the samples that are pushed.
+        window_samples: length of a window.
+        hop_samples: from one window to the next; a multiple of `grid_samples`.
+        grid_samples: frame hop of the features, on which every window starts.
+        start_s: where the segment starts in the stream.
+    """
+
+    def __init__(
+        self, *, sample_rate_hz: int, window_samples: int, hop_samples: int, grid_samples: int, start_s: float = 0.0
+    ) -> None:
+        self._rate_hz = sample_rate_hz
+        self._window = window_samples
+        self._hop = hop_samples
+        self._grid = grid_samples
+        self._start_s = start_s
+        self._store = np.empty(2 * window_samples + hop_samples, np.float32)
+        self._base = 0  # index in the segment of _store[0]
+        self._total = 0  # samples of the segment so far
+        self._next = 0  # where the next window starts
+
+    def __repr__(self) -> str:
+        return f"WindowCursor({self._rate_hz} Hz, {self.count} windows of {self._total} samples)"
+
+    @property
+    def count(self) -> int:
+        """Windows cut so far, on the hop grid."""
+        return self._next // self._hop
+
+    def push(self, samples: Float32) -> Iterator[Window]:
+        """float32 (n,) -> the windows that are now whole, oldest first."""
+        for first in range(0, len(samples), self._hop):
+            self._append(samples[first : first + self._hop])
+            while self._next + self._window <= self._total:
+                start = self._next
+                self._next += self._hop
+                yield self._cut(start)
+
+    def finish(self, *, short_file: bool) -> Iterator[Window]:
+        """The window that covers the tail at the end of a file, if any.
+
+        A tail shorter than one hop is covered by one window, right-aligned to the frame grid. A segment
+        shorter than a window gives nothing, unless it is a whole file (`short_file`): it is then
+        repeated to fill one.
+        """
+        if self._total < self._window:
+            if short_file and self._total:
+                yield self._repeated()
+            return
+        start = (self._total - self._window) // self._grid * self._grid
+        if start > self._next - self._hop:
+            yield self._cut(start)
+
+    def _append(self, samples: Float32) -> None:
+        used = self._total - self._base
+        if used + len(samples) > len(self._store):
+            keep = used - (self._oldest - self._base)
+            self._store[:keep] = self._store[used - keep : used]
+            self._base, used = self._oldest, keep
+        self._store[used : used + len(samples)] = samples
+        self._total += len(samples)
+
+    @property
+    def _oldest(self) -> int:
+        """First sample that a window may still need: the tail's window reaches back from the end."""
+        return max(self._base, min(self._next, self._total - self._window - self._grid))
+
+    def _cut(self, start: int) -> Window:
+        samples = self._store[start - self._base : start - self._base + self._window].copy()
+        return Window(
+            samples=samples,
+            start_sample=start,
+            start_s=self._start_s + start / self._rate_hz,
+            end_s=self._start_s + (start + self._window) / self._rate_hz,
+        )
+
+    def _repeated(self) -> Window:
+        held = self._store[: self._total]
+        end_s = self._start_s + self._total / self._rate_hz
+        return Window(np.resize(held, self._window), 0, self._start_s, end_s, repeated=True)
