@@ -1,0 +1,1 @@
+"""A bedside minute that Auricle makes itself, replays, and lays beside what it heard."""
