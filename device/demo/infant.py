@@ -83,9 +83,13 @@ def _melody(infant: Infant, steps: int, rng: np.random.Generator) -> npt.NDArray
     shape = _MELODIES[rng.choice(len(_MELODIES), p=_MELODY_SHARES)]
     pitch = infant.f0_hz * rng.lognormal(0.0, 0.07) * glide(steps, shape, smooth_s=0.09)
     seconds = np.arange(steps) * STEP_S
-    tremor = 1 + rng.uniform(0.008, 0.025) * np.sin(2 * np.pi * (rng.uniform(5, 8) * seconds + rng.uniform()))
+    wave = np.sin(2 * np.pi * (rng.uniform(5, 8) * seconds + rng.uniform()))
+    waxing = smoothed(rng.standard_normal(steps), 0.4) / 0.15
+    drift = smoothed(rng.standard_normal(steps), 0.08) / 0.3
+    tremor = 1 + 0.012 * waxing * wave + 0.012 * drift
     if rng.uniform() < 0.12:
-        start, end = np.sort(rng.uniform(0.15, 0.9, 2))
+        start = rng.uniform(0.15, 0.6)
+        end = start + rng.uniform(0.2, 0.35)
         jump = glide(steps, ((0, 0), (start, 0), (start, 1), (end, 1), (end, 0), (1, 0)), smooth_s=0.02)
         pitch = pitch * (1 + rng.uniform(1.0, 1.3) * jump)
     return pitch * tremor

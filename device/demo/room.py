@@ -1,0 +1,76 @@
+"""The room around the cot: what it murmurs, how it echoes, and its door."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from device.demo.voice import SAMPLE_RATE_HZ
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+_RT60_S = 0.35
+_HUM_HZ = 50.0
+
+
+def tone(samples: int, rng: np.random.Generator) -> npt.NDArray[np.float64]:
+    """Room tone (samples,) of root mean square 1: noise of 3 dB per octave above 40 Hz, and a faint mains hum."""
+    spectrum = rng.standard_normal((samples // 2 + 1, 2)) @ np.array([1, 1j])
+    frequency_hz = np.fft.rfftfreq(samples, 1 / SAMPLE_RATE_HZ)
+    pink = np.fft.irfft(spectrum / np.sqrt(np.maximum(frequency_hz, 40.0)), samples)
+    seconds = np.arange(samples) / SAMPLE_RATE_HZ
+    hum = sum(level * np.sin(2 * np.pi * _HUM_HZ * n * seconds) for n, level in ((1, 1.0), (2, 0.5), (3, 0.3)))
+    murmur = pink / np.sqrt(np.mean(pink**2)) + 0.2 * hum
+    return murmur / np.sqrt(np.mean(murmur**2))
+
+
+def impulse_response(rng: np.random.Generator) -> npt.NDArray[np.float64]:
+    """Direct sound, six early reflections off walls and furniture, and a diffuse tail that falls 60 dB in 0.35 s."""
+    samples = round(1.2 * _RT60_S * SAMPLE_RATE_HZ)
+    seconds = np.arange(samples) / SAMPLE_RATE_HZ
+    decay = 10.0 ** (-3.0 * seconds / _RT60_S)
+    response = 0.035 * rng.standard_normal(samples) * decay
+    response[: round(0.006 * SAMPLE_RATE_HZ)] = 0.0
+    reflections = rng.integers(round(0.002 * SAMPLE_RATE_HZ), round(0.025 * SAMPLE_RATE_HZ), 6)
+    response[reflections] += rng.choice([-1, 1], 6) * 0.35 * decay[reflections]
+    response[0] = 1.0
+    return response
+
+
+def echoed(sound: npt.NDArray[np.float64], response: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """The sound (n,) as the room returns it, cut to (n,)."""
+    length = 1 << (len(sound) + len(response) - 2).bit_length()
+    return np.fft.irfft(np.fft.rfft(sound, length) * np.fft.rfft(response, length), length)[: len(sound)]
+
+
+def knock(rng: np.random.Generator) -> npt.NDArray[np.float64]:
+    """Three or four knuckle knocks on a wooden door: (samples,), of no particular level."""
+    gaps_s = rng.uniform(0.19, 0.26) + rng.uniform(-0.012, 0.012, rng.integers(3, 5))
+    starts = np.round(np.cumsum(gaps_s) * SAMPLE_RATE_HZ).astype(int) - round(gaps_s[0] * SAMPLE_RATE_HZ)
+    door = _door(rng)
+    sound = np.zeros(starts[-1] + round(0.35 * SAMPLE_RATE_HZ))
+    for start in starts:
+        thud = rng.uniform(0.7, 1.0) * _thud(door, rng)
+        sound[start : start + len(thud)] += thud
+    return sound
+
+
+def _door(rng: np.random.Generator) -> npt.NDArray[np.float64]:
+    """Bending modes of one door leaf, rows of (frequency in Hz, decay to 1/e in s, level); higher ones die sooner."""
+    frequency_hz = np.sort(np.concatenate([rng.uniform(90, 260, 3), rng.uniform(260, 900, 6), rng.uniform(900, 2_600, 8)]))
+    decay_s = 0.035 * (150.0 / frequency_hz) ** 0.55
+    level = (200.0 / np.maximum(frequency_hz, 200.0)) ** 0.7 * rng.uniform(0.5, 1.0, len(frequency_hz))
+    return np.stack([frequency_hz, decay_s, level], axis=1)
+
+
+def _thud(door: npt.NDArray[np.float64], rng: np.random.Generator) -> npt.NDArray[np.float64]:
+    """One knuckle on the door: its modes struck within a millisecond, and the click of the contact."""
+    seconds = np.arange(round(0.3 * SAMPLE_RATE_HZ)) / SAMPLE_RATE_HZ
+    thud = np.zeros(len(seconds))
+    for frequency_hz, decay_s, level in door:
+        strength = level * rng.uniform(0.8, 1.2)
+        thud += strength * np.exp(-seconds / decay_s) * np.sin(2 * np.pi * frequency_hz * seconds)
+    click = rng.standard_normal(len(seconds)) * np.exp(-seconds / 0.0015)
+    return (thud + 0.5 * click) * (1 - np.exp(-seconds / 0.0007))
