@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from device.messages import Event
+    from device.messages import Event, Fault, FaultKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +38,25 @@ class Span:
     closed_by: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class FaultSpan:
+    """One stretch of sound that could not be listened to as it should.
+
+    Attributes:
+        kind: what was wrong.
+        start_s: where it began.
+        end_s: where it was over, or the sound's end.
+        detail: one sentence with the figure that was measured.
+        lasted: True where it was not over when the sound ended.
+    """
+
+    kind: FaultKind
+    start_s: float
+    end_s: float
+    detail: str
+    lasted: bool
+
+
 def fold(events: Iterable[Event], duration_s: float) -> list[Span]:
     """Spans of `events`, by start; what is still open ends at `duration_s`.
 
@@ -60,6 +79,29 @@ def fold(events: Iterable[Event], duration_s: float) -> list[Span]:
             spans[before] = replace(spans[before], end_s=max(duration_s, event.start_s), closed_by=None)
         open_at[event.event_id] = last_of[event.event_id] = before
     return sorted(spans, key=lambda span: (span.start_s, span.end_s, span.model, span.label))
+
+
+def fold_faults(faults: Iterable[Fault], duration_s: float) -> list[FaultSpan]:
+    """Stretches of `faults`, by start; what is not over ends at `duration_s`.
+
+    A gap is over where it is noticed, by its nature; of any other kind at most one goes on at a time.
+    """
+    done: list[FaultSpan] = []
+    going_on: dict[FaultKind, Fault] = {}
+    for fault in faults:
+        if fault.kind == "gap":
+            if fault.begins:
+                done.append(_fault_span(fault, fault.at_s, lasted=False))
+        elif fault.begins:
+            going_on.setdefault(fault.kind, fault)
+        elif (begun := going_on.pop(fault.kind, None)) is not None:
+            done.append(_fault_span(begun, fault.at_s, lasted=False))
+    done.extend(_fault_span(fault, duration_s, lasted=True) for fault in going_on.values())
+    return sorted(done, key=lambda span: (span.start_s, span.end_s, span.kind))
+
+
+def _fault_span(fault: Fault, end_s: float, *, lasted: bool) -> FaultSpan:
+    return FaultSpan(fault.kind, fault.since_s, max(end_s, fault.since_s), fault.detail, lasted)
 
 
 def _opened(event: Event, duration_s: float) -> Span:

@@ -1,0 +1,181 @@
+"""What one page shows, and the recorder that collects it while a recording is replayed.
+
+All of it fits in a few megabytes however long the recording is; the sound itself is read again at the
+end, and only as much of it as the page takes along.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from device.errors import AuricleError
+from device.report.curves import CurveCollector, ScoreCurve
+from device.report.sound import read_clips, stretches
+from device.report.spans import FaultSpan, Span, fold, fold_faults
+from device.report.spectrogram import Spectrogram, SpectrogramCollector
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from device.messages import AudioBlock, Event, Fault, Heard, Priority, Role
+    from device.report.sound import Clip, ClipReader
+
+
+@dataclass(frozen=True, slots=True)
+class ListedLabel:
+    """A label of a model that listened: its name, role, priority, and its on and off thresholds."""
+
+    name: str
+    role: Role
+    priority: Priority
+    on: float
+    off: float
+
+
+@dataclass(frozen=True, slots=True)
+class ListedModel:
+    """A model that listened, as a page names it.
+
+    Attributes:
+        name: as in scores and events.
+        version: its version.
+        sample_rate_hz: rate at which it listens.
+        window_s: seconds of one window.
+        terms: headline of its licence terms.
+        sha256: of its bundle.
+        labels: what it tells apart; a label named here has a curve on the page.
+    """
+
+    name: str
+    version: str
+    sample_rate_hz: int
+    window_s: float
+    terms: str
+    sha256: str
+    labels: tuple[ListedLabel, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PageContent:
+    """Everything that stands on the page of one recording.
+
+    Attributes:
+        source: path of the recording as given.
+        duration_s: seconds that were heard.
+        sample_rate_hz: rate of the recording; 0 where nothing could be read.
+        picture: its spectrogram; None where it is too short for one frame.
+        curves: scores, in the order of models and labels.
+        events: what was heard, by start.
+        faults: what kept Auricle from hearing, by start.
+        priorities: (model, label) -> priority.
+        clips: the sound to listen to, in time order.
+        events_without_sound: events of a long recording whose sound found no room.
+        models: who listened.
+        notes: sentences about the recording that a reader must know, such as a file that ends early.
+    """
+
+    source: str
+    duration_s: float
+    sample_rate_hz: int
+    picture: Spectrogram | None
+    curves: Sequence[ScoreCurve]
+    events: Sequence[Span]
+    faults: Sequence[FaultSpan]
+    priorities: dict[tuple[str, str], Priority]
+    clips: Sequence[Clip]
+    events_without_sound: int
+    models: Sequence[ListedModel]
+    notes: Sequence[str]
+
+
+class PageRecorder:
+    """Listens to a replay and remembers what its page will show.
+
+    Args:
+        source: path of the recording as given.
+        models: who listens; scores of labels that are not listed are left out.
+    """
+
+    def __init__(self, source: str, models: Sequence[ListedModel]) -> None:
+        self._source = source
+        self._models = tuple(models)
+        self._curves = {(model.name, label.name): CurveCollector() for model in models for label in model.labels}
+        self._picture: SpectrogramCollector | None = None
+        self._events: list[Event] = []
+        self._faults: list[Fault] = []
+        self._sample_rate_hz = 0
+        self._end_sample = 0
+
+    def __repr__(self) -> str:
+        return f"PageRecorder({self._source!r}, {self.duration_s:.3f} s)"
+
+    @property
+    def duration_s(self) -> float:
+        """Seconds of sound so far, what gaps swallowed included."""
+        return self._end_sample / self._sample_rate_hz if self._sample_rate_hz else 0.0
+
+    def block(self, block: AudioBlock) -> None:
+        """Take a block of the recording, in stream order."""
+        if self._picture is None:
+            self._sample_rate_hz = block.sample_rate_hz
+            self._picture = SpectrogramCollector(block.sample_rate_hz)
+        self._end_sample = block.end_sample
+        self._picture.push(block)
+
+    def heard(self, heard: Heard) -> None:
+        """Take what a push gave, in stream order."""
+        for scores in heard.scores:
+            for label, probability in scores.probabilities.items():
+                curve = self._curves.get((scores.model, label))
+                if curve is not None:
+                    curve.add(scores.start_s, scores.end_s, probability)
+        self._events.extend(heard.events)
+        self._faults.extend(heard.faults)
+
+    def finish(self, clip_reader: ClipReader | None = None, *, notes: Sequence[str] = ()) -> PageContent:
+        """The page's content.
+
+        Args:
+            clip_reader: reads a stretch of the recording again; None leaves the sound out. Where it
+                raises AuricleError or OSError the page says so and comes without sound.
+            notes: sentences to print at the top of the page.
+
+        Raises:
+            MissingExtraError: pillow or soundfile is not installed.
+        """
+        events = fold(self._events, self.duration_s)
+        wanted, without_sound = stretches(events, self.duration_s) if clip_reader else ([], 0)
+        clips, problems = _clips(wanted, clip_reader)
+        return PageContent(
+            source=self._source,
+            duration_s=self.duration_s,
+            sample_rate_hz=self._sample_rate_hz,
+            picture=self._picture.finish() if self._picture else None,
+            curves=self._score_curves(),
+            events=events,
+            faults=fold_faults(self._faults, self.duration_s),
+            priorities={(model.name, label.name): label.priority for model in self._models for label in model.labels},
+            clips=clips,
+            events_without_sound=without_sound,
+            models=self._models,
+            notes=(*notes, *problems),
+        )
+
+    def _score_curves(self) -> tuple[ScoreCurve, ...]:
+        listed = [(model, label) for model in self._models for label in model.labels]
+        return tuple(
+            ScoreCurve(model.name, label.name, label.on, label.off, *self._curves[model.name, label.name].points())
+            for model, label in listed
+        )
+
+
+def _clips(wanted: Sequence[tuple[float, float]], reader: ClipReader | None) -> tuple[list[Clip], list[str]]:
+    if reader is None:
+        return [], []
+    try:
+        return read_clips(wanted, reader), []
+    except ImportError:
+        raise
+    except (AuricleError, OSError) as error:
+        return [], [f"The sound could not be read again for this page: {error}"]

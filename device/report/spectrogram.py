@@ -1,0 +1,256 @@
+"""A recording of any length as one log-mel picture, in memory that does not grow with it.
+
+Frames fall into columns; when all columns are full, neighbours are joined and each column covers
+twice the time from then on. A column keeps the mean and the maximum of its frames, and shows what
+lies half-way: a click of 10 ms stays visible in ten hours, and the floor stays the floor. The result
+depends on the samples alone, never on how they were cut into blocks.
+"""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from device.errors import MissingExtraError
+from device.hearing.features import FeatureSpec, computer
+from device.hearing.resample import Resampler
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from device.messages import AudioBlock
+
+    Float32 = npt.NDArray[np.float32]
+
+MOST_COLUMNS = 1600
+"""Columns of the widest picture: about the pixels of a wide page."""
+
+_HIGHEST_RATE_HZ = 16_000
+_LOWEST_RATE_HZ = 1_000
+_BANDS = 128
+_FRAMES_AT_ONCE = 1024
+_LEAST_RANGE_DB = 50.0
+_QUIETEST_DB = -120.0
+_NO_SOUND = 255
+_COLOURS = 255
+_ANCHORS = (
+    (6, 5, 20),
+    (29, 17, 71),
+    (74, 21, 117),
+    (124, 38, 130),
+    (178, 55, 121),
+    (226, 82, 100),
+    (249, 136, 98),
+    (254, 195, 138),
+    (253, 250, 200),
+)
+"""Dark violet over red to pale yellow; lightness rises evenly, so it reads in grey and in print too."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Spectrogram:
+    """A finished picture and what its edges mean.
+
+    Attributes:
+        png: the picture, one pixel for each column and band, low frequencies at the bottom; where there
+            was no sound it is transparent.
+        start_s: time of its left edge.
+        end_s: time of its right edge.
+        f_max_hz: frequency of its upper edge; the lower one is 0.
+        low_db: level of the darkest colour, in dB below a full-scale sine.
+        high_db: level of the brightest colour.
+    """
+
+    png: bytes
+    start_s: float
+    end_s: float
+    f_max_hz: float
+    low_db: float
+    high_db: float
+
+    def height_of(self, frequency_hz: float) -> float:
+        """Where a frequency lies in the picture, 0 at its lower and 1 at its upper edge."""
+        return float(_mel(frequency_hz) / _mel(self.f_max_hz))
+
+
+class SpectrogramCollector:
+    """Takes the blocks of one recording, gives its picture.
+
+    Args:
+        sample_rate_hz: rate of the blocks; above 16 kHz they are brought down to it, as pictures and
+            networks end at 8 kHz.
+        most_columns: width of the widest picture, even.
+    """
+
+    def __init__(self, sample_rate_hz: int, *, most_columns: int = MOST_COLUMNS) -> None:
+        self._from_hz = sample_rate_hz
+        self._rate_hz = min(max(sample_rate_hz, _LOWEST_RATE_HZ), _HIGHEST_RATE_HZ)
+        self._spec = _spec(self._rate_hz)
+        self._columns = _Columns(most_columns, self._spec.n_mels)
+        self._resampler = Resampler(self._from_hz, self._rate_hz)
+        self._pending: list[Float32] = []
+        self._pending_samples = 0
+        self._next_frame = 0
+
+    def __repr__(self) -> str:
+        return f"SpectrogramCollector({self._from_hz} Hz, {self._columns.used} columns)"
+
+    def push(self, block: AudioBlock) -> None:
+        """Take the next block; where samples are missing before it, the picture stays empty."""
+        if block.after_gap:
+            self._finish_segment()
+            self._next_frame = -(-block.start_sample * self._rate_hz // (self._from_hz * self._spec.hop))
+            self._resampler = Resampler(self._from_hz, self._rate_hz)
+        self._take(self._resampler.push(block.samples))
+
+    def finish(self) -> Spectrogram | None:
+        """The picture of all that was pushed; None where not one frame fitted into it."""
+        self._finish_segment()
+        if self._columns.used == 0:
+            return None
+        levels = self._columns.levels()
+        low_db, high_db = _range_db(levels)
+        hop_s = self._spec.hop / self._rate_hz
+        start_s = (self._spec.span - self._spec.hop) / 2 / self._rate_hz
+        return Spectrogram(
+            png=_png(levels, low_db, high_db),
+            start_s=start_s,
+            end_s=start_s + len(levels) * self._columns.frames_each * hop_s,
+            f_max_hz=self._spec.f_max_hz,
+            low_db=low_db,
+            high_db=high_db,
+        )
+
+    def _take(self, samples: Float32) -> None:
+        """Keep samples until they make a full batch: what a sum of frames is must not depend on blocks."""
+        self._pending.append(samples)
+        self._pending_samples += len(samples)
+        step = _FRAMES_AT_ONCE * self._spec.hop
+        batch = step - self._spec.hop + self._spec.span
+        if self._pending_samples < batch:
+            return
+        held = np.concatenate(self._pending)
+        first = 0
+        while len(held) - first >= batch:
+            self._add(computer(self._spec).frames(held[first : first + batch]))
+            first += step
+        self._pending = [held[first:].copy()]
+        self._pending_samples = len(held) - first
+
+    def _finish_segment(self) -> None:
+        held = np.concatenate([*self._pending, self._resampler.finish()])
+        self._pending, self._pending_samples = [], 0
+        if len(held) >= self._spec.span:
+            self._add(computer(self._spec).frames(held))
+
+    def _add(self, frames: Float32) -> None:
+        self._columns.add(self._next_frame, frames)
+        self._next_frame += len(frames)
+
+
+class _Columns:
+    """Sums, maxima and counts of frames in at most `most` columns of equal time."""
+
+    def __init__(self, most: int, bands: int) -> None:
+        self.frames_each = 1
+        self.used = 0
+        self._sums = np.zeros((most, bands), np.float32)
+        self._maxima = np.full((most, bands), -np.inf, np.float32)
+        self._counts = np.zeros(most, np.int64)
+
+    def add(self, first_frame: int, frames: Float32) -> None:
+        """Add consecutive frames (n, bands), the first of index `first_frame`."""
+        if len(frames) == 0:
+            return
+        while first_frame + len(frames) > len(self._counts) * self.frames_each:
+            self._join_neighbours()
+        column = np.arange(first_frame, first_frame + len(frames)) // self.frames_each
+        starts = np.flatnonzero(np.diff(column, prepend=-1))  # where a new column begins among the frames
+        into = column[starts]
+        self._sums[into] += np.add.reduceat(frames, starts, axis=0)
+        self._maxima[into] = np.maximum(self._maxima[into], np.maximum.reduceat(frames, starts, axis=0))
+        self._counts[into] += np.diff(starts, append=len(frames))
+        self.used = int(into[-1]) + 1
+
+    def levels(self) -> Float32:
+        """Half-way between mean and maximum, in dB: (used, bands); NaN where a column heard nothing."""
+        counts: Float32 = np.maximum(self._counts[: self.used, None], 1).astype(np.float32)
+        levels: Float32 = self._sums[: self.used] / counts
+        levels += self._maxima[: self.used]
+        levels *= np.float32(0.5)
+        levels[self._counts[: self.used] == 0] = np.nan
+        return levels
+
+    def _join_neighbours(self) -> None:
+        half = len(self._counts) // 2
+        self._sums[:half] = self._sums[0::2] + self._sums[1::2]
+        self._maxima[:half] = np.maximum(self._maxima[0::2], self._maxima[1::2])
+        self._counts[:half] = self._counts[0::2] + self._counts[1::2]
+        self._sums[half:], self._maxima[half:], self._counts[half:] = 0, -np.inf, 0
+        self.frames_each *= 2
+        self.used = (self.used + 1) // 2
+
+
+def _spec(rate_hz: int) -> FeatureSpec:
+    """32 ms frames every 10 ms, padded to twice their length so that low bands are not empty."""
+    frame = round(0.032 * rate_hz)
+    return FeatureSpec(
+        sample_rate_hz=rate_hz,
+        window_samples=2 * frame,
+        frame_length=frame,
+        n_fft=1 << (2 * frame - 1).bit_length(),
+        hop=max(1, round(0.010 * rate_hz)),
+        window_placement="start",
+        spectrum_scale=(4.0 / frame) ** 2,  # a full-scale sine under a Hann window reads 0 dB
+        n_mels=_BANDS,
+        mel_norm="none",
+        f_max_hz=rate_hz / 2,
+        floor=10 ** (_QUIETEST_DB / 10),
+    )
+
+
+def _mel(frequency_hz: float) -> float:
+    """Slaney's scale, the one the picture's bands are spaced on."""
+    if frequency_hz < 1000.0:
+        return 3.0 * frequency_hz / 200.0
+    return float(15.0 + 27.0 * np.log(frequency_hz / 1000.0) / np.log(6.4))
+
+
+def _range_db(levels: Float32) -> tuple[float, float]:
+    """From the room's floor to the loudest, at least 50 dB; digital silence has no say."""
+    heard = levels[np.isfinite(levels) & (levels > _QUIETEST_DB + 1)]
+    if len(heard) == 0:
+        return _QUIETEST_DB, _QUIETEST_DB + _LEAST_RANGE_DB
+    high_db = float(np.ceil(np.percentile(heard, 99.9)))
+    low_db = float(np.floor(np.percentile(heard, 5.0)))
+    return min(low_db, high_db - _LEAST_RANGE_DB), high_db
+
+
+def _png(levels: Float32, low_db: float, high_db: float) -> bytes:
+    """(columns, bands) in dB -> a palette PNG, bands upwards.
+
+    Raises:
+        MissingExtraError: pillow is not installed.
+    """
+    try:
+        from PIL import Image
+    except ImportError as error:
+        raise MissingExtraError("a report needs pillow, which is not installed; install auricle[device]") from error
+    scaled = np.clip((levels - low_db) / (high_db - low_db), 0.0, 1.0) * (_COLOURS - 1)
+    indices = np.where(np.isnan(scaled), _NO_SOUND, np.round(scaled)).astype(np.uint8)
+    image = Image.fromarray(np.ascontiguousarray(indices.T[::-1]))
+    image.putpalette(colour_map().tobytes())
+    stream = io.BytesIO()
+    image.save(stream, "PNG", transparency=_NO_SOUND, compress_level=9)
+    return stream.getvalue()
+
+
+def colour_map() -> npt.NDArray[np.uint8]:
+    """The palette, dark to bright: uint8 (256, 3); the last entry is the transparent one."""
+    at = np.linspace(0, len(_ANCHORS) - 1, _COLOURS)
+    channels = [np.interp(at, range(len(_ANCHORS)), channel) for channel in zip(*_ANCHORS, strict=True)]
+    colours = np.round(np.stack(channels, axis=1)).astype(np.uint8)
+    return np.concatenate([colours, np.zeros((1, 3), np.uint8)])
