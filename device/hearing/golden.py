@@ -1,0 +1,143 @@
+"""Golden vectors: windows of sound, and the numbers that a model must make of them wherever it runs.
+
+They travel in the bundle as `.npy` arrays. Headers are compared with the one form that numpy writes
+for the type and shape that are due, before numpy reads the array: no header is evaluated that is
+not known, and no object array is ever loaded.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from device.errors import BundleError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    import numpy.typing as npt
+
+    from device.hearing.features import FeatureSpec
+
+    Float32 = npt.NDArray[np.float32]
+
+MAX_CASES = 20
+GOLDEN_ENTRY = re.compile(r"golden/[a-z0-9][a-z0-9_-]{0,63}/(?:samples|features_[0-9]|probabilities)\.npy")
+
+_NPY_HEADER = re.compile(
+    rb"\x93NUMPY\x01\x00..\{'descr': '(<f4|<i2)', 'fortran_order': False, "
+    rb"'shape': \((\d{1,9}(?:, \d{1,9})*),?\), \} *\n",
+    re.DOTALL,
+)
+_INT16_SCALE = 32768
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class GoldenCase:
+    """One window and what the model made of it when it was converted.
+
+    Attributes:
+        name: what is heard in it (`silence`, `sine`, ...).
+        samples: float32 (window_samples,) in [-1, 1].
+        features: one float32 (frame_count, bins) for each spec.
+        probabilities: float32 (labels,) in [0, 1].
+    """
+
+    name: str
+    samples: Float32
+    features: tuple[Float32, ...]
+    probabilities: Float32
+
+
+def golden_entries(cases: Iterable[GoldenCase]) -> dict[str, bytes]:
+    """Archive entries of the cases, in their order.
+
+    Raises:
+        BundleError: an array of another type than float32.
+    """
+    return {f"golden/{case.name}/{part}.npy": _npy(array) for case in cases for part, array in _parts(case)}
+
+
+def golden_cases(
+    names: Sequence[str], entries: Mapping[str, bytes], specs: Sequence[FeatureSpec], label_count: int
+) -> tuple[GoldenCase, ...]:
+    """The cases in an archive's entries, which hold nothing else.
+
+    Args:
+        names: of the cases, in their order.
+        entries: name -> bytes of a `.npy` file.
+        specs: give the shapes of samples and features.
+        label_count: gives the shape of the probabilities.
+
+    Raises:
+        BundleError: an entry is missing, or too many, or of another type or shape, or out of range.
+    """
+    if not 0 < len(names) <= MAX_CASES:
+        raise BundleError(f"there are {len(names)} golden cases, must be 1 to {MAX_CASES}")
+    shapes: dict[str, tuple[int, ...]] = {"samples": (specs[0].window_samples,)}
+    shapes |= {f"features_{ordinal}": spec.shape for ordinal, spec in enumerate(specs)}
+    shapes |= {"probabilities": (label_count,)}
+    wanted = {f"golden/{name}/{part}.npy": shape for name in names for part, shape in shapes.items()}
+    for entry in entries:
+        if entry not in wanted:
+            raise BundleError(f"entry {entry!r} belongs to no golden case or spec of the manifest")
+    arrays = iter([_array(entry, entries.get(entry), shape) for entry, shape in wanted.items()])
+    return tuple(
+        GoldenCase(name, next(arrays), tuple(next(arrays) for _ in specs), next(arrays))  # in the order of `shapes`
+        for name in names
+    )
+
+
+def _parts(case: GoldenCase) -> list[tuple[str, npt.NDArray[Any]]]:
+    features = [(f"features_{ordinal}", array) for ordinal, array in enumerate(case.features)]
+    return [("samples", _compact(case.samples)), *features, ("probabilities", case.probabilities)]
+
+
+def _compact(samples: Float32) -> npt.NDArray[Any]:
+    """Samples as int16 where that loses nothing, which halves them."""
+    scaled = np.nan_to_num(samples * np.float32(_INT16_SCALE))
+    whole = np.clip(scaled, -_INT16_SCALE, _INT16_SCALE - 1).astype(np.int16)
+    return whole if np.array_equal(whole, samples * np.float32(_INT16_SCALE)) else samples
+
+
+def _npy(array: npt.NDArray[Any]) -> bytes:
+    if array.dtype not in (np.float32, np.int16):
+        raise BundleError(f"golden arrays must be float32, one is {array.dtype}")
+    kind = "<f4" if array.dtype == np.float32 else "<i2"
+    file = io.BytesIO()
+    np.lib.format.write_array(file, np.ascontiguousarray(array, kind), version=(1, 0), allow_pickle=False)
+    return file.getvalue()
+
+
+def _array(entry: str, data: bytes | None, shape: tuple[int, ...]) -> Float32:
+    """One array of the shape that is due, as float32, finite and in its range."""
+    if data is None:
+        raise BundleError(f"entry {entry!r} is missing")
+    header = _NPY_HEADER.match(data)
+    if header is None or int.from_bytes(data[8:10], "little") != header.end() - 10:
+        raise BundleError(f"entry {entry!r} is no plain .npy array of float32 or int16")
+    found = tuple(int(size) for size in header[2].split(b", "))
+    is_samples = entry.endswith("/samples.npy")
+    if found != shape or (header[1] == b"<i2" and not is_samples):
+        kind = "float32 or int16" if is_samples else "float32"
+        raise BundleError(f"entry {entry!r} is {header[1].decode()} {found}, must be {kind} {shape}")
+    size = int(np.prod(shape)) * np.dtype(header[1].decode()).itemsize
+    if len(data) - header.end() != size:
+        raise BundleError(f"entry {entry!r} holds {len(data) - header.end()} bytes of numbers, must hold {size}")
+    array = np.lib.format.read_array(io.BytesIO(data), allow_pickle=False)
+    scale = np.float32(_INT16_SCALE if array.dtype == np.int16 else 1)
+    return _in_range(entry, array.astype(np.float32) / scale)
+
+
+def _in_range(entry: str, values: Float32) -> Float32:
+    if not np.isfinite(values).all():
+        raise BundleError(f"entry {entry!r} holds a number that is not finite")
+    limits = {"samples.npy": (-1.0, 1.0), "probabilities.npy": (0.0, 1.0)}
+    least, most = limits.get(entry.rsplit("/", 1)[-1], (-np.inf, np.inf))
+    if values.min() < least or values.max() > most:
+        raise BundleError(f"entry {entry!r} holds {values.min():g} to {values.max():g}, must be {least:g} to {most:g}")
+    return values

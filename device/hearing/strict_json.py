@@ -1,0 +1,125 @@
+"""JSON from a file that is not trusted: UTF-8, no duplicate keys, finite numbers, a bounded depth.
+
+`members` then takes an object apart: exactly the members that are known, each of its type.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from typing import TYPE_CHECKING, Any
+
+from device.errors import BundleError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+MAX_DEPTH = 24
+"""Objects and lists within each other: four times what a card has."""
+
+_HALF_PAIR = re.compile("[\ud800-\udfff]")  # what "\\ud800" alone gives: no encoder takes it
+_MAX_WHOLE = 2**53
+"""Beyond it a whole number is not the same in every JSON reader."""
+
+
+def parse(data: bytes, where: str) -> Any:
+    """The value that the bytes describe.
+
+    Args:
+        data: UTF-8 without a byte order mark.
+        where: what is read, the first word of an error's sentence.
+
+    Raises:
+        BundleError: no JSON, or JSON that two readers could understand differently.
+    """
+    try:
+        value = json.loads(
+            data.decode("utf-8"),
+            object_pairs_hook=_unique,
+            parse_constant=_refuse_number,
+            parse_float=_finite,
+            parse_int=_whole,
+        )
+    except UnicodeDecodeError as error:
+        raise BundleError(f"{where} is not UTF-8 at byte {error.start}") from None
+    except RecursionError:
+        raise BundleError(f"{where} is nested deeper than {MAX_DEPTH} levels") from None
+    except ValueError as error:
+        raise BundleError(f"{where} is no JSON that can be trusted: {error}") from None
+    for item, depth in _walk(value):
+        if depth > MAX_DEPTH:
+            raise BundleError(f"{where} is nested deeper than {MAX_DEPTH} levels")
+        if isinstance(item, str) and _HALF_PAIR.search(item):
+            raise BundleError(f"{where} holds half of a surrogate pair, which is no character")
+    return value
+
+
+def members(value: Any, where: str, kinds: Mapping[str, type]) -> dict[str, Any]:
+    """The members of a JSON object: exactly those named in `kinds`, in that order.
+
+    A `float` may be written as a whole number; a bool is no number.
+
+    Raises:
+        BundleError: no object, a member too many, too few or of another type.
+    """
+    if not isinstance(value, dict):
+        raise BundleError(f"{where} must be an object, is {_shown(value)}")
+    for name in value:
+        if name not in kinds:
+            raise BundleError(f"{where} has an unknown member {name!r}; known are {', '.join(kinds)}")
+    return {name: _member(value, where, name, kind) for name, kind in kinds.items()}
+
+
+def _member(value: dict[str, Any], where: str, name: str, kind: type) -> Any:
+    if name not in value:
+        raise BundleError(f"{where} lacks {name!r}")
+    member = value[name]
+    if kind is float and type(member) is int:
+        return float(member)
+    if type(member) is not kind:
+        raise BundleError(f"{where}: {name} must be {_KIND_NAMES[kind]}, is {_shown(member)}")
+    return member
+
+
+_KIND_NAMES = {str: "a string", int: "a whole number", float: "a number", list: "a list", dict: "an object"}
+
+
+def _shown(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 40 else f"{text[:40]}..."
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    unique: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in unique:
+            raise ValueError(f"member {name!r} stands twice")
+        unique[name] = value
+    return unique
+
+
+def _refuse_number(text: str) -> float:
+    raise ValueError(f"{text} is no finite number")
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    return value if math.isfinite(value) else _refuse_number(text)
+
+
+def _whole(text: str) -> int:
+    value = int(text) if len(text) <= len(str(-_MAX_WHOLE)) else _MAX_WHOLE + 1
+    if abs(value) > _MAX_WHOLE:
+        raise ValueError(f"whole number {text[:24]} is beyond 2^53")
+    return value
+
+
+def _walk(value: Any) -> Iterator[tuple[Any, int]]:
+    """Each value, and each member's name, with the number of objects and lists it lies in; no recursion."""
+    pending = [(value, 0)]
+    while pending:
+        item, depth = pending.pop()
+        yield item, depth
+        inner = [*item, *item.values()] if isinstance(item, dict) else item if isinstance(item, list) else []
+        pending += [(child, depth + 1) for child in inner]
