@@ -50,7 +50,7 @@ class Talker:
     def grown(cls, rng: np.random.Generator) -> Talker:
         """An adult of 90 to 220 Hz; who speaks higher has the shorter throat."""
         f0_hz = rng.uniform(95.0, 210.0)
-        return cls(f0_hz, 0.97 + 0.18 * (f0_hz - 95) / 115, rng.uniform(3.4, 4.8))
+        return cls(f0_hz, 0.97 + 0.18 * (f0_hz - 95) / 115, rng.uniform(3.8, 5.0))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -82,12 +82,12 @@ def babble(duration_s: float, count: int, rng: np.random.Generator) -> npt.NDArr
 def _talk(talker: Talker, steps: int, rng: np.random.Generator) -> npt.NDArray[np.float64]:
     """One talker's phrases over so many steps: (steps * STEP_SAMPLES,)."""
     phrases = _phrases(talker, steps, rng)
-    throat = Throat(_TUBE_HZ * talker.size, _BANDWIDTHS_HZ, tilt=1.1)
+    throat = Throat(_TUBE_HZ * talker.size, _BANDWIDTHS_HZ, tilt=1.3)
     return speak(_articulation(talker, phrases, steps, rng), throat, rng) + _friction(phrases, steps, rng)
 
 
 def _phrases(talker: Talker, steps: int, rng: np.random.Generator) -> list[list[_Syllable]]:
-    """Phrases of 4 to 10 syllables with pauses of 0.25 to 0.9 s, as many as fit."""
+    """Phrases of 4 to 10 syllables, as many as fit, with pauses in which another one may speak."""
     phrases: list[list[_Syllable]] = []
     position = round(rng.uniform(0.0, 0.6) / STEP_S)
     while True:
@@ -97,7 +97,7 @@ def _phrases(talker: Talker, steps: int, rng: np.random.Generator) -> list[list[
         if phrase[-1].end > steps:
             return phrases
         phrases.append(phrase)
-        position = phrase[-1].end + round(rng.uniform(0.25, 0.9) / STEP_S)
+        position = phrase[-1].end + round(rng.uniform(0.3, 1.6) / STEP_S)
 
 
 def _syllable(talker: Talker, start: int, rng: np.random.Generator) -> _Syllable:
@@ -126,7 +126,7 @@ def _articulation(
             loudness[onset] = 0.25 * syllable.stress if syllable.manner == "voiced" else 0.0
             formants_hz[syllable.start : syllable.end] = syllable.formants_hz
             formants_hz[onset, 0] = 300.0
-    moving = np.apply_along_axis(smoothed, 0, formants_hz, 0.09)
+    moving = np.apply_along_axis(smoothed, 0, formants_hz, 0.06)
     upper = np.tile(_UPPER_HZ * talker.size, (steps, 1))
     return Phonation(
         f0_hz=smoothed(pitch, 0.06) * (1 + 0.008 * rng.standard_normal(steps)),
@@ -140,8 +140,8 @@ def _articulation(
 def _intonation(phrase: list[_Syllable], rng: np.random.Generator) -> npt.NDArray[np.float64]:
     """Pitch over a phrase, relative to the talker's: it declines, stressed syllables rise, the last one falls or rises."""
     steps = phrase[-1].end - phrase[0].start
-    declination = glide(steps, ((0.0, 1.15), (0.9, 0.92), (1.0, rng.choice([0.8, 1.1], p=[0.75, 0.25]))))
-    accent = np.concatenate([np.full(s.consonant + s.vowel, 0.85 + 0.3 * s.stress) for s in phrase])
+    declination = glide(steps, ((0.0, 1.2), (0.85, 0.92), (1.0, rng.choice([0.75, 1.25], p=[0.7, 0.3]))))
+    accent = np.concatenate([np.full(s.consonant + s.vowel, 0.7 + 0.45 * s.stress) for s in phrase])
     return declination * smoothed(accent, 0.12)
 
 
