@@ -1,0 +1,57 @@
+# One command each; what it needs it installs into .venv (downloads aside, nothing else is touched).
+#   make demo    a synthesized bedside minute, replayed: was the cry heard, was anything else?
+#   make test    everything the tests need, then all tests
+#   make check   lint, types, import contracts
+#   make bench   what replay costs, as ratios within one run
+#   make lock    refresh requirements*.txt from pyproject.toml
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/pip install --quiet --disable-pip-version-check
+OUT ?= build
+
+.PHONY: demo test check bench lock clean system-packages
+
+demo: $(VENV)/.device
+	$(BIN)/auricle demo --out $(OUT)/demo
+
+test: $(VENV)/.dev system-packages
+	$(BIN)/pytest -n auto --dist loadscope
+
+check: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m training splits --check
+
+bench: $(VENV)/.dev
+	$(BIN)/python benchmarks/replay.py
+
+# The list of a lock names no registry, so it holds wherever the packages come from.
+lock: $(VENV)/.dev
+	$(BIN)/uv lock --quiet --upgrade
+	$(BIN)/uv export --quiet --no-header --no-emit-project --format requirements.txt --extra device -o requirements.txt
+	$(BIN)/uv export --quiet --no-header --no-emit-project --format requirements.txt --extra dev -o requirements-dev.txt
+	rm uv.lock
+
+system-packages:
+	@sh tests/system/packages.sh
+
+$(BIN)/python:
+	$(PYTHON) -c 'import sys; ok = (3, 11) <= sys.version_info < (3, 14); sys.exit(None if ok else "Auricle needs Python 3.11 to 3.13; name one with make PYTHON=...")'
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.device: $(BIN)/python requirements.txt pyproject.toml
+	$(PIP) --require-hashes -r requirements.txt
+	$(PIP) --no-deps -e .
+	touch $@
+
+$(VENV)/.dev: $(BIN)/python requirements-dev.txt pyproject.toml
+	$(PIP) --require-hashes -r requirements-dev.txt
+	$(PIP) --no-deps -e .
+	touch $@
+
+clean:
+	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
