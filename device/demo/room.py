@@ -53,25 +53,19 @@ def knock(rng: np.random.Generator) -> npt.NDArray[np.float64]:
     sound = np.zeros(starts[-1] + len(ringing))
     for start in starts:
         strike = rng.uniform(0.7, 1.0) * (1 + 0.15 * rng.standard_normal(ringing.shape[1]))
-        sound[start : start + len(ringing)] += _struck(ringing @ strike, rng)
+        sound[start : start + len(ringing)] += ringing @ strike
     return sound
 
 
 def _door(rng: np.random.Generator) -> npt.NDArray[np.float64]:
-    """How each bending mode of one door leaf in its frame rings when it is struck: (samples, modes).
+    """How each bending mode of one door leaf in its frame rings when a knuckle strikes it: (samples, modes).
 
-    The modes of a plate lie as densely at high as at low frequencies; wood damps the higher ones sooner. They
-    lie so densely, and die within some 30 ms, that a knock is a thud and no note.
+    The modes of a plate lie as densely at high as at low frequencies. Flesh excites the higher ones less and wood
+    damps them sooner; they lie so densely, and die within some 30 ms, that a knock is a thud and no note.
     """
-    frequency_hz = rng.uniform(130.0, 3_000.0, 480)
-    decay_s = 0.03 * (200.0 / frequency_hz) ** 0.3 * rng.uniform(0.7, 1.3, 480)
-    level = (250.0 / np.maximum(frequency_hz, 250.0)) ** 0.5 * rng.standard_normal(480)
-    seconds = np.arange(round(0.3 * SAMPLE_RATE_HZ))[:, None] / SAMPLE_RATE_HZ
-    return level * np.exp(-seconds / decay_s) * np.sin(2 * np.pi * frequency_hz * seconds)
-
-
-def _struck(thud: npt.NDArray[np.float64], rng: np.random.Generator) -> npt.NDArray[np.float64]:
-    """A thud (n,) with the knuckle's contact: soft for a millisecond, and a small click."""
-    seconds = np.arange(len(thud)) / SAMPLE_RATE_HZ
-    click = 0.1 * np.abs(thud).max() * rng.standard_normal(len(thud)) * np.exp(-seconds / 0.001)
-    return (thud + click) * (1 - np.exp(-seconds / 0.001))
+    frequency_hz = rng.uniform(90.0, 3_000.0, 720)
+    decay_s = 0.028 * (200.0 / frequency_hz) ** 0.6 * rng.uniform(0.7, 1.3, 720)
+    level = 250.0 / np.maximum(frequency_hz, 250.0) * rng.standard_normal(720)
+    seconds = np.arange(round(0.25 * SAMPLE_RATE_HZ))[:, None] / SAMPLE_RATE_HZ
+    contact = 1 - np.exp(-seconds / 0.001)
+    return contact * level * np.exp(-seconds / decay_s) * np.sin(2 * np.pi * frequency_hz * seconds)
