@@ -72,7 +72,7 @@ def _expiration(infant: Infant, duration_s: float, loudness: float, rng: np.rand
     return Phonation(
         f0_hz=pitch,
         loudness=loudness * swell * np.clip(shimmer, 0.3, None) * (1 - 0.45 * chaotic),
-        breath=0.06 + 0.9 * chaotic,
+        breath=0.1 + 0.9 * chaotic,
         roughness=rough,
         formants_hz=_mouth(infant, steps, rng),
     )
@@ -86,7 +86,7 @@ def _melody(infant: Infant, steps: int, rng: np.random.Generator) -> npt.NDArray
     wave = np.sin(2 * np.pi * (rng.uniform(5, 8) * seconds + rng.uniform()))
     waxing = smoothed(rng.standard_normal(steps), 0.4) / 0.15
     drift = smoothed(rng.standard_normal(steps), 0.08) / 0.3
-    tremor = 1 + 0.012 * waxing * wave + 0.012 * drift
+    tremor = 1 + 0.012 * waxing * wave + 0.018 * drift
     if rng.uniform() < 0.12:
         start = rng.uniform(0.15, 0.6)
         end = start + rng.uniform(0.2, 0.35)
@@ -100,7 +100,7 @@ def _dysphonia(
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
     """Where the folds lose their even beat, both (steps,) from 0 to 1: subharmonics, and chaos."""
     rough, chaotic = np.zeros(steps), np.zeros(steps)
-    for track, chance in ((rough, 0.35), (chaotic, 0.35)):
+    for track, chance in ((rough, 0.4), (chaotic, 0.45)):
         if rng.uniform() < chance:
             start, length = rng.uniform(0.1, 0.6), rng.uniform(0.15, 0.4)
             track[round(start * steps) : round((start + length) * steps)] = rng.uniform(0.4, 0.9)

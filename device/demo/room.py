@@ -31,10 +31,10 @@ def impulse_response(rng: np.random.Generator) -> npt.NDArray[np.float64]:
     samples = round(1.2 * _RT60_S * SAMPLE_RATE_HZ)
     seconds = np.arange(samples) / SAMPLE_RATE_HZ
     decay = 10.0 ** (-3.0 * seconds / _RT60_S)
-    response = 0.035 * rng.standard_normal(samples) * decay
+    response = 0.025 * rng.standard_normal(samples) * decay
     response[: round(0.006 * SAMPLE_RATE_HZ)] = 0.0
     reflections = rng.integers(round(0.002 * SAMPLE_RATE_HZ), round(0.025 * SAMPLE_RATE_HZ), 6)
-    response[reflections] += rng.choice([-1, 1], 6) * 0.35 * decay[reflections]
+    response[reflections] += rng.choice([-1, 1], 6) * 0.25 * decay[reflections]
     response[0] = 1.0
     return response
 
