@@ -39,6 +39,9 @@ _CONSECUTIVE_UPLOADS = 10
 # YAMNet's cry score in a scream clip's note, from which on a real infant may be in it.
 _CRY_IN_SCREAM = 0.1
 
+# hard_neg's other_sound is numbered by what it holds; its first 50 clips are an infant's cries.
+_CRIES_IN_OTHER_SOUND = 50
+
 _DOUBTFUL_SCREAMS = ("cry", "sadness", "abuse", "child", "baby")
 
 # One sound under several names in the ambient packs, after numbers and punctuation are taken off.
@@ -124,6 +127,8 @@ def judge(recording: AnnotatedRecording) -> tuple[CryLabel, str]:
         return "cry", ""
     if "distress_acted" in labels:
         return "ignore", "acted distress may hold real sobbing"
+    if "other_sound" in labels and _running_number(recording) < _CRIES_IN_OTHER_SOUND:
+        return "ignore", "an infant cries in the first 50 clips of other_sound, whatever the folder's name says"
     if labels & {"scream", "scream_like"}:
         return _judge_scream(recording)
     if _noted_cry(recording) >= _CRY_IN_SCREAM:
@@ -139,6 +144,11 @@ def _judge_scream(recording: AnnotatedRecording) -> tuple[CryLabel, str]:
     if any(word in recording.file.stem.lower() for word in _DOUBTFUL_SCREAMS):
         return "ignore", "its name says that somebody cries"
     return "other", ""
+
+
+def _running_number(recording: AnnotatedRecording) -> int:
+    """97 of `0_97.ogg`."""
+    return int(recording.file.stem.rpartition("_")[2])
 
 
 def _noted_cry(recording: AnnotatedRecording) -> float:
