@@ -37,7 +37,7 @@ def find_recordings(paths: Iterable[str]) -> list[str]:
 
 def _is_directory(path: str) -> bool:
     try:
-        return Path(path).is_dir()
+        return bool(path) and Path(path).is_dir()  # to pathlib "" is the current directory
     except OSError:  # a link to itself, or a parent that may not be searched: no directory to us
         return False
 

@@ -156,6 +156,8 @@ class Recording:
 
     def _open(self, file: BinaryIO) -> None:
         self._layout = survey(file, self._path)
+        if self._layout.pcm is not None:
+            self._check_rate(self._layout.pcm.samplerate)
         self._section = _Section(file, self._layout)
         self._decoder = _open_decoder(self._section, self._layout, self._path)
         self._sample_rate_hz: int = self._decoder.samplerate
@@ -164,11 +166,14 @@ class Recording:
         self._frames: int | None = self._decoder.frames if self._decoder.frames < 2**62 else None
         self._check()
 
-    def _check(self) -> None:
-        if not LOWEST_RATE_HZ <= self._sample_rate_hz <= HIGHEST_RATE_HZ:
+    def _check_rate(self, rate_hz: int) -> None:
+        if not LOWEST_RATE_HZ <= rate_hz <= HIGHEST_RATE_HZ:
             raise RecordingError(
-                f"{self._path} has a rate of {self._sample_rate_hz} Hz; {LOWEST_RATE_HZ} to {HIGHEST_RATE_HZ} Hz work."
+                f"{self._path} has a rate of {rate_hz} Hz; {LOWEST_RATE_HZ} to {HIGHEST_RATE_HZ} Hz work."
             )
+
+    def _check(self) -> None:
+        self._check_rate(self._sample_rate_hz)
         if self._channel is not None and not 0 <= self._channel < self._channels:
             raise RecordingError(
                 f"{self._path} has no channel {self._channel}; it has {self._channels}, counted from 0."
@@ -195,8 +200,10 @@ class Recording:
         double = self._layout.pcm is not None and self._layout.pcm.subtype == "DOUBLE"
         out = np.empty((self._layout.step, self._channels), np.float64 if double else np.float32)
         while self._file is not None:
+            # Beyond its declared end a FLAC decoder takes a tag that others appended for a damaged block.
+            wanted = len(out) if self._frames is None else min(len(out), self._frames - self._read_frames)
             try:
-                frames = self._decoder.read(self._layout.step, out=out)
+                frames = self._decoder.read(wanted, out=out[:wanted])
             except SoundFileError as exc:
                 # Of a FLAC block that fails its checksum the decoder gives zeros: not one of them is kept.
                 self._failure = self._broken(_reason(exc))
@@ -272,7 +279,7 @@ def _open_regular(path: str) -> BinaryIO:
     """Open a regular file, and nothing else: a pipe would block, a device never ends."""
     try:
         mode = Path(path).stat().st_mode
-        file = Path(path).open("rb") if stat.S_ISREG(mode) else None
+        file = Path(path).open("rb") if stat.S_ISREG(mode) else None  # noqa: SIM115 - Recording closes it
     except FileNotFoundError as exc:
         raise RecordingError(f"{path} does not exist; check the spelling and the current directory.") from exc
     except (OSError, ValueError) as exc:  # ValueError: a path with a NUL in it
