@@ -36,8 +36,7 @@ def figure(content: PageContent) -> Iterator[str]:
         f'<svg id="figure" viewBox="0 0 {_WIDTH} {layout.height}" role="img" aria-labelledby="figure-title"'
         f' data-duration="{content.duration_s:.6f}" data-left="{_LEFT}" data-plot="{_PLOT}">\n'
         f'<title id="figure-title">{text(_summary(content))}</title>\n'
-        '<defs><pattern id="hatch" width="7" height="7" patternUnits="userSpaceOnUse" patternTransform="rotate(45)">'
-        '<rect class="hatch-ground" width="7" height="7"/><line class="hatch-line" y2="7"/></pattern></defs>\n'
+        f"<defs>{_hatch('hatch')}{_hatch('hatch-bright')}</defs>\n"
     )
     yield from _picture(content.picture, layout)
     yield from _time_axis(layout)
@@ -95,6 +94,14 @@ def _summary(content: PageContent) -> str:
     )
 
 
+def _hatch(name: str) -> str:
+    """Diagonal lines; `hatch-bright` is for the picture, which is dark in every theme."""
+    return (
+        f'<pattern id="{name}" width="7" height="7" patternUnits="userSpaceOnUse" patternTransform="rotate(45)">'
+        f'<rect class="{name}-ground" width="7" height="7"/><line class="{name}-line" y2="7"/></pattern>'
+    )
+
+
 def _picture(picture: Spectrogram | None, layout: _Layout) -> Iterator[str]:
     yield f'<rect class="ground" x="{_LEFT}" y="{_TAGS}" width="{_PLOT}" height="{_PICTURE}"/>\n'
     if picture is None:
@@ -127,18 +134,22 @@ def _lane(curve: ScoreCurve, top: float, content: PageContent, layout: _Layout) 
     yield f'<rect class="lane-ground" x="{_LEFT}" y="{top}" width="{_PLOT}" height="{_LANE}"/>\n'
     for x, _ in layout.ticks():
         yield f'<line class="grid" x1="{x:.1f}" x2="{x:.1f}" y1="{top}" y2="{top + _LANE}"/>'
-    for span in content.events[:MOST_MARKS]:
-        if (span.model, span.label) == (curve.model, curve.label):
-            left, width = layout.span(span.start_s, span.end_s)
-            kind = _kind(span, content)
-            yield f'<rect class="wash {kind}" x="{left:.2f}" y="{top}" width="{width:.2f}" height="{_LANE}"/>'
+    spans = [span for span in content.events[:MOST_MARKS] if (span.model, span.label) == (curve.model, curve.label)]
+    for span in spans:
+        left, width = layout.span(span.start_s, span.end_s)
+        kind = _kind(span, content)
+        yield f'<rect class="wash {kind}" x="{left:.2f}" y="{top}" width="{width:.2f}" height="{_LANE}"/>'
     yield from _curve(curve, top, layout)
     yield from _thresholds(curve, top)
+    for span in spans:
+        x = layout.x(span.decided_s)
+        kind = _kind(span, content)
+        yield f'<line class="decided {kind}" x1="{x:.1f}" x2="{x:.1f}" y1="{top}" y2="{top + _LANE}"/>'
     for value in (0, 1):
         yield _label(_LEFT - 9, top + _LANE * (1 - value) + (4 if value else 0), str(value), "axis", "end")
     yield (
         f'<text class="lane-name" x="{_LEFT + 8}" y="{top + 16}">{text(curve.label)}'
-        f'<tspan class="muted" dx="7">{text(curve.model)}</tspan></text>\n</g>\n'
+        f'<tspan class="muted" dx="7">by {text(curve.model)}</tspan></text>\n</g>\n'
     )
 
 
@@ -187,30 +198,27 @@ def _events(content: PageContent, layout: _Layout) -> Iterator[str]:
         if name_left >= free_from:
             yield _label(name_left, _TAGS - 10, span.label, "tag", "start")
             free_from = name_left + name_width + 8
-        yield from _decided(span, content, layout)
-        yield "</g>\n"
-
-
-def _decided(span: Span, content: PageContent, layout: _Layout) -> Iterator[str]:
-    """Where the event was decided: a flag in the lane of its label, a mark under the picture."""
-    x = layout.x(span.decided_s)
-    yield f'<path class="mark" d="M{x - 5:.1f},{_TAGS + _PICTURE + 8} h10 l-5,-8 z"/>'
-    for curve, top in zip(content.curves, layout.lanes, strict=True):
-        if (span.model, span.label) == (curve.model, curve.label):
-            yield f'<line class="decided" x1="{x:.1f}" x2="{x:.1f}" y1="{top}" y2="{top + _LANE}"/>'
+        x = layout.x(span.decided_s)
+        yield f'<path class="mark" d="M{x - 5:.1f},{_TAGS + _PICTURE + 9} h10 l-5,-8 z"/></g>\n'
 
 
 def _faults(faults: Iterable[FaultSpan], layout: _Layout) -> Iterator[str]:
     if layout.faults is None:
         return
     yield _label(_LEFT - 9, layout.faults + 12, "faults", "axis", "end")
+    strips = [
+        (_TAGS, _PICTURE, 'fill="url(#hatch-bright)"'),
+        *((top, _LANE, 'class="faint" fill="url(#hatch)"') for top in layout.lanes),
+        (layout.faults, _STRIP, 'fill="url(#hatch)"'),
+    ]
     free_from = 0.0
     for fault in faults:
         left, width = layout.span(fault.start_s, fault.end_s)
         about = f"{fault.kind} {clock(fault.start_s)} to {clock(fault.end_s)}: {fault.detail}"
         yield f'<g class="fault"><title>{text(about)}</title>'
-        for top, height in ((_TAGS, _PICTURE), *((top, _LANE) for top in layout.lanes), (layout.faults, _STRIP)):
-            yield f'<rect fill="url(#hatch)" x="{left:.2f}" y="{top}" width="{width:.2f}" height="{height}"/>'
+        for top, height, look in strips:
+            place = f'x="{left:.2f}" y="{top}" width="{width:.2f}" height="{height}"'
+            yield f"<rect {look} {place}/>"
         name_width = _LETTER * len(fault.kind)
         name_left = min(left + 4, _LEFT + _PLOT - name_width)
         if name_left >= free_from:

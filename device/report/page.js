@@ -50,11 +50,14 @@
     return { when: clock(seconds), scores: scores.map(([label, score]) => `${label} ${score.toFixed(2)}`).join("   ") };
   };
 
+  const distance = (player, seconds) => Math.max(player.start - seconds, seconds - player.end, 0);
+
   const show = (seconds) => {
     const { when, scores } = describe(seconds);
     const time = document.createElement("b");
     time.textContent = when;
-    readout.replaceChildren(time, `   ${scores}`);
+    const silent = players.length > 0 && players.every((player) => distance(player, seconds) > 0);
+    readout.replaceChildren(time, `   ${scores}${silent ? "   (its sound is not on this page)" : ""}`);
   };
 
   const moveTo = (seconds) => {
@@ -66,8 +69,6 @@
     stage.setAttribute("aria-valuetext", `${when} ${scores}`);
     show(position);
   };
-
-  const distance = (player, seconds) => Math.max(player.start - seconds, seconds - player.end, 0);
 
   const seek = (seconds) => {
     moveTo(seconds);
