@@ -486,10 +486,10 @@ def _triangles(spec: FeatureSpec, edges_mel: Float64, edges_hz: Float64, bin_hz:
         at = np.arange(len(bin_hz), dtype=np.float64)
     else:
         edges, at = edges_hz, bin_hz
-    width = np.maximum(np.diff(edges), 1e-12)
-    rising = (at - edges[:-2, None]) / width[:-1, None]
-    falling = (edges[2:, None] - at) / width[1:, None]
-    return np.maximum(0.0, np.minimum(rising, falling))
+    low, middle, high = edges[:-2, None], edges[1:-1, None], edges[2:, None]
+    rising = (at - low) / np.maximum(middle - low, 1e-12)
+    falling = (high - at) / np.maximum(high - middle, 1e-12)
+    return np.maximum(0.0, np.where(at < middle, rising, falling))
 
 
 def _sparse(matrix: Float64) -> tuple[npt.NDArray[np.intp], Float32, npt.NDArray[np.intp]]:
