@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
+TINY = Path(__file__).with_name("data")
+"""Bundles that `make_tiny_bundles.py` there writes."""
 
 
 @pytest.fixture(scope="session")
@@ -25,3 +27,15 @@ def peers_dir() -> Path:
     if not folder.is_dir():
         pytest.fail("the peer networks for tests are missing: ../shared/peers beside the checkout must hold them")
     return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_bundle_path() -> Path:
+    """A bundle at 16 kHz (2 s windows, log-mel and MFCC) whose one label `tone` is a steady tone of 1 kHz."""
+    return TINY / "tiny-tone.tflite"
+
+
+@pytest.fixture(scope="session")
+def tiny_low_bundle_path() -> Path:
+    """A bundle at 8 kHz (2 s windows, log-mel): `low` (alarm) is a tone of 100 to 600 Hz, `normal` (reject) is not."""
+    return TINY / "tiny-low.tflite"

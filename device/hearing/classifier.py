@@ -167,7 +167,7 @@ class Classifier:
         if not np.isfinite(scores).all():
             raise ClassifierError(f"model {self.name}: a score is {scores[~np.isfinite(scores)][0]}, no finite number")
         if self._output == "logits":
-            return _sigmoid(scores)
+            return sigmoid(scores)
         if scores.min() < 0 or scores.max() > 1:
             raise ClassifierError(f"model {self.name}: a probability of {scores.min():g} to {scores.max():g}")
         return scores
@@ -238,6 +238,11 @@ class _Tensor:
         return numbers
 
 
+def sigmoid(logits: Float32) -> Float32:
+    """1 / (1 + exp(-x)), by tanh, which does not overflow."""
+    return (0.5 + 0.5 * np.tanh(0.5 * logits.astype(np.float64))).astype(np.float32)
+
+
 def _import_runtime() -> tuple[Any, _Runtime, str]:
     for kind in _RUNTIMES:
         try:
@@ -285,11 +290,6 @@ def _check_features(bundle: Bundle, case: GoldenCase) -> None:
                 f"model {bundle.name}: golden case {case.name!r}: features {ordinal} are {apart.max():.2g} "
                 f"from the golden ones on this machine, must be within {FEATURE_TOLERANCE:g}"
             )
-
-
-def _sigmoid(logits: Float32) -> Float32:
-    """1 / (1 + exp(-x)), by tanh, which does not overflow."""
-    return (0.5 + 0.5 * np.tanh(0.5 * logits.astype(np.float64))).astype(np.float32)
 
 
 def _first_line(error: BaseException) -> str:

@@ -1,0 +1,130 @@
+"""What a converted network must hold to leave the converter; each refusal is one sentence with its figure.
+
+All bounds stand in `Bounds`. They are wide enough for per-channel post-training quantization done
+well (0.1 to 2 points) and narrow enough that a range collapsed by one wild calibration window, a
+graph that silently kept float operations, or a NaN hidden behind a maximum does not pass.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from device.errors import BundleError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    import numpy.typing as npt
+
+    from converter.figures import LabelFigures
+    from converter.graph import Graph
+
+_FORBIDDEN = ("VAR_HANDLE", "READ_VARIABLE", "ASSIGN_VARIABLE", "CALL_ONCE", "WHILE", "IF", "CUSTOM", "DELEGATE")
+_EDGES = ("QUANTIZE", "DEQUANTIZE")
+_FLOATS = ("FLOAT16", "FLOAT32", "FLOAT64", "BFLOAT16")
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """What is still accepted.
+
+    Attributes:
+        calibration_windows: at least so many set the ranges.
+        translation: largest |p| between Keras and the float graph; both compute in float32.
+        mean_difference: mean |p_int8 - p_float| of a label, at most.
+        p99_difference: its 99th percentile, at most.
+        same_side: share of windows on the same side of the label's threshold, at least.
+        auc_drop: ROC AUC that int8 may cost, 0.005 being half a point.
+        spread: a label's int8 probabilities must span this much over the agreement windows.
+    """
+
+    calibration_windows: int = 256
+    translation: float = 1e-3
+    mean_difference: float = 0.02
+    p99_difference: float = 0.15
+    same_side: float = 0.98
+    auc_drop: float = 0.005
+    spread: float = 0.05
+
+
+def check_calibration(windows: int, bounds: Bounds) -> None:
+    """Refuse ranges set by too few windows.
+
+    Raises:
+        BundleError: fewer than the bound.
+    """
+    if windows < bounds.calibration_windows:
+        raise BundleError(f"calibration.npz holds {windows} windows, must hold at least {bounds.calibration_windows}")
+
+
+def check_graph(graph: Graph) -> None:
+    """Refuse a graph that is not wholly int8, or holds what does not run everywhere.
+
+    Raises:
+        BundleError: a variable, loop, custom or float operation; an input or output of another type.
+    """
+    for operation in graph.operations:
+        if operation.name in _FORBIDDEN:
+            name = operation.custom_name or operation.name
+            raise BundleError(f"the graph holds a {name} operation, which the device does not run; rebuild the network")
+        kinds = graph.kinds([*operation.inputs, *operation.outputs])
+        at_edge = operation.name in _EDGES and {*operation.inputs, *operation.outputs} & {*graph.inputs, *graph.outputs}
+        if not at_edge and any(kind in _FLOATS for kind in kinds):
+            raise BundleError(f"the graph still computes {operation.name} in float; all of it must be int8")
+    for index in (*graph.inputs, *graph.outputs):
+        tensor = graph.tensors[index]
+        if tensor.kind not in ("INT8", "FLOAT32"):
+            raise BundleError(f"the graph's tensor {tensor.name} is {tensor.kind}, must be INT8 or FLOAT32")
+
+
+def check_finite(probabilities: npt.NDArray[np.float32], which: str) -> None:
+    """Refuse answers that are no numbers.
+
+    Raises:
+        BundleError: an answer is not finite.
+    """
+    bad = int(np.sum(~np.isfinite(probabilities).all(axis=1)))
+    if bad:
+        raise BundleError(f"the {which} network answers {bad} of {len(probabilities)} windows with no finite number")
+
+
+def check_translation(difference: float, bounds: Bounds) -> None:
+    """Refuse a float graph that is another function than the Keras network.
+
+    Raises:
+        BundleError: they differ by more than the bound.
+    """
+    if not difference <= bounds.translation:
+        raise BundleError(
+            f"the float graph differs from Keras by {difference:.4g} in probability, may by {bounds.translation:g}: "
+            "the translation is wrong, not the quantization"
+        )
+
+
+def check_agreement(figures: Iterable[LabelFigures], bounds: Bounds) -> None:
+    """Refuse an int8 network that decides otherwise than the float one.
+
+    Raises:
+        BundleError: the first label and figure out of bounds.
+    """
+    for figure in figures:
+        if figure.most - figure.least < bounds.spread:
+            raise BundleError(
+                f"{figure.label}: int8 gives every window {figure.least:.3f} to {figure.most:.3f}, a span of at least "
+                f"{bounds.spread} is needed; the network or its calibration has collapsed"
+            )
+        for what, value, most in (
+            ("mean difference", figure.mean_difference, bounds.mean_difference),
+            ("99th percentile of the difference", figure.p99_difference, bounds.p99_difference),
+            ("ROC AUC lost", (figure.auc_float or 0.0) - (figure.auc_int8 or 0.0), bounds.auc_drop),
+        ):
+            if not value <= most:
+                raise BundleError(f"{figure.label}: {what} between float and int8 is {value:.4f}, may be {most}")
+        if not figure.same_side >= bounds.same_side:
+            raise BundleError(
+                f"{figure.label}: {figure.same_side:.2%} of windows stay on their side of the threshold in int8, "
+                f"must be {bounds.same_side:.0%}"
+            )

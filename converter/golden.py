@@ -1,0 +1,83 @@
+"""The windows that a model must reproduce wherever it runs: six sounds, made from one seed.
+
+A tone stands over noise 40 dB below it: without it, far FFT bins would hold rounding errors of the
+FFT itself, and their logarithms would differ from one machine to the next. Silence is exact.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import numpy.typing as npt
+
+    Float32 = npt.NDArray[np.float32]
+    Float64 = npt.NDArray[np.float64]
+
+SEED = 20_240_501
+_NOISE_UNDER_TONE = 0.003  # RMS; -40 dB under a tone of amplitude 0.4
+_CRY_F0_HZ = 450.0  # infants cry between 350 and 550 Hz
+_CRY_GLIDE_HZ = 80.0
+_CRY_S = 0.9  # one expiration
+_PAUSE_S = 0.3
+
+
+def golden_sounds(sample_rate_hz: int, window_samples: int) -> dict[str, Float32]:
+    """One window of each sound by name: float32 (window_samples,), whole int16 steps in [-1, 1)."""
+    rng = np.random.default_rng(SEED)
+    seconds = np.arange(window_samples) / sample_rate_hz
+    return {name: _as_int16(sound(seconds, rng)) for name, sound in _SOUNDS.items()}
+
+
+def _silence(seconds: Float64, _: np.random.Generator) -> Float64:
+    return np.zeros(len(seconds))
+
+
+def _noise(seconds: Float64, rng: np.random.Generator) -> Float64:
+    return rng.normal(0.0, 0.1, len(seconds))
+
+
+def _sine(seconds: Float64, rng: np.random.Generator) -> Float64:
+    return 0.4 * np.sin(2 * np.pi * 1000.0 * seconds) + rng.normal(0.0, _NOISE_UNDER_TONE, len(seconds))
+
+
+def _click(seconds: Float64, _: np.random.Generator) -> Float64:
+    click = np.zeros(len(seconds))
+    click[len(seconds) // 2] = 0.9
+    return click
+
+
+def _clipping(seconds: Float64, rng: np.random.Generator) -> Float64:
+    return 4.0 * np.sin(2 * np.pi * 300.0 * seconds) + rng.normal(0.0, 0.5, len(seconds))
+
+
+def _cry(seconds: Float64, rng: np.random.Generator) -> Float64:
+    """Harmonics of a gliding f0, shaped by a formant near 1.2 kHz, in expirations with pauses."""
+    breath = seconds % (_CRY_S + _PAUSE_S)
+    f0_hz = _CRY_F0_HZ + _CRY_GLIDE_HZ * np.sin(np.pi * np.clip(breath / _CRY_S, 0, 1))
+    phase = 2 * np.pi * np.cumsum(f0_hz) * (seconds[1] - seconds[0])
+    nyquist_hz = 0.5 / (seconds[1] - seconds[0])
+    voice = np.zeros(len(seconds))
+    for harmonic in range(1, 1 + int(0.9 * nyquist_hz / (_CRY_F0_HZ + _CRY_GLIDE_HZ))):
+        gain = 1 / (1 + ((harmonic * _CRY_F0_HZ - 1200.0) / 600.0) ** 2)
+        voice += gain * np.sin(harmonic * phase)
+    envelope = np.where(breath < _CRY_S, np.sin(np.pi * np.clip(breath / _CRY_S, 0, 1)) ** 0.5, 0.0)
+    return 0.15 * voice * envelope + rng.normal(0.0, _NOISE_UNDER_TONE, len(seconds))
+
+
+def _as_int16(samples: Float64) -> Float32:
+    return (np.clip(np.rint(samples * 32768), -32768, 32767) / 32768).astype(np.float32)
+
+
+_SOUNDS: dict[str, Callable[[Float64, np.random.Generator], Float64]] = {
+    "silence": _silence,
+    "noise": _noise,
+    "sine": _sine,
+    "click": _click,
+    "clipping": _clipping,
+    "cry-like": _cry,
+}

@@ -1,0 +1,65 @@
+"""A rebuilt Keras network as a TensorFlow Lite graph, in float or in full INT8.
+
+`from_keras_model` alone: converting a concrete function or a saved model gives a graph of
+READ_VARIABLE ops that runs and answers NaN. Weights are quantized per channel, inputs and outputs
+are int8 as well: the device maps them by scale and zero point itself.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from converter import toolchain
+from device.errors import BundleError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    import numpy as np
+    import numpy.typing as npt
+
+    Float32 = npt.NDArray[np.float32]
+
+
+def to_float(model: Any) -> bytes:
+    """The graph as trained, to tell an error of translation from one of quantization.
+
+    Raises:
+        BundleError: TensorFlow cannot convert it.
+    """
+    converter = toolchain.tensorflow().lite.TFLiteConverter.from_keras_model(model)
+    return _converted(converter, "float32")
+
+
+def to_int8(model: Any, calibration: Sequence[Float32]) -> bytes:
+    """The graph in full INT8.
+
+    Args:
+        model: from `rebuild`.
+        calibration: one (n, frames, bins, 1) per input; they set the ranges.
+
+    Raises:
+        BundleError: TensorFlow cannot convert it.
+    """
+    tf = toolchain.tensorflow()
+    converter = tf.lite.TFLiteConverter.from_keras_model(model)
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    converter.representative_dataset = lambda: _windows(calibration)
+    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+    converter.inference_input_type = tf.int8
+    converter.inference_output_type = tf.int8
+    return _converted(converter, "int8")
+
+
+def _windows(calibration: Sequence[Float32]) -> Iterator[dict[str, Float32]]:
+    for ordinal in range(len(calibration[0])):
+        yield {f"input_{index}": array[ordinal : ordinal + 1] for index, array in enumerate(calibration)}
+
+
+def _converted(converter: Any, kind: str) -> bytes:
+    try:
+        with toolchain.quietly():
+            return bytes(converter.convert())
+    except Exception as error:  # TensorFlow raises whatever its passes raise
+        first = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
+        raise BundleError(f"TensorFlow cannot convert the network to {kind}: {first}") from error

@@ -1,0 +1,143 @@
+"""A trained Keras network as the converter can take it: builtin layers, batch 1, recurrent layers unrolled.
+
+An int8 conversion of a looped LSTM or GRU fails at calibration; unrolled, the same weights give
+outputs equal to 1e-7. Inputs are renamed `input_0`, ... and the outputs by name, because that is how
+the device finds them: their order in a converted graph follows no rule.
+"""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from converter import toolchain
+from device.errors import BundleError
+from device.hearing.classifier import SCORES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from device.hearing.features import FeatureSpec
+
+_EXECUTABLE = ("Lambda", "__lambda__", "TFSMLayer", "TorchModuleWrapper", "JaxLayer", "FlaxLayer")
+_RECURRENT = ("LSTM", "GRU", "SimpleRNN")
+
+
+def load_network(path: Path) -> Any:
+    """The Keras model in a `.keras` file that holds data, not code.
+
+    Raises:
+        BundleError: the file cannot be read, names what is not builtin, or holds a weight that is not finite.
+    """
+    _refuse_code(path)
+    module = toolchain.keras()
+    try:
+        with toolchain.quietly():
+            model = module.saving.load_model(path, compile=False, safe_mode=True)
+    except Exception as error:  # whatever Keras raises on a damaged file, and it raises anything
+        raise BundleError(f"{path} cannot be loaded by Keras: {_first_line(error)}") from error
+    for weight in model.weights:
+        if not np.isfinite(np.asarray(weight)).all():
+            raise BundleError(f"{path}: weight {weight.path} holds a number that is not finite; train it again")
+    return model
+
+
+def rebuild(model: Any, specs: Sequence[FeatureSpec], label_count: int) -> Any:
+    """The same function with batch 1: {input_0: (1, frames, bins, 1), ...} -> {scores: (1, labels), extras}.
+
+    Raises:
+        BundleError: inputs do not fit the specs, or the scores do not fit the labels.
+    """
+    _check_inputs(model, specs)
+    names = _output_names(model)
+    module = toolchain.keras()
+    with toolchain.quietly():
+        unrolled = _unrolled(module, model)
+        inputs = [
+            module.Input((*spec.shape, 1), batch_size=1, name=f"input_{ordinal}") for ordinal, spec in enumerate(specs)
+        ]
+        results = unrolled(module.tree.pack_sequence_as(model.input, inputs))
+        outputs = dict(zip(names, _flat(results), strict=True))
+        rebuilt = module.Model({tensor.name: tensor for tensor in inputs}, outputs)
+    shape = tuple(outputs[SCORES].shape)
+    if shape != (1, label_count):
+        raise BundleError(f"the network gives scores of shape {shape[1:]}, the description has {label_count} labels")
+    return rebuilt
+
+
+def _refuse_code(path: Path) -> None:
+    """Keras imports the modules that a file names; only its own may stand there."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            config = json.loads(archive.read("config.json"))
+    except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
+        raise BundleError(f"{path} is no .keras file: {error}") from None
+    for item in _objects(config):
+        name, registered = item["class_name"], item.get("registered_name")
+        if name in _EXECUTABLE:
+            raise BundleError(f"{path} holds a {name} layer, which is code; use builtin layers only")
+        if str(item.get("module") or "keras").split(".")[0] != "keras" or ">" in str(registered):
+            raise BundleError(f"{path} holds {registered or name}, which is not builtin; use builtin layers only")
+
+
+def _objects(value: Any) -> Iterator[dict[str, Any]]:
+    """Each serialized object in a Keras configuration."""
+    pending = [value]
+    while pending:
+        item = pending.pop()
+        if isinstance(item, dict):
+            if "class_name" in item:
+                yield item
+            pending += item.values()
+        elif isinstance(item, list):
+            pending += item
+
+
+def _check_inputs(model: Any, specs: Sequence[FeatureSpec]) -> None:
+    found = [tuple(tensor.shape[1:]) for tensor in model.inputs]
+    wanted = [(*spec.shape, 1) for spec in specs]
+    if found != wanted:
+        raise BundleError(f"the network takes inputs of shapes {found}, the specs give {wanted}")
+
+
+def _output_names(model: Any) -> list[str]:
+    """Names of the outputs in their order: a single one is the scores, whatever it is called."""
+    names = [str(name) for name in model.output_names]
+    if len(names) == 1:
+        return [SCORES]
+    if names.count(SCORES) != 1 or len(set(names)) != len(names):
+        raise BundleError(
+            f"the network's outputs are {', '.join(names)}; one must be named {SCORES!r}, all differently"
+        )
+    return names
+
+
+def _flat(results: Any) -> list[Any]:
+    if isinstance(results, dict):
+        return list(results.values())
+    return list(results) if isinstance(results, list | tuple) else [results]
+
+
+def _unrolled(module: Any, model: Any) -> Any:
+    """A copy without loops; the model itself where it has none."""
+    if not any(item["class_name"] in _RECURRENT for item in _objects(model.get_config())):
+        return model
+
+    def unroll(layer: Any) -> Any:
+        config = layer.get_config()
+        for part in (config, config.get("layer", {}).get("config", {}), config.get("backward_layer", {})):
+            if "unroll" in part:
+                part["unroll"] = True
+        return layer.__class__.from_config(config)
+
+    copy = module.models.clone_model(model, clone_function=unroll)
+    copy.set_weights(model.get_weights())
+    return copy
+
+
+def _first_line(error: BaseException) -> str:
+    return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)

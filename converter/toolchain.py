@@ -1,0 +1,97 @@
+"""TensorFlow and Keras: imported late, with the TensorFlow backend, and kept silent.
+
+Both talk on stdout and stderr, past Python, whatever happens. `quietly` keeps what they say aside
+and attaches it to the exception, where `--debug` shows it, if something goes wrong.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import os
+import sys
+import tempfile
+import warnings
+from importlib import metadata
+from typing import TYPE_CHECKING, Any
+
+from device.errors import MissingExtraError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_TOOLS = ("tensorflow", "tensorflow-cpu", "keras", "ai-edge-litert", "numpy")
+_TAIL_BYTES = 4000
+
+
+def keras() -> Any:
+    """The module keras.
+
+    Raises:
+        MissingExtraError: it is not installed, or runs on another backend than TensorFlow.
+    """
+    module = _imported("keras")
+    if module.backend.backend() != "tensorflow":
+        raise MissingExtraError(
+            f"keras runs on {module.backend.backend()}; the converter needs KERAS_BACKEND=tensorflow"
+        )
+    return module
+
+
+def tensorflow() -> Any:
+    """The module tensorflow.
+
+    Raises:
+        MissingExtraError: it is not installed.
+    """
+    return _imported("tensorflow")
+
+
+def versions() -> dict[str, str]:
+    """The installed tools and their versions."""
+    found = {}
+    for name in _TOOLS:
+        with contextlib.suppress(metadata.PackageNotFoundError):
+            found[name] = metadata.version(name)
+    return found
+
+
+@contextlib.contextmanager
+def quietly() -> Iterator[None]:
+    """Keep aside what is written to stdout and stderr, by native code too, and Python's warnings."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    saved = [os.dup(1), os.dup(2)]
+    with tempfile.TemporaryFile() as said, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        os.dup2(said.fileno(), 1)
+        os.dup2(said.fileno(), 2)
+        try:
+            yield
+        except Exception as error:
+            error.add_note(_tail(said.fileno()))
+            raise
+        finally:
+            sys.stdout.flush()
+            sys.stderr.flush()
+            for descriptor, original in enumerate(saved, start=1):
+                os.dup2(original, descriptor)
+                os.close(original)
+
+
+def _imported(name: str) -> Any:
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+    os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")  # conversion gains nothing from a GPU, its log a lot
+    try:
+        with quietly():
+            return importlib.import_module(name)
+    except ImportError as error:
+        raise MissingExtraError(
+            f"{name} is not installed; install the extra: pip install 'auricle[converter]'"
+        ) from error
+
+
+def _tail(descriptor: int) -> str:
+    size = os.fstat(descriptor).st_size
+    return os.pread(descriptor, _TAIL_BYTES, max(0, size - _TAIL_BYTES)).decode(errors="replace")
