@@ -55,8 +55,12 @@ def cry(duration_s: float, rng: np.random.Generator) -> npt.NDArray[np.float64]:
     infant = Infant.born(rng)
     breaths = [_expiration(infant, 0.9, 0.8, rng)]
     while True:
-        breath = [_rest(infant, rng.uniform(0.03, 0.1)), _inspiration(infant, rng), _rest(infant, rng.uniform(0.04, 0.2))]
-        breath.append(_expiration(infant, rng.uniform(0.6, 1.4), rng.uniform(0.7, 1.1), rng))
+        breath = [
+            _rest(infant, rng.uniform(0.03, 0.1)),
+            _inspiration(infant, rng),
+            _rest(infant, rng.uniform(0.04, 0.2)),
+            _expiration(infant, rng.uniform(0.6, 1.4), rng.uniform(0.7, 1.1), rng),
+        ]
         if (sum(map(len, breaths)) + sum(map(len, breath))) * STEP_S > duration_s:
             return speak(join(breaths), Throat(infant.quarter_wave_hz, _BANDWIDTHS_HZ, tilt=0.6), rng)
         breaths += breath
@@ -92,12 +96,11 @@ def _melody(infant: Infant, steps: int, rng: np.random.Generator) -> npt.NDArray
         end = start + rng.uniform(0.2, 0.35)
         jump = glide(steps, ((0, 0), (start, 0), (start, 1), (end, 1), (end, 0), (1, 0)), smooth_s=0.02)
         pitch = pitch * (1 + rng.uniform(1.0, 1.3) * jump)
-    return pitch * tremor
+    wavering: npt.NDArray[np.float64] = pitch * tremor
+    return wavering
 
 
-def _dysphonia(
-    steps: int, rng: np.random.Generator
-) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+def _dysphonia(steps: int, rng: np.random.Generator) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
     """Where the folds lose their even beat, both (steps,) from 0 to 1: subharmonics, and chaos."""
     rough, chaotic = np.zeros(steps), np.zeros(steps)
     for track, chance in ((rough, 0.4), (chaotic, 0.45)):

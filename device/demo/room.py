@@ -22,8 +22,8 @@ def tone(samples: int, rng: np.random.Generator) -> npt.NDArray[np.float64]:
     pink = np.fft.irfft(spectrum / np.sqrt(np.maximum(frequency_hz, 40.0)), samples)
     seconds = np.arange(samples) / SAMPLE_RATE_HZ
     hum = sum(level * np.sin(2 * np.pi * _HUM_HZ * n * seconds) for n, level in ((1, 1.0), (2, 0.5), (3, 0.3)))
-    murmur = pink / np.sqrt(np.mean(pink**2)) + 0.2 * hum
-    return murmur / np.sqrt(np.mean(murmur**2))
+    murmur: npt.NDArray[np.float64] = pink / np.sqrt(np.mean(pink**2)) + 0.2 * hum
+    return murmur * np.mean(murmur**2) ** -0.5
 
 
 def impulse_response(rng: np.random.Generator) -> npt.NDArray[np.float64]:

@@ -100,12 +100,14 @@ def _murmur_level(samples: int, quiet_s: float) -> npt.NDArray[np.float64]:
 
 def _at_rms(level_dbfs: float, sound: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     """The sound at a root mean square of `level_dbfs`, beside a full scale of 1."""
-    return sound * (_amplitude(level_dbfs) / np.sqrt(np.mean(sound**2)))
+    scaled: npt.NDArray[np.float64] = sound * (_amplitude(level_dbfs) / np.sqrt(np.mean(sound**2)))
+    return scaled
 
 
 def _at_peak(level_dbfs: float, sound: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     """The sound with its largest sample at `level_dbfs`."""
-    return sound * (_amplitude(level_dbfs) / np.abs(sound).max())
+    scaled: npt.NDArray[np.float64] = sound * (_amplitude(level_dbfs) / np.abs(sound).max())
+    return scaled
 
 
 def _amplitude(level_dbfs: float | npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

@@ -110,9 +110,7 @@ def _syllable(talker: Talker, start: int, rng: np.random.Generator) -> _Syllable
     return _Syllable(start, round(length * share), round(length * (1 - share)), vowel_hz, stress, str(manner))
 
 
-def _articulation(
-    talker: Talker, phrases: list[list[_Syllable]], steps: int, rng: np.random.Generator
-) -> Phonation:
+def _articulation(talker: Talker, phrases: list[list[_Syllable]], steps: int, rng: np.random.Generator) -> Phonation:
     """What the larynx and the mouth do over all phrases."""
     pitch, loudness = np.full(steps, talker.f0_hz), np.zeros(steps)
     formants_hz = np.tile(_VOWELS_HZ.mean(axis=0) * talker.size, (steps, 1))
@@ -138,7 +136,7 @@ def _articulation(
 
 
 def _intonation(phrase: list[_Syllable], rng: np.random.Generator) -> npt.NDArray[np.float64]:
-    """Pitch over a phrase, relative to the talker's: it declines, stressed syllables rise, the last one falls or rises."""
+    """Pitch over a phrase, relative to the talker's: it declines, stress lifts it, its end falls or rises."""
     steps = phrase[-1].end - phrase[0].start
     declination = glide(steps, ((0.0, 1.2), (0.85, 0.92), (1.0, rng.choice([0.75, 1.25], p=[0.7, 0.3]))))
     accent = np.concatenate([np.full(s.consonant + s.vowel, 0.7 + 0.45 * s.stress) for s in phrase])

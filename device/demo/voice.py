@@ -26,7 +26,7 @@ STEP_S = STEP_SAMPLES / SAMPLE_RATE_HZ
 
 # A frame of noise spans four steps, so that sine-shaped (square root of Hann) frames overlap evenly.
 _NOISE_SAMPLES = 4 * STEP_SAMPLES
-NOISE_HZ = np.fft.rfftfreq(_NOISE_SAMPLES, 1 / SAMPLE_RATE_HZ)
+NOISE_HZ: npt.NDArray[np.float64] = np.linspace(0.0, SAMPLE_RATE_HZ / 2, _NOISE_SAMPLES // 2 + 1)
 # Partials fade out below half the rate, where nothing may sound.
 _FADE_HZ = (7_000.0, 7_800.0)
 
@@ -153,8 +153,9 @@ def _strength(harmonic: float, phonation: Phonation, throat: Throat) -> npt.NDAr
     level = phonation.loudness * harmonic**-throat.tilt
     if harmonic % 1:
         level = level * phonation.roughness
-    audible = np.clip((_FADE_HZ[1] - frequency_hz) / (_FADE_HZ[1] - _FADE_HZ[0]), 0.0, 1.0)
-    return audible * level * resonance(frequency_hz[:, None], phonation.formants_hz, throat)[:, 0]
+    level = level * np.clip((_FADE_HZ[1] - frequency_hz) / (_FADE_HZ[1] - _FADE_HZ[0]), 0.0, 1.0)
+    strength: npt.NDArray[np.complex128] = level * resonance(frequency_hz[:, None], phonation.formants_hz, throat)[:, 0]
+    return strength
 
 
 def _cycles(f0_hz: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
