@@ -161,7 +161,7 @@ def _central_entry(file: bytes, at: int, end: int) -> tuple[_Entry, int]:
     after = at + name_size + extra_size + comment_size
     if after > end:
         raise BundleError("an entry's name, extra field and comment run past the archive's directory")
-    name = _text_name(file[at : at + name_size])
+    name = file[at : at + name_size].decode("latin-1")  # any byte decodes; what is not ASCII is refused with the names
     extra = file[at + name_size :][:extra_size]
     _refuse_features(name, flags=flags, method=method, mode=mode)
     if extra[:2] == _ZIP64_EXTRA or _MAX_U32 in (packed, size, offset):
@@ -173,13 +173,6 @@ def _central_entry(file: bytes, at: int, end: int) -> tuple[_Entry, int]:
     if packed != size:
         raise BundleError(f"entry {name!r} is declared as {size} bytes but stored as {packed}; they must agree")
     return _Entry(name, size, crc, offset), after
-
-
-def _text_name(raw: bytes) -> str:
-    name = raw.decode("latin-1")
-    if _NAME.fullmatch(name) is None:
-        raise BundleError(f"entry name {name[:40]!r} must be 1 to 128 printable ASCII characters")
-    return name
 
 
 def _refuse_features(name: str, *, flags: int, method: int, mode: int) -> None:
@@ -203,15 +196,17 @@ def _refuse_names(names: list[str]) -> None:
     """Names that mean different things to different systems, or lead out of a folder."""
     seen: dict[str, str] = {}
     for name in names:
+        if _NAME.fullmatch(name) is None:
+            raise BundleError(f"entry name {name[:40]!r} must be 1 to 128 printable ASCII characters")
         if "\\" in name:
             raise BundleError(f"entry {name!r} has a backslash in its name; folders are separated by /")
         if name.startswith("/") or _DRIVE.match(name):
             raise BundleError(f"entry {name!r} has an absolute path; it must be relative")
         if {"", ".", ".."} & set(name.split("/")):
             raise BundleError(f"entry {name!r} has an empty, '.' or '..' part in its path")
-        twin = seen.setdefault(name.casefold(), name)
-        if twin is not name:
-            raise BundleError(f"entries {twin!r} and {name!r} have the same name; names must be unique")
+        if name.casefold() in seen:
+            raise BundleError(f"entries {seen[name.casefold()]!r} and {name!r} have the same name; it must be unique")
+        seen[name.casefold()] = name
 
 
 def _check_place(file: bytes, entry: _Entry, offset: int) -> None:

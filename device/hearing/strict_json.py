@@ -48,7 +48,7 @@ def parse(data: bytes, where: str) -> Any:
     except ValueError as error:
         raise BundleError(f"{where} is no JSON that can be trusted: {error}") from None
     for item, depth in _walk(value):
-        if depth > MAX_DEPTH:
+        if depth >= MAX_DEPTH and isinstance(item, dict | list):
             raise BundleError(f"{where} is nested deeper than {MAX_DEPTH} levels")
         if isinstance(item, str) and _HALF_PAIR.search(item):
             raise BundleError(f"{where} holds half of a surrogate pair, which is no character")
