@@ -214,7 +214,7 @@ class Listener:
                     self._ask(state, window, trusted=trusted, heard=heard)
 
     def _ask(self, state: _ModelState, window: Window, *, trusted: bool, heard: Heard) -> None:
-        if state.model.listens_while is not None and not self._is_on(state.model.listens_while):
+        if not self._may_listen(state):
             heard.events.extend(state.close("stopped", window.start_s))
             return
         scores = state.scores(window, heard)
@@ -226,8 +226,11 @@ class Listener:
             if event is not None:
                 heard.events.append(event)
 
-    def _is_on(self, label: str) -> bool:
-        return any(decider.label == label and decider.is_on for state in self._models for decider in state.deciders)
+    def _may_listen(self, state: _ModelState) -> bool:
+        """Whether the label that this model follows is on in a model before it."""
+        wanted = state.model.listens_while
+        before = self._models[: self._models.index(state)]
+        return wanted is None or any(d.label == wanted and d.is_on for other in before for d in other.deciders)
 
 
 @dataclass(frozen=True, slots=True)

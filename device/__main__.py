@@ -1,0 +1,195 @@
+"""The command line: chooses, delegates, and turns every error of ours into one line and exit code 2.
+
+Imports late: `auricle --version` needs nothing that a replay needs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import traceback
+from importlib import metadata
+from typing import TYPE_CHECKING, NoReturn
+
+from device.errors import AuricleError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from device.config import Settings
+
+_BAD_INPUT = 2
+_INTERRUPTED = 130
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run `auricle`; returns its exit code: 0, 1 where a demo failed, 2 for bad input, 130 after Ctrl-C."""
+    parser = _parser()
+    given = parser.parse_args(arguments)
+    try:
+        code: int = given.run(given)
+        sys.stdout.flush()
+    except (AuricleError, OSError) as error:
+        return _refuse(error, debug=given.debug)
+    except KeyboardInterrupt:
+        return _INTERRUPTED
+    return code
+
+
+def _refuse(error: AuricleError | OSError, *, debug: bool) -> int:
+    if isinstance(error, BrokenPipeError):  # whoever read our results has heard enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    if debug:
+        traceback.print_exception(error)
+    print(f"auricle: {' '.join(str(error).split())}", file=sys.stderr)
+    return _BAD_INPUT
+
+
+class _Parser(argparse.ArgumentParser):
+    """argparse's own refusals, in our form: one line."""
+
+    def error(self, message: str) -> NoReturn:
+        """Refuse the command line."""
+        self.exit(_BAD_INPUT, f"{self.prog}: {message}; see {self.prog} --help\n")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(prog="auricle", description="Listens at the bedside: what was heard, and when.")
+    parser.add_argument("--version", action="version", version=f"auricle {metadata.version('auricle')}")
+    parser.add_argument("--debug", action="store_true", help="print the traceback of an error")
+    verbs = parser.add_subparsers(title="verbs", required=True, metavar="VERB", parser_class=_Parser)
+    _add_replay(verbs.add_parser("replay", help="hear recordings, faster than real time"))
+    _add_models(verbs.add_parser("models", help="list the models at hand, or verify one"))
+    _add_config(verbs.add_parser("config", help="print an example configuration, or check one"))
+    _add_demo(verbs.add_parser("demo", help="hear a synthesized bedside minute"))
+    return parser
+
+
+# --- replay
+
+
+def _add_replay(parser: argparse.ArgumentParser) -> None:
+    parser.set_defaults(run=_replay)
+    chosen = parser.add_mutually_exclusive_group()
+    chosen.add_argument("--profile", metavar="NAME", help="a built-in profile (default: nursery)")
+    chosen.add_argument("--config", metavar="FILE", help="a TOML file; see auricle config --example")
+    parser.add_argument("--model", metavar="BUNDLE", action="append", default=[], help="a model to use instead; repeat")
+    parser.add_argument("--events", metavar="OUT.jsonl", help="events, one JSON object a line")
+    parser.add_argument("--scores", metavar="OUT.csv", help="every window's probabilities")
+    parser.add_argument("--labels", metavar="OUT", help="Audacity label track; a folder for several recordings")
+    parser.add_argument("--report", metavar="OUT", help="HTML page; a folder for several recordings")
+    parser.add_argument("--explain", metavar="SECOND", type=float, help="why there was, or was no, alert then")
+    parser.add_argument("--realtime", action="store_true", help="take as long as the recording lasts")
+    parser.add_argument("--channel", metavar="N", type=_channel, help="hear one channel, the first is 1 (default: mix)")
+    parser.add_argument("--workers", metavar="N", type=_workers, help="processes, for many recordings")
+    parser.add_argument("path", metavar="FILE_OR_DIR", nargs="+", help="WAV, FLAC or OGG, or folders of them")
+
+
+def _replay(given: argparse.Namespace) -> int:
+    from device.replay.order import ReplayOrder
+    from device.replay.run import replay
+
+    order = ReplayOrder(
+        settings=_settings(given.profile, given.config),
+        models=tuple(given.model),
+        events=given.events,
+        scores=given.scores,
+        labels=given.labels,
+        report=given.report,
+        explain_s=given.explain,
+        realtime=given.realtime,
+        channel=given.channel,
+        workers=given.workers,
+    )
+    return replay(order, given.path)
+
+
+def _settings(profile_name: str | None, config_path: str | None) -> Settings:
+    from device.config import load_config, profile
+
+    return load_config(config_path) if config_path else profile(profile_name or "nursery")
+
+
+def _channel(text: str) -> int:
+    """The first channel is 1 for people, 0 inside."""
+    return _whole(text, 1, 1024, "a channel, the first is 1") - 1
+
+
+def _workers(text: str) -> int:
+    return _whole(text, 1, 256, "a number of processes")
+
+
+def _whole(text: str, least: int, most: int, what: str) -> int:
+    if text.isascii() and text.isdigit() and least <= int(text) <= most:
+        return int(text)
+    raise argparse.ArgumentTypeError(f"{text!r} is not {what}, {least} to {most}")
+
+
+# --- models
+
+
+def _add_models(parser: argparse.ArgumentParser) -> None:
+    parser.set_defaults(run=_list_models)
+    verbs = parser.add_subparsers(metavar="VERB", parser_class=_Parser)
+    verify = verbs.add_parser("verify", help="repeat every check on a bundle, on this machine")
+    verify.add_argument("bundle", metavar="BUNDLE", help="a shipped model's name, or a .tflite file")
+    verify.set_defaults(run=_verify_model)
+
+
+def _list_models(_given: argparse.Namespace) -> int:
+    from device.upkeep.bundles import describe_shipped
+
+    for line in describe_shipped():
+        print(line)
+    return 0
+
+
+def _verify_model(given: argparse.Namespace) -> int:
+    from device.upkeep.bundles import verify
+
+    for line in verify(given.bundle):
+        print(line)
+    return 0
+
+
+# --- config
+
+
+def _add_config(parser: argparse.ArgumentParser) -> None:
+    parser.set_defaults(run=_config)
+    chosen = parser.add_mutually_exclusive_group(required=True)
+    chosen.add_argument("--example", action="store_true", help="print a commented example with every key")
+    chosen.add_argument("--check", metavar="FILE", help="say whether a file holds")
+
+
+def _config(given: argparse.Namespace) -> int:
+    from device.config import example_config, load_config
+
+    if given.example:
+        print(example_config(), end="")
+        return 0
+    load_config(given.check)
+    print(f"{given.check} holds")
+    return 0
+
+
+# --- demo
+
+
+def _add_demo(parser: argparse.ArgumentParser) -> None:
+    parser.set_defaults(run=_demo)
+    parser.add_argument("--out", metavar="DIR", default="auricle-demo", help="where scene, events and page are written")
+
+
+def _demo(given: argparse.Namespace) -> int:
+    from pathlib import Path
+
+    from device.demo.run import run
+
+    return run(Path(given.out), _settings("nursery", None))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""Recordings through the very listener that hears the microphone; start reading at `run`."""
