@@ -1,237 +1,72 @@
 """TOML in, frozen and validated settings out: the one place of every default, and the profiles.
 
 A class for each table of the file, a field for each of its keys, with the range, the meaning and the
-default beside it: what a key may say, the example that `auricle config --example` prints and every
-error's sentence come from there. A new table is a new class and one field of `Settings`. Knows no
-model: what a model says of itself travels with it, and a label's settings only overrule it. Knows no
-folder of bundles either: whoever does, asks `missing_models`.
+default beside it. A new table is a new class and one field of `Settings`; its errors and its part of
+the example (`auricle config --example`) follow from it, see `toml_schema`. Knows no model: what a model
+says of itself travels with it, and a label's settings only overrule it. Knows no folder of bundles
+either: whoever does, asks `missing_models`.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import difflib
-import json
-import math
 import os
-import re
-import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Protocol, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 from device.errors import ConfigError
 from device.messages import Priority
-from device.toml_lines import key_lines
+from device.toml_schema import (
+    Choice,
+    Integer,
+    Key,
+    NamedTables,
+    Number,
+    OrWord,
+    Switch,
+    Table,
+    TableSettings,
+    Text,
+    alternatives,
+    example_lines,
+    first_complaint,
+    key,
+    read_settings,
+    shown,
+)
+from device.toml_text import key_lines, parse_toml, printable, read_text
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping
+    from collections.abc import Collection, Mapping
 
-    from device.toml_lines import Path as KeyPath
+    from device.toml_schema import Contradiction
 
-MAX_FILE_BYTES = 2**20
 MAX_TIME_S = 3600.0
 DEFAULT_PROFILE = "nursery"
 BUNDLE_SUFFIX = ".tflite"
 
-_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")  # of models and labels, as in a bundle
-_SHOWN_CHARACTERS = 60
-_TOP = "at the top of the file"
-
-
-# --- what a key may say
-
-
-class _UnfitError(Exception):
-    """A value is none that its key may have."""
-
-
-class Kind(Protocol):
-    """What a key may say: in words, and as a check."""
-
-    @property
-    def expects(self) -> str:
-        """What would work, to stand behind `must be`."""
-
-    def read(self, value: Any) -> Any:
-        """The setting that a TOML value means; raises `_UnfitError` where it means none."""
-
-
-@dataclass(frozen=True, slots=True)
-class Number:
-    """A number from `low` to `high`, both included; never NaN, infinite, or a bool."""
-
-    low: float
-    high: float
-    unit: str = ""
-
-    @property
-    def expects(self) -> str:
-        """What would work."""
-        return f"a number from {self.low:g} to {self.high:g} {self.unit}".rstrip()
-
-    def read(self, value: Any) -> float:
-        """An integer will do."""
-        if type(value) in {int, float} and self.low <= value <= self.high:
-            return float(value)
-        raise _UnfitError
-
-
-@dataclass(frozen=True, slots=True)
-class Integer:
-    """A whole number from `low` to `high`, both included; never a bool, nor a float that is whole."""
-
-    low: int
-    high: int
-
-    @property
-    def expects(self) -> str:
-        """What would work."""
-        return f"a whole number from {self.low} to {self.high}"
-
-    def read(self, value: Any) -> int:
-        """The number itself."""
-        if type(value) is int and self.low <= value <= self.high:
-            return value
-        raise _UnfitError
-
-
-@dataclass(frozen=True, slots=True)
-class Switch:
-    """On or off; never 0 or 1."""
-
-    expects: str = "true or false"
-
-    def read(self, value: Any) -> bool:
-        """The bool itself."""
-        if isinstance(value, bool):
-            return value
-        raise _UnfitError
-
-
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """One of some words."""
-
-    words: tuple[str, ...]
-
-    @property
-    def expects(self) -> str:
-        """What would work."""
-        return _alternatives([_shown(word) for word in self.words])
-
-    def read(self, value: Any) -> str:
-        """The word itself."""
-        if isinstance(value, str) and value in self.words:
-            return value
-        raise _UnfitError
-
-
-@dataclass(frozen=True, slots=True)
-class Name:
-    """The name of a model or label, as bundles allow it."""
-
-    what: str
-
-    @property
-    def expects(self) -> str:
-        """What would work."""
-        return f"the name of a {self.what} (up to 64 of a-z, 0-9, _ and -, not beginning with _ or -)"
-
-    def read(self, value: Any) -> str:
-        """The name itself."""
-        if isinstance(value, str) and _NAME.fullmatch(value):
-            return value
-        raise _UnfitError
-
-
-@dataclass(frozen=True, slots=True)
-class BundleName:
-    """A shipped bundle's name, or a file."""
-
-    expects: str = f'the name of a shipped bundle, or a file with a "/" or "{BUNDLE_SUFFIX}" in its path'
-
-    def read(self, value: Any) -> str:
-        """The name or path itself."""
-        if isinstance(value, str) and value.strip() and value.isprintable():
-            return value
-        raise _UnfitError
-
-
-@dataclass(frozen=True, slots=True)
-class OrWord:
-    """What another kind allows, or one word that stands for None."""
-
-    kind: Kind
-    word: str
-
-    @property
-    def expects(self) -> str:
-        """What would work."""
-        return f"{self.kind.expects}, or {_shown(self.word)}"
-
-    def read(self, value: Any) -> Any:
-        """None for the word."""
-        return None if value == self.word else self.kind.read(value)
-
-
-# --- what a table holds
-
-
-@dataclass(frozen=True, slots=True)
-class Key:
-    """A key: what it may say, and what it is for."""
-
-    kind: Kind
-    says: str
-
-
-@dataclass(frozen=True, slots=True)
-class Table:
-    """A table that is there once, `[listen]`."""
-
-    made: type[_Settings]
-
-
-@dataclass(frozen=True, slots=True)
-class NamedTables:
-    """A table for each name, `[model.NAME]`; `key` is what stands before the name."""
-
-    key: str
-    made: type[_Settings]
-
-
-class _Settings:
-    """What all classes of settings share."""
-
-    __slots__ = ()
-
-    def contradiction(self) -> tuple[tuple[KeyPath, ...], str] | None:
-        """The keys (from this table on) that do not go together, and the sentence that says why."""
-        return None
-
-
-def _key(default: Any, kind: Kind, says: str) -> Any:
-    return field(default=default, metadata={"entry": Key(kind, says)})
-
-
+_NAME = r"[a-z0-9][a-z0-9_-]{0,63}"  # of models and labels, as in a bundle
+_MODEL_NAME = Text(_NAME, "the name of a model, of a-z, 0-9, _ and -")
+_LABEL_NAME = Text(_NAME, "the name of a label, of a-z, 0-9, _ and -")
+_BUNDLE = Text(r".*\S.*", f"the name of a shipped bundle, or the path of a {BUNDLE_SUFFIX} file")
 _PROBABILITY = OrWord(Number(0.001, 0.999), "model")
 _TIME_S = OrWord(Number(0.0, MAX_TIME_S, "s"), "model")
 
 
 @dataclass(frozen=True, slots=True)
-class LabelSettings(_Settings):
+class LabelSettings(TableSettings):
     """What is overruled of one label of a model; "model" leaves a key as the model itself says."""
 
     name: str
-    on: float | None = _key(None, _PROBABILITY, "Score from which on a window counts for an onset.")
-    off: float | None = _key(None, _PROBABILITY, "Score below which a window counts for the end; at most `on`.")
-    confirm_s: float | None = _key(None, _TIME_S, "An alert wants this much sound to count ...")
-    confirm_of_s: float | None = _key(None, _TIME_S, "... within this much sound; at least `confirm_s`.")
-    min_length_s: float | None = _key(None, _TIME_S, "Nothing is told before it has lasted this long.")
-    hold_s: float | None = _key(None, _TIME_S, "It is over after this long below `off`.")
-    cooldown_s: float | None = _key(None, _TIME_S, "Heard again within this time, it is the same event.")
+    on: float | None = key(None, _PROBABILITY, "Score from which on a window counts for an onset.")
+    off: float | None = key(None, _PROBABILITY, 'Score below which a window counts for the end; at most "on".')
+    confirm_s: float | None = key(None, _TIME_S, "An alert wants this much sound to count ...")
+    confirm_of_s: float | None = key(None, _TIME_S, '... within this much sound; at least "confirm_s".')
+    min_length_s: float | None = key(None, _TIME_S, "Nothing is told before it has lasted this long.")
+    hold_s: float | None = key(None, _TIME_S, 'It is over after this long below "off".')
+    cooldown_s: float | None = key(None, _TIME_S, "Heard again within this time, it is the same event.")
     priority: Priority | None = field(
         default=None,
         metadata={"entry": Key(OrWord(Choice(get_args(Priority)), "model"), "How urgent its alert is.")},
@@ -242,7 +77,7 @@ class LabelSettings(_Settings):
         named = {item.name: getattr(self, item.name) for item in dataclasses.fields(self)}
         return {name: value for name, value in named.items() if isinstance(value, float)}
 
-    def contradiction(self) -> tuple[tuple[KeyPath, ...], str] | None:
+    def contradiction(self) -> Contradiction | None:
         """Thresholds or confirmation times that exclude each other."""
         if self.on is not None and self.off is not None and self.off > self.on:
             return (("on",), ("off",)), f'"off" is {self.off:g}, must be at most "on", which is {self.on:g}'
@@ -253,28 +88,31 @@ class LabelSettings(_Settings):
 
 
 @dataclass(frozen=True, slots=True)
-class ModelSettings(_Settings):
+class ModelSettings(TableSettings):
     """A model that listens, under a name of your choice, which its events carry.
 
     Attributes:
         name: of the table, unique.
-        labels: what is overruled of its labels; those that are not named are as the model says.
+        labels: those of which something is overruled; all others are as the model says.
     """
 
     name: str
-    bundle: str = _key("", BundleName(), "The model; a path that is not absolute begins at this file's folder.")
-    enabled: bool = _key(default=True, kind=Switch(), says="Whether it listens at all.")
-    threads: int = _key(1, Integer(1, 16), "Threads that its network may use.")
-    listens_while: str | None = _key(
+    bundle: str = key("", _BUNDLE, "The model; a path that is not absolute begins at this file's folder.")
+    enabled: bool = key(default=True, kind=Switch(), says="Whether it listens at all.")
+    threads: int = key(1, Integer(1, 16), "Threads that its network may use.")
+    listens_while: str | None = key(
         None,
-        OrWord(Name("label"), "always"),
+        OrWord(_LABEL_NAME, "always"),
         "Listen only while this label, of a model further up, is on.",
     )
-    labels: tuple[LabelSettings, ...] = field(default=(), metadata={"entry": NamedTables("label", LabelSettings)})
+    labels: tuple[LabelSettings, ...] = field(
+        default=(), metadata={"entry": NamedTables("label", _LABEL_NAME, LabelSettings, "cry")}
+    )
 
     def __post_init__(self) -> None:
-        """A model whose bundle is not named is the bundle of its own name."""
+        """A model whose bundle is not named is the bundle of its own name; a label that says nothing is dropped."""
         object.__setattr__(self, "bundle", self.bundle or self.name)
+        object.__setattr__(self, "labels", tuple(label for label in self.labels if label != LabelSettings(label.name)))
 
     @property
     def is_file(self) -> bool:
@@ -287,10 +125,10 @@ class ModelSettings(_Settings):
 
 
 @dataclass(frozen=True, slots=True)
-class ListenSettings(_Settings):
+class ListenSettings(TableSettings):
     """How the stream is cut into windows."""
 
-    hop_s: float = _key(
+    hop_s: float = key(
         0.5,
         Number(0.1, 2.0, "s"),
         "From one window to the next; every model says of which step it must be a multiple.",
@@ -298,17 +136,17 @@ class ListenSettings(_Settings):
 
 
 @dataclass(frozen=True, slots=True)
-class RecordingSettings(_Settings):
+class RecordingSettings(TableSettings):
     """How a recording is read."""
 
-    channel: int | None = _key(None, OrWord(Integer(0, 63), "mix"), "The channel that is heard, or the mean of all.")
+    channel: int | None = key(None, OrWord(Integer(0, 63), "mix"), "The channel that is heard, or the mean of all.")
 
 
 @dataclass(frozen=True, slots=True)
-class DeafnessSettings(_Settings):
+class DeafnessSettings(TableSettings):
     """When a microphone is held to be deaf."""
 
-    gates_to_zero: bool = _key(
+    gates_to_zero: bool = key(
         default=False,
         kind=Switch(),
         says="This microphone gives digital zeros where nothing is loud: they are then quiet, not deafness.",
@@ -316,10 +154,10 @@ class DeafnessSettings(_Settings):
 
 
 @dataclass(frozen=True, slots=True)
-class ReplaySettings(_Settings):
+class ReplaySettings(TableSettings):
     """How recordings are replayed; nothing here changes what is heard."""
 
-    workers: int = _key(1, Integer(1, 64), "Processes that share the recordings.")
+    workers: int = key(1, Integer(1, 64), "Processes that share the recordings.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -332,23 +170,25 @@ class Profile:
 
 PROFILES: Mapping[str, Profile] = MappingProxyType(
     {
-        "nursery": Profile("an infant crying", {"model": {"cry": {"label": {"cry": {}}}}}),
+        "nursery": Profile("an infant crying", {"model": {"cry": {}}}),
         "stethoscope": Profile("crackles and wheezes in the lung", {"model": {"lung": {}}}),
     },
 )
 
 
 @dataclass(frozen=True, slots=True)
-class Settings(_Settings):
+class Settings(TableSettings):
     """All settings, validated; `profile` and `load_config` make them.
 
     Attributes:
         models: in the order of the profile, then of the file; `listening` are those that are enabled.
     """
 
-    profile: str = _key(DEFAULT_PROFILE, Choice(tuple(PROFILES)), "What is not said below is as in this profile.")
+    profile: str = key(DEFAULT_PROFILE, Choice(tuple(PROFILES)), "What is not said below is as in this profile.")
     listen: ListenSettings = field(default_factory=ListenSettings, metadata={"entry": Table(ListenSettings)})
-    models: tuple[ModelSettings, ...] = field(default=(), metadata={"entry": NamedTables("model", ModelSettings)})
+    models: tuple[ModelSettings, ...] = field(
+        default=(), metadata={"entry": NamedTables("model", _MODEL_NAME, ModelSettings, "cry")}
+    )
     recording: RecordingSettings = field(
         default_factory=RecordingSettings, metadata={"entry": Table(RecordingSettings)}
     )
@@ -360,7 +200,7 @@ class Settings(_Settings):
         """The models that are enabled."""
         return tuple(model for model in self.models if model.enabled)
 
-    def contradiction(self) -> tuple[tuple[KeyPath, ...], str] | None:
+    def contradiction(self) -> Contradiction | None:
         """Nothing would listen."""
         if self.listening:
             return None
@@ -378,14 +218,7 @@ def load_config(path: str | os.PathLike[str]) -> Settings:
         ConfigError: the file cannot be read, or says something that cannot be; one line, which begins
             with the path as given.
     """
-    source = os.fspath(path)
-    try:
-        with Path(source).open("rb") as file:
-            data = file.read(MAX_FILE_BYTES + 1)
-    except (OSError, ValueError) as error:  # ValueError: a NUL in the path
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        raise ConfigError(f"{_source(source)}: cannot be read as a configuration file: {reason.lower()}") from error
-    return parse_config(_decoded(data, source), source=source, folder=Path(source).parent)
+    return parse_config(read_text(path), source=os.fspath(path), folder=Path(path).parent)
 
 
 def parse_config(text: str, *, source: str, folder: Path | None = None) -> Settings:
@@ -399,11 +232,14 @@ def parse_config(text: str, *, source: str, folder: Path | None = None) -> Setti
     Raises:
         ConfigError: the text is no TOML, or says something that cannot be: the first such thing in it.
     """
-    said = _parsed(text, source)
-    reader = _Reader()
-    settings: Settings = reader.read(Settings, _merged(_profile_tables(said.get("profile")), said), ())
-    if reader.problems:
-        raise ConfigError(_first(reader.problems, key_lines(text, said), source))
+    said = parse_toml(text, source)
+    settings, complaints = read_settings(Settings, _merged(_profile_tables(said.get("profile")), said))
+    if complaints:
+        lines = key_lines(text, said)
+        first = first_complaint(complaints, lines)
+        line = first.line(lines)
+        where = printable(source) if line is None else f"{printable(source)}, line {line}"
+        raise ConfigError(f"{where}: {first.sentence}")
     return settings if folder is None else _anchored(settings, folder)
 
 
@@ -414,9 +250,9 @@ def profile(name: str = DEFAULT_PROFILE) -> Settings:
         ConfigError: there is none of that name.
     """
     if name not in PROFILES:
-        there = _alternatives([_shown(known) for known in PROFILES])
-        raise ConfigError(f"no profile is named {_shown(name)}, it must be {there}")
-    settings: Settings = _Reader().read(Settings, {"profile": name, **_profile_tables(name)}, ())
+        there = alternatives([shown(known) for known in PROFILES])
+        raise ConfigError(f"no profile is named {shown(name)}, it must be {there}")
+    settings, _ = read_settings(Settings, {"profile": name, **PROFILES[name].tables})
     return settings
 
 
@@ -428,10 +264,10 @@ def missing_models(settings: Settings, available: Collection[str]) -> tuple[str,
 
 def missing_sentence(settings: Settings, missing: Collection[str]) -> str:
     """The sentence that says which models a profile still lacks, and what would work."""
-    models = "model" if len(missing) == 1 else "models"
-    named = ", ".join(_shown(name) for name in missing)
-    way = f'set "bundle" in [model.NAME] to a {BUNDLE_SUFFIX} file, or give one with --model'
-    return f"profile {_shown(settings.profile)} lacks the {models} {named}: no such bundle is shipped; {way}"
+    names = ", ".join(shown(name) for name in missing)
+    tables = ", ".join(f"[model.{model.name}]" for model in settings.listening if model.bundle in missing)
+    lacks = f"profile {shown(settings.profile)} lacks the model{'s' if len(missing) > 1 else ''} {names}"
+    return f'{lacks}: no such bundle is shipped; set "bundle" in {tables} to a {BUNDLE_SUFFIX} file, or give --model'
 
 
 def example_config() -> str:
@@ -441,50 +277,7 @@ def example_config() -> str:
         *(f'# Profile "{name}": {known.summary}.' for name, known in PROFILES.items()),
         "",
     ]
-    return "\n".join([*head, *_example(profile(), ())]).rstrip() + "\n"
-
-
-def _decoded(data: bytes, source: str) -> str:
-    where = _source(source)
-    if len(data) > MAX_FILE_BYTES:
-        raise ConfigError(f"{where}: is larger than {MAX_FILE_BYTES // 2**20} MiB, which no configuration file is")
-    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
-        raise ConfigError(f"{where}: is UTF-16 text, must be saved as UTF-8")
-    try:
-        return data.decode("utf-8")
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        wrong = f"byte 0x{data[error.start]:02x} is no UTF-8 text, the file must be saved as UTF-8"
-        raise ConfigError(f"{where}, line {line}: {wrong}") from None
-
-
-def _parsed(text: str, source: str) -> dict[str, Any]:
-    if text.startswith("\ufeff"):
-        raise ConfigError(
-            f"{_source(source)}, line 1: begins with a byte-order mark, must be saved as UTF-8 without it"
-        )
-    try:
-        return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(_syntax_error(str(error), text, source)) from None
-    except RecursionError:
-        raise ConfigError(f"{_source(source)}: arrays or tables are nested deeper than can be read") from None
-    except ValueError as error:  # a number of thousands of digits
-        raise ConfigError(f"{_source(source)}: is no valid TOML: {_printable(str(error))}") from None
-
-
-_PLACE = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)$")
-
-
-def _syntax_error(message: str, text: str, source: str) -> str:
-    place = _PLACE.search(message)
-    what = _printable(message[: place.start()] if place else message)
-    what = f"no valid TOML: {what[:1].lower()}{what[1:]}"
-    if place is None:
-        return f"{_source(source)}: {what}"
-    if place[1] is None:
-        return f"{_source(source)}, line {max(1, len(text.splitlines()))}: {what}, at the end of the file"
-    return f"{_source(source)}, line {place[1]}: {what}, at column {place[2]}"
+    return "\n".join([*head, *example_lines(profile()), ""])
 
 
 def _profile_tables(name: Any) -> Mapping[str, Any]:
@@ -495,9 +288,9 @@ def _profile_tables(name: Any) -> Mapping[str, Any]:
 
 def _merged(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
     both = dict(under)
-    for key, value in over.items():
-        below = both.get(key)
-        both[key] = _merged(below, value) if isinstance(below, dict) and isinstance(value, dict) else value
+    for name, value in over.items():
+        below = both.get(name)
+        both[name] = _merged(below, value) if isinstance(below, dict) and isinstance(value, dict) else value
     return both
 
 
@@ -507,230 +300,3 @@ def _anchored(settings: Settings, folder: Path) -> Settings:
         for model in settings.models
     )
     return dataclasses.replace(settings, models=models)
-
-
-# --- from tables
-
-
-@dataclass(frozen=True, slots=True)
-class _Problem:
-    """A complaint, and the keys it is about."""
-
-    paths: tuple[KeyPath, ...]
-    sentence: str
-
-    def line(self, lines: Mapping[KeyPath, int]) -> int | None:
-        """Where its last key stands; None where none of them is known to stand in the file."""
-        return max((lines[path] for path in self.paths if path in lines), default=None)
-
-
-class _Reader:
-    """Turns tables into settings and keeps what it has to complain of in `problems`."""
-
-    def __init__(self) -> None:
-        self.problems: list[_Problem] = []
-
-    def read(self, made: type[_Settings], table: Mapping[str, Any], path: KeyPath, **given: Any) -> Any:
-        """The settings of one table; a key that is complained of has its default."""
-        complaints = len(self.problems)
-        entries = _entries(made)
-        for key in table:
-            if key not in entries:
-                self._complain((*path, key), _unknown(made, table, path, key))
-        values = {
-            entries[key].name: self._value(entries[key], value, (*path, key))
-            for key, value in table.items()
-            if key in entries
-        }
-        sound = {name: value for name, value in values.items() if value is not _UNFIT}
-        settings = made(**given, **sound)
-        contradiction = settings.contradiction() if len(self.problems) == complaints else None
-        if contradiction:
-            self._contradict(path, *contradiction)
-        return settings
-
-    def _value(self, item: dataclasses.Field[Any], value: Any, path: KeyPath) -> Any:
-        match _entry(item):
-            case Key(kind=kind):
-                return self._key(kind, value, path)
-            case Table(made=made):
-                return self.read(made, value, path) if self._is_table(value, path, _bracketed(path)) else _UNFIT
-            case NamedTables(made=made):
-                return self._named(made, value, path)
-
-    def _key(self, kind: Kind, value: Any, path: KeyPath) -> Any:
-        try:
-            return kind.read(value)
-        except _UnfitError:
-            self._complain(path, f"{_shown(path[-1])}{_inside(path)} is {_shown(value)}, must be {kind.expects}")
-            return _UNFIT
-
-    def _named(self, made: type[_Settings], value: Any, path: KeyPath) -> Any:
-        pattern = f"{_bracketed(path)[:-1]}.NAME]"
-        if not self._is_table(value, path, pattern):
-            return _UNFIT
-        name = Name(str(path[-1]))
-        tables = [
-            self.read(made, table, (*path, key), name=self._key_name(name, key, (*path, key)))
-            for key, table in value.items()
-            if self._is_table(table, (*path, key), pattern)
-        ]
-        return tuple(tables)
-
-    def _key_name(self, kind: Name, key: str, path: KeyPath) -> str:
-        try:
-            return kind.read(key)
-        except _UnfitError:
-            self._complain(path, f"{_shown(key)}{_inside(path)} must be {kind.expects}")
-            return key
-
-    def _is_table(self, value: Any, path: KeyPath, pattern: str) -> bool:
-        if not isinstance(value, dict):
-            self._complain(path, f"{_shown(path[-1])}{_inside(path)} is {_shown(value)}, must be a table {pattern}")
-        return isinstance(value, dict)
-
-    def _complain(self, path: KeyPath, sentence: str) -> None:
-        self.problems.append(_Problem((path,), sentence))
-
-    def _contradict(self, path: KeyPath, keys: tuple[KeyPath, ...], sentence: str) -> None:
-        inside = f"in {_bracketed(path)} " if path else ""
-        self.problems.append(_Problem(tuple((*path, *key) for key in keys), f"{inside}{sentence}"))
-
-
-_UNFIT = object()
-"""What stands for a value that was complained of."""
-
-
-def _entry(item: dataclasses.Field[Any]) -> Key | Table | NamedTables:
-    entry: Key | Table | NamedTables = item.metadata["entry"]
-    return entry
-
-
-def _entries(made: type[Any]) -> dict[str, dataclasses.Field[Any]]:
-    """Key as in the file -> field, in the order of the class."""
-    items = [item for item in dataclasses.fields(made) if "entry" in item.metadata]
-    return {_key_of(item): item for item in items}
-
-
-def _key_of(item: dataclasses.Field[Any]) -> str:
-    entry = _entry(item)
-    return entry.key if isinstance(entry, NamedTables) else item.name
-
-
-def _first(problems: list[_Problem], lines: Mapping[KeyPath, int], source: str) -> str:
-    """The complaint that comes first in the file; those whose line is not known come last."""
-    first = min(problems, key=lambda problem: problem.line(lines) or math.inf)
-    line = first.line(lines)
-    where = _source(source) if line is None else f"{_source(source)}, line {line}"
-    return f"{where}: {first.sentence}"
-
-
-# --- in words
-
-
-def _unknown(made: type[_Settings], table: Mapping[str, Any], path: KeyPath, key: str) -> str:
-    is_table = isinstance(table[key], dict)
-    what = f"table {_bracketed((*path, key))}" if is_table else f"key {_shown(key)} {_within(path)}"
-    home = dict(_homes(Settings)).get(key)
-    if home is not None and not is_table:
-        return f"unknown {what}; it belongs {home}"
-    valid = _entries(made)
-    near = difflib.get_close_matches(key.lower(), valid, n=1, cutoff=0.5)
-    if near:
-        return f"unknown {what}; did you mean {_written(valid[near[0]], path)}?"
-    return f"unknown {what}; there may be {_alternatives([_written(item, path) for item in valid.values()])}"
-
-
-def _homes(made: type[Any], path: KeyPath = ()) -> Iterator[tuple[str, str]]:
-    """Every key that is no table, and where it belongs."""
-    for key, item in _entries(made).items():
-        match _entry(item):
-            case Key():
-                yield key, _within(path)
-            case Table(made=inner):
-                yield from _homes(inner, (*path, key))
-            case NamedTables(made=inner):
-                yield from _homes(inner, (*path, key, "NAME"))
-
-
-def _written(item: dataclasses.Field[Any], path: KeyPath) -> str:
-    """How a key or table is written in the file."""
-    match _entry(item):
-        case Key():
-            return _shown(item.name)
-        case Table():
-            return _bracketed((*path, item.name))
-        case NamedTables(key=key):
-            return _bracketed((*path, key, "NAME"))
-
-
-def _inside(path: KeyPath) -> str:
-    return f" in {_bracketed(path[:-1])}" if len(path) > 1 else ""
-
-
-def _within(path: KeyPath) -> str:
-    return f"in {_bracketed(path)}" if path else _TOP
-
-
-def _bracketed(path: KeyPath) -> str:
-    bare = re.compile(r"[A-Za-z0-9_-]{1,60}")
-    return f"[{'.'.join(str(part) if bare.fullmatch(str(part)) else _shown(part) for part in path)}]"
-
-
-def _alternatives(words: list[str]) -> str:
-    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} or {words[-1]}"
-
-
-def _shown(value: Any) -> str:
-    """A value as TOML writes it, on one line and not too long."""
-    if isinstance(value, str):
-        return f'"{_cut(_printable(value))}"'
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, int) and value.bit_length() > 128:  # Python refuses to write out very long ones
-        return "a number of very many digits"
-    if isinstance(value, int | float):
-        return str(value)
-    if isinstance(value, dict):
-        return "a table"
-    return "an array" if isinstance(value, list) else f"the date or time {value}"
-
-
-def _cut(text: str) -> str:
-    return text if len(text) <= _SHOWN_CHARACTERS else f"{text[:_SHOWN_CHARACTERS]}..."
-
-
-def _printable(text: str) -> str:
-    """Text on one line: what would break it, or a terminal, is escaped."""
-    return text if text.isprintable() else json.dumps(text)[1:-1]
-
-
-def _source(source: str) -> str:
-    return _printable(source)
-
-
-# --- the example
-
-
-def _example(settings: Any, path: KeyPath) -> Iterator[str]:
-    for key, item in _entries(type(settings)).items():
-        value = getattr(settings, item.name)
-        match _entry(item):
-            case Key(kind=kind, says=says):
-                yield f"# {says} Must be {kind.expects}."
-                yield f"# {key} = {_toml(kind, value)}"
-            case Table():
-                yield from _example_table(value, (*path, key))
-            case NamedTables():
-                for named in value:
-                    yield from _example_table(named, (*path, key, named.name))
-
-
-def _example_table(settings: Any, path: KeyPath) -> Iterator[str]:
-    summary = str(type(settings).__doc__).splitlines()[0]
-    yield from ("", f"# {summary}", _bracketed(path))
-    yield from _example(settings, path)
-
-
-def _toml(kind: Kind, value: Any) -> str:
-    return _shown(kind.word if isinstance(kind, OrWord) and value is None else value)

@@ -1,23 +1,31 @@
-"""On which line each key of a TOML text stands, which `tomllib` does not tell.
+"""A TOML file's text: read with care, parsed, and where in it each key stands.
 
-A walk over text that `tomllib` has already accepted, so it checks nothing itself: it only steps over
-values, whatever strings, comments, arrays and inline tables they are made of. Its paths are compared
-with what `tomllib` read; where the two disagree no line is given at all, because a wrong line is worse
-than none.
+`tomllib` does not tell the line of a key. `key_lines` walks once more over text that `tomllib` has
+already accepted, so it checks nothing itself: it only steps over values, whatever strings, comments,
+arrays and inline tables they are made of. Its paths are compared with what `tomllib` read; where the
+two disagree no line is given at all, because a wrong line is worse than none. Knows no key.
 """
 
 from __future__ import annotations
 
+import json
+import os
 import re
 import tomllib
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from device.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-Path = tuple[str | int, ...]
+KeyPath = tuple[str | int, ...]
 """Keys from the root of the file; an element of an array by its index."""
 
+MAX_FILE_BYTES = 2**20
+
+_PLACE = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)$")
 _DEEPEST = 32
 """Every prefix of a path is kept: a key of thousands of dots would fill the memory."""
 
@@ -34,8 +42,45 @@ _STRING = re.compile(
 _SCALAR = re.compile(r"[^,\]}#\n]+")
 
 
-def key_lines(text: str, parsed: Mapping[str, Any]) -> dict[Path, int]:
-    """Path -> line, counted from 1, of every key and table that is written in a TOML text.
+def read_text(path: str | os.PathLike[str]) -> str:
+    """The text of a configuration file.
+
+    Raises:
+        ConfigError: the file cannot be read, is too large, or is no UTF-8 text; one line, which begins
+            with the path as given.
+    """
+    source = os.fspath(path)
+    try:
+        with Path(source).open("rb") as file:
+            data = file.read(MAX_FILE_BYTES + 1)
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the path
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        raise ConfigError(f"{printable(source)}: cannot be read as a configuration file: {reason.lower()}") from error
+    return _decoded(data, source)
+
+
+def parse_toml(text: str, source: str) -> dict[str, Any]:
+    """The tables of a TOML text.
+
+    Raises:
+        ConfigError: the text is no TOML; one line, which begins with `source`.
+    """
+    if text.startswith("\ufeff"):
+        raise ConfigError(
+            f"{printable(source)}, line 1: begins with a byte-order mark, must be saved as UTF-8 without it"
+        )
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(_syntax_error(str(error), text, source)) from None
+    except RecursionError:
+        raise ConfigError(f"{printable(source)}: arrays or tables are nested deeper than can be read") from None
+    except ValueError:  # not a TOMLDecodeError: Python refuses to convert thousands of digits
+        raise ConfigError(f"{printable(source)}: holds a number of more digits than can be read") from None
+
+
+def key_lines(text: str, parsed: Mapping[str, Any]) -> dict[KeyPath, int]:
+    """Path of keys -> line, counted from 1, of every key and table that is written in a TOML text.
 
     A table that is opened more than once (its parent may be named first by a child) has the line of
     its own header, else of the first key that implies it.
@@ -54,6 +99,40 @@ def key_lines(text: str, parsed: Mapping[str, Any]) -> dict[Path, int]:
         return {}
 
 
+def printable(text: str) -> str:
+    """Text on one line: what would break it, or a terminal, is escaped."""
+    return text if text.isprintable() else json.dumps(text)[1:-1]
+
+
+def _decoded(data: bytes, source: str) -> str:
+    where = printable(source)
+    if len(data) > MAX_FILE_BYTES:
+        raise ConfigError(f"{where}: is larger than {MAX_FILE_BYTES // 2**20} MiB, which no configuration file is")
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+        raise ConfigError(f"{where}: is UTF-16 text, must be saved as UTF-8")
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        wrong = f"byte 0x{data[error.start]:02x} is no UTF-8 text, the file must be saved as UTF-8"
+        raise ConfigError(f"{where}, line {line}: {wrong}") from None
+
+
+def _syntax_error(message: str, text: str, source: str) -> str:
+    place = _PLACE.search(message)
+    what = printable(message[: place.start()] if place else message)
+    what = f"no valid TOML: {what[:1].lower()}{what[1:]}"
+    if place is None:
+        return f"{printable(source)}: {what}"
+    if place[1] is None:
+        last = text.rstrip("\n").count("\n") + 1
+        return f"{printable(source)}, line {last}: {what}, at the end of the file"
+    return f"{printable(source)}, line {place[1]}: {what}, at column {place[2]}"
+
+
+# --- lines
+
+
 class _LostError(Exception):
     """The walk met something that it does not expect at its place."""
 
@@ -65,12 +144,12 @@ class _Walk:
         self._text = text
         self._at = 0
         self._counted_at, self._line = 0, 1
-        self._lines: dict[Path, int] = {}
-        self._arrays: dict[Path, int] = {}  # arrays of tables, and how many elements each has so far
+        self._lines: dict[KeyPath, int] = {}
+        self._arrays: dict[KeyPath, int] = {}  # arrays of tables, and how many elements each has so far
 
-    def lines(self) -> dict[Path, int]:
+    def lines(self) -> dict[KeyPath, int]:
         """The whole text."""
-        table: Path = ()
+        table: KeyPath = ()
         self._skip(_BLANK)
         while self._at < len(self._text):
             if self._sees("["):
@@ -80,7 +159,7 @@ class _Walk:
             self._skip(_BLANK)
         return self._lines
 
-    def _header(self) -> Path:
+    def _header(self) -> KeyPath:
         line = self._line_here()
         of_array = self._sees("[[")
         self._step(2 if of_array else 1)
@@ -93,16 +172,16 @@ class _Walk:
         self._lines[path] = line
         return path
 
-    def _inside_arrays(self, key: tuple[str, ...]) -> Path:
+    def _inside_arrays(self, key: tuple[str, ...]) -> KeyPath:
         """A header's key leads through the newest element of each array of tables on its way."""
-        path: Path = ()
+        path: KeyPath = ()
         for ordinal, part in enumerate(key):
             path = (*path, part)
             if ordinal < len(key) - 1 and path in self._arrays:
                 path = (*path, self._arrays[path])
         return path
 
-    def _pair(self, table: Path) -> None:
+    def _pair(self, table: KeyPath) -> None:
         line = self._line_here()
         path = (*table, *self._key())
         self._step(1)  # the equals sign
@@ -111,7 +190,7 @@ class _Walk:
         self._skip(_SPACE)
         self._value(path)
 
-    def _imply(self, path: Path, line: int) -> None:
+    def _imply(self, path: KeyPath, line: int) -> None:
         if len(path) > _DEEPEST:
             raise _LostError
         for length in range(1, len(path) + 1):
@@ -130,7 +209,7 @@ class _Walk:
         self._skip(_SPACE)
         return str(tomllib.loads(f"key = {token}")["key"]) if token[0] in "\"'" else token
 
-    def _value(self, path: Path) -> None:
+    def _value(self, path: KeyPath) -> None:
         if self._sees("["):
             self._array(path)
         elif self._sees("{"):
@@ -138,7 +217,7 @@ class _Walk:
         else:
             self._take(_STRING if self._sees('"') or self._sees("'") else _SCALAR)
 
-    def _array(self, path: Path) -> None:
+    def _array(self, path: KeyPath) -> None:
         self._step(1)
         ordinal = 0
         self._skip(_BLANK)
@@ -149,7 +228,7 @@ class _Walk:
             self._past_comma()
         self._step(1)
 
-    def _inline_table(self, path: Path) -> None:
+    def _inline_table(self, path: KeyPath) -> None:
         self._step(1)
         self._skip(_BLANK)
         while not self._sees("}"):
@@ -190,7 +269,7 @@ class _Walk:
         return self._line
 
 
-def _paths(value: Any, path: Path = ()) -> Iterator[Path]:
+def _paths(value: Any, path: KeyPath = ()) -> Iterator[KeyPath]:
     """Every path of a parsed text, arrays' elements included."""
     inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     for key, item in inner:
