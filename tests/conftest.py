@@ -5,6 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# Speed is never asserted: a busy machine breaks no law.
+settings.register_profile("auricle", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("auricle")
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 TINY = Path(__file__).with_name("data")
