@@ -56,6 +56,12 @@ def test_block_size_never_changes_the_picture(sizes: list[int]) -> None:
     assert _drawn(samples, sizes=tuple(sizes)).png == _drawn(samples, sizes=(len(samples),)).png
 
 
+def test_block_size_never_changes_the_picture_of_several_batches() -> None:
+    samples = _noise(35.0)
+    pictures = {_drawn(samples, sizes=sizes).png for sizes in ((len(samples),), (997, 40_000), (81_920,))}
+    assert len(pictures) == 1
+
+
 def test_block_size_never_changes_the_picture_of_a_resampled_recording() -> None:
     samples = _noise(3.0, 44_100)
     pictures = {_drawn(samples, 44_100, sizes).png for sizes in ((44_100,), (1, 997), (132_300,))}
