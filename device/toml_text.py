@@ -26,10 +26,13 @@ KeyPath = tuple[str | int, ...]
 MAX_FILE_BYTES = 2**20
 
 _PLACE = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)$")
+_SAID_CHARACTERS = 200
+"""Of what `tomllib` complains; it may quote a key of any length."""
+
 _DEEPEST = 32
 """Every prefix of a path is kept: a key of thousands of dots would fill the memory."""
 
-_BLANK = re.compile(r"(?:[ \t\n]|#[^\n]*)*")
+_BLANK = re.compile(r"(?:[ \t\n]++|#[^\n]*+)*+")
 _SPACE = re.compile(r"[ \t]*")
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 _STRING = re.compile(
@@ -121,7 +124,7 @@ def _decoded(data: bytes, source: str) -> str:
 def _syntax_error(message: str, text: str, source: str) -> str:
     place = _PLACE.search(message)
     what = printable(message[: place.start()] if place else message)
-    what = f"no valid TOML: {what[:1].lower()}{what[1:]}"
+    what = f"no valid TOML: {what[:1].lower()}{what[1:_SAID_CHARACTERS]}"
     if place is None:
         return f"{printable(source)}: {what}"
     if place[1] is None:
