@@ -27,7 +27,7 @@ check: $(VENV)/.dev
 	$(BIN)/python -m training splits --check
 
 bench: $(VENV)/.dev
-	$(BIN)/python benchmarks/replay.py
+	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 NUMBA_NUM_THREADS=1 $(BIN)/python benchmarks/replay.py
 
 # The list of a lock names no registry, so it holds wherever the packages come from.
 lock: $(VENV)/.dev

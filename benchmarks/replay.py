@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import os
 import platform
-import resource
 import statistics
 import subprocess
 import sys
@@ -20,15 +19,12 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"):
-    os.environ[variable] = "1"
-
 import librosa
 import numpy as np
 import python_speech_features as psf
 import soundfile
 
-from device.demo.scene import make_scene
+from device.demo.scene import SEED, bedside
 from device.hearing.bundle import read_bundle
 from device.hearing.classifier import Classifier
 from device.hearing.decision import Decider
@@ -37,6 +33,7 @@ from device.messages import Scores
 from device.upkeep.bundles import bundle_path
 
 if TYPE_CHECKING:
+    import resource
     from collections.abc import Callable
 
     import numpy.typing as npt
@@ -65,7 +62,7 @@ def main() -> None:
 
 def scene_samples() -> Float32:
     """The demo's bedside minute: float32 (960000,) at 16 kHz."""
-    return make_scene().samples
+    return bedside(np.random.default_rng(SEED)).samples
 
 
 def parts(model: str, scene: Float32) -> None:

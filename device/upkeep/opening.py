@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
-from dataclasses import dataclass, field, fields, replace
-from typing import TYPE_CHECKING, Self
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, NamedTuple, Self
 
-from device.config import LabelSettings, ModelSettings, missing_models
+from device.config import ModelSettings, missing_models, missing_sentence
 from device.errors import ConfigError
-from device.hearing.bundle import Bundle, Label, read_bundle
+from device.hearing.bundle import read_bundle
 from device.hearing.classifier import Classifier
-from device.hearing.decision import OperatingPoint
 from device.hearing.listener import Listener, ListeningLabel, ListeningModel
 from device.report.content import ListedLabel, ListedModel
 from device.upkeep.bundles import bundle_path, card_line, shipped_bundles
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
-    from device.config import Settings
+    from device.config import LabelSettings, Settings
+    from device.hearing.bundle import Bundle, Label
     from device.messages import Priority
 
 
@@ -69,7 +70,7 @@ def open_models(settings: Settings, wanted: Sequence[str] = ()) -> OpenModels:
     """
     chosen = _chosen(settings, wanted)
     with ExitStack() as closing:
-        opened = [_open(model, closing) for model in chosen]
+        opened = [_open(choice, closing) for choice in chosen]
         _refuse_twins([listening.name for listening, _ in opened])
         labels = [(listed.name, label) for _, listed in opened for label in listed.labels]
         return OpenModels(
@@ -81,47 +82,53 @@ def open_models(settings: Settings, wanted: Sequence[str] = ()) -> OpenModels:
     raise AssertionError("an exit stack swallows no error")
 
 
-def _chosen(settings: Settings, wanted: Sequence[str]) -> list[ModelSettings]:
+def _chosen(settings: Settings, wanted: Sequence[str]) -> list[_Choice]:
     if wanted:
-        known = {model.bundle: model for model in settings.models.values()}
-        return [known.get(name, ModelSettings(bundle=name)) for name in wanted]
-    missing_models(settings, shipped_bundles())
-    return list(settings.models.values())
+        known = {model.bundle: model for model in settings.models}
+        return [_Choice(bundle_path(name), known.get(name)) for name in wanted]
+    missing = missing_models(settings, shipped_bundles())
+    if missing:
+        raise ConfigError(missing_sentence(settings, missing))
+    return [_Choice(bundle_path(model.bundle), model) for model in settings.listening]
 
 
-def _open(model: ModelSettings, closing: ExitStack) -> tuple[ListeningModel, ListedModel]:
-    path = bundle_path(model.bundle)
-    bundle = read_bundle(path)
-    _refuse_unknown_labels(model, bundle)
-    labels = [_configured(label, model.labels.get(label.name)) for label in bundle.labels]
-    network = closing.enter_context(Classifier.open(bundle, threads=model.threads))
+class _Choice(NamedTuple):
+    """A bundle that is to listen, and what the settings say of it, if anything."""
+
+    path: Path
+    said: ModelSettings | None
+
+
+def _open(choice: _Choice, closing: ExitStack) -> tuple[ListeningModel, ListedModel]:
+    bundle = read_bundle(choice.path)
+    said = choice.said or ModelSettings(name=bundle.name)
+    _refuse_unknown_labels(said, bundle)
+    labels = [_configured(label, said.label(label.name)) for label in bundle.labels]
     listening = ListeningModel(
-        name=bundle.name,
+        name=said.name,
         labels=tuple(ListeningLabel(label.name, label.role, label.operating_point) for label in labels),
         specs=bundle.specs,
-        network=network,
-        listens_while=model.listens_while,
+        network=closing.enter_context(Classifier.open(bundle, threads=said.threads)),
+        listens_while=said.listens_while,
     )
-    return listening, _listed(bundle, labels)
+    return listening, _listed(said.name, bundle, labels)
 
 
-def _configured(label: Label, said: LabelSettings | None) -> Label:
-    """The label as the bundle has it, with what the settings say otherwise."""
-    if said is None:
-        return label
-    names = [of.name for of in fields(OperatingPoint)]
-    changed = {name: value for name in names if (value := getattr(said, name)) is not None}
+def _configured(label: Label, said: LabelSettings) -> Label:
+    """The label as the bundle has it, with what the settings say otherwise.
+
+    A single threshold that is overruled takes the other along, so that off stays at most on.
+    """
+    changed = said.operating_point()
     point = replace(label.operating_point, **changed)
     if point.off > point.on:
-        raise ConfigError(
-            f"label {label.name}: off {point.off:g} is above on {point.on:g}; set both in the configuration"
-        )
+        point = replace(point, off=point.on) if "off" not in changed else replace(point, on=point.off)
     return replace(label, operating_point=point, priority=said.priority or label.priority)
 
 
-def _listed(bundle: Bundle, labels: Sequence[Label]) -> ListedModel:
+def _listed(name: str, bundle: Bundle, labels: Sequence[Label]) -> ListedModel:
     return ListedModel(
-        name=bundle.name,
+        name=name,
         version=bundle.version,
         sample_rate_hz=bundle.sample_rate_hz,
         window_s=bundle.window_samples / bundle.sample_rate_hz,
@@ -134,11 +141,11 @@ def _listed(bundle: Bundle, labels: Sequence[Label]) -> ListedModel:
     )
 
 
-def _refuse_unknown_labels(model: ModelSettings, bundle: Bundle) -> None:
-    for name in model.labels:
-        if name not in bundle.label_names:
+def _refuse_unknown_labels(said: ModelSettings, bundle: Bundle) -> None:
+    for label in said.labels:
+        if label.name not in bundle.label_names:
             there = ", ".join(bundle.label_names)
-            raise ConfigError(f"model {bundle.name} has no label {name!r}; its labels are {there}")
+            raise ConfigError(f"model {said.name} has no label {label.name!r}; its labels are {there}")
 
 
 def _refuse_twins(names: Sequence[str]) -> None:
