@@ -262,7 +262,7 @@ def test_nothing_that_a_file_or_model_is_called_becomes_markup(tmp_path: Path) -
     assert len(hostile.all_of("script")) == 1
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.text(st.characters(), min_size=1, max_size=40))
 def test_any_name_gives_a_well_formed_page(tmp_path: Path, name: str) -> None:
     page = _written(tmp_path, _hostile_content(name))

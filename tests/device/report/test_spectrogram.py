@@ -49,7 +49,7 @@ def _indices(picture: Spectrogram) -> npt.NDArray[np.uint8]:
         return np.asarray(image)[::-1]
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.lists(st.integers(1, 9000), min_size=1, max_size=6))
 def test_block_size_never_changes_the_picture(sizes: list[int]) -> None:
     samples = _noise(2.5)
