@@ -144,7 +144,7 @@ class Listener:
         if reason == "end_of_file":
             self._finish_tail(segment, heard)
         if self._deafness is not None:
-            heard.faults.extend(self._deafness.finish(segment.now_s))
+            heard.faults.extend(self._deafness.finish())
         for state in self._models:
             heard.events.extend(state.finish(reason, segment.now_s))
         return heard
@@ -153,7 +153,7 @@ class Listener:
 
     def _begin(self, block: AudioBlock) -> _Segment:
         rate_hz = block.sample_rate_hz
-        if self._deafness is None or self._deafness.sample_rate_hz != rate_hz:
+        if self._deafness is None or self._segment is None or self._segment.rate_hz != rate_hz:
             self._deafness = DeafnessDetector(rate_hz, gates_to_zero=self._gates_to_zero)
         for cache in self._frames.values():
             cache.reset()
