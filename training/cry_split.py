@@ -1,27 +1,30 @@
 """Which part of the cry list each recording goes to, and why: the policy, seeded and repeatable.
 
 Subjects stay whole. Recordings that may share a source under different names are joined first
-(consecutive Freesound uploads of one class, one ambient sound in several packs, near duplicates found
-by `duplicates.py`); each joined group then goes to one part, so that every stratum (a class, an age, a
-kind of room sound) meets its shares as well as whole groups allow.
+(consecutive Freesound uploads of one class, one ambient sound in several packs, near duplicates found by
+`near_duplicates.py`); each joined group then goes to one part, so that every stratum (a class, an age, a
+kind of room sound) meets its shares as well as whole groups allow. What no network may decide alone, a
+doubt about a cry, needs both witnesses of `cry_evidence.py`.
 """
 
 from __future__ import annotations
 
 import re
 import zlib
-from dataclasses import dataclass
+from collections import Counter, defaultdict
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from training.splits import CryLabel, ListedClip, Part
+from training.listed import ClipLabel, ListedClip, Part
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
+    from training.cry_evidence import CryEvidence
     from training.datasets.recording import AnnotatedRecording
+    from training.near_duplicates import NearDuplicate
 
 SEED = 20250228
 SETS = ("donateacry", "babycry", "esc50", "scream", "scream_mg", "scream_audioset", "hard_neg", "ambient", "speech")
@@ -34,15 +37,23 @@ _PARTS: tuple[Part, ...] = ("train", "val", "test")
 
 # A Freesound id that follows another of the same class this closely comes from the same upload session:
 # the same animal, the same baby, the same microphone.
-_CONSECUTIVE_UPLOADS = 10
+_CONSECUTIVE_UPLOADS = 20
 
-# YAMNet's cry score in a scream clip's note, from which on a real infant may be in it.
+# YAMNet's score, from which on a real infant may be in a scream that nobody listened to.
 _CRY_IN_SCREAM = 0.1
+# And from which on a piece of an infant's laughter may be crying.
+_CRY_IN_LAUGHTER = 0.5
+
+# A cry is doubtful where YAMNet scores it lower than this and it holds less of an infant's voice than one
+# short breath of crying.
+_DOUBTFUL_SCORE = 0.1
+_DOUBTFUL_VOICE_S = 0.5
 
 # hard_neg's other_sound is numbered by what it holds; its first 50 clips are an infant's cries.
 _CRIES_IN_OTHER_SOUND = 50
 
-_DOUBTFUL_SCREAMS = ("cry", "sadness", "abuse", "child", "baby")
+# Parts of names in the scream set that say somebody cries or more than a scream is in it.
+_DOUBTFUL_SCREAMS = ("cry", "sadness", "abuse")
 
 # One sound under several names in the ambient packs, after numbers and punctuation are taken off.
 _AMBIENT_SYNONYMS: Mapping[str, str] = {
@@ -86,64 +97,73 @@ _AMBIENT_KINDS: tuple[tuple[str, str], ...] = (
 _AMBIENT_TESTED = ("ceiling fan", "washing machine")
 
 
-@dataclass(frozen=True, slots=True)
-class _Group:
-    name: str
-    stratum: str
-    weight: float
-    fixed_part: Part | None
-
-
 def file_name(recording: AnnotatedRecording, data: Path) -> str:
     """`<set>/<path in the set>`, as the lists name a recording."""
     return recording.file.relative_to(data).as_posix()
 
 
-def make_list(recordings: Sequence[AnnotatedRecording], data: Path) -> tuple[ListedClip, ...]:
-    """The cry list of all recordings, in their order: the same for the same manifests, every time."""
-    keys = group_names(recordings)
-    groups = _groups(recordings, keys)
-    parts = _assign(groups)
-    return tuple(_listed(recording, key, parts[key], data) for recording, key in zip(recordings, keys, strict=True))
-
-
-def _listed(recording: AnnotatedRecording, key: str, part: Part, data: Path) -> ListedClip:
-    label, reason = judge(recording)
-    return ListedClip(
-        file=file_name(recording, data),
-        set=recording.set,
-        subject=key,
-        part=part,
-        label=label,
-        doubtful=False,
-        reason=reason,
+def make_list(
+    recordings: Sequence[AnnotatedRecording],
+    data: Path,
+    *,
+    duplicates: Iterable[NearDuplicate],
+    evidence: Mapping[str, CryEvidence],
+) -> tuple[ListedClip, ...]:
+    """The cry list of all recordings, in their order: the same for the same arguments, every time."""
+    files = [file_name(recording, data) for recording in recordings]
+    groups = join_duplicates(files, group_names(recordings), duplicates)
+    parts = assign_parts(recordings, groups)
+    return tuple(
+        _listed(recording, file, group, parts[group], evidence.get(file))
+        for recording, file, group in zip(recordings, files, groups, strict=True)
     )
 
 
-def judge(recording: AnnotatedRecording) -> tuple[CryLabel, str]:
+def _listed(
+    recording: AnnotatedRecording, file: str, group: str, part: Part, evidence: CryEvidence | None
+) -> ListedClip:
+    label, reason = judge(recording, evidence)
+    doubt = doubt_of(evidence) if label == "cry" and evidence else ""
+    return ListedClip(
+        file=file,
+        set=recording.set,
+        subject=group,
+        part=part,
+        label=label,
+        doubtful=bool(doubt),
+        reason=reason or doubt,
+    )
+
+
+def judge(recording: AnnotatedRecording, evidence: CryEvidence | None) -> tuple[ClipLabel, str]:
     """What a recording counts as for the cry model, and why where that is not plain from its labels."""
     labels = set(recording.labels)
     if labels & {"cry", "crying_baby"}:
         return "cry", ""
     if "distress_acted" in labels:
-        return "ignore", "acted distress may hold real sobbing"
+        return "ignore", "acted distress may hold real sobbing, and who acted is unknown"
     if "other_sound" in labels and _running_number(recording) < _CRIES_IN_OTHER_SOUND:
         return "ignore", "an infant cries in the first 50 clips of other_sound, whatever the folder's name says"
-    if labels & {"scream", "scream_like"}:
-        return _judge_scream(recording)
-    if _noted_cry(recording) >= _CRY_IN_SCREAM:
-        return "ignore", f"YAMNet hears crying in it ({_noted_cry(recording):.2f})"
+    if any(word in recording.file.stem.lower() for word in _DOUBTFUL_SCREAMS) and "scream" in labels:
+        return "ignore", "by its name it holds crying or more than a scream"
+    return _judge_by_score(recording, evidence)
+
+
+def _judge_by_score(recording: AnnotatedRecording, evidence: CryEvidence | None) -> tuple[ClipLabel, str]:
+    """`ignore` for what nobody screened and YAMNet takes for a cry; `other` for the rest."""
+    score = evidence.infant if evidence else _noted_cry(recording)
+    limit = _CRY_IN_LAUGHTER if "baby_laugh" in recording.labels else _CRY_IN_SCREAM
+    if score >= limit:
+        return "ignore", f"an infant may cry in it (YAMNet {score:.2f})"
     return "other", ""
 
 
-def _judge_scream(recording: AnnotatedRecording) -> tuple[CryLabel, str]:
-    if _noted_cry(recording) >= _CRY_IN_SCREAM:
-        return "ignore", f"may hold an infant: YAMNet hears crying in it ({_noted_cry(recording):.2f})"
-    if recording.set == "scream_audioset":
-        return "ignore", "unscreened screams of videos may hold an infant"
-    if any(word in recording.file.stem.lower() for word in _DOUBTFUL_SCREAMS):
-        return "ignore", "its name says that somebody cries"
-    return "other", ""
+def doubt_of(evidence: CryEvidence) -> str:
+    """Why a clip called a cry is hardly one; empty unless both witnesses say so."""
+    score = max(evidence.crying, evidence.infant)
+    if score >= _DOUBTFUL_SCORE or evidence.voice_s >= _DOUBTFUL_VOICE_S:
+        return ""
+    return f"YAMNet hears no cry ({score:.2f}) and an infant's voice is held for {evidence.voice_s:.2f} s only"
 
 
 def _running_number(recording: AnnotatedRecording) -> int:
@@ -152,8 +172,29 @@ def _running_number(recording: AnnotatedRecording) -> int:
 
 
 def _noted_cry(recording: AnnotatedRecording) -> float:
+    """YAMNet's crying score where the collection's note gives it, else 0."""
     match = re.search(r"\bcry=([\d.]+)", recording.note)
     return float(match[1]) if match else 0.0
+
+
+def join_duplicates(
+    files: Sequence[str], groups: Sequence[str], duplicates: Iterable[NearDuplicate]
+) -> tuple[str, ...]:
+    """Groups, those that share a sound joined under the name of the one with most files."""
+    group_of = dict(zip(files, groups, strict=True))
+    leader = {group: group for group in groups}
+    size = Counter(groups)
+    for pair in duplicates:
+        one, other = (_leader(group_of[file], leader) for file in (pair.file_a, pair.file_b))
+        greater, lesser = sorted((one, other), key=lambda group: (-size[group], group))
+        leader[lesser] = greater
+    return tuple(_leader(group, leader) for group in groups)
+
+
+def _leader(name: str, leader: Mapping[str, str]) -> str:
+    while leader[name] != name:
+        name = leader[name]
+    return name
 
 
 def group_names(recordings: Iterable[AnnotatedRecording]) -> tuple[str, ...]:
@@ -184,13 +225,8 @@ def _upload_groups(recordings: Sequence[AnnotatedRecording]) -> dict[str, str]:
             first = first if number - previous <= _CONSECUTIVE_UPLOADS else number
             first_of[number] = min(first, first_of.get(number, first))
             previous = number
-    return {str(number): str(_root(number, first_of)) for number in first_of}
-
-
-def _root(number: int, first_of: Mapping[int, int]) -> int:
-    while first_of[number] != number:
-        number = first_of[number]
-    return number
+    leader = {str(number): str(first) for number, first in first_of.items()}
+    return {number: _leader(number, leader) for number in leader}
 
 
 def ambient_sound(recording: AnnotatedRecording) -> str:
@@ -199,21 +235,6 @@ def ambient_sound(recording: AnnotatedRecording) -> str:
     name = re.sub(r"[-_\s]+", " ", name).strip().lower()
     name = f"music {name}" if recording.labels[0] == "music" else name
     return _AMBIENT_SYNONYMS.get(name, name)
-
-
-def _groups(recordings: Sequence[AnnotatedRecording], keys: Sequence[str]) -> tuple[_Group, ...]:
-    members: dict[str, list[AnnotatedRecording]] = {}
-    for recording, key in zip(recordings, keys, strict=True):
-        members.setdefault(key, []).append(recording)
-    return tuple(
-        _Group(
-            name=key,
-            stratum=min(_stratum(recording) for recording in recordings),
-            weight=sum(recording.duration_s for recording in recordings),
-            fixed_part=next((part for part in map(_fixed_part, recordings) if part), None),
-        )
-        for key, recordings in members.items()
-    )
 
 
 def _stratum(recording: AnnotatedRecording) -> str:
@@ -229,48 +250,54 @@ def _stratum(recording: AnnotatedRecording) -> str:
 
 def _fixed_part(recording: AnnotatedRecording) -> Part | None:
     """The part a recording must be in, where something stronger than the draw decides it."""
-    if not recording.subject:
-        return "train"  # nobody knows whether two of them are one person
-    if recording.set == "babycry":
-        # Two babies' cries judge, apart from the rest. The only infant laughter there is teaches: held out, it
-        # would measure one baby. Silence is made easily, so the one real recording of it judges.
-        return "train" if "baby_laugh" in recording.labels else "test"
-    if recording.set == "ambient" and ambient_sound(recording) in _AMBIENT_TESTED:
-        return "test"
-    if recording.set == "speech" and recording.official_split == "test":
-        return "test"
-    if recording.set == "scream_mg":
-        return "train"  # its subjects are guesses: a held-out block may share a source with a taught one
-    return None
+    if "distress_acted" in recording.labels:
+        return "exclude"
+    if _never_held_out(recording):
+        return "train"
+    return "test" if _always_held_out(recording) else None
 
 
-def _assign(groups: Sequence[_Group]) -> dict[str, Part]:
-    strata: dict[str, list[_Group]] = {}
-    for group in groups:
-        strata.setdefault(group.stratum, []).append(group)
+def _never_held_out(recording: AnnotatedRecording) -> bool:
+    """Of unknown subject, or with a guess in its place (scream_mg): a taught clip may be of the same one.
+
+    So also the only recording of an infant laughing: held out, it would measure one baby.
+    """
+    return not recording.subject or recording.set == "scream_mg" or "baby_laugh" in recording.labels
+
+
+def _always_held_out(recording: AnnotatedRecording) -> bool:
+    """The rest of babycry (two babies, told apart; silence, which is easily made), and what publishers hold out."""
+    if recording.set == "ambient":
+        return ambient_sound(recording) in _AMBIENT_TESTED
+    return recording.set == "babycry" or (recording.set == "speech" and recording.official_split == "test")
+
+
+def assign_parts(recordings: Sequence[AnnotatedRecording], groups: Sequence[str]) -> dict[str, Part]:
+    """Group -> part. What must be somewhere comes first; a group that must be in train takes all of it there."""
     parts: dict[str, Part] = {}
-    for stratum, members in strata.items():
-        parts |= _fill(stratum, sorted(members, key=lambda group: group.name))
+    strata: defaultdict[str, Counter[str]] = defaultdict(Counter)
+    for recording, group in zip(recordings, groups, strict=True):
+        strata[_stratum(recording)][group] += max(1, round(recording.duration_s))
+        fixed = _fixed_part(recording)
+        if fixed and parts.get(group) != "train":
+            parts[group] = fixed
+    for stratum in sorted(strata):
+        parts |= _fill(stratum, strata[stratum], parts)
     return parts
 
 
-def _fill(stratum: str, groups: Sequence[_Group]) -> dict[str, Part]:
-    """Heaviest first, each group goes where most is still wanting; a seeded draw orders equals."""
+def _fill(stratum: str, weights: Mapping[str, int], parts: Mapping[str, Part]) -> dict[str, Part]:
+    """Parts of a stratum's groups, weighed in seconds: heaviest first, each goes where most is wanting.
+
+    Groups that already have a part keep it and count; a seeded draw orders equals.
+    """
     rng = np.random.default_rng([SEED, zlib.crc32(stratum.encode())])
-    draw = rng.random(len(groups))
-    order = sorted(
-        range(len(groups)),
-        key=lambda index: (groups[index].fixed_part is None, -round(groups[index].weight, 1), draw[index]),
-    )
-    total = sum(group.weight for group in groups)
-    wanting = {
-        part: share * total
-        for part, share in zip(_PARTS, _SHARES.get(stratum.split("/")[0], _USUAL_SHARES), strict=True)
-    }
-    parts: dict[str, Part] = {}
-    for index in order:
-        group = groups[index]
-        part = group.fixed_part or max(_PARTS, key=lambda name: wanting[name])
-        parts[group.name] = part
-        wanting[part] -= group.weight
-    return parts
+    draw = dict(zip(sorted(weights), rng.random(len(weights)), strict=True))
+    shares = _SHARES.get(stratum.partition("/")[0], _USUAL_SHARES)
+    wanting = {part: share * sum(weights.values()) for part, share in zip(_PARTS, shares, strict=True)}
+    given: dict[str, Part] = {}
+    for group in sorted(weights, key=lambda name: (name not in parts, -weights[name], draw[name])):
+        part = parts[group] if group in parts else max(_PARTS, key=lambda name: wanting[name])
+        given[group] = part
+        wanting[part] = wanting.get(part, 0.0) - weights[group]
+    return given

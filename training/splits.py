@@ -1,85 +1,196 @@
-"""The committed lists that say what a model may learn from, be chosen by, and be judged on.
+"""Makes and checks the committed lists: the command `python -m training splits`.
 
-`splits/cry.csv` beside this module is made by `cry_split.py` from the collections' manifests and is committed, so that a training run needs no luck to be repeated.
-Which part a recording is in hangs on whom or what it recorded, never on the file alone.
+The command line calls `add_arguments(parser)` and then `run(args)`, which gives an exit code. Without an
+option the lists are checked, quickly, against the manifests and the committed findings; the slow parts,
+which listen, are options of their own:
+
+    --make                write cry.csv and rir.csv anew
+    --scan                compare the spectra of all clips and write near_duplicates.csv (minutes)
+    --measure YAMNET      listen for cries in what is labelled as one, write cry_evidence.csv (a minute)
+    --summary             print subjects, clips and hours of each set and part
 """
 
 from __future__ import annotations
 
-import csv
-from dataclasses import asdict, dataclass, fields
+import sys
+from collections import defaultdict
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, cast, get_args
+from typing import TYPE_CHECKING
 
-from device.errors import RecordingError
+from training import cry_evidence, cry_split, near_duplicates, room_split
+from training.datasets.manifest import read_manifest
+from training.datasets.recording import load_audio
+from training.listed import CRY_LIST, ROOM_LIST, ListedClip, Part, read_list, write_list
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    import argparse
+    from collections.abc import Iterable, Mapping, Sequence
 
-Part = Literal["train", "val", "test", "exclude"]
-CryLabel = Literal["cry", "other", "ignore"]
+    from training.datasets.recording import AnnotatedRecording
 
-CRY_LIST = Path(__file__).parent / "splits" / "cry.csv"
+# Read and written through here by whoever asks the splits for a list.
+__all__ = ["CRY_LIST", "ROOM_LIST", "ListedClip", "Part", "add_arguments", "read_list", "run"]
 
-
-@dataclass(frozen=True, slots=True)
-class ListedClip:
-    """One line of a committed list.
-
-    Attributes:
-        file: `<set>/<path in the set>`, with forward slashes.
-        set: the collection it comes from.
-        subject: the group that never straddles two parts.
-        part: `train`, `val`, `test`, or `exclude` (kept out of everything).
-        label: `cry`, `other`, or `ignore` (may hold what it should not: neither taught nor scored).
-        doubtful: a cry that, by its signal and by a network, is hardly one; results are told with and without.
-        reason: why it is doubtful, ignored or excluded; empty for all others.
-    """
-
-    file: str
-    set: str
-    subject: str
-    part: Part
-    label: CryLabel
-    doubtful: bool
-    reason: str
+DUPLICATES = CRY_LIST.with_name("near_duplicates.csv")
+EVIDENCE = CRY_LIST.with_name("cry_evidence.csv")
+MOST_DOUBTFUL = 0.12  # of each source's cries
 
 
-def write_list(path: Path, clips: Iterable[ListedClip]) -> None:
-    """Write clips as CSV, sorted by file, so that equal lists are equal bytes."""
-    with path.open("w", newline="", encoding="utf-8") as lines:
-        writer = csv.DictWriter(lines, [field.name for field in fields(ListedClip)], lineterminator="\n")
-        writer.writeheader()
-        for clip in sorted(clips, key=lambda clip: clip.file):
-            writer.writerow(asdict(clip) | {"doubtful": "yes" if clip.doubtful else "no"})
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what `run` understands to a parser of the command line."""
+    parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="folder that holds the collections")
+    action = parser.add_mutually_exclusive_group()
+    action.add_argument(
+        "--check", action="store_true", help="check the committed lists (what happens without an option)"
+    )
+    action.add_argument("--make", action="store_true", help="write the lists anew")
+    action.add_argument("--scan", action="store_true", help="search all clips for near duplicates (minutes)")
+    action.add_argument("--measure", type=Path, metavar="YAMNET", help="listen for cries with this yamnet.tflite")
+    action.add_argument("--summary", action="store_true", help="print what each part holds")
 
 
-def read_list(path: Path = CRY_LIST) -> tuple[ListedClip, ...]:
-    """The clips of a committed list, in its order.
+def run(args: argparse.Namespace) -> int:
+    """Do what the arguments ask; 0, or 1 where the committed lists do not hold.
 
     Raises:
-        RecordingError: the list is missing, or a line names no known part, label or doubt.
+        RecordingError: a manifest, a list or a recording is missing or unreadable.
     """
-    if not path.is_file():
-        raise RecordingError(f"{path} is missing: it is committed with the code, restore it.")
-    with path.open(newline="", encoding="utf-8") as lines:
-        reader = csv.DictReader(lines)
-        return tuple(_clip(row, f"{path}, line {reader.line_num}") for row in reader)
+    recordings = read_recordings(args.data, cry_split.SETS)
+    if args.measure:
+        cry_evidence.write_evidence(EVIDENCE, cry_evidence.gather(recordings, args.data, args.measure))
+    elif args.scan:
+        near_duplicates.write_near_duplicates(DUPLICATES, scan(recordings, args.data))
+    elif args.make:
+        for path, clips in remake(recordings, args.data).items():
+            write_list(path, clips)
+    elif args.summary:
+        print(summary(read_list(CRY_LIST), recordings, args.data))
+    else:
+        return _check(recordings, args.data)
+    return 0
 
 
-def _clip(row: Mapping[str, str], where: str) -> ListedClip:
-    return ListedClip(
-        file=row["file"],
-        set=row["set"],
-        subject=row["subject"],
-        part=cast("Part", _one_of(get_args(Part), row["part"], f"{where}, part")),
-        label=cast("CryLabel", _one_of(get_args(CryLabel), row["label"], f"{where}, label")),
-        doubtful=_one_of(("yes", "no"), row["doubtful"], f"{where}, doubtful") == "yes",
-        reason=row["reason"],
+def read_recordings(data: Path, sets: Iterable[str]) -> tuple[AnnotatedRecording, ...]:
+    """Every recording of the named sets under `data`, by their manifests."""
+    return tuple(recording for name in sets for recording in read_manifest(data / name))
+
+
+def scan(recordings: Sequence[AnnotatedRecording], data: Path) -> tuple[near_duplicates.NearDuplicate, ...]:
+    """Near duplicates among recordings that the manifests do not already put together."""
+    groups = cry_split.group_names(recordings)
+    return near_duplicates.find_near_duplicates(
+        [
+            near_duplicates.ComparedClip(
+                name=cry_split.file_name(recording, data),
+                group=group,
+                duration_s=recording.duration_s,
+                load=partial(load_audio, recording, near_duplicates.SAMPLE_RATE_HZ),
+            )
+            for recording, group in zip(recordings, groups, strict=True)
+        ]
     )
 
 
-def _one_of(values: tuple[str, ...], value: str, where: str) -> str:
-    if value not in values:
-        raise RecordingError(f"{where} says {value!r}: it must be one of {', '.join(values)}.")
-    return value
+def remake(recordings: Sequence[AnnotatedRecording], data: Path) -> dict[Path, tuple[ListedClip, ...]]:
+    """Both lists as the code makes them from the manifests and the committed findings."""
+    clips = cry_split.make_list(
+        recordings,
+        data,
+        duplicates=near_duplicates.read_near_duplicates(DUPLICATES),
+        evidence=cry_evidence.read_evidence(EVIDENCE),
+    )
+    rooms = room_split.make_list(read_manifest(data / "rir"), data)
+    return {CRY_LIST: clips, ROOM_LIST: rooms}
+
+
+def _check(recordings: Sequence[AnnotatedRecording], data: Path) -> int:
+    found = [
+        f"{path.name}: {problem}"
+        for path, made in remake(recordings, data).items()
+        for problem in (*differences(read_list(path), made), *missing_files(read_list(path), data))
+    ]
+    clips = read_list(CRY_LIST)
+    found += divided_subjects(clips, recordings, data) + divided_duplicates(clips) + too_doubtful(clips)
+    for problem in found:
+        print(problem, file=sys.stderr)
+    if not found:
+        print(f"{len(clips)} clips listed, none missing, no subject and no near duplicate in two parts")
+    return 1 if found else 0
+
+
+def differences(committed: Iterable[ListedClip], made: Iterable[ListedClip]) -> list[str]:
+    """Where a committed list is not what the code makes."""
+    ours, theirs = {clip.file: clip for clip in committed}, {clip.file: clip for clip in made}
+    return [
+        *(f"{file} is not listed" for file in sorted(theirs.keys() - ours.keys())),
+        *(f"{file} is listed but in no manifest" for file in sorted(ours.keys() - theirs.keys())),
+        *(
+            f"{file} is listed as {_told(ours[file])}, the code makes it {_told(theirs[file])}"
+            for file in sorted(ours.keys() & theirs.keys())
+            if ours[file] != theirs[file]
+        ),
+    ]
+
+
+def _told(clip: ListedClip) -> str:
+    return f"{clip.part} {clip.label}{' (doubtful)' if clip.doubtful else ''} of {clip.subject}, {clip.reason!r}"
+
+
+def missing_files(clips: Iterable[ListedClip], data: Path) -> list[str]:
+    """Listed files that do not lie under `data`."""
+    return [f"{clip.file} is missing" for clip in clips if not (data / clip.file).is_file()]
+
+
+def divided_subjects(clips: Iterable[ListedClip], recordings: Iterable[AnnotatedRecording], data: Path) -> list[str]:
+    """Subjects, by the list or by the manifests, that stand in more than one part."""
+    subjects = {
+        cry_split.file_name(recording, data): f"{recording.set} subject {recording.subject or 'unknown'}"
+        for recording in recordings
+    }
+    parts: defaultdict[str, set[str]] = defaultdict(set)
+    for clip in clips:
+        for name in (f"group {clip.subject}", subjects.get(clip.file, "")):
+            parts[name].add(clip.part)
+    return [f"{name} is divided: {', '.join(sorted(found))}" for name, found in sorted(parts.items()) if len(found) > 1]
+
+
+def divided_duplicates(clips: Iterable[ListedClip]) -> list[str]:
+    """Committed near duplicates whose two clips stand in different parts."""
+    part = {clip.file: clip.part for clip in clips}
+    return [
+        f"{pair.file_a} ({part[pair.file_a]}) and {pair.file_b} ({part[pair.file_b]}) hold the same sound"
+        for pair in near_duplicates.read_near_duplicates(DUPLICATES)
+        if part[pair.file_a] != part[pair.file_b]
+    ]
+
+
+def too_doubtful(clips: Iterable[ListedClip]) -> list[str]:
+    """Sources of cries of which more than 12 % are called doubtful."""
+    doubts: defaultdict[str, list[bool]] = defaultdict(list)
+    for clip in clips:
+        if clip.label == "cry":
+            doubts[clip.set].append(clip.doubtful)
+    return [
+        f"{sum(found)} of {len(found)} cries of {name} are called doubtful, at most {MOST_DOUBTFUL:.0%} may be"
+        for name, found in sorted(doubts.items())
+        if sum(found) > MOST_DOUBTFUL * len(found)
+    ]
+
+
+def summary(clips: Iterable[ListedClip], recordings: Iterable[AnnotatedRecording], data: Path) -> str:
+    """A Markdown table: for each set, label and part its subjects / clips / minutes."""
+    minutes = {cry_split.file_name(recording, data): recording.duration_s / 60 for recording in recordings}
+    cells: defaultdict[tuple[str, str], defaultdict[str, list[ListedClip]]] = defaultdict(lambda: defaultdict(list))
+    for clip in clips:
+        cells[clip.set, clip.label][clip.part].append(clip)
+    lines = ["| set | label | train | val | test |", "| --- | --- | --- | --- | --- |"]
+    for (name, label), parts in sorted(cells.items()):
+        row = " | ".join(_cell(parts.get(part, []), minutes) for part in ("train", "val", "test"))
+        lines.append(f"| {name} | {label} | {row} |")
+    return "\n".join(lines)
+
+
+def _cell(clips: Sequence[ListedClip], minutes: Mapping[str, float]) -> str:
+    subjects = {clip.subject for clip in clips}
+    return f"{len(subjects)} / {len(clips)} / {sum(minutes[clip.file] for clip in clips):.1f}" if clips else "-"

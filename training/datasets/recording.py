@@ -6,7 +6,8 @@ Knows nothing of any collection's layout, of splits, or of what a label is good 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -55,6 +56,21 @@ class AnnotatedRecording:
     note: str
 
 
+def audio_format(file: Path) -> tuple[int, float]:
+    """Sample rate in Hz and length in seconds that a file's header states.
+
+    Raises:
+        RecordingError: the file is missing or no audio.
+        MissingExtraError: soundfile is not installed.
+    """
+    soundfile = _library("soundfile")
+    try:
+        header = soundfile.info(file)
+    except (OSError, soundfile.LibsndfileError) as error:
+        raise RecordingError(f"{file} cannot be read as audio ({error}): restore it or drop it.") from error
+    return int(header.samplerate), float(header.duration)
+
+
 def load_audio(recording: AnnotatedRecording, sample_rate_hz: int) -> npt.NDArray[np.float32]:
     """Samples of a recording, its channels averaged: float32 (n,) at `sample_rate_hz`, about [-1, 1].
 
@@ -64,11 +80,7 @@ def load_audio(recording: AnnotatedRecording, sample_rate_hz: int) -> npt.NDArra
         RecordingError: the file is missing, no audio, or empty.
         MissingExtraError: soundfile or soxr is not installed.
     """
-    try:
-        import soundfile
-        import soxr
-    except ImportError as error:
-        raise MissingExtraError("Reading recordings needs soundfile and soxr: install auricle[training].") from error
+    soundfile, soxr = _library("soundfile"), _library("soxr")
     try:
         samples, stored_rate_hz = soundfile.read(recording.file, dtype="float32", always_2d=True)
     except (OSError, soundfile.LibsndfileError) as error:
@@ -77,3 +89,10 @@ def load_audio(recording: AnnotatedRecording, sample_rate_hz: int) -> npt.NDArra
         raise RecordingError(f"{recording.file} holds no samples: restore it or drop it from the collection.")
     mono = samples.mean(axis=1, dtype=np.float32)
     return np.ascontiguousarray(soxr.resample(mono, stored_rate_hz, sample_rate_hz), dtype=np.float32)
+
+
+def _library(name: str) -> Any:
+    try:
+        return import_module(name)
+    except ImportError as error:
+        raise MissingExtraError(f"Reading recordings needs {name}: install auricle[training].") from error
