@@ -129,7 +129,7 @@ def _unrolled(module: Any, model: Any) -> Any:
 
     def unroll(layer: Any) -> Any:
         config = layer.get_config()
-        for part in (config, config.get("layer", {}).get("config", {}), config.get("backward_layer", {})):
+        for part in (config, *(item["config"] for item in _objects(config))):
             if "unroll" in part:
                 part["unroll"] = True
         return layer.__class__.from_config(config)

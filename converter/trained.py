@@ -105,7 +105,7 @@ def _spec(value: Any, where: str) -> FeatureSpec:
 def _windows(path: Path, specs: Sequence[FeatureSpec]) -> tuple[tuple[Float32, ...], dict[str, Any]]:
     """(inputs, the file's other arrays); all inputs hold equally many windows, all finite."""
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
     except (ValueError, OSError, zipfile.BadZipFile) as error:
         raise BundleError(f"{path} cannot be read: {error}") from None

@@ -231,9 +231,9 @@ def label_from_dict(value: Any, where: str) -> Label:
     name = _matching(fields["name"], f"{where}: name", _IDENTIFIER)
     return Label(
         name=name,
-        role=_choice(fields["role"], f"label {name!r}: role", Role),
-        priority=_choice(fields["priority"], f"label {name!r}: priority", Priority),
-        operating_point=_operating_point(fields["operating_point"], f"label {name!r}"),
+        role=_choice(fields["role"], f"{where} ({name}): role", Role),
+        priority=_choice(fields["priority"], f"{where} ({name}): priority", Priority),
+        operating_point=_operating_point(fields["operating_point"], f"{where} ({name})"),
     )
 
 

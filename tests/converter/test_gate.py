@@ -1,0 +1,119 @@
+"""Each bound of the gate refuses what lies just beyond it and lets pass what lies within."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from converter.figures import LabelFigures
+from converter.gate import (
+    Bounds,
+    check_agreement,
+    check_calibration,
+    check_finite,
+    check_graph,
+    check_translation,
+)
+from converter.graph import Graph, Operation, Tensor
+from device.errors import BundleError
+
+BOUNDS = Bounds()
+GOOD = LabelFigures(
+    label="cry",
+    mean_difference=0.01,
+    p99_difference=0.1,
+    largest_difference=0.3,
+    same_side=0.99,
+    auc_float=0.995,
+    auc_int8=0.993,
+    least=0.0,
+    most=1.0,
+)
+
+
+def _tensor(kind: str) -> Tensor:
+    return Tensor(name=kind, kind=kind, shape=(1,), scales=(0.1,), zero_points=(0,), constant_bytes=0)
+
+
+def _graph(
+    *operations: Operation, kinds: tuple[str, ...] = ("INT8", "INT8", "INT8"), outputs: tuple[int, ...] = (2,)
+) -> Graph:
+    return Graph(operations, tuple(map(_tensor, kinds)), inputs=(0,), outputs=outputs)
+
+
+CONV = Operation("CONV_2D", "", (0,), (1,))
+DENSE = Operation("FULLY_CONNECTED", "", (1,), (2,))
+
+
+def test_a_graph_in_int8_passes() -> None:
+    check_graph(_graph(CONV, DENSE))
+
+
+def test_float_at_the_edges_is_allowed_but_no_float_between_them() -> None:
+    quantize = Operation("QUANTIZE", "", (0,), (1,))
+    dequantize = Operation("DEQUANTIZE", "", (1,), (2,))
+    check_graph(_graph(quantize, dequantize, kinds=("FLOAT32", "INT8", "FLOAT32")))
+    with pytest.raises(BundleError, match="still computes FULLY_CONNECTED in float"):
+        check_graph(_graph(CONV, DENSE, kinds=("INT8", "INT8", "FLOAT32")))
+    inner = Operation("DEQUANTIZE", "", (1,), (3,))
+    with pytest.raises(BundleError, match="still computes DEQUANTIZE in float"):
+        check_graph(_graph(CONV, inner, DENSE, kinds=("INT8", "INT8", "INT8", "FLOAT32")))
+
+
+@pytest.mark.parametrize("name", ["VAR_HANDLE", "READ_VARIABLE", "ASSIGN_VARIABLE", "WHILE", "CUSTOM"])
+def test_what_the_device_does_not_run_is_refused(name: str) -> None:
+    with pytest.raises(BundleError, match=f"holds a {name} operation"):
+        check_graph(_graph(CONV, Operation(name, "", (1,), (2,))))
+
+
+def test_a_custom_operation_is_called_by_its_name() -> None:
+    with pytest.raises(BundleError, match="holds a FlexErf operation"):
+        check_graph(_graph(Operation("CUSTOM", "FlexErf", (0,), (2,))))
+
+
+def test_an_input_of_another_type_is_refused() -> None:
+    with pytest.raises(BundleError, match="tensor INT16 is INT16, must be INT8 or FLOAT32"):
+        check_graph(_graph(CONV, DENSE, kinds=("INT16", "INT8", "INT8")))
+
+
+def test_too_few_calibration_windows_are_refused() -> None:
+    check_calibration(256, BOUNDS)
+    with pytest.raises(BundleError, match="holds 255 windows, must hold at least 256"):
+        check_calibration(255, BOUNDS)
+
+
+def test_an_answer_that_is_no_number_is_refused() -> None:
+    answers = np.array([[0.5], [np.nan], [np.inf]], np.float32)
+    check_finite(answers[:1], "Keras")
+    with pytest.raises(BundleError, match="the Keras network answers 2 of 3 windows with no finite number"):
+        check_finite(answers, "Keras")
+
+
+@pytest.mark.parametrize("difference", [0.0011, float("nan")])
+def test_a_wrong_translation_is_told_apart_from_a_wrong_quantization(difference: float) -> None:
+    check_translation(0.001, BOUNDS)
+    with pytest.raises(BundleError, match="the translation is wrong, not the quantization"):
+        check_translation(difference, BOUNDS)
+
+
+def test_good_figures_pass_and_so_do_those_of_one_class_only() -> None:
+    check_agreement([GOOD, replace(GOOD, auc_float=None, auc_int8=None)], BOUNDS)
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"mean_difference": 0.021}, "cry: mean difference between float and int8 is 0.0210, may be 0.02"),
+        ({"mean_difference": float("nan")}, "mean difference"),
+        ({"p99_difference": 0.16}, "99th percentile of the difference"),
+        ({"auc_int8": 0.989}, "ROC AUC lost between float and int8 is 0.0060"),
+        ({"same_side": 0.979}, "97.90% of windows stay on their side"),
+        ({"least": 0.5, "most": 0.52}, "int8 gives every window 0.500 to 0.520"),
+    ],
+)
+def test_each_bound_refuses_by_itself(change: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(BundleError, match=sentence):
+        check_agreement([GOOD, replace(GOOD, **change)], BOUNDS)
