@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -63,4 +63,5 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--write", action="store_true", required=True, help="replace the committed vectors")
     parser.parse_args()
-    np.savez_compressed(PATH, **computed())
+    arrays: dict[str, Any] = dict(computed())
+    np.savez_compressed(PATH, **arrays)
