@@ -131,7 +131,7 @@ def _lanes(planted: Sequence[Planted], told: list[_Told], scores: Sequence[Score
         items = [(item.start_s, item.end_s) for item in planted if item.label == label]
         alerts = [_alert_span(one, length_s) for one in told if one.first.label == label]
         yield f"{label + ' put in':<{_LANE_MARGIN}}{_spans(items, cells, cell_s)}"
-        yield f"{'score 0 to 1':<{_LANE_MARGIN}}{_curve(label, scores, cells, cell_s, bars)}"
+        yield f"{'score 0 to 1':<{_LANE_MARGIN}}{_curve(label, scores, cells, cell_s, bars)}".rstrip()
         yield f"{'alert':<{_LANE_MARGIN}}{_spans(alerts, cells, cell_s)}"
 
 

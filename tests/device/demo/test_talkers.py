@@ -16,7 +16,8 @@ def envelope(sound: npt.NDArray[np.float64], frame_s: float = 0.01) -> npt.NDArr
     """Root mean square of each frame: (frames,)."""
     frame = round(frame_s * SAMPLE_RATE_HZ)
     power = (sound[: len(sound) // frame * frame].reshape(-1, frame) ** 2).mean(axis=1)
-    return np.sqrt(power).astype(np.float64)
+    level: npt.NDArray[np.float64] = np.sqrt(power)
+    return level
 
 
 @given(st.integers(0, 2**32))
