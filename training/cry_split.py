@@ -1,10 +1,11 @@
 """Which part of the cry list each recording goes to, and why: the policy, seeded and repeatable.
 
-Subjects stay whole. Recordings that may share a source under different names are joined first
-(consecutive Freesound uploads of one class, one ambient sound in several packs, near duplicates found by
-`near_duplicates.py`); each joined group then goes to one part, so that every stratum (a class, an age, a
-kind of room sound) meets its shares as well as whole groups allow. What no network may decide alone, a
-doubt about a cry, needs both witnesses of `cry_evidence.py`.
+Subjects stay whole. Recordings that may share a source under different names form one group (consecutive
+Freesound uploads of one class, one ambient sound in several packs); each group goes to one part, so that
+every stratum (a class, an age, a kind of room sound) meets its shares as well as whole groups allow. Groups
+that share a sound by `near_duplicates.py` are joined last, on the side that was taught if any was: a finding
+moves the clips it names and no others. What no network may decide alone, a doubt about a cry, needs both
+witnesses of `cry_evidence.py`.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from training.near_duplicates import NearDuplicate
 
 SEED = 20250228
+KEPT_OUT = "kept out"
 SETS = ("donateacry", "babycry", "esc50", "scream", "scream_mg", "scream_audioset", "hard_neg", "ambient", "speech")
 
 # Shares of train, val, test. Ambient and speech give more to the test: false alarms per hour are counted there
@@ -37,7 +39,7 @@ _PARTS: tuple[Part, ...] = ("train", "val", "test")
 
 # A Freesound id that follows another of the same class this closely comes from the same upload session:
 # the same animal, the same baby, the same microphone.
-_CONSECUTIVE_UPLOADS = 20
+_CONSECUTIVE_UPLOADS = 10
 
 # YAMNet's score, from which on a real infant may be in a scream that nobody listened to.
 _CRY_IN_SCREAM = 0.1
@@ -111,12 +113,21 @@ def make_list(
 ) -> tuple[ListedClip, ...]:
     """The cry list of all recordings, in their order: the same for the same arguments, every time."""
     files = [file_name(recording, data) for recording in recordings]
-    groups = join_duplicates(files, group_names(recordings), duplicates)
-    parts = assign_parts(recordings, groups)
+    apart = group_names(recordings)
+    joined = join_duplicates(dict(zip(files, apart, strict=True)), duplicates)
+    parts = _joined_parts(apart, joined, assign_parts(recordings, apart))
     return tuple(
         _listed(recording, file, group, parts[group], evidence.get(file))
-        for recording, file, group in zip(recordings, files, groups, strict=True)
+        for recording, file, group in zip(recordings, files, joined, strict=True)
     )
+
+
+def _joined_parts(apart: Iterable[str], joined: Iterable[str], parts: Mapping[str, Part]) -> dict[str, Part]:
+    """Parts of joined groups: whoever taught keeps teaching, and what a model is chosen by never judges it."""
+    together: defaultdict[str, set[Part]] = defaultdict(set)
+    for before, after in zip(apart, joined, strict=True):
+        together[after].add(parts[before])
+    return {group: next(part for part in (*_PARTS, "exclude") if part in found) for group, found in together.items()}
 
 
 def _listed(
@@ -142,7 +153,7 @@ def judge(recording: AnnotatedRecording, evidence: CryEvidence | None) -> tuple[
         return "cry", ""
     if "distress_acted" in labels:
         return "ignore", "acted distress may hold real sobbing, and who acted is unknown"
-    if "other_sound" in labels and _running_number(recording) < _CRIES_IN_OTHER_SOUND:
+    if _kept_out(recording):
         return "ignore", "an infant cries in the first 50 clips of other_sound, whatever the folder's name says"
     if any(word in recording.file.stem.lower() for word in _DOUBTFUL_SCREAMS) and "scream" in labels:
         return "ignore", "by its name it holds crying or more than a scream"
@@ -177,18 +188,20 @@ def _noted_cry(recording: AnnotatedRecording) -> float:
     return float(match[1]) if match else 0.0
 
 
-def join_duplicates(
-    files: Sequence[str], groups: Sequence[str], duplicates: Iterable[NearDuplicate]
-) -> tuple[str, ...]:
-    """Groups, those that share a sound joined under the name of the one with most files."""
-    group_of = dict(zip(files, groups, strict=True))
-    leader = {group: group for group in groups}
-    size = Counter(groups)
+def join_duplicates(group_of: Mapping[str, str], duplicates: Iterable[NearDuplicate]) -> tuple[str, ...]:
+    """Each file's group, those that share a sound joined under the name of the one with most files.
+
+    What is kept out of everything joins nobody: it cannot leak.
+    """
+    leader = {group: group for group in group_of.values()}
+    size = Counter(group_of.values())
     for pair in duplicates:
+        if KEPT_OUT in (group_of[pair.file_a], group_of[pair.file_b]):
+            continue
         one, other = (_leader(group_of[file], leader) for file in (pair.file_a, pair.file_b))
         greater, lesser = sorted((one, other), key=lambda group: (-size[group], group))
         leader[lesser] = greater
-    return tuple(_leader(group, leader) for group in groups)
+    return tuple(_leader(group, leader) for group in group_of.values())
 
 
 def _leader(name: str, leader: Mapping[str, str]) -> str:
@@ -205,6 +218,8 @@ def group_names(recordings: Iterable[AnnotatedRecording]) -> tuple[str, ...]:
 
 
 def _group_name(recording: AnnotatedRecording, uploads: Mapping[str, str]) -> str:
+    if _kept_out(recording):
+        return KEPT_OUT
     if recording.set == "esc50":
         return f"esc50:{uploads[recording.subject]}"
     if recording.set == "ambient":
@@ -250,11 +265,18 @@ def _stratum(recording: AnnotatedRecording) -> str:
 
 def _fixed_part(recording: AnnotatedRecording) -> Part | None:
     """The part a recording must be in, where something stronger than the draw decides it."""
-    if "distress_acted" in recording.labels:
+    if _kept_out(recording):
         return "exclude"
     if _never_held_out(recording):
         return "train"
     return "test" if _always_held_out(recording) else None
+
+
+def _kept_out(recording: AnnotatedRecording) -> bool:
+    """Neither a cry to count on nor a clean negative: acted distress, and the infants in other_sound."""
+    return "distress_acted" in recording.labels or (
+        "other_sound" in recording.labels and _running_number(recording) < _CRIES_IN_OTHER_SOUND
+    )
 
 
 def _never_held_out(recording: AnnotatedRecording) -> bool:
@@ -273,31 +295,30 @@ def _always_held_out(recording: AnnotatedRecording) -> bool:
 
 
 def assign_parts(recordings: Sequence[AnnotatedRecording], groups: Sequence[str]) -> dict[str, Part]:
-    """Group -> part. What must be somewhere comes first; a group that must be in train takes all of it there."""
-    parts: dict[str, Part] = {}
-    strata: defaultdict[str, Counter[str]] = defaultdict(Counter)
+    """Group -> part, each stratum for itself; a group of several classes counts in the first one."""
+    members: defaultdict[str, list[AnnotatedRecording]] = defaultdict(list)
     for recording, group in zip(recordings, groups, strict=True):
-        strata[_stratum(recording)][group] += max(1, round(recording.duration_s))
-        fixed = _fixed_part(recording)
-        if fixed and parts.get(group) != "train":
-            parts[group] = fixed
-    for stratum in sorted(strata):
-        parts |= _fill(stratum, strata[stratum], parts)
-    return parts
+        members[group].append(recording)
+    strata: defaultdict[str, dict[str, float]] = defaultdict(dict)
+    for group, together in members.items():
+        stratum = min(_stratum(recording) for recording in together)
+        strata[stratum][group] = sum(recording.duration_s for recording in together)
+    fixed = {group: part for group, together in members.items() if (part := _fixed_part(together[0]))}
+    return {group: part for name in sorted(strata) for group, part in _fill(name, strata[name], fixed).items()}
 
 
-def _fill(stratum: str, weights: Mapping[str, int], parts: Mapping[str, Part]) -> dict[str, Part]:
+def _fill(stratum: str, weights: Mapping[str, float], fixed: Mapping[str, Part]) -> dict[str, Part]:
     """Parts of a stratum's groups, weighed in seconds: heaviest first, each goes where most is wanting.
 
-    Groups that already have a part keep it and count; a seeded draw orders equals.
+    Groups whose part is fixed come first and count; a seeded draw orders equals.
     """
     rng = np.random.default_rng([SEED, zlib.crc32(stratum.encode())])
     draw = dict(zip(sorted(weights), rng.random(len(weights)), strict=True))
     shares = _SHARES.get(stratum.partition("/")[0], _USUAL_SHARES)
     wanting = {part: share * sum(weights.values()) for part, share in zip(_PARTS, shares, strict=True)}
     given: dict[str, Part] = {}
-    for group in sorted(weights, key=lambda name: (name not in parts, -weights[name], draw[name])):
-        part = parts[group] if group in parts else max(_PARTS, key=lambda name: wanting[name])
+    for group in sorted(weights, key=lambda name: (name not in fixed, -round(weights[name], 1), draw[name])):
+        part = fixed[group] if group in fixed else max(_PARTS, key=lambda name: wanting[name])
         given[group] = part
         wanting[part] = wanting.get(part, 0.0) - weights[group]
     return given

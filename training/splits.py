@@ -16,7 +16,7 @@ import sys
 from collections import defaultdict
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 from training import cry_evidence, cry_split, near_duplicates, room_split
 from training.datasets.manifest import read_manifest
@@ -143,13 +143,13 @@ def missing_files(clips: Iterable[ListedClip], data: Path) -> list[str]:
 
 
 def divided_subjects(clips: Iterable[ListedClip], recordings: Iterable[AnnotatedRecording], data: Path) -> list[str]:
-    """Subjects, by the list or by the manifests, that stand in more than one part."""
+    """Subjects, by the list or by the manifests, that stand in more than one part; `exclude` is none."""
     subjects = {
         cry_split.file_name(recording, data): f"{recording.set} subject {recording.subject or 'unknown'}"
         for recording in recordings
     }
     parts: defaultdict[str, set[str]] = defaultdict(set)
-    for clip in clips:
+    for clip in _used(clips):
         for name in (f"group {clip.subject}", subjects.get(clip.file, "")):
             parts[name].add(clip.part)
     return [f"{name} is divided: {', '.join(sorted(found))}" for name, found in sorted(parts.items()) if len(found) > 1]
@@ -157,12 +157,16 @@ def divided_subjects(clips: Iterable[ListedClip], recordings: Iterable[Annotated
 
 def divided_duplicates(clips: Iterable[ListedClip]) -> list[str]:
     """Committed near duplicates whose two clips stand in different parts."""
-    part = {clip.file: clip.part for clip in clips}
+    part = {clip.file: clip.part for clip in _used(clips)}
     return [
         f"{pair.file_a} ({part[pair.file_a]}) and {pair.file_b} ({part[pair.file_b]}) hold the same sound"
         for pair in near_duplicates.read_near_duplicates(DUPLICATES)
-        if part[pair.file_a] != part[pair.file_b]
+        if pair.file_a in part and pair.file_b in part and part[pair.file_a] != part[pair.file_b]
     ]
+
+
+def _used(clips: Iterable[ListedClip]) -> list[ListedClip]:
+    return [clip for clip in clips if clip.part != "exclude"]
 
 
 def too_doubtful(clips: Iterable[ListedClip]) -> list[str]:
@@ -184,9 +188,9 @@ def summary(clips: Iterable[ListedClip], recordings: Iterable[AnnotatedRecording
     cells: defaultdict[tuple[str, str], defaultdict[str, list[ListedClip]]] = defaultdict(lambda: defaultdict(list))
     for clip in clips:
         cells[clip.set, clip.label][clip.part].append(clip)
-    lines = ["| set | label | train | val | test |", "| --- | --- | --- | --- | --- |"]
+    lines = ["| set | label | train | val | test | exclude |", "| --- | --- | --- | --- | --- | --- |"]
     for (name, label), parts in sorted(cells.items()):
-        row = " | ".join(_cell(parts.get(part, []), minutes) for part in ("train", "val", "test"))
+        row = " | ".join(_cell(parts.get(part, []), minutes) for part in get_args(Part))
         lines.append(f"| {name} | {label} | {row} |")
     return "\n".join(lines)
 
