@@ -15,7 +15,7 @@ from device.demo.timeline import timeline, verdict
 from device.errors import RecordingError
 from device.replay.hearing import replay_one
 from device.replay.order import Replayed, ReplayOrder, Task
-from device.replay.results import Rows, say
+from device.replay.results import Rows, fault_line, say
 from device.replay.run import stream_ids
 from device.report.outputs import encode
 from device.report.tables import EventLines, ScoreTable
@@ -94,8 +94,8 @@ def _heard(out_dir: Path, order: ReplayOrder) -> tuple[Replayed, list[Scores]]:
         done = replay_one(order, models, task, tell)
     if done.error is not None:
         raise RecordingError(done.error)
-    for fault in done.faults:
-        say(f"{source}: not heard well: {fault.kind} {fault.start_s:.2f} to {fault.end_s:.2f} s ({fault.detail})")
+    if done.faults:
+        say(fault_line(done))
     return done, scores
 
 

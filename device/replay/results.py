@@ -110,7 +110,7 @@ class Results:
         for line in done.explanation:
             self._print(line + "\n")
         if done.faults:
-            say(_fault_line(done))
+            say(fault_line(done))
         if done.error is not None:
             say(done.error)
         if self._order.labels is not None and done.duration_s:
