@@ -21,7 +21,7 @@ title = "a # b" # [listen]
 text = """
 [no]
 k = 1 \""""
-ends = """two quotes ""\""""
+ends = """two quotes """""
 'a.b' . "c\td" = 'x = [1'   # dotted, quoted
 [ model . "cry" ]
 list = [ # threads = 2
