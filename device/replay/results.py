@@ -184,7 +184,8 @@ def _for_people(source: str, event: Event, priority: Priority) -> str:
     return f"{source}  {at_s:9.2f} s  {what:<14} {priority:<6} {event.score:.2f}  {told}\n"
 
 
-def _fault_line(done: Replayed) -> str:
+def fault_line(done: Replayed) -> str:
+    """What kept Auricle from hearing a recording well, in one sentence."""
     told = [f"{fault.kind} {fault.start_s:.2f} to {fault.end_s:.2f} s ({fault.detail})" for fault in done.faults]
     more = len(told) - _FAULTS_IN_A_LINE
     tail = f"; and {more} more" if more > 0 else ""
