@@ -24,6 +24,7 @@ from device.toml_schema import (
     Key,
     NamedTables,
     Number,
+    Ordinal,
     OrWord,
     Switch,
     Table,
@@ -137,9 +138,13 @@ class ListenSettings(TableSettings):
 
 @dataclass(frozen=True, slots=True)
 class RecordingSettings(TableSettings):
-    """How a recording is read."""
+    """How a recording is read.
 
-    channel: int | None = key(None, OrWord(Integer(0, 63), "mix"), "The channel that is heard, or the mean of all.")
+    Attributes:
+        channel: counted from 0 here, from 1 in the file; None for the mean of all.
+    """
+
+    channel: int | None = key(None, OrWord(Ordinal(1024), "mix"), "The channel that is heard, or the mix of all.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +162,7 @@ class DeafnessSettings(TableSettings):
 class ReplaySettings(TableSettings):
     """How recordings are replayed; nothing here changes what is heard."""
 
-    workers: int = key(1, Integer(1, 64), "Processes that share the recordings.")
+    workers: int = key(1, Integer(1, 256), "Processes that share the recordings.")
 
 
 @dataclass(frozen=True, slots=True)

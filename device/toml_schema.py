@@ -12,8 +12,9 @@ import difflib
 import math
 import re
 import textwrap
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from device.toml_text import printable
 
@@ -36,19 +37,27 @@ class UnfitError(Exception):
     """A value is none that its key may have."""
 
 
-class Kind(Protocol):
+class Kind(ABC):
     """What a key may say: in words, and as a check."""
 
+    __slots__ = ()
+
     @property
+    @abstractmethod
     def expects(self) -> str:
         """What would work, to stand behind `must be`."""
 
+    @abstractmethod
     def read(self, value: Any) -> Any:
         """The setting that a TOML value means; raises `UnfitError` where it means none."""
 
+    def write(self, setting: Any) -> Any:
+        """The TOML value that means a setting."""
+        return setting
+
 
 @dataclass(frozen=True, slots=True)
-class Number:
+class Number(Kind):
     """A number from `low` to `high`, both included; never NaN, infinite, or a bool."""
 
     low: float
@@ -68,7 +77,7 @@ class Number:
 
 
 @dataclass(frozen=True, slots=True)
-class Integer:
+class Integer(Kind):
     """A whole number from `low` to `high`, both included; never a bool, nor a float that is whole."""
 
     low: int
@@ -87,7 +96,27 @@ class Integer:
 
 
 @dataclass(frozen=True, slots=True)
-class Switch:
+class Ordinal(Kind):
+    """One of things that people count from 1, up to `last`, and programs from 0."""
+
+    last: int
+
+    @property
+    def expects(self) -> str:
+        """What would work."""
+        return f"a whole number from 1 to {self.last}"
+
+    def read(self, value: Any) -> int:
+        """One less."""
+        return Integer(1, self.last).read(value) - 1
+
+    def write(self, setting: int) -> int:
+        """One more."""
+        return setting + 1
+
+
+@dataclass(frozen=True, slots=True)
+class Switch(Kind):
     """On or off; never 0 or 1."""
 
     expects: str = "true or false"
@@ -100,7 +129,7 @@ class Switch:
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class Choice(Kind):
     """One of some words."""
 
     words: tuple[str, ...]
@@ -118,7 +147,7 @@ class Choice:
 
 
 @dataclass(frozen=True, slots=True)
-class Text:
+class Text(Kind):
     """A string of printable characters that matches `pattern` as a whole; `expects` says that in words."""
 
     pattern: str
@@ -132,7 +161,7 @@ class Text:
 
 
 @dataclass(frozen=True, slots=True)
-class OrWord:
+class OrWord(Kind):
     """What another kind allows, or one word that stands for None."""
 
     kind: Kind
@@ -146,6 +175,10 @@ class OrWord:
     def read(self, value: Any) -> Any:
         """None for the word."""
         return None if value == self.word else self.kind.read(value)
+
+    def write(self, setting: Any) -> Any:
+        """The word for None."""
+        return self.word if setting is None else self.kind.write(setting)
 
 
 # --- what a table holds
@@ -411,7 +444,7 @@ def example_lines(settings: TableSettings, path: KeyPath = ()) -> Iterator[str]:
         match _entry(item):
             case Key(kind=kind, says=says):
                 yield from _comment(f"{says} Must be {kind.expects}.")
-                yield f"# {name} = {_toml(kind, value)}"
+                yield f"# {name} = {shown(kind.write(value))}"
             case Table():
                 yield from _example_table(value, (*path, name))
             case NamedTables(made=made, sample=sample):
@@ -428,7 +461,3 @@ def _example_table(settings: TableSettings, path: KeyPath) -> Iterator[str]:
 
 def _comment(text: str) -> list[str]:
     return textwrap.wrap(text, _COMMENT_COLUMNS, initial_indent="# ", subsequent_indent="#   ")
-
-
-def _toml(kind: Kind, value: Any) -> str:
-    return shown(kind.word if isinstance(kind, OrWord) and value is None else value)

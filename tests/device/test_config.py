@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import pickle
 import re
 from typing import TYPE_CHECKING, Any
@@ -26,7 +27,20 @@ from device.config import (
 )
 from device.errors import ConfigError
 from device.hearing.decision import OperatingPoint
-from device.toml_schema import Choice, Integer, Key, Kind, NamedTables, Number, OrWord, Switch, Table, Text, UnfitError
+from device.toml_schema import (
+    Choice,
+    Integer,
+    Key,
+    Kind,
+    NamedTables,
+    Number,
+    Ordinal,
+    OrWord,
+    Switch,
+    Table,
+    Text,
+    UnfitError,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -141,6 +155,11 @@ def test_a_label_of_which_nothing_is_overruled_is_as_if_it_was_not_named() -> No
     assert _parse('[model.cry.label.cry]\non = "model"') == profile()
 
 
+def test_channels_are_counted_from_1_in_the_file_and_from_0_inside() -> None:
+    assert _parse("[recording]\nchannel = 1").recording.channel == 0
+    assert _parse("[recording]\nchannel = 'mix'").recording.channel is None
+
+
 # --- mistakes
 
 
@@ -153,7 +172,7 @@ def test_a_label_of_which_nothing_is_overruled_is_as_if_it_was_not_named() -> No
         ("[listen]\nhop_s = '1'", ', line 2: "hop_s" in [listen] is "1", must be a number from 0.1 to 2 s'),
         (
             "[recording]\nchannel = 'left'",
-            ', line 2: "channel" in [recording] is "left", must be a whole number from 0 to 63, or "mix"',
+            ', line 2: "channel" in [recording] is "left", must be a whole number from 1 to 1024, or "mix"',
         ),
         (
             "[deafness]\ngates_to_zero = 1",
@@ -250,21 +269,25 @@ KEYS = list(_keys(Settings))
 
 
 def _values(kind: Kind) -> st.SearchStrategy[Any]:
+    """TOML values that a kind takes."""
+    values: st.SearchStrategy[Any] = st.booleans()
     match kind:
         case Number(low=low, high=high):
-            return st.floats(low, high) | st.integers(int(low), int(high)).filter(lambda number: low <= number <= high)
+            whole = range(math.ceil(low), math.floor(high) + 1)
+            values = st.floats(low, high) | (st.sampled_from(whole) if whole else st.nothing())
         case Integer(low=low, high=high):
-            return st.integers(low, high)
-        case Switch():
-            return st.booleans()
+            values = st.integers(low, high)
+        case Ordinal(last=last):
+            values = st.integers(1, last)
         case Choice(words=words):
-            return st.sampled_from(words)
+            values = st.sampled_from(words)
         case Text(pattern=pattern):
-            return st.from_regex(pattern, fullmatch=True).filter(str.isprintable)
+            values = st.from_regex(pattern, fullmatch=True).filter(str.isprintable)
         case OrWord(kind=inner, word=word):
-            return st.just(word) | _values(inner)
+            values = st.just(word) | _values(inner)
         case _:
-            raise AssertionError(kind)
+            assert isinstance(kind, Switch)
+    return values
 
 
 def _toml(value: Any) -> str:
@@ -295,8 +318,8 @@ def test_whatever_a_key_may_say_comes_back(drawn: tuple[tuple[tuple[str, ...], K
         assert _parse(f"profile = {_toml(value)}") == profile(value)
         return
     settings = _parse(f"{'.'.join(path)} = {_toml(value)}\n{companion}")
-    expected = None if isinstance(kind, OrWord) and value == kind.word else value
-    assert _at(settings, path) == expected
+    assert _at(settings, path) == kind.read(value)
+    assert kind.write(_at(settings, path)) == value
     assert all(_at(settings, other) == _at(profile(), other) for other, _ in KEYS if other != path)
 
 

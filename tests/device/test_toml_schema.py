@@ -16,6 +16,7 @@ from device.toml_schema import (
     Kind,
     NamedTables,
     Number,
+    Ordinal,
     OrWord,
     Switch,
     Table,
@@ -96,6 +97,13 @@ def test_a_number_may_be_whole_but_no_bool_and_within_its_range() -> None:
 def test_a_whole_number_is_no_float_and_no_bool() -> None:
     assert Integer(0, 3).read(3) == 3
     assert all(_unfit(Integer(0, 3), value) for value in (1.0, True, "1", -1, 4, 10**400))
+
+
+def test_an_ordinal_begins_at_1_and_is_kept_from_0() -> None:
+    kind = OrWord(Ordinal(3), "all")
+    assert [kind.read(value) for value in (1, 3, "all")] == [0, 2, None]
+    assert [kind.write(setting) for setting in (0, 2, None)] == [1, 3, "all"]
+    assert all(_unfit(Ordinal(3), value) for value in (0, 4, True, 1.0))
 
 
 def test_a_switch_is_neither_a_number_nor_a_word() -> None:
