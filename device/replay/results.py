@@ -70,13 +70,13 @@ class Results:
         self._several = several
         self._progress = _Progress(len(sources))
         self._summaries: list[PageSummary] = []
-        self._tracks = dict(zip(range(len(sources)), page_names(sources, ".txt"), strict=True))
-        self._taken = 0
-        self._tables = self._open_tables()
         self._page_names = page_names(sources)
+        self._track_names = page_names(sources, ".txt")
+        self._taken = 0
         for out in (order.report, order.labels):
             if several and out is not None:
                 _make_folder(out)
+        self._tables = self._open_tables()
 
     def __enter__(self) -> Self:
         return self
@@ -141,7 +141,7 @@ class Results:
         return tables
 
     def _write_track(self, out: str, done: Replayed) -> None:
-        path = Path(out) / self._tracks[self._taken] if self._several else out
+        path = Path(out) / self._track_names[self._taken] if self._several else out
         write_whole(path, encode(label_track(done.events, done.duration_s)))
 
     def _print(self, text: str) -> None:
