@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import scipy.fft
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -98,10 +99,12 @@ def log_mel(samples: Float32) -> Float32:
     padded = np.pad(samples, ((0, 0), (_FFT // 2, _FFT // 2)), mode="reflect")
     views = np.lib.stride_tricks.sliding_window_view(padded, _FFT, axis=1)[:, ::_HOP]
     views = views[:, : samples.shape[1] // _HOP]  # (windows, frames, _FFT)
-    spectrum = np.fft.rfft(views * _window()).astype(np.complex64, copy=False)
+    spectrum = scipy.fft.rfft(views * _window())
     power = spectrum.real**2 + spectrum.imag**2
     logarithm: Float32 = np.log(power @ _mel_matrix() + np.float32(1e-5))
-    return (logarithm + np.float32(4.5)) / np.float32(5.0)
+    logarithm += np.float32(4.5)
+    logarithm /= np.float32(5.0)
+    return logarithm
 
 
 @functools.cache
@@ -188,7 +191,9 @@ def _squeezed(tensor: Any, weights: dict[str, Float32], name: str) -> Any:
     """Squeeze and excitation: mean, ReLU layer, sigmoid layer, multiply."""
     import keras
 
-    prefix = next(key for key in weights if key.startswith(f"{name}.") and key.endswith("fc1.weight"))[: -len("1.weight")]
+    prefix = next(key for key in weights if key.startswith(f"{name}.") and key.endswith("fc1.weight"))[
+        : -len("1.weight")
+    ]
     mean = keras.layers.GlobalAveragePooling2D()(tensor)
     gain = _dense(_dense(mean, weights, f"{prefix}1", activation="relu"), weights, f"{prefix}2", activation="sigmoid")
     return keras.layers.Multiply()([tensor, keras.layers.Reshape((1, 1, tensor.shape[-1]))(gain)])
@@ -204,16 +209,44 @@ def _dense(tensor: Any, weights: dict[str, Float32], name: str, *, activation: s
     return tensor
 
 
-class Teacher:
-    """The rebuilt network, ready to be asked about windows of sound."""
+def convert(weights_path: Path, *, frames: int) -> bytes:
+    """The network as LiteRT runs it, for windows of `frames` frames: float, in half of TensorFlow's time."""
+    import keras
+    import tensorflow as tf
 
-    def __init__(self, weights_path: Path) -> None:
-        import tensorflow
+    inputs = keras.Input(batch_shape=(1, frames, _MELS, 1))
+    fixed = keras.Model(inputs, build(weights_path)(inputs))
+    content: bytes = tf.lite.TFLiteConverter.from_keras_model(fixed).convert()
+    return content
 
-        network = build(weights_path)
-        self._call = tensorflow.function(lambda mel: network(mel, training=False), reduce_retracing=True)
+
+def _at_full_level(window: Float32) -> Float32:
+    """Peak at half of full scale; digital silence stays what it is."""
+    peak = float(np.abs(window).max())
+    return window * np.float32(0.5 / peak) if peak > 0 else window
+
+
+class LiteTeacher:
+    """The converted network, ready to be asked about windows of sound."""
+
+    def __init__(self, path: Path, *, threads: int = 1) -> None:
+        from ai_edge_litert.interpreter import Interpreter
+
+        self._interpreter = Interpreter(model_path=str(path), num_threads=threads)
+        self._interpreter.allocate_tensors()
+        self._input = self._interpreter.get_input_details()[0]["index"]
+        self._outputs = {int(one["shape"][-1]): one["index"] for one in self._interpreter.get_output_details()}
 
     def describe(self, samples: Float32) -> tuple[Float32, Float32]:
-        """(windows, n) at 16 kHz in [-1, 1] -> embeddings (windows, 384) and logits (windows, 527)."""
-        embedding, logits = self._call(log_mel(samples)[..., None])
-        return np.asarray(embedding), np.asarray(logits)
+        """(windows, n) at 16 kHz -> embeddings (windows, 384) and logits (windows, 527).
+
+        Each window is brought to the level of AudioSet's recordings first: the published front end
+        hears nothing in a window of -60 dBFS.
+        """
+        answers = [self._one(log_mel(_at_full_level(window)[None])[..., None]) for window in samples]
+        return np.concatenate([one[0] for one in answers]), np.concatenate([one[1] for one in answers])
+
+    def _one(self, mel: Float32) -> tuple[Float32, Float32]:
+        self._interpreter.set_tensor(self._input, mel)
+        self._interpreter.invoke()
+        return tuple(self._interpreter.get_tensor(self._outputs[size]) for size in (EMBEDDING_SIZE, CLASS_COUNT))

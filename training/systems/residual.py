@@ -76,7 +76,7 @@ def build(*, description_size: int, dropout: float, seed: int) -> Towers:
 
     Args:
         description_size: values of the teacher's description of a window.
-        dropout: share of the pooled values that is dropped in training, 0 to 1.
+        dropout: share of the pooled values that is dropped in training, 0 (then there is no such layer) to 1.
         seed: of the weights and of the dropout.
     """
     import keras
@@ -84,7 +84,7 @@ def build(*, description_size: int, dropout: float, seed: int) -> Towers:
     keras.utils.set_random_seed(seed)
     inputs = [keras.Input((*spec.shape, 1), name=name) for spec, name in zip(SPECS, ("log_mel", "mfcc"), strict=True)]
     pooled = keras.layers.Concatenate(name="pooled")([_branch(tensor) for tensor in inputs])
-    kept = keras.layers.Dropout(dropout, seed=seed, name="dropout")(pooled)
+    kept = keras.layers.Dropout(dropout, seed=seed, name="dropout")(pooled) if dropout else pooled
     logit = keras.layers.Dense(1, name="cry")(kept)
     description = keras.layers.Dense(description_size, name="description")(pooled)
     return Towers(keras.Model(inputs, logit, name="residual"), keras.Model(inputs, [logit, description]))

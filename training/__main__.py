@@ -1,0 +1,72 @@
+"""`python -m training <verb>`: chooses, delegates, imports late.
+
+splits     make or check the committed lists
+teach      let the teacher mark the cries and train the judge     -> WORK
+train      train the student                                      -> OUT/best.keras
+mine       find the training sounds it mistakes for a cry         -> WORK/mined.json
+operate    choose the operating point on validation scenes        -> a JSON file
+export     write the folder that the converter takes
+describe   print the network and what it hears
+evaluate   judge a bundle through the device's listener           -> a JSON report, docs/cry-model.md
+card       write the evaluation into a bundle's card              -> a bundle
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import logging
+import os
+import sys
+from typing import TYPE_CHECKING
+
+from device.errors import AuricleError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_VERBS = {
+    "splits": ("training.splits", "make or check the committed lists"),
+    "teach": ("training.teach", "let the teacher mark the cries and train the judge"),
+    "train": ("training.train", "train the student network"),
+    "mine": ("training.mine", "find the training sounds that it mistakes for a cry"),
+    "operate": ("training.operate", "choose the operating point on validation scenes"),
+    "export": ("training.export", "write the folder that the converter takes"),
+    "describe": ("training.describe", "print the network and what it hears"),
+    "evaluate": ("training.evaluate", "judge a bundle through the device's listener"),
+    "card": ("training.amend", "write an evaluation, or a chosen operating point, into a bundle"),
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one verb; its exit code, or 2 with one line on stderr for bad input."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    args = _parser(arguments).parse_args(arguments)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stderr)
+    try:
+        return int(importlib.import_module(_VERBS[args.verb][0]).run(args))
+    except (AuricleError, OSError) as error:
+        if args.debug:
+            raise
+        print(f"training {args.verb}: {error}", file=sys.stderr)
+        return 2
+
+
+def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
+    """A parser that knows all verbs, and the options of the one that is asked for."""
+    parser = argparse.ArgumentParser(
+        prog="python -m training", description="Train the networks that Auricle hears with."
+    )
+    verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
+    for name, (module, sentence) in _VERBS.items():
+        verb = verbs.add_parser(name, help=sentence, description=sentence)
+        verb.add_argument("--debug", action="store_true", help="show where an error comes from")
+        if name in arguments:
+            importlib.import_module(module).add_arguments(verb)
+    return parser
+
+
+if __name__ == "__main__":
+    # Two libraries that each start a thread per core for products of small matrices are ten times slower than one.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    sys.exit(main())

@@ -1,0 +1,56 @@
+"""A network's probabilities for many windows, and how well they tell cries from all else."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy.typing as npt
+
+    from training.scenes import Scene
+
+    Float32 = npt.NDArray[np.float32]
+
+
+def sigmoid(logits: Float32) -> Float32:
+    """Logits to probabilities, without overflow."""
+    probabilities: Float32 = np.float32(0.5) * (1 + np.tanh(np.float32(0.5) * logits.astype(np.float32)))
+    return probabilities
+
+
+def probabilities(network: Any, scenes: Sequence[Scene], *, batch_windows: int = 64) -> list[Float32]:
+    """The network's probability of a cry for each window of each scene."""
+    lengths = np.cumsum([len(scene.log_mel) for scene in scenes])[:-1]
+    return np.split(
+        scored(
+            network,
+            np.concatenate([scene.log_mel for scene in scenes]),
+            np.concatenate([scene.mfcc for scene in scenes]),
+            batch_windows,
+        ),
+        lengths,
+    )
+
+
+def scored(network: Any, log_mel: Any, mfcc: Any, batch_windows: int = 64) -> Float32:
+    """Windows (n, frames, bins) in half precision -> probabilities (n,)."""
+    parts = [
+        np.asarray(
+            network.predict_on_batch(
+                [part[first : first + batch_windows].astype(np.float32)[..., None] for part in (log_mel, mfcc)]
+            )
+        )[:, 0]
+        for first in range(0, len(log_mel), batch_windows)
+    ]
+    return sigmoid(np.concatenate(parts))
+
+
+def auc(positive: Float32, negative: Float32) -> float:
+    """Area under the ROC curve: how often a positive scores above a negative, ties counting half."""
+    ordered = np.sort(negative)
+    below = np.searchsorted(ordered, positive, "left") + np.searchsorted(ordered, positive, "right")
+    return float(below.mean() / (2 * len(negative)))
