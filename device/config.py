@@ -75,16 +75,16 @@ class LabelSettings(TableSettings):
 
     def operating_point(self) -> dict[str, float]:
         """What is overruled of the model's operating point: field of `OperatingPoint` -> value."""
-        named = {item.name: getattr(self, item.name) for item in dataclasses.fields(self)}
-        return {name: value for name, value in named.items() if isinstance(value, float)}
+        names = {item.name for item in dataclasses.fields(self)} - {"name", "priority"}
+        return {name: getattr(self, name) for name in sorted(names) if getattr(self, name) is not None}
 
     def contradiction(self) -> Contradiction | None:
         """Thresholds or confirmation times that exclude each other."""
         if self.on is not None and self.off is not None and self.off > self.on:
-            return (("on",), ("off",)), f'"off" is {self.off:g}, must be at most "on", which is {self.on:g}'
+            return (("on",), ("off",)), f'"off" is {shown(self.off)}, must be at most "on", which is {shown(self.on)}'
         if self.confirm_s is not None and self.confirm_of_s is not None and self.confirm_s > self.confirm_of_s:
-            least = f'must be at least "confirm_s", which is {self.confirm_s:g}'
-            return (("confirm_s",), ("confirm_of_s",)), f'"confirm_of_s" is {self.confirm_of_s:g}, {least}'
+            least = f'must be at least "confirm_s", which is {shown(self.confirm_s)}'
+            return (("confirm_s",), ("confirm_of_s",)), f'"confirm_of_s" is {shown(self.confirm_of_s)}, {least}'
         return None
 
 

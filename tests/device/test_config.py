@@ -6,6 +6,7 @@ import dataclasses
 import math
 import pickle
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -44,7 +45,6 @@ from device.toml_schema import (
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 ONE_LINE = re.compile(r"nursery\.toml(, line \d+)?: [^\n]+")
 
@@ -184,7 +184,7 @@ def test_channels_are_counted_from_1_in_the_file_and_from_0_inside() -> None:
         ),
         (
             "[model.cry.label.cry]\nconfirm_of_s = 1\nconfirm_s = 2",
-            ', line 3: in [model.cry.label.cry] "confirm_of_s" is 1, must be at least "confirm_s", which is 2',
+            ', line 3: in [model.cry.label.cry] "confirm_of_s" is 1.0, must be at least "confirm_s", which is 2.0',
         ),
         ("[model.Cry]", ', line 1: "Cry" in [model] must be the name of a model, of a-z, 0-9, _ and -'),
         ("[model.cry]\nenabled = false", ', line 2: no model is left to listen, one must have "enabled" true'),
@@ -249,6 +249,14 @@ def test_the_example_fits_a_terminal_and_is_plain_text() -> None:
     assert example.isascii()
     assert example.endswith("\n")
     assert max(len(line) for line in example.splitlines()) <= 100
+
+
+def test_the_file_in_the_documentation_holds() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "configuration.md").read_text(encoding="utf-8")
+    (file,) = re.findall(r"(?s)^```toml\n(.*?)^```$", page, re.MULTILINE)
+    settings = _parse(file)
+    assert [model.bundle for model in settings.listening] == ["cry", "lung.tflite"]
+    assert settings.models[0].label("cry").operating_point() == {"hold_s": 5.0, "on": 0.8}
 
 
 # --- laws
