@@ -68,7 +68,8 @@ def convert(
     check_translation(_translation(trained, float_network, as_float), bounds)
     figures = label_figures(trained.labels, as_float, _probabilities(trained, network), trained.target)
     check_agreement(figures, bounds)
-    report = _report(trained, figures, bounds, graph=graph, float_bytes=len(float_network), int8_bytes=len(network))
+    sizes = {"float_bytes": len(float_network), "int8_bytes": len(network)}
+    report = _report(trained, figures, bounds, graph=graph, sizes=sizes, weights_sha256=_weights_sha256(model))
     bundle = _with_golden(_bundle(trained, network, trained.card | {"conversion": report}), sounds)
     Classifier.open(bundle).close()
     write_bundle(out, bundle)
@@ -147,22 +148,31 @@ def _translation(trained: Trained, float_network: bytes, as_float: Float32) -> f
     return float(np.abs(_probabilities(trained, float_network, windows.tolist()) - as_float[windows]).max())
 
 
+def _weights_sha256(model: Any) -> str:
+    """Names the trained weights; the `.keras` file's own hash would change with its date."""
+    digest = hashlib.sha256()
+    for weight in model.weights:
+        values = np.ascontiguousarray(np.asarray(weight))
+        digest.update(f"{weight.path} {values.dtype.str} {values.shape}\n".encode())
+        digest.update(values.tobytes())
+    return digest.hexdigest()
+
+
 def _report(
     trained: Trained,
     figures: Sequence[LabelFigures],
     bounds: Bounds,
     *,
     graph: Graph,
-    float_bytes: int,
-    int8_bytes: int,
+    sizes: dict[str, int],
+    weights_sha256: str,
 ) -> dict[str, Any]:
     return {
         "tools": toolchain.versions(),
-        "source_sha256": hashlib.sha256(trained.network.read_bytes()).hexdigest(),
+        "weights_sha256": weights_sha256,
         "calibration_windows": len(trained.calibration[0]),
         "agreement_windows": len(trained.agreement[0]),
-        "float_bytes": float_bytes,
-        "int8_bytes": int8_bytes,
+        **sizes,
         "operations": graph.counts,
         "agreement": [figure.to_dict() for figure in figures],
         "bounds": dataclasses.asdict(bounds),

@@ -37,6 +37,7 @@ def load_network(path: Path) -> Any:
     module = toolchain.keras()
     try:
         with toolchain.quietly():
+            module.utils.clear_session()  # names are counted up in a session; they end up in the graph's bytes
             model = module.saving.load_model(path, compile=False, safe_mode=True)
     except Exception as error:  # whatever Keras raises on a damaged file, and it raises anything
         raise BundleError(f"{path} cannot be loaded by Keras: {_first_line(error)}") from error

@@ -62,18 +62,21 @@ def quietly() -> Iterator[None]:
     sys.stdout.flush()
     sys.stderr.flush()
     saved = [os.dup(1), os.dup(2)]
-    with tempfile.TemporaryFile() as said, warnings.catch_warnings():
+    with contextlib.ExitStack() as stack:
+        said = stack.enter_context(tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace"))
+        stack.enter_context(contextlib.redirect_stdout(said))  # Python's stream need not be descriptor 1
+        stack.enter_context(contextlib.redirect_stderr(said))
+        stack.enter_context(warnings.catch_warnings())
         warnings.simplefilter("ignore")
-        os.dup2(said.fileno(), 1)
-        os.dup2(said.fileno(), 2)
+        for descriptor in (1, 2):
+            os.dup2(said.fileno(), descriptor)
         try:
             yield
         except Exception as error:
+            said.flush()
             error.add_note(_tail(said.fileno()))
             raise
         finally:
-            sys.stdout.flush()
-            sys.stderr.flush()
             for descriptor, original in enumerate(saved, start=1):
                 os.dup2(original, descriptor)
                 os.close(original)

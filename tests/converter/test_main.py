@@ -1,0 +1,74 @@
+"""The command line: results on stdout, one line on stderr, exit code 2 for what is refused."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from converter.__main__ import main
+from device.errors import BundleError
+from device.hearing.bundle import read_bundle
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def test_it_writes_bundle_and_report(tone_folder: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    out, report = tmp_path / "tone.tflite", tmp_path / "report.json"
+    assert main([str(tone_folder), "--out", str(out), "--report", str(report)]) == 0
+    said = capfd.readouterr()
+    assert said.err == ""
+    assert said.out.startswith(f"{out}: verified, network ")
+    assert "  tone: mean |dp| 0.0" in said.out
+    assert read_bundle(out).card["conversion"] == json.loads(report.read_text(encoding="utf-8"))
+
+
+def test_a_refusal_is_one_line_and_exit_code_2(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([str(tmp_path), "--out", str(tmp_path / "x.tflite")]) == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err == f"converter: {tmp_path}: model.keras is missing; the folder must be what training wrote\n"
+
+
+def test_debug_shows_the_traceback(tmp_path: Path) -> None:
+    with pytest.raises(BundleError):
+        main([str(tmp_path), "--out", str(tmp_path / "x.tflite"), "--debug"])
+
+
+def test_a_folder_that_cannot_be_written_is_exit_code_2(
+    tone_folder: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert main([str(tone_folder), "--out", str(tmp_path / "no" / "x.tflite")]) == 2
+    assert capfd.readouterr().err.count("\n") == 1
+
+
+def test_inspect_says_what_a_bundle_holds(tiny_bundle_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["inspect", str(tiny_bundle_path)]) == 0
+    said = capsys.readouterr().out
+    for part in (
+        "tiny-tone 1.0.0, 16000 Hz, windows of 32000 samples",
+        "label tone: alarm, high, on 0.5, off 0.3",
+        "input_1: 62 x 8, 8 MFCC of 24 mel, hop 500",
+        "golden cases: silence (0.00",
+        "   2 CONV_2D",
+        "out INT8 1 x 1, step 0.0",
+        "widest steps:",
+    ):
+        assert part in said
+
+
+def test_inspect_refuses_what_is_no_bundle(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["inspect", str(tmp_path / "no.tflite")]) == 2
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_it_runs_as_a_module_and_imports_tensorflow_late() -> None:
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", "converter", "--help"],
+        cwd=ROOT, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert "usage: python -m converter" in done.stdout
+    assert "tensorflow" not in done.stderr
