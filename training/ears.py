@@ -7,6 +7,7 @@ every window and when an event began. What the sound is, it is not told.
 from __future__ import annotations
 
 import os
+import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -223,7 +224,7 @@ class KerasNetwork:
     def classify(self, features: Sequence[Float32]) -> _KerasAnswer:
         """One (frames, bins) per spec -> a probability per label."""
         outputs = self._run(*(one[None, :, :, None] for one in features))
-        scores = np.asarray(outputs[0] if isinstance(outputs, list | tuple) else outputs, np.float32)[0]
+        scores: Float32 = (outputs[0] if isinstance(outputs, list | tuple) else outputs).numpy()[0]
         return _KerasAnswer(sigmoid(scores) if self._is_logits else scores)
 
 
@@ -315,7 +316,9 @@ def _keras_model(path: Path) -> Any:
     import keras
 
     try:
-        return keras.saving.load_model(path, compile=False, safe_mode=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # Keras's own, of numpy's interface
+            return keras.saving.load_model(path, compile=False, safe_mode=True)
     except Exception as error:  # Keras raises anything on a damaged file
         first = next(iter(str(error).splitlines()), type(error).__name__)
         raise BundleError(f"{path} cannot be loaded by Keras: {first}") from error

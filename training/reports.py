@@ -147,9 +147,10 @@ def _aims(aims: Sequence[Row]) -> list[str]:
 
 def _cries(system: Row) -> list[str]:
     rule = (
-        f"The {system['system']} network at its operating point: an event begins where windows of {system['window_s']:g} s "
-        f"are at or above {system['on']:g} for {system['confirm_s']:g} s of the last {system['confirm_of_s']:g} s; it "
-        f"ends after {system['hold_s']:g} s below {system['off']:g}, and re-opens within {system['cooldown_s']:g} s."
+        f"The {system['system']} network at its operating point: an event begins where windows of "
+        f"{system['window_s']:g} s are at or above {system['on']:g} for {system['confirm_s']:g} s of the last "
+        f"{system['confirm_of_s']:g} s; it ends after {system['hold_s']:g} s below {system['off']:g}, and re-opens "
+        f"within {system['cooldown_s']:g} s."
     )
     header = ("source", "clips", "subjects", "ROC AUC", "by subject", "found", "recall", "Wilson", "by subject")
     return ["## Cries", "", rule, "", *_table(header, map(_cry_cells, system["cries"]))]
