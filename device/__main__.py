@@ -17,7 +17,7 @@ from device.errors import AuricleError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from device.config import Settings
+    from device.config.settings import Settings
 
 _BAD_INPUT = 2
 _INTERRUPTED = 130
@@ -107,9 +107,9 @@ def _replay(given: argparse.Namespace) -> int:
 
 
 def _settings(profile_name: str | None, config_path: str | None) -> Settings:
-    from device.config import load_config, profile
+    from device.config.settings import DEFAULT_PROFILE, load_config, profile
 
-    return load_config(config_path) if config_path else profile(profile_name or "nursery")
+    return load_config(config_path) if config_path else profile(profile_name or DEFAULT_PROFILE)
 
 
 def _channel(text: str) -> int:
@@ -165,7 +165,7 @@ def _add_config(parser: argparse.ArgumentParser) -> None:
 
 
 def _config(given: argparse.Namespace) -> int:
-    from device.config import example_config, load_config
+    from device.config.settings import example_config, load_config
 
     if given.example:
         print(example_config(), end="")

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from device.config import Settings
+    from device.config.settings import Settings
     from device.messages import Heard, Scores
 
 SCENE, EVENTS, SCORES, REPORT = "scene.wav", "events.jsonl", "scores.csv", "report.html"

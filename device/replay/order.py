@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from device.config import Settings
+    from device.config.settings import Settings
     from device.messages import Event
     from device.report.page import PageSummary
     from device.report.spans import FaultSpan

@@ -6,7 +6,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, NamedTuple, Self
 
-from device.config import ModelSettings, missing_models, missing_sentence
+from device.config.settings import ModelSettings, missing_models, missing_sentence
 from device.errors import ConfigError
 from device.hearing.bundle import read_bundle
 from device.hearing.classifier import Classifier
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from device.config import LabelSettings, Settings
+    from device.config.settings import LabelSettings, Settings
     from device.hearing.bundle import Bundle, Label
     from device.messages import Priority
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from device.config import Settings, profile
+from device.config.settings import Settings, profile
 from device.errors import ConfigError
 from device.replay.order import ReplayOrder
 from device.replay.run import replay, stream_ids

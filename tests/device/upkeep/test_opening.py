@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from device.config import parse_config, profile
+from device.config.settings import parse_config, profile
 from device.errors import BundleError, ConfigError
 from device.upkeep.opening import open_models
 

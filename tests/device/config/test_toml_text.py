@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from device.config.toml_text import MAX_FILE_BYTES, KeyPath, key_lines, parse_toml, printable, read_text
 from device.errors import ConfigError
-from device.toml_text import MAX_FILE_BYTES, KeyPath, key_lines, parse_toml, printable, read_text
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -13,7 +13,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from device.config import (
+from device.config.schema import (
+    Choice,
+    Integer,
+    Key,
+    Kind,
+    NamedTables,
+    Number,
+    Ordinal,
+    OrWord,
+    Switch,
+    Table,
+    Text,
+    UnfitError,
+)
+from device.config.settings import (
     DEFAULT_PROFILE,
     PROFILES,
     LabelSettings,
@@ -28,20 +42,6 @@ from device.config import (
 )
 from device.errors import ConfigError
 from device.hearing.decision import OperatingPoint
-from device.toml_schema import (
-    Choice,
-    Integer,
-    Key,
-    Kind,
-    NamedTables,
-    Number,
-    Ordinal,
-    OrWord,
-    Switch,
-    Table,
-    Text,
-    UnfitError,
-)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -252,7 +252,7 @@ def test_the_example_fits_a_terminal_and_is_plain_text() -> None:
 
 
 def test_the_file_in_the_documentation_holds() -> None:
-    page = (Path(__file__).parents[2] / "docs" / "configuration.md").read_text(encoding="utf-8")
+    page = (Path(__file__).parents[3] / "docs" / "configuration.md").read_text(encoding="utf-8")
     (file,) = re.findall(r"(?s)^```toml\n(.*?)^```$", page, re.MULTILINE)
     settings = _parse(file)
     assert [model.bundle for model in settings.listening] == ["cry", "lung.tflite"]

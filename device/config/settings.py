@@ -16,9 +16,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, get_args
 
-from device.errors import ConfigError
-from device.messages import Priority
-from device.toml_schema import (
+from device.config.schema import (
     Choice,
     Integer,
     Key,
@@ -37,12 +35,14 @@ from device.toml_schema import (
     read_settings,
     shown,
 )
-from device.toml_text import key_lines, parse_toml, printable, read_text
+from device.config.toml_text import key_lines, parse_toml, printable, read_text
+from device.errors import ConfigError
+from device.messages import Priority
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
-    from device.toml_schema import Contradiction
+    from device.config.schema import Contradiction
 
 MAX_TIME_S = 3600.0
 DEFAULT_PROFILE = "nursery"

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from device.toml_schema import (
+from device.config.schema import (
     Choice,
     Integer,
     Kind,
@@ -30,10 +30,10 @@ from device.toml_schema import (
     read_settings,
     shown,
 )
-from device.toml_text import key_lines
+from device.config.toml_text import key_lines
 
 if TYPE_CHECKING:
-    from device.toml_schema import Contradiction
+    from device.config.schema import Contradiction
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,12 +16,12 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from device.toml_text import printable
+from device.config.toml_text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from device.toml_text import KeyPath
+    from device.config.toml_text import KeyPath
 
 Made = TypeVar("Made", bound="TableSettings")
 

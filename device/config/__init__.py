@@ -1,0 +1,1 @@
+"""Settings from TOML: `settings` has what there is, the others how it is read."""
