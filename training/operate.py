@@ -12,7 +12,7 @@ import itertools
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -36,6 +36,30 @@ HOP_S = HOP_SAMPLES / SAMPLE_RATE_HZ
 WINDOW_S = WINDOW_SAMPLES / SAMPLE_RATE_HZ
 LATEST_S = 4.0
 """A cry counts as found in time if it is decided so long after its onset."""
+
+
+class Judged(Protocol):
+    """What a rule is judged by in a scene; a `Scene` is one, and so is what an evaluation heard."""
+
+    @property
+    def is_cry(self) -> bool:
+        """Whether an infant cries in it."""
+
+    @property
+    def snr_db(self) -> float | None:
+        """Of what happens over its background; None for a stretch as it was recorded."""
+
+    @property
+    def onset_s(self) -> float:
+        """Where the first audible cry begins."""
+
+    @property
+    def end_s(self) -> float:
+        """Where the last one ends."""
+
+    @property
+    def duration_s(self) -> float:
+        """Length of the scene."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +130,7 @@ def decided_s(scores: Float32, rule: OperatingPoint) -> list[float]:
     return begun
 
 
-def outcome(scenes: Sequence[Scene], scores: Sequence[Float32], rule: OperatingPoint) -> Outcome:
+def outcome(scenes: Sequence[Judged], scores: Sequence[Float32], rule: OperatingPoint) -> Outcome:
     """Run one rule over all scenes."""
     begun = [_begun(one, rule) for one in scores]
     pairs = list(zip(scenes, begun, strict=True))
@@ -129,12 +153,12 @@ def _begun(scores: Float32, rule: OperatingPoint) -> list[float]:
     return decided_s(scores, rule) if len(scores) and scores.max() >= rule.on else []
 
 
-def _while_crying(scene: Scene, events: Sequence[float]) -> list[float]:
+def _while_crying(scene: Judged, events: Sequence[float]) -> list[float]:
     """Events that were decided when the cry had begun, and not long after its end."""
     return [event for event in events if scene.onset_s <= event <= scene.end_s + LATEST_S]
 
 
-def _is_in_time(scene: Scene, events: Sequence[float]) -> bool:
+def _is_in_time(scene: Judged, events: Sequence[float]) -> bool:
     return any(event <= scene.onset_s + LATEST_S for event in _while_crying(scene, events))
 
 
@@ -152,7 +176,7 @@ def merit(found: Outcome, goals: Goals) -> float:
     return gained - (1 + over_hour + over_clips if over_hour or over_clips else 0.0)
 
 
-def choose(scenes: Sequence[Scene], scores: Sequence[Float32], goals: Goals | None = None) -> Outcome:
+def choose(scenes: Sequence[Judged], scores: Sequence[Float32], goals: Goals | None = None) -> Outcome:
     """The best rule; of rules alike the one with the highest threshold."""
     wanted = goals or Goals()
     found = (outcome(scenes, scores, rule) for rule in candidates())
