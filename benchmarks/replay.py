@@ -28,7 +28,7 @@ from device.demo.scene import SEED, bedside
 from device.hearing.bundle import read_bundle
 from device.hearing.classifier import Classifier
 from device.hearing.decision import Decider
-from device.hearing.features import FeatureSpec, FrameCache, computer, finish, window_features
+from device.hearing.features import FrameCache, computer, finish, window_features
 from device.messages import Scores
 from device.upkeep.bundles import bundle_path
 
@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     import numpy.typing as npt
+
+    from device.hearing.spec import FeatureSpec
 
     Float32 = npt.NDArray[np.float32]
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from device.hearing.features import FeatureSpec
+    from device.hearing.spec import FeatureSpec
 
 _EXECUTABLE = ("Lambda", "__lambda__", "TFSMLayer", "TorchModuleWrapper", "JaxLayer", "FlaxLayer")
 _RECURRENT = ("LSTM", "GRU", "SimpleRNN")

@@ -17,7 +17,7 @@ import numpy as np
 
 from device.errors import BundleError, SpecError
 from device.hearing.bundle import Label, Output, label_from_dict
-from device.hearing.features import FeatureSpec
+from device.hearing.spec import FeatureSpec
 from device.hearing.strict_json import members, parse
 
 if TYPE_CHECKING:

@@ -29,8 +29,8 @@ from device.errors import BundleError, SpecError
 from device.hearing.archive import join_archive, split_archive
 from device.hearing.card import card_markdown
 from device.hearing.decision import OperatingPoint
-from device.hearing.features import FeatureSpec
 from device.hearing.golden import GOLDEN_ENTRY, GoldenCase, golden_cases, golden_entries
+from device.hearing.spec import FeatureSpec
 from device.hearing.strict_json import members, parse
 from device.messages import Priority, Role
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from device.hearing.features import FeatureSpec
+    from device.hearing.spec import FeatureSpec
 
     Float32 = npt.NDArray[np.float32]
 

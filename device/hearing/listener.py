@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Protocol
 from device.errors import ClassifierError, SpecError
 from device.hearing.deafness import DeafnessDetector
 from device.hearing.decision import Decider, OperatingPoint
-from device.hearing.features import FeatureSpec, FrameCache, finish
+from device.hearing.features import FrameCache, finish
 from device.hearing.resample import Resampler
 from device.hearing.windows import Slices, WindowCursor
 from device.messages import AudioBlock, Fault, Heard, Scores
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
+    from device.hearing.spec import FeatureSpec
     from device.messages import Decision, Event, Role, Window
 
     Float32 = npt.NDArray[np.float32]

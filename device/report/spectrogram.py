@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from device.errors import MissingExtraError
-from device.hearing.features import FeatureSpec, computer
+from device.hearing.features import computer
 from device.hearing.resample import Resampler
+from device.hearing.spec import FeatureSpec
 
 if TYPE_CHECKING:
     import numpy.typing as npt

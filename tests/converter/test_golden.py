@@ -7,7 +7,8 @@ import pytest
 import scipy.fft
 
 from converter.golden import golden_sounds
-from device.hearing.features import FeatureSpec, window_features
+from device.hearing.features import window_features
+from device.hearing.spec import FeatureSpec
 
 NAMES = ["silence", "noise", "sine", "click", "clipping", "cry-like"]
 

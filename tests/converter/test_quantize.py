@@ -14,7 +14,7 @@ from converter.quantize import to_float, to_int8
 from converter.rebuild import load_network, rebuild
 from converter.trained import Trained, read_trained
 from device.errors import BundleError
-from device.hearing.features import FeatureSpec
+from device.hearing.spec import FeatureSpec
 
 if TYPE_CHECKING:
     from pathlib import Path

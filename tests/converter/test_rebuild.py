@@ -13,7 +13,7 @@ import pytest
 from converter import toolchain
 from converter.rebuild import load_network, rebuild
 from device.errors import BundleError
-from device.hearing.features import FeatureSpec
+from device.hearing.spec import FeatureSpec
 
 if TYPE_CHECKING:
     from pathlib import Path

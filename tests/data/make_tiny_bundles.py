@@ -25,7 +25,8 @@ from converter import toolchain
 from converter.convert import convert
 from device.hearing.bundle import Label, label_to_dict
 from device.hearing.decision import OperatingPoint
-from device.hearing.features import FeatureSpec, window_features
+from device.hearing.features import window_features
+from device.hearing.spec import FeatureSpec
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

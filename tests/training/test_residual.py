@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import keras
 import numpy as np
 import pytest
@@ -9,6 +11,9 @@ import pytest
 from device.hearing.features import window_features
 from training.describe import multiplications
 from training.systems import residual
+
+if TYPE_CHECKING:
+    from device.hearing.spec import FeatureSpec
 
 
 @pytest.fixture(scope="module")
@@ -47,14 +52,14 @@ def test_both_inputs_share_their_mel_frames_and_can_be_streamed() -> None:
 
 
 @pytest.mark.parametrize("spec", residual.SPECS, ids=["log_mel", "mfcc"])
-def test_features_do_not_depend_on_the_microphones_gain(spec: residual.FeatureSpec) -> None:
+def test_features_do_not_depend_on_the_microphones_gain(spec: FeatureSpec) -> None:
     loud = np.random.default_rng(0).normal(0, 0.1, 32_000).astype(np.float32)
     difference = window_features(spec, loud) - window_features(spec, np.float32(0.1) * loud)
     assert np.abs(difference).max() < 0.02
 
 
 @pytest.mark.parametrize("spec", residual.SPECS, ids=["log_mel", "mfcc"])
-def test_digital_silence_is_finite(spec: residual.FeatureSpec) -> None:
+def test_digital_silence_is_finite(spec: FeatureSpec) -> None:
     assert np.isfinite(window_features(spec, np.zeros(32_000, np.float32))).all()
 
 

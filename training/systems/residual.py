@@ -14,7 +14,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from device.hearing.features import FeatureSpec
+from device.hearing.spec import FeatureSpec
 
 CHANNELS = 32
 KERNEL = 4

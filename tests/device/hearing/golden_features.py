@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from device.hearing.features import FeatureSpec, window_features
+from device.hearing.features import window_features
+from device.hearing.spec import FeatureSpec
 
 if TYPE_CHECKING:
     import numpy.typing as npt

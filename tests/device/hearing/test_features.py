@@ -17,7 +17,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from device.errors import SpecError
-from device.hearing.features import FeatureSpec, FrameCache, FrameComputer, computer, finish, window_features
+from device.hearing.features import FrameCache, FrameComputer, computer, finish, window_features
+from device.hearing.spec import FeatureSpec
 
 if TYPE_CHECKING:
     from types import ModuleType

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from device.errors import BundleError
-from device.hearing.features import FeatureSpec
 from device.hearing.golden import GoldenCase, golden_cases, golden_entries
+from device.hearing.spec import FeatureSpec
 
 if TYPE_CHECKING:
     import numpy.typing as npt
