@@ -82,7 +82,7 @@ def infant_voice_s(samples: npt.NDArray[np.float32]) -> float:
 
     Pitch is the shortest period at which the normalised autocorrelation (of 200 Hz to 3.4 kHz, corrected for
     the window: P. Boersma, "Accurate short-term analysis of the fundamental frequency", 1993) comes within
-    10 % of its highest peak.
+    10 % of its highest peak. It is looked for up to 1 kHz: a shriller cry is heard an octave down, and counts.
     """
     frames = _frames(samples)
     level_db = 10 * np.log10((frames**2).mean(axis=1) + 1e-12)

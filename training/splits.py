@@ -144,14 +144,12 @@ def missing_files(clips: Iterable[ListedClip], data: Path) -> list[str]:
 
 def divided_subjects(clips: Iterable[ListedClip], recordings: Iterable[AnnotatedRecording], data: Path) -> list[str]:
     """Subjects, by the list or by the manifests, that stand in more than one part; `exclude` is none."""
-    subjects = {
-        cry_split.file_name(recording, data): f"{recording.set} subject {recording.subject or 'unknown'}"
-        for recording in recordings
-    }
+    known = {cry_split.file_name(recording, data): recording for recording in recordings}
     parts: defaultdict[str, set[str]] = defaultdict(set)
     for clip in _used(clips):
-        for name in (f"group {clip.subject}", subjects.get(clip.file, "")):
-            parts[name].add(clip.part)
+        parts[f"group {clip.subject}"].add(clip.part)
+        if clip.file in known:
+            parts[f"{clip.set} subject {known[clip.file].subject or 'unknown'}"].add(clip.part)
     return [f"{name} is divided: {', '.join(sorted(found))}" for name, found in sorted(parts.items()) if len(found) > 1]
 
 
