@@ -67,10 +67,10 @@ class AugmentSettings:
     empty_share: float = 0.2
     second_share: float = 0.25
     speech_with_cry_share: float = 0.12
-    speed_range: tuple[float, float] = (0.9, 1.1)
+    speed_range: tuple[float, float] = (0.87, 1.15)
     room_share: float = 0.4
-    clean_share: float = 0.3
-    snr_range_db: tuple[float, float] = (-3.0, 22.0)
+    clean_share: float = 0.35
+    snr_range_db: tuple[float, float] = (-2.0, 22.0)
     narrow_sound_share: float = 0.35
     narrow_share: float = 0.12
     highpass_share: float = 0.35
@@ -213,7 +213,8 @@ def _cut(rng: Rng, sound: Sound, settings: AugmentSettings) -> _Layer:
     Beyond the ends of the sound there is nothing; a sound shorter than the window is sometimes repeated.
     """
     speed = float(rng.uniform(*settings.speed_range))
-    position: Float64 = (np.arange(WINDOW_SAMPLES) - rng.uniform(0, WINDOW_SAMPLES)) * speed + _anchor(rng, sound)
+    first = _anchor(rng, sound) - float(rng.uniform(0, WINDOW_SAMPLES)) * speed
+    position: Float64 = first + speed * np.arange(WINDOW_SAMPLES, dtype=np.float64)
     if len(sound.samples) < WINDOW_SAMPLES and rng.random() < 0.3:
         position %= len(sound.samples)
     samples = interpolated(sound.samples, position)
@@ -333,7 +334,8 @@ def room(rng: Rng) -> Float32:
     tail[: int(rng.uniform(0.001, 0.01) * SAMPLE_RATE_HZ)] = 0.0
     tail *= 10 ** (-rng.uniform(-6, 12) / 20) / np.sqrt(np.sum(tail**2))
     tail[0] = 1.0
-    return (tail / np.sqrt(np.sum(tail**2))).astype(np.float32)
+    scaled: Float32 = (tail / np.sqrt(np.sum(tail**2))).astype(np.float32)
+    return scaled
 
 
 def _in_a_room(rng: Rng, samples: Float32, rooms: Sequence[Float32], settings: AugmentSettings) -> Float32:
@@ -367,7 +369,7 @@ def _through_a_channel(rng: Rng, samples: Float32, settings: AugmentSettings) ->
 
 
 def _window_hz() -> Float64:
-    return np.fft.rfftfreq(WINDOW_SAMPLES, 1 / SAMPLE_RATE_HZ)
+    return np.arange(WINDOW_SAMPLES // 2 + 1, dtype=np.float64) * (SAMPLE_RATE_HZ / WINDOW_SAMPLES)
 
 
 def lowpass_gain(corner_hz: float) -> Float64:

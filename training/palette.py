@@ -41,7 +41,7 @@ KIND_WEIGHTS: Mapping[str, float] = {
     "sneezing": 2.0,
     "frog": 2.0,
     "scream": 10.0,
-    "scream_like": 10.0,
+    "scream_like": 5.0,
     "no_scream": 6.0,
     "speech": 3.0,
     "speech|child": 8.0,
@@ -62,6 +62,9 @@ SET_WEIGHTS: Mapping[str, float] = {"esc50": 3.0}
 
 MINED_WEIGHT = 12.0
 """A recording that a network was certain to be a cry is drawn so many times as often as others, plus one."""
+
+UNSURE_SETS = frozenset({"scream_mg", "scream_audioset"})
+"""Nobody has listened to all of these: what a network takes for a cry there may be one, and is not drawn more often."""
 
 _STEADY_KINDS = ("rain", "wind", "vacuum_cleaner", "washing_machine", "engine", "sea_waves", "train", "airplane")
 _NARROW_HZ = 4200.0
@@ -107,7 +110,7 @@ def _kinds(clips: Sequence[Clip], mined: Mapping[str, float], kind_weights: Mapp
         _group(
             kind_weights.get(kind, 1.0),
             held,
-            [_length_weight(clip) + MINED_WEIGHT * mined.get(clip.listed.file, 0.0) for clip in held],
+            [_length_weight(clip) + _mined_weight(clip, mined) for clip in held],
             {},
         )
         for kind, held in grouped.items()
@@ -147,6 +150,10 @@ def _kind(clip: Clip) -> str:
 def _length_weight(clip: Clip) -> float:
     """Long recordings come more often: 1 for up to ten seconds, rising with the square root."""
     return max(1.0, math.sqrt(len(clip.samples) / 160_000))
+
+
+def _mined_weight(clip: Clip, mined: Mapping[str, float]) -> float:
+    return 0.0 if clip.listed.set in UNSURE_SETS else MINED_WEIGHT * mined.get(clip.listed.file, 0.0)
 
 
 def _is_background(clip: Clip) -> bool:

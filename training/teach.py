@@ -71,8 +71,8 @@ class Line:
 
     def __call__(self, descriptions: Float32) -> Float32:
         """(n, size) -> (n,)."""
-        logits: Float32 = ((descriptions - self.mean) / self.scale) @ self.weights + np.float32(self.bias)
-        return sigmoid(logits)
+        standardized: Float32 = (descriptions - self.mean) / self.scale
+        return sigmoid(standardized @ self.weights + np.float32(self.bias))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -78,12 +78,12 @@ class TrainSettings:
     warmup_steps: int = 200
     weight_decay: float = 2e-3
     dropout: float = 0.2
-    opinion_share: float = 0.25
+    opinion_share: float = 0.4
     smoothing: float = 0.01
-    description_weight: float = 0.5
+    description_weight: float = 1.0
     average_every: int = 4
     average_decay: float = 0.98
-    check_every: int = 400
+    check_every: int = 500
     masked_share: float = 0.5
 
 

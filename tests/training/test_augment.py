@@ -62,8 +62,8 @@ def test_equal_seeds_give_equal_windows_that_a_microphone_could_have_given(seed:
 
 
 def test_seeds_differ() -> None:
-    drawn = [augment.example(np.random.default_rng(seed), _palette(), PLAIN).samples for seed in (1, 2)]
-    assert not np.array_equal(*drawn)
+    first, second = (augment.example(np.random.default_rng(seed), _palette(), PLAIN).samples for seed in (1, 2))
+    assert not np.array_equal(first, second)
 
 
 @pytest.mark.parametrize(("audible_s", "target"), [(0.0, 0.0), (0.1, 0.0), (0.3, 0.5), (0.5, 1.0), (2.0, 1.0)])

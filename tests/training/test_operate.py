@@ -63,7 +63,7 @@ def test_an_alarm_before_the_cry_finds_nothing() -> None:
     assert found.recall == {20.0: 0.0}
 
 
-def test_the_chosen_rule_keeps_the_goals_though_another_finds_more() -> None:
+def test_false_alarms_are_paid_for_in_recall() -> None:
     cries = [_scene(30, cry=(4.0, 11.0), snr_db=20.0)] * 4
     scenes = [*cries, _scene(7197, cry=None, snr_db=None)]
     noisy = _scores(7197, slice(0, 0))

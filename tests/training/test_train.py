@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import keras
@@ -11,22 +12,21 @@ import pytest
 
 from converter.trained import read_trained
 from training import train as training
-from training.augment import Group, Palette, Sound
+from training.augment import AugmentSettings, Group, Palette, Sound
 from training.card import card
 from training.export import export
-from training.listed import read_list
+from training.library import Clip
+from training.listed import ListedClip, read_list
 from training.mine import load_mined, suspicions
 from training.operate import point
-from training.producer import Chunk
+from training.producer import Chunk, Recipe
 from training.scenes import as_recorded, embedded
+from training.systems import residual
+from training.teach import Judge
 from training.train import Average, TrainSettings, masked
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
-
-from training.library import Clip
-from training.listed import ListedClip
 
 
 def _clip(*, cry: bool) -> Clip:
@@ -45,30 +45,39 @@ def _palette() -> Palette:
 
 def _chunk(count: int, index: int) -> Chunk:
     rng = np.random.default_rng(index)
-    shapes = ((count, 62, 64), (count, 62, 40), (count,), (count,), (count,), (count, 384))
-    arrays = [rng.random(shape) for shape in shapes]
-    halves = {0, 1, 5}
-    return Chunk(*(array.astype(np.float16 if i in halves else np.float32) for i, array in enumerate(arrays)))
+    return Chunk(
+        log_mel=rng.random((count, 62, 64)).astype(np.float16),
+        mfcc=rng.random((count, 62, 40)).astype(np.float16),
+        targets=rng.random(count).astype(np.float32),
+        weights=np.ones(count, np.float32),
+        opinions=rng.random(count).astype(np.float32),
+        descriptions=rng.random((count, 384)).astype(np.float16),
+    )
+
+
+def _recipe() -> Recipe:
+    one = np.ones(1, np.float32)
+    judge = Judge(mean=one, scale=one, hidden=one, hidden_bias=one, output=one, output_bias=one)
+    return Recipe(_palette, AugmentSettings(), Path("unheard.tflite"), judge, chunk_windows=8, seed=1)
 
 
 @pytest.fixture
 def _canned(monkeypatch: pytest.MonkeyPatch) -> None:
     """Chunks from this process: the producer has a test of its own."""
 
-    def chunks(recipe: int, count: int) -> Iterator[Chunk]:
-        return (_chunk(recipe, index) for index in range(count))
+    def chunks(recipe: Recipe, count: int) -> Iterator[Chunk]:
+        return (_chunk(recipe.chunk_windows, index) for index in range(count))
 
     monkeypatch.setattr(training, "chunks", chunks)
-    monkeypatch.setattr(training, "steps_per_chunk", lambda _recipe, _settings: 1)
 
 
 def test_masks_hide_the_same_frames_from_both_inputs() -> None:
     ones = [np.ones((50, 62, bins), np.float32) for bins in (64, 40)]
     log_mel, mfcc = masked(np.random.default_rng(0), ones[0], ones[1], 0.5)
     assert log_mel.shape == (50, 62, 64, 1)
-    hidden = [(~one[..., 0].any(axis=2)) for one in (log_mel, mfcc)]
-    assert np.array_equal(*hidden)
-    assert 10 < hidden[0].any(axis=1).sum() < 40
+    hidden = log_mel.sum(axis=(2, 3)) == 0
+    assert np.array_equal(hidden, mfcc.sum(axis=(2, 3)) == 0)
+    assert 10 < np.count_nonzero(hidden.sum(axis=1)) < 40
 
 
 def test_the_average_forgets_the_first_weights_and_settles_on_the_last() -> None:
@@ -86,7 +95,7 @@ def test_two_steps_leave_a_folder_that_the_converter_reads(tmp_path: Path) -> No
         as_recorded([_clip(cry=False)], "ambient"),
     ]
     settings = TrainSettings(seed=1, steps=2, learning_rate=1e-3, batch_windows=4, check_every=1, warmup_steps=1)
-    best = training.train(8, scenes, settings, out=tmp_path, start=None)  # type: ignore[arg-type]  # see _canned
+    best = training.train(_recipe(), scenes, settings, out=tmp_path, start=None)
     assert best.step in {1, 2}
     lines = [json.loads(line) for line in (tmp_path / "checks.jsonl").read_text().splitlines()]
     assert [line["step"] for line in lines] == [1, 2]
@@ -112,12 +121,12 @@ def test_two_steps_leave_a_folder_that_the_converter_reads(tmp_path: Path) -> No
 
     plain = keras.saving.load_model(trained.network, compile=False)
     assert np.allclose(plain(list(trained.agreement)), network(list(trained.agreement), training=False), atol=1e-5)
-    again = training.train(8, scenes, settings, out=tmp_path, start=tmp_path / "best.keras")  # type: ignore[arg-type]
+    again = training.train(_recipe(), scenes, settings, out=tmp_path, start=tmp_path / "best.keras")
     assert again.step in {1, 2}
 
 
 def test_suspicion_is_a_probability_for_each_clip_and_nothing_is_mined_before_it_is_asked_for(tmp_path: Path) -> None:
-    network = training.residual.build(description_size=1, dropout=0.0, seed=1).network
+    network = residual.build(description_size=1, dropout=0.0, seed=1).network
     found = suspicions(network, [_clip(cry=False)])
     assert list(found) == ["esc50/x"]
     assert 0.0 <= found["esc50/x"] <= 1.0

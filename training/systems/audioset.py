@@ -126,7 +126,8 @@ def _mel_matrix() -> Float32:
     falling = (edges[2:] - mel[:, None]) / np.diff(edges)[1:]
     gain = np.abs(1.0 - 0.97 * np.exp(-2j * np.pi * bin_hz / _PUBLISHED_RATE_HZ)) ** 2
     gain *= (_PUBLISHED_RATE_HZ / SAMPLE_RATE_HZ) ** 2
-    return (np.maximum(0.0, np.minimum(rising, falling)) * gain[:, None]).astype(np.float32)
+    matrix: Float32 = (np.maximum(0.0, np.minimum(rising, falling)) * gain[:, None]).astype(np.float32)
+    return matrix
 
 
 def build(weights_path: Path) -> Any:
