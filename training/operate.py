@@ -78,7 +78,7 @@ class Goals:
     false_clip_share: float = 0.01
     judged_snr_db: float = 10.0
     hour_price: float = 0.1
-    clip_price: float = 3.0
+    clip_price: float = 2.0
 
 
 @dataclass(frozen=True, slots=True)
