@@ -188,15 +188,20 @@ def hear_all(
         AuricleError: a model or a recording does not hold.
     """
     hear = functools.partial(hear_one, judged)
-    systems = bench(judged).systems
     if workers == 1:
-        return systems, tuple(itertools.chain.from_iterable(_shown(map(hear, work), len(work))))
+        return systems_of(judged), tuple(itertools.chain.from_iterable(_shown(map(hear, work), len(work))))
     # A network needs one thread; a second one in each process would only wait for a core.
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"):
         os.environ.setdefault(name, "1")
     with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
+        systems = pool.submit(systems_of, judged).result()
         parts = pool.map(hear, work, chunksize=4)
         return systems, tuple(itertools.chain.from_iterable(_shown(parts, len(work))))
+
+
+def systems_of(judged: Judged) -> tuple[System, ...]:
+    """The systems that are judged, the shipped one first."""
+    return bench(judged).systems
 
 
 def hear_one(judged: Judged, task: Task) -> list[Outcome]:
