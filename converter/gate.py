@@ -39,6 +39,8 @@ class Bounds:
         same_side: share of windows on the same side of the label's threshold, at least.
         auc_drop: ROC AUC that int8 may cost, 0.005 being half a point.
         spread: a label's int8 probabilities must span this much over the agreement windows.
+        plain_kernels: a golden probability may differ this much without XNNPACK, which rounds
+            otherwise: the older tflite-runtime must be able to open the bundle, within its tolerance.
     """
 
     calibration_windows: int = 256
@@ -48,6 +50,7 @@ class Bounds:
     same_side: float = 0.98
     auc_drop: float = 0.005
     spread: float = 0.05
+    plain_kernels: float = 0.1
 
 
 def check_calibration(windows: int, bounds: Bounds) -> None:
@@ -101,6 +104,20 @@ def check_translation(difference: float, bounds: Bounds) -> None:
         raise BundleError(
             f"the float graph differs from Keras by {difference:.4g} in probability, may by {bounds.translation:g}: "
             "the translation is wrong, not the quantization"
+        )
+
+
+def check_plain_kernels(case: str, difference: float, bounds: Bounds) -> None:
+    """Refuse a network whose golden answers hang on how one runtime rounds.
+
+    Raises:
+        BundleError: they differ by more than the bound.
+    """
+    if not difference <= bounds.plain_kernels:
+        raise BundleError(
+            f"golden case {case!r} differs by {difference:.3f} in probability without XNNPACK, may by "
+            f"{bounds.plain_kernels}: tflite-runtime could not open the bundle; add windows like it to training "
+            "and calibration"
         )
 
 

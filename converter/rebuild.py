@@ -62,7 +62,7 @@ def rebuild(model: Any, specs: Sequence[FeatureSpec], label_count: int) -> Any:
             module.Input((*spec.shape, 1), batch_size=1, name=f"input_{ordinal}") for ordinal, spec in enumerate(specs)
         ]
         results = unrolled(module.tree.pack_sequence_as(model.input, inputs))
-        outputs = dict(zip(names, _flat(results), strict=True))
+        outputs = dict(zip(names, module.tree.flatten(results), strict=True))
         rebuilt = module.Model({tensor.name: tensor for tensor in inputs}, outputs)
     shape = tuple(outputs[SCORES].shape)
     if shape != (1, label_count):
@@ -115,12 +115,6 @@ def _output_names(model: Any) -> list[str]:
             f"the network's outputs are {', '.join(names)}; one must be named {SCORES!r}, all differently"
         )
     return names
-
-
-def _flat(results: Any) -> list[Any]:
-    if isinstance(results, dict):
-        return list(results.values())
-    return list(results) if isinstance(results, list | tuple) else [results]
 
 
 def _unrolled(module: Any, model: Any) -> Any:

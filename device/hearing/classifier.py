@@ -76,8 +76,14 @@ class Classifier:
         runtime: what runs it, e.g. `ai-edge-litert 2.3.0`.
     """
 
-    def __init__(self, bundle: Bundle, *, threads: int = 1) -> None:
+    def __init__(self, bundle: Bundle, *, threads: int = 1, accelerated: bool = True) -> None:
         """Load the network and check its tensors; the golden numbers are checked by `open`.
+
+        Args:
+            bundle: its golden cases may be missing.
+            threads: that the runtime may use, at least 1.
+            accelerated: through XNNPACK, where the runtime has it for int8; otherwise by the plain
+                kernels, which round as those of tflite-runtime do: the converter looks at both.
 
         Raises:
             BundleError: the network cannot be loaded, or its tensors do not fit labels and specs.
@@ -87,7 +93,7 @@ class Classifier:
         self.name = bundle.name
         self.runtime = f"{self._kind.distribution} {version}"
         self._output: Output = bundle.output
-        self._interpreter: Any = _interpreter(module, bundle, threads)
+        self._interpreter: Any = _interpreter(module, bundle, threads, accelerated=accelerated)
         inputs, outputs = _signature(bundle, self._interpreter)
         shapes = [(1, *spec.shape, 1) for spec in bundle.specs]
         self._inputs = [
@@ -252,10 +258,14 @@ def _import_runtime() -> tuple[Any, _Runtime, str]:
     raise MissingExtraError("no TensorFlow Lite runtime is installed; install the extra: pip install 'auricle[device]'")
 
 
-def _interpreter(module: Any, bundle: Bundle, threads: int) -> Any:
+def _interpreter(module: Any, bundle: Bundle, threads: int, *, accelerated: bool) -> Any:
+    kernels = module.OpResolverType
+    kind = kernels.AUTO if accelerated else kernels.BUILTIN_WITHOUT_DEFAULT_DELEGATES
     try:
         with _LOADING, _without_chatter():
-            interpreter = module.Interpreter(model_content=bundle.network, num_threads=threads)
+            interpreter = module.Interpreter(
+                model_content=bundle.network, num_threads=threads, experimental_op_resolver_type=kind
+            )
             interpreter.allocate_tensors()
     except (RuntimeError, ValueError) as error:
         raise BundleError(f"model {bundle.name}: the network cannot be loaded: {_first_line(error)}") from None

@@ -51,6 +51,7 @@ def test_the_report_stands_in_the_card_beside_what_training_said(
     assert report["agreement_windows"] == report["calibration_windows"] == 256
     assert [row["label"] for row in report["agreement"]] == ["low", "normal"]
     assert all(row["auc_float"] > 0.99 and row["mean_difference"] < 0.02 for row in report["agreement"])
+    assert 0 <= report["plain_kernels"]["largest_difference"] < 0.1
     assert report["operations"] == read_graph(bundle.network).counts
     assert {"keras", "numpy", "ai-edge-litert"} <= set(report["tools"])
     assert json.loads(json.dumps(report)) == report
@@ -185,6 +186,7 @@ def test_a_lambda_layer_is_refused(tone_folder: Path) -> None:
 
 def test_stricter_bounds_refuse_what_the_default_accepts(tone_folder: Path) -> None:
     _refused(tone_folder, "tone: mean difference", Bounds(mean_difference=1e-9))
+    _refused(tone_folder, "golden case 'silence' differs by .* without XNNPACK", Bounds(plain_kernels=-1.0))
 
 
 def test_a_name_that_no_bundle_may_have_is_refused_by_path(tone_folder: Path) -> None:

@@ -15,6 +15,7 @@ from converter.gate import (
     check_calibration,
     check_finite,
     check_graph,
+    check_plain_kernels,
     check_translation,
 )
 from converter.graph import Graph, Operation, Tensor
@@ -97,6 +98,13 @@ def test_a_wrong_translation_is_told_apart_from_a_wrong_quantization(difference:
     check_translation(0.001, BOUNDS)
     with pytest.raises(BundleError, match="the translation is wrong, not the quantization"):
         check_translation(difference, BOUNDS)
+
+
+@pytest.mark.parametrize("difference", [0.101, float("nan")])
+def test_a_golden_answer_that_hangs_on_one_runtime_is_refused(difference: float) -> None:
+    check_plain_kernels("silence", 0.1, BOUNDS)
+    with pytest.raises(BundleError, match=r"golden case 'silence' differs by .* without XNNPACK, may by 0\.1"):
+        check_plain_kernels("silence", difference, BOUNDS)
 
 
 def test_good_figures_pass_and_so_do_those_of_one_class_only() -> None:

@@ -75,6 +75,13 @@ def test_the_same_features_give_the_same_bits_again_and_with_any_thread_count(to
                 np.testing.assert_array_equal(classifier.classify(each).probabilities, expected)
 
 
+def test_the_plain_kernels_hear_the_same_within_their_rounding(tone: Bundle) -> None:
+    with Classifier.open(tone) as fast, Classifier(tone, accelerated=False) as plain:
+        for hz in (500.0, 1000.0, 3000.0):
+            found = plain.classify(_features(tone, hz)).probabilities
+            np.testing.assert_allclose(found, fast.classify(_features(tone, hz)).probabilities, atol=0.1)
+
+
 def test_a_result_does_not_change_when_the_next_window_is_classified(tone: Bundle) -> None:
     with Classifier.open(tone) as classifier:
         kept = classifier.classify(_features(tone, 1000.0))
