@@ -250,12 +250,23 @@ def sigmoid(logits: Float32) -> Float32:
 
 
 def _import_runtime() -> tuple[Any, _Runtime, str]:
+    cause = None
     for kind in _RUNTIMES:
         try:
-            return importlib.import_module(kind.module), kind, metadata.version(kind.distribution)
-        except ImportError:
-            continue
-    raise MissingExtraError("no TensorFlow Lite runtime is installed; install the extra: pip install 'auricle[device]'")
+            return importlib.import_module(kind.module), kind, _version(kind)
+        except ImportError as error:
+            cause = cause or error
+    raise MissingExtraError(
+        "no TensorFlow Lite runtime can be imported; install the extra: pip install 'auricle[device]'"
+    ) from cause
+
+
+def _version(kind: _Runtime) -> str:
+    """Of the installed runtime; a copy that no installer knows has none."""
+    try:
+        return metadata.version(kind.distribution)
+    except metadata.PackageNotFoundError:
+        return "of unknown version"
 
 
 def _interpreter(module: Any, bundle: Bundle, threads: int, *, accelerated: bool) -> Any:

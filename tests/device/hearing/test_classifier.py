@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import importlib
 import os
+import subprocess
 import sys
 import threading
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,11 +25,13 @@ from device.hearing.features import window_features
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     import numpy.typing as npt
 
     Float32 = npt.NDArray[np.float32]
+
+
+ROOT = Path(__file__).resolve().parents[3]
 
 
 @pytest.fixture(scope="module")
@@ -256,6 +260,19 @@ def test_the_older_runtime_serves_where_litert_is_missing(tone: Bundle, monkeypa
         _golden(tone, lambda case: replace(case, probabilities=case.probabilities - np.float32(0.09)))
     ) as c:
         assert c.runtime == "tflite-runtime 2.14.0"
+
+
+def test_a_daemon_without_stderr_opens_it_too(tiny_low_bundle_path: Path) -> None:
+    program = (
+        "import os, sys; os.close(2)\n"
+        "from device.hearing.bundle import read_bundle\n"
+        "from device.hearing.classifier import Classifier\n"
+        "with Classifier.open(read_bundle(sys.argv[1])) as classifier: print(classifier.name)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, tiny_low_bundle_path], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "tiny-low\n"
 
 
 def test_opening_says_nothing_on_stderr(tone: Bundle, capfd: pytest.CaptureFixture[str]) -> None:
