@@ -198,6 +198,10 @@ def test_what_int8_costs_is_float_minus_int8_in_points(cries: list[Outcome], oth
     found = row(costs, source="donateacry", doubtful="with")
     assert found["recall_points"] == 25.0
     assert found["auc_points"] > 0
+    assert row(costs, source=tally.EVERY_LEVEL)["recall_points"] == 25.0
+    drowned = [dataclasses.replace(one, snr_db=0.0) for one in [*cries, *exact] if one.is_cry]
+    costs = report([*worse, *exact, *drowned], (OWN, EXACT))["int8_cost"]
+    assert row(costs, source=tally.EVERY_LEVEL, scenes=8)["recall_points"] == 12.5
     assert report([*cries, *others])["int8_cost"] == []
 
 
@@ -207,6 +211,7 @@ def test_what_was_aimed_at_is_judged_by_what_was_reached(
     aims = {one["what"]: one for one in report([*cries, *others, *streams])["aims"]}
     assert aims["recall, donateacry"]["reached"] == 0.75
     assert not aims["recall, donateacry"]["met"]
+    assert "recall, donateacry 8 kHz" not in aims
     assert aims["recall, donateacry, without doubtful clips"]["met"]
     assert not aims["share of other clips that raise an alert"]["met"]
     assert not aims["false alarms an hour"]["met"]
