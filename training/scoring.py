@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from device.hearing.classifier import sigmoid
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -14,12 +16,6 @@ if TYPE_CHECKING:
     from training.scenes import Scene
 
     Float32 = npt.NDArray[np.float32]
-
-
-def sigmoid(logits: Float32) -> Float32:
-    """Logits to probabilities, without overflow."""
-    probabilities: Float32 = np.float32(0.5) * (1 + np.tanh(np.float32(0.5) * logits.astype(np.float32)))
-    return probabilities
 
 
 def probabilities(network: Any, scenes: Sequence[Scene], *, batch_windows: int = 64) -> list[Float32]:

@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from device.hearing.classifier import sigmoid
 from training.augment import STEP_SAMPLES, AugmentSettings, Palette, example, loud_steps
 from training.library import load_clips, load_rooms
 from training.palette import build_palette
-from training.scoring import sigmoid
 from training.systems.audioset import EMBEDDING_SIZE, LiteTeacher, convert
 
 if TYPE_CHECKING:
