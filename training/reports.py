@@ -19,32 +19,33 @@ if TYPE_CHECKING:
 _MOST_KINDS = 12
 
 _METHOD = f"""
-Every recording went through `device.hearing.listener.Listener`, the object that the daemon and `auricle replay`
-listen with, at a hop of 0.5 s and with the operating point that the bundle carries.
+listener: Every recording went through `device.hearing.listener.Listener`, the object that the daemon and `auricle
+replay` listen with, at a hop of 0.5 s and with the operating point that the bundle carries.
 
-Each clip lies over a background that begins at least {MARGIN_S:g} s before it (up to {LEAD_S:g} s more are drawn)
-and goes on for {MARGIN_S:g} s behind it: half of them held-out recordings of homes (fans, rain, washing, clocks, a
-fire, quiet talk), half synthesized room tones. The clip keeps its own level and fades in and out over 10 ms.
+scenes: Each clip lies over a background that begins at least {MARGIN_S:g} s before it (up to {LEAD_S:g} s more are
+drawn) and goes on for {MARGIN_S:g} s behind it: half of them held-out recordings of homes (fans, rain, washing,
+clocks, a fire, quiet talk), half synthesized room tones. The clip keeps its own level and fades in and out over 10
+ms.
 
-The level between clip and background is that of the clip's loud part (what is within 20 dB of its loudest 10 ms)
-over the background's.
+levels: The level between clip and background is that of the clip's loud part (what is within 20 dB of its loudest 10
+ms) over the background's.
 
-An alert counts for a clip if the window that decided it touches the clip; what begins in the background alone is
-counted apart.
+alerts: An alert counts for a clip if the window that decided it touches the clip; what begins in the background alone
+is counted apart.
 
-ROC AUC ranks clips by the highest threshold at which the rule (k of the last n windows) would have raised an alert
-while it touched the clip: it describes the decision that is made. All sources are ranked against one set of other
-clips, listed below.
+ranking: ROC AUC ranks clips by the highest threshold at which the rule (k of the last n windows) would have raised an
+alert while it touched the clip: it describes the decision that is made. All sources are ranked against one set of
+other clips, every one of the part.
 
-The onset of a cry is the first 50 ms within {ONSET_DB:g} dB of the clip's loud part, be it a cry or a parent's word
-before it; the delay runs from there to the end of the window that decided.
+delay: The onset of a cry is the first 50 ms within {ONSET_DB:g} dB of the clip's loud part, be it a cry or a parent's
+word before it; the delay runs from there to the end of the window that decided.
 
-False alarms an hour are counted on ambient recordings and music played through once, unchanged, and on each speaker's
-sentences with pauses of {PAUSE_S[0]:g} to {PAUSE_S[1]:g} s over a room tone {SPEECH_OVER_ROOM_DB:g} dB below. A
-repeated onset within the cooldown re-opens an event and is no new alarm.
+hours: False alarms an hour are counted on ambient recordings and music played through once, unchanged, and on each
+speaker's sentences with pauses of {PAUSE_S[0]:g} to {PAUSE_S[1]:g} s over a room tone {SPEECH_OVER_ROOM_DB:g} dB
+below. A repeated onset within the cooldown re-opens an event and is no new alarm.
 
-Intervals are 95 %: Wilson's for shares, exact Poisson for rates; those by subject are bootstraps that draw whole
-subjects anew, {RESAMPLES} times.
+intervals: Intervals are 95 %: Wilson's for shares, exact Poisson for rates; those by subject are bootstraps that draw
+whole subjects anew, {RESAMPLES} times.
 """
 
 _SUBJECTS = {
@@ -58,9 +59,11 @@ _SUBJECTS = {
 _SUBJECTS_NAMED = {"test": "Test subjects", "val": "Validation subjects"}
 
 
-def method(part: str) -> list[str]:
-    """How it was judged, a sentence or two each."""
-    return [_SUBJECTS[part], *(" ".join(paragraph.split()) for paragraph in _METHOD.strip().split("\n\n"))]
+def method(part: str) -> dict[str, str]:
+    """How it was judged: a name, and a sentence or two."""
+    paragraphs = (" ".join(paragraph.split()) for paragraph in _METHOD.strip().split("\n\n"))
+    named = (paragraph.split(": ", 1) for paragraph in paragraphs)
+    return {"subjects": _SUBJECTS[part], **dict(named)}
 
 
 def markdown(report: Row) -> str:
@@ -77,7 +80,7 @@ def markdown(report: Row) -> str:
         _hours(own),
         _beside(report["systems"], report["int8_cost"]),
         _listed(report["others"]),
-        ["## How it was judged", "", *(f"- {sentence}" for sentence in method(report["part"]))],
+        ["## How it was judged", "", *(f"- **{name}**: {said}" for name, said in method(report["part"]).items())],
     )
     return "\n".join(line for part in parts for line in part) + "\n"
 
@@ -117,6 +120,7 @@ def card_section(report: Row) -> dict[str, Any]:
             "cries": own["cries"],
             "noise": own["noise"],
             "delay": own["delay"],
+            "other_clips_listed": {name: value for name, value in report["others"].items() if name != "kinds"},
             "other_clips": own["others"]["all"],
             "other_clips_by_set": own["others"]["sets"],
             "other_clips_worst": _worst(own["others"]),

@@ -56,8 +56,8 @@ def test_the_headline_tells_counts_and_intervals(report: dict[str, Any]) -> None
 def test_validation_is_never_called_held_out(report: dict[str, Any]) -> None:
     validated = report | {"part": "val"}
     assert headline(validated).startswith("Validation subjects")
-    assert "chose the checkpoint and the threshold" in method("val")[0]
-    assert method("val")[0] in markdown(validated)
+    assert "chose the checkpoint and the threshold" in method("val")["subjects"]
+    assert method("val")["subjects"] in markdown(validated)
 
 
 def test_every_row_of_every_table_has_its_headers_cells(report: dict[str, Any]) -> None:
