@@ -129,10 +129,25 @@ def _replay(model: str, path: Path) -> tuple[float, float]:
     out = path.with_suffix(".csv")
     command = _command(model, "--scores", str(out), "--events", f"{out}.jsonl", str(path))
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-    _, status, usage = os.wait4(process.pid, 0)
+    peak_kib = 0
+    while True:
+        peak_kib = max(peak_kib, _peak_kib(process.pid))
+        ended, status, usage = os.wait4(process.pid, os.WNOHANG)
+        if ended:
+            break
+        time.sleep(0.01)
     if os.waitstatus_to_exitcode(status):
         sys.exit(f"replay of {path.name} failed")
-    return _cpu_s(usage), usage.ru_maxrss / 1024
+    return _cpu_s(usage), peak_kib / 1024
+
+
+def _peak_kib(pid: int) -> int:
+    """High-water mark of a running process; what wait4 tells of it would hold this process's own from before exec."""
+    try:
+        status = Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        return 0
+    return next((int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM")), 0)
 
 
 def _cpu_s(usage: resource.struct_rusage) -> float:

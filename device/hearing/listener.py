@@ -1,6 +1,6 @@
 """The sentence that describes the product: blocks of sound go in, what was heard comes out.
 
-Each block is cut into slices of 50 ms; each slice is looked at for deafness and resampled to every
+Each block is cut into slices of 100 ms; each slice is looked at for deafness and resampled to every
 rate a model wants; where a window is complete its frames are computed (once for all models that
 share them), each model gives scores, each label's decider decides. Live and replay share this one
 object, and because everything after the slices sees slices of one size, the size of the blocks
@@ -32,7 +32,8 @@ if TYPE_CHECKING:
 
     Float32 = npt.NDArray[np.float32]
 
-SLICE_S = 0.05
+SLICE_S = 0.1
+"""Two rows of the deafness detector: finer costs twice its time, coarser delays a resampled window's last samples."""
 
 
 class Answer(Protocol):
@@ -307,12 +308,13 @@ class _ModelState:
             for label in model.labels
             if label.role != "reject"
         ]
-        self._frames = frames
+        caches = (frames[spec.frame_hash, spec.window_samples] for spec in model.specs)
+        self._inputs = list(zip(model.specs, caches, strict=True))  # hashed once, not for every window
         self._failing_since_s: float | None = None
 
     def scores(self, window: Window, heard: Heard) -> Scores | None:
         """Ask the network; a failure is a fault, told once where it begins and once where it ends."""
-        features = [self._features(spec, window) for spec in self.model.specs]
+        features = [_features(spec, cache, window) for spec, cache in self._inputs]
         try:
             probabilities = self.model.network.classify(features).probabilities
         except ClassifierError as error:
@@ -346,13 +348,15 @@ class _ModelState:
             return self.close(reason, at_s)
         return [event for decider in self.deciders for event in decider.finish(at_s)]
 
-    def _features(self, spec: FeatureSpec, window: Window) -> Float32:
-        first_frame = None if window.repeated else window.start_sample // spec.hop
-        return finish(spec, self._frames[spec.frame_hash, spec.window_samples].frames(window.samples, first_frame))
-
     def _fault(self, window: Window, *, begins: bool, detail: str) -> Fault:
         since_s = window.start_s if self._failing_since_s is None else self._failing_since_s
         return Fault("classifier", begins=begins, since_s=since_s, at_s=window.end_s, detail=detail)
+
+
+def _features(spec: FeatureSpec, cache: FrameCache, window: Window) -> Float32:
+    """What one input of a network hears of a window: (frame_count, bins)."""
+    first_frame = None if window.repeated else window.start_sample // spec.hop
+    return finish(spec, cache.frames(window.samples, first_frame))
 
 
 def _shared_caches(models: Sequence[ListeningModel]) -> dict[tuple[str, int], FrameCache]:
