@@ -55,6 +55,7 @@ def run(args: argparse.Namespace) -> int:
     """Judge, write the report, and print its headline."""
     if args.operating_point and args.part != "val":
         raise ConfigError(f"--operating-point with --part {args.part}: thresholds are chosen on val, never on test")
+    _refuse_nowhere(args.out, args.markdown, args.clips, args.operating_point)
     judged = Judged(
         bundle=args.bundle,
         data=args.data,
@@ -128,6 +129,13 @@ def operating_point(outcomes: Sequence[Outcome]) -> dict[str, Any]:
     own = [one for one in outcomes if one.system == INT8]
     best = choose(own, [one.probabilities for one in own])
     return {"operating_point": asdict(best.point), "validation": table(best)}
+
+
+def _refuse_nowhere(*paths: Path | None) -> None:
+    """Say before minutes of work, and not after them, that there is no folder for what it gives."""
+    for path in paths:
+        if path is not None and not path.parent.is_dir():
+            raise ConfigError(f"{path} cannot be written: make the folder {path.parent} first")
 
 
 def _listed_as(path: Path) -> str:

@@ -83,6 +83,16 @@ def test_thresholds_are_never_chosen_on_test(
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize("option", ["--out", "--markdown", "--clips"])
+def test_a_missing_folder_is_told_before_anything_is_heard(
+    options: list[str], tmp_path: Path, option: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["--out", str(tmp_path / "report.json"), option, str(tmp_path / "none" / "file")]
+    assert main([*options, *words]) == 2
+    assert "make the folder" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_missing_bundle_is_one_line_and_exit_code_2(
     options: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
