@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     Float64 = npt.NDArray[np.float64]
+    Floats = npt.NDArray[np.floating[Any]]
 
 RESAMPLES = 2000
 """Of a bootstrap."""
@@ -62,7 +63,7 @@ def poisson_rate(count: int, exposure: float) -> Interval:
     return Interval(low / exposure, float(gammaincinv(count + 1, 0.975)) / exposure)
 
 
-def roc_auc(positives: Sequence[float] | Float64, negatives: Sequence[float] | Float64) -> float:
+def roc_auc(positives: Sequence[float] | Floats, negatives: Sequence[float] | Floats) -> float:
     """Area under the ROC curve: how often a positive lies above a negative, a tie counting half.
 
     Raises:

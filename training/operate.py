@@ -19,8 +19,9 @@ import numpy as np
 from device.hearing.decision import Decider, OperatingPoint
 from device.messages import Scores
 from training.augment import SAMPLE_RATE_HZ, WINDOW_SAMPLES
+from training.figures import roc_auc
 from training.scenes import HOP_SAMPLES, part_scenes
-from training.scoring import auc, probabilities
+from training.scoring import probabilities
 
 if TYPE_CHECKING:
     import argparse
@@ -203,7 +204,7 @@ def source_aucs(scenes: Sequence[Scene], scores: Sequence[Float32], *, full_cry_
     heard = [(scene, one[scene.cry_s >= full_cry_s]) for scene, one in zip(scenes, scores, strict=True) if scene.is_cry]
     keys = sorted({key for scene, _ in heard for key in _auc_keys(scene)})
     return {
-        key: round(auc(np.concatenate([one for scene, one in heard if key in _auc_keys(scene)]), negative), 5)
+        key: round(roc_auc(np.concatenate([one for scene, one in heard if key in _auc_keys(scene)]), negative), 5)
         for key in keys
     }
 

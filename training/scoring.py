@@ -1,4 +1,4 @@
-"""A network's probabilities for many windows, and how well they tell cries from all else."""
+"""A network's probabilities for many windows."""
 
 from __future__ import annotations
 
@@ -43,10 +43,3 @@ def scored(network: Any, log_mel: Any, mfcc: Any, batch_windows: int = 64) -> Fl
         for first in range(0, len(log_mel), batch_windows)
     ]
     return sigmoid(np.concatenate(parts))
-
-
-def auc(positive: Float32, negative: Float32) -> float:
-    """Area under the ROC curve: how often a positive scores above a negative, ties counting half."""
-    ordered = np.sort(negative)
-    below = np.searchsorted(ordered, positive, "left") + np.searchsorted(ordered, positive, "right")
-    return float(below.mean() / (2 * len(negative)))

@@ -17,12 +17,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from training.augment import AugmentSettings
+from training.figures import roc_auc
 from training.library import load_clips, load_rooms
 from training.mine import load_mined
 from training.palette import build_palette
 from training.producer import Recipe, chunks
 from training.scenes import part_scenes, thinned
-from training.scoring import auc, probabilities
+from training.scoring import probabilities
 from training.systems import residual
 from training.systems.audioset import EMBEDDING_SIZE
 from training.teach import ACTIVITY, JUDGE, TEACHER, Judge, load_activity
@@ -265,7 +266,7 @@ def check(network: Any, scenes: Sequence[Scene], step: int) -> Check:
     held = np.concatenate([np.full(len(scene.cry_s), scene.is_cry) for scene in scenes])
     positive, negative = scores[cry_s >= 0.5], scores[~held]
     recalls = tuple(float(np.mean(positive > np.quantile(negative, 1 - rate))) for rate in FALSE_POSITIVE_RATES)
-    return Check(step, recalls, auc(positive, negative))
+    return Check(step, recalls, roc_auc(positive, negative))
 
 
 # --- the command --------------------------------------------------------------------------------
