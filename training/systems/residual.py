@@ -11,7 +11,7 @@ Only layers that Keras brings, BatchNormalization right after its convolution so
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from device.hearing.spec import FeatureSpec
@@ -37,20 +37,7 @@ LOG_MEL = FeatureSpec(
 )
 """Log-mel bands, 62 frames x 64, zero mean and unit spread over the window."""
 
-MFCC = FeatureSpec(
-    sample_rate_hz=16_000,
-    window_samples=32_000,
-    frame_length=1024,
-    n_fft=1024,
-    hop=500,
-    n_mels=64,
-    f_min_hz=125.0,
-    f_max_hz=7500.0,
-    floor=1e-8,
-    floor_at="add",
-    n_mfcc=40,
-    normalization="standardize_bins",
-)
+MFCC = replace(LOG_MEL, n_mfcc=40, normalization="standardize_bins")
 """Cepstra of the same bands, 62 frames x 40, zero mean and unit spread in each coefficient."""
 
 SPECS = (LOG_MEL, MFCC)
