@@ -116,7 +116,12 @@ class Listener:
         self._segments = 0
 
     def __repr__(self) -> str:
-        return f"Listener({', '.join(state.model.name for state in self._models)}; {self._segments} segments)"
+        return f"Listener({', '.join(state.model.name for state in self._models)}; {self.gaps} gaps)"
+
+    @property
+    def gaps(self) -> int:
+        """How often samples were missing, or the rate changed, since the stream began."""
+        return max(0, self._segments - 1)
 
     def push(self, block: AudioBlock) -> Heard:
         """Hear a block; a gap before it, or a change of rate, begins a new segment."""

@@ -163,6 +163,16 @@ def test_a_window_never_spans_a_gap_and_the_gap_is_told() -> None:
     assert [(scores.start_s, scores.end_s) for scores in heard.scores] == [(4.0, 6.0), (4.5, 6.5), (5.0, 7.0)]
 
 
+def test_gaps_are_counted() -> None:
+    listener = Listener([_model()], stream_id="s")
+    assert listener.gaps == 0
+    for second in (0, 2, 4):
+        _hear(listener, _noise(1), start=second * RATE_HZ)
+    _hear(listener, _noise(1), start=5 * RATE_HZ)
+    assert listener.gaps == 2
+    assert repr(listener) == "Listener(meter; 2 gaps)"
+
+
 def test_samples_that_are_missing_without_a_word_are_a_gap_too() -> None:
     listener = Listener([_model()], stream_id="s")
     _hear(listener, _noise(3))
