@@ -6,6 +6,8 @@
     ├── BundleError      (ValueError)    a model file that must not be trusted
     ├── ClassifierError  (RuntimeError)  a network that fails, or answers nonsense, while it listens
     ├── RecordingError   (ValueError)    a file that holds no usable sound
+    ├── MicrophoneError  (OSError)       a microphone that is not there, or cannot be told from others
+    ├── ServiceError     (RuntimeError)  a daemon that cannot run here, or be installed, or does not answer
     └── MissingExtraError (ImportError)  a library that one of the extras would install
 
 A message says what, which value, and what would work, in one sentence: the command line prints
@@ -37,6 +39,14 @@ class ClassifierError(AuricleError, RuntimeError):
 
 class RecordingError(AuricleError, ValueError):
     """A recording is empty, corrupt, unreadable, or shorter than its header declares."""
+
+
+class MicrophoneError(AuricleError, OSError):
+    """No microphone answers to what was asked for, or several do; the message lists those there are."""
+
+
+class ServiceError(AuricleError, RuntimeError):
+    """The daemon cannot run or be installed on this machine, or the one asked for does not answer."""
 
 
 class MissingExtraError(AuricleError, ImportError):

@@ -18,7 +18,19 @@ Phase = Literal["begin", "reopen", "end"]
 Priority = Literal["high", "medium", "low"]
 Role = Literal["alarm", "info", "reject"]
 LabelState = Literal["off", "pending", "on", "holding"]
-FaultKind = Literal["silence", "stuck", "dc", "repeated", "floor", "clipping", "gap", "classifier"]
+FaultKind = Literal[
+    "silence",  # the five signs of a deaf microphone, and one of an overdriven one: see `hearing.deafness`
+    "stuck",
+    "dc",
+    "repeated",
+    "floor",
+    "clipping",
+    "gap",  # samples are missing
+    "microphone",  # no samples come at all
+    "coverage",  # too little of what was captured was in a window that was scored
+    "classifier",  # a network fails, or gives a score that is not finite
+]
+HappeningKind = Literal["started", "stopping", "reloaded", "reload_refused", "hop", "dropped", "hung"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -46,10 +58,17 @@ class AudioBlock:
 
 @dataclass(frozen=True, slots=True)
 class NoAudio:
-    """The source is alive but hears nothing: why, and since which second of the stream."""
+    """The source is alive but hears nothing.
+
+    Attributes:
+        reason: why, in words that say what would help.
+        since_s: second of the stream since which it has heard nothing.
+        at_s: second of the stream at which that is still so; later than every sample so far.
+    """
 
     reason: str
     since_s: float
+    at_s: float
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -163,3 +182,34 @@ class Heard:
     decisions: list[Decision] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
     faults: list[Fault] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Happening:
+    """Something the daemon did, or that was done to it, which is neither a sound nor a fault of hearing.
+
+    Attributes:
+        kind: started, stopping, reloaded, reload_refused, hop (it was widened or narrowed), dropped (lines that
+            could not be told in time), hung (a thread that delivers does not answer).
+        detail: one sentence.
+    """
+
+    kind: HappeningKind
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """What is told to people: an event, a fault or a happening, with the time of day attached.
+
+    Attributes:
+        utc_s: when it was decided, in seconds since 1970-01-01 UTC.
+        source: what is heard: the microphone as it is named in the configuration, or a recording's path.
+        said: what is told.
+        priority: of an event's label; None for all else.
+    """
+
+    utc_s: float
+    source: str
+    said: Event | Fault | Happening
+    priority: Priority | None = None

@@ -14,7 +14,7 @@ import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from device.config.schema import (
     Choice,
@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from device.config.schema import Contradiction
 
 MAX_TIME_S = 3600.0
+StethoscopeBand = Literal["heart", "lung", "wide"]
 DEFAULT_PROFILE = "nursery"
 BUNDLE_SUFFIX = ".tflite"
 
@@ -53,6 +54,10 @@ _MODEL_NAME = Text(_NAME, "the name of a model, of a-z, 0-9, _ and -")
 _LABEL_NAME = Text(_NAME, "the name of a label, of a-z, 0-9, _ and -")
 _BUNDLE = Text(r".*\S.*", f"the name of a shipped bundle, or the path of a {BUNDLE_SUFFIX} file")
 _PROBABILITY = OrWord(Number(0.001, 0.999), "model")
+_DEVICE = Text(
+    r"(?!\s*[0-9]+\s*$)(?!hw:|plughw:).*\S.*", "a device's name, usb:..., port:... or default, and no number"
+)
+_PATH = Text(r".*\S.*", '"auto", or the path of a file')
 _TIME_S = OrWord(Number(0.0, MAX_TIME_S, "s"), "model")
 
 
@@ -134,6 +139,65 @@ class ListenSettings(TableSettings):
         Number(0.1, 2.0, "s"),
         "From one window to the next; every model says of which step it must be a multiple.",
     )
+    widen_up_to: int = key(
+        4,
+        Integer(1, 20),
+        "Where the machine cannot keep up, the daemon makes the hop up to this many times as wide, and at most "
+        "as wide as a window; 1 for never.",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class MicrophoneSettings(TableSettings):
+    """Which microphone the daemon hears, and how it is opened.
+
+    Attributes:
+        device: see `sources.devices` for what it may say.
+        channel: counted from 0 here, from 1 in the file; None for the mean of all.
+        sample_rate_hz: None for the device's own.
+    """
+
+    device: str = key(
+        "default",
+        _DEVICE,
+        '"default", a device\'s name or a part of it, "usb:VENDOR:PRODUCT" or "usb:VENDOR:PRODUCT:SERIAL", '
+        'or "port:BUS-PORT"; auricle devices lists them. A number is none: it changes at boot.',
+    )
+    channel: int | None = key(0, OrWord(Ordinal(64), "mix"), "The channel that is heard, or the mix of all.")
+    sample_rate_hz: int | None = key(
+        None, OrWord(Integer(8000, 192000), "device"), "Rate at which it is opened, in Hz; the device's own is best."
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class FilterSettings(TableSettings):
+    """What is done to the sound between the microphone and the models; nothing, unless asked for.
+
+    Attributes:
+        hum_hz: None for no notch.
+    """
+
+    gain_db: float = key(0.0, Number(-40.0, 60.0, "dB"), "Gain; it clips nothing and makes no microphone better.")
+    high_pass_hz: float | None = key(
+        None, OrWord(Number(5.0, 2000.0, "Hz"), "off"), "Takes off what is below: wind, steps, handling."
+    )
+    hum_hz: float | None = key(
+        None, OrWord(Number(40.0, 70.0, "Hz"), "off"), "Notches at the mains frequency (50 or 60) and its harmonics."
+    )
+    stethoscope: StethoscopeBand | None = field(
+        default=None,
+        metadata={
+            "entry": Key(
+                OrWord(Choice(get_args(StethoscopeBand)), "off"),
+                "Band-pass of a stethoscope: heart 20 to 200 Hz, lung 60 to 2000 Hz, wide 20 to 2000 Hz.",
+            )
+        },
+    )
+
+    @property
+    def is_neutral(self) -> bool:
+        """Whether the sound passes as it is."""
+        return self == FilterSettings()
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +230,38 @@ class ReplaySettings(TableSettings):
 
 
 @dataclass(frozen=True, slots=True)
+class LogSettings(TableSettings):
+    """The daemon's log of what it heard and told, one JSON object a line.
+
+    Attributes:
+        file: None where nothing is logged; "auto" for the instance's own place.
+    """
+
+    file: str | None = key(
+        "auto",
+        OrWord(_PATH, "off"),
+        'Where it is written; "auto" is the instance\'s own place, which auricle check names.',
+    )
+    max_mb: float = key(
+        5.0, Number(0.1, 1000.0, "MB"), "A file that would grow larger is set aside and a new one begun."
+    )
+    keep: int = key(4, Integer(1, 100), "Files that are kept beside the newest; the oldest goes first.")
+
+
+@dataclass(frozen=True, slots=True)
+class StatusSettings(TableSettings):
+    """What the daemon tells those who ask.
+
+    Attributes:
+        metrics_port: None for no metrics.
+    """
+
+    metrics_port: int | None = key(
+        None, OrWord(Integer(1, 65535), "off"), "Prometheus metrics on this port of 127.0.0.1, and nowhere else."
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class Profile:
     """Settings for a purpose: one line about it, and its tables as a file would hold them."""
 
@@ -194,10 +290,16 @@ class Settings(TableSettings):
     models: tuple[ModelSettings, ...] = field(
         default=(), metadata={"entry": NamedTables("model", _MODEL_NAME, ModelSettings, "cry")}
     )
+    microphone: MicrophoneSettings = field(
+        default_factory=MicrophoneSettings, metadata={"entry": Table(MicrophoneSettings)}
+    )
+    filters: FilterSettings = field(default_factory=FilterSettings, metadata={"entry": Table(FilterSettings)})
     recording: RecordingSettings = field(
         default_factory=RecordingSettings, metadata={"entry": Table(RecordingSettings)}
     )
     deafness: DeafnessSettings = field(default_factory=DeafnessSettings, metadata={"entry": Table(DeafnessSettings)})
+    log: LogSettings = field(default_factory=LogSettings, metadata={"entry": Table(LogSettings)})
+    status: StatusSettings = field(default_factory=StatusSettings, metadata={"entry": Table(StatusSettings)})
     replay: ReplaySettings = field(default_factory=ReplaySettings, metadata={"entry": Table(ReplaySettings)})
 
     @property
@@ -304,4 +406,7 @@ def _anchored(settings: Settings, folder: Path) -> Settings:
         dataclasses.replace(model, bundle=str(folder / model.bundle)) if model.is_file else model
         for model in settings.models
     )
-    return dataclasses.replace(settings, models=models)
+    log = settings.log
+    if log.file not in {None, "auto"}:
+        log = dataclasses.replace(log, file=str(folder / str(log.file)))
+    return dataclasses.replace(settings, models=models, log=log)

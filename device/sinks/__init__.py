@@ -1,0 +1,1 @@
+"""They deliver what the daemon tells, and nothing else."""

@@ -1,0 +1,72 @@
+"""Where the files of one instance lie: as systemd says, or under the user's own folders.
+
+An instance is one running daemon with one microphone; its name stands in every path, so that two on
+one machine share nothing. Creates nothing.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from device.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+SYSTEM_RUNTIME = Path("/run/auricle")
+"""Where the unit file makes the instances' runtime folders."""
+
+_INSTANCE = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
+_STATUS_SOCKET = "status.sock"
+_LOG = "heard.jsonl"
+
+
+def checked_instance(name: str) -> str:
+    """The name of an instance: it stands in paths, in a unit's name and in topics.
+
+    Raises:
+        ConfigError: it could not.
+    """
+    if _INSTANCE.fullmatch(name):
+        return name
+    raise ConfigError(f"{name!r} cannot name an instance, it must be 1 to 32 of a-z, 0-9, _ and -, as in auricle@anna")
+
+
+def runtime_folder(instance: str, environment: Mapping[str, str] = os.environ) -> Path:
+    """Folder of what lives only while the daemon does: its status socket."""
+    given = environment.get("RUNTIME_DIRECTORY")
+    if given:
+        return Path(given.split(":")[0])
+    own = environment.get("XDG_RUNTIME_DIR")
+    return Path(own) / "auricle" / instance if own else _state_folder(instance, environment)
+
+
+def status_socket(instance: str, environment: Mapping[str, str] = os.environ) -> Path:
+    """The socket on which a running daemon tells its state."""
+    return runtime_folder(instance, environment) / _STATUS_SOCKET
+
+
+def status_sockets(environment: Mapping[str, str] = os.environ) -> dict[str, Path]:
+    """Instance -> socket, of all that may be running here: the system's first, then one's own."""
+    own = runtime_folder("any", environment).parent
+    found: dict[str, Path] = {}
+    for folder in (SYSTEM_RUNTIME, own):
+        for path in sorted(folder.glob(f"*/{_STATUS_SOCKET}")):
+            found.setdefault(path.parent.name, path)
+    return found
+
+
+def log_file(instance: str, environment: Mapping[str, str] = os.environ) -> Path:
+    """Where the log is written unless the configuration says otherwise."""
+    given = environment.get("LOGS_DIRECTORY")
+    folder = Path(given.split(":")[0]) if given else _state_folder(instance, environment)
+    return folder / _LOG
+
+
+def _state_folder(instance: str, environment: Mapping[str, str]) -> Path:
+    state = environment.get("XDG_STATE_HOME")
+    base = Path(state) if state else Path(environment.get("HOME", "/tmp")) / ".local" / "state"  # noqa: S108 - no home: nothing else is writable
+    return base / "auricle" / instance
