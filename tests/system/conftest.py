@@ -1,0 +1,276 @@
+"""Real parts for system tests: PulseAudio and JACK as sound cards, a socket that hears what systemd would.
+
+Each is private to its test: its own folder, socket and name, so that tests may run beside each other.
+The processes of a test inherit its environment and so hear its sound card and no other.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+import uuid
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+_UP_WITHIN_S = 20.0
+_ALSA_CONF = """</usr/share/alsa/alsa.conf>
+pcm.{name} {{ type pulse server "unix:{socket}" device "{name}.monitor" fallback ""
+    hint {{ show on description "a microphone" }} }}
+pcm.!default {{ type pulse server "unix:{socket}" device "{name}.monitor" fallback "" }}
+ctl.!default {{ type pulse server "unix:{socket}" fallback "" }}
+"""
+
+
+def program(name: str) -> str:
+    """Path of a program that a test needs; its absence is a failure, never a skip."""
+    found = shutil.which(name)
+    if found is None:
+        pytest.fail(f"{name} is missing: make test installs it where it may, or says what to install")
+    return found
+
+
+def wait_until(holds: Callable[[], object], what: str, within_s: float = _UP_WITHIN_S) -> None:
+    """Wait for something that another process does; fails where it does not come."""
+    deadline_s = time.monotonic() + within_s
+    while not holds():
+        if time.monotonic() > deadline_s:
+            pytest.fail(f"{what} did not happen within {within_s:g} s")
+        time.sleep(0.02)
+
+
+def _ended(process: subprocess.Popen[bytes] | None) -> None:
+    """Kill a process of ours, whatever state it is in, and reap it."""
+    if process is not None and process.poll() is None:
+        process.kill()
+        process.wait(timeout=_UP_WITHIN_S)
+
+
+class PulseCard:
+    """A private PulseAudio whose null sink's monitor PortAudio hears as the ALSA device `name`, and as the default.
+
+    Real-time pace; bit-exact where the file that is played, the sink and the capture share one rate.
+
+    Args:
+        folder: its own, for socket, configuration and log.
+        rate_hz: of the sink; mono, 16 bit.
+        name: of the sound card.
+
+    Attributes:
+        environment: what a process needs in its environment to hear this card.
+    """
+
+    def __init__(self, folder: Path, *, rate_hz: int = 16000, name: str = "fakemic") -> None:
+        self.name = name
+        self.rate_hz = rate_hz
+        self._folder = folder
+        self._socket = folder / "native"
+        self._server: subprocess.Popen[bytes] | None = None
+        self._players: list[subprocess.Popen[bytes]] = []
+        conf = folder / "asound.conf"
+        conf.write_text(_ALSA_CONF.format(name=name, socket=self._socket))
+        self.environment = {"ALSA_CONFIG_PATH": str(conf), "PULSE_SERVER": f"unix:{self._socket}"}
+
+    def __repr__(self) -> str:
+        return f"PulseCard({self.name!r}, {self.rate_hz} Hz, {'up' if self._server else 'down'})"
+
+    def start(self) -> None:
+        """Start the server with the card plugged in; returns when it answers."""
+        home = self._folder / "home"
+        home.mkdir(exist_ok=True)
+        self._socket.unlink(missing_ok=True)
+        command = [
+            program("pulseaudio"), "-n", "--daemonize=no", "--exit-idle-time=-1", "--use-pid-file=no",
+            "--realtime=no", "--high-priority=no", "--enable-memfd=no",
+            "-L", f"module-native-protocol-unix auth-anonymous=1 socket={self._socket}", "-L", " ".join(self._sink()),
+        ]  # fmt: skip
+        private = {**os.environ, "HOME": str(home), "XDG_RUNTIME_DIR": str(home)}
+        with (self._folder / "log").open("ab") as log:
+            self._server = subprocess.Popen(command, env=private, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        wait_until(self._answers, "PulseAudio answering")
+
+    def stop(self) -> None:
+        """End server and players; idempotent."""
+        for player in self._players:
+            _ended(player)
+        self._players.clear()
+        _ended(self._server)
+        self._server = None
+
+    kill = stop
+    """The server dies as by a crash (SIGKILL)."""
+
+    def freeze(self) -> None:
+        """The server hangs (SIGSTOP): no samples come and no error says so."""
+        self._signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """The hung server goes on; what waited comes in a burst."""
+        self._signal(signal.SIGCONT)
+
+    def unplug(self) -> None:
+        """Pull the card out while the server lives."""
+        self._pactl("unload-module", "module-null-sink")
+
+    def plug(self) -> None:
+        """Put the card back."""
+        self._pactl("load-module", *self._sink())
+
+    def mute(self, *, muted: bool) -> None:
+        """Mute the microphone: digital zeros flow."""
+        self._pactl("set-source-mute", f"{self.name}.monitor", "1" if muted else "0")
+
+    def play(self, path: Path) -> subprocess.Popen[bytes]:
+        """Begin to play a WAV into the microphone."""
+        command = [program("paplay"), f"--device={self.name}", "--latency-msec=50", str(path)]
+        player = subprocess.Popen(command, env={**os.environ, **self.environment}, stderr=subprocess.DEVNULL)
+        self._players.append(player)
+        return player
+
+    def _sink(self) -> list[str]:
+        return [
+            "module-null-sink", f"sink_name={self.name}", f"rate={self.rate_hz}", "channels=1", "format=s16le",
+            "norewinds=1",
+        ]  # fmt: skip
+
+    def _signal(self, number: signal.Signals) -> None:
+        assert self._server is not None
+        self._server.send_signal(number)
+
+    def _answers(self) -> bool:
+        asked = [program("pactl"), "get-default-sink"]
+        environment = {**os.environ, **self.environment}
+        return subprocess.run(asked, env=environment, capture_output=True, check=False, timeout=10).returncode == 0
+
+    def _pactl(self, *arguments: str) -> None:
+        environment = {**os.environ, **self.environment}
+        subprocess.run([program("pactl"), *arguments], env=environment, capture_output=True, check=True, timeout=10)
+
+
+class JackCard:
+    """A private JACK with its dummy driver: real overflows (it never waits), and a driver that sticks when it dies.
+
+    Args:
+        folder: its own, for its log.
+        rate_hz: of the card; mono.
+        period: frames per cycle.
+
+    Attributes:
+        name: what PortAudio calls its input.
+        environment: what a process needs in its environment to hear this card.
+    """
+
+    name = "system"
+
+    def __init__(self, folder: Path, *, rate_hz: int = 16000, period: int = 256) -> None:
+        self.rate_hz = rate_hz
+        self._period = period
+        self._folder = folder
+        self._server_name = f"auricle-{uuid.uuid4().hex[:12]}"
+        self._server: subprocess.Popen[bytes] | None = None
+        self.environment = {"JACK_DEFAULT_SERVER": self._server_name, "JACK_NO_START_SERVER": "1"}
+
+    def __repr__(self) -> str:
+        return f"JackCard({self._server_name!r}, {self.rate_hz} Hz, {'up' if self._server else 'down'})"
+
+    def start(self) -> None:
+        """Start the server; returns when it answers."""
+        command = [
+            program("jackd"), "-r", "--port-max", "128", "-n", self._server_name, "-d", "dummy", "-r", str(self.rate_hz),
+            "-p", str(self._period), "-C", "1", "-P", "1",
+        ]  # fmt: skip
+        with (self._folder / "jack.log").open("ab") as log:
+            self._server = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        wait_until(self._is_up, "JACK answering")
+
+    def kill(self) -> None:
+        """The server dies (SIGKILL); its clients' `close()` then hangs. Idempotent."""
+        _ended(self._server)
+        self._server = None
+        for left in Path("/dev/shm").glob(f"*{self._server_name}*"):  # noqa: S108 - where JACK leaves what a kill leaves behind
+            with contextlib.suppress(OSError):
+                shutil.rmtree(left) if left.is_dir() else left.unlink()
+
+    def _is_up(self) -> bool:
+        return any(Path("/dev/shm").glob(f"jack_{self._server_name}_*"))  # noqa: S108 - JACK's own place
+
+
+class NotifySocket:
+    """The socket on which systemd would hear a daemon (`sd_notify(3)`).
+
+    Attributes:
+        environment: what a daemon needs in its environment.
+        received: (monotonic seconds, one `NAME=value` line) of all that came, oldest first; `collect` adds to it.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        path = folder / "notify"
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self._socket.bind(str(path))
+        self._socket.setblocking(False)
+        self.environment = {"NOTIFY_SOCKET": str(path)}
+        self.received: list[tuple[float, str]] = []
+
+    def close(self) -> None:
+        """Hear no more."""
+        self._socket.close()
+
+    def collect(self) -> list[str]:
+        """Take what has come; all lines so far."""
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                at_s, message = time.monotonic(), self._socket.recv(65536).decode()
+                self.received += [(at_s, line) for line in message.splitlines()]
+        return [line for _, line in self.received]
+
+    def wait_for(self, line: str, within_s: float = _UP_WITHIN_S) -> None:
+        """Wait for a line such as `READY=1`; fails where it does not come."""
+        wait_until(lambda: line in self.collect(), f"the message {line}", within_s)
+
+
+@pytest.fixture
+def private_folder() -> Iterator[Path]:
+    """A folder whose path is short enough for a socket's name (108 bytes)."""
+    with tempfile.TemporaryDirectory(prefix="auricle-") as folder:
+        yield Path(folder)
+
+
+@pytest.fixture
+def pulse(private_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[PulseCard]:
+    """A running PulseAudio as a sound card of 16 kHz, which this test's processes hear."""
+    card = PulseCard(private_folder)
+    for name, value in card.environment.items():
+        monkeypatch.setenv(name, value)
+    card.start()
+    yield card
+    card.stop()
+
+
+@pytest.fixture
+def jack(private_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[JackCard]:
+    """A running JACK as a sound card of 16 kHz, which this test's processes hear."""
+    card = JackCard(private_folder)
+    for name, value in card.environment.items():
+        monkeypatch.setenv(name, value)
+    card.start()
+    yield card
+    card.kill()
+
+
+@pytest.fixture
+def notify(private_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[NotifySocket]:
+    """A socket to which this test's processes say that they are ready and alive."""
+    heard = NotifySocket(private_folder)
+    monkeypatch.setenv("NOTIFY_SOCKET", heard.environment["NOTIFY_SOCKET"])
+    yield heard
+    heard.close()
