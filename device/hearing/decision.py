@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from device.messages import Decision, Event
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from device.messages import LabelState, Phase, Scores
 
 _TOLERANCE_S = 1e-6
@@ -52,11 +54,12 @@ class OperatingPoint:
 
 
 class _Seen(NamedTuple):
-    """One window as the decider remembers it."""
+    """One window as the decider remembers it; it stands for the hop at which it was cut."""
 
     start_s: float
     end_s: float
     score: float
+    hop_s: float
 
 
 @dataclass(slots=True)
@@ -88,13 +91,11 @@ class Decider:
         self.label = label
         self.point = point
         self._prefix = event_prefix
-        self._hop_s = hop_s
-        self._needed = point.needed(hop_s)
-        self._hold = _windows(point.hold_s, hop_s)
-        self._recent: deque[_Seen] = deque(maxlen=point.considered(hop_s))
+        self._recent: deque[_Seen] = deque()
         self._windows = 0
         self._onset_s: float | None = None  # first counted window of an onset that is confirmed but short
         self._told: _Told | None = None
+        self.rehop(hop_s)
 
     def __repr__(self) -> str:
         return f"Decider({self.model}/{self.label}, {'on' if self.is_on else 'off'}, {self._windows} windows)"
@@ -104,6 +105,17 @@ class Decider:
         """Whether an event is open."""
         return self._told is not None and self._told.reason is None
 
+    def rehop(self, hop_s: float) -> None:
+        """From here on, windows come at another hop: k, n and the hold follow, so that their seconds stay.
+
+        A window counts for the hop at which it was cut, whatever the hop is by now.
+        """
+        self._hop_s = hop_s
+        self._needed = self.point.needed(hop_s)
+        self._considered = self.point.considered(hop_s)
+        self._hold = _windows(self.point.hold_s, hop_s)
+        self._forget()
+
     def push(self, scores: Scores, *, trusted: bool = True) -> tuple[Decision, Event | None]:
         """Decide about one window.
 
@@ -112,7 +124,7 @@ class Decider:
             trusted: False where the window holds samples suspected of deafness: it may confirm a
                 sound, but decides no quiet.
         """
-        window = _Seen(scores.start_s, scores.end_s, scores.probabilities[self.label])
+        window = _Seen(scores.start_s, scores.end_s, scores.probabilities[self.label], self._hop_s)
         self._windows += 1
         if self._told is not None and self._told.reason is None:
             return self._while_on(self._told, window, trusted=trusted)
@@ -143,7 +155,7 @@ class Decider:
         if not self.is_on and 0 < self._windows < self._needed:
             counted = [seen for seen in self._recent if seen.score >= self.point.on]
             if len(counted) == self._windows:
-                had = f"the file has only {self._windows} of {self._recent.maxlen} windows"
+                had = f"the file has only {self._windows} of {self._considered} windows"
                 events.append(self._begin(counted, at_s, f"{self._count(len(counted))}; {had}"))
         ended = self.close("end_of_file", at_s)
         return [*events, ended] if ended else events
@@ -161,7 +173,7 @@ class Decider:
             return self._decision(window, "holding", rule), None
         told.quiet.append(window)
         held = f"below off {self.point.off:.2f} for {len(told.quiet)} of {self._hold} windows"
-        if len(told.quiet) < self._hold:
+        if self._hops(told.quiet) < self._hold:
             return self._decision(window, "holding", f"held: {held}"), None
         event = self._end(told, "quiet", window.end_s, tuple((seen.start_s, seen.score) for seen in told.quiet))
         return self._decision(window, "off", f"ended: {held}"), event
@@ -176,8 +188,9 @@ class Decider:
 
     def _while_off(self, window: _Seen) -> tuple[Decision, Event | None]:
         self._recent.append(window)
+        self._forget()
         counted = [seen for seen in self._recent if seen.score >= self.point.on]
-        if len(counted) < self._needed:
+        if self._hops(counted) < self._needed:
             self._onset_s = None
             return self._unconfirmed(window, len(counted)), None
         if self._onset_s is None:
@@ -188,6 +201,15 @@ class Decider:
             return self._decision(window, "pending", rule), None
         event = self._begin(counted, window.end_s, self._count(len(counted)))
         return self._decision(window, "on", f"{event.phase}: {event.reason}"), event
+
+    def _forget(self) -> None:
+        """Windows that are older than the newest n hops."""
+        while len(self._recent) > 1 and self._hops(self._recent) > self._considered:
+            self._recent.popleft()
+
+    def _hops(self, windows: Iterable[_Seen]) -> int:
+        """How many windows at the present hop they stand for; exactly their number while the hop stays."""
+        return int(sum(seen.hop_s for seen in windows) / self._hop_s + _TOLERANCE_S)
 
     def _unconfirmed(self, window: _Seen, counted: int) -> Decision:
         score = f"{window.score:.2f} is {'at or above' if window.score >= self.point.on else 'below'} on"

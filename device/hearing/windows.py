@@ -74,10 +74,12 @@ class WindowCursor:
         self._hop = hop_samples
         self._grid = grid_samples
         self._start_s = start_s
-        self._store = np.empty(2 * window_samples + hop_samples, np.float32)
+        self._store = np.empty(3 * window_samples, np.float32)
         self._base = 0  # index in the segment of _store[0]
         self._total = 0  # samples of the segment so far
         self._next = 0  # where the next window starts
+        self._last = -1  # where the last one started
+        self._count = 0
 
     def __repr__(self) -> str:
         return f"WindowCursor({self._rate_hz} Hz, {self.count} windows of {self._total} samples)"
@@ -85,15 +87,27 @@ class WindowCursor:
     @property
     def count(self) -> int:
         """Windows cut so far, on the hop grid."""
-        return self._next // self._hop
+        return self._count
+
+    def rehop(self, hop_samples: int) -> None:
+        """From here on, another hop; what became whole in the meantime is not cut belatedly.
+
+        Args:
+            hop_samples: a multiple of the grid, at most a window.
+        """
+        self._hop = hop_samples
+        if self._count:
+            passed = self._total - self._window + 1 - self._last
+            self._next = self._last + hop_samples * max(1, -(-passed // hop_samples))
 
     def push(self, samples: Float32) -> Iterator[Window]:
         """float32 (n,) -> the windows that are now whole, oldest first."""
         for first in range(0, len(samples), self._hop):
             self._append(samples[first : first + self._hop])
             while self._next + self._window <= self._total:
-                start = self._next
+                start = self._last = self._next
                 self._next += self._hop
+                self._count += 1
                 yield self._cut(start)
 
     def finish(self, *, short_file: bool) -> Iterator[Window]:
@@ -108,7 +122,7 @@ class WindowCursor:
                 yield self._repeated()
             return
         start = (self._total - self._window) // self._grid * self._grid
-        if start > self._next - self._hop:
+        if start > self._last:
             yield self._cut(start)
 
     def _append(self, samples: Float32) -> None:

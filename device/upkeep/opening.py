@@ -55,6 +55,7 @@ class OpenModels:
             stream_id=stream_id,
             hop_s=settings.listen.hop_s,
             gates_to_zero=settings.deafness.gates_to_zero,
+            filters=settings.filters,
         )
 
 
