@@ -24,11 +24,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 _UP_WITHIN_S = 20.0
-_ALSA_CONF = """</usr/share/alsa/alsa.conf>
+# Nothing else is included: what the machine's own configuration would load, a Pi does not have.
+_ALSA_CONF = """
 pcm.{name} {{ type pulse server "unix:{socket}" device "{name}.monitor" fallback ""
     hint {{ show on description "a microphone" }} }}
-pcm.!default {{ type pulse server "unix:{socket}" device "{name}.monitor" fallback "" }}
-ctl.!default {{ type pulse server "unix:{socket}" fallback "" }}
+pcm.default {{ type pulse server "unix:{socket}" device "{name}.monitor" fallback "" }}
 """
 
 
@@ -91,7 +91,7 @@ class PulseCard:
         self._socket.unlink(missing_ok=True)
         command = [
             program("pulseaudio"), "-n", "--daemonize=no", "--exit-idle-time=-1", "--use-pid-file=no",
-            "--realtime=no", "--high-priority=no", "--enable-memfd=no",
+            "--realtime=no", "--high-priority=no", "--disable-shm=yes",
             "-L", f"module-native-protocol-unix auth-anonymous=1 socket={self._socket}", "-L", " ".join(self._sink()),
         ]  # fmt: skip
         private = {**os.environ, "HOME": str(home), "XDG_RUNTIME_DIR": str(home)}
@@ -186,8 +186,8 @@ class JackCard:
     def start(self) -> None:
         """Start the server; returns when it answers."""
         command = [
-            program("jackd"), "-r", "--port-max", "128", "-n", self._server_name, "-d", "dummy", "-r", str(self.rate_hz),
-            "-p", str(self._period), "-C", "1", "-P", "1",
+            program("jackd"), "-r", "--port-max", "128", "-n", self._server_name, "-d", "dummy",
+            "-r", str(self.rate_hz), "-p", str(self._period), "-C", "1", "-P", "1",
         ]  # fmt: skip
         with (self._folder / "jack.log").open("ab") as log:
             self._server = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
