@@ -60,6 +60,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"auricle {metadata.version('auricle')}")
     parser.add_argument("--debug", action="store_true", help="print the traceback of an error")
     verbs = parser.add_subparsers(title="verbs", required=True, metavar="VERB", parser_class=_Parser)
+    _add_listen(verbs.add_parser("listen", help="hear a microphone, day and night"))
     _add_replay(verbs.add_parser("replay", help="hear recordings, faster than real time"))
     _add_models(verbs.add_parser("models", help="list the models at hand, or verify one"))
     _add_config(verbs.add_parser("config", help="print an example configuration, or check one"))
@@ -67,14 +68,59 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _add_settings(parser: argparse.ArgumentParser) -> None:
+    chosen = parser.add_mutually_exclusive_group()
+    chosen.add_argument("--profile", metavar="NAME", help="a built-in profile (default: nursery)")
+    chosen.add_argument("--config", metavar="FILE", help="a TOML file; see auricle config --example")
+
+
+# --- listen
+
+
+def _add_listen(parser: argparse.ArgumentParser) -> None:
+    parser.set_defaults(run=_listen)
+    _add_settings(parser)
+    parser.add_argument("--instance", metavar="NAME", help="name of this daemon (default: that of the file)")
+    played = parser.add_argument_group("without a microphone")
+    played.add_argument("--source", metavar="FILE_OR_DIR", nargs="+", default=[], help="hear recordings instead")
+    played.add_argument("--speed", metavar="N", type=_speed, default=1.0, help="times as fast (default: 1)")
+    played.add_argument("--loop", action="store_true", help="hear them over and over")
+    played.add_argument("--shed", action="store_true", help="fall behind as with a microphone: hear less, never late")
+
+
+def _listen(given: argparse.Namespace) -> int:
+    from device.config.settings import DEFAULT_PROFILE
+    from device.service.order import ListenOrder
+    from device.service.run import listen
+
+    order = ListenOrder(
+        config=given.config,
+        profile=given.profile or DEFAULT_PROFILE,
+        instance=given.instance,
+        recordings=tuple(given.source),
+        speed=given.speed,
+        loops=given.loop,
+        sheds=given.shed,
+    )
+    return listen(order)
+
+
+def _speed(text: str) -> float:
+    try:
+        speed = float(text)
+    except ValueError:
+        speed = 0.0
+    if 0.01 <= speed <= 1e6:
+        return speed
+    raise argparse.ArgumentTypeError(f"{text!r} is not a speed, 0.01 to 1000000 times the recordings'")
+
+
 # --- replay
 
 
 def _add_replay(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(run=_replay)
-    chosen = parser.add_mutually_exclusive_group()
-    chosen.add_argument("--profile", metavar="NAME", help="a built-in profile (default: nursery)")
-    chosen.add_argument("--config", metavar="FILE", help="a TOML file; see auricle config --example")
+    _add_settings(parser)
     parser.add_argument("--model", metavar="BUNDLE", action="append", default=[], help="a model to use instead; repeat")
     parser.add_argument("--events", metavar="OUT.jsonl", help="events, one JSON object a line")
     parser.add_argument("--scores", metavar="OUT.csv", help="every window's probabilities")

@@ -165,6 +165,7 @@ class Fault:
         since_s: where it began in the stream.
         at_s: where this was noticed.
         detail: one sentence with the figure that was measured.
+        model: that fails; empty for a fault of what all models hear.
     """
 
     kind: FaultKind
@@ -172,6 +173,7 @@ class Fault:
     since_s: float
     at_s: float
     detail: str
+    model: str = ""
 
 
 @dataclass(frozen=True, slots=True)

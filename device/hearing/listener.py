@@ -124,7 +124,7 @@ class Listener:
         filters: FilterSettings = _UNFILTERED,
     ) -> None:
         self.stream_id = stream_id
-        self.hop_s = hop_s
+        self.hop_s = self.configured_hop_s = hop_s
         self._gates_to_zero = gates_to_zero
         self._filters = filters
         self._frames = _shared_caches(models)
@@ -151,6 +151,11 @@ class Listener:
     def widest_hop_s(self) -> float:
         """The shortest window of its models: a wider hop would leave sound unheard between two."""
         return min(state.window_samples / state.rate_hz for state in self._models)
+
+    @property
+    def is_failing(self) -> bool:
+        """Whether a model gave no scores when it was last asked."""
+        return any(state.is_failing for state in self._models)
 
     @property
     def is_on(self) -> dict[tuple[str, str], bool]:
@@ -253,7 +258,7 @@ class Listener:
 
     def _judge_coverage(self, heard: Heard) -> None:
         """Too little was heard, and no other fault says why."""
-        explained = self._absence.is_fault or bool(self._deaf) or any(state.is_failing for state in self._models)
+        explained = self._absence.is_fault or bool(self._deaf) or self.is_failing
         fault = self.coverage.judge(explained=explained)
         if fault is not None:
             heard.faults.append(fault)
@@ -491,7 +496,7 @@ class _ModelState:
 
     def _fault(self, window: Window, *, begins: bool, detail: str) -> Fault:
         since_s = window.start_s if self._failing_since_s is None else self._failing_since_s
-        return Fault("classifier", begins=begins, since_s=since_s, at_s=window.end_s, detail=detail)
+        return Fault("classifier", begins, since_s, window.end_s, detail, model=self.model.name)
 
 
 def _features(spec: FeatureSpec, cache: FrameCache, window: Window) -> Float32:

@@ -93,8 +93,8 @@ def fold_faults(faults: Iterable[Fault], duration_s: float) -> list[FaultSpan]:
             if fault.begins:
                 done.append(_fault_span(fault, fault.at_s, lasted=False))
         elif fault.begins:
-            going_on.setdefault(fault.kind, fault)
-        elif (begun := going_on.pop(fault.kind, None)) is not None:
+            going_on.setdefault((fault.kind, fault.model), fault)
+        elif (begun := going_on.pop((fault.kind, fault.model), None)) is not None:
             done.append(_fault_span(begun, fault.at_s, lasted=False))
     done.extend(_fault_span(fault, duration_s, lasted=True) for fault in going_on.values())
     return sorted(done, key=lambda span: (span.start_s, span.end_s, span.kind))

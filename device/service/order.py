@@ -1,0 +1,67 @@
+"""What a daemon is asked to do: the command line's choices, checked, before anything is opened."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from device.config.settings import load_config, profile
+from device.errors import ConfigError
+from device.sources.folders import find_recordings
+from device.upkeep.places import checked_instance
+
+if TYPE_CHECKING:
+    from device.config.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class ListenOrder:
+    """How to listen.
+
+    Attributes:
+        config: a TOML file, read again on SIGHUP; None for the built-in profile.
+        profile: of that name, where there is no file.
+        instance: name of this daemon; None for that of the file, or of the profile.
+        recordings: heard in place of a microphone; files and folders.
+        speed: times as fast as they were recorded.
+        loops: hear them over and over.
+        sheds: widen the hop and drop sound where the machine cannot keep up, as with a microphone.
+    """
+
+    config: str | None = None
+    profile: str = "nursery"
+    instance: str | None = None
+    recordings: tuple[str, ...] = ()
+    speed: float = 1.0
+    loops: bool = False
+    sheds: bool = False
+
+    def settings(self) -> Settings:
+        """Read the file, or take the profile.
+
+        Raises:
+            ConfigError: it does not hold.
+        """
+        return load_config(self.config) if self.config else profile(self.profile)
+
+    def instance_name(self) -> str:
+        """Name of this daemon.
+
+        Raises:
+            ConfigError: the name given, or that of the file, cannot be one.
+        """
+        if self.instance is not None:
+            return checked_instance(self.instance)
+        try:
+            return checked_instance(Path(self.config).stem if self.config else self.profile)
+        except ConfigError as error:
+            raise ConfigError(f"{error}; give one with --instance") from None
+
+    def recording_paths(self) -> list[str]:
+        """All recordings meant, in order.
+
+        Raises:
+            RecordingError: a path holds none.
+        """
+        return find_recordings(list(self.recordings)) if self.recordings else []
