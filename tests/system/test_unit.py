@@ -1,0 +1,189 @@
+"""What systemd's own tools say of the files that it is given: the unit, its user, its folders."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+import subprocess
+from pathlib import Path
+
+import pytest
+
+SHIPPED = Path(__file__).resolve().parents[2] / "systemd"
+UNIT = SHIPPED / "auricle@.service"
+SYSUSERS = SHIPPED / "sysusers.d" / "auricle.conf"
+TMPFILES = SHIPPED / "tmpfiles.d" / "auricle.conf"
+GREATEST_EXPOSURE = 1.5
+
+pytestmark = pytest.mark.system
+
+
+def _tool(name: str) -> str:
+    found = shutil.which(name)
+    if found is None:
+        pytest.fail(f"{name} is missing: make test installs it where it may, or says what to install")
+    return found
+
+
+def _run(*command: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+
+
+def _directives(text: str) -> dict[str, list[str]]:
+    """Directive -> its values, as systemd reads them: comments out, and a name may come again."""
+    found: dict[str, list[str]] = {}
+    for line in text.splitlines():
+        if line and not line.startswith(("#", ";", "[")):
+            name, _, value = line.partition("=")
+            found.setdefault(name, []).append(value)
+    return found
+
+
+@pytest.fixture(scope="module")
+def machine(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The root of a machine with systemd's own units and our program, which nothing here starts."""
+    root = tmp_path_factory.mktemp("machine")
+    for name in ("auricle", "kill"):
+        program = root / {"auricle": "opt/auricle/current/bin/auricle", "kill": "bin/kill"}[name]
+        program.parent.mkdir(parents=True)
+        shutil.copy2(_tool("true"), program)
+    shutil.copytree("/usr/lib/systemd/system", root / "usr/lib/systemd/system", symlinks=True)
+    (root / "lib").symlink_to("usr/lib")
+    (root / "etc/systemd/system").mkdir(parents=True)
+    return root
+
+
+def _complaints(machine: Path, unit: str) -> str:
+    """What systemd has to say of an instance of a unit; its exit status is no answer, a typo leaves it 0."""
+    (machine / "etc/systemd/system/auricle@.service").write_text(unit)
+    return _run(_tool("systemd-analyze"), "verify", "--man=no", f"--root={machine}", "auricle@anna.service").stderr
+
+
+def test_systemd_has_nothing_to_say_of_the_unit(machine: Path) -> None:
+    assert _complaints(machine, UNIT.read_text()) == ""
+
+
+@pytest.mark.parametrize(
+    ("line", "wrong"),
+    [
+        ("WatchdogSec=20", "WatchDogSec=20"),
+        ("WatchdogSec=20", "WatchdogSec=twenty"),
+        ("Type=notify", "Type=notified"),
+        ("KillMode=mixed", "KillMode=gentle"),
+        ("SystemCallFilter=@system-service", "SystemCallFilter=@system-servant"),
+        ("After=sound.target", "After=sound target"),
+        ("/opt/auricle/current/bin/auricle", "/opt/auricle/bin/auricle"),
+    ],
+)
+def test_a_slip_of_the_pen_would_be_seen(machine: Path, line: str, wrong: str) -> None:
+    text = UNIT.read_text()
+    assert line in text
+    assert _complaints(machine, text.replace(line, wrong)) != ""
+
+
+def test_the_unit_is_exposed_no_more_than_promised() -> None:
+    tenths = round(10 * GREATEST_EXPOSURE)
+    judged = _run(_tool("systemd-analyze"), "security", "--offline=true", f"--threshold={tenths}", str(UNIT))
+    assert judged.returncode == 0, judged.stdout + judged.stderr
+
+
+def test_an_unconfined_unit_would_be_seen(tmp_path: Path) -> None:
+    bare = tmp_path / UNIT.name
+    bare.write_text(UNIT.read_text().replace("SystemCallFilter=", "#").replace("PrivateUsers=", "#"))
+    judged = _run(_tool("systemd-analyze"), "security", "--offline=true", "--threshold=15", str(bare))
+    assert judged.returncode != 0
+
+
+@pytest.mark.parametrize(
+    ("directive", "values"),
+    [
+        ("ExecStart", ["/opt/auricle/current/bin/auricle listen --config /etc/auricle/%i.toml --instance %i"]),
+        ("Type", ["notify"]),
+        ("NotifyAccess", ["main"]),
+        ("Restart", ["always"]),
+        ("StartLimitIntervalSec", ["0"]),
+        ("WatchdogSec", ["20"]),
+        ("User", ["auricle"]),
+        ("RuntimeDirectory", ["auricle/%i"]),
+        ("StateDirectory", ["auricle/%i"]),
+        ("LogsDirectory", ["auricle/%i"]),
+        ("DevicePolicy", ["closed"]),
+        ("DeviceAllow", ["char-alsa rw", "char-gpiochip rw"]),
+        ("ProcSubset", ["all"]),
+        ("MemoryDenyWriteExecute", ["yes"]),
+        ("RestrictAddressFamilies", ["AF_UNIX AF_INET AF_INET6"]),
+        ("WantedBy", ["multi-user.target"]),
+    ],
+)
+def test_the_unit_says_what_the_daemon_relies_on(directive: str, values: list[str]) -> None:
+    assert _directives(UNIT.read_text())[directive] == values
+
+
+def test_the_unit_leaves_the_daemon_its_five_seconds() -> None:
+    assert float(_directives(UNIT.read_text())["TimeoutStopSec"][0]) > 5.0
+
+
+def test_a_missing_group_cannot_keep_the_unit_from_starting() -> None:
+    """With SupplementaryGroups=gpio and no such group, a unit never starts (216/GROUP)."""
+    assert "SupplementaryGroups" not in _directives(UNIT.read_text())
+
+
+def test_listening_never_waits_for_a_network_or_for_the_right_time() -> None:
+    directives = _directives(UNIT.read_text())
+    waits = [value for name in ("After", "Wants", "Requires", "BindsTo") for value in directives.get(name, [])]
+    assert waits == ["sound.target"]
+
+
+def _sysusers(root: Path) -> None:
+    made = _run(_tool("systemd-sysusers"), f"--root={root}", str(SYSUSERS))
+    assert made.returncode == 0, made.stderr
+
+
+def _groups(root: Path) -> dict[str, tuple[str, set[str]]]:
+    """Group -> its number and its members."""
+    fields = [line.split(":") for line in (root / "etc/group").read_text().splitlines()]
+    return {name: (number, set(members.split(","))) for name, _, number, members in fields}
+
+
+def test_the_user_owns_no_shell_and_no_home_and_may_use_sound_and_lights(tmp_path: Path) -> None:
+    (tmp_path / "etc").mkdir()
+    _sysusers(tmp_path)
+    user = (tmp_path / "etc/passwd").read_text().strip().split(":")
+    assert user[0] == "auricle"
+    assert user[5:] == ["/", "/usr/sbin/nologin"]
+    groups = _groups(tmp_path)
+    assert user[3] == groups["auricle"][0]
+    assert groups["audio"][1] == groups["gpio"][1] == {"auricle"}
+
+
+def test_groups_that_are_there_keep_their_numbers_and_members(tmp_path: Path) -> None:
+    """As on Raspberry Pi OS, where the devices already belong to them."""
+    (tmp_path / "etc").mkdir()
+    (tmp_path / "etc/group").write_text("audio:x:29:pi\ngpio:x:986:pi\n")
+    _sysusers(tmp_path)
+    groups = _groups(tmp_path)
+    assert groups["audio"] == ("29", {"pi", "auricle"})
+    assert groups["gpio"] == ("986", {"pi", "auricle"})
+
+
+def test_making_the_user_again_changes_nothing(tmp_path: Path) -> None:
+    (tmp_path / "etc").mkdir()
+    _sysusers(tmp_path)
+    before = [(tmp_path / "etc" / name).read_text() for name in ("passwd", "group")]
+    _sysusers(tmp_path)
+    assert [(tmp_path / "etc" / name).read_text() for name in ("passwd", "group")] == before
+
+
+def test_configurations_are_for_the_group_to_read_and_for_root_to_write(tmp_path: Path) -> None:
+    is_root = os.geteuid() == 0
+    group_id = 4242 if is_root else 0  # who is not root owns, in a namespace, one group alone
+    (tmp_path / "etc").mkdir()
+    (tmp_path / "etc/group").write_text(f"auricle:x:{group_id}:\n")
+    as_root = () if is_root else (_tool("unshare"), "--map-root-user")
+    made = _run(*as_root, _tool("systemd-tmpfiles"), f"--root={tmp_path}", "--create", str(TMPFILES))
+    assert (made.returncode, made.stderr) == (0, "")
+    folder = (tmp_path / "etc/auricle").stat()
+    assert stat.S_IMODE(folder.st_mode) == 0o750
+    assert folder.st_uid == os.geteuid()
+    assert not is_root or folder.st_gid == group_id
