@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import scipy.fft
@@ -27,7 +29,7 @@ def test_each_sound_fills_one_window_in_int16_steps(rate_hz: int) -> None:
 def test_they_are_what_they_are_called() -> None:
     sounds = golden_sounds(16_000, 32_000)
     assert not sounds["silence"].any()
-    assert np.count_nonzero(sounds["click"]) == 1
+    assert np.flatnonzero(np.abs(sounds["click"]) > 0.05).tolist() == [16_000]
     assert np.mean(np.abs(sounds["clipping"]) > 0.999) > 0.5
     assert np.argmax(np.abs(np.fft.rfft(sounds["sine"]))) == 2000
     assert sounds["noise"].std() == pytest.approx(0.1, rel=0.02)
@@ -49,13 +51,17 @@ def test_one_seed_gives_the_same_sounds_again() -> None:
         np.testing.assert_array_equal(first[name], second[name])
 
 
-def test_no_feature_hangs_on_rounding_errors_of_the_fft(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("cepstra", [{}, {"n_mfcc": 40, "normalization": "standardize_bins"}], ids=["mel", "mfcc"])
+def test_no_feature_hangs_on_rounding_errors_of_the_fft(
+    cepstra: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A pure tone leaves far bins to the FFT's own rounding; another FFT gives other logarithms there.
 
     With scipy's FFT, which computes in single precision throughout, every golden feature must stay
-    within the tolerance that a golden case is checked with.
+    within the tolerance that a golden case is checked with. A click in digital silence once did not: its
+    cepstra hardly vary, standardizing them took rounding errors to 0.0025, and ARM refused the model.
     """
-    spec = FeatureSpec(sample_rate_hz=16_000, window_samples=32_000, frame_length=1024, n_fft=1024, hop=500, n_mels=64)
+    spec = FeatureSpec(16_000, 32_000, 1024, 1024, 500, n_mels=64, **cepstra)
     sounds = golden_sounds(16_000, 32_000)
     found = {name: window_features(spec, samples) for name, samples in sounds.items()}
     monkeypatch.setattr(np.fft, "rfft", scipy.fft.rfft)
