@@ -17,7 +17,8 @@ from device.errors import BundleError, ConfigError, MissingExtraError
 from device.hearing.bundle import read_bundle
 from device.hearing.classifier import Classifier, sigmoid
 from device.hearing.decision import Decider, OperatingPoint
-from device.hearing.listener import Listener, ListeningLabel, ListeningModel
+from device.hearing.listener import Listener
+from device.hearing.model import ListeningLabel, ListeningModel
 from device.hearing.windows import WindowCursor
 from device.messages import AudioBlock, Scores
 

@@ -11,19 +11,16 @@ model is, a `Network` says; knows no file, thread or clock.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Protocol
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from device.config.settings import FilterSettings
-from device.errors import ClassifierError, SpecError
 from device.hearing.coverage import Coverage
 from device.hearing.deafness import DeafnessDetector
-from device.hearing.decision import Decider, OperatingPoint
-from device.hearing.features import FrameCache, finish
 from device.hearing.filters import FilterChain
-from device.hearing.resample import Resampler
-from device.hearing.windows import Slices, WindowCursor
-from device.messages import AudioBlock, Fault, Heard, NoAudio, Scores
+from device.hearing.model import ModelState, shared_caches
+from device.hearing.segment import Segment, rates_of
+from device.messages import AudioBlock, Fault, Heard, NoAudio
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -31,14 +28,11 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from device.hearing.spec import FeatureSpec
-    from device.messages import Decision, Event, FaultKind, Role, Window
+    from device.hearing.model import ListeningModel, Network
+    from device.hearing.segment import Rate
+    from device.messages import FaultKind, Window
 
     Float32 = npt.NDArray[np.float32]
-
-SLICE_S = 0.1
-"""Two rows of the deafness detector: finer costs twice its time, coarser delays a resampled window's last samples."""
-
 
 NO_AUDIO_FAULT_S = 2.0
 """A source that gives nothing for this long is a fault: what opens late is not, and 3 s are promised."""
@@ -48,53 +42,6 @@ NO_AUDIO_END_S = 3.0
 
 
 _LASTED = "it lasted until the audio ended"
-
-
-class Answer(Protocol):
-    """What a network says of one window."""
-
-    @property
-    def probabilities(self) -> Float32:
-        """float32 (labels,) in [0, 1]."""
-
-
-class Network(Protocol):
-    """What the listener needs of a classifier."""
-
-    def classify(self, features: Sequence[Float32]) -> Answer:
-        """One feature array (frames, bins) per spec -> a probability per label.
-
-        Raises:
-            ClassifierError: the network failed, or a score is not finite.
-        """
-
-
-@dataclass(frozen=True, slots=True)
-class ListeningLabel:
-    """One label as it is listened for: its role, and its operating point after the configuration."""
-
-    name: str
-    role: Role
-    point: OperatingPoint
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class ListeningModel:
-    """One model as it listens.
-
-    Attributes:
-        name: unique among the models of a listener.
-        labels: in the order of the network's outputs.
-        specs: one for each input of the network, all of one rate and window.
-        network: answers.
-        listens_while: run only while this label, of a model before it, is on; None for always.
-    """
-
-    name: str
-    labels: tuple[ListeningLabel, ...]
-    specs: tuple[FeatureSpec, ...]
-    network: Network
-    listens_while: str | None = None
 
 
 _UNFILTERED = FilterSettings()
@@ -127,10 +74,10 @@ class Listener:
         self.hop_s = self.configured_hop_s = hop_s
         self._gates_to_zero = gates_to_zero
         self._filters = filters
-        self._frames = _shared_caches(models)
-        self._models = [_ModelState(model, stream_id, hop_s, self._frames) for model in models]
-        self._rates = _by_rate(models, hop_s)
-        self._segment: _Segment | None = None
+        self._frames = shared_caches(models)
+        self._models = [ModelState(model, stream_id, hop_s, self._frames) for model in models]
+        self._rates = rates_of(models, hop_s)
+        self._segment: Segment | None = None
         self._deafness: DeafnessDetector | None = None
         self._chain: FilterChain | None = None
         self._suspect: tuple[float, float] = (math.inf, -math.inf)
@@ -186,7 +133,7 @@ class Listener:
         Raises:
             SpecError: a model cannot listen at this hop.
         """
-        self._rates = _by_rate([state.model for state in self._models], hop_s)
+        self._rates = rates_of([state.model for state in self._models], hop_s)
         self.hop_s = hop_s
         for state in self._models:
             for decider in state.deciders:
@@ -234,7 +181,7 @@ class Listener:
 
     # --- segments
 
-    def _begin(self, block: AudioBlock) -> _Segment:
+    def _begin(self, block: AudioBlock) -> Segment:
         rate_hz = block.sample_rate_hz
         if self._deafness is None or self._chain is None or self._segment is None or self._segment.rate_hz != rate_hz:
             self._deafness = DeafnessDetector(rate_hz, gates_to_zero=self._gates_to_zero)
@@ -244,7 +191,7 @@ class Listener:
             cache.reset()
         self._suspect = (math.inf, -math.inf)
         self._segments += 1
-        self._segment = _Segment(rate_hz, block.start_sample, self._rates, self._chain)
+        self._segment = Segment(rate_hz, block.start_sample, self._rates, self._chain)
         self.coverage.pass_to(block.start_sample / rate_hz)
         return self._segment
 
@@ -263,7 +210,7 @@ class Listener:
         if fault is not None:
             heard.faults.append(fault)
 
-    def _cross_gap(self, segment: _Segment, block: AudioBlock, heard: Heard) -> None:
+    def _cross_gap(self, segment: Segment, block: AudioBlock, heard: Heard) -> None:
         self._drain(segment, heard)
         from_s, to_s = segment.now_s, block.start_sample / block.sample_rate_hz
         changed = block.sample_rate_hz != segment.rate_hz
@@ -277,21 +224,21 @@ class Listener:
         for state in self._models:
             heard.events.extend(state.cross_gap(reason, from_s))
 
-    def _drain(self, segment: _Segment, heard: Heard) -> None:
+    def _drain(self, segment: Segment, heard: Heard) -> None:
         """Hear what is left of a segment: less than a slice, and what the resamplers hold."""
         rest = segment.slices.finish()
         if len(rest):
             self._hear(segment, rest, heard)
         self._judge([window for lane in segment.lanes for window in lane.drain()], heard)
 
-    def _finish_tail(self, segment: _Segment, heard: Heard) -> None:
+    def _finish_tail(self, segment: Segment, heard: Heard) -> None:
         short_file = self._segments == 1
         tails = [(lane.rate, w) for lane in segment.lanes for w in lane.cursor.finish(short_file=short_file)]
         self._judge(tails, heard)
 
     # --- one slice
 
-    def _hear(self, segment: _Segment, samples: Float32, heard: Heard) -> None:
+    def _hear(self, segment: Segment, samples: Float32, heard: Heard) -> None:
         """One slice: float32 (n,) at capture rate."""
         block = AudioBlock(samples, segment.rate_hz, segment.heard_sample, after_gap=segment.takes_gap())
         segment.heard_sample = block.end_sample
@@ -315,16 +262,18 @@ class Listener:
         if since_s is not None:
             self._suspect = (min(since_s, self._suspect[0]) if self._suspect[1] >= since_s else since_s, now_s)
 
-    def _judge(self, windows: list[tuple[_Rate, Window]], heard: Heard) -> None:
+    def _judge(self, windows: list[tuple[Rate, Window]], heard: Heard) -> None:
         """Windows that became whole together -> scores and decisions, in stream order."""
         for rate, window in sorted(windows, key=lambda pair: pair[1].end_s):
             trusted = window.end_s <= self._suspect[0] or window.start_s >= self._suspect[1]
-            asked = [state for state in self._models if state.hears(rate)]
+            asked = [state for state in self._models if state.hears(rate.rate_hz, rate.window_samples)]
             answered = [self._ask(state, window, trusted=trusted, heard=heard) for state in asked]
-            if all(answered) and self._models[0].hears(rate):  # the first model always listens
+            if all(answered) and self._models[0].hears(
+                rate.rate_hz, rate.window_samples
+            ):  # the first model always listens
                 self.coverage.score(window.start_s, window.end_s, trusted=trusted)
 
-    def _ask(self, state: _ModelState, window: Window, *, trusted: bool, heard: Heard) -> bool:
+    def _ask(self, state: ModelState, window: Window, *, trusted: bool, heard: Heard) -> bool:
         """Whether the model did its part: gave scores, or need not listen now."""
         if not self._may_listen(state):
             heard.events.extend(state.close("stopped", window.start_s))
@@ -339,46 +288,11 @@ class Listener:
                 heard.events.append(event)
         return True
 
-    def _may_listen(self, state: _ModelState) -> bool:
+    def _may_listen(self, state: ModelState) -> bool:
         """Whether the label that this model follows is on in a model before it."""
         wanted = state.model.listens_while
         before = self._models[: self._models.index(state)]
         return wanted is None or any(d.label == wanted and d.is_on for other in before for d in other.deciders)
-
-
-@dataclass(frozen=True, slots=True)
-class _Rate:
-    """What models of one rate and window have in common."""
-
-    rate_hz: int
-    window_samples: int
-    hop_samples: int
-    grid_samples: int
-
-
-class _Lane:
-    """One rate's way through a segment: resampled, then cut into windows."""
-
-    def __init__(self, rate: _Rate, capture_hz: int, start_s: float) -> None:
-        self.rate = rate
-        self._resampler = Resampler(capture_hz, rate.rate_hz)
-        self.cursor = WindowCursor(
-            sample_rate_hz=rate.rate_hz,
-            window_samples=rate.window_samples,
-            hop_samples=rate.hop_samples,
-            grid_samples=rate.grid_samples,
-            start_s=start_s,
-        )
-
-    def rehop(self, rate: _Rate) -> None:
-        self.rate = rate
-        self.cursor.rehop(rate.hop_samples)
-
-    def push(self, samples: Float32) -> Iterator[tuple[_Rate, Window]]:
-        return ((self.rate, window) for window in self.cursor.push(self._resampler.push(samples)))
-
-    def drain(self) -> Iterator[tuple[_Rate, Window]]:
-        return ((self.rate, window) for window in self.cursor.push(self._resampler.finish()))
 
 
 class _Absence:
@@ -401,149 +315,3 @@ class _Absence:
             detail = f"sound comes again after {at_s - self.since_s:.1f} s"
             yield Fault("microphone", begins=False, since_s=self.since_s, at_s=at_s, detail=detail)
             self.since_s = None
-
-
-class _Segment:
-    """The samples between two gaps."""
-
-    def __init__(self, rate_hz: int, start_sample: int, rates: Sequence[_Rate], filters: FilterChain) -> None:
-        self.rate_hz = rate_hz
-        self.filters = filters
-        self.next_sample = start_sample  # where the next block must start
-        self.heard_sample = start_sample  # where the next slice starts
-        self.slices = Slices(max(1, round(rate_hz * SLICE_S)))
-        self.lanes = [_Lane(rate, rate_hz, start_sample / rate_hz) for rate in rates]
-        self._fresh = True
-
-    @property
-    def now_s(self) -> float:
-        """End of the last slice heard, in the stream."""
-        return self.heard_sample / self.rate_hz
-
-    def takes_gap(self) -> bool:
-        """True once: for the first slice of a segment."""
-        fresh, self._fresh = self._fresh, False
-        return fresh
-
-
-class _ModelState:
-    """One model while it listens: its frames, its deciders, whether it fails."""
-
-    def __init__(
-        self, model: ListeningModel, stream_id: str, hop_s: float, frames: dict[tuple[str, int], FrameCache]
-    ) -> None:
-        self.model = model
-        self.rate_hz = model.specs[0].sample_rate_hz
-        self.window_samples = model.specs[0].window_samples
-        self.deciders = [
-            Decider(
-                event_prefix=f"{stream_id}-{model.name}-{label.name}",
-                model=model.name,
-                label=label.name,
-                point=label.point,
-                hop_s=hop_s,
-            )
-            for label in model.labels
-            if label.role != "reject"
-        ]
-        caches = (frames[spec.frame_hash, spec.window_samples] for spec in model.specs)
-        self._inputs = list(zip(model.specs, caches, strict=True))  # hashed once, not for every window
-        self._failing_since_s: float | None = None
-
-    @property
-    def is_failing(self) -> bool:
-        """Whether its network gave no scores when it was last asked."""
-        return self._failing_since_s is not None
-
-    def hears(self, rate: _Rate) -> bool:
-        return (self.rate_hz, self.window_samples) == (rate.rate_hz, rate.window_samples)
-
-    def scores(self, window: Window, heard: Heard) -> Scores | None:
-        """Ask the network; a failure is a fault, told once where it begins and once where it ends."""
-        features = [_features(spec, cache, window) for spec, cache in self._inputs]
-        try:
-            probabilities = self.model.network.classify(features).probabilities
-        except ClassifierError as error:
-            if self._failing_since_s is None:
-                self._failing_since_s = window.start_s
-                heard.faults.append(self._fault(window, begins=True, detail=str(error)))
-            return None
-        if self._failing_since_s is not None:
-            heard.faults.append(self._fault(window, begins=False, detail=f"model {self.model.name} answers again"))
-            self._failing_since_s = None
-        names = (label.name for label in self.model.labels)
-        by_label = {name: float(value) for name, value in zip(names, probabilities, strict=True)}
-        return Scores(self.model.name, by_label, window.start_s, window.end_s)
-
-    def decide(self, scores: Scores, *, trusted: bool) -> Iterator[tuple[Decision, Event | None]]:
-        return (decider.push(scores, trusted=trusted) for decider in self.deciders)
-
-    def cross_gap(self, reason: str | None, at_s: float) -> list[Event]:
-        """Confirmation starts afresh; with a reason, what is open ends."""
-        if reason is not None:
-            return self.close(reason, at_s)
-        for decider in self.deciders:
-            decider.restart()
-        return []
-
-    def close(self, reason: str, at_s: float) -> list[Event]:
-        return [event for decider in self.deciders if (event := decider.close(reason, at_s)) is not None]
-
-    def finish(self, reason: str, at_s: float) -> list[Event]:
-        if reason != "end_of_file":
-            return self.close(reason, at_s)
-        return [event for decider in self.deciders for event in decider.finish(at_s)]
-
-    def _fault(self, window: Window, *, begins: bool, detail: str) -> Fault:
-        since_s = window.start_s if self._failing_since_s is None else self._failing_since_s
-        return Fault("classifier", begins, since_s, window.end_s, detail, model=self.model.name)
-
-
-def _features(spec: FeatureSpec, cache: FrameCache, window: Window) -> Float32:
-    """What one input of a network hears of a window: (frame_count, bins)."""
-    first_frame = None if window.repeated else window.start_sample // spec.hop
-    return finish(spec, cache.frames(window.samples, first_frame))
-
-
-def _shared_caches(models: Sequence[ListeningModel]) -> dict[tuple[str, int], FrameCache]:
-    """One cache for each frame stage and window; cepstra take their log-mel frames from the log-mel's."""
-    by_mel: dict[tuple[str, int], FrameCache] = {}
-    caches: dict[tuple[str, int], FrameCache] = {}
-    for spec in sorted((spec for model in models for spec in model.specs), key=lambda spec: spec.n_mfcc > 0):
-        key = spec.frame_hash, spec.window_samples
-        if key in caches:
-            continue
-        mel_key = spec.mel_hash, spec.window_samples
-        caches[key] = FrameCache(spec, mel=by_mel.get(mel_key))
-        if spec.n_mfcc == 0:
-            by_mel[mel_key] = caches[key]
-    return caches
-
-
-def _by_rate(models: Sequence[ListeningModel], hop_s: float) -> list[_Rate]:
-    rates: dict[tuple[int, int], _Rate] = {}
-    for model in models:
-        _check(model, hop_s)
-        key = model.specs[0].sample_rate_hz, model.specs[0].window_samples
-        hops = [
-            spec.hop for other in models for spec in other.specs if (spec.sample_rate_hz, spec.window_samples) == key
-        ]
-        rates[key] = _Rate(*key, hop_samples=round(hop_s * key[0]), grid_samples=math.lcm(*hops))
-    return list(rates.values())
-
-
-def _check(model: ListeningModel, hop_s: float) -> None:
-    first = model.specs[0]
-    for spec in model.specs:
-        if (spec.sample_rate_hz, spec.window_samples) != (first.sample_rate_hz, first.window_samples):
-            raise SpecError(f"model {model.name}: its inputs have different rates or windows; they must agree")
-        if not spec.streamable:
-            raise SpecError(f"model {model.name}: its frames are centred and cannot be streamed; train it uncentred")
-        hop_samples = hop_s * spec.sample_rate_hz
-        frames = hop_samples / spec.hop
-        if not math.isclose(frames, round(frames), abs_tol=1e-9) or round(hop_samples) > spec.window_samples:
-            step_s = spec.hop / spec.sample_rate_hz
-            raise SpecError(
-                f"model {model.name}: hop_s is {hop_s}, must be a multiple of {step_s:g} s up to the window's "
-                f"{spec.window_samples / spec.sample_rate_hz:g} s"
-            )

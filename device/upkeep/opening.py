@@ -10,7 +10,8 @@ from device.config.settings import ModelSettings, missing_models, missing_senten
 from device.errors import ConfigError
 from device.hearing.bundle import read_bundle
 from device.hearing.classifier import Classifier
-from device.hearing.listener import Listener, ListeningLabel, ListeningModel
+from device.hearing.listener import Listener
+from device.hearing.model import ListeningLabel, ListeningModel
 from device.report.content import ListedLabel, ListedModel
 from device.upkeep.bundles import bundle_path, card_line, shipped_bundles
 
