@@ -268,9 +268,7 @@ class Listener:
             trusted = window.end_s <= self._suspect[0] or window.start_s >= self._suspect[1]
             asked = [state for state in self._models if state.hears(rate.rate_hz, rate.window_samples)]
             answered = [self._ask(state, window, trusted=trusted, heard=heard) for state in asked]
-            if all(answered) and self._models[0].hears(
-                rate.rate_hz, rate.window_samples
-            ):  # the first model always listens
+            if all(answered) and rate == self._rates[0]:  # the first model's, which always listens
                 self.coverage.score(window.start_s, window.end_s, trusted=trusted)
 
     def _ask(self, state: ModelState, window: Window, *, trusted: bool, heard: Heard) -> bool:
