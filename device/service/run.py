@@ -85,7 +85,6 @@ class Daemon:
         self._metrics: MetricsServer | None = None
         with ExitStack() as closing:
             self._notifier = Notifier.from_environment(os.environ)
-            closing.callback(self._notifier.close)
             self._loop = self._assemble()
             closing.callback(self._take_apart)
             closing.enter_context(StatusServer(status_socket(self._identity.instance), self._snapshot))
