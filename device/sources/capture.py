@@ -1,0 +1,302 @@
+"""The child process that holds the microphone: reads it, numbers what it read, writes it to a pipe.
+
+PortAudio, ALSA and sound servers crash, hang, and stick in `close()`. Here they may: whoever reads the pipe
+kills this process and starts another, which sees the devices afresh. It never closes a stream and never
+waits for anything but sound; where its parent is gone, so is it.
+
+    python -m device.sources.capture capture '{"device": "default", "channel": 0, "sample_rate_hz": null}'
+    python -m device.sources.capture list '{}'
+
+What it writes is a sequence of records: a header (`HEADER`) and as many bytes as that says. It imports
+sounddevice in `main` alone, and no numpy: it should be small, and up in a blink.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import struct
+import sys
+import threading
+import time
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from device.errors import MicrophoneError
+from device.sources.devices import Card, ListedDevice, card_identity, card_number, choose, parse_device
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+BLOCK_S = 0.05
+"""How much sound one frame holds."""
+
+BUFFER_S = 0.2
+"""What the sound card is asked to hold for us; its periods are a quarter of that, so no frame waits for long."""
+
+HEADER = struct.Struct("<4sBBxxIIq")
+"""Magic, kind, flags, number, bytes that follow, CLOCK_MONOTONIC in ns at the end of the read."""
+
+MAGIC = b"aur1"
+MAX_PAYLOAD = 4 << 20  # 50 ms at 192 kHz of 64 channels are 2.4 MB
+
+FRAME = 1
+"""Interleaved little-endian float32 samples of all channels that are open."""
+
+OPENED = 2
+"""JSON: name, sample_rate_hz, channels. Comes once, before the first frame."""
+
+ERROR = 3
+"""UTF-8: one sentence. The process ends after it."""
+
+LISTED = 4
+"""JSON: the fields of each `ListedDevice`."""
+
+OVERFLOWED = 1
+"""Flag of a frame: samples are missing before it."""
+
+USUAL_RATES_HZ = (8000, 16000, 22050, 32000, 44100, 48000, 96000, 192000)
+
+_NUMBERS = 1 << 32
+_VIRTUAL_CHANNELS = 2  # what calls itself a card of 32 or 128 channels is a converter in front of one or two
+_PARENT_EVERY_S = 1.0
+
+# PortAudio's codes (portaudio.h) of what people can do something about.
+_PA_INVALID_RATE = -9997
+_PA_INVALID_CHANNELS = -9998
+_PA_UNAVAILABLE = -9985
+_PA_HOST_ERROR = -9999
+
+
+class Record(NamedTuple):
+    """One unit of what the child tells.
+
+    Attributes:
+        kind: FRAME, OPENED, ERROR or LISTED.
+        payload: see the kind.
+        flags: OVERFLOWED or 0.
+        number: of a frame, from 0, modulo 2**32; a missing one is missing sound.
+        at_ns: CLOCK_MONOTONIC when the frame had been read.
+    """
+
+    kind: int
+    payload: bytes
+    flags: int = 0
+    number: int = 0
+    at_ns: int = 0
+
+
+class Nonsense(ValueError):  # noqa: N818 - it is what it says, and stays between the reader and its decoder
+    """What came on the pipe is no record."""
+
+
+def encode(record: Record) -> bytes:
+    """A record as it goes over the pipe."""
+    number = record.number % _NUMBERS
+    head = HEADER.pack(MAGIC, record.kind, record.flags, number, len(record.payload), record.at_ns)
+    return head + record.payload
+
+
+class Decoder:
+    """Bytes of any size in, whole records out."""
+
+    def __init__(self) -> None:
+        self._held = bytearray()
+
+    def __repr__(self) -> str:
+        return f"Decoder({len(self._held)} bytes held)"
+
+    def push(self, data: bytes) -> Iterator[Record]:
+        """Bytes -> the records that are now whole, oldest first.
+
+        Raises:
+            Nonsense: the bytes are no records; nothing that follows can be read.
+        """
+        self._held += data
+        while len(self._held) >= HEADER.size:
+            magic, kind, flags, number, size, at_ns = HEADER.unpack_from(self._held)
+            if magic != MAGIC or not FRAME <= kind <= LISTED or size > MAX_PAYLOAD:
+                raise Nonsense(f"a header of {bytes(self._held[: HEADER.size])!r}")
+            end = HEADER.size + size
+            if len(self._held) < end:
+                return
+            payload = bytes(self._held[HEADER.size : end])
+            del self._held[:end]
+            yield Record(kind, payload, flags, number, at_ns)
+
+
+def main() -> None:
+    """Do what the command line says, tell it on the pipe that stdout was, and leave without closing anything."""
+    mode, options = sys.argv[1], json.loads(sys.argv[2])
+    pipe = _own_pipe()
+    threading.Thread(target=_leave_with_parent, args=(os.getppid(),), name="parent", daemon=True).start()
+    try:
+        sound = _portaudio()
+        for record in _listing(sound) if mode == "list" else _captured(sound, options):
+            _write(pipe, encode(record))
+    except MicrophoneError as error:
+        _write(pipe, encode(Record(ERROR, str(error).encode())))
+    except BrokenPipeError:
+        pass  # nobody listens any more
+    os._exit(0)  # no atexit: sounddevice would close, and that may hang
+
+
+def _own_pipe() -> int:
+    """Keep stdout for records: libraries that print (JACK's does) are sent to stderr."""
+    pipe = os.dup(1)
+    os.dup2(2, 1)
+    return pipe
+
+
+def _write(pipe: int, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[os.write(pipe, view) :]
+
+
+def _leave_with_parent(parent: int) -> None:
+    """End this process when its parent is gone: stdin is a pipe of which only the parent holds the other end."""
+    import select
+
+    while os.getppid() == parent:
+        readable, _, _ = select.select([0], [], [], _PARENT_EVERY_S)
+        if readable and not os.read(0, 4096):
+            break
+    os._exit(0)
+
+
+def _portaudio() -> Any:
+    try:
+        import sounddevice
+    except ImportError as error:
+        raise MicrophoneError("sounddevice is not installed: pip install 'auricle[device]' brings it") from error
+    except OSError as error:
+        raise MicrophoneError(
+            f"PortAudio cannot be loaded ({_one_line(error)}): apt-get install libportaudio2 brings it"
+        ) from error
+    except Exception as error:  # sounddevice.PortAudioError, which cannot be imported where this is raised
+        raise MicrophoneError(f"PortAudio does not start here: {_one_line(error)}") from error
+    return sounddevice
+
+
+# --- list
+
+
+def _listing(sound: Any) -> Iterator[Record]:
+    devices = [device._replace(rates_hz=_accepted(sound, device)) for device in listed(sound)]
+    yield Record(LISTED, json.dumps(devices).encode())
+
+
+def listed(sound: Any) -> list[ListedDevice]:
+    """The devices that can record now; rates are not tried, since that opens each of them.
+
+    Args:
+        sound: the module sounddevice.
+    """
+    apis = sound.query_hostapis()
+    default = next((api["default_input_device"] for api in apis if api["default_input_device"] >= 0), -1)
+    found = []
+    for number, info in enumerate(sound.query_devices()):
+        if info["max_input_channels"] > 0:
+            found.append(_listed_device(number, info, apis[info["hostapi"]]["name"], default))
+    return found
+
+
+def _listed_device(number: int, info: Any, host_api: str, default: int) -> ListedDevice:
+    card_at = card_number(info["name"])
+    card = Card() if card_at is None else card_identity(card_at)
+    return ListedDevice(
+        number=number,
+        name=info["name"],
+        host_api=host_api,
+        channels=info["max_input_channels"],
+        default_rate_hz=round(info["default_samplerate"]),
+        usb=card.usb,
+        port=card.port,
+        is_default=number == default,
+    )
+
+
+def _accepted(sound: Any, device: ListedDevice) -> tuple[int, ...]:
+    def accepts(rate_hz: int) -> bool:
+        try:
+            sound.check_input_settings(device=device.number, channels=1, dtype="float32", samplerate=rate_hz)
+        except sound.PortAudioError:
+            return False
+        return True
+
+    return tuple(rate_hz for rate_hz in USUAL_RATES_HZ if accepts(rate_hz))
+
+
+# --- capture
+
+
+def _captured(sound: Any, options: dict[str, Any]) -> Iterator[Record]:
+    device = choose(listed(sound), parse_device(options["device"]))
+    rate_hz = options["sample_rate_hz"] or device.default_rate_hz
+    channels = _channels(device, options["channel"])
+    try:
+        stream = sound.RawInputStream(
+            device=device.number, samplerate=rate_hz, channels=channels, dtype="float32", latency=BUFFER_S
+        )
+        stream.start()
+    except sound.PortAudioError as error:
+        raise MicrophoneError(_refused(device, rate_hz, error)) from error
+    told = {"name": device.name, "sample_rate_hz": rate_hz, "channels": channels}
+    yield Record(OPENED, json.dumps(told).encode(), at_ns=time.monotonic_ns())
+    yield from _frames(sound, stream, device, max(1, round(rate_hz * BLOCK_S)))
+
+
+def _channels(device: ListedDevice, channel: int | None) -> int:
+    """As few as will do: up to the one that is heard, or all there are for their mean."""
+    if channel is None:
+        return device.channels if card_number(device.name) is not None else min(device.channels, _VIRTUAL_CHANNELS)
+    if channel >= device.channels:
+        raise MicrophoneError(
+            f'"{device.stable_name}" has no channel {channel + 1}: it has {device.channels}, the first is 1'
+        )
+    return channel + 1
+
+
+def _frames(sound: Any, stream: Any, device: ListedDevice, samples: int) -> Iterator[Record]:
+    number = 0
+    while True:
+        try:
+            data, overflowed = stream.read(samples)
+        except sound.PortAudioError as error:
+            raise MicrophoneError(_lost(device, error)) from error
+        yield Record(FRAME, bytes(data), OVERFLOWED if overflowed else 0, number, time.monotonic_ns())
+        number += 1
+
+
+def _refused(device: ListedDevice, rate_hz: int, error: Exception) -> str:
+    code = _code(error)
+    if code == _PA_UNAVAILABLE:
+        return f'"{device.stable_name}" is in use by another program: stop that, see `fuser -v /dev/snd/*`'
+    if code == _PA_INVALID_RATE:
+        return f'"{device.stable_name}" does not open at {rate_hz} Hz: {device.default_rate_hz} Hz is its own rate'
+    if code == _PA_INVALID_CHANNELS:
+        return f'"{device.stable_name}" does not give the channel that was asked for: auricle devices says how many'
+    return f'"{device.stable_name}" cannot be opened, it may be unplugged or in use (PortAudio: {_words(error)})'
+
+
+def _lost(device: ListedDevice, error: Exception) -> str:
+    return f'"{device.stable_name}" is gone: unplugged, or its sound server ended (PortAudio: {_words(error)})'
+
+
+def _code(error: Exception) -> int | None:
+    return next((argument for argument in error.args if isinstance(argument, int)), None)
+
+
+def _words(error: Exception) -> str:
+    """PortAudio's own words, with the driver's where it says only that it was the driver."""
+    told = error.args[2] if _code(error) == _PA_HOST_ERROR and len(error.args) > 2 else None
+    words = _one_line(error.args[0] if error.args else error)
+    return f"{words}, {_one_line(told[2])}" if told else words
+
+
+def _one_line(said: object) -> str:
+    return " ".join(str(said).split())
+
+
+if __name__ == "__main__":
+    main()

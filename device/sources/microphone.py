@@ -1,0 +1,594 @@
+"""A microphone that is always there: blocks of sound while it is heard, and the reason while it is not.
+
+The device itself is held by a child process (`sources.capture`). One that is silent, dead, stopped or talks
+nonsense is killed, and another is started, for as long as it takes; nothing here can hang, whatever the
+sound card does. Time is counted by samples while they flow and by CLOCK_MONOTONIC over what is missing:
+`Timeline`. Nothing is queued here: what nobody has taken yet waits in the pipe, and behind it in the card.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import math
+import os
+import random
+import select
+import subprocess
+import sys
+import threading
+import time
+from collections import deque
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+
+from device.errors import MicrophoneError
+from device.messages import AudioBlock, NoAudio
+from device.sources.capture import ERROR, FRAME, LISTED, OPENED, OVERFLOWED, Decoder, Nonsense
+from device.sources.devices import ListedDevice, UsbIdentity, parse_device
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from types import TracebackType
+
+    import numpy.typing as npt
+
+    from device.config.settings import MicrophoneSettings
+    from device.sources.capture import Record
+
+_PIPE_BYTES = 1 << 20
+_READ_BYTES = 1 << 16
+_WORDS_BYTES = 2000
+_NUMBERS = 1 << 32
+_GONE_WITHIN_S = 0.3  # a killed process is; one that the kernel itself cannot let go is left behind, see _Child.kill
+_LISTED_WITHIN_S = 15.0
+_RATES_HZ = range(1000, 1_000_001)
+_CHANNELS = range(1, 1025)
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long a microphone may keep silent, and how soon it is opened again.
+
+    Attributes:
+        quiet_s: without sound for this long, `NoAudio` says so, and again after each such time.
+        hung_s: without sound for this long, it is opened again.
+        opening_s: as `hung_s`, before the first sample.
+        backoff_s: from one failure to the next attempt; doubled each time it fails again.
+        most_backoff_s: at most that.
+        steady_s: sound for this long forgets earlier failures.
+    """
+
+    quiet_s: float = 0.24
+    hung_s: float = 1.5
+    opening_s: float = 3.0
+    backoff_s: float = 0.2
+    most_backoff_s: float = 5.0
+    steady_s: float = 5.0
+
+
+class Microphone:
+    """The microphone that the settings ask for, as a stream that goes on for ever.
+
+    Args:
+        settings: which one, which channel of it, at which rate.
+        command: of the capture process, given what to capture as JSON in a last argument; None for our own.
+        patience: how long it may keep silent.
+        chance: spreads the attempts, so that several instances do not try at once; None for a seed of its own.
+        clock_ns: CLOCK_MONOTONIC, as the capture process reads it.
+
+    Raises:
+        MicrophoneError: `settings.device` can name no microphone. One that is not there is no error, but the
+            reason of a `NoAudio`.
+    """
+
+    def __init__(
+        self,
+        settings: MicrophoneSettings,
+        *,
+        command: Sequence[str] | None = None,
+        patience: Patience | None = None,
+        chance: random.Random | None = None,
+        clock_ns: Callable[[], int] = time.monotonic_ns,
+    ) -> None:
+        parse_device(settings.device)
+        self._settings = settings
+        self._command = tuple(command) if command is not None else capture_command("capture")
+        self._patience = patience or Patience()
+        self._backoff = _Backoff(self._patience, chance or random.Random())
+        self._clock_ns = clock_ns
+        self._timeline = Timeline()
+        self._lock = threading.Lock()  # held while a message is awaited, so that nobody closes what is being polled
+        self._closed = threading.Event()
+        self._wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        self._began_ns = 0  # by the clock, at second 0 of the stream
+        self._began = False
+        self._child: _Child | None = None
+        self._left_behind: list[_Child] = []
+        self._opened: _Opened | None = None
+        self._records: deque[Record] = deque()
+        self._next_number = 0
+        self._broken = False  # samples are missing before the next frame
+        self._flowing_since_s = 0.0
+        self._try_at_s = 0.0
+        self._waited_s = 0.0  # with nothing to read: for a sample, from this process
+        self._reason = "the microphone is being opened"
+        self._name = settings.device
+        self.overruns = 0
+        """How often samples were lost while the microphone was open."""
+        self.opened = 0
+        """How often it was opened."""
+
+    def __repr__(self) -> str:
+        state = "closed" if self._closed.is_set() else "open" if self._opened else "not open"
+        return f"Microphone({self._name!r}, {state}, reopened {self.reopened} times, {self.overruns} overruns)"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    @property
+    def name(self) -> str:
+        """The device's full name, as of its last opening; what the settings call it, before."""
+        return self._name
+
+    @property
+    def sample_rate_hz(self) -> int | None:
+        """Of its last opening; None before the first."""
+        return self._timeline.rate_hz or None
+
+    @property
+    def reopened(self) -> int:
+        """How often it was opened again after it had been open."""
+        return max(0, self.opened - 1)
+
+    def blocks(self) -> Iterator[AudioBlock | NoAudio]:
+        """Sound, about every 50 ms, or the reason why there is none, at least every 250 ms; for ever, until `close`.
+
+        Second 0 of the stream is when this begins. The time of a message is never before that of a sample
+        further up, nor does a sample's ever go back.
+        """
+        try:
+            while (heard := self._next()) is not None:
+                yield heard
+        finally:
+            with self._lock:
+                self._discard()
+
+    def close(self) -> None:
+        """Let go of the microphone; idempotent, from any thread. `blocks` then ends within a second."""
+        if self._closed.is_set():
+            return
+        self._closed.set()
+        os.eventfd_write(self._wake, 1)
+        with self._lock:
+            self._discard()
+            os.close(self._wake)
+
+    # --- one message
+
+    def _next(self) -> AudioBlock | NoAudio | None:
+        with self._lock:
+            if not self._began:
+                self._began, self._began_ns = True, self._clock_ns()
+            told_s = self._now_s()
+            while not self._closed.is_set():
+                block = self._block()
+                if block is not None:
+                    return block
+                left_s = told_s + self._patience.quiet_s - self._now_s()
+                if left_s <= 0:
+                    return NoAudio(self._reason, self._timeline.end_s, max(self._now_s(), self._timeline.end_s))
+                self._wait(left_s)
+            return None
+
+    def _now_s(self) -> float:
+        return (self._clock_ns() - self._began_ns) / 1e9
+
+    def _block(self) -> AudioBlock | None:
+        """The next block of what has been read, if any."""
+        while self._records:
+            try:
+                block = self._taken(self._records.popleft())
+            except (Nonsense, ValueError, KeyError, TypeError) as error:
+                self._give_up(f"the capture process talks nonsense: {error}")
+                return None
+            if block is not None:
+                return block
+        return None
+
+    def _wait(self, most_s: float) -> None:
+        """Wait for a record, or for the time to do something about there being none."""
+        child = self._child
+        if child is None:
+            until_s = self._try_at_s - self._now_s()
+            if until_s <= 0:
+                self._start()
+            else:
+                _readable([self._wake], min(until_s, most_s))
+            return
+        limit_s = self._patience.hung_s if self._opened else self._patience.opening_s
+        began_s = self._now_s()
+        readable = child.poll(self._wake, most_s=min(most_s, max(0.0, limit_s - self._waited_s)))
+        if readable:
+            self._read(child)
+            return
+        self._waited_s += self._now_s() - began_s
+        if self._waited_s >= limit_s:
+            self._give_up(self._hung(limit_s))
+
+    def _hung(self, limit_s: float) -> str:
+        what = "gives no sound" if self._opened else "does not open"
+        return f'"{self._name}" or its sound server hangs: it {what} for {limit_s:g} s'
+
+    # --- the child
+
+    def _start(self) -> None:
+        self._left_behind = [child for child in self._left_behind if not child.is_gone()]
+        options = {
+            "device": self._settings.device,
+            "channel": self._settings.channel,
+            "sample_rate_hz": self._settings.sample_rate_hz,
+        }
+        try:
+            self._child = _Child([*self._command, json.dumps(options)])
+        except OSError as error:  # no memory, no process, no descriptor left: perhaps later
+            self._give_up(f"the capture process cannot be started: {error}")
+        self._waited_s = 0.0
+
+    def _read(self, child: _Child) -> None:
+        try:
+            records, ended = child.read()
+        except Nonsense as error:
+            self._give_up(f"the capture process talks nonsense: {error}")
+            return
+        if records:
+            self._waited_s = 0.0
+            self._records.extend(records)
+        elif ended:
+            self._give_up(child.last_words())
+
+    def _give_up(self, reason: str) -> None:
+        """Kill the child, and say when the next is started."""
+        if self._opened and self._now_s() - self._flowing_since_s >= self._patience.steady_s:
+            self._backoff.reset()
+        self._reason = f"{reason}; it is tried again and again"
+        self._discard()
+        self._try_at_s = self._now_s() + self._backoff.next_s()
+
+    def _discard(self) -> None:
+        self._records.clear()
+        self._opened = None
+        if self._child is not None:
+            if not self._child.kill():
+                self._left_behind.append(self._child)
+            self._child = None
+
+    # --- its records
+
+    def _taken(self, record: Record) -> AudioBlock | None:
+        if record.kind == FRAME and self._opened:
+            return self._framed(record, self._opened)
+        if record.kind == OPENED and not self._opened:
+            self._begin(_Opened.parsed(record.payload))
+        elif record.kind == ERROR:
+            self._give_up(record.payload.decode(errors="replace"))
+        else:
+            raise Nonsense(f"a record of kind {record.kind} where none is due")
+        return None
+
+    def _begin(self, opened: _Opened) -> None:
+        if self._settings.channel is not None and self._settings.channel >= opened.channels:
+            raise Nonsense(f"{opened.channels} channels, of which none is {self._settings.channel + 1}")
+        self._opened = opened
+        self._name = opened.name
+        self._next_number = 0
+        self._flowing_since_s = self._now_s()
+        self._reason = f'"{opened.name}" gives no sound'
+        self._timeline.reopen(opened.sample_rate_hz)
+        self._broken = self.opened > 0
+        self.opened += 1
+
+    def _framed(self, record: Record, opened: _Opened) -> AudioBlock | None:
+        samples = mono(record.payload, opened.channels, self._settings.channel)
+        lost = bool(record.flags & OVERFLOWED) or record.number != self._next_number
+        self._next_number = (record.number + 1) % _NUMBERS
+        place = self._timeline.place((record.at_ns - self._began_ns) / 1e9, len(samples), lost=lost)
+        self._broken |= lost or place is None or place.after_gap
+        self.overruns += lost or (place is not None and place.after_gap)
+        if place is None:
+            return None
+        after_gap, self._broken = self._broken, False
+        return AudioBlock(samples, opened.sample_rate_hz, place.start_sample, after_gap=after_gap)
+
+
+def mono(payload: bytes, channels: int, channel: int | None) -> npt.NDArray[np.float32]:
+    """Interleaved little-endian float32 of a frame -> float32 (n,) in [-1, 1]: one channel, or the mean of all.
+
+    Args:
+        payload: n * channels samples.
+        channels: in the payload.
+        channel: from 0; None for the mean.
+
+    Raises:
+        Nonsense: it is no whole number of samples, or one of them is no number.
+    """
+    size = 4 * channels
+    if not payload or len(payload) % size:
+        raise Nonsense(f"a frame of {len(payload)} bytes for {channels} channels")
+    both = np.frombuffer(payload, "<f4").reshape(-1, channels)  # (n, channels)
+    one = both.mean(axis=1, dtype=np.float32) if channel is None else both[:, channel]  # (n,)
+    if not np.isfinite(one).all():
+        raise Nonsense("a sample that is no number")
+    clipped: npt.NDArray[np.float32] = np.clip(one, -1.0, 1.0).astype(np.float32)
+    return clipped
+
+
+# --- time
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a frame lies in the stream, and whether samples turned out to be missing before it."""
+
+    start_sample: int
+    after_gap: bool
+
+
+class Timeline:
+    """Where frames lie in the stream: one after the other while they flow, by the clock where some are missing.
+
+    Sound cards hand over late and in bursts, and their crystals differ from ours by up to 0.1 %: neither is a
+    gap. Frames that come later than both explain (`_BEHIND_S`, for longer than a burst takes) are: samples
+    were lost and nobody said so, as by a sound server that hung. Frames that come earlier than both explain
+    (`_AHEAD_S`) are dropped, so that a burst never makes more sound than there was time for.
+    """
+
+    _BEHIND_S = 0.25
+    _AHEAD_S = 0.5
+    _BURST_S = 0.2  # a backlog is read within this
+    _FOLLOW_S = 60.0  # the drift of a crystal is forgotten after this
+
+    def __init__(self) -> None:
+        self.rate_hz = 0  # before the first opening
+        self._end = 0  # one past the last sample, at rate_hz
+        self._anchored = False
+        self._reference = (0.0, 0)  # second of the clock and sample that were one, where anchored
+        self._behind_since_s: float | None = None
+
+    def __repr__(self) -> str:
+        return f"Timeline({self.rate_hz} Hz, {self.end_s:.3f} s)"
+
+    @property
+    def end_s(self) -> float:
+        """End of the last sample in the stream."""
+        return self._end / self.rate_hz if self.rate_hz else 0.0
+
+    def reopen(self, rate_hz: int) -> None:
+        """What follows comes from a microphone just opened; time is counted in its rate from now on."""
+        if self.rate_hz:
+            self._end = -(-self._end * rate_hz // self.rate_hz)  # rounded up: never before what was heard
+        self.rate_hz = rate_hz
+        self._anchored = False
+        self._behind_since_s = None
+
+    def place(self, at_s: float, samples: int, *, lost: bool) -> Place | None:
+        """Where a frame lies; None for one that there was no time for.
+
+        Args:
+            at_s: when it had been read, by the clock of the stream.
+            samples: in it.
+            lost: samples are known to be missing before it.
+        """
+        if not self._anchored:
+            return self._by_clock(at_s, samples, after_gap=False)
+        lateness_s = self._lateness_s(at_s, samples)
+        if lateness_s < -self._AHEAD_S:
+            return None
+        if lost:
+            return self._by_clock(at_s, samples, after_gap=False)
+        if self._is_behind(at_s, lateness_s):
+            return self._by_clock(at_s, samples, after_gap=True)
+        self._follow(at_s, samples, lateness_s)
+        return self._next(self._end, samples, after_gap=False)
+
+    def _lateness_s(self, at_s: float, samples: int) -> float:
+        """By how much the clock has gone on further than the samples, since both agreed."""
+        since_s, since = self._reference
+        return (at_s - since_s) - (self._end + samples - since) / self.rate_hz
+
+    def _is_behind(self, at_s: float, lateness_s: float) -> bool:
+        if lateness_s <= self._BEHIND_S:
+            self._behind_since_s = None
+            return False
+        if self._behind_since_s is None:
+            self._behind_since_s = at_s
+        return at_s - self._behind_since_s > self._BURST_S
+
+    def _follow(self, at_s: float, samples: int, lateness_s: float) -> None:
+        if at_s - self._reference[0] > self._FOLLOW_S and abs(lateness_s) <= self._BEHIND_S:
+            self._reference = (at_s, self._end + samples)
+
+    def _by_clock(self, at_s: float, samples: int, *, after_gap: bool) -> Place:
+        start = max(self._end, round(at_s * self.rate_hz) - samples)
+        if not self._anchored or start > self._end:
+            self._anchored, self._reference = True, (at_s, start + samples)
+        self._behind_since_s = None
+        return self._next(start, samples, after_gap=after_gap)
+
+    def _next(self, start: int, samples: int, *, after_gap: bool) -> Place:
+        self._end = start + samples
+        return Place(start, after_gap)
+
+
+class _Backoff:
+    """Time until the next attempt: doubled each time, up to a limit, and spread by chance over its upper half."""
+
+    def __init__(self, patience: Patience, chance: random.Random) -> None:
+        self._patience = patience
+        self._chance = chance
+        self._failures = 0
+
+    def reset(self) -> None:
+        self._failures = 0
+
+    def next_s(self) -> float:
+        doubled_s = self._patience.backoff_s * 2.0 ** min(self._failures, 32)
+        self._failures += 1
+        return min(doubled_s, self._patience.most_backoff_s) * self._chance.uniform(0.5, 1.0)
+
+
+# --- the process
+
+
+@dataclass(frozen=True, slots=True)
+class _Opened:
+    """What the child says of the device it opened."""
+
+    name: str
+    sample_rate_hz: int
+    channels: int
+
+    @classmethod
+    def parsed(cls, payload: bytes) -> Self:
+        said = json.loads(payload)
+        name, rate_hz, channels = said["name"], said["sample_rate_hz"], said["channels"]
+        if not isinstance(name, str) or rate_hz not in _RATES_HZ or channels not in _CHANNELS:
+            raise Nonsense(f"a device of {rate_hz} Hz and {channels} channels")
+        return cls(name, int(rate_hz), int(channels))
+
+
+class _Child:
+    """The capture process, its three pipes, and what it said last."""
+
+    def __init__(self, command: Sequence[str]) -> None:
+        self._process = subprocess.Popen(  # noqa: S603 - our own module, or what a caller of ours gave
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=_environment(),
+            bufsize=0,
+            process_group=0,  # Ctrl-C is for us; we then end it
+        )
+        # The first is only held: its end is how the child learns of ours.
+        streams = (self._process.stdin, self._process.stdout, self._process.stderr)
+        self._pipes = tuple(stream for stream in streams if stream is not None)
+        _, self._sound, self._talk = (pipe.fileno() for pipe in self._pipes)
+        for pipe in (self._sound, self._talk):
+            os.set_blocking(pipe, False)
+        self._words = b""
+        self._decoder = Decoder()
+        self._talk_open = True
+        with contextlib.suppress(OSError):  # over the user's limit: it stays 64 KiB, a second of sound
+            fcntl.fcntl(self._sound, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
+
+    def poll(self, *others: int, most_s: float) -> bool:
+        """Wait for something to read, here or at another descriptor; whether a record may be."""
+        talk = [self._talk] if self._talk_open else []
+        readable = _readable([self._sound, *talk, *others], most_s)
+        if self._talk in readable:
+            self._listen()
+        return self._sound in readable
+
+    def read(self) -> tuple[list[Record], bool]:
+        """The records that have come, and whether no more will."""
+        data = os.read(self._sound, _READ_BYTES)
+        return list(self._decoder.push(data)), not data
+
+    def kill(self) -> bool:
+        """End it, whatever state it is in; False where the kernel itself does not let it go yet."""
+        self._process.kill()
+        for pipe in self._pipes:
+            pipe.close()
+        return self.is_gone(_GONE_WITHIN_S)
+
+    def is_gone(self, within_s: float = 0.0) -> bool:
+        """Whether it has ended; it is then reaped."""
+        try:
+            self._process.wait(within_s)
+        except subprocess.TimeoutExpired:
+            return False
+        return True
+
+    def last_words(self) -> str:
+        """Why it ended without a word on the pipe: how, and the last line of what was printed."""
+        self._listen()
+        self.is_gone(_GONE_WITHIN_S)
+        code = self._process.returncode
+        how = f"was killed by signal {-code}" if code is not None and code < 0 else f"ended with exit code {code}"
+        lines = self._words.decode(errors="replace").split("\n")
+        words = next((line.strip() for line in reversed(lines) if line.strip()), "")
+        return f"the capture process {how}" + (f" ({words})" if words else "")
+
+    def _listen(self) -> None:
+        """Keep the end of what PortAudio, ALSA and Python print: a reason, not a flood in the journal."""
+        try:
+            said = os.read(self._talk, _READ_BYTES)
+        except BlockingIOError:
+            return
+        self._talk_open = bool(said)
+        self._words = (self._words + said)[-_WORDS_BYTES:]
+
+
+def _readable(descriptors: Sequence[int], most_s: float) -> set[int]:
+    """Those of the descriptors that can be read, or have ended; waits for one, rounded up to a millisecond."""
+    watch = select.poll()  # not select(), which refuses descriptors from 1024 on
+    for descriptor in descriptors:
+        watch.register(descriptor, select.POLLIN)
+    return {descriptor for descriptor, _ in watch.poll(math.ceil(most_s * 1000))}
+
+
+def capture_command(mode: str) -> list[str]:
+    """Command line of the capture process, to which its options are added; see `capture` for the modes."""
+    return [sys.executable, "-S", "-P", "-m", "device.sources.capture", mode]
+
+
+def _environment() -> dict[str, str]:
+    """The child looks for modules where we do, without `site`, which takes longer than all that it imports."""
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(os.path.abspath(path) for path in sys.path)}  # noqa: PTH100 - "" too
+
+
+def list_microphones(command: Sequence[str] | None = None) -> tuple[ListedDevice, ...]:
+    """All devices that can record now, with the usual rates that they accept.
+
+    Args:
+        command: of the capture process; None for our own.
+
+    Raises:
+        MicrophoneError: they cannot be listed; the sentence says what would help.
+    """
+    deadline_s = time.monotonic() + _LISTED_WITHIN_S
+    child = _Child([*(command or capture_command("list")), "{}"])
+    try:
+        while (left_s := deadline_s - time.monotonic()) > 0:
+            records, ended = child.read() if child.poll(most_s=left_s) else ([], False)
+            if records:
+                return _listed(records[0])
+            if ended:
+                raise MicrophoneError(f"microphones cannot be listed: {child.last_words()}")
+    finally:
+        child.kill()
+    raise MicrophoneError(
+        f"a sound card or its server hangs: no list of microphones within {_LISTED_WITHIN_S:g} s; "
+        "restart the sound server, or unplug what was plugged in last"
+    )
+
+
+def _listed(record: Record) -> tuple[ListedDevice, ...]:
+    if record.kind == LISTED:
+        return tuple(_device(fields) for fields in json.loads(record.payload))
+    raise MicrophoneError(record.payload.decode(errors="replace"))
+
+
+def _device(fields: list[Any]) -> ListedDevice:
+    device = ListedDevice(*fields)
+    usb = UsbIdentity(*device.usb) if device.usb else None
+    return device._replace(rates_hz=tuple(device.rates_hz), usb=usb)
