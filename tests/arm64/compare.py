@@ -1,0 +1,267 @@
+"""Replay recordings in emulated 64-bit ARM trees, and compare with this machine: what `make test-arm64` runs.
+
+    python tests/arm64/compare.py [--tree bookworm] [--out build/arm64] [RECORDING ...]
+
+For each release of the distribution a tree is unpacked once below `--out`: the Python that this release
+ships, and the locked wheels for aarch64. A replay in it under qemu must tell the same labels, phases and
+times as a replay here, and scores within 0.02. Needs root, debootstrap and qemu-aarch64-static, the mirror that this
+machine's apt is configured with and the registry that its package installer is configured with.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from device.demo.run import write_scene
+from device.demo.scene import SEED, bedside
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+REAL_CRY = CHECKOUT.parent / "shared" / "data" / "babycry" / "cry" / "Louise_01.m4a_0.ogg"
+WITHIN = 0.02
+COMPARED = ("model", "label", "phase", "start_s", "end_s", "decided_s", "reason")
+KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
+EMULATOR = "qemu-aarch64-static"
+MADE = ".made"
+ANSWERS = ("events.jsonl", "scores.csv")
+
+# What a Raspberry Pi 4 says of itself: without it the runtime finds no processor and leaves its fast kernels off.
+CPUINFO = "\n".join(
+    f"processor\t: {core}\nBogoMIPS\t: 108.00\nFeatures\t: fp asimd evtstrm crc32 cpuid\nCPU implementer\t: 0x41\n"
+    "CPU architecture: 8\nCPU variant\t: 0x0\nCPU part\t: 0xd08\nCPU revision\t: 3\n"
+    for core in range(4)
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Tree:
+    """A release of the distribution, the Python it ships and the newest wheels its C library can load."""
+
+    name: str
+    python: str
+    wheels: str
+
+
+TREES = {
+    "bookworm": Tree("bookworm", "3.11", "aarch64-manylinux_2_36"),
+    "trixie": Tree("trixie", "3.13", "aarch64-manylinux_2_40"),  # has 2.41; no platform beyond 2.40 is named yet
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What one replay told: its events, and each window's scores as (recording, model, label, start_s) -> score."""
+
+    events: tuple[tuple[object, ...], ...]
+    scores: Mapping[tuple[str, ...], float]
+    took_s: float
+
+
+def main() -> int:
+    """Compare all trees; the exit code is 1 where one differs."""
+    given = _arguments()
+    _demand_tools()
+    out: Path = given.out.resolve()
+    recordings = given.recording or list(default_recordings(out))
+    here = replayed_here(recordings, out / "here")
+    _say(f"{platform.machine()}, Python {platform.python_version()}: {_summary(here)}")
+    complaints = [line for name in given.tree or TREES for line in _compared(TREES[name], recordings, here, out)]
+    _say("\n".join(complaints or ["EQUAL"]))
+    return 1 if complaints else 0
+
+
+def _compared(tree: Tree, recordings: Sequence[Path], here: Answer, out: Path) -> list[str]:
+    folder = out / tree.name
+    began = time.monotonic()
+    make_tree(tree, folder)
+    made_s = time.monotonic() - began
+    there = replayed_there(recordings, folder)
+    apart = furthest(here, there)
+    _say(
+        f"{tree.name}, aarch64, Python {tree.python}: {_summary(there)}, tree in {made_s:.0f} s, scores within {apart}"
+    )
+    return [f"{tree.name}: {complaint}" for complaint in differences(here, there)]
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
+def _summary(answer: Answer) -> str:
+    return f"{len(answer.events)} events, {len(answer.scores)} scores, {answer.took_s:.1f} s"
+
+
+# --- the judgement
+
+
+def differences(here: Answer, there: Answer) -> Iterator[str]:
+    """A sentence for each way in which two machines disagree."""
+    if not here.events:
+        yield "nothing was heard here, so nothing can be compared"
+    if there.events != here.events:
+        yield f"events differ: {there.events}, here {here.events}"
+    if there.scores.keys() != here.scores.keys():
+        yield f"windows differ: {sorted(there.scores.keys() ^ here.scores.keys())[:5]} are on one side alone"
+    elif furthest(here, there) > WITHIN:
+        yield f"scores are up to {furthest(here, there)} apart, must be within {WITHIN}"
+
+
+def furthest(here: Answer, there: Answer) -> float:
+    """The largest difference of a score, over the windows that both heard."""
+    both = here.scores.keys() & there.scores.keys()
+    return max((abs(here.scores[window] - there.scores[window]) for window in both), default=0.0)
+
+
+def read_answer(folder: Path, took_s: float) -> Answer:
+    """What a replay wrote into a folder."""
+    lines = [json.loads(line) for line in (folder / "events.jsonl").read_text("utf-8").splitlines()]
+    events = tuple((Path(line["source"]).name, *(line[name] for name in COMPARED)) for line in lines)
+    with (folder / "scores.csv").open(encoding="utf-8", newline="") as table:
+        return Answer(events, dict(_scores(csv.DictReader(table))), took_s)
+
+
+def _scores(rows: csv.DictReader[str]) -> Iterator[tuple[tuple[str, ...], float]]:
+    for row in rows:
+        window = (Path(row["source"]).name, *(row[name] for name in ("model", "label", "start_s", "end_s")))
+        yield window, float(row["probability"])
+
+
+# --- the replays
+
+
+def default_recordings(out: Path) -> Iterator[Path]:
+    """The demo's scene, and a real cry where the recordings lie beside the checkout."""
+    out.mkdir(parents=True, exist_ok=True)
+    write_scene(out / "scene.wav", bedside(np.random.default_rng(SEED)))
+    yield out / "scene.wav"
+    if REAL_CRY.is_file():
+        yield REAL_CRY
+
+
+def replayed_here(recordings: Sequence[Path], folder: Path) -> Answer:
+    """Replay on this machine."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    began = time.monotonic()
+    _run(sys.executable, "-m", "device", *_replay(folder, recordings))
+    return read_answer(folder, time.monotonic() - began)
+
+
+def replayed_there(recordings: Sequence[Path], tree: Path) -> Answer:
+    """Replay in a tree, under emulation."""
+    work = tree / "work"
+    shutil.rmtree(work, ignore_errors=True)
+    work.mkdir()
+    for recording in recordings:
+        shutil.copyfile(recording, work / recording.name)
+    inside = [Path("/work") / recording.name for recording in recordings]
+    began = time.monotonic()
+    replay = ("/usr/bin/python3", "-m", "device", *_replay(Path("/work"), inside))
+    # Emulating the default CPU takes ten times as long.
+    inner = {"PYTHONPATH": "/opt/auricle:/opt/wheels", "QEMU_CPU": "cortex-a72"}
+    _run("chroot", tree, f"/usr/bin/{EMULATOR}", *replay, **inner)
+    return read_answer(work, time.monotonic() - began)
+
+
+def _replay(folder: Path, recordings: Sequence[Path]) -> list[str | Path]:
+    events, scores = (folder / name for name in ANSWERS)
+    return ["replay", "--events", events, "--scores", scores, *recordings]
+
+
+# --- the trees
+
+
+def make_tree(tree: Tree, folder: Path) -> None:
+    """Unpack a release once; the locked wheels again when the lock changed, and Auricle always."""
+    stamp = folder / MADE
+    if not stamp.is_file():
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        _unpack_release(tree, folder)
+        stamp.touch()
+    lock = (CHECKOUT / "requirements.txt").read_text("utf-8")
+    if stamp.read_text("utf-8") != lock:
+        shutil.rmtree(folder / "opt" / "wheels", ignore_errors=True)
+        locked = ("--only-binary", ":all:", "--require-hashes", "-r", CHECKOUT / "requirements.txt")
+        _install(tree, folder / "opt" / "wheels", *locked)
+        stamp.write_text(lock, "utf-8")
+    shutil.rmtree(folder / "opt" / "auricle", ignore_errors=True)
+    _install(tree, folder / "opt" / "auricle", "--no-deps", "--reinstall-package", "auricle", CHECKOUT)
+
+
+def _unpack_release(tree: Tree, folder: Path) -> None:
+    """The release's Python and PortAudio; unpacked only, as nothing of it needs to be configured."""
+    options = ("--arch=arm64", "--foreign", "--variant=minbase", "--include=python3,libportaudio2")
+    _run("debootstrap", *options, f"--keyring={KEYRING}", tree.name, folder, _mirror())
+    for package in sorted((folder / "var" / "cache" / "apt" / "archives").glob("*.deb")):
+        _run("dpkg-deb", "--extract", package, folder)
+        package.unlink()
+    shutil.copy2(str(shutil.which(EMULATOR)), folder / "usr" / "bin" / EMULATOR)
+    (folder / "proc" / "cpuinfo").write_text(CPUINFO, "utf-8")
+    cpus = folder / "sys" / "devices" / "system" / "cpu"
+    cpus.mkdir(parents=True)
+    for name in ("possible", "present"):
+        (cpus / name).write_text("0-3\n", "utf-8")
+
+
+def _install(tree: Tree, target: Path, *what: str | Path) -> None:
+    """Lay wheels for the tree's platform into a folder; from `/`, where no project's settings are found."""
+    uv = Path(sys.executable).with_name("uv")
+    platform_named = ("--python-version", tree.python, "--python-platform", tree.wheels)
+    _run(uv, "pip", "install", "--quiet", *platform_named, "--target", target, *what, folder="/")
+
+
+def _mirror() -> str:
+    """The mirror of the distribution that this machine's apt is configured with; DEBIAN_MIRROR names another."""
+    given = os.environ.get("DEBIAN_MIRROR")
+    if given:
+        return given
+    command = ["apt-get", "indextargets", "--format", "$(REPO_URI)", "Created-By: Packages"]
+    known = subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
+    mirrors = [uri for uri in known if uri.rstrip("/").endswith("/debian")]
+    if not mirrors:
+        sys.exit("apt knows no Debian mirror here; set DEBIAN_MIRROR to one")
+    return mirrors[0]
+
+
+def _run(*command: str | Path, folder: str | Path = CHECKOUT, **variables: str) -> None:
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", **variables}
+    done = subprocess.run(command, check=False, cwd=folder, env=environment, capture_output=True, text=True)
+    if done.returncode:
+        sys.exit(f"{' '.join(map(str, command))} failed:\n{done.stdout[-2000:]}{done.stderr[-4000:]}")
+
+
+def _demand_tools() -> None:
+    missing = [tool for tool in ("debootstrap", "dpkg-deb", "chroot", EMULATOR) if not shutil.which(tool)]
+    if missing:
+        sys.exit(f"missing: {', '.join(missing)}; sudo apt install debootstrap qemu-user-static")
+    if os.geteuid() != 0:
+        sys.exit("a foreign tree is unpacked and entered by root alone: sudo make test-arm64")
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
+    parser.add_argument("--tree", choices=TREES, action="append", help="only this release; repeat")
+    parser.add_argument("--out", type=Path, default=CHECKOUT / "build" / "arm64", help="where trees are kept")
+    parser.add_argument("recording", type=Path, nargs="*", help="default: the demo's scene and a real cry")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
