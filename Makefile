@@ -2,7 +2,8 @@
 #   make demo    a synthesized bedside minute, replayed: was the cry heard, was anything else?
 #   make test    everything the tests need, then all tests
 #   make check   lint, types, import contracts
-#   make bench   what replay costs, as ratios within one run
+#   make bench   what replay and the daemon cost, as ratios within one run
+#   make soak    a night of sound through the daemon: memory, threads, processes and files stay flat
 #   make lock    refresh requirements*.txt from pyproject.toml
 
 PYTHON ?= python3
@@ -25,8 +26,9 @@ check: $(VENV)/.dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: $(VENV)/.dev
+bench: $(VENV)/.dev system-packages
 	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 NUMBA_NUM_THREADS=1 $(BIN)/python benchmarks/replay.py
+	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python benchmarks/daemon.py
 
 # The list of a lock names no registry, so it holds wherever the packages come from.
 lock: $(VENV)/.dev

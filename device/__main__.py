@@ -12,7 +12,7 @@ import traceback
 from importlib import metadata
 from typing import TYPE_CHECKING, NoReturn
 
-from device.errors import AuricleError
+from device.errors import AuricleError, ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -93,6 +93,8 @@ def _listen(given: argparse.Namespace) -> int:
     from device.service.order import ListenOrder
     from device.service.run import listen
 
+    if not given.source and (given.speed != 1.0 or given.loop or given.shed):
+        raise ConfigError("--speed, --loop and --shed are for recordings; name some with --source")
     order = ListenOrder(
         config=given.config,
         profile=given.profile or DEFAULT_PROFILE,

@@ -2,7 +2,19 @@
 # What the system tests need from the distribution: installed where that is possible, else named.
 set -eu
 missing=""
-command -v chromium >/dev/null 2>&1 || command -v chromium-browser >/dev/null 2>&1 || missing="$missing chromium"
+need() { # PROGRAM PACKAGE
+    command -v "$1" >/dev/null 2>&1 || case " $missing " in *" $2 "*) ;; *) missing="$missing $2" ;; esac
+}
+command -v chromium-browser >/dev/null 2>&1 || need chromium chromium
+need pulseaudio pulseaudio
+need paplay pulseaudio-utils
+need jackd jackd2
+need gcc gcc
+need systemd-analyze systemd
+need systemd-nspawn systemd-container
+/sbin/ldconfig -p | grep -q libportaudio.so.2 || missing="$missing libportaudio2"
+set -- /usr/lib/*/alsa-lib/libasound_module_pcm_pulse.so
+[ -e "$1" ] || missing="$missing libasound2-plugins"
 [ -z "$missing" ] && exit 0
 if [ "$(id -u)" = 0 ]; then as_root=""; elif sudo -n true 2>/dev/null; then as_root="sudo"; else
     echo "The tests need these packages; install them and run make test again:  apt-get install$missing" >&2
