@@ -195,7 +195,8 @@ class DeafnessDetector:
         return faults
 
     def _judge_row(self, signs: _Signs, index: int, repeat: _Repeat) -> list[Fault]:
-        kind = signs.kind(index) or ("repeated" if repeat.period else None)
+        sign = signs.kind(index)
+        kind: FaultKind | None = "repeated" if repeat.period and sign != "dc" else sign
         self._end_sample += self._row
         since = self._end_sample - (repeat.lasted if kind == "repeated" else self._row)
         self._levels_db.append(math.nan if kind else float(signs.level_db[index]))
@@ -366,7 +367,9 @@ class _Repetition:
     """Finds that the newest sound equals, sample for sample, what came one buffer earlier.
 
     No microphone gives the same 5 ms twice; a hanging driver does. The length of the buffer is found
-    by looking for a whole row in the second before it, every 250 ms; what is found is dated back.
+    by looking for a whole row in the second before it, every 250 ms; what is found is dated back. A pause of
+    digital silence within the buffer interrupts nothing, but a buffer of little else proves nothing either:
+    behind a gate that is a clock's ticking.
 
     Args:
         row: samples of a row.
@@ -376,60 +379,70 @@ class _Repetition:
 
     _SEARCH_ROWS = 5
     _PROBES = 32
+    _MOST_FLAT = 0.75
 
     def __init__(self, row: int, shortest: int, longest: int) -> None:
         self._row = row
         self._shortest = shortest
         self._longest = longest
         self._kept = longest + (self._SEARCH_ROWS + 1) * row
+        self._probes = np.linspace(0, row - 1, self._PROBES).astype(int)
         self.reset()
 
     def reset(self) -> None:
         """Forget the past: samples are missing."""
         self._past = np.zeros(0, np.float32)
-        self._rows = 0
+        self._rows_since_search = 0
         self._repeat = _NO_REPEAT
 
     def push(self, rows: Float32, constant: Bools) -> list[_Repeat]:
         """Rows (n, row) -> for each, how the sound up to its end repeats itself.
 
-        Constant rows (n,) of bool say nothing: silence repeats itself without any driver's help.
+        Constant rows (n,) of bool begin nothing: silence repeats itself without any driver's help.
         """
         samples = np.concatenate((self._past, rows.reshape(-1)))
         end = len(self._past)
         repeats = []
         for is_constant in constant:
-            self._rows += 1
+            self._rows_since_search += 1
             end += self._row
             # As far back as if each row came alone: no row may see more because others came with it.
             seen = samples[max(0, end - self._row - self._kept) : end]
-            self._repeat = _NO_REPEAT if is_constant else self._follow(seen)
+            self._repeat = self._follow(seen, is_constant=bool(is_constant))
             repeats.append(self._repeat)
         self._past = samples[-self._kept :].copy()
         return repeats
 
-    def _follow(self, samples: Float32) -> _Repeat:
+    def _follow(self, samples: Float32, *, is_constant: bool) -> _Repeat:
         """Does the newest row go on with the repetition, or does one show in it?"""
         start = len(samples) - self._row
         period, lasted = self._repeat
         if period and np.array_equal(samples[start:], samples[start - period : -period]):
             return _Repeat(period, lasted + self._row)
-        period = self._find(samples, start) if self._rows % self._SEARCH_ROWS == 0 else 0
-        if not period:
+        if is_constant or self._rows_since_search < self._SEARCH_ROWS:
+            return _NO_REPEAT
+        self._rows_since_search = 0
+        period = self._find(samples, start)
+        if not period or self._is_mostly_flat(samples[-max(period, self._row) :]):
             return _NO_REPEAT
         differs = np.flatnonzero(samples[period:] != samples[:-period])
         since = period + (int(differs[-1]) + 1 if len(differs) else 0)
         return _Repeat(period, len(samples) - since)
+
+    def _is_mostly_flat(self, samples: Float32) -> bool:
+        """Whether hardly any half row of at least a row shows a change."""
+        size = self._row // 2
+        halves = samples[: len(samples) // size * size].reshape(-1, size)
+        return float((halves.min(axis=1) == halves.max(axis=1)).mean()) > self._MOST_FLAT
 
     def _find(self, samples: Float32, start: int) -> int:
         """How long before `start` the newest row stood already, in samples; 0 for never."""
         row = samples[start:]
         earliest = max(0, start - self._longest)
         # The largest sample is rare elsewhere; a few more leave hardly any place to compare in full.
-        probes = [int(np.abs(row).argmax()), *np.linspace(0, len(row) - 1, self._PROBES).astype(int)]
-        first = probes[0]
+        first = int(np.abs(row).argmax())
         places = earliest + np.flatnonzero(samples[earliest + first : start + first] == row[first])
-        for probe in probes[1:]:
+        for probe in self._probes:
             places = places[samples[places + probe] == row[probe]]
         for place in places[::-1][: self._PROBES]:
             if np.array_equal(samples[place : place + self._row], row):
@@ -446,12 +459,17 @@ class _NoiseFloor:
     by its 10th percentile (the L90 of acoustics), and from the newest one only after the next, so that a
     collapse is not learned before it is found.
 
+    What it cannot tell apart: a machine that hums as evenly as white noise, 20 dB under another that stopped,
+    is taken for an amplifier; and noise of less than a third of a 16-bit step, whose rows hold too few changes to be
+    even, for a room.
+
     Args:
         row: samples of a row.
         settings: thresholds.
     """
 
     _QUIET_PERCENT = 10.0
+    _WIDER_AT_THE_END = 1.25
 
     def __init__(self, row: int, settings: DeafnessSettings) -> None:
         self._step_samples = row * settings.rows_per_step
@@ -499,43 +517,54 @@ class _NoiseFloor:
         return change
 
     def _begin(self, end: int) -> _Change | None:
-        suspected = len(self._steps) >= self._suspect_steps and self._has_collapsed(self._recent(self._suspect_steps))
-        if not suspected:
+        recent_db = self._recent(self._suspect_steps)
+        if len(self._steps) < self._suspect_steps or not self._is_low(recent_db):
             self._suspect_since = None
             return None
-        if self._suspect_since is None:
-            self._suspect_since = end - self._suspect_steps * self._step_samples
+        self._suspect(recent_db, end)
         levels_db = self._recent(self._found_steps)
-        if len(self._steps) < self._found_steps or not self._has_collapsed(levels_db):
+        if len(self._steps) < self._found_steps or not (self._is_low(levels_db) and self._is_even(levels_db)):
             return None
         self.open_since = end - self._found_steps * self._step_samples
         self._minute, self._newest = [], None
         self.figure = self._describe(levels_db)
         return _Change(begins=True, since=self.open_since)
 
+    def _suspect(self, recent_db: Float64, end: int) -> None:
+        if not self._is_even(recent_db):
+            self._suspect_since = None
+        elif self._suspect_since is None:
+            self._suspect_since = end - self._suspect_steps * self._step_samples
+
     def _end(self, since: int) -> _Change | None:
-        recent_db = self._recent(self._suspect_steps)
-        if len(self._steps) < self._suspect_steps or (self._is_low(recent_db) and self._is_mostly_even(recent_db)):
+        """It is over within seconds where the level is back, within a minute where only the breathing is."""
+        if len(self._steps) < self._suspect_steps or self._is_still_dead():
             return None
         change = _Change(begins=False, since=since)
         self.open_since = None
         self.break_run()
         return change
 
+    def _is_still_dead(self) -> bool:
+        return self._is_low(self._recent(self._suspect_steps)) and self._is_mostly_even(self._recent(self._found_steps))
+
     def _recent(self, steps: int) -> Float64:
         """Levels of the newest steps, joined."""
         return np.concatenate([np.zeros(0), *list(self._steps)[-steps:]])
 
-    def _has_collapsed(self, levels_db: Float64) -> bool:
-        return self._is_low(levels_db) and float(levels_db.std()) <= self._spread_db
-
     def _is_low(self, levels_db: Float64) -> bool:
         return self.learned_db is not None and float(np.median(levels_db)) <= self.learned_db - self._drop_db
 
+    def _is_even(self, levels_db: Float64) -> bool:
+        return float(levels_db.std()) <= self._spread_db
+
     def _is_mostly_even(self, levels_db: Float64) -> bool:
-        """Whether the middle half of the levels spreads like noise: a dead microphone's clicks end nothing."""
+        """Whether the middle half of the levels spreads like noise: a dead microphone's clicks end nothing.
+
+        The limit is wider than at the begin, so that chance alone does not end what lies near it.
+        """
         lower, upper = np.percentile(levels_db, (25, 75))
-        return float(upper - lower) / _IQR_OF_SIGMA <= self._spread_db
+        return float(upper - lower) / _IQR_OF_SIGMA <= self._WIDER_AT_THE_END * self._spread_db
 
     def _describe(self, levels_db: Float64) -> str:
         level_db = float(np.median(levels_db))
