@@ -21,8 +21,9 @@ from device.upkeep.places import checked_instance
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+UNIT = "systemd/auricle@.service"
 ETC = {
-    "systemd/auricle@.service": "etc/systemd/system/auricle@.service",
+    UNIT: "etc/systemd/system/auricle@.service",
     "systemd/sysusers.d/auricle.conf": "etc/sysusers.d/auricle.conf",
     "systemd/tmpfiles.d/auricle.conf": "etc/tmpfiles.d/auricle.conf",
 }
@@ -45,12 +46,12 @@ class Layout:
 
     @property
     def versions(self) -> Path:
-        """A folder for each version; one whose name begins with a dot is being built."""
+        """A folder for each version; one whose name begins with a dot is being built or removed."""
         return self.home / "versions"
 
     @property
     def aside(self) -> Path:
-        """Where a version is built; whatever lies there is of an install that did not end."""
+        """Where a version is built."""
         return self.versions / ".building"
 
     @property
@@ -87,6 +88,10 @@ class Layout:
         """An instance's configuration."""
         return self.configs / f"{checked_instance(instance)}.toml"
 
+    def enabled(self, instance: str) -> Path:
+        """The link by which systemd starts an instance at boot."""
+        return self.root / f"etc/systemd/system/multi-user.target.wants/auricle@{checked_instance(instance)}.service"
+
     def laid(self) -> dict[str, Path]:
         """What systemd reads: where it lies in a version -> where it is laid down."""
         return {name: self.root / path for name, path in ETC.items()}
@@ -109,7 +114,7 @@ class Installed:
         current: name of the version that runs; None where there is none.
         previous: of the one that a rollback would go to.
         versions: names of all that are complete.
-        leftover: whether an install did not end.
+        leftovers: of an install that did not end.
         restart_owed: whether one ended before it had restarted the running instances.
         laid: bytes of what systemd reads, of the files that are there.
         configs: those of instances, by name.
@@ -121,7 +126,7 @@ class Installed:
     current: str | None
     previous: str | None
     versions: tuple[str, ...]
-    leftover: bool
+    leftovers: tuple[Path, ...]
     restart_owed: bool
     laid: Mapping[Path, bytes]
     configs: tuple[Path, ...]
@@ -138,7 +143,7 @@ def look(layout: Layout) -> Installed:
         current=current,
         previous=_previous(layout, current, versions),
         versions=versions,
-        leftover=layout.aside.exists(),
+        leftovers=tuple(sorted(layout.versions.glob(".*"))),
         restart_owed=layout.restart_owed.exists(),
         laid={path: path.read_bytes() for path in layout.laid().values() if path.is_file()},
         configs=tuple(sorted(layout.configs.glob("[a-z0-9]*.toml"))),

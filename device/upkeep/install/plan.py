@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from device.errors import ServiceError
-from device.upkeep.install.steps import MakeFolder, Point, Remove, Run, Say, Settle, Write
+from device.upkeep.install.layout import UNIT
+from device.upkeep.install.steps import Discard, MakeFolder, Point, Remove, Run, Say, Settle, Write
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -35,8 +36,9 @@ BEST_EFFORT = (
 """What a 32-bit system gets: the lock is of wheels that registries have for 64 bits alone."""
 
 _ALL_INSTANCES = "auricle@*.service"
+_QUIETLY = ""
 _PIP = ("-I", "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-input")
-_NO_SYSTEMD = "no systemd runs here: no user, folder or unit was set going; the system does that when it boots"
+_NO_SYSTEMD = "no systemd runs here: it makes user and folders, and starts what is enabled, when it boots"
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,11 +100,11 @@ def plan_uninstall(layout: Layout, installed: Installed, *, purge: bool, systemd
 def _install(layout: Layout, installed: Installed, origin: Origin, wanted: Wanted) -> Iterator[Step]:
     place = layout.versions / origin.name
     yield from _configuration(layout, installed, wanted)
-    if installed.leftover:
-        yield Remove("remove what an install that did not end has left", layout.aside)
+    for path in installed.leftovers:
+        yield Remove("remove what an install that did not end has left", path)
     if origin.name in installed.versions:
         yield Say(f"{origin.name} is built already")
-        yield from _verified(layout, installed, wanted.bundles, place)
+        yield from _verified(layout, installed, wanted.bundles, place, wanted.instance)
     else:
         yield from _built(layout, origin, wanted)
         yield from _verified(layout, installed, wanted.bundles, layout.aside, wanted.instance)
@@ -111,15 +113,15 @@ def _install(layout: Layout, installed: Installed, origin: Origin, wanted: Wante
     files = _laid(layout, installed, origin.systemd)
     swap = installed.current != origin.name
     if swap or files:
-        yield MakeFolder("make /opt/auricle", layout.home)
-        yield Write("note that running instances must be restarted", layout.restart_owed, b"")
+        yield Write(_QUIETLY, layout.restart_owed, b"")
     if swap:
         yield from _swapped(layout, installed, origin.name)
     yield from files
     yield from _launcher(layout, installed)
     yield from _outdated(layout, installed, origin.name)
     owed = swap or bool(files) or installed.restart_owed
-    yield from _set_going(layout, restart=owed, start=wanted.instance if wanted.start else None, systemd=wanted.systemd)
+    start = wanted.instance if wanted.start else None
+    yield from _set_going(layout, installed, restart=owed, start=start, systemd=wanted.systemd)
 
 
 def _configuration(layout: Layout, installed: Installed, wanted: Wanted) -> Iterator[Step]:
@@ -138,13 +140,13 @@ def _built(layout: Layout, origin: Origin, wanted: Wanted) -> Iterator[Step]:
     again = "nothing was changed, run it again"
     locked = ("--require-hashes", "--only-binary", ":all:", "-r", str(lock))
     what = locked if wanted.bits > 32 else ("--prefer-binary", *BEST_EFFORT)
-    yield MakeFolder("make /opt/auricle/versions", layout.versions)
+    yield MakeFolder(_QUIETLY, layout.versions)
     yield Run(f"make a virtual environment for {origin.name}", (wanted.python, "-I", "-m", "venv", str(aside)), again)
-    yield MakeFolder("make room for downloads", room)
-    yield Write("write the list of locked dependencies", lock, origin.lock.encode())
+    yield MakeFolder(_QUIETLY, room)
+    yield Write(_QUIETLY, lock, origin.lock.encode())
     yield Run("install the dependencies, which takes minutes on a small Pi", (*pip, *what), again, variables)
     yield Run(f"install Auricle from {origin.path}", (*pip, "--no-deps", str(origin.path)), again, variables)
-    yield Remove("remove the room for downloads", room)
+    yield Remove(_QUIETLY, room)
 
 
 def _verified(
@@ -191,7 +193,7 @@ def _outdated(layout: Layout, installed: Installed, name: str) -> Iterator[Step]
     kept = {name, installed.previous if installed.current == name else installed.current}
     for version in installed.versions:
         if version not in kept:
-            yield Remove(f"remove the outdated version {version}", layout.versions / version)
+            yield Discard(f"remove the outdated version {version}", layout.versions / version)
 
 
 # --- rollback
@@ -201,24 +203,34 @@ def _rollback(
     layout: Layout, installed: Installed, to: str, back: str, files: Mapping[str, bytes], *, systemd: bool
 ) -> Iterator[Step]:
     yield from _verified(layout, installed, (), layout.versions / to)
-    yield Write("note that running instances must be restarted", layout.restart_owed, b"")
+    yield Write(_QUIETLY, layout.restart_owed, b"")
     yield Point(f"make {to} the current version", layout.current, _target(to))
     yield Point(f"keep {back} as the previous version", layout.previous, _target(back))
     yield from _laid(layout, installed, files)
-    yield from _set_going(layout, restart=True, start=None, systemd=systemd)
+    yield from _set_going(layout, installed, restart=True, start=None, systemd=systemd)
     yield Say(f"{to} runs now; auricle install --rollback goes forward to {back} again")
 
 
 # --- what systemd does
 
 
-def _set_going(layout: Layout, *, restart: bool, start: str | None, systemd: bool) -> Iterator[Step]:
-    if not systemd:
-        yield Say(_NO_SYSTEMD)
-    else:
+def _set_going(
+    layout: Layout, installed: Installed, *, restart: bool, start: str | None, systemd: bool
+) -> Iterator[Step]:
+    if systemd:
         yield from _told_systemd(layout, restart=restart, start=start)
+    else:
+        yield from _left_to_boot(layout, installed, start)
     if restart:
-        yield Remove("note that nothing is owed", layout.restart_owed)
+        yield Remove(_QUIETLY, layout.restart_owed)
+
+
+def _left_to_boot(layout: Layout, installed: Installed, start: str | None) -> Iterator[Step]:
+    """What `systemctl enable` would do to a system that does not run."""
+    link = layout.enabled(start) if start else None
+    if link is not None and link not in installed.enabled:
+        yield Point(f"let {link.name} start at boot", link, layout.shown(layout.laid()[UNIT]))
+    yield Say(_NO_SYSTEMD)
 
 
 def _told_systemd(layout: Layout, *, restart: bool, start: str | None) -> Iterator[Step]:

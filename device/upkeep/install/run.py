@@ -27,7 +27,7 @@ from device.upkeep.install.plan import Wanted, plan_install, plan_rollback, plan
 from device.upkeep.install.steps import Say, run_command
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from device.config.settings import Settings
     from device.upkeep.install.layout import Installed
@@ -114,27 +114,20 @@ def uninstall(*, root: Path = _ROOT, purge: bool = False, dry_run: bool = False,
     return 0
 
 
-def carry_out(steps: Sequence[Step], run: Runner, tell: Callable[[str], None]) -> None:
-    """Do the steps in their order, and tell of each before it begins."""
-    for step in steps:
-        tell(step.says)
-        step.do(run)
-
-
 def _carry_out(steps: Sequence[Step], run: Runner, *, dry_run: bool) -> None:
-    if dry_run:
-        for step in steps:
-            _tell(step.says)
-        return
     before = os.umask(0o022)  # what root's own mask would hide, the daemon could not read
     try:
-        carry_out(steps, run, _tell)
+        for step in steps:
+            _tell(step.says)
+            if not dry_run:
+                step.do(run)
     finally:
         os.umask(before)
 
 
 def _tell(line: str) -> None:
-    print(line, flush=True)
+    if line:
+        print(line, flush=True)
 
 
 def _refuse(sentence: str | None) -> None:

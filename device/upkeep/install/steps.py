@@ -1,7 +1,7 @@
 """What an installation is made of: steps that can be looked at before they are done.
 
 Each is done whole or leaves behind what doing it again heals. A step's `says` is the line that people
-see. Commands are run through a `Runner` that is handed in.
+see; it is empty for what goes without saying. Commands are run through a `Runner` that is handed in.
 """
 
 from __future__ import annotations
@@ -140,6 +140,20 @@ class Remove:
             shutil.rmtree(self.path)
         else:
             self.path.unlink(missing_ok=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Discard:
+    """A version goes; from the first moment on its name begins with a dot, so that none is there half."""
+
+    says: str
+    version: Path
+
+    def do(self, run: Runner) -> None:  # noqa: ARG002 - runs nothing
+        """Rename it, then remove it."""
+        gone = self.version.with_name(f".{self.version.name}.gone")
+        self.version.rename(gone)
+        shutil.rmtree(gone)
 
 
 @dataclass(frozen=True, slots=True)
