@@ -328,7 +328,8 @@ class _Signs:
         constant = low == high
         wide = rows.astype(np.float64)
         mean = wide.mean(axis=1)
-        power = wide.var(axis=1)
+        wide -= mean[:, np.newaxis]
+        power = np.einsum("rs,rs->r", wide, wide) / rows.shape[1]
         offset = mean**2 > 10 ** (settings.dc_over_sound_db / 10) * power
         return cls(
             silent=constant & (low == 0),
@@ -443,6 +444,8 @@ class _Repetition:
         first = int(np.abs(row).argmax())
         places = earliest + np.flatnonzero(samples[earliest + first : start + first] == row[first])
         for probe in self._probes:
+            if not len(places):
+                return 0
             places = places[samples[places + probe] == row[probe]]
         for place in places[::-1][: self._PROBES]:
             if np.array_equal(samples[place : place + self._row], row):
