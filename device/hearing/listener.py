@@ -162,7 +162,7 @@ class Listener:
         self._drain(segment, heard)
         if reason == "end_of_file":
             self._finish_tail(segment, heard)
-        heard.faults.extend(self._end_faults(segment.now_s))
+        heard.faults.extend(self._end_faults(self.coverage.now_s))
         for state in self._models:
             heard.events.extend(state.finish(reason, segment.now_s))
         return heard
