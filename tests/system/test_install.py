@@ -1,0 +1,125 @@
+"""A real installation below a root of its own: real virtual environments, wheels and a replay."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from device.upkeep.install.layout import UNIT, Layout, look
+from device.upkeep.install.run import InstallOrder, install, rollback, uninstall
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+pytestmark = pytest.mark.system
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+PACKAGES = ("device", "training", "converter", "systemd")
+FILES = ("README.md", "LICENSE", "requirements.txt")
+NEXT = "0.1.999"
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A root in which this checkout is installed."""
+    folder = tmp_path_factory.mktemp("root")
+    quietly(lambda: install(InstallOrder(origin=CHECKOUT, instance="anna"), root=folder))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A later version, as a wheel."""
+    copy, out = tmp_path_factory.mktemp("next"), tmp_path_factory.mktemp("dist")
+    for name in PACKAGES:
+        shutil.copytree(CHECKOUT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in FILES:
+        shutil.copyfile(CHECKOUT / name, copy / name)
+    project = (CHECKOUT / "pyproject.toml").read_text("utf-8")
+    (copy / "pyproject.toml").write_text(re.sub(r'(?m)^version = ".*"$', f'version = "{NEXT}"', project), "utf-8")
+    with (copy / "systemd" / "auricle@.service").open("a") as unit:
+        unit.write("# a later version\n")
+    subprocess.run(
+        [Path(sys.executable).with_name("uv"), "build", "--quiet", "--wheel", "--out-dir", out, copy], check=True
+    )
+    return next(out.glob("*.whl"))
+
+
+def quietly(do: Callable[[], int]) -> str:
+    with contextlib.redirect_stdout(io.StringIO()) as said:
+        assert do() == 0
+    return said.getvalue()
+
+
+def auricle(root: Path, *arguments: str) -> str:
+    """What the current version below a root says; its launcher names the path it will have after the boot."""
+    python = Layout(root).current / "bin" / "python"
+    command: list[str | Path] = [python, "-I", "-m", "device", *arguments]
+    return str(subprocess.run(command, check=True, capture_output=True, text=True, cwd="/").stdout)
+
+
+def seen(path: Path) -> tuple[int, int]:
+    return path.lstat().st_ino, path.lstat().st_mtime_ns
+
+
+def test_what_is_installed_holds_without_the_checkout(root: Path) -> None:
+    assert "cry 1.0.0 is sound" in auricle(root, "models", "verify", "cry")
+    config = Layout(root).config("anna")
+    assert auricle(root, "config", "--check", str(config)) == f"{config} holds\n"
+    where = "import device, systemd; print(device.__file__); print(systemd.__file__)"
+    python = Layout(root).current / "bin" / "python"
+    found = subprocess.run([python, "-I", "-c", where], check=True, capture_output=True, text=True, cwd="/").stdout
+    assert all(Path(path).resolve().is_relative_to(Layout(root).versions) for path in found.splitlines())
+
+
+def test_the_launcher_names_the_place_it_will_run_from(root: Path) -> None:
+    current = look(Layout(root)).current
+    script = (Layout(root).current / "bin" / "auricle").read_text()
+    assert f"/opt/auricle/versions/{current}/bin/python" in script.splitlines()[0] + script.splitlines()[1]
+    assert str(root) not in script
+
+
+def test_every_file_can_be_read_by_the_daemons_user(root: Path) -> None:
+    for path in (Layout(root).home, *Layout(root).home.rglob("*")):
+        if not path.is_symlink():
+            assert path.stat().st_mode & 0o004, path
+
+
+def test_repeated_upgraded_rolled_back_and_taken_away(root: Path, wheel: Path) -> None:
+    """One story in one test: each stage needs the state that the one before has left."""
+    layout = Layout(root)
+    config = layout.config("anna")
+    config.write_text('profile = "nursery"\n[listen]\nhop_s = 1.0\n')
+    first = str(look(layout).current)
+    watched = [config, layout.current, *layout.laid().values(), layout.current.resolve() / "bin" / "python"]
+    before = [seen(path) for path in watched]
+
+    said = quietly(lambda: install(InstallOrder(origin=CHECKOUT, instance="anna"), root=root))
+    assert [seen(path) for path in watched] == before
+    assert f"{first} is built already" in said
+
+    quietly(lambda: install(InstallOrder(origin=wheel, instance="anna"), root=root))
+    assert auricle(root, "--version") == f"auricle {NEXT}\n"
+    assert (layout.previous.resolve().name, seen(config)) == (first, before[0])
+    assert layout.laid()[UNIT].read_text().endswith("# a later version\n")
+
+    assert f"{first} runs now" in quietly(lambda: rollback(root=root))
+    assert NEXT not in auricle(root, "--version")
+    assert layout.laid()[UNIT].read_bytes() == (CHECKOUT / UNIT).read_bytes()
+    quietly(lambda: rollback(root=root))
+    assert auricle(root, "--version") == f"auricle {NEXT}\n"
+
+    quietly(lambda: uninstall(root=root))
+    assert [path for path in root.rglob("*") if not path.is_dir()] == [config]
+    assert config.read_text().endswith("hop_s = 1.0\n")
+    quietly(lambda: uninstall(root=root, purge=True))
+    assert not os.path.lexists(layout.configs)
