@@ -59,6 +59,8 @@ USUAL_RATES_HZ = (8000, 16000, 22050, 32000, 44100, 48000, 96000, 192000)
 _NUMBERS = 1 << 32
 _VIRTUAL_CHANNELS = 2  # what calls itself a card of 32 or 128 channels is a converter in front of one or two
 _PARENT_EVERY_S = 1.0
+# Blocking reads through it corrupt PortAudio 19.6's heap; ALSA's own way to JACK (`type jack`) is sound.
+_UNREADABLE = frozenset({"JACK Audio Connection Kit"})
 
 # PortAudio's codes (portaudio.h) of what people can do something about.
 _PA_INVALID_RATE = -9997
@@ -196,8 +198,9 @@ def listed(sound: Any) -> list[ListedDevice]:
     default = next((api["default_input_device"] for api in apis if api["default_input_device"] >= 0), -1)
     found = []
     for number, info in enumerate(sound.query_devices()):
-        if info["max_input_channels"] > 0:
-            found.append(_listed_device(number, info, apis[info["hostapi"]]["name"], default))
+        host_api = apis[info["hostapi"]]["name"]
+        if info["max_input_channels"] > 0 and host_api not in _UNREADABLE:
+            found.append(_listed_device(number, info, host_api, default))
     return found
 
 

@@ -24,11 +24,17 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 _UP_WITHIN_S = 20.0
+_SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - where JACK keeps what its clients share
 # Nothing else is included: what the machine's own configuration would load, a Pi does not have.
 _ALSA_CONF = """
 pcm.{name} {{ type pulse server "unix:{socket}" device "{name}.monitor" fallback ""
     hint {{ show on description "a microphone" }} }}
 pcm.default {{ type pulse server "unix:{socket}" device "{name}.monitor" fallback "" }}
+"""
+_JACK_CONF = """
+pcm.{name} {{ type jack capture_ports {{ 0 "system:capture_1" }} playback_ports {{ 0 "system:playback_1" }}
+    hint {{ show on description "a microphone" }} }}
+pcm.default {{ type jack capture_ports {{ 0 "system:capture_1" }} playback_ports {{ 0 "system:playback_1" }} }}
 """
 
 
@@ -160,31 +166,40 @@ class PulseCard:
 class JackCard:
     """A private JACK with its dummy driver: real overflows (it never waits), and a driver that sticks when it dies.
 
+    PortAudio hears it as the ALSA device `name`, and as the default: its own way to JACK cannot be read from.
+
     Args:
-        folder: its own, for its log.
+        folder: its own, for configuration and log.
         rate_hz: of the card; mono.
         period: frames per cycle.
+        name: of the sound card.
 
     Attributes:
-        name: what PortAudio calls its input.
         environment: what a process needs in its environment to hear this card.
     """
 
-    name = "system"
-
-    def __init__(self, folder: Path, *, rate_hz: int = 16000, period: int = 256) -> None:
+    def __init__(self, folder: Path, *, rate_hz: int = 16000, period: int = 256, name: str = "jackmic") -> None:
+        self.name = name
         self.rate_hz = rate_hz
         self._period = period
         self._folder = folder
         self._server_name = f"auricle-{uuid.uuid4().hex[:12]}"
         self._server: subprocess.Popen[bytes] | None = None
-        self.environment = {"JACK_DEFAULT_SERVER": self._server_name, "JACK_NO_START_SERVER": "1"}
+        conf = folder / "jack.conf"
+        conf.write_text(_JACK_CONF.format(name=name))
+        self.environment = {
+            "ALSA_CONFIG_PATH": str(conf),
+            "JACK_DEFAULT_SERVER": self._server_name,
+            "JACK_NO_START_SERVER": "1",
+        }
 
     def __repr__(self) -> str:
         return f"JackCard({self._server_name!r}, {self.rate_hz} Hz, {'up' if self._server else 'down'})"
 
     def start(self) -> None:
         """Start the server; returns when it answers."""
+        # What a killed client held locked in JACK's own database would stop every later server.
+        shutil.rmtree(_SHARED_MEMORY / f"jack_db-{os.getuid()}", ignore_errors=True)
         command = [
             program("jackd"), "-r", "--port-max", "128", "-n", self._server_name, "-d", "dummy",
             "-r", str(self.rate_hz), "-p", str(self._period), "-C", "1", "-P", "1",
@@ -197,12 +212,12 @@ class JackCard:
         """The server dies (SIGKILL); its clients' `close()` then hangs. Idempotent."""
         _ended(self._server)
         self._server = None
-        for left in Path("/dev/shm").glob(f"*{self._server_name}*"):  # noqa: S108 - where JACK leaves what a kill leaves behind
+        for left in _SHARED_MEMORY.glob(f"*{self._server_name}*"):
             with contextlib.suppress(OSError):
                 shutil.rmtree(left) if left.is_dir() else left.unlink()
 
     def _is_up(self) -> bool:
-        return any(Path("/dev/shm").glob(f"jack_{self._server_name}_*"))  # noqa: S108 - JACK's own place
+        return any(_SHARED_MEMORY.glob(f"jack_{self._server_name}_*"))
 
 
 class NotifySocket:
@@ -251,9 +266,11 @@ def pulse(private_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pul
     card = PulseCard(private_folder)
     for name, value in card.environment.items():
         monkeypatch.setenv(name, value)
-    card.start()
-    yield card
-    card.stop()
+    try:
+        card.start()
+        yield card
+    finally:
+        card.stop()
 
 
 @pytest.fixture
@@ -262,9 +279,11 @@ def jack(private_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Jack
     card = JackCard(private_folder)
     for name, value in card.environment.items():
         monkeypatch.setenv(name, value)
-    card.start()
-    yield card
-    card.kill()
+    try:
+        card.start()
+        yield card
+    finally:
+        card.kill()
 
 
 @pytest.fixture
