@@ -181,7 +181,8 @@ def to_json(state: DaemonState) -> str:
         ValueError: a number is not finite.
     """
     told = {"version": VERSION, "state": dataclasses.asdict(state)}
-    return json.dumps(told, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    text = json.dumps(told, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    return text.encode("utf-8", "replace").decode()  # a file name that is no UTF-8 holds what JSON may not
 
 
 def from_json(data: bytes) -> DaemonState:

@@ -45,6 +45,22 @@ WHAT_TO_DO: Mapping[FaultKind, str] = MappingProxyType(
 )
 """What helps against a fault."""
 
+_IN_WORDS: Mapping[FaultKind, str] = MappingProxyType(
+    {
+        "silence": "digital silence from the microphone",
+        "stuck": "the microphone is stuck",
+        "dc": "the microphone gives no sound but a constant",
+        "repeated": "the microphone repeats itself",
+        "floor": "the room's noise is gone, the microphone may be covered or broken",
+        "clipping": "the microphone is overdriven",
+        "gap": "sound is missing",
+        "microphone": "no sound comes from the microphone",
+        "coverage": "too little is listened to",
+        "classifier": "a model fails",
+    }
+)
+_DEAFEN_NOT: frozenset[FaultKind] = frozenset({"clipping", "gap"})
+
 
 def status_lines(state: DaemonState, now_utc_s: float, *, colour: bool = False) -> Iterator[str]:
     """A state for people: first in words whether it hears, then the figures, then what is wrong and what helps.
@@ -65,13 +81,14 @@ def status_lines(state: DaemonState, now_utc_s: float, *, colour: bool = False) 
 
 def _verdict(state: DaemonState, now_utc_s: float) -> str:
     if state.hangs:
-        return f"hears NOTHING: its main loop has hung for {_span(state.age_s)}; systemctl restart helps"
+        return f"hears NOTHING: its main loop has hung for {_span(state.age_s)}, restart it"
     if state.hearing:
         return "hears: yes"
-    if state.faults:
-        first = min(state.faults, key=lambda fault: fault.since_utc_s)
-        return f"hears NOTHING: {first.kind} since {_since(first.since_utc_s, now_utc_s)}"
-    return "hears NOTHING yet: it is starting"
+    deafening = [fault for fault in state.faults if fault.kind not in _DEAFEN_NOT]
+    if not deafening:
+        return "hears NOTHING yet: it is starting"
+    first = min(deafening, key=lambda fault: fault.since_utc_s)
+    return f"hears NOTHING: {_IN_WORDS[first.kind]} since {_since(first.since_utc_s, now_utc_s)}"
 
 
 def _figures(state: DaemonState, now_utc_s: float) -> Iterator[tuple[str, str]]:

@@ -1,0 +1,132 @@
+"""One line a notice, for people: when, where, how urgent, what.
+
+`2026-11-21T02:14:07.350Z  nursery  HIGH  cry begins (0.97; since 02:14:05.8)`
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import select
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from device.config.toml_text import printable
+from device.daytime import utc_text
+from device.messages import Event, Fault
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import TextIO
+
+    from device.messages import Happening, Notice
+
+_WHY_LOST: Mapping[str, str] = MappingProxyType(
+    {
+        "end_of_file": "the recording is over",
+        "no_audio": "no sound comes",
+        "gap": "sound is missing",
+        "rate": "the microphone's rate changed",
+        "deaf": "the microphone is deaf",
+        "reload": "the configuration is read again",
+        "stopped": "Auricle is stopped",
+        "interrupted": "Auricle was interrupted",
+    }
+)
+"""Why an event ended that did not become quiet: what was heard may go on."""
+
+_COLOURS: Mapping[str, str] = MappingProxyType({"HIGH": "1;31", "MEDIUM": "33", "LOW": "36", "FAULT": "1;35"})
+
+
+class Console:
+    """Writes notices to a stream, each line at once.
+
+    A stream that refuses a line (a broken pipe) is counted and tried again with the next one; one that
+    takes none blocks, so a `Delivery` stands before it.
+
+    Args:
+        stream: as a rule standard output. Its descriptor is written to past Python's buffer, whose lock
+            would otherwise be held by a thread that hangs, and stop the process from ending.
+        environment: NO_COLOR in it leaves a terminal's lines plain.
+    """
+
+    def __init__(self, stream: TextIO, *, environment: Mapping[str, str] = os.environ) -> None:
+        self._stream = stream
+        self._descriptor = _descriptor(stream)
+        self._colours = stream.isatty() and not environment.get("NO_COLOR")
+        self._failed = 0
+
+    def __repr__(self) -> str:
+        return f"Console({getattr(self._stream, 'name', 'a stream')!r}, {self._failed} lines failed)"
+
+    @property
+    def failed(self) -> int:
+        """Lines that the stream did not take."""
+        return self._failed
+
+    def tell(self, notice: Notice) -> None:
+        """Write one line."""
+        try:
+            self._write(f"{line(notice, colours=self._colours)}\n")
+        except (OSError, ValueError):  # broken, or closed
+            self._failed += 1
+
+    def close(self) -> None:
+        """Nothing to do: a line is written at once, and the stream is not ours."""
+
+    def _write(self, text: str) -> None:
+        if self._descriptor is None:
+            self._stream.write(text)
+        else:
+            _write_all(self._descriptor, text.encode(self._stream.encoding, "backslashreplace"))
+
+
+def line(notice: Notice, *, colours: bool = False) -> str:
+    """A notice in words, on one line, whatever stands in it."""
+    word, text = _event(notice, notice.said) if isinstance(notice.said, Event) else _other(notice, notice.said)
+    if colours and word in _COLOURS:
+        word = f"\x1b[{_COLOURS[word]}m{word}\x1b[0m"
+    return f"{utc_text(notice.utc_s, 'milliseconds')}  {printable(notice.source)}  {word}  {printable(text)}"
+
+
+def _event(notice: Notice, event: Event) -> tuple[str, str]:
+    word = (notice.priority or "info").upper()
+    score, since = f"{event.score:.2f}", _daytime(notice.utc_s - (event.decided_s - event.start_s))
+    if event.phase != "end":
+        return word, f"{event.label} begins{' again' if event.phase == 'reopen' else ''} ({score}; since {since})"
+    length = f"since {since}" if event.end_s is None else f"for {event.end_s - event.start_s:.1f} s"
+    if event.reason == "quiet":
+        return word, f"{event.label} ends ({score}; {length})"
+    why = _WHY_LOST.get(event.reason, event.reason)
+    return word, f"{event.label} is followed no more and may go on: {why} ({score}; {length})"
+
+
+def _other(notice: Notice, said: Fault | Happening) -> tuple[str, str]:
+    if not isinstance(said, Fault):
+        return "note", f"{said.kind.replace('_', ' ')}: {said.detail}"
+    about = f"{said.kind} of {said.model}" if said.model else said.kind
+    if not said.begins:
+        return "over", f"{about}: {said.detail}"
+    return "FAULT", f"{about}: {said.detail} (since {_daytime(notice.utc_s - (said.at_s - said.since_s))})"
+
+
+def _daytime(utc_s: float) -> str:
+    """`02:14:05.8`."""
+    return utc_text(utc_s, "milliseconds")[11:21]
+
+
+def _descriptor(stream: TextIO) -> int | None:
+    """None for a stream that lives in memory."""
+    try:
+        return stream.fileno()
+    except (io.UnsupportedOperation, ValueError):
+        return None
+
+
+def _write_all(descriptor: int, data: bytes) -> None:
+    rest = memoryview(data)
+    while rest:
+        try:
+            rest = rest[os.write(descriptor, rest) :]
+        except BlockingIOError:  # somebody made it non-blocking, as a shell does with a shared terminal
+            select.select([], [descriptor], [])

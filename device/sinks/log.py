@@ -1,0 +1,204 @@
+"""What was heard and told, one JSON object a line, for programs; bounded, and whole after a power cut.
+
+The keys, in this order, seconds and scores to six decimals; a number that is none is null:
+
+    event      utc kind source event_id seq model label phase start_s end_s decided_s score priority reason windows
+    fault      utc kind source fault begins since_s at_s detail model
+    happening  utc kind source happening detail
+
+`utc` is the time of day with milliseconds (`2026-11-21T02:14:07.350Z`), `kind` the word in the first column,
+`windows` the (start_s, probability) that decided.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import json
+import math
+import os
+import stat
+from collections import deque
+from typing import TYPE_CHECKING, Any
+
+from device.daytime import utc_text
+from device.messages import Event, Fault
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from device.messages import Happening, Notice
+
+_MODE = 0o640
+_FOLDER_MODE = 0o750
+_OWED = 1000  # lines that wait in memory for a disk that takes none
+_DECIMALS = 6
+
+
+class Log:
+    """Appends lines to a file, each on the disk before the next; a file that would grow too large is set aside.
+
+    `heard.jsonl` is the newest; `heard.jsonl.1` the one before, and so on. What cannot be written (a full
+    disk, one that turned read-only) is counted, kept in memory and tried again before the next line. A line
+    that a power cut tore stays as it is; the next one begins on a line of its own.
+
+    Args:
+        path: of the newest file; its folder is made.
+        max_bytes: that a file holds at most, unless a single line is longer.
+        keep: files beside the newest; the oldest goes first.
+    """
+
+    def __init__(self, path: Path, *, max_bytes: int, keep: int) -> None:
+        self._path = path
+        self._max_bytes = max_bytes
+        self._keep = keep
+        self._descriptor: int | None = None
+        self._size = 0
+        self._owed: deque[bytes] = deque(maxlen=_OWED)
+        self._failed = 0
+
+    def __repr__(self) -> str:
+        return f"Log({str(self._path)!r}, {len(self._owed)} lines owed, {self._failed} failed)"
+
+    @property
+    def failed(self) -> int:
+        """Lines that could not be written when they were told."""
+        return self._failed
+
+    def tell(self, notice: Notice) -> None:
+        """Write one line, after those that are owed."""
+        self._owed.append(log_line(notice))
+        if not self._pay():
+            self._failed += 1
+
+    def close(self) -> None:
+        """Write what is owed, if the disk takes it now, and let the file go; idempotent."""
+        self._pay()
+        self._let_go()
+
+    def _pay(self) -> bool:
+        try:
+            while self._owed:
+                self._write(self._owed[0])
+                self._owed.popleft()
+        except OSError:
+            self._let_go()  # opened anew next time: it may be another disk by then
+            return False
+        return True
+
+    def _write(self, line: bytes) -> None:
+        descriptor = self._opened()
+        if self._size and self._size + len(line) > self._max_bytes:
+            self._let_go()
+            self._set_aside()
+            descriptor = self._opened()
+        try:
+            _write_all(descriptor, line)
+            os.fdatasync(descriptor)
+        except OSError:
+            with contextlib.suppress(OSError):  # half a line is none
+                os.ftruncate(descriptor, self._size)
+            raise
+        self._size += len(line)
+
+    def _opened(self) -> int:
+        """The file, which ends with a whole line; a new one where somebody took it away."""
+        if self._descriptor is not None and not _is_at(self._descriptor, self._path):
+            self._let_go()
+        if self._descriptor is None:
+            self._path.parent.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
+            flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK
+            self._descriptor = os.open(self._path, flags, _MODE)
+            self._size = _healed(self._descriptor)
+        return self._descriptor
+
+    def _let_go(self) -> None:
+        if self._descriptor is not None:
+            descriptor, self._descriptor = self._descriptor, None
+            with contextlib.suppress(OSError):
+                os.close(descriptor)
+
+    def _set_aside(self) -> None:
+        """Each file takes the next number, from the oldest on, so that a power cut in between loses none."""
+        for number in range(self._keep, 0, -1):
+            with contextlib.suppress(FileNotFoundError):
+                self._numbered(number - 1).replace(self._numbered(number))
+        for beyond in self._path.parent.glob(f"{self._path.name}.*"):  # `keep` was larger once
+            suffix = beyond.name.removeprefix(f"{self._path.name}.")
+            if suffix.isdecimal() and int(suffix) > self._keep:
+                beyond.unlink(missing_ok=True)
+
+    def _numbered(self, number: int) -> Path:
+        return self._path.with_name(f"{self._path.name}.{number}") if number else self._path
+
+
+def _is_at(descriptor: int, path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(descriptor), path.stat())
+    except FileNotFoundError:
+        return False
+
+
+def _healed(descriptor: int) -> int:
+    """Size of a file after its last line was ended, where a power cut had torn it.
+
+    Raises:
+        OSError: it cannot be read or written, or is none that could be set aside: a pipe, a device.
+    """
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode):
+        raise OSError(errno.EINVAL, "no regular file")
+    if status.st_size and os.pread(descriptor, 1, status.st_size - 1) != b"\n":
+        _write_all(descriptor, b"\n")
+        return status.st_size + 1
+    return status.st_size
+
+
+def _write_all(descriptor: int, data: bytes) -> None:
+    rest = memoryview(data)
+    while rest:
+        rest = rest[os.write(descriptor, rest) :]
+
+
+def log_line(notice: Notice) -> bytes:
+    """A notice as one line of strict JSON; see the top of this module for its keys."""
+    said = notice.said
+    kind, fields = ("event", _event(notice, said)) if isinstance(said, Event) else _other(said)
+    told = {"utc": utc_text(notice.utc_s, "milliseconds"), "kind": kind, "source": notice.source, **fields}
+    text = json.dumps(told, ensure_ascii=False, allow_nan=False)
+    return f"{text}\n".encode("utf-8", "backslashreplace")  # a file name that is no UTF-8: \udcXX, as JSON has it
+
+
+def _event(notice: Notice, event: Event) -> dict[str, Any]:
+    return {
+        "event_id": event.event_id,
+        "seq": event.seq,
+        "model": event.model,
+        "label": event.label,
+        "phase": event.phase,
+        "start_s": _number(event.start_s),
+        "end_s": _number(event.end_s),
+        "decided_s": _number(event.decided_s),
+        "score": _number(event.score),
+        "priority": notice.priority,
+        "reason": event.reason,
+        "windows": [[_number(start_s), _number(probability)] for start_s, probability in event.windows],
+    }
+
+
+def _other(said: Fault | Happening) -> tuple[str, dict[str, Any]]:
+    if not isinstance(said, Fault):
+        return "happening", {"happening": said.kind, "detail": said.detail}
+    return "fault", {
+        "fault": said.kind,
+        "begins": said.begins,
+        "since_s": _number(said.since_s),
+        "at_s": _number(said.at_s),
+        "detail": said.detail,
+        "model": said.model,
+    }
+
+
+def _number(value: float | None) -> float | None:
+    """Six decimals, never a negative zero, and nothing that JSON does not know."""
+    return None if value is None or not math.isfinite(value) else round(float(value), _DECIMALS) + 0.0
