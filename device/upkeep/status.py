@@ -165,10 +165,10 @@ class Age:
     def __init__(self) -> None:
         self._started_s = float("inf")
 
-    def of(self, state: DaemonState, now_s: float) -> float:
-        """Seconds since this state was made; `now_s` is monotonic."""
+    def told(self, state: DaemonState, now_s: float) -> DaemonState:
+        """The state with the seconds since it was made; `now_s` is monotonic."""
         self._started_s = min(self._started_s, now_s - state.uptime_s)
-        return now_s - state.uptime_s - self._started_s
+        return dataclasses.replace(state, age_s=now_s - state.uptime_s - self._started_s)
 
 
 # --- as JSON
@@ -307,7 +307,7 @@ class StatusServer:
 
     def _aged(self) -> DaemonState | None:
         state = self._state()
-        return None if state is None else dataclasses.replace(state, age_s=self._age.of(state, time.monotonic()))
+        return None if state is None else self._age.told(state, time.monotonic())
 
 
 def _lock(path: Path) -> int:
