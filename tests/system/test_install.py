@@ -24,34 +24,44 @@ pytestmark = pytest.mark.system
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 PACKAGES = ("device", "training", "converter", "systemd")
-FILES = ("README.md", "LICENSE", "requirements.txt")
-NEXT = "0.1.999"
+FILES = ("pyproject.toml", "README.md", "LICENSE", "requirements.txt")
+LATER = "0.1.999"
 
 
 @pytest.fixture(scope="module")
-def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A root in which this checkout is installed."""
+def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of this checkout, at which nobody works meanwhile."""
+    return copied(CHECKOUT, tmp_path_factory.mktemp("checkout"))
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory, checkout: Path) -> Path:
+    """A root in which it is installed."""
     folder = tmp_path_factory.mktemp("root")
-    quietly(lambda: install(InstallOrder(origin=CHECKOUT, instance="anna"), root=folder))
+    quietly(lambda: install(InstallOrder(origin=checkout, instance="anna"), root=folder))
     return folder
 
 
 @pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def wheel(tmp_path_factory: pytest.TempPathFactory, checkout: Path) -> Path:
     """A later version, as a wheel."""
-    copy, out = tmp_path_factory.mktemp("next"), tmp_path_factory.mktemp("dist")
-    for name in PACKAGES:
-        shutil.copytree(CHECKOUT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in FILES:
-        shutil.copyfile(CHECKOUT / name, copy / name)
-    project = (CHECKOUT / "pyproject.toml").read_text("utf-8")
-    (copy / "pyproject.toml").write_text(re.sub(r'(?m)^version = ".*"$', f'version = "{NEXT}"', project), "utf-8")
-    with (copy / "systemd" / "auricle@.service").open("a") as unit:
+    later, out = copied(checkout, tmp_path_factory.mktemp("later")), tmp_path_factory.mktemp("dist")
+    project = later / "pyproject.toml"
+    project.write_text(re.sub(r'(?m)^version = ".*"$', f'version = "{LATER}"', project.read_text("utf-8")), "utf-8")
+    with (later / UNIT).open("a") as unit:
         unit.write("# a later version\n")
     subprocess.run(
-        [Path(sys.executable).with_name("uv"), "build", "--quiet", "--wheel", "--out-dir", out, copy], check=True
+        [Path(sys.executable).with_name("uv"), "build", "--quiet", "--wheel", "--out-dir", out, later], check=True
     )
     return next(out.glob("*.whl"))
+
+
+def copied(checkout: Path, folder: Path) -> Path:
+    for name in PACKAGES:
+        shutil.copytree(checkout / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in FILES:
+        shutil.copyfile(checkout / name, folder / name)
+    return folder
 
 
 def quietly(do: Callable[[], int]) -> str:
@@ -94,7 +104,7 @@ def test_every_file_can_be_read_by_the_daemons_user(root: Path) -> None:
             assert path.stat().st_mode & 0o004, path
 
 
-def test_repeated_upgraded_rolled_back_and_taken_away(root: Path, wheel: Path) -> None:
+def test_repeated_upgraded_rolled_back_and_taken_away(root: Path, checkout: Path, wheel: Path) -> None:
     """One story in one test: each stage needs the state that the one before has left."""
     layout = Layout(root)
     config = layout.config("anna")
@@ -103,20 +113,20 @@ def test_repeated_upgraded_rolled_back_and_taken_away(root: Path, wheel: Path) -
     watched = [config, layout.current, *layout.laid().values(), layout.current.resolve() / "bin" / "python"]
     before = [seen(path) for path in watched]
 
-    said = quietly(lambda: install(InstallOrder(origin=CHECKOUT, instance="anna"), root=root))
+    said = quietly(lambda: install(InstallOrder(origin=checkout, instance="anna"), root=root))
     assert [seen(path) for path in watched] == before
     assert f"{first} is built already" in said
 
     quietly(lambda: install(InstallOrder(origin=wheel, instance="anna"), root=root))
-    assert auricle(root, "--version") == f"auricle {NEXT}\n"
+    assert auricle(root, "--version") == f"auricle {LATER}\n"
     assert (layout.previous.resolve().name, seen(config)) == (first, before[0])
     assert layout.laid()[UNIT].read_text().endswith("# a later version\n")
 
     assert f"{first} runs now" in quietly(lambda: rollback(root=root))
-    assert NEXT not in auricle(root, "--version")
-    assert layout.laid()[UNIT].read_bytes() == (CHECKOUT / UNIT).read_bytes()
+    assert LATER not in auricle(root, "--version")
+    assert layout.laid()[UNIT].read_bytes() == (checkout / UNIT).read_bytes()
     quietly(lambda: rollback(root=root))
-    assert auricle(root, "--version") == f"auricle {NEXT}\n"
+    assert auricle(root, "--version") == f"auricle {LATER}\n"
 
     quietly(lambda: uninstall(root=root))
     assert [path for path in root.rglob("*") if not path.is_dir()] == [config]

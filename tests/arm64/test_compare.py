@@ -1,0 +1,66 @@
+"""The judgement on two machines' replays, without an emulator."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib.util
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+
+def _beside(name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+compare: Any = _beside("compare")
+EVENT = ("a.wav", "cry", "cry", "begin", 1.5, None, 4.5, "3 of 4 windows")
+WINDOW = ("a.wav", "cry", "cry", "1.5", "3.5")
+HERE = compare.Answer((EVENT,), {WINDOW: 0.9}, 1.0)
+
+
+def complaints(there: object) -> list[str]:
+    return list(compare.differences(HERE, there))
+
+
+def test_equal_answers_and_close_scores_pass() -> None:
+    assert complaints(dataclasses.replace(HERE, scores={WINDOW: 0.885}, took_s=60.0)) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ({"scores": {WINDOW: 0.87}}, "apart"),
+        ({"scores": {}}, "on one side alone"),
+        ({"events": ()}, "events differ"),
+        ({"events": ((*EVENT[:4], 2.0, *EVENT[5:]),)}, "events differ"),
+    ],
+)
+def test_any_difference_is_named(change: dict[str, Any], named: str) -> None:
+    found = complaints(dataclasses.replace(HERE, **change))
+    assert [named in line for line in found] == [True]
+
+
+def test_two_machines_that_hear_nothing_are_no_proof() -> None:
+    nothing = dataclasses.replace(HERE, events=())
+    assert "nothing was heard" in next(iter(compare.differences(nothing, nothing)))
+
+
+def test_an_answer_is_read_whatever_folder_it_was_heard_in(tmp_path: Path) -> None:
+    event = dict(zip(compare.COMPARED, EVENT[1:], strict=True)) | {"source": "/work/a.wav", "event_id": "x"}
+    (tmp_path / "events.jsonl").write_text(json.dumps(event) + "\n")
+    row = "/work/a.wav,cry,1.5,3.5,cry,0.9"
+    (tmp_path / "scores.csv").write_text(f"source,model,start_s,end_s,label,probability\n{row}\n")
+    assert compare.read_answer(tmp_path, 1.0) == HERE
