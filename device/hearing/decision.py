@@ -7,6 +7,7 @@ that of the windows it is given.
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
@@ -54,7 +55,7 @@ class OperatingPoint:
 
 
 class _Seen(NamedTuple):
-    """One window as the decider remembers it; it stands for the hop at which it was cut."""
+    """One window as the decider remembers it; it stands for the seconds of the hop at which it was cut."""
 
     start_s: float
     end_s: float
@@ -83,7 +84,7 @@ class Decider:
         model: name of the model.
         label: the label.
         point: the operating point.
-        hop_s: from one window to the next.
+        hop_s: from one window to the next, as configured: k, n and the hold are counted in it.
     """
 
     def __init__(self, *, event_prefix: str, model: str, label: str, point: OperatingPoint, hop_s: float) -> None:
@@ -93,9 +94,12 @@ class Decider:
         self._prefix = event_prefix
         self._recent: deque[_Seen] = deque()
         self._windows = 0
-        self._onset_s: float | None = None  # first counted window of an onset that is confirmed but short
+        self._onset: _Seen | None = None  # first counted window of an onset that is confirmed but short
         self._told: _Told | None = None
-        self.rehop(hop_s)
+        self._hop_s = self._configured_hop_s = hop_s
+        self._needed_s = point.needed(hop_s) * hop_s
+        self._considered_s = point.considered(hop_s) * hop_s
+        self._hold_s = _windows(point.hold_s, hop_s) * hop_s
 
     def __repr__(self) -> str:
         return f"Decider({self.model}/{self.label}, {'on' if self.is_on else 'off'}, {self._windows} windows)"
@@ -108,13 +112,10 @@ class Decider:
     def rehop(self, hop_s: float) -> None:
         """From here on, windows come at another hop: k, n and the hold follow, so that their seconds stay.
 
-        A window counts for the hop at which it was cut, whatever the hop is by now.
+        A window stands for the seconds since the one before it, and seconds are what is compared. So a sound
+        is confirmed, and its end, less than the widest of these hops from where it would have been without.
         """
         self._hop_s = hop_s
-        self._needed = self.point.needed(hop_s)
-        self._considered = self.point.considered(hop_s)
-        self._hold = _windows(self.point.hold_s, hop_s)
-        self._forget()
 
     def push(self, scores: Scores, *, trusted: bool = True) -> tuple[Decision, Event | None]:
         """Decide about one window.
@@ -133,7 +134,7 @@ class Decider:
     def restart(self) -> None:
         """Samples are missing: confirmation and hold start afresh, what is open stays open."""
         self._recent.clear()
-        self._onset_s = None
+        self._onset = None
         if self._told is not None:
             self._told.quiet.clear()
 
@@ -152,10 +153,10 @@ class Decider:
     def finish(self, at_s: float) -> list[Event]:
         """The file ends at `at_s`; one with fewer windows than confirmation wants is judged by all it has."""
         events = []
-        if not self.is_on and 0 < self._windows < self._needed:
+        if not self.is_on and 0 < self._windows < self._at_this_hop(self._needed_s):
             counted = [seen for seen in self._recent if seen.score >= self.point.on]
             if len(counted) == self._windows:
-                had = f"the file has only {self._windows} of {self._considered} windows"
+                had = f"the file has only {self._windows} of {self._at_this_hop(self._considered_s)} windows"
                 events.append(self._begin(counted, at_s, f"{self._count(len(counted))}; {had}"))
         ended = self.close("end_of_file", at_s)
         return [*events, ended] if ended else events
@@ -172,8 +173,8 @@ class Decider:
             rule = f"held: {window.score:.2f} is below off, but this microphone may be deaf"
             return self._decision(window, "holding", rule), None
         told.quiet.append(window)
-        held = f"below off {self.point.off:.2f} for {len(told.quiet)} of {self._hold} windows"
-        if self._hops(told.quiet) < self._hold:
+        held = f"below off {self.point.off:.2f} for {len(told.quiet)} of {self._at_this_hop(self._hold_s)} windows"
+        if _seconds(told.quiet) < self._hold_s - _TOLERANCE_S:
             return self._decision(window, "holding", f"held: {held}"), None
         event = self._end(told, "quiet", window.end_s, tuple((seen.start_s, seen.score) for seen in told.quiet))
         return self._decision(window, "off", f"ended: {held}"), event
@@ -190,12 +191,12 @@ class Decider:
         self._recent.append(window)
         self._forget()
         counted = [seen for seen in self._recent if seen.score >= self.point.on]
-        if self._hops(counted) < self._needed:
-            self._onset_s = None
+        if _seconds(counted) < self._needed_s - _TOLERANCE_S:
+            self._onset = None
             return self._unconfirmed(window, len(counted)), None
-        if self._onset_s is None:
-            self._onset_s = counted[0].start_s
-        length_s = counted[-1].end_s - self._onset_s
+        if self._onset is None:
+            self._onset = counted[0]
+        length_s = counted[-1].end_s - self._onset.start_s + self._unseen_s(self._onset)
         if length_s < self.point.min_length_s - _TOLERANCE_S:
             rule = f"confirming: {length_s:.2f} s long, told from {self.point.min_length_s:.2f} s on"
             return self._decision(window, "pending", rule), None
@@ -203,24 +204,29 @@ class Decider:
         return self._decision(window, "on", f"{event.phase}: {event.reason}"), event
 
     def _forget(self) -> None:
-        """Windows that are older than the newest n hops."""
-        while len(self._recent) > 1 and self._hops(self._recent) > self._considered:
+        """Windows that the newer ones, n hops of them, no longer need."""
+        while _seconds(self._recent) - self._recent[0].hop_s > self._considered_s - _TOLERANCE_S:
             self._recent.popleft()
 
-    def _hops(self, windows: Iterable[_Seen]) -> int:
-        """How many windows at the present hop they stand for; exactly their number while the hop stays."""
-        return int(sum(seen.hop_s for seen in windows) / self._hop_s + _TOLERANCE_S)
+    def _at_this_hop(self, seconds: float) -> int:
+        """How many windows stand for so many seconds."""
+        return math.ceil(seconds / self._hop_s - _TOLERANCE_S)
+
+    def _unseen_s(self, first: _Seen) -> float:
+        """How much earlier than this window a sound may have begun unseen, because the hop was widened."""
+        return first.hop_s - self._configured_hop_s
 
     def _unconfirmed(self, window: _Seen, counted: int) -> Decision:
         score = f"{window.score:.2f} is {'at or above' if window.score >= self.point.on else 'below'} on"
         score = f"{score} {self.point.on:.2f}"
         if not counted:
             return self._decision(window, "off", f"off: {score}")
-        rule = f"confirming: {score}; {counted} of the last {len(self._recent)} windows count, {self._needed} must"
+        must = self._at_this_hop(self._needed_s)
+        rule = f"confirming: {score}; {counted} of the last {len(self._recent)} windows count, {must} must"
         return self._decision(window, "pending", rule)
 
     def _begin(self, counted: list[_Seen], at_s: float, reason: str) -> Event:
-        start_s = counted[0].start_s if self._onset_s is None else self._onset_s
+        start_s = (self._onset or counted[0]).start_s
         peak, end_s = max(seen.score for seen in counted), counted[-1].end_s
         phase: Phase = "begin"
         if self._told is not None and self._reopens(self._told, start_s):
@@ -229,7 +235,7 @@ class Decider:
             phase = "reopen"
         else:
             self._told = _Told(0 if self._told is None else self._told.number + 1, start_s, end_s, peak)
-        self._onset_s = None
+        self._onset = None
         windows = tuple((seen.start_s, seen.score) for seen in counted)
         return self._event(self._told, phase, at_s, reason, windows, onset_s=start_s)
 
@@ -270,6 +276,11 @@ class Decider:
         return Decision(self.model, self.label, state, rule, window.score, window.start_s, window.end_s)
 
 
+def _seconds(windows: Iterable[_Seen]) -> float:
+    """What they stand for together."""
+    return sum(seen.hop_s for seen in windows)
+
+
 def _windows(seconds: float, hop_s: float) -> int:
-    """Seconds as a number of windows, at least one; halves round up, so that a hop change never flips."""
+    """Seconds as a number of windows, at least one; halves round up."""
     return max(1, int(seconds / hop_s + 0.5 + _TOLERANCE_S))

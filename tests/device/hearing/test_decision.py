@@ -28,6 +28,15 @@ def _run(
     return [decision for decision, _ in told], [event for _, event in told if event is not None]
 
 
+def _run_at(
+    decider: Decider, probabilities: list[float], hop_s: float, first_s: float = 0.0
+) -> tuple[list[Decision], list[Event]]:
+    starts_s = [first_s + index * hop_s for index in range(len(probabilities))]
+    pairs = zip(starts_s, probabilities, strict=True)
+    told = [decider.push(Scores("cry", {"cry": p}, start_s, start_s + 2.0)) for start_s, p in pairs]
+    return [decision for decision, _ in told], [event for _, event in told if event is not None]
+
+
 def test_one_loud_window_is_not_believed() -> None:
     decisions, events = _run(_decider(), [0.1, 0.99, 0.1, 0.1, 0.1])
     assert events == []
@@ -222,3 +231,90 @@ def test_every_window_has_a_decision_with_a_rule(point: OperatingPoint, values: 
     decisions, _ = _run(_decider(point), values)
     assert [decision.score for decision in decisions] == values
     assert all(decision.rule for decision in decisions)
+
+
+# --- a hop that changes
+
+HOP_S = 0.5
+rehops = st.lists(st.tuples(st.floats(0, 40), st.integers(1, 4)), max_size=8)
+patient_points = st.builds(
+    lambda k, n, length, hold: OperatingPoint(0.5, 0.5, k, k + n, length, hold, 0.0),
+    st.floats(0, 4), st.floats(0, 4), st.floats(0, 8), st.floats(0, 6),
+)  # fmt: skip
+
+
+def _told(point: OperatingPoint, changes: list[tuple[float, int]], *, sound: tuple[float, float]) -> list[Event]:
+    """What is told in a minute that holds one sound; the hop is so many times 0.5 s from each of the moments on."""
+    decider, due, factor, at_s, told = _decider(point), sorted(changes), 1, 0.0, []
+    while at_s < 60:
+        heard = 0.9 if sound[0] <= at_s < sound[1] else 0.1
+        _, event = decider.push(Scores("cry", {"cry": heard}, at_s, at_s + 2.0))
+        told += [event] if event else []
+        while due and due[0][0] <= at_s:
+            factor = due.pop(0)[1]
+            decider.rehop(factor * HOP_S)
+        at_s += factor * HOP_S
+    return told
+
+
+@settings(deadline=None)
+@given(point=patient_points, changes=rehops, onset_s=st.floats(4, 12))
+def test_a_hop_that_changes_moves_no_confirmation_and_no_end_by_a_widened_hop(
+    point: OperatingPoint, changes: list[tuple[float, int]], onset_s: float
+) -> None:
+    """Counted in whole windows of a hop of 2 s, one window confirmed what wants 2.75 s: 2.5 s too early."""
+    constant, changed = (_told(point, each, sound=(onset_s, 32.0)) for each in ([], changes))
+    assert [event.phase for event in constant] == [event.phase for event in changed] == ["begin", "end"]
+    widest_s = HOP_S * max((factor for _, factor in changes), default=1)
+    for event, other in zip(constant, changed, strict=True):
+        assert abs(event.decided_s - other.decided_s) <= widest_s - HOP_S + 1e-6
+
+
+@settings(deadline=None)
+@given(point=points, values=probabilities, said=st.sets(st.integers(0, 80)), hop_s=st.sampled_from([0.1, 0.25, 0.5]))
+def test_a_hop_that_is_said_again_changes_nothing(
+    point: OperatingPoint, values: list[float], said: set[int], hop_s: float
+) -> None:
+    plain, reminded = _decider(point, hop_s), _decider(point, hop_s)
+    for index, value in enumerate(values):
+        if index in said:
+            reminded.rehop(hop_s)
+        scores = _scores(index, value, hop_s)
+        assert plain.push(scores) == reminded.push(scores)
+
+
+@settings(deadline=None)
+@given(point=patient_points, changes=st.lists(st.integers(1, 4), max_size=60))
+def test_no_change_of_hop_keeps_a_lasting_sound_from_being_confirmed(point: OperatingPoint, changes: list[int]) -> None:
+    decider, at_s = _decider(replace(point, min_length_s=0.0)), 0.0
+    for factor in [*changes, *[1] * 20]:
+        decider.push(Scores("cry", {"cry": 0.9}, at_s, at_s + 2.0))
+        if at_s >= point.confirm_s + 4 * HOP_S:
+            assert decider.is_on
+        decider.rehop(factor * HOP_S)
+        at_s += factor * HOP_S
+
+
+def test_one_window_at_a_widened_hop_confirms_nothing_that_wants_longer() -> None:
+    decider = _decider(replace(POINT, confirm_s=2.75, confirm_of_s=4.0))
+    decider.rehop(2.0)
+    decisions, events = _run_at(decider, [0.9, 0.9], 2.0)
+    assert decisions[0].rule.endswith("1 of the last 1 windows count, 2 must")
+    assert [event.decided_s for event in events] == [4.0]
+
+
+def test_a_widened_hop_counts_what_was_heard_before_it_by_its_seconds() -> None:
+    decider = _decider(replace(POINT, confirm_s=3.0, confirm_of_s=3.0))
+    _run(decider, [0.9] * 3)
+    decider.rehop(1.5)
+    (begin,) = _run_at(decider, [0.9], 1.5, first_s=2.5)[1]
+    assert (begin.start_s, begin.decided_s, begin.reason) == (0.0, 4.5, "4 of 4 windows at or above 0.70")
+
+
+def test_a_hold_is_as_long_at_a_widened_hop() -> None:
+    decider = _decider(replace(POINT, hold_s=3.0))
+    _run(decider, [0.9, 0.9, 0.1])
+    decider.rehop(1.5)
+    decisions, (end,) = _run_at(decider, [0.1, 0.1], 1.5, first_s=2.5)
+    assert [decision.state for decision in decisions] == ["holding", "off"]
+    assert (end.end_s, end.decided_s) == (2.5, 6.0)
