@@ -25,6 +25,7 @@ tr -d - </proc/sys/kernel/random/uuid >"$tree/etc/machine-id"
 cp /usr/lib/os-release "$tree/etc/os-release" # no link into /usr, which is not there yet
 echo "passwd: files systemd
 group: files systemd" >"$tree/etc/nsswitch.conf"
+cp /etc/ld.so.cache "$tree/etc/" # where libraries are found, PortAudio among them
 mkdir -p "$tree/etc/systemd/system.conf.d"
 echo "[Manager]
 DefaultEnvironment=LD_LIBRARY_PATH=/opt/python/lib" >"$tree/etc/systemd/system.conf.d/python.conf"

@@ -73,6 +73,7 @@ def test_systemd_has_nothing_to_say_of_the_unit(machine: Path) -> None:
         ("KillMode=mixed", "KillMode=gentle"),
         ("SystemCallFilter=@system-service", "SystemCallFilter=@system-servant"),
         ("After=sound.target", "After=sound target"),
+        ("Wants=modprobe@snd.service", "Want=modprobe@snd.service"),
         ("/opt/auricle/current/bin/auricle", "/opt/auricle/bin/auricle"),
     ],
 )
@@ -132,7 +133,7 @@ def test_a_missing_group_cannot_keep_the_unit_from_starting() -> None:
 def test_listening_never_waits_for_a_network_or_for_the_right_time() -> None:
     directives = _directives(UNIT.read_text())
     waits = [value for name in ("After", "Wants", "Requires", "BindsTo") for value in directives.get(name, [])]
-    assert waits == ["sound.target"]
+    assert waits == ["sound.target", "modprobe@snd.service", "modprobe@snd.service"]
 
 
 def _sysusers(root: Path) -> None:
