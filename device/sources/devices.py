@@ -159,7 +159,7 @@ def choose(devices: Iterable[ListedDevice], wanted: Wanted) -> ListedDevice:
         MicrophoneError: none is, or several are; the sentence lists those that there are.
     """
     there = [device for device in devices if device.channels > 0]
-    found = _distinct(_matching(there, wanted))
+    found = _found(there, wanted)
     if len(found) == 1:
         return found[0]
     if not there:
@@ -171,13 +171,8 @@ def identity(device: ListedDevice, among: Sequence[ListedDevice]) -> str | None:
     """What to write as `device = "..."` so that this one is meant, whatever its number; None if nothing can."""
     usb = [str(device.usb)] if device.usb else []
     port = [f"port:{device.port}"] if device.port else []
-    for text in (*usb, *port, device.stable_name):
-        try:
-            if choose(among, parse_device(text)) == device:
-                return text
-        except MicrophoneError:
-            continue
-    return None
+    ways = (*usb, *port, device.stable_name)
+    return next((text for text in ways if _means(text, device, among)), None)
 
 
 def _parsed_usb(text: str) -> UsbIdentity:
@@ -203,6 +198,18 @@ def _attribute(folder: Path, name: str) -> str | None:
         return (folder / name).read_text(encoding="utf-8", errors="replace").strip() or None
     except OSError:
         return None
+
+
+def _means(text: str, device: ListedDevice, among: Sequence[ListedDevice]) -> bool:
+    try:
+        return _found(among, parse_device(text)) == [device]
+    except MicrophoneError:  # its name only looks like an identity
+        return False
+
+
+def _found(devices: Iterable[ListedDevice], wanted: Wanted) -> list[ListedDevice]:
+    """All that answer to what is wanted, each once."""
+    return _distinct(_matching([device for device in devices if device.channels > 0], wanted))
 
 
 def _matching(devices: list[ListedDevice], wanted: Wanted) -> list[ListedDevice]:
