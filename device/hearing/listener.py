@@ -84,7 +84,7 @@ class Listener:
         self._segments = 0
         self._absence = _Absence()
         self._deaf: set[FaultKind] = set()
-        self.coverage = Coverage(hop_s)
+        self.coverage = Coverage(hop_s, self._models[0].window_samples / self._models[0].rate_hz)
 
     def __repr__(self) -> str:
         return f"Listener({', '.join(state.model.name for state in self._models)}; {self.gaps} gaps)"
