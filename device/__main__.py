@@ -61,6 +61,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--debug", action="store_true", help="print the traceback of an error")
     verbs = parser.add_subparsers(title="verbs", required=True, metavar="VERB", parser_class=_Parser)
     _add_listen(verbs.add_parser("listen", help="hear a microphone, day and night"))
+    _add_status(verbs.add_parser("status", help="what the daemons that run here hear"))
+    _add_devices(verbs.add_parser("devices", help="list the microphones, or meter one"))
     _add_replay(verbs.add_parser("replay", help="hear recordings, faster than real time"))
     _add_models(verbs.add_parser("models", help="list the models at hand, or verify one"))
     _add_config(verbs.add_parser("config", help="print an example configuration, or check one"))
@@ -115,6 +117,56 @@ def _speed(text: str) -> float:
     if 0.01 <= speed <= 1e6:
         return speed
     raise argparse.ArgumentTypeError(f"{text!r} is not a speed, 0.01 to 1000000 times the recordings'")
+
+
+# --- status
+
+
+def _add_status(parser: argparse.ArgumentParser) -> None:
+    parser.set_defaults(run=_status)
+    parser.add_argument("--instance", metavar="NAME", help="one daemon (default: all that run here)")
+    parser.add_argument("--json", action="store_true", help="as JSON, one object a line")
+
+
+def _status(given: argparse.Namespace) -> int:
+    from device.upkeep.status_text import show_status
+
+    return show_status(given.instance, as_json=given.json, out=sys.stdout)
+
+
+# --- devices
+
+
+def _add_devices(parser: argparse.ArgumentParser) -> None:
+    parser.set_defaults(run=_devices)
+    parser.add_argument(
+        "--meter", metavar="DEVICE", nargs="?", const="default", help="show the level of one (default: the default one)"
+    )
+    parser.add_argument("--seconds", metavar="N", type=_seconds, help="end the meter by itself (default: Ctrl-C)")
+
+
+def _devices(given: argparse.Namespace) -> int:
+    from device.config.settings import MicrophoneSettings
+    from device.upkeep.devices import list_devices, meter
+
+    if given.meter is not None:
+        meter(MicrophoneSettings(device=given.meter), sys.stdout, seconds=given.seconds)
+        return 0
+    if given.seconds is not None:
+        raise ConfigError("--seconds ends the level meter; give it with --meter")
+    for line in list_devices():
+        print(line)
+    return 0
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if 0.1 <= seconds <= 1e6:
+        return seconds
+    raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds, 0.1 to 1000000")
 
 
 # --- replay

@@ -84,10 +84,10 @@ def fold(events: Iterable[Event], duration_s: float) -> list[Span]:
 def fold_faults(faults: Iterable[Fault], duration_s: float) -> list[FaultSpan]:
     """Stretches of `faults`, by start; what is not over ends at `duration_s`.
 
-    A gap is over where it is noticed, by its nature; of any other kind at most one goes on at a time.
+    A gap is over where it is noticed, by its nature; of any other kind, and model, at most one goes on at a time.
     """
     done: list[FaultSpan] = []
-    going_on: dict[FaultKind, Fault] = {}
+    going_on: dict[tuple[FaultKind, str], Fault] = {}
     for fault in faults:
         if fault.kind == "gap":
             if fault.begins:

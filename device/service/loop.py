@@ -51,6 +51,9 @@ class Outlet(Protocol):
     def stuck_for_s(self, now_s: float) -> float:
         """How long it has been busy with one notice."""
 
+    def close(self, deadline_s: float) -> bool:
+        """Tell what it holds within the time, and end; whether all was told."""
+
 
 @dataclass(frozen=True, slots=True)
 class Clocks:

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 
     from device.config.settings import Settings, StatusSettings
     from device.service.feed import Source
+    from device.service.loop import Outlet
     from device.service.order import ListenOrder
     from device.upkeep.metrics import MetricsServer
     from device.upkeep.status import DaemonState
@@ -259,6 +260,6 @@ class Daemon:
         return _BAD_INPUT if self._simulation is not None and self._simulation.failures else 0
 
 
-def _close_all(outlets: Sequence[Delivery]) -> None:
+def _close_all(outlets: Sequence[Outlet]) -> None:
     for outlet in outlets:
         outlet.close(FLUSH_S)
