@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from device.errors import ServiceError
 from device.upkeep.status import read_status
 
 if TYPE_CHECKING:
@@ -99,8 +100,17 @@ class Machine:
         return int(self.show(instance, "MainPID"))
 
     def state(self, instance: str) -> DaemonState:
-        """What an instance's daemon answers to `auricle status`."""
-        return read_status(Path(f"/proc/{self._init}/root/run/auricle/{instance}/status.sock"))
+        """What an instance's daemon answers to `auricle status`; in its first moments it asks for patience."""
+        socket = Path(f"/proc/{self._init}/root/run/auricle/{instance}/status.sock")
+        answers: list[DaemonState] = []
+
+        def answers_now() -> bool:
+            with contextlib.suppress(ServiceError):
+                answers.append(read_status(socket))
+            return bool(answers)
+
+        _wait_until(answers_now, f"auricle@{instance} tells its state")
+        return answers[0]
 
     def said(self, instance: str) -> str:
         """The journal of an instance, what systemd says of it included."""
@@ -340,11 +350,12 @@ def test_a_monitor_without_a_microphone_is_alive_and_hears_again_when_it_is_back
 
 def test_who_is_in_the_group_may_ask_a_monitor_and_nobody_else(machine: Machine) -> None:
     machine.start("asked")
+    assert machine.state("asked").instance == "asked"
     asks = "from device.upkeep.status import read_status; read_status(Path('/run/auricle/asked/status.sock'))"
     asking = ("/opt/auricle/current/bin/python", "-W", "ignore", "-c", f"{_PROBE_IMPORTS}\n{asks}")
     as_nobody = ("env", "LD_LIBRARY_PATH=/opt/python/lib", "setpriv", "--reuid=nobody", "--clear-groups")
     machine.run(*as_nobody, "--regid=auricle", *asking)
-    with pytest.raises(AssertionError, match="ServiceError"):
+    with pytest.raises(AssertionError, match="closed to this user"):
         machine.run(*as_nobody, "--regid=nogroup", *asking)
 
 
