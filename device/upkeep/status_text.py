@@ -138,10 +138,10 @@ def _counted(state: DaemonState) -> str:
         "faults": state.faults_told,
         "gaps": state.gaps,
         "overruns": state.overruns,
-        "times reopened": state.reopened,
+        "reopened": state.reopened,
         "lines dropped": state.dropped_notices,
     }
-    return ", ".join(f"{count} {name}" for name, count in counts.items())
+    return ", ".join(f"{name} {count}" for name, count in counts.items())
 
 
 def _percent(share: float | None) -> str:
