@@ -116,3 +116,72 @@ def test_slices_keep_every_sample_in_order_whatever_the_blocks(size: int, blocks
     assert len(rest) < size
     assert np.array_equal(np.concatenate([*found, rest]), signal)
     assert len(slices.finish()) == 0
+
+
+# --- a hop that changes
+
+steps = st.lists(
+    st.one_of(st.integers(0, 700), st.sampled_from([5, 25, 50, 75, 100, 150, 200]).map(lambda hop: -hop)), max_size=40
+)  # samples that are pushed, or, negative, a hop
+
+
+@settings(deadline=None)
+@given(steps=steps)
+def test_whatever_the_hops_every_window_is_true_whole_on_the_grid_and_later_than_the_one_before(
+    steps: list[int],
+) -> None:
+    cursor, at, hop, changed_at, started = _cursor(), 0, HOP, 0, -1
+    for step in [*steps, 0]:
+        if step < 0:
+            hop, changed_at = -step, at
+            cursor.rehop(hop)
+            continue
+        for window in cursor.push(_ramp(at + step)[at:]):
+            assert np.array_equal(window.samples, np.arange(window.start_sample, window.start_sample + WINDOW))
+            assert window.start_sample % GRID == 0
+            assert window.start_sample > started
+            assert window.start_sample + WINDOW <= at + step
+            started = window.start_sample
+        at += step
+        assert at < (max(started + WINDOW, changed_at) + hop if started >= 0 else WINDOW)  # none is held back
+    for window in cursor.finish(short_file=False):
+        assert np.array_equal(window.samples, np.arange(window.start_sample, window.start_sample + WINDOW))
+        assert window.start_sample % GRID == 0
+        assert window.start_sample > started
+        assert at - window.start_sample - WINDOW < GRID
+        started = window.start_sample
+    assert at < WINDOW or at - started - WINDOW < GRID
+
+
+def test_a_wider_hop_counts_from_the_last_window() -> None:
+    cursor = _cursor()
+    starts = [window.start_sample for window in cursor.push(_ramp(310))]
+    cursor.rehop(150)
+    starts += [window.start_sample for window in cursor.push(_ramp(810)[310:])]
+    assert starts == [0, 50, 100, 250, 400, 550]
+
+
+def test_a_narrower_hop_cuts_nothing_belatedly_and_stays_in_step() -> None:
+    cursor = _cursor()
+    cursor.rehop(200)
+    starts = [window.start_sample for window in cursor.push(_ramp(330))]  # the next one would begin at 200
+    cursor.rehop(50)
+    starts += [window.start_sample for window in cursor.push(_ramp(450)[330:])]
+    assert starts == [0, 150, 200, 250]  # 50 and 100 were whole already
+
+
+def test_a_hop_that_is_said_again_changes_no_window() -> None:
+    cursor, signal = _cursor(), _ramp(1000)
+    found = []
+    for first in range(0, 1000, 7):
+        cursor.rehop(HOP)
+        found += [window.start_sample for window in cursor.push(signal[first : first + 7])]
+    assert found == list(range(0, 801, 50))
+
+
+def test_the_tail_right_after_a_change_of_hop_is_covered() -> None:
+    for hop in (5, 50, 200):
+        cursor = _cursor()
+        list(cursor.push(_ramp(238)))
+        cursor.rehop(hop)
+        assert [window.start_sample for window in cursor.finish(short_file=True)] == [35]
