@@ -105,7 +105,6 @@ class Loop:
 
     def run(self, reload: Callable[[], None]) -> None:
         """Turn until told otherwise; `reload` is called where that was wanted."""
-        self.look_around()
         while not self.stopping and self.ended is None:
             self.turn()
             if self.reload_wanted:

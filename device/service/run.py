@@ -25,12 +25,11 @@ from device.service.feed import Feed, SourceNow
 from device.service.health import Health
 from device.service.hearing import Hearing
 from device.service.loop import Clocks, Loop, Parts
-from device.service.simulation import Simulation
 from device.service.telling import Teller
 from device.sinks.console import Console
 from device.sinks.log import Log
 from device.sources.microphone import Microphone
-from device.upkeep.notify import Notifier
+from device.upkeep.notify import Notifier, without_notify
 from device.upkeep.places import log_file, status_socket
 from device.upkeep.status import StatusServer
 
@@ -41,6 +40,7 @@ if TYPE_CHECKING:
     from device.service.feed import Source
     from device.service.loop import Outlet
     from device.service.order import ListenOrder
+    from device.service.simulation import Simulation
     from device.upkeep.metrics import MetricsServer
     from device.upkeep.status import DaemonState
 
@@ -60,7 +60,10 @@ def listen(order: ListenOrder) -> int:
     Raises:
         AuricleError: it cannot begin.
     """
-    with Daemon(order) as daemon:
+    notifier = Notifier.from_environment(os.environ)
+    for name in set(os.environ) - set(without_notify(os.environ)):
+        del os.environ[name]  # the capture child must not speak in our name
+    with Daemon(order, notifier=notifier) as daemon:
         return daemon.run()
 
 
@@ -70,22 +73,29 @@ class Daemon:
     Args:
         order: what it is to do.
         wrap: is given the source and returns what is heard in its place: how a source is tapped, or starved.
+        notifier: the service manager; None for the one that the environment names.
 
     Raises:
         AuricleError: it cannot begin.
     """
 
-    def __init__(self, order: ListenOrder, *, wrap: Callable[[Source], Source] = lambda source: source) -> None:
+    def __init__(
+        self,
+        order: ListenOrder,
+        *,
+        wrap: Callable[[Source], Source] = lambda source: source,
+        notifier: Notifier | None = None,
+    ) -> None:
         self._order = order
         self._wrap = wrap
         self._clocks = Clocks(time.monotonic, time.time)
         self._identity = Identity(order.instance_name(), self._clocks.utc(), self._clocks.monotonic())
         self._recordings = order.recording_paths()
         self._settings = order.settings()
+        self._notifier = notifier or Notifier.from_environment(os.environ)
         self._simulation: Simulation | None = None
         self._metrics: MetricsServer | None = None
         with ExitStack() as closing:
-            self._notifier = Notifier.from_environment(os.environ)
             self._loop = self._assemble()
             closing.callback(self._take_apart)
             closing.enter_context(StatusServer(status_socket(self._identity.instance), self._snapshot))
@@ -111,6 +121,7 @@ class Daemon:
         self._handle_signals()
         loop = self._loop
         loop.say(Happening("started", self._greeting()))
+        loop.look_around()  # so that whoever asks from now on is answered
         self._notifier.ready(self._greeting())
         loop.run(self._read_again)
         self._notifier.stopping()
@@ -154,6 +165,8 @@ class Daemon:
         return Feed(self._wrap(microphone), waits=False, name_at=lambda _second: name, now=now)
 
     def _recordings_feed(self, settings: Settings) -> Feed:
+        from device.service.simulation import Simulation  # 2 MB that no microphone needs
+
         order, channel = self._order, settings.recording.channel
         self._simulation = Simulation(self._recordings, channel=channel, speed=order.speed, loops=order.loops)
         waits, name_at = not order.sheds, self._simulation.name_at
