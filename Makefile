@@ -4,6 +4,7 @@
 #   make check   lint, types, import contracts
 #   make bench   what replay and the daemon cost, as ratios within one run
 #   make soak    a night of sound through the daemon: memory, threads, processes and files stay flat
+#   make test-arm64    replays a recording in emulated aarch64 trees of both supported releases; needs root
 #   make lock    refresh requirements*.txt from pyproject.toml
 
 PYTHON ?= python3
@@ -12,7 +13,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check
 OUT ?= build
 
-.PHONY: demo test check bench lock clean system-packages
+.PHONY: demo test check bench soak test-arm64 lock clean system-packages
 
 demo: $(VENV)/.device
 	$(BIN)/auricle demo --out $(OUT)/demo
@@ -29,6 +30,12 @@ check: $(VENV)/.dev
 bench: $(VENV)/.dev system-packages
 	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 NUMBA_NUM_THREADS=1 $(BIN)/python benchmarks/replay.py
 	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python benchmarks/daemon.py
+
+soak: $(VENV)/.dev
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/soak.py
+
+test-arm64: $(VENV)/.dev
+	$(BIN)/python tests/arm64/compare.py
 
 # The list of a lock names no registry, so it holds wherever the packages come from.
 lock: $(VENV)/.dev

@@ -66,6 +66,8 @@ def _parser() -> argparse.ArgumentParser:
     _add_replay(verbs.add_parser("replay", help="hear recordings, faster than real time"))
     _add_models(verbs.add_parser("models", help="list the models at hand, or verify one"))
     _add_config(verbs.add_parser("config", help="print an example configuration, or check one"))
+    _add_install(verbs.add_parser("install", help="lay the daemon down on this machine, or go back a version"))
+    _add_uninstall(verbs.add_parser("uninstall", help="take the daemon away from this machine"))
     _add_demo(verbs.add_parser("demo", help="hear a synthesized bedside minute"))
     return parser
 
@@ -273,6 +275,62 @@ def _config(given: argparse.Namespace) -> int:
     load_config(given.check)
     print(f"{given.check} holds")
     return 0
+
+
+# --- install, uninstall
+
+
+def _add_install(parser: argparse.ArgumentParser) -> None:
+    parser.set_defaults(run=_install)
+    parser.add_argument("--profile", metavar="NAME", help="of a first configuration (default: nursery)")
+    parser.add_argument("--instance", metavar="NAME", help="name of the daemon (default: that of the profile)")
+    parser.add_argument(
+        "--from", metavar="PATH", dest="origin", help="wheel or checkout (default: where this one is from)"
+    )
+    parser.add_argument("--no-start", action="store_true", help="lay it down, but do not start it")
+    parser.add_argument("--rollback", action="store_true", help="go back to the version before; again, and forward")
+    _add_staging(parser)
+
+
+def _add_uninstall(parser: argparse.ArgumentParser) -> None:
+    parser.set_defaults(run=_uninstall)
+    parser.add_argument("--purge", action="store_true", help="configurations and logs too")
+    _add_staging(parser)
+
+
+def _add_staging(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--root", metavar="DIR", default="/", help="the file system to change (default: this machine's)"
+    )
+    parser.add_argument("--dry-run", action="store_true", help="say what would be done")
+
+
+def _install(given: argparse.Namespace) -> int:
+    from pathlib import Path
+
+    from device.config.settings import DEFAULT_PROFILE
+    from device.upkeep.install.run import InstallOrder, install, rollback
+
+    root = Path(given.root)
+    if given.rollback:
+        if given.profile or given.instance or given.origin or given.no_start:
+            raise ConfigError("--rollback goes back to what was there; it takes only --root and --dry-run")
+        return rollback(root=root, dry_run=given.dry_run)
+    order = InstallOrder(
+        profile=given.profile or DEFAULT_PROFILE,
+        instance=given.instance,
+        origin=Path(given.origin) if given.origin else None,
+        start=not given.no_start,
+    )
+    return install(order, root=root, dry_run=given.dry_run)
+
+
+def _uninstall(given: argparse.Namespace) -> int:
+    from pathlib import Path
+
+    from device.upkeep.install.run import uninstall
+
+    return uninstall(root=Path(given.root), purge=given.purge, dry_run=given.dry_run)
 
 
 # --- demo
