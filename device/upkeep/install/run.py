@@ -68,7 +68,7 @@ def install(order: InstallOrder, *, root: Path = _ROOT, dry_run: bool = False, r
         ServiceError: it cannot be done here, or a step failed; what ran before runs on.
         OSError: a file cannot be written.
     """
-    layout = Layout(root.absolute())
+    layout = _layout(root)
     with _alone(layout, dry_run=dry_run):
         machine, installed = this_machine(layout), look(layout)
         origin = read_origin(order.origin or default_origin())
@@ -89,7 +89,7 @@ def rollback(*, root: Path = _ROOT, dry_run: bool = False, run: Runner = run_com
         ServiceError: there is no previous version, or it does not hold here.
         OSError: a file cannot be written.
     """
-    layout = Layout(root.absolute())
+    layout = _layout(root)
     with _alone(layout, dry_run=dry_run):
         machine, installed = this_machine(layout), look(layout)
         _refuse(None if dry_run else why_not_root(machine, "install --rollback"))
@@ -105,13 +105,19 @@ def uninstall(*, root: Path = _ROOT, purge: bool = False, dry_run: bool = False,
         ServiceError: an instance does not stop.
         OSError: a file cannot be removed.
     """
-    layout = Layout(root.absolute())
+    layout = _layout(root)
     with _alone(layout, dry_run=dry_run):
         machine = this_machine(layout)
         _refuse(None if dry_run else why_not_root(machine, "uninstall"))
         steps = plan_uninstall(layout, look(layout), purge=purge, systemd=machine.systemd)
         _carry_out(steps, run, dry_run=dry_run)
     return 0
+
+
+def _layout(root: Path) -> Layout:
+    if not root.is_dir():
+        raise ServiceError(f"{root} is no folder; --root names the file system of a machine, or one prepared for it")
+    return Layout(root.absolute())
 
 
 def _carry_out(steps: Sequence[Step], run: Runner, *, dry_run: bool) -> None:

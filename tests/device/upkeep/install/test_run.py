@@ -184,3 +184,9 @@ def test_a_crash_at_any_change_of_the_disk_leaves_a_version_that_works(tmp_path:
     )
     assert done.stdout == "SURVIVED\n", done.stdout + done.stderr
     assert sum(int(line.split()[1]) for line in done.stderr.splitlines()) > 50
+
+
+@pytest.mark.parametrize("verb", [lambda root: install(InstallOrder(), root=root), lambda root: uninstall(root=root)])
+def test_a_root_that_is_not_there_is_said_in_one_sentence(tmp_path: Path, verb: Any) -> None:
+    with pytest.raises(ServiceError, match="nowhere is no folder; --root names"):
+        verb(tmp_path / "nowhere")
