@@ -116,6 +116,8 @@ class Microphone:
         self._try_at_s = 0.0
         self._waited_s = 0.0  # with nothing to read: for a sample, from this process
         self._reason = "the microphone is being opened"
+        self._tell_now = False  # the reason is new
+        self._over: str | None = None  # why the child will say no more than it has
         self._name = settings.device
         self.overruns = 0
         """How often samples were lost while the microphone was open."""
@@ -184,7 +186,8 @@ class Microphone:
                 if block is not None:
                     return block
                 left_s = told_s + self._patience.quiet_s - self._now_s()
-                if left_s <= 0:
+                if left_s <= 0 or self._tell_now:
+                    self._tell_now = False
                     return NoAudio(self._reason, self._timeline.end_s, max(self._now_s(), self._timeline.end_s))
                 self._wait(left_s)
             return None
@@ -197,11 +200,13 @@ class Microphone:
         while self._records:
             try:
                 block = self._taken(self._records.popleft())
-            except (Nonsense, ValueError, KeyError, TypeError) as error:
-                self._give_up(f"the capture process talks nonsense: {error}")
+            except (ValueError, KeyError, TypeError) as error:
+                self._give_up(_nonsense(error))
                 return None
             if block is not None:
                 return block
+        if self._over is not None:
+            self._give_up(self._over)
         return None
 
     def _wait(self, most_s: float) -> None:
@@ -244,28 +249,24 @@ class Microphone:
         self._waited_s = 0.0
 
     def _read(self, child: _Child) -> None:
-        try:
-            records, ended = child.read()
-        except Nonsense as error:
-            self._give_up(f"the capture process talks nonsense: {error}")
-            return
+        records, self._over = child.read()
         if records:
             self._waited_s = 0.0
             self._records.extend(records)
-        elif ended:
-            self._give_up(child.last_words())
 
     def _give_up(self, reason: str) -> None:
         """Kill the child, and say when the next is started."""
         if self._opened and self._now_s() - self._flowing_since_s >= self._patience.steady_s:
             self._backoff.reset()
         self._reason = f"{reason}; it is tried again and again"
+        self._tell_now = True
         self._discard()
         self._try_at_s = self._now_s() + self._backoff.next_s()
 
     def _discard(self) -> None:
         self._records.clear()
         self._opened = None
+        self._over = None
         if self._child is not None:
             if not self._child.kill():
                 self._left_behind.append(self._child)
@@ -465,6 +466,10 @@ class _Opened:
         return cls(name, int(rate_hz), int(channels))
 
 
+def _nonsense(error: Exception) -> str:
+    return f"the capture process talks nonsense: {error}"
+
+
 class _Child:
     """The capture process, its three pipes, and what it said last."""
 
@@ -498,10 +503,15 @@ class _Child:
             self._listen()
         return self._sound in readable
 
-    def read(self) -> tuple[list[Record], bool]:
-        """The records that have come, and whether no more will."""
+    def read(self) -> tuple[list[Record], str | None]:
+        """The records that have come, and why no more will; None while they do."""
         data = os.read(self._sound, _READ_BYTES)
-        return list(self._decoder.push(data)), not data
+        records: list[Record] = []
+        try:
+            records.extend(self._decoder.push(data))  # those before the nonsense are kept
+        except Nonsense as error:
+            return records, _nonsense(error)
+        return records, None if data else self._last_words()
 
     def kill(self) -> bool:
         """End it, whatever state it is in; False where the kernel itself does not let it go yet."""
@@ -518,7 +528,7 @@ class _Child:
             return False
         return True
 
-    def last_words(self) -> str:
+    def _last_words(self) -> str:
         """Why it ended without a word on the pipe: how, and the last line of what was printed."""
         self._listen()
         self.is_gone(_GONE_WITHIN_S)
@@ -569,11 +579,11 @@ def list_microphones(command: Sequence[str] | None = None) -> tuple[ListedDevice
     child = _Child([*(command or capture_command("list")), "{}"])
     try:
         while (left_s := deadline_s - time.monotonic()) > 0:
-            records, ended = child.read() if child.poll(most_s=left_s) else ([], False)
+            records, over = child.read() if child.poll(most_s=left_s) else ([], None)
             if records:
                 return _listed(records[0])
-            if ended:
-                raise MicrophoneError(f"microphones cannot be listed: {child.last_words()}")
+            if over is not None:
+                raise MicrophoneError(f"microphones cannot be listed: {over}")
     finally:
         child.kill()
     raise MicrophoneError(

@@ -1,0 +1,464 @@
+"""The microphone over capture processes that do what a script says: real processes, pipes and signals."""
+
+from __future__ import annotations
+
+import contextlib
+import random
+import sys
+import threading
+import time
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from device.config.settings import MicrophoneSettings
+from device.errors import MicrophoneError
+from device.messages import AudioBlock, NoAudio
+from device.sources.capture import Nonsense
+from device.sources.microphone import Microphone, Patience, Timeline, _Backoff, list_microphones, mono
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+RATE_HZ = 8000
+BLOCK = 400
+SHORT = Patience(quiet_s=0.05, hung_s=0.8, opening_s=5.0, backoff_s=0.02, most_backoff_s=0.1, steady_s=30.0)
+WITHIN_S = 20.0
+
+PRELUDE = """
+import array, json, os, sys, time
+from device.sources.capture import *
+with open(sys.argv[1], "a+") as count:
+    count.write("x"); count.flush(); attempt = count.tell() - 1
+def say(data):
+    while data: data = data[os.write(1, data):]
+def opened(rate=8000, channels=1, name="Mic: Audio (hw:1,0)"):
+    say(encode(Record(OPENED, json.dumps(dict(name=name, sample_rate_hz=rate, channels=channels)).encode())))
+def frame(number, value=0.5, samples=400, flags=0, late_s=0.0, channels=1):
+    at = time.monotonic_ns() - int(late_s * 1e9)
+    say(encode(Record(FRAME, array.array("f", [value] * samples * channels).tobytes(), flags, number, at)))
+def flow(first=0, count=10**9, rate=8000, samples=400, value=0.5):
+    for number in range(first, first + count):
+        time.sleep(samples / rate); frame(number, value, samples)
+"""
+
+
+class Scripted:
+    """Microphones whose capture process does what a script says, each attempt counted."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._open: list[Microphone] = []
+
+    def microphone(self, script: str, *, patience: Patience = SHORT, **settings: Any) -> Microphone:
+        path = self._folder / "child.py"
+        path.write_text(PRELUDE + script)
+        command = [sys.executable, "-S", "-P", str(path), str(self._folder / "attempts")]
+        microphone = Microphone(
+            MicrophoneSettings(**settings), command=command, patience=patience, chance=random.Random(1)
+        )
+        self._open.append(microphone)
+        return microphone
+
+    @property
+    def attempts(self) -> int:
+        return len((self._folder / "attempts").read_text())
+
+    def close(self) -> None:
+        for microphone in self._open:
+            microphone.close()
+
+
+@pytest.fixture
+def scripted(tmp_path: Path) -> Iterator[Scripted]:
+    made = Scripted(tmp_path)
+    yield made
+    made.close()
+
+
+def heard_until(microphone: Microphone, is_it: Callable[[AudioBlock | NoAudio], bool]) -> list[AudioBlock | NoAudio]:
+    """Everything up to the first message of which something holds, times checked on the way."""
+    deadline_s = time.monotonic() + WITHIN_S
+    heard: list[AudioBlock | NoAudio] = []
+    for message in microphone.blocks():
+        heard.append(message)
+        if is_it(message):
+            assert_time_runs_on(heard)
+            return heard
+        assert time.monotonic() < deadline_s, heard[-3:]
+    pytest.fail("the stream ended")
+
+
+def assert_time_runs_on(heard: list[AudioBlock | NoAudio]) -> None:
+    end_s = 0.0
+    for message in heard:
+        if isinstance(message, NoAudio):
+            assert message.since_s <= message.at_s
+            assert message.at_s >= end_s - 1e-9
+        else:
+            assert message.start_sample / message.sample_rate_hz >= end_s - 1e-9
+            end_s = message.end_sample / message.sample_rate_hz
+
+
+def blocks_of(heard: list[AudioBlock | NoAudio]) -> list[AudioBlock]:
+    return [message for message in heard if isinstance(message, AudioBlock)]
+
+
+def reasons_of(heard: list[AudioBlock | NoAudio]) -> list[str]:
+    return [message.reason for message in heard if isinstance(message, NoAudio)]
+
+
+def is_sound(message: AudioBlock | NoAudio) -> bool:
+    return isinstance(message, AudioBlock)
+
+
+def after_gap(message: AudioBlock | NoAudio) -> bool:
+    return isinstance(message, AudioBlock) and message.after_gap
+
+
+# --- what is heard
+
+
+def test_frames_become_blocks_at_the_devices_rate_with_its_name(scripted: Scripted) -> None:
+    microphone = scripted.microphone("opened(); flow(value=0.25)", patience=Patience(quiet_s=5.0))
+    assert (microphone.sample_rate_hz, microphone.name) == (None, "default")
+    first, second, third = [message for message, _ in zip(microphone.blocks(), range(3), strict=False)]
+    blocks = blocks_of([first, second, third])
+    assert len(blocks) == 3
+    assert [block.sample_rate_hz for block in blocks] == [RATE_HZ] * 3
+    assert [block.after_gap for block in blocks] == [False] * 3
+    assert all((block.samples == np.float32(0.25)).all() and block.samples.dtype == np.float32 for block in blocks)
+    assert [later.start_sample - earlier.start_sample for earlier, later in pairwise(blocks)] == [BLOCK, BLOCK]
+    assert (microphone.sample_rate_hz, microphone.name) == (RATE_HZ, "Mic: Audio (hw:1,0)")
+    assert (microphone.overruns, microphone.reopened) == (0, 0)
+
+
+def test_the_child_is_told_what_to_open(scripted: Scripted) -> None:
+    microphone = scripted.microphone(
+        "say(encode(Record(ERROR, sys.argv[2].encode()))); time.sleep(60)",
+        device="usb:0d8c:0014",
+        channel=None,
+        sample_rate_hz=48000,
+    )
+    heard = heard_until(microphone, lambda message: isinstance(message, NoAudio) and "usb" in message.reason)
+    wanted = '{"device": "usb:0d8c:0014", "channel": null, "sample_rate_hz": 48000}'
+    assert reasons_of(heard)[-1].startswith(wanted)
+
+
+@pytest.mark.parametrize(("channel", "wanted"), [(0, [0.1, -1.0]), (1, [0.3, -0.5]), (None, [0.2, -0.75])])
+def test_one_channel_or_the_mean_of_all_is_heard(channel: int | None, wanted: list[float]) -> None:
+    payload = np.array([[0.1, 0.3], [-1.5, -0.5]], "<f4")
+    if channel is None:
+        payload[1, 0] = -1.0
+    assert mono(payload.tobytes(), 2, channel).tolist() == pytest.approx(wanted)
+
+
+@given(st.binary(max_size=64), st.integers(1, 4), st.none() | st.just(0))
+def test_a_frame_is_samples_in_range_or_nonsense(payload: bytes, channels: int, channel: int | None) -> None:
+    with contextlib.suppress(Nonsense):
+        samples = mono(payload, channels, channel)
+        assert len(samples) == len(payload) // (4 * channels)
+        assert samples.dtype == np.float32
+        assert np.abs(samples).max() <= 1.0
+
+
+def test_an_overflow_is_counted_and_marks_a_gap_of_the_time_that_was_lost(scripted: Scripted) -> None:
+    script = "opened(); flow(count=3); time.sleep(0.4); frame(3, flags=OVERFLOWED); flow(first=4)"
+    microphone = scripted.microphone(script)
+    blocks = blocks_of(heard_until(microphone, after_gap))
+    lost_s = (blocks[-1].start_sample - blocks[-2].end_sample) / RATE_HZ
+    assert 0.3 < lost_s < 0.4 + WITHIN_S
+    assert [block.after_gap for block in blocks] == [False, False, False, True]
+    assert (microphone.overruns, microphone.reopened) == (1, 0)
+
+
+def test_a_lost_frame_is_counted_and_marks_a_gap(scripted: Scripted) -> None:
+    microphone = scripted.microphone("opened(); flow(count=3); flow(first=4)")
+    blocks = blocks_of(heard_until(microphone, after_gap))
+    assert len(blocks) == 4
+    assert microphone.overruns == 1
+
+
+def test_sound_that_a_slow_listener_has_not_taken_is_neither_lost_nor_a_hang(scripted: Scripted) -> None:
+    microphone = scripted.microphone("opened(); flow()")
+    stream = microphone.blocks()
+    while not is_sound(next(stream)):
+        pass
+    time.sleep(3 * SHORT.hung_s)
+    blocks = blocks_of([next(stream) for _ in range(20)])
+    assert len(blocks) == 20
+    assert not any(block.after_gap for block in blocks)
+    assert (microphone.reopened, microphone.overruns) == (0, 0)
+
+
+# --- what is not
+
+
+def test_silence_is_told_again_and_again_with_its_reason_while_time_runs_on(scripted: Scripted) -> None:
+    script = "say(encode(Record(ERROR, b'it is unplugged'))); time.sleep(60)"
+    heard = heard_until(scripted.microphone(script), lambda message: isinstance(message, NoAudio) and message.at_s > 1)
+    assert any("it is unplugged" in reason for reason in reasons_of(heard))
+    times = [message.at_s for message in heard if isinstance(message, NoAudio)]
+    assert len(times) >= 4
+    assert times == sorted(set(times))
+    assert {message.since_s for message in heard if isinstance(message, NoAudio)} == {0.0}
+    assert scripted.attempts >= 3
+
+
+@pytest.mark.parametrize(
+    ("fault", "says"),
+    [
+        ("os._exit(3)", "ended with exit code 3"),
+        ("os.kill(os.getpid(), 9)", "killed by signal 9"),
+        ("os.write(2, b'ALSA lib: one\\nALSA lib: the last word\\n'); os._exit(1)", "(ALSA lib: the last word)"),
+        ("raise RuntimeError('out of luck')", "(RuntimeError: out of luck)"),
+        ("say(encode(Record(ERROR, b'it is in use')))", "it is in use"),
+        ("time.sleep(60)", "hangs"),
+        ("os.close(1); time.sleep(60)", "ended with exit code None"),
+        ("os.kill(os.getpid(), 19)", "hangs"),
+        ("say(os.urandom(5000)); time.sleep(60)", "nonsense"),
+        ("say(b'x' * 5000); time.sleep(60)", "nonsense"),
+        ("say(encode(Record(FRAME, b'abc', 0, 3))); time.sleep(60)", "nonsense"),
+        ("say(encode(Record(FRAME, b'', 0, 3))); time.sleep(60)", "nonsense"),
+        ("frame(3, value=float('nan')); time.sleep(60)", "nonsense"),
+        ("opened(); time.sleep(60)", "nonsense"),
+        ("say(encode(Record(LISTED, b'[]'))); time.sleep(60)", "nonsense"),
+        ("say(HEADER.pack(MAGIC, FRAME, 0, 3, MAX_PAYLOAD + 1, 0)); time.sleep(60)", "nonsense"),
+        ("say(encode(Record(FRAME, bytes(1600), 0, 3))[:-1]); time.sleep(60)", "hangs"),
+    ],
+)
+def test_whatever_a_capture_process_does_another_takes_over(scripted: Scripted, fault: str, says: str) -> None:
+    microphone = scripted.microphone(
+        f"opened()\nif attempt == 0:\n    flow(count=3)\n    {fault}\nelse:\n    time.sleep(0.2); flow()"
+    )
+    heard = heard_until(microphone, after_gap)
+    assert any(says in reason for reason in reasons_of(heard)), reasons_of(heard)
+    blocks = blocks_of(heard)
+    assert len(blocks) == 4
+    assert (blocks[-1].start_sample - blocks[-2].end_sample) / RATE_HZ > 0.15
+    assert microphone.reopened == 1
+    assert microphone.overruns == 0
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "b'{'",
+        "b'[]'",
+        "b'{}'",
+        "b'\\xff'",
+        """b'{"name": 1, "sample_rate_hz": 8000, "channels": 1}'""",
+        """b'{"name": "x", "sample_rate_hz": 0, "channels": 1}'""",
+        """b'{"name": "x", "sample_rate_hz": [8000], "channels": 1}'""",
+        """b'{"name": "x", "sample_rate_hz": 8000, "channels": 0}'""",
+        """b'{"name": "x", "sample_rate_hz": 8000.5, "channels": 1e9}'""",
+    ],
+)
+def test_a_device_that_cannot_be_is_nonsense(scripted: Scripted, said: str) -> None:
+    script = f"if attempt == 0:\n    say(encode(Record(OPENED, {said})))\n    time.sleep(60)\nopened(); flow()"
+    heard = heard_until(scripted.microphone(script), is_sound)
+    assert scripted.attempts == 2
+    assert len(blocks_of(heard)) == 1
+
+
+def test_a_flood_of_chatter_neither_stops_the_sound_nor_is_kept(scripted: Scripted) -> None:
+    script = (
+        "import threading\n"
+        "def chat():\n    while True: os.write(2, b'ALSA lib pcm.c: underrun\\n' * 1000)\n"
+        "threading.Thread(target=chat, daemon=True).start()\nopened(); flow(count=20); os._exit(0)"
+    )
+    microphone = scripted.microphone(script)
+    heard = heard_until(microphone, after_gap)
+    assert len(blocks_of(heard)) == 21
+    assert microphone._child is None  # the stream was left
+
+
+def test_chatter_alone_is_no_sign_of_life(scripted: Scripted) -> None:
+    script = "opened()\nwhile True:\n    os.write(2, b'.\\n'); time.sleep(0.01)"
+    microphone = scripted.microphone(script)
+    heard_until(microphone, lambda message: isinstance(message, NoAudio) and "hangs" in message.reason)
+    heard_until(microphone, lambda _: scripted.attempts >= 2)
+
+
+def test_a_program_that_cannot_be_started_is_a_reason_and_no_exception() -> None:
+    microphone = Microphone(MicrophoneSettings(), command=["/nowhere/capture"], patience=SHORT)
+    heard = heard_until(microphone, lambda message: isinstance(message, NoAudio) and message.at_s > 0.4)
+    assert all("cannot be started" in reason for reason in reasons_of(heard))
+    microphone.close()
+
+
+def test_a_new_rate_counts_the_time_so_far_in_the_new_rate(scripted: Scripted) -> None:
+    script = (
+        "if attempt == 0:\n    opened(8000); flow(count=5); os._exit(0)\nopened(48000); flow(rate=48000, samples=2400)"
+    )
+    microphone = scripted.microphone(script)
+    blocks = blocks_of(heard_until(microphone, after_gap))
+    assert [block.sample_rate_hz for block in blocks] == [8000] * 5 + [48000]
+    assert microphone.sample_rate_hz == 48000
+    assert blocks[-1].start_sample / 48000 >= blocks[-2].end_sample / 8000
+
+
+def test_a_device_name_that_can_be_none_is_refused_at_once() -> None:
+    with pytest.raises(MicrophoneError, match="usb:VENDOR:PRODUCT"):
+        Microphone(MicrophoneSettings(device="usb:1"))
+
+
+# --- its end
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        "opened(); flow()",
+        "time.sleep(60)",
+        "opened(); os.kill(os.getpid(), 19)",
+        "os._exit(1)",
+        "import signal\nfor n in (1, 2, 15): signal.signal(n, signal.SIG_IGN)\ntime.sleep(60)",
+    ],
+)
+def test_close_ends_the_stream_within_a_second_whatever_the_child_does(scripted: Scripted, script: str) -> None:
+    microphone = scripted.microphone(script, patience=Patience())
+    ended = threading.Event()
+
+    def hear() -> None:
+        for _ in microphone.blocks():
+            pass
+        ended.set()
+
+    thread = threading.Thread(target=hear, name="hear")
+    thread.start()
+    time.sleep(0.5)
+    began_s = time.monotonic()
+    microphone.close()
+    assert ended.wait(1.0)
+    assert time.monotonic() - began_s < 1.0
+    thread.join()
+    microphone.close()
+    assert list(microphone.blocks()) == []
+    assert "closed" in repr(microphone)
+
+
+def test_a_stream_that_is_left_takes_its_child_along_and_may_be_taken_up_again(scripted: Scripted) -> None:
+    microphone = scripted.microphone("opened(); flow()")
+    first = blocks_of(heard_until(microphone, is_sound))[-1]
+    assert microphone._child is None
+    again = blocks_of(heard_until(microphone, is_sound))[-1]
+    assert again.after_gap
+    assert again.start_sample >= first.end_sample
+
+
+# --- the list
+
+
+def test_a_list_that_fails_is_one_sentence(tmp_path: Path) -> None:
+    path = tmp_path / "child.py"
+    for script, says in (
+        ("import sys; sys.exit('libasound is broken')", "libasound is broken"),
+        ("from device.sources.capture import *; os.write(1, encode(Record(ERROR, b'no PortAudio')))", "no PortAudio"),
+        ("import os; os.write(1, b'x' * 100)", "cannot be listed"),
+    ):
+        path.write_text(script)
+        with pytest.raises(MicrophoneError, match=says):
+            list_microphones([sys.executable, "-S", "-P", str(path)])
+
+
+# --- time
+
+
+STEPS = st.lists(
+    st.tuples(
+        st.sampled_from([0.0, 0.001, 0.05, 0.05, 0.05, 0.4, 2.0, 30.0]),  # until it had been read
+        st.sampled_from([1, 400, 800, 4000]),
+        st.booleans(),
+        st.none() | st.sampled_from([8000, 16000, 44100]),  # the rate of a microphone opened just before
+    ),
+    min_size=1,
+    max_size=60,
+)
+
+
+@given(STEPS)
+def test_time_never_runs_back_and_there_is_never_more_sound_than_time(
+    steps: list[tuple[float, int, bool, int | None]],
+) -> None:
+    timeline = Timeline()
+    timeline.reopen(8000)
+    at_s = end_s = 0.0
+    openings = 1
+    for wait_s, samples, lost, rate_hz in steps:
+        at_s += wait_s
+        if rate_hz:
+            timeline.reopen(rate_hz)
+            openings += 1
+        place = timeline.place(at_s, samples, lost=lost)
+        if place is not None:
+            assert place.start_sample / timeline.rate_hz >= end_s - 1e-9
+            end_s = (place.start_sample + samples) / timeline.rate_hz
+            assert timeline.end_s == end_s
+        assert end_s <= at_s + openings * (4000 / 8000 + 0.5) + 0.25 * (at_s / 60) + 1e-9
+
+
+@given(st.floats(-1e-3, 1e-3), st.lists(st.floats(0.0, 0.08), min_size=50, max_size=50), st.integers(8000, 192000))
+def test_neither_a_crystals_drift_nor_late_reads_make_a_gap(drift: float, jitter_s: list[float], rate_hz: int) -> None:
+    timeline = Timeline()
+    timeline.reopen(rate_hz)
+    samples = rate_hz // 20
+    ends: list[int] = []
+    for number in range(3000):  # two and a half minutes
+        sampled_s = (number + 1) * samples / rate_hz * (1 + drift)
+        place = timeline.place(sampled_s + jitter_s[number % 50], samples, lost=False)
+        assert place is not None
+        assert not place.after_gap
+        assert not ends or place.start_sample == ends[-1]
+        ends.append(place.start_sample + samples)
+
+
+def _placed(timeline: Timeline, times_s: list[float]) -> list[tuple[int, bool] | None]:
+    places = (timeline.place(at_s, 50, lost=False) for at_s in times_s)
+    return [None if place is None else (place.start_sample, place.after_gap) for place in places]
+
+
+def test_a_backlog_that_comes_in_one_burst_is_no_gap() -> None:
+    timeline = Timeline()
+    timeline.reopen(1000)
+    steady = [0.05 * (n + 1) for n in range(20)]
+    burst = [1.0 + 1.4 + 0.001 * n for n in range(28)]
+    after = [2.45 + 0.05 * n for n in range(20)]
+    places = _placed(timeline, steady + burst + after)
+    assert places == [(50 * n, False) for n in range(68)]
+
+
+def test_sound_that_was_lost_without_a_word_becomes_a_gap_of_its_length() -> None:
+    timeline = Timeline()
+    timeline.reopen(1000)
+    steady = [0.05 * (n + 1) for n in range(20)]
+    later = [2.05 + 0.05 * n for n in range(20)]  # a second is missing
+    places = _placed(timeline, steady + later)
+    gaps = [place for place in places if place and place[1]]
+    assert len(gaps) == 1
+    assert places.index(gaps[0]) <= 20 + 5
+    assert timeline.end_s == pytest.approx(later[-1])
+
+
+def test_a_burst_of_sound_for_which_there_was_no_time_is_dropped() -> None:
+    timeline = Timeline()
+    timeline.reopen(1000)
+    places = _placed(timeline, [0.05 * (n + 1) for n in range(20)] + [1.0 + 0.0001 * n for n in range(100)])
+    assert places.count(None) == 90
+    assert timeline.end_s == pytest.approx(1.5)
+
+
+@given(st.integers(0, 2**32), st.integers(1, 3000))
+def test_attempts_are_spread_ever_further_apart_up_to_a_limit(seed: int, failures: int) -> None:
+    backoff = _Backoff(Patience(), random.Random(seed))
+    waits_s = [backoff.next_s() for _ in range(failures)]
+    for number, wait_s in enumerate(waits_s):
+        full_s = min(5.0, 0.2 * 2.0 ** min(number, 30))
+        assert full_s / 2 <= wait_s <= full_s
+    backoff.reset()
+    assert backoff.next_s() <= 0.2
