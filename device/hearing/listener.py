@@ -121,7 +121,8 @@ class Listener:
         elif block.after_gap or block.start_sample != segment.next_sample or block.sample_rate_hz != segment.rate_hz:
             self._cross_gap(segment, block, heard)
             segment = self._begin(block)
-        heard.faults.extend(self._absence.end(block.start_sample / block.sample_rate_hz))
+        # What a server held back while it hung comes late, and is no earlier for that.
+        heard.faults.extend(self._absence.end(max(self.coverage.now_s, block.start_sample / block.sample_rate_hz)))
         segment.next_sample = block.end_sample
         for piece in segment.slices.push(block.samples):
             self._hear(segment, piece, heard)
