@@ -172,13 +172,14 @@ class Listener:
         """What is still a fault where the stream ends, ends with it."""
         if self._deafness is not None:
             yield from self._deafness.finish()
-        lasting: dict[FaultKind, float | None] = {
-            "microphone": self._absence.since_s,
-            "coverage": self.coverage.fault_since_s,
-        }
-        for kind, since_s in lasting.items():
+        lasting: list[tuple[FaultKind, str, float | None]] = [
+            ("microphone", "", self._absence.since_s),
+            ("coverage", "", self.coverage.fault_since_s),
+            *(("classifier", state.model.name, state.failing_since_s) for state in self._models),
+        ]
+        for kind, model, since_s in lasting:
             if since_s is not None:
-                yield Fault(kind, begins=False, since_s=since_s, at_s=at_s, detail=_LASTED)
+                yield Fault(kind, begins=False, since_s=since_s, at_s=at_s, detail=_LASTED, model=model)
 
     # --- segments
 

@@ -74,7 +74,11 @@ class ListeningModel:
 
 
 class ModelState:
-    """One model while it listens: its frames, its deciders, whether it fails."""
+    """One model while it listens: its frames, its deciders, whether it fails.
+
+    Attributes:
+        failing_since_s: start of the first of the windows, up to the newest, for which it gave no scores.
+    """
 
     def __init__(
         self, model: ListeningModel, stream_id: str, hop_s: float, frames: dict[tuple[str, int], FrameCache]
@@ -95,12 +99,12 @@ class ModelState:
         ]
         caches = (frames[spec.frame_hash, spec.window_samples] for spec in model.specs)
         self._inputs = list(zip(model.specs, caches, strict=True))  # hashed once, not for every window
-        self._failing_since_s: float | None = None
+        self.failing_since_s: float | None = None
 
     @property
     def is_failing(self) -> bool:
         """Whether its network gave no scores when it was last asked."""
-        return self._failing_since_s is not None
+        return self.failing_since_s is not None
 
     def hears(self, rate_hz: int, window_samples: int) -> bool:
         """Whether windows of this rate and length are its own."""
@@ -112,13 +116,13 @@ class ModelState:
         try:
             probabilities = self.model.network.classify(features).probabilities
         except ClassifierError as error:
-            if self._failing_since_s is None:
-                self._failing_since_s = window.start_s
+            if self.failing_since_s is None:
+                self.failing_since_s = window.start_s
                 heard.faults.append(self._fault(window, begins=True, detail=str(error)))
             return None
-        if self._failing_since_s is not None:
+        if self.failing_since_s is not None:
             heard.faults.append(self._fault(window, begins=False, detail=f"model {self.model.name} answers again"))
-            self._failing_since_s = None
+            self.failing_since_s = None
         names = (label.name for label in self.model.labels)
         by_label = {name: float(value) for name, value in zip(names, probabilities, strict=True)}
         return Scores(self.model.name, by_label, window.start_s, window.end_s)
@@ -146,7 +150,7 @@ class ModelState:
         return [event for decider in self.deciders for event in decider.finish(at_s)]
 
     def _fault(self, window: Window, *, begins: bool, detail: str) -> Fault:
-        since_s = window.start_s if self._failing_since_s is None else self._failing_since_s
+        since_s = window.start_s if self.failing_since_s is None else self.failing_since_s
         return Fault("classifier", begins, since_s, window.end_s, detail, model=self.model.name)
 
 
