@@ -7,6 +7,8 @@
     ├── ClassifierError  (RuntimeError)  a network that fails, or answers nonsense, while it listens
     ├── RecordingError   (ValueError)    a file that holds no usable sound
     ├── MicrophoneError  (OSError)       a microphone that is not there, or cannot be told from others
+    ├── CommandError     (ValueError)    something asked of the daemon that it must not do
+    ├── JournalError     (OSError)       the durable record of alarms refuses, or is damaged
     ├── ServiceError     (RuntimeError)  a daemon that cannot run here, or be installed, or does not answer
     └── MissingExtraError (ImportError)  a library that one of the extras would install
 
@@ -43,6 +45,14 @@ class RecordingError(AuricleError, ValueError):
 
 class MicrophoneError(AuricleError, OSError):
     """No microphone answers to what was asked for, or several do; the message lists those there are."""
+
+
+class CommandError(AuricleError, ValueError):
+    """Something was asked of a running daemon that means nothing, or too much."""
+
+
+class JournalError(AuricleError, OSError):
+    """The journal cannot be opened, read or written; the message says what is kept and what would work."""
 
 
 class ServiceError(AuricleError, RuntimeError):

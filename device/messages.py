@@ -29,6 +29,21 @@ FaultKind = Literal[
     "microphone",  # no samples come at all
     "coverage",  # too little of what was captured was in a window that was scored
     "classifier",  # a network fails, or gives a score that is not finite
+    "journal",  # alarms cannot be kept on disk
+    "broker",  # no broker can be reached, or it refuses us
+    "self_test",  # a stage between sound and broker did not do its part
+]
+AlarmKind = Literal["sound", "technical"]
+AlarmState = Literal[
+    "active",  # its cause is there
+    "latched",  # its cause is over, or not known to be over; it stays until it is acknowledged
+    "ended",
+]
+AlarmChange = Literal["raised", "reopened", "priority", "latched", "acknowledged", "reminded", "ended"]
+TimeQuality = Literal[
+    "synchronized",  # with a time server, or a radio
+    "unsynchronized",  # a Pi without a clock, before it has reached one
+    "stepped",  # it jumped while the alarm was open
 ]
 HappeningKind = Literal["started", "stopping", "reloaded", "reload_refused", "hop", "dropped", "hung"]
 
@@ -215,3 +230,51 @@ class Notice:
     source: str
     said: Event | Fault | Happening
     priority: Priority | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Alarm:
+    """One alarm as it is now; made by `alarms.machine`.
+
+    Attributes:
+        alarm_id: the event's id, or `<boot id>-<kind>-<n>` of a fault; never used again.
+        kind: of what people hear, or of what keeps Auricle from hearing or telling.
+        name: the label, or the fault's kind.
+        model: that heard it, or that fails; empty for a fault of none.
+        priority: as it is told now; quiet hours may have lowered it.
+        state: whether its cause is there.
+        acknowledged: somebody has seen it.
+        score: of a sound, the highest probability so far; None for a technical one.
+        detail: one sentence: the rule that decided, or the figure that was measured.
+    """
+
+    alarm_id: str
+    kind: AlarmKind
+    name: str
+    model: str
+    priority: Priority
+    state: AlarmState
+    acknowledged: bool
+    score: float | None
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Transition:
+    """A change of one alarm: what is journalled and told.
+
+    Attributes:
+        alarm: as it is after the change.
+        seq: orders the changes of one alarm, across restarts; `(alarm_id, seq)` is unique.
+        change: what changed.
+        cause: why, in one sentence: the end's reason, who acknowledged it, what was heard.
+        at_s: when, by the clock of whoever stepped the machine.
+        event: the sound's event that changed it, if one did.
+    """
+
+    alarm: Alarm
+    seq: int
+    change: AlarmChange
+    cause: str
+    at_s: float
+    event: Event | None = None

@@ -46,6 +46,9 @@ if TYPE_CHECKING:
 
 MAX_TIME_S = 3600.0
 StethoscopeBand = Literal["heart", "lung", "wide"]
+Latch = Literal["off", "high", "all"]
+MqttProtocol = Literal["5", "3.1.1"]
+AliveForm = Literal["pulse", "steady"]
 DEFAULT_PROFILE = "nursery"
 BUNDLE_SUFFIX = ".tflite"
 
@@ -58,6 +61,13 @@ _DEVICE = Text(
     r"(?!\s*[0-9]+\s*$)(?!hw:|plughw:).*\S.*", "a device's name, usb:..., port:... or default, and no number"
 )
 _PATH = Text(r".*\S.*", '"auto", or the path of a file')
+_HOURS = Text(r"([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d", "HH:MM-HH:MM")
+_CLOCK_TIME = Text(r"([01]\d|2[0-3]):[0-5]\d", "HH:MM")
+_ZONE = Text(r"[A-Za-z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+)*", 'a zone such as "Europe/Berlin", or "UTC"')
+_HOST = Text(r"[A-Za-z0-9]([A-Za-z0-9._:-]*[A-Za-z0-9])?", "a host's name or address")
+_TOPIC = Text(r"[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*", "a topic of A-Z, a-z, 0-9, _ and -, in parts divided by /")
+_USER = Text(r".{1,128}", "a user's name")
+_PIN = Integer(0, 27)  # BCM numbers of the Pi's header
 _TIME_S = OrWord(Number(0.0, MAX_TIME_S, "s"), "model")
 
 
@@ -66,6 +76,9 @@ class LabelSettings(TableSettings):
     """What is overruled of one label of a model; "model" leaves a key as the model itself says."""
 
     name: str
+    sensitivity: int = key(
+        0, Integer(-5, 5), "Up to hear more and alert wrongly more; each step halves the odds that a score must reach."
+    )
     on: float | None = key(None, _PROBABILITY, "Score from which on a window counts for an onset.")
     off: float | None = key(None, _PROBABILITY, 'Score below which a window counts for the end; at most "on".')
     confirm_s: float | None = key(None, _TIME_S, "An alert wants this much sound to count ...")
@@ -80,7 +93,7 @@ class LabelSettings(TableSettings):
 
     def operating_point(self) -> dict[str, float]:
         """What is overruled of the model's operating point: field of `OperatingPoint` -> value."""
-        names = {item.name for item in dataclasses.fields(self)} - {"name", "priority"}
+        names = {item.name for item in dataclasses.fields(self)} - {"name", "priority", "sensitivity"}
         return {name: getattr(self, name) for name in sorted(names) if getattr(self, name) is not None}
 
     def contradiction(self) -> Contradiction | None:
@@ -249,6 +262,120 @@ class LogSettings(TableSettings):
 
 
 @dataclass(frozen=True, slots=True)
+class AlarmSettings(TableSettings):
+    """How alarms behave once they are raised.
+
+    Attributes:
+        remind_s: None for never.
+        quiet_hours: "22:00-06:00"; None for none.
+        time_zone: of the quiet hours and of daily times; None for the machine's own.
+    """
+
+    latch: Latch = field(
+        default="off",
+        metadata={
+            "entry": Key(
+                Choice(get_args(Latch)),
+                "Which alarms stay, once raised, until they are acknowledged, though their cause is over: none, "
+                "those of high priority, or all.",
+            )
+        },
+    )
+    remind_s: float | None = key(
+        120.0, OrWord(Number(10.0, MAX_TIME_S, "s"), "never"), "An alarm that nobody acknowledged is told again."
+    )
+    longest_pause_s: float = key(
+        600.0, Number(10.0, 7200.0, "s"), "Signals may be paused for at most this long; alarms are told even so."
+    )
+    quiet_hours: str | None = key(
+        None, OrWord(_HOURS, "off"), "Sound alarms are told with a priority one lower; technical ones are as ever."
+    )
+    time_zone: str | None = key(None, OrWord(_ZONE, "local"), "Zone of quiet hours and of daily times.")
+
+
+@dataclass(frozen=True, slots=True)
+class JournalSettings(TableSettings):
+    """The durable record of alarms.
+
+    Attributes:
+        file: None for none: what is owed is then lost with the process.
+    """
+
+    file: str | None = key("auto", OrWord(_PATH, "off"), 'Where it is kept; "auto" is the instance\'s own place.')
+    max_mb: float = key(64.0, Number(4.0, 4096.0, "MB"), "Its size at most; what was delivered longest ago goes first.")
+
+
+@dataclass(frozen=True, slots=True)
+class MqttSettings(TableSettings):
+    """The broker; nothing is told to any, unless a host is named.
+
+    Attributes:
+        host: None for no broker.
+        port: None for 1883, or 8883 with TLS.
+        password_file: None for the systemd credential `mqtt-password`, where there is one.
+    """
+
+    host: str | None = key(None, OrWord(_HOST, "off"), "The broker's name or address.")
+    port: int | None = key(None, OrWord(Integer(1, 65535), "usual"), "Its port; 1883, or 8883 with TLS.")
+    protocol: MqttProtocol = field(
+        default="5", metadata={"entry": Key(Choice(get_args(MqttProtocol)), "MQTT's version.")}
+    )
+    topic: str = key("auricle", _TOPIC, "What every topic begins with; the instance follows.")
+    username: str | None = key(None, OrWord(_USER, "none"), "Who logs in.")
+    password_file: str | None = key(
+        None, OrWord(_PATH, "credential"), "File with the password; else the systemd credential mqtt-password."
+    )
+    tls: bool = key(default=False, kind=Switch(), says="Encrypt, and verify the broker's certificate.")
+    ca_file: str | None = key(None, OrWord(_PATH, "system"), "Authorities that may vouch for the broker.")
+    cert_file: str | None = key(None, OrWord(_PATH, "none"), "This client's certificate ...")
+    key_file: str | None = key(None, OrWord(_PATH, "none"), "... and its key.")
+    in_flight: int = key(20, Integer(1, 100), "Alarms that may be unacknowledged by the broker at once.")
+    home_assistant: bool = key(default=True, kind=Switch(), says="Announce the device to Home Assistant.")
+    discovery_topic: str = key("homeassistant", _TOPIC, "Where Home Assistant looks for announcements.")
+    frigate_topics: bool = key(default=False, kind=Switch(), says="Publish under Frigate's topic names as well.")
+
+
+@dataclass(frozen=True, slots=True)
+class GpioSettings(TableSettings):
+    """Pins, by their BCM numbers; none is touched unless it is named here."""
+
+    led: int | None = key(None, OrWord(_PIN, "off"), "Light: patterns for each priority.")
+    buzzer: int | None = key(None, OrWord(_PIN, "off"), "Active buzzer: the same, silent while paused or acknowledged.")
+    relay: int | None = key(None, OrWord(_PIN, "off"), "On while an alarm of high priority is not acknowledged.")
+    button: int | None = key(None, OrWord(_PIN, "off"), "To ground: acknowledges all; held for 3 s, it pauses.")
+    alive: int | None = key(
+        None, OrWord(_PIN, "off"), "Fail-safe: a pulse at least every second while all is well, from the main loop."
+    )
+    alive_is: AliveForm = field(
+        default="pulse",
+        metadata={
+            "entry": Key(
+                Choice(get_args(AliveForm)),
+                "A pin can keep a steady level after its process was killed; only a pulse is fail-safe.",
+            )
+        },
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class ClipSettings(TableSettings):
+    """Recordings and pictures of alarms; none, unless asked for: no sound reaches disk or network."""
+
+    enabled: bool = key(default=False, kind=Switch(), says="Keep the sound and a picture of each sound alarm.")
+    folder: str = key("auto", _PATH, 'Where; "auto" is the instance\'s own place.')
+    before_s: float = key(5.0, Number(0.0, 30.0, "s"), "Sound kept from before the alarm.")
+    after_s: float = key(10.0, Number(0.0, 60.0, "s"), "Sound kept from after it.")
+    max_mb: float = key(500.0, Number(1.0, 100000.0, "MB"), "The oldest go first.")
+
+
+@dataclass(frozen=True, slots=True)
+class SelfTestSettings(TableSettings):
+    """The daily trial of the whole way from sound to broker."""
+
+    daily_at: str | None = key("12:00", OrWord(_CLOCK_TIME, "off"), "When; it tells nobody but where it fails.")
+
+
+@dataclass(frozen=True, slots=True)
 class StatusSettings(TableSettings):
     """What the daemon tells those who ask.
 
@@ -299,6 +426,12 @@ class Settings(TableSettings):
     )
     deafness: DeafnessSettings = field(default_factory=DeafnessSettings, metadata={"entry": Table(DeafnessSettings)})
     log: LogSettings = field(default_factory=LogSettings, metadata={"entry": Table(LogSettings)})
+    alarms: AlarmSettings = field(default_factory=AlarmSettings, metadata={"entry": Table(AlarmSettings)})
+    journal: JournalSettings = field(default_factory=JournalSettings, metadata={"entry": Table(JournalSettings)})
+    mqtt: MqttSettings = field(default_factory=MqttSettings, metadata={"entry": Table(MqttSettings)})
+    gpio: GpioSettings = field(default_factory=GpioSettings, metadata={"entry": Table(GpioSettings)})
+    clips: ClipSettings = field(default_factory=ClipSettings, metadata={"entry": Table(ClipSettings)})
+    self_test: SelfTestSettings = field(default_factory=SelfTestSettings, metadata={"entry": Table(SelfTestSettings)})
     status: StatusSettings = field(default_factory=StatusSettings, metadata={"entry": Table(StatusSettings)})
     replay: ReplaySettings = field(default_factory=ReplaySettings, metadata={"entry": Table(ReplaySettings)})
 

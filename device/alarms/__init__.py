@@ -1,0 +1,1 @@
+"""What becomes of what was heard: alarms, and the durable record of them."""
