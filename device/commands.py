@@ -15,6 +15,9 @@ MOST_BYTES = 1024
 """Of a payload; nothing that people may ask needs more."""
 
 MOST_PAUSE_S = 7200.0
+"""As long as `longest_pause_s` may be configured."""
+
+MOST_ID_CHARACTERS = 200
 
 Verb = Literal["acknowledge", "pause", "resume", "self_test"]
 
@@ -66,16 +69,18 @@ def parse_command(verb: str, payload: bytes, *, by: str) -> Command:
     said = _members(payload)
     match verb:
         case "acknowledge":
-            return Acknowledge(_alarm_id(_only(said, "alarm_id")), by)
+            _hold_only(said, "alarm_id")
+            return Acknowledge(_alarm_id(said["alarm_id"]) if said else None, by)
         case "pause":
-            return Pause(_duration_s(_only(said, "duration_s")), by)
+            _hold_only(said, "duration_s")
+            return Pause(_duration_s(said.get("duration_s")), by)
         case "resume":
-            _only(said)
+            _hold_only(said)
             return Resume(by)
         case "self_test":
-            _only(said)
+            _hold_only(said)
             return SelfTest(by)
-    raise CommandError(f"{verb!r} is no command, it must be acknowledge, pause, resume or self_test")
+    raise CommandError(f"{_shown(verb)} is no command, it must be acknowledge, pause, resume or self_test")
 
 
 def _members(payload: bytes) -> dict[str, Any]:
@@ -84,25 +89,36 @@ def _members(payload: bytes) -> dict[str, Any]:
     if not payload.strip():
         return {}
     try:
-        said = json.loads(payload.decode("utf-8", "strict"))
+        said = json.loads(payload.decode("utf-8", "strict"), object_pairs_hook=_each_once)
+    except CommandError:
+        raise
     except (ValueError, RecursionError):
         raise CommandError("a command is no JSON; it must be empty or an object") from None
     if not isinstance(said, dict):
-        raise CommandError("a command is no JSON object")
+        raise CommandError("a command is no JSON object; it must be empty or one")
     return said
 
 
-def _only(said: dict[str, Any], name: str = "") -> Any:
-    unknown = [member for member in said if member != name]
+def _each_once(members: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object's members: of one that is said twice nobody knows what was meant."""
+    said: dict[str, Any] = {}
+    for name, value in members:
+        if name in said:
+            raise CommandError(f"a command says {_shown(name)} twice, it may say it once")
+        said[name] = value
+    return said
+
+
+def _hold_only(said: dict[str, Any], *names: str) -> None:
+    unknown = [name for name in said if name not in names]
     if unknown:
-        raise CommandError(f"a command holds {unknown[0][:60]!r}, which means nothing here")
-    return said.get(name)
+        may = f"only {names[0]} does" if names else "it must be empty"
+        raise CommandError(f"a command holds {_shown(unknown[0])}, which means nothing here; {may}")
 
 
-def _alarm_id(value: Any) -> str | None:
-    if value is None:
-        return None
-    if isinstance(value, str) and 0 < len(value) <= 200 and value.isprintable():
+def _alarm_id(value: Any) -> str:
+    """Null is none: whoever means one alarm and has lost its id must not acknowledge all."""
+    if isinstance(value, str) and 0 < len(value) <= MOST_ID_CHARACTERS and value.isprintable():
         return value
     raise CommandError("alarm_id must be the id of an alarm, or left out for all")
 
@@ -111,3 +127,8 @@ def _duration_s(value: Any) -> float:
     if type(value) in {int, float} and 1 <= value <= MOST_PAUSE_S:
         return float(value)
     raise CommandError(f"duration_s must be a number of seconds, 1 to {MOST_PAUSE_S:.0f}")
+
+
+def _shown(name: str) -> str:
+    """What strangers sent, in ASCII and cut to what a line of a log can bear."""
+    return ascii(name[:60])

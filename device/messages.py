@@ -128,6 +128,7 @@ class Decision:
         score: the window's probability for the label.
         start_s: start of the window.
         end_s: end of the window.
+        trusted: False where the window holds samples suspected of deafness: it shows no quiet.
     """
 
     model: str
@@ -137,6 +138,7 @@ class Decision:
     score: float
     start_s: float
     end_s: float
+    trusted: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,6 +248,7 @@ class Alarm:
         acknowledged: somebody has seen it.
         score: of a sound, the highest probability so far; None for a technical one.
         detail: one sentence: the rule that decided, or the figure that was measured.
+        lowered_from: its priority outside quiet hours, where they lowered it; None where they did not.
     """
 
     alarm_id: str
@@ -257,6 +260,7 @@ class Alarm:
     acknowledged: bool
     score: float | None
     detail: str
+    lowered_from: Priority | None = None
 
 
 @dataclass(frozen=True, slots=True)

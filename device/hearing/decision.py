@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from device.messages import Decision, Event
@@ -128,8 +128,10 @@ class Decider:
         window = _Seen(scores.start_s, scores.end_s, scores.probabilities[self.label], self._hop_s)
         self._windows += 1
         if self._told is not None and self._told.reason is None:
-            return self._while_on(self._told, window, trusted=trusted)
-        return self._while_off(window)
+            decision, event = self._while_on(self._told, window, trusted=trusted)
+        else:
+            decision, event = self._while_off(window)
+        return (decision if trusted else replace(decision, trusted=False)), event
 
     def restart(self) -> None:
         """Samples are missing: confirmation and hold start afresh, what is open stays open."""

@@ -37,6 +37,14 @@ def _run_at(
     return [decision for decision, _ in told], [event for _, event in told if event is not None]
 
 
+@given(st.lists(st.tuples(st.floats(0, 1), st.booleans()), max_size=30))
+def test_a_decision_says_whether_its_window_may_be_trusted(windows: list[tuple[float, bool]]) -> None:
+    decider = _decider()
+    for index, (probability, trusted) in enumerate(windows):
+        decision, _ = decider.push(_scores(index, probability), trusted=trusted)
+        assert decision.trusted == trusted
+
+
 def test_one_loud_window_is_not_believed() -> None:
     decisions, events = _run(_decider(), [0.1, 0.99, 0.1, 0.1, 0.1])
     assert events == []
