@@ -1,0 +1,118 @@
+"""Commands: what is meant is understood, all else changes nothing, whoever sent it."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from device.commands import MOST_BYTES, MOST_PAUSE_S, Acknowledge, Pause, Resume, SelfTest, parse_command
+from device.errors import CommandError
+
+VERBS = ("acknowledge", "pause", "resume", "self_test")
+
+_ids = st.text(st.characters(codec="ascii", categories=["L", "N", "Pd"]), min_size=1, max_size=200)
+_json = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=12), inner, max_size=4),
+    max_leaves=8,
+)
+
+
+def _refused(verb: str, payload: bytes) -> str:
+    with pytest.raises(CommandError) as caught:
+        parse_command(verb, payload, by="mqtt")
+    return str(caught.value)
+
+
+# --- what is meant
+
+
+@given(_ids)
+def test_an_alarm_is_acknowledged_by_its_id(alarm_id: str) -> None:
+    payload = json.dumps({"alarm_id": alarm_id}).encode()
+    assert parse_command("acknowledge", payload, by="mqtt") == Acknowledge(alarm_id, "mqtt")
+
+
+@pytest.mark.parametrize("payload", [b"", b" \n", b"{}"])
+def test_an_empty_payload_acknowledges_all_resumes_and_tests(payload: bytes) -> None:
+    assert parse_command("acknowledge", payload, by="button") == Acknowledge(None, "button")
+    assert parse_command("resume", payload, by="button") == Resume("button")
+    assert parse_command("self_test", payload, by="button") == SelfTest("button")
+
+
+@given(st.integers(1, 7200) | st.floats(1, MOST_PAUSE_S))
+def test_a_pause_says_how_long(duration_s: float) -> None:
+    payload = json.dumps({"duration_s": duration_s}).encode()
+    assert parse_command("pause", payload, by="mqtt") == Pause(duration_s, "mqtt")
+
+
+# --- what is not
+
+
+@pytest.mark.parametrize("said", ["null", "true", "1", "[]", '["a"]', '""', '"\\u0000"', '"\\ud800"', '"a\\nb"'])
+def test_an_id_that_got_lost_acknowledges_not_everything(said: str) -> None:
+    """An automation whose template gives null for an alarm's id must not silence all there are."""
+    assert "left out for all" in _refused("acknowledge", f'{{"alarm_id": {said}}}'.encode())
+
+
+def test_a_member_that_is_said_twice_means_nothing() -> None:
+    """JSON takes the last one in silence: of `{"alarm_id": "a", "alarm_id": "b"}` one was not meant."""
+    assert "'alarm_id' twice" in _refused("acknowledge", b'{"alarm_id": "a", "alarm_id": "b"}')
+    assert "'duration_s' twice" in _refused("pause", b'{"duration_s": 5, "duration_s": 7200}')
+
+
+@pytest.mark.parametrize("verb", VERBS)
+@pytest.mark.parametrize("name", ["", "alarm_ids", "by", "\ud800", "x" * 300])
+def test_a_member_that_nobody_knows_is_told_and_obeyed_nowhere(verb: str, name: str) -> None:
+    message = _refused(verb, json.dumps({name: 1}).encode())
+    assert "means nothing here" in message
+    assert len(message) < 160
+
+
+@pytest.mark.parametrize(
+    "said", ["null", "true", "0", "0.999", "-1", "7201", "1e999", "-Infinity", "NaN", '"300"', "[300]", "9" * 400]
+)
+def test_a_pause_without_a_bounded_duration_is_none(said: str) -> None:
+    assert "1 to 7200" in _refused("pause", f'{{"duration_s": {said}}}'.encode())
+
+
+def test_a_pause_must_say_how_long() -> None:
+    assert "1 to 7200" in _refused("pause", b"")
+
+
+@pytest.mark.parametrize("verb", VERBS)
+@pytest.mark.parametrize(
+    "payload",
+    [b"null", b"1", b'"PRESS"', b"PRESS", b"[]", b"{", b"{'a': 1}", b"\xff\xfe", b"\xef\xbb\xbf{}", b"[" * 1000],
+)
+def test_what_is_no_object_is_no_command(verb: str, payload: bytes) -> None:
+    assert "JSON" in _refused(verb, payload)
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_the_size_is_looked_at_before_the_content(verb: str) -> None:
+    assert parse_command("self_test", b" " * MOST_BYTES, by="mqtt") == SelfTest("mqtt")
+    assert f"{MOST_BYTES + 1} bytes" in _refused(verb, b" " * (MOST_BYTES + 1))
+
+
+@pytest.mark.parametrize("verb", ["", "Acknowledge", "acknowledge ", "reload", "pause\n", "x" * 60_000, "\x1b[2J"])
+def test_a_verb_that_is_none_is_named_in_one_short_line(verb: str) -> None:
+    message = _refused(verb, b"")
+    assert "is no command" in message
+    assert message.isprintable()
+    assert len(message) < 200
+
+
+@given(st.sampled_from(VERBS), st.binary(max_size=1100) | _json.map(lambda said: json.dumps(said).encode()))
+def test_whatever_comes_is_a_bounded_command_or_refused_in_a_printable_line(verb: str, payload: bytes) -> None:
+    try:
+        command = parse_command(verb, payload, by="mqtt")
+    except CommandError as error:
+        assert str(error).isprintable()  # noqa: PT017 - both outcomes are lawful, each has its law
+        return
+    assert command.by == "mqtt"
+    assert not isinstance(command, Pause) or 1 <= command.duration_s <= MOST_PAUSE_S
+    assert not isinstance(command, Acknowledge) or command.alarm_id != ""
