@@ -358,28 +358,30 @@ class Machine:
 
     def _cause_over(self, kept: _Kept, cause: str, event: Event | None = None) -> list[Transition]:
         """It is known to be over: the alarm ends, unless it must be seen by somebody first."""
-        if kept.alarm.acknowledged or not self._latches(kept):
-            return [self._tell(kept.ended(), "ended", cause, event)]
-        if kept.is_active:
+        if kept.is_active and self._must_be_seen(kept):
             return [self._tell(kept.latched(doubt=None), "latched", cause, event)]
-        self._open[kept.key] = replace(kept, doubt=None)
-        return []
+        return [self._tell(kept.ended(), "ended", cause, event)]
 
     def _cause_lost(self, kept: _Kept, cause: str, event: Event | None = None) -> list[Transition]:
         """It may go on, but is followed no more: only what somebody has seen ends."""
         if kept.alarm.acknowledged:
             return [self._tell(kept.ended(), "ended", cause, event)]
-        return [self._tell(kept.latched(_Doubt(self._now_s)), "latched", cause, event)]
+        return [self._tell(kept.latched(self._doubt(kept)), "latched", cause, event)]
+
+    def _doubt(self, kept: _Kept) -> _Doubt | None:
+        """None where no proof that its cause is over would end it."""
+        return None if self._must_be_seen(kept) else _Doubt(self._now_s)
 
     def _give_way(self, key: _Key, alarm_id: str) -> list[Transition]:
         """The alarm that is open there, if any, ends for a new one."""
         kept = self._open.get(key)
         return [] if kept is None else [self._tell(kept.ended(), "ended", _taken_over(alarm_id))]
 
-    def _latches(self, kept: _Kept) -> bool:
-        """Whether it stays until it is acknowledged; quiet hours change nothing of that."""
+    def _must_be_seen(self, kept: _Kept) -> bool:
+        """Whether it stays until somebody acknowledges it; quiet hours change nothing of that."""
         latch = self._settings.latch
-        return latch == "all" or (latch == "high" and kept.usual == "high")
+        latches = latch == "all" or (latch == "high" and kept.usual == "high")
+        return latches and not kept.alarm.acknowledged
 
     # --- what people do
 
@@ -448,7 +450,7 @@ class Machine:
             return self._tell_again(kept)
         if kept.is_active or alarm.acknowledged:
             return self._cause_lost(kept, INTERRUPTED)
-        return self._tell_again(replace(kept, doubt=_Doubt(self._now_s)))
+        return self._tell_again(replace(kept, doubt=self._doubt(kept)))
 
     def _tell_again(self, kept: _Kept) -> list[Transition]:
         """It is as it was before."""
