@@ -430,14 +430,39 @@ def test_settings_that_do_not_hold_leave_all_as_it_was() -> None:
     assert _only(machine).priority == "medium"
 
 
+def test_other_settings_leave_open_what_is_open_and_go_on_counting() -> None:
+    machine = _machine()
+    machine.event(_event(), "high", 0.0)
+    machine.event(_event("end", reason="quiet"), "high", 1.0)
+    machine.event(_event(label="murmur"), "medium", 2.0)
+    machine.configure(AlarmSettings(latch="all"), holds=HOLDS)
+    assert _only(machine).name == "murmur"
+    assert [(told.change, told.seq) for told in machine.event(_event("reopen"), "high", 3.0)] == [("reopened", 2)]
+
+
+def test_labels_that_are_configured_away_are_forgotten() -> None:
+    machine = _machine()
+    machine.event(_event(), "high", 0.0)
+    machine.event(_event("end", reason="quiet"), "high", 1.0)
+    machine.configure(AlarmSettings(), holds={})
+    assert not machine._ended
+
+
+def test_a_latch_that_is_set_later_holds_nothing_that_waits_for_quiet() -> None:
+    machine = _lost()
+    machine.configure(AlarmSettings(latch="all"), holds=HOLDS)
+    assert _ends_at(machine, (_decision(10.0 + 0.5 * i) for i in range(20))) == 10.0 + HOLD_S
+
+
 def test_sounds_stand_before_faults_and_the_unseen_before_the_seen() -> None:
     machine = _machine()
     machine.fault(_fault("silence"), 0.0)
     machine.fault(_fault("broker"), 0.0)
     machine.event(_event(label="murmur"), "medium", 0.0)
     machine.event(_event(), "high", 0.0)
-    machine.command(Acknowledge("b0-silence-0", "mqtt"), 1.0)
-    assert [alarm.name for alarm in machine.alarms] == ["cry", "murmur", "broker", "silence"]
+    assert [alarm.name for alarm in machine.alarms] == ["cry", "murmur", "silence", "broker"]
+    machine.command(Acknowledge("s-ears-murmur-0", "mqtt"), 1.0)
+    assert [alarm.name for alarm in machine.alarms] == ["cry", "silence", "broker", "murmur"]
 
 
 # --- restarts
@@ -551,6 +576,34 @@ def test_a_journal_that_opens_late_takes_nothing_from_what_is_open() -> None:
         ("s-ears-cry-5", "ended", 1001),
         ("s-ears-cry-0", "reopened", 2),
     ]
+
+
+def test_what_a_restart_took_from_nobody_reopens_nothing() -> None:
+    machine = _machine(boot="b1")
+    machine.event(_event(), "high", 0.0)
+    machine.event(_event("end", reason="quiet"), "high", 1.0)
+    machine.restore([(replace(_old_cry(), state="latched"), 7)], 2.0)
+    machine.command(Acknowledge(None, "mqtt"), 3.0)
+    (again,) = machine.event(_event("reopen"), "high", 4.0)
+    assert (again.alarm.alarm_id, again.change, again.seq) == ("s-ears-cry-0", "reopened", 2)
+
+
+def test_a_journal_that_was_cut_between_acknowledgement_and_end_is_put_right() -> None:
+    machine = _machine(boot="b1")
+    (ended,) = machine.restore([(replace(_old_cry(), state="latched", acknowledged=True), 7)], 0.0)
+    assert (ended.change, ended.seq) == ("ended", 1007)
+
+
+def test_what_ended_before_a_restart_stays_ended() -> None:
+    machine = _machine(boot="b1")
+    assert machine.restore([(replace(_old_cry(), state="ended"), 7)], 0.0) == []
+    assert machine.alarms == ()
+
+
+def _old_cry() -> Alarm:
+    """Of a daemon that crashed."""
+    (told,) = _machine().event(_event(number=5), "high", 0.0)
+    return told.alarm
 
 
 # --- the laws, over whatever may happen in whatever order
@@ -729,7 +782,8 @@ class AlarmLaws(RuleBasedStateMachine):
     @rule(passed_s=st.sampled_from([0.0, 0.25, 3.0, 30.0, 61.0, 700.0]))
     def time_passes(self, passed_s: float) -> None:
         self.now_s += passed_s
-        self._step("tick")
+        told = self._step("tick")
+        assert all(transition.alarm.kind == "technical" for transition in told if transition.change == "ended")
         for alarm in self.machine.alarms:
             assert (alarm.priority, alarm.lowered_from) == self._as_it_must_be_told(alarm)
             untold_s = self.now_s - self.newest[alarm.alarm_id].at_s
