@@ -1,0 +1,143 @@
+"""What the journal keeps, and how a row proves that it is whole.
+
+SQLite keeps no checksums, so each row carries its own: whatever is read, from a sound database or out of
+the rubble of one, is either what was written or known not to be. Knows no file.
+"""
+
+from __future__ import annotations
+
+import json
+import zlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+Key = tuple[str, int]
+"""(alarm_id, seq): receivers deduplicate by it."""
+
+APPLICATION_ID = 0x41757263  # "Aurc"
+SCHEMA_VERSION = 1
+
+SCHEMA = (
+    (
+        "CREATE TABLE entries (ordinal INTEGER PRIMARY KEY, alarm_id TEXT NOT NULL, seq INTEGER NOT NULL,"
+        " utc_s REAL NOT NULL, urgent INTEGER NOT NULL, ended INTEGER NOT NULL, owed_from INTEGER NOT NULL,"
+        " alarm TEXT NOT NULL, body TEXT NOT NULL, proof INTEGER NOT NULL, UNIQUE (alarm_id, seq))"
+    ),
+    "CREATE TABLE owed (place INTEGER PRIMARY KEY, proof INTEGER NOT NULL)",
+    "CREATE TABLE notes (key TEXT NOT NULL UNIQUE, value TEXT NOT NULL, proof INTEGER NOT NULL)",
+)
+"""`entries` in the order of their coming; `owed` holds the ordinals of those not delivered, negative where urgent."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One change of one alarm.
+
+    Attributes:
+        alarm_id: of the alarm.
+        seq: orders the changes of one alarm; `(alarm_id, seq)` is unique.
+        utc_s: when, in seconds since 1970-01-01 UTC.
+        urgent: to be told before all that is not.
+        alarm: JSON of the `Alarm` as it is after the change, for restoring.
+        body: JSON as it is published, without lateness.
+    """
+
+    alarm_id: str
+    seq: int
+    utc_s: float
+    urgent: bool
+    alarm: str
+    body: str
+
+    @property
+    def key(self) -> Key:
+        """(alarm_id, seq)."""
+        return self.alarm_id, self.seq
+
+    @property
+    def ended(self) -> bool:
+        """Whether the alarm is over with this change; one that cannot be read counts as open."""
+        try:
+            alarm = json.loads(self.alarm)
+        except ValueError:
+            return False
+        return isinstance(alarm, dict) and alarm.get("state") == "ended"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """An entry as it is kept.
+
+    Attributes:
+        ordinal: counts entries in the order of their coming.
+        entry: what is kept.
+        ended: whether the alarm is over with it.
+        owed_from: the oldest ordinal that was owed when it came: all before were delivered by then.
+    """
+
+    ordinal: int
+    entry: Entry
+    ended: bool
+    owed_from: int
+
+    @property
+    def values(self) -> tuple[int | float | str, ...]:
+        """Its columns, with its proof."""
+        entry = self.entry
+        plain = (
+            self.ordinal,
+            entry.alarm_id,
+            entry.seq,
+            entry.utc_s,
+            int(entry.urgent),
+            int(self.ended),
+            self.owed_from,
+            entry.alarm,
+            entry.body,
+        )
+        return (*plain, proof_of("entry", *plain))
+
+
+def proof_of(*values: float | str) -> int:
+    """CRC-32 of a row's values: 0 to 2^32 - 1."""
+    return zlib.crc32("\x1f".join(map(repr, values)).encode())
+
+
+def row_of(values: Sequence[Any]) -> Row | None:
+    """The columns of `entries` -> the row; None where they are not what was written."""
+    match values:
+        case [
+            int(ordinal),
+            str(alarm_id),
+            int(seq),
+            float() | int() as utc_s,
+            int(urgent),
+            int(ended),
+            int(owed_from),
+            str(alarm),
+            str(body),
+            int(proof),
+        ]:
+            entry = Entry(alarm_id, seq, float(utc_s), bool(urgent), alarm, body)
+            row = Row(ordinal, entry, bool(ended), owed_from)
+            return row if row.values[-1] == proof else None
+    return None
+
+
+def note_of(values: Sequence[Any]) -> tuple[str, str] | None:
+    """The columns of `notes` -> (key, value); None where they are not what was written."""
+    match values:
+        case [str(key), str(value), int(proof)] if proof == proof_of("note", key, value):
+            return key, value
+    return None
+
+
+def place_of(values: Sequence[Any]) -> int | None:
+    """The columns of `owed` -> the place; None where they are not what was written."""
+    match values:
+        case [int(place), int(proof)] if proof == proof_of("owed", place):
+            return place
+    return None
