@@ -356,6 +356,16 @@ class GpioSettings(TableSettings):
         },
     )
 
+    def contradiction(self) -> Contradiction | None:
+        """A pin that is to be two things."""
+        pins = ("led", "buzzer", "relay", "button", "alive")
+        for later, name in enumerate(pins):
+            for other in pins[:later]:
+                number = getattr(self, name)
+                if number is not None and number == getattr(self, other):
+                    return ((other,), (name,)), f'"{name}" is {number}, must be another pin than "{other}"'
+        return None
+
 
 @dataclass(frozen=True, slots=True)
 class ClipSettings(TableSettings):
