@@ -1,0 +1,329 @@
+"""The way to an MQTT broker: the password, the wire with or without TLS, and why there is none, in one sentence.
+
+Tells what time heals (a network that is lost) from what only people can (a login that is refused). Knows
+no MQTT library and publishes nothing. Whatever is read from a disk is read before the first connection.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import socket
+import ssl
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from device.config.toml_text import printable
+from device.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from device.config.settings import MqttSettings
+
+CREDENTIAL = "mqtt-password"
+"""Name of the systemd credential that holds the password."""
+
+PORT, TLS_PORT = 1883, 8883
+
+MOST_PACKET_BYTES = 1 << 18
+"""A broker that sends more at once is not listened to: no command needs more than a few hundred bytes."""
+
+_MOST_PASSWORD_BYTES = 4096
+_OTHERS = stat.S_IRWXO
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """Why a broker cannot be used.
+
+    Attributes:
+        reason: one sentence: what, and what would help.
+        refused: nothing but people can heal it; to try again soon only fills the broker's log.
+    """
+
+    reason: str
+    refused: bool = False
+
+
+def port_of(settings: MqttSettings) -> int:
+    """The port that is configured, or the usual one."""
+    return settings.port or (TLS_PORT if settings.tls else PORT)
+
+
+# --- the password
+
+
+def read_password(settings: MqttSettings, environment: Mapping[str, str] = os.environ) -> str | None:
+    """The password from the file that is configured, else from the systemd credential; None where there is neither.
+
+    Raises:
+        ConfigError: the file cannot be read, is open to everybody, or holds no password; or nobody logs in with it.
+    """
+    path = _password_path(settings, environment)
+    if path is None:
+        return None
+    if settings.username is None:
+        raise ConfigError(f"[mqtt] has a password, {printable(str(path))}, but no username: set it")
+    where = f"the password file {printable(str(path))}"
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the path
+        why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        raise ConfigError(f"{where} cannot be read: {why}") from None
+    try:
+        return _password(descriptor, where)
+    finally:
+        os.close(descriptor)
+
+
+def _password_path(settings: MqttSettings, environment: Mapping[str, str]) -> Path | None:
+    if settings.password_file is not None:
+        return Path(settings.password_file)
+    folder = environment.get("CREDENTIALS_DIRECTORY")
+    path = Path(folder) / CREDENTIAL if folder else None
+    return path if path is not None and path.exists() else None
+
+
+def _password(descriptor: int, where: str) -> str:
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode):
+        raise ConfigError(f"{where} is no regular file")
+    if status.st_mode & _OTHERS:
+        raise ConfigError(f"{where} is open to everybody on this machine: chmod o-rwx would close it")
+    data = os.read(descriptor, _MOST_PASSWORD_BYTES + 1)
+    if len(data) > _MOST_PASSWORD_BYTES:
+        raise ConfigError(f"{where} has more than {_MOST_PASSWORD_BYTES} bytes, which no password has")
+    try:
+        text = data.decode().removesuffix("\n").removesuffix("\r")
+    except UnicodeDecodeError:
+        raise ConfigError(f"{where} is no UTF-8 text") from None
+    if not text or "\n" in text or "\0" in text:
+        raise ConfigError(f"{where} must hold one line, the password")
+    return text
+
+
+# --- the wire
+
+
+class Wire:
+    """A connected socket as an MQTT library reads and writes it; remembers what went wrong with it.
+
+    Args:
+        connected: TCP, or TLS after its handshake; it is this object's from here on.
+    """
+
+    def __init__(self, connected: socket.socket) -> None:
+        self._socket = connected
+        self.error: OSError | None = None
+
+    def __repr__(self) -> str:
+        return f"Wire({'closed' if self.fileno() < 0 else 'open'}, {self.error!r})"
+
+    @property
+    def is_tls(self) -> bool:
+        """Whether it is encrypted."""
+        return isinstance(self._socket, ssl.SSLSocket)
+
+    def recv(self, buffer_size: int) -> bytes:
+        """At most so many bytes; MQTT's clients ask for all that is left of a packet, whose bound is kept here."""
+        if buffer_size > MOST_PACKET_BYTES:
+            self.error = OSError(errno.EMSGSIZE, f"a packet of {buffer_size} bytes came")
+            raise self.error
+        try:
+            return self._socket.recv(buffer_size)
+        except OSError as error:
+            self._remember(error)
+            raise
+
+    def send(self, buffer: bytes | bytearray) -> int:
+        """Send what the kernel takes now; how much that was."""
+        try:
+            return self._socket.send(buffer)
+        except OSError as error:
+            self._remember(error)
+            raise
+
+    def pending(self) -> int:
+        """Bytes that were decrypted and not yet read: no poll shows them."""
+        return self._socket.pending() if isinstance(self._socket, ssl.SSLSocket) else 0
+
+    def fileno(self) -> int:
+        """Its descriptor; -1 once it is closed."""
+        return self._socket.fileno()
+
+    def setblocking(self, flag: bool) -> None:  # noqa: FBT001 - as a socket has it
+        """As of a socket."""
+        self._socket.setblocking(flag)
+
+    def close(self) -> None:
+        """Let it go; idempotent."""
+        self._socket.close()
+
+    def _remember(self, error: OSError) -> None:
+        if not isinstance(error, BlockingIOError | ssl.SSLWantReadError | ssl.SSLWantWriteError):
+            self.error = error
+
+
+def tls_context(settings: MqttSettings) -> ssl.SSLContext | None:
+    """What encrypts and verifies, with the authorities and the certificate that are configured; None without TLS.
+
+    Raises:
+        ConfigError: a file cannot be read, or is no certificate or key.
+    """
+    if not settings.tls:
+        return None
+    context = _verifying(settings.ca_file)
+    if settings.cert_file is None and settings.key_file is None:
+        return context
+    if settings.cert_file is None:
+        raise ConfigError('[mqtt] has a "key_file" but no "cert_file": set it')
+    own = f"the certificate {printable(settings.cert_file)} with the key {printable(settings.key_file or 'in it')}"
+    try:
+        # A key under a passphrase would else ask the terminal for it.
+        context.load_cert_chain(settings.cert_file, settings.key_file, password=lambda: "")
+    except ssl.SSLError as error:
+        mismatch = error.reason == "KEY_VALUES_MISMATCH"
+        why = "they do not belong together" if mismatch else "both must be PEM, the key without a passphrase"
+        raise ConfigError(f"{own} cannot be used: {why}") from None
+    except OSError as error:
+        raise ConfigError(f"{own} cannot be read: {error.strerror or error}") from None
+    return context
+
+
+def _verifying(ca_file: str | None) -> ssl.SSLContext:
+    try:
+        return ssl.create_default_context(cafile=ca_file)
+    except ssl.SSLError:
+        raise ConfigError(f"{printable(str(ca_file))} holds no authority's certificate, as PEM, for [mqtt]") from None
+    except OSError as error:
+        why = error.strerror or error
+        raise ConfigError(f"the authorities {printable(str(ca_file))} cannot be read: {why}") from None
+
+
+def open_wire(host: str, port: int, tls: ssl.SSLContext | None, *, timeout_s: float) -> Wire:
+    """Connect, and shake hands.
+
+    Args:
+        host: name or address.
+        port: of the broker.
+        tls: None for none.
+        timeout_s: for each address of the host, and for the handshake.
+
+    Raises:
+        OSError: see `trouble_of`.
+    """
+    connected = socket.create_connection((host, port), timeout=timeout_s)
+    try:
+        connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # an alarm waits for no other packet
+        if tls is None:
+            return Wire(connected)
+        return Wire(tls.wrap_socket(connected, server_hostname=host))
+    except BaseException:
+        connected.close()
+        raise
+
+
+# --- why there is none
+
+_UNVERIFIED: Mapping[int, str] = MappingProxyType(  # X509_V_ERR_ of OpenSSL's x509_vfy.h
+    {
+        9: "the broker's certificate is not valid yet: is this machine's clock right?",
+        10: "the broker's certificate has expired: renew it, if this machine's clock is right",
+        62: "the broker's certificate is not for {host}: name the host as its certificate does",
+        64: "the broker's certificate is not for {host}: name the host as its certificate does",
+    }
+)
+_UNKNOWN_AUTHORITY = frozenset({2, 18, 19, 20, 21})
+_ALERTS: Mapping[str, str] = MappingProxyType(  # what the broker says of our certificate, RFC 8446, 6.2
+    {
+        "CERTIFICATE_EXPIRED": "the broker says that this client's certificate has expired: renew cert_file",
+        "CERTIFICATE_REQUIRED": "the broker wants a client's certificate: set cert_file and key_file",
+        "CERTIFICATE_REVOKED": "the broker says that this client's certificate was revoked: renew cert_file",
+        "UNKNOWN_CA": "the broker does not know the authority that signed this client's certificate (cert_file)",
+        "BAD_CERTIFICATE": "the broker does not take this client's certificate: renew cert_file",
+        "CERTIFICATE_UNKNOWN": "the broker does not take this client's certificate: renew cert_file",
+        "HANDSHAKE_FAILURE": "the broker breaks the handshake off: it may want a client's certificate (cert_file)",
+    }
+)
+_ALERT = re.compile(r"ALERT_(\w+)")
+
+
+def trouble_of(error: OSError, settings: MqttSettings) -> Trouble:
+    """What an error on the way to the broker means."""
+    where = f"{settings.host}:{port_of(settings)}"
+    match error:
+        case ssl.SSLCertVerificationError():
+            return _unverified(error, settings)
+        case ssl.SSLError():
+            return _tls_trouble(error, where)
+        case socket.gaierror():
+            reason = f"no address of {settings.host} is known: is the name right, and the network up?"
+        case TimeoutError():
+            reason = f"{where} does not answer: is it on, and the network up?"
+        case ConnectionRefusedError():
+            reason = f"nothing listens at {where}: is the broker running?"
+        case OSError(errno=errno.EMSGSIZE):
+            reason = f"{error.strerror} from {where}, more than is ever read: the broker can limit what clients send"
+        case _:
+            reason = f"{where} cannot be reached: {error.strerror or error}"
+    return Trouble(reason)
+
+
+def _unverified(error: ssl.SSLCertVerificationError, settings: MqttSettings) -> Trouble:
+    if error.verify_code in _UNKNOWN_AUTHORITY:
+        known = f"by {settings.ca_file}" if settings.ca_file else "by this system; set ca_file to its authority"
+        return Trouble(f"the broker's certificate is not vouched for {known}", refused=True)
+    known = _UNVERIFIED.get(error.verify_code, f"the broker's certificate does not hold: {error.verify_message}")
+    return Trouble(known.format(host=settings.host), refused=True)
+
+
+def _tls_trouble(error: ssl.SSLError, where: str) -> Trouble:
+    reason = error.reason or ""
+    alert = _ALERT.search(reason)
+    if alert and alert[1] in _ALERTS:
+        return Trouble(_ALERTS[alert[1]], refused=True)
+    if reason in {"WRONG_VERSION_NUMBER", "UNEXPECTED_EOF_WHILE_READING", "RECORD_LAYER_FAILURE"}:
+        return Trouble(f"{where} does not speak TLS: is it the right port?", refused=reason == "WRONG_VERSION_NUMBER")
+    return Trouble(f"no TLS with {where}: {reason.lower().replace('_', ' ') or error}")
+
+
+_REFUSALS: Mapping[int, str] = MappingProxyType(  # reason codes of MQTT 5; those of 3.1.1 come translated to them
+    {
+        0x84: "the broker does not speak MQTT {protocol}: set protocol to the other one",
+        0x85: "the broker does not take the client id: its rules for ids must allow it",
+        0x86: "the broker refuses the login: are username and password right?",
+        0x87: "the broker refuses the login: this user, or this machine, is not allowed there",
+        0x8A: "the broker has banned this client",
+        0x8C: "the broker refuses the login: it wants another way of it than a password",
+        0x8E: "another client came with the same id: each instance of one broker needs a name of its own",
+        0x9C: "the broker says that another one is to be used: set host to that",
+        0x9D: "the broker says that another one is to be used: set host to that",
+    }
+)
+
+
+def refusal(code: int, name: str, settings: MqttSettings) -> Trouble:
+    """What a broker's reason for taking no client, or for parting with one, means.
+
+    Args:
+        code: of MQTT 5.
+        name: of the code, in words.
+        settings: of the broker.
+    """
+    if code in _REFUSALS:
+        return Trouble(_REFUSALS[code].format(protocol=settings.protocol), refused=True)
+    return Trouble(f"the broker ended the connection: {name.lower()}")
+
+
+def hung_up(settings: MqttSettings, *, answered: bool) -> Trouble:
+    """The connection was closed without a word."""
+    where = f"{settings.host}:{port_of(settings)}"
+    if answered:
+        return Trouble(f"the connection to {where} was closed")
+    wanted = f"MQTT {settings.protocol} {'with' if settings.tls else 'without'} TLS"
+    return Trouble(f"{where} closes the connection at once: does it speak {wanted}?")
