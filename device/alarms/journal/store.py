@@ -162,7 +162,7 @@ class Journal:
             JournalError: they are not kept, or not all; to append them all again is right.
         """
         for first in range(0, len(entries), _CHUNK):
-            self._write(partial(self._insert, entries[first : first + _CHUNK], () if first else delivered))
+            self._write(partial(self._insert, entries[first : first + _CHUNK], delivered))
         if delivered and not entries:
             self.delivered(delivered)
 
@@ -282,6 +282,7 @@ class Journal:
         owed_from = oldest_owed(connection) or ordinal + 1
         for ordinal, entry in enumerate(fresh.values(), start=ordinal + 1):  # noqa: B020 - goes on from where it was
             insert_row(connection, Row(ordinal, entry, entry.ended, owed_from))
+        settle(delivered, connection)  # an entry may have been told from memory before it could be kept
 
     def _make_room(self, connection: sqlite3.Connection, wanted_bytes: int) -> None:
         """What is told goes before what is not; a full disk is no reason to let go of what is untold."""
