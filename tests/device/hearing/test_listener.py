@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from device.config.settings import FilterSettings
@@ -489,6 +489,7 @@ def test_a_wider_hop_shows_in_the_windows_alone() -> None:
 
 
 @settings(max_examples=25, deadline=None)
+@example({0: 4, 50: 1, 55: 4})  # the first window after narrowing comes late, and once counted as if it had not
 @given(changes=st.dictionaries(st.integers(0, 150), st.integers(1, 4), max_size=6))
 def test_a_hop_that_changes_confirms_in_the_same_seconds(changes: dict[int, int]) -> None:
     """To within one widened hop; here a change may come between any two blocks of 100 ms."""
