@@ -56,7 +56,7 @@ class Patience:
     Attributes:
         quiet_s: without sound for this long, `NoAudio` says so, and again after each such time.
         hung_s: without sound for this long, it is opened again.
-        opening_s: as `hung_s`, before the first sample.
+        opening_s: as `hung_s`, until the device is open.
         backoff_s: from one failure to the next attempt; doubled each time it fails again.
         most_backoff_s: at most that.
         steady_s: sound for this long forgets earlier failures.
@@ -102,6 +102,7 @@ class Microphone:
         self._clock_ns = clock_ns
         self._timeline = Timeline()
         self._lock = threading.Lock()  # held while a message is awaited, so that nobody closes what is being polled
+        self._closing = threading.Lock()  # of two that close, one does
         self._closed = threading.Event()
         self._wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._began_ns = 0  # by the clock, at second 0 of the stream
@@ -155,7 +156,8 @@ class Microphone:
         """Sound, about every 50 ms, or the reason why there is none, at least every 250 ms; for ever, until `close`.
 
         Second 0 of the stream is when this begins. The time of a message is never before that of a sample
-        further up, nor does a sample's ever go back.
+        further up, nor does a sample's ever go back. A hang shorter than `Patience.hung_s` may be told as
+        `NoAudio` and its sound come after all, in a burst: such a block then begins before that message.
         """
         try:
             while (heard := self._next()) is not None:
@@ -166,9 +168,10 @@ class Microphone:
 
     def close(self) -> None:
         """Let go of the microphone; idempotent, from any thread. `blocks` then ends within a second."""
-        if self._closed.is_set():
-            return
-        self._closed.set()
+        with self._closing:
+            if self._closed.is_set():
+                return
+            self._closed.set()
         os.eventfd_write(self._wake, 1)
         with self._lock:
             self._discard()
@@ -200,7 +203,7 @@ class Microphone:
         while self._records:
             try:
                 block = self._taken(self._records.popleft())
-            except (ValueError, KeyError, TypeError) as error:
+            except (ValueError, KeyError, TypeError, RecursionError) as error:
                 self._give_up(_nonsense(error))
                 return None
             if block is not None:
@@ -301,7 +304,8 @@ class Microphone:
         samples = mono(record.payload, opened.channels, self._settings.channel)
         lost = bool(record.flags & OVERFLOWED) or record.number != self._next_number
         self._next_number = (record.number + 1) % _NUMBERS
-        place = self._timeline.place((record.at_ns - self._began_ns) / 1e9, len(samples), lost=lost)
+        at_s = min((record.at_ns - self._began_ns) / 1e9, self._now_s())  # nothing was read in the future
+        place = self._timeline.place(at_s, len(samples), lost=lost)
         self._broken |= lost or place is None or place.after_gap
         self.overruns += lost or (place is not None and place.after_gap)
         if place is None:

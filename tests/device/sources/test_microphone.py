@@ -251,6 +251,7 @@ def test_whatever_a_capture_process_does_another_takes_over(scripted: Scripted, 
         "b'{'",
         "b'[]'",
         "b'{}'",
+        "b'[' * 200000",
         "b'\\xff'",
         """b'{"name": 1, "sample_rate_hz": 8000, "channels": 1}'""",
         """b'{"name": "x", "sample_rate_hz": 0, "channels": 1}'""",
@@ -264,6 +265,12 @@ def test_a_device_that_cannot_be_is_nonsense(scripted: Scripted, said: str) -> N
     heard = heard_until(scripted.microphone(script), is_sound)
     assert scripted.attempts == 2
     assert len(blocks_of(heard)) == 1
+
+
+def test_a_frame_from_the_future_does_not_take_time_along(scripted: Scripted) -> None:
+    microphone = scripted.microphone("opened(); flow(count=3); frame(3, flags=OVERFLOWED, late_s=-1e6); flow(first=4)")
+    block = blocks_of(heard_until(microphone, after_gap))[-1]
+    assert block.end_sample / RATE_HZ < WITHIN_S
 
 
 def test_a_flood_of_chatter_neither_stops_the_sound_nor_is_kept(scripted: Scripted) -> None:
