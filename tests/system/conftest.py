@@ -140,9 +140,9 @@ class PulseCard:
         """Mute the microphone: digital zeros flow."""
         self._pactl("set-source-mute", f"{self.name}.monitor", "1" if muted else "0")
 
-    def play(self, path: Path) -> subprocess.Popen[bytes]:
-        """Begin to play a WAV into the microphone."""
-        command = [program("paplay"), f"--device={self.name}", "--latency-msec=50", str(path)]
+    def play(self, path: Path, *, latency_ms: int = 50) -> subprocess.Popen[bytes]:
+        """Begin to play a WAV into the microphone; the server is given so much of it in advance."""
+        command = [program("paplay"), f"--device={self.name}", f"--latency-msec={latency_ms}", str(path)]
         player = subprocess.Popen(command, env={**os.environ, **self.environment}, stderr=subprocess.DEVNULL)
         self._players.append(player)
         return player
