@@ -217,7 +217,7 @@ class Listener:
         from_s, to_s = segment.now_s, block.start_sample / block.sample_rate_hz
         changed = block.sample_rate_hz != segment.rate_hz
         missing_s = max(0.0, to_s - from_s)
-        detail = f"{missing_s:.3f} s of sound are missing"
+        detail = f"{missing_s:.3f} s of sound are missing" if missing_s else "the sound breaks off here and begins anew"
         heard.faults.append(Fault("gap", begins=True, since_s=from_s, at_s=max(from_s, to_s), detail=detail))
         if changed and self._deafness is not None:
             heard.faults.extend(self._deafness.finish())

@@ -35,6 +35,20 @@ def checked_instance(name: str) -> str:
     raise ConfigError(f"{name!r} cannot name an instance, it must be 1 to 32 of a-z, 0-9, _ and -, as in auricle@anna")
 
 
+def instance_name(given: str | None, *, config: str | None, profile: str) -> str:
+    """What a daemon is called: as given, or as its file, or as its profile.
+
+    Raises:
+        ConfigError: it cannot be called so.
+    """
+    if given is not None:
+        return checked_instance(given)
+    try:
+        return checked_instance(Path(config).stem if config else profile)
+    except ConfigError as error:
+        raise ConfigError(f"{error}; give one with --instance") from None
+
+
 def runtime_folder(instance: str, environment: Mapping[str, str] = os.environ) -> Path:
     """Folder of what lives only while the daemon does: its status socket."""
     given = environment.get("RUNTIME_DIRECTORY")

@@ -15,7 +15,7 @@ from device.sources.microphone import Microphone
 from device.upkeep.check import hearing, machine
 from device.upkeep.check.finding import Finding, finding_lines, tried
 from device.upkeep.opening import open_models
-from device.upkeep.places import checked_instance, log_file, status_socket, status_sockets
+from device.upkeep.places import instance_name, log_file, status_socket, status_sockets
 from device.upkeep.status import read_status
 
 if TYPE_CHECKING:
@@ -52,12 +52,7 @@ class Order:
         Raises:
             ConfigError: it cannot be one.
         """
-        if self.instance is not None:
-            return checked_instance(self.instance)
-        try:
-            return checked_instance(Path(self.config).stem if self.config else self.profile)
-        except ConfigError as error:
-            raise ConfigError(f"{error}; give one with --instance") from None
+        return instance_name(self.instance, config=self.config, profile=self.profile)
 
 
 @dataclass(frozen=True, slots=True)
