@@ -178,6 +178,7 @@ class Loop:
 
     def _lines_dropped(self, now_s: float) -> Happening | None:
         dropped = sum(outlet.dropped for outlet in self.parts.outlets)
+        self._dropped = min(self._dropped, dropped)  # a reload's outlets count from 0
         if dropped <= self._dropped or now_s - self._dropped_told_s < DROPPED_TOLD_EVERY_S:
             return None
         fresh, self._dropped, self._dropped_told_s = dropped - self._dropped, dropped, now_s
