@@ -374,7 +374,7 @@ def missing_sentence(settings: Settings, missing: Collection[str]) -> str:
     names = ", ".join(shown(name) for name in missing)
     tables = ", ".join(f"[model.{model.name}]" for model in settings.listening if model.bundle in missing)
     lacks = f"profile {shown(settings.profile)} lacks the model{'s' if len(missing) > 1 else ''} {names}"
-    return f'{lacks}: no such bundle is shipped; set "bundle" in {tables} to a {BUNDLE_SUFFIX} file, or give --model'
+    return f'{lacks}: no such bundle is shipped; set "bundle" in {tables} to a {BUNDLE_SUFFIX} file'
 
 
 def example_config() -> str:

@@ -104,7 +104,7 @@ def test_the_stethoscope_says_which_model_it_lacks() -> None:
     assert missing == ("lung",)
     assert missing_sentence(settings, missing) == (
         'profile "stethoscope" lacks the model "lung": no such bundle is shipped; '
-        'set "bundle" in [model.lung] to a .tflite file, or give --model'
+        'set "bundle" in [model.lung] to a .tflite file'
     )
 
 
