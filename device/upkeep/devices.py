@@ -9,7 +9,8 @@ from device.errors import MicrophoneError
 from device.hearing.level import Level
 from device.messages import AudioBlock, NoAudio
 from device.sources.devices import NO_MICROPHONE, identity
-from device.sources.microphone import Microphone, list_microphones
+from device.sources.listing import list_microphones
+from device.sources.microphone import Microphone
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
