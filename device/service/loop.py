@@ -110,7 +110,12 @@ class Loop:
             if self.reload_wanted:
                 self.reload_wanted = False
                 reload()
-        self.leave("stopped" if self.stopping else "end_of_file")
+        self.leave(self._why_it_ended())
+
+    def _why_it_ended(self) -> str:
+        if self.ended is None:
+            return "stopped"
+        return "end_of_file" if self.ended.error is None else "interrupted"
 
     def turn(self) -> None:
         """Take one item, or none, and look around."""

@@ -369,10 +369,18 @@ def test_lines_that_a_new_outlet_drops_are_told_of_too(stage: Stage) -> None:
 
 def test_it_ends_with_its_source_and_closes_what_is_open(stage: Stage) -> None:
     stage.sound(6, hz=1000)
+    stage.feed.inbox.put(SourceEnded())
+    stage.loop.run(lambda: None)
+    assert stage.loop.ended == SourceEnded()
+    assert [event.reason for event in stage.said(Event)][-1] == "end_of_file"
+
+
+def test_what_a_source_that_breaks_leaves_open_was_interrupted(stage: Stage) -> None:
+    stage.sound(6, hz=1000)
     stage.feed.inbox.put(SourceEnded("it broke"))
     stage.loop.run(lambda: None)
     assert stage.loop.ended == SourceEnded("it broke")
-    assert [event.reason for event in stage.said(Event)][-1] == "end_of_file"
+    assert [event.reason for event in stage.said(Event)][-1] == "interrupted"
 
 
 def test_it_ends_where_it_is_told_to_and_says_so(stage: Stage) -> None:
