@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from device.config.settings import load_config, profile
 from device.sources.folders import find_recordings
+from device.sources.recording import Recording
 from device.upkeep.places import instance_name
 
 if TYPE_CHECKING:
@@ -52,9 +53,13 @@ class ListenOrder:
         return instance_name(self.instance, config=self.config, profile=self.profile)
 
     def recording_paths(self) -> list[str]:
-        """All recordings meant, in order.
+        """All recordings meant, in order; one of many in a folder may still turn out to be broken.
 
         Raises:
-            RecordingError: a path holds none.
+            RecordingError: a folder holds none, or a file that is named is none.
         """
-        return find_recordings(list(self.recordings)) if self.recordings else []
+        found = find_recordings(self.recordings)
+        for path in found:
+            if path in self.recordings:
+                Recording(path).close()
+        return found

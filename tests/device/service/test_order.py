@@ -62,3 +62,16 @@ def test_recordings_are_files_and_folders_in_order(tmp_path: Path) -> None:
 def test_a_folder_without_a_recording_is_refused(tmp_path: Path) -> None:
     with pytest.raises(RecordingError, match="holds no"):
         ListenOrder(recordings=(str(tmp_path),)).recording_paths()
+
+
+def test_a_file_that_is_no_recording_is_refused_before_anything_is_opened(tmp_path: Path) -> None:
+    (tmp_path / "words.wav").write_text("words")
+    with pytest.raises(RecordingError, match="does not exist"):
+        ListenOrder(recordings=(str(tmp_path / "nosuch.wav"),)).recording_paths()
+    with pytest.raises(RecordingError, match=r"words\.wav"):
+        ListenOrder(recordings=(str(tmp_path / "words.wav"),)).recording_paths()
+
+
+def test_a_broken_recording_among_those_of_a_folder_refuses_none_of_them(tmp_path: Path) -> None:
+    (tmp_path / "words.wav").write_text("words")
+    assert ListenOrder(recordings=(str(tmp_path),)).recording_paths() == [str(tmp_path / "words.wav")]
