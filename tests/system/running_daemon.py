@@ -78,9 +78,7 @@ class RunningDaemon:
         return self
 
     def __exit__(self, *_error: object) -> None:
-        if self._process is not None and self._process.poll() is None:
-            self._process.kill()
-            self._process.wait(UP_WITHIN_S)
+        self.kill()
 
     @property
     def process(self) -> subprocess.Popen[bytes]:
@@ -92,11 +90,12 @@ class RunningDaemon:
         """Write its configuration file."""
         self.config_path.write_text(config)
 
-    def start(self) -> None:
-        """Start it; returns at once."""
+    def start(self, console: int | None = None) -> None:
+        """Start it, its stdout a file or this descriptor; returns at once."""
         with self.printed_path.open("ab") as printed:
+            stdout = printed.fileno() if console is None else console
             self._process = subprocess.Popen(
-                self._command, env=self.environment, stdin=subprocess.DEVNULL, stdout=printed, stderr=printed
+                self._command, env=self.environment, stdin=subprocess.DEVNULL, stdout=stdout, stderr=printed
             )
 
     def reload(self) -> None:
@@ -109,6 +108,12 @@ class RunningDaemon:
         self.process.send_signal(signal.SIGTERM)
         code = self.process.wait(UP_WITHIN_S)
         return code, time.monotonic() - began_s
+
+    def kill(self) -> None:
+        """SIGKILL, as by the kernel; idempotent."""
+        if self._process is not None and self._process.poll() is None:
+            self._process.kill()
+            self._process.wait(UP_WITHIN_S)
 
     # --- what it says
 
@@ -259,7 +264,8 @@ class Sounds:
     def write(self, name: str, parts: Sequence[npt.NDArray[np.float32]]) -> Path:
         """The parts, one after the other, as a file."""
         path = self._folder / name
-        soundfile.write(path, np.concatenate(parts), RATE_HZ, subtype="PCM_16")
+        if not path.exists():  # one that is being played stays as it is
+            soundfile.write(path, np.concatenate(parts), RATE_HZ, subtype="PCM_16")
         return path
 
 
