@@ -82,7 +82,7 @@ class FaultNow:
 
 @dataclass(frozen=True, slots=True)
 class DaemonState:
-    """A daemon as it is at one moment; all counts are since its start.
+    """A daemon as it is at one moment; all counts are since its start (of the microphone: since it was last configured).
 
     Attributes:
         instance: its name.
@@ -109,8 +109,8 @@ class DaemonState:
         gaps: stretches of missing samples.
         overruns: how often the sound card lost samples.
         reopened: how often the microphone was opened again.
-        windows_scored: by all models together.
-        windows_due: likewise.
+        windows_scored: by every model that shares the first one's windows.
+        windows_due: of these windows, one for each configured hop.
         dropped_s: seconds of sound that were dropped in overload.
         dropped_notices: lines that could not be told in time.
         last_event: one line about it; empty before the first.
