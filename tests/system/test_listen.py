@@ -359,9 +359,10 @@ class TestReload:
 
     def test_a_port_that_is_taken_is_refused(self, bedside: Bedside) -> None:
         with socket.create_server(("127.0.0.1", 0)) as taken:
-            refused = reload(bedside, f"{CONFIG}[status]\nmetrics_port = {taken.getsockname()[1]}\n")
+            port = taken.getsockname()[1]
+            refused = reload(bedside, f"{CONFIG}[status]\nmetrics_port = {port}\n")
         assert refused["happening"] == "reload_refused"
-        assert str(taken) not in refused["detail"]
+        assert str(port) in refused["detail"]
 
     def test_another_log_file_is_written_from_then_on(self, bedside: Bedside) -> None:
         other = bedside.daemon.config_path.with_name("other.jsonl")
