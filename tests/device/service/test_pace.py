@@ -75,8 +75,18 @@ def test_what_still_waits_now_and_then_narrows_nothing() -> None:
     machine = _machine()
     machine.wait(10, 11.0)
     for _ in range(100):
-        machine.wait(29, 0.1)
-        assert machine.wait(0.05, 0.5) == 2.0
+        machine.wait(27, 0.1)
+        assert machine.wait(2.1, 0.5) == 2.0
+
+
+def test_sound_that_waits_while_a_window_is_computed_does_not_keep_the_hop_wide() -> None:
+    """On a slow machine half a second waited after each window, and so the hop stayed wide for ever."""
+    machine = _machine(widen_up_to=2)
+    machine.wait(5, 5.0)
+    for _ in range(35):
+        machine.wait(0.5, 0.5)
+        machine.wait(0.5, 0.0)
+    assert machine.pace.hop_s == 0.5
 
 
 def test_each_narrowing_that_is_taken_back_doubles_the_patience_up_to_ten_minutes() -> None:
@@ -87,6 +97,17 @@ def test_each_narrowing_that_is_taken_back_doubles_the_patience_up_to_ten_minute
         waited.append(round(machine.seconds_until(0.5, 0.1)))
     assert waited == [30, 60, 120, 240, 480, 600, 600]
     assert waited[-1] == PATIENCE_MOST_S
+
+
+def test_a_narrowing_that_is_taken_back_minutes_later_is_taken_back_too() -> None:
+    """At 1 % too much load a second of sound waits after 100 s; the hop then swung every two minutes, all night."""
+    machine = _machine(widen_up_to=2)
+    waited = []
+    for _ in range(4):
+        machine.wait(5, 5.0)
+        waited.append(round(machine.seconds_until(0.5, 0.1)))
+        machine.wait(100, 0.5)
+    assert waited == [30, 60, 120, 240]
 
 
 def test_a_narrowing_that_holds_gives_the_patience_back() -> None:
