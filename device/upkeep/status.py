@@ -82,7 +82,7 @@ class FaultNow:
 
 @dataclass(frozen=True, slots=True)
 class DaemonState:
-    """A daemon as it is at one moment; all counts are since its start (of the microphone: since it was last configured).
+    """A daemon as it is at one moment; all counts are since its start, the microphone's since it was configured.
 
     Attributes:
         instance: its name.
