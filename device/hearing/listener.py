@@ -201,8 +201,9 @@ class Listener:
         self.coverage.pass_to(nothing.since_s)
         self.coverage.pass_to(nothing.at_s)
         heard.faults.extend(self._absence.miss(nothing))
-        if nothing.at_s - nothing.since_s > NO_AUDIO_END_S:
-            heard.events.extend(event for state in self._models for event in state.close("no_audio", nothing.at_s))
+        ends_s = nothing.since_s + NO_AUDIO_END_S  # however often a source says that it hears nothing
+        if nothing.at_s > ends_s:
+            heard.events.extend(event for state in self._models for event in state.close("no_audio", ends_s))
         self._judge_coverage(heard)
 
     def _judge_coverage(self, heard: Heard) -> None:

@@ -335,7 +335,18 @@ def test_what_is_open_ends_where_nothing_came_for_3_s() -> None:
     _hear(listener, _noise(4, 0.3))
     heard = _absent(listener, 4, 20)
     (end,) = heard.events
-    assert (end.phase, end.reason, end.end_s, end.decided_s) == ("end", "no_audio", 4.0, 7.25)
+    assert (end.phase, end.reason, end.end_s, end.decided_s) == ("end", "no_audio", 4.0, 7.0)
+
+
+def test_a_busy_loop_that_is_told_less_often_of_no_audio_ends_what_is_open_at_the_same_second() -> None:
+    """An inbox keeps only the newest `NoAudio`, so what is live once ended later than in a replay of what came."""
+    ends = []
+    for at_s in ([6.75, 7.0, 7.25], [8.5]):
+        listener = Listener([_model()], stream_id="s")
+        _hear(listener, _noise(4, 0.3))
+        ends += [event for at in at_s for event in listener.push(NoAudio("gone", 4.0, at)).events]
+    often, rarely = ends
+    assert often == rarely
 
 
 def test_what_comes_within_3_s_keeps_what_is_open() -> None:
