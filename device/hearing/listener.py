@@ -41,6 +41,9 @@ NO_AUDIO_END_S = 3.0
 """What is open ends where a source gives nothing for longer."""
 
 
+LONG_SUSPICION_S = 4.0
+"""Every other sign of deafness is told within 3 s, or was none."""
+
 _LASTED = "it lasted until the audio ended"
 
 
@@ -208,10 +211,16 @@ class Listener:
 
     def _judge_coverage(self, heard: Heard) -> None:
         """Too little was heard, and no other fault says why."""
-        explained = self._absence.is_fault or bool(self._deaf) or self.is_failing
+        explained = self._absence.is_fault or bool(self._deaf) or self._is_long_suspected or self.is_failing
         fault = self.coverage.judge(explained=explained)
         if fault is not None:
             heard.faults.append(fault)
+
+    @property
+    def _is_long_suspected(self) -> bool:
+        """Whether a collapsed floor is being looked at, the one sign that takes longer; if it is one, it is told."""
+        since_s = None if self._deafness is None else self._deafness.suspect_since_s
+        return since_s is not None and self.coverage.now_s - since_s > LONG_SUSPICION_S
 
     def _cross_gap(self, segment: Segment, block: AudioBlock, heard: Heard) -> None:
         self._drain(segment, heard)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 from device.messages import AudioBlock, Happening, Heard, NoAudio, Notice
 from device.service.board import Surroundings
 from device.service.inbox import SourceEnded
+from device.upkeep.status_text import verdict_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -99,6 +100,7 @@ class Loop:
         self._dropped = 0
         self._dropped_told_s = float("-inf")
         self._hung: set[str] = set()
+        self._manager_told: object = None
 
     def __repr__(self) -> str:
         return f"Loop({self.parts.hearing!r}, {'stopping' if self.stopping else 'turning'})"
@@ -157,6 +159,7 @@ class Loop:
         if now_s - self._snapshot_s >= SNAPSHOT_S:
             self._snapshot_s = now_s
             self.snapshot = self._state(now_s)
+            self._tell_manager(self.snapshot)
 
     # --- telling
 
@@ -198,6 +201,13 @@ class Loop:
         if self._health.is_well(now_s, explained=self.board.is_open("microphone", "classifier")):
             self._fed_s = now_s
             self._notifier.watchdog()
+
+    def _tell_manager(self, state: DaemonState) -> None:
+        """What `systemctl status` shows: whether it hears; said again only where that changed."""
+        key = state.hearing, tuple(fault.kind for fault in state.faults)
+        if key != self._manager_told:
+            self._manager_told = key
+            self._notifier.status(verdict_of(state, state.told_utc_s))
 
     def _state(self, now_s: float) -> DaemonState:
         parts, source = self.parts, self.parts.feed.now()

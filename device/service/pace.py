@@ -2,7 +2,8 @@
 
 The hop widens in whole multiples of the configured one, soon where sound waits, and narrows again one
 step at a time once every window has been made good before the next for a while; each narrowing that had
-to be taken back doubles that while, so that a hot machine does not swing. Pure: the clock is an argument.
+to be taken back doubles that while for that hop, so that a hot machine does not swing. Pure: the clock is
+an argument.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ EVEN_AT_S = 0.3
 
 NARROW_AFTER_S = 30.0
 PATIENCE_MOST_S = 600.0
-"""A narrowing that held for longer was right: how patient the next one is, is not its business."""
+"""A narrowing that held for longer was right, whatever came later."""
 
 
 class Pace:
@@ -38,7 +39,7 @@ class Pace:
         self._even_s = float("-inf")  # when the machine had last caught up
         self._calm_since_s: float | None = None
         self._narrowed_s: float | None = None
-        self._patience_s = NARROW_AFTER_S
+        self._patience_s: dict[int, float] = {}  # factor -> calm that it wants before the hop narrows to it
 
     def __repr__(self) -> str:
         return f"Pace({self.hop_s:g} s, {self._factor} of at most {self._most} times {self._configured_s:g} s)"
@@ -58,21 +59,23 @@ class Pace:
         self._calm_since_s = _since(self._calm_since_s, now_s, holds=calm)
         if self._behind_since_s is not None and now_s - self._behind_since_s >= WIDEN_AFTER_S:
             self._widen(now_s)
-        elif self._calm_since_s is not None and now_s - self._calm_since_s >= self._patience_s:
+        elif self._calm_since_s is not None and now_s - self._calm_since_s >= self._patience_with(self._factor - 1):
             self._narrow(now_s)
         return self.hop_s
+
+    def _patience_with(self, factor: int) -> float:
+        return self._patience_s.get(factor, NARROW_AFTER_S)
 
     def _widen(self, now_s: float) -> None:
         self._behind_since_s = now_s
         if self._factor == self._most:
             return
-        self._factor += 1
         if self._narrowed_s is not None:
-            held_s = now_s - self._narrowed_s
-            self._patience_s = (
-                NARROW_AFTER_S if held_s > PATIENCE_MOST_S else min(2 * self._patience_s, PATIENCE_MOST_S)
-            )
+            held = now_s - self._narrowed_s > PATIENCE_MOST_S
+            doubled_s = min(2 * self._patience_with(self._factor), PATIENCE_MOST_S)
+            self._patience_s[self._factor] = NARROW_AFTER_S if held else doubled_s
         self._narrowed_s = None
+        self._factor += 1
 
     def _narrow(self, now_s: float) -> None:
         self._calm_since_s = now_s

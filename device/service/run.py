@@ -259,7 +259,7 @@ class Daemon:
         parts.hearing, parts.teller = hearing, Teller(hearing.models.priorities)
         if settings.microphone != before.microphone and not self._recordings:
             parts.feed.close()
-            parts.feed = self._open_feed(settings)
+            parts.feed = self._open_feed(settings)  # a file holds no microphone that could not be sought
         if settings.log != before.log:
             closed, parts.outlets = parts.outlets, self._open_outlets(settings)
             _close_all(closed)

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 SYSTEM_LOGS = Path("/var/log/auricle")
 """Where the unit file makes the instances' folders for logs."""
 
+_UNIT = "etc/systemd/system/auricle@.service"
 _OK, _FAILED = 0, 1
 
 
@@ -149,4 +150,4 @@ def _log_path(file: str, instance: str, around: Surroundings) -> Path:
         return Path(file)
     installed = around.logs / instance
     own = log_file(instance, around.environment)
-    return installed / own.name if installed.is_dir() else own
+    return installed / own.name if installed.is_dir() or (around.root / _UNIT).exists() else own

@@ -393,6 +393,12 @@ def test_a_deaf_microphone_is_not_listened_to_and_that_is_not_told_twice() -> No
     assert listener.coverage.windows == 1.0
 
 
+def test_a_floor_that_collapsed_is_told_as_that_alone_though_it_takes_a_minute_to_be_sure() -> None:
+    listener = Listener([_model()], stream_id="s")
+    heard = _hear(listener, np.concatenate([_noise(300), _noise(120) * np.float32(0.01)]))
+    assert [(fault.kind, fault.begins) for fault in heard.faults] == [("floor", True)]
+
+
 def test_a_microphone_that_gates_to_zero_is_listened_to() -> None:
     listener = Listener([_model()], stream_id="s", gates_to_zero=True)
     heard = _hear(listener, np.concatenate([_noise(5), np.zeros(60 * RATE_HZ, np.float32)]))

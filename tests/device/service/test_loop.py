@@ -42,15 +42,19 @@ class Manager:
         self._line.bind(str(path))
         self._line.setblocking(False)
         self.notifier = Notifier(str(path), WATCHDOG_S)
+        self.statuses: list[str] = []
 
     def fed(self) -> bool:
         """Whether the watchdog was fed since this was last asked."""
         found = False
         while True:
             try:
-                found |= self._line.recv(4096) == b"WATCHDOG=1"
+                word = self._line.recv(4096)
             except BlockingIOError:
                 return found
+            found |= word == b"WATCHDOG=1"
+            if word.startswith(b"STATUS="):
+                self.statuses.append(word.removeprefix(b"STATUS=").decode())
 
     def close(self) -> None:
         self._line.close()
@@ -181,6 +185,19 @@ def stage(manager: Manager, settings: Settings) -> Iterator[Stage]:
     made = Stage(manager, settings)
     yield made
     made.hearing.close()
+
+
+def test_the_service_manager_is_told_in_words_whether_it_hears_wherever_that_changes(stage: Stage) -> None:
+    for act in (stage.sound, stage.absence):
+        stage.hungry_s(10, act)
+    stage.sound(1, after_gap=True)
+    stage.hungry_s(10, stage.sound)
+    assert [said.split(" since")[0] for said in stage.manager.statuses] == [
+        "hears NOTHING yet: it is starting",
+        "hears: yes",
+        "hears NOTHING: no sound comes from the microphone",
+        "hears: yes",
+    ]
 
 
 # --- the watchdog

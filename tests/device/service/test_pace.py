@@ -99,6 +99,16 @@ def test_each_narrowing_that_is_taken_back_doubles_the_patience_up_to_ten_minute
     assert waited[-1] == PATIENCE_MOST_S
 
 
+def test_patience_with_one_hop_is_no_patience_with_the_next() -> None:
+    """A hop that was tried in vain all through a busy hour kept those beyond it waiting ten minutes each."""
+    machine = _machine()
+    machine.wait(10, 11.0)
+    for _ in range(5):
+        machine.seconds_until(1.5, 0.1)
+        machine.wait(1.5, 5.0)
+    assert [round(machine.seconds_until(hop_s, 0.1)) for hop_s in (1.5, 1.0, 0.5)] == [600, 30, 30]
+
+
 def test_a_narrowing_that_is_taken_back_minutes_later_is_taken_back_too() -> None:
     """At 1 % too much load a second of sound waits after 100 s; the hop then swung every two minutes, all night."""
     machine = _machine(widen_up_to=2)

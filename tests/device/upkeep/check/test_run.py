@@ -128,6 +128,18 @@ def test_the_log_of_an_installed_instance_is_looked_for_where_the_unit_puts_it(
     (around.logs / "anna").mkdir(parents=True)
     _, told = _told(Order(instance="anna"), around)
     assert f"{tmp_path}/log/anna/heard.jsonl" in told["disk"]
+    (around.root / "etc/systemd/system").mkdir(parents=True)
+    (around.root / "etc/systemd/system/auricle@.service").touch()
+    _, told = _told(Order(instance="ben"), around)  # which was never started
+    assert f"{tmp_path}/log/ben/heard.jsonl" in told["disk"]
+
+
+def test_a_hop_at_which_a_model_cannot_listen_is_to_be_corrected(around: Surroundings, tmp_path: Path) -> None:
+    config = tmp_path / "anna.toml"
+    config.write_text("[listen]\nhop_s = 0.3\n")
+    out = io.StringIO()
+    assert check(Order(config=str(config)), out, around) == 1
+    assert 'correct "hop_s" in [listen]' in out.getvalue()
 
 
 def test_a_daemon_that_runs_is_asked_instead_of_its_microphone(
