@@ -199,8 +199,8 @@ def read(pid: int, progress: float) -> Reading:
         time.sleep(_LOOK_S)
         looks.append(_look(pid))
     threads, files, processes, zombies = (min(counts) for counts in zip(*looks, strict=True))
-    pss_kib = sum(_memory_kib(each, "Pss") for each in family(pid))
-    return Reading(progress, _memory_kib(pid, "Rss"), pss_kib, threads, files, processes, zombies)
+    pss_kib = sum(memory_kib(each, "Pss") for each in family(pid))
+    return Reading(progress, memory_kib(pid, "Rss"), pss_kib, threads, files, processes, zombies)
 
 
 def family(pid: int) -> list[int]:
@@ -235,7 +235,8 @@ def _is_zombie(pid: int) -> bool:
         return False
 
 
-def _memory_kib(pid: int, kind: str) -> int:
+def memory_kib(pid: int, kind: str = "Rss") -> int:
+    """Resident memory of a process, or its share of it (Pss); 0 for one that is gone."""
     try:
         rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
     except (FileNotFoundError, ProcessLookupError):

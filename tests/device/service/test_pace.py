@@ -105,7 +105,7 @@ def test_patience_with_one_hop_is_no_patience_with_the_next() -> None:
     machine.wait(10, 11.0)
     for _ in range(5):
         machine.seconds_until(1.5, 0.1)
-        machine.wait(1.5, 5.0)
+        machine.wait(5, 5.0)
     assert [round(machine.seconds_until(hop_s, 0.1)) for hop_s in (1.5, 1.0, 0.5)] == [600, 30, 30]
 
 
