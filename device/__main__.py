@@ -63,6 +63,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_listen(verbs.add_parser("listen", help="hear a microphone, day and night"))
     _add_status(verbs.add_parser("status", help="what the daemons that run here hear"))
     _add_devices(verbs.add_parser("devices", help="list the microphones, or meter one"))
+    _add_check(verbs.add_parser("check", help="try everything a daemon needs, and say what to do"))
     _add_replay(verbs.add_parser("replay", help="hear recordings, faster than real time"))
     _add_models(verbs.add_parser("models", help="list the models at hand, or verify one"))
     _add_config(verbs.add_parser("config", help="print an example configuration, or check one"))
@@ -169,6 +170,23 @@ def _seconds(text: str) -> float:
     if 0.1 <= seconds <= 1e6:
         return seconds
     raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds, 0.1 to 1000000")
+
+
+# --- check
+
+
+def _add_check(parser: argparse.ArgumentParser) -> None:
+    parser.set_defaults(run=_check)
+    _add_settings(parser)
+    parser.add_argument("--instance", metavar="NAME", help="name of the daemon (default: that of the file)")
+
+
+def _check(given: argparse.Namespace) -> int:
+    from device.config.settings import DEFAULT_PROFILE
+    from device.upkeep.check.run import Order, check
+
+    order = Order(config=given.config, profile=given.profile or DEFAULT_PROFILE, instance=given.instance)
+    return check(order, sys.stdout)
 
 
 # --- replay

@@ -58,7 +58,10 @@ _LABEL_NAME = Text(_NAME, "the name of a label, of a-z, 0-9, _ and -")
 _BUNDLE = Text(r".*\S.*", f"the name of a shipped bundle, or the path of a {BUNDLE_SUFFIX} file")
 _PROBABILITY = OrWord(Number(0.001, 0.999), "model")
 _DEVICE = Text(
-    r"(?!\s*[0-9]+\s*$)(?!hw:|plughw:).*\S.*", "a device's name, usb:..., port:... or default, and no number"
+    r"(?i:usb:[0-9a-f]{1,4}:[0-9a-f]{1,4}(:.+)?|port:[0-9]+-[0-9]+(\.[0-9]+)*"
+    # Neither a number, nor ALSA's names with one, nor a name of nothing but one.
+    r"|(?!\s*(usb:|port:|hw:|plughw:|[0-9]+\s*$|\(hw:[0-9]+,[0-9]+\)\s*$)).*\S.*)",
+    'a device\'s name, "usb:VENDOR:PRODUCT" in hexadecimal, "port:BUS-PORT", or "default", and no number',
 )
 _PATH = Text(r".*\S.*", '"auto", or the path of a file')
 _HOURS = Text(r"([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d", "HH:MM-HH:MM")
@@ -517,7 +520,7 @@ def missing_sentence(settings: Settings, missing: Collection[str]) -> str:
     names = ", ".join(shown(name) for name in missing)
     tables = ", ".join(f"[model.{model.name}]" for model in settings.listening if model.bundle in missing)
     lacks = f"profile {shown(settings.profile)} lacks the model{'s' if len(missing) > 1 else ''} {names}"
-    return f'{lacks}: no such bundle is shipped; set "bundle" in {tables} to a {BUNDLE_SUFFIX} file, or give --model'
+    return f'{lacks}: no such bundle is shipped; set "bundle" in {tables} to a {BUNDLE_SUFFIX} file'
 
 
 def example_config() -> str:

@@ -55,7 +55,7 @@ class OperatingPoint:
 
 
 class _Seen(NamedTuple):
-    """One window as the decider remembers it; it stands for the seconds of the hop at which it was cut."""
+    """One window as the decider remembers it; it stands for the seconds of the hop that led to it."""
 
     start_s: float
     end_s: float
@@ -96,7 +96,8 @@ class Decider:
         self._windows = 0
         self._onset: _Seen | None = None  # first counted window of an onset that is confirmed but short
         self._told: _Told | None = None
-        self._hop_s = self._configured_hop_s = hop_s
+        self._hop_s = self._widest_hop_s = self._configured_hop_s = hop_s  # now, and since the last window
+        self._last_end_s: float | None = None  # of the last window; None where samples are missing since
         self._needed_s = point.needed(hop_s) * hop_s
         self._considered_s = point.considered(hop_s) * hop_s
         self._hold_s = _windows(point.hold_s, hop_s) * hop_s
@@ -115,7 +116,7 @@ class Decider:
         A window stands for the seconds since the one before it, and seconds are what is compared. So a sound
         is confirmed, and its end, less than the widest of these hops from where it would have been without.
         """
-        self._hop_s = hop_s
+        self._hop_s, self._widest_hop_s = hop_s, max(self._widest_hop_s, hop_s)
 
     def push(self, scores: Scores, *, trusted: bool = True) -> tuple[Decision, Event | None]:
         """Decide about one window.
@@ -125,7 +126,7 @@ class Decider:
             trusted: False where the window holds samples suspected of deafness: it may confirm a
                 sound, but decides no quiet.
         """
-        window = _Seen(scores.start_s, scores.end_s, scores.probabilities[self.label], self._hop_s)
+        window = _Seen(scores.start_s, scores.end_s, scores.probabilities[self.label], self._hop_to(scores.end_s))
         self._windows += 1
         if self._told is not None and self._told.reason is None:
             decision, event = self._while_on(self._told, window, trusted=trusted)
@@ -136,7 +137,7 @@ class Decider:
     def restart(self) -> None:
         """Samples are missing: confirmation and hold start afresh, what is open stays open."""
         self._recent.clear()
-        self._onset = None
+        self._onset = self._last_end_s = None
         if self._told is not None:
             self._told.quiet.clear()
 
@@ -209,6 +210,14 @@ class Decider:
         """Windows that the newer ones, n hops of them, no longer need."""
         while _seconds(self._recent) - self._recent[0].hop_s > self._considered_s - _TOLERANCE_S:
             self._recent.popleft()
+
+    def _hop_to(self, end_s: float) -> float:
+        """Seconds that led to the window that ends here: those of the hop, but where it was narrowed on the way."""
+        last_end_s, widest_s = self._last_end_s, self._widest_hop_s
+        self._last_end_s, self._widest_hop_s = end_s, self._hop_s
+        if last_end_s is None or widest_s <= self._hop_s:
+            return self._hop_s
+        return min(max(end_s - last_end_s, self._hop_s), widest_s)
 
     def _at_this_hop(self, seconds: float) -> int:
         """How many windows stand for so many seconds."""

@@ -1,4 +1,4 @@
-"""How loud it is: level and peak of the last second, in dBFS. Knows no fault and no filter.
+"""How loud it is: level and peak of the newest sound, in dBFS. Knows no fault and no filter.
 
 dBFS is 20 log10 of the amplitude over full scale (1.0); the level is of the root mean square, so that a
 full-scale square wave is 0 dBFS and a full-scale sine -3.01. Digital silence has no level: None, never 0.
@@ -27,9 +27,14 @@ class _Part(NamedTuple):
 
 
 class Level:
-    """Follows one stream."""
+    """Follows one stream.
 
-    def __init__(self) -> None:
+    Args:
+        span_s: how much of its newest sound counts.
+    """
+
+    def __init__(self, span_s: float = SPAN_S) -> None:
+        self._span_s = span_s
         self._parts: deque[_Part] = deque()
         self._samples = 0
 
@@ -38,24 +43,24 @@ class Level:
 
     @property
     def rms_dbfs(self) -> float | None:
-        """Of the last second; None for digital silence, or where nothing was heard yet."""
+        """Of the span; None for digital silence, or where nothing was heard yet."""
         energy = sum(part.energy for part in self._parts)
         return 10 * math.log10(energy / self._samples) if energy > 0 else None
 
     @property
     def peak_dbfs(self) -> float | None:
-        """Largest magnitude of the last second; None as for the level."""
+        """Largest magnitude of the span; None as for the level."""
         peak = max((part.peak for part in self._parts), default=0.0)
         return 20 * math.log10(peak) if peak > 0 else None
 
     def push(self, samples: npt.NDArray[np.float32], sample_rate_hz: int) -> None:
-        """float32 (n,) at this rate; what is older than a second is forgotten."""
+        """float32 (n,) at this rate; what is older than the span is forgotten."""
         if not len(samples):
             return
         wide = samples.astype(np.float64)
         self._parts.append(_Part(len(samples), float(wide @ wide), float(np.abs(samples).max())))
         self._samples += len(samples)
-        while self._samples - self._parts[0].samples >= SPAN_S * sample_rate_hz:
+        while self._samples - self._parts[0].samples >= self._span_s * sample_rate_hz:
             self._samples -= self._parts.popleft().samples
 
     def forget(self) -> None:

@@ -41,6 +41,9 @@ NO_AUDIO_END_S = 3.0
 """What is open ends where a source gives nothing for longer."""
 
 
+LONG_SUSPICION_S = 4.0
+"""Every other sign of deafness is told within 3 s, or was none."""
+
 _LASTED = "it lasted until the audio ended"
 
 
@@ -201,23 +204,30 @@ class Listener:
         self.coverage.pass_to(nothing.since_s)
         self.coverage.pass_to(nothing.at_s)
         heard.faults.extend(self._absence.miss(nothing))
-        if nothing.at_s - nothing.since_s > NO_AUDIO_END_S:
-            heard.events.extend(event for state in self._models for event in state.close("no_audio", nothing.at_s))
+        ends_s = nothing.since_s + NO_AUDIO_END_S  # however often a source says that it hears nothing
+        if nothing.at_s > ends_s:
+            heard.events.extend(event for state in self._models for event in state.close("no_audio", ends_s))
         self._judge_coverage(heard)
 
     def _judge_coverage(self, heard: Heard) -> None:
         """Too little was heard, and no other fault says why."""
-        explained = self._absence.is_fault or bool(self._deaf) or self.is_failing
+        explained = self._absence.is_fault or bool(self._deaf) or self._is_long_suspected or self.is_failing
         fault = self.coverage.judge(explained=explained)
         if fault is not None:
             heard.faults.append(fault)
+
+    @property
+    def _is_long_suspected(self) -> bool:
+        """Whether a collapsed floor is being looked at, the one sign that takes longer; if it is one, it is told."""
+        since_s = None if self._deafness is None else self._deafness.suspect_since_s
+        return since_s is not None and self.coverage.now_s - since_s > LONG_SUSPICION_S
 
     def _cross_gap(self, segment: Segment, block: AudioBlock, heard: Heard) -> None:
         self._drain(segment, heard)
         from_s, to_s = segment.now_s, block.start_sample / block.sample_rate_hz
         changed = block.sample_rate_hz != segment.rate_hz
         missing_s = max(0.0, to_s - from_s)
-        detail = f"{missing_s:.3f} s of sound are missing"
+        detail = f"{missing_s:.3f} s of sound are missing" if missing_s else "the sound breaks off here and begins anew"
         heard.faults.append(Fault("gap", begins=True, since_s=from_s, at_s=max(from_s, to_s), detail=detail))
         if changed and self._deafness is not None:
             heard.faults.extend(self._deafness.finish())

@@ -92,13 +92,19 @@ class WindowCursor:
     def rehop(self, hop_samples: int) -> None:
         """From here on, another hop; what became whole in the meantime is not cut belatedly.
 
+        The next window begins at most the widest of the hops since the last one behind it.
+
         Args:
             hop_samples: a multiple of the grid, at most a window.
         """
-        self._hop = hop_samples
-        if self._count:
+        narrowed, self._hop = hop_samples < self._hop, hop_samples
+        if not self._count:
+            return
+        if narrowed:
             passed = self._total - self._window + 1 - self._last
-            self._next = self._last + hop_samples * max(1, -(-passed // hop_samples))
+            self._next = min(self._next, self._last + hop_samples * max(1, -(-passed // hop_samples)))
+        else:
+            self._next = max(self._next, self._last + hop_samples)
 
     def push(self, samples: Float32) -> Iterator[Window]:
         """float32 (n,) -> the windows that are now whole, oldest first."""

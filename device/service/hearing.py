@@ -89,6 +89,9 @@ class Hearing:
             fresh = open_models(self.settings)
         except AuricleError as error:
             return Happening("reload_refused", f"a failing model cannot be opened again: {error}")
+        if fresh.listed != self.models.listed:
+            fresh.__exit__(None, None, None)
+            return Happening("reload_refused", "a failing model's bundle is another one by now; reload to take it")
         self.listener.renew({model.name: model.network for model in fresh.listening})
         self.close()
         self.models = fresh

@@ -105,9 +105,9 @@ class Inbox:
         self._changed.notify_all()
 
     def _drop(self) -> None:
+        self._gap_due = self._gap_due or self._held_s > 0
         self._dropped_s += self._held_s
         self._held_s = 0.0
-        self._gap_due = True
         self._items = deque(item for item in self._items if isinstance(item, SourceEnded))
 
 

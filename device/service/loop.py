@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 from device.messages import AudioBlock, Happening, Heard, NoAudio, Notice
 from device.service.board import Surroundings
 from device.service.inbox import SourceEnded
+from device.upkeep.status_text import verdict_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -99,6 +100,7 @@ class Loop:
         self._dropped = 0
         self._dropped_told_s = float("-inf")
         self._hung: set[str] = set()
+        self._manager_told: object = None
 
     def __repr__(self) -> str:
         return f"Loop({self.parts.hearing!r}, {'stopping' if self.stopping else 'turning'})"
@@ -110,7 +112,12 @@ class Loop:
             if self.reload_wanted:
                 self.reload_wanted = False
                 reload()
-        self.leave("stopped" if self.stopping else "end_of_file")
+        self.leave(self._why_it_ended())
+
+    def _why_it_ended(self) -> str:
+        if self.ended is None:
+            return "stopped"
+        return "end_of_file" if self.ended.error is None else "interrupted"
 
     def turn(self) -> None:
         """Take one item, or none, and look around."""
@@ -152,6 +159,7 @@ class Loop:
         if now_s - self._snapshot_s >= SNAPSHOT_S:
             self._snapshot_s = now_s
             self.snapshot = self._state(now_s)
+            self._tell_manager(self.snapshot)
 
     # --- telling
 
@@ -178,6 +186,7 @@ class Loop:
 
     def _lines_dropped(self, now_s: float) -> Happening | None:
         dropped = sum(outlet.dropped for outlet in self.parts.outlets)
+        self._dropped = min(self._dropped, dropped)  # a reload's outlets count from 0
         if dropped <= self._dropped or now_s - self._dropped_told_s < DROPPED_TOLD_EVERY_S:
             return None
         fresh, self._dropped, self._dropped_told_s = dropped - self._dropped, dropped, now_s
@@ -192,6 +201,13 @@ class Loop:
         if self._health.is_well(now_s, explained=self.board.is_open("microphone", "classifier")):
             self._fed_s = now_s
             self._notifier.watchdog()
+
+    def _tell_manager(self, state: DaemonState) -> None:
+        """What `systemctl status` shows: whether it hears; said again only where that changed."""
+        key = state.hearing, tuple(fault.kind for fault in state.faults)
+        if key != self._manager_told:
+            self._manager_told = key
+            self._notifier.status(verdict_of(state, state.told_utc_s))
 
     def _state(self, now_s: float) -> DaemonState:
         parts, source = self.parts, self.parts.feed.now()

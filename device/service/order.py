@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from device.config.settings import load_config, profile
-from device.errors import ConfigError
 from device.sources.folders import find_recordings
-from device.upkeep.places import checked_instance
+from device.sources.recording import Recording
+from device.upkeep.places import instance_name
 
 if TYPE_CHECKING:
     from device.config.settings import Settings
@@ -51,17 +50,16 @@ class ListenOrder:
         Raises:
             ConfigError: the name given, or that of the file, cannot be one.
         """
-        if self.instance is not None:
-            return checked_instance(self.instance)
-        try:
-            return checked_instance(Path(self.config).stem if self.config else self.profile)
-        except ConfigError as error:
-            raise ConfigError(f"{error}; give one with --instance") from None
+        return instance_name(self.instance, config=self.config, profile=self.profile)
 
     def recording_paths(self) -> list[str]:
-        """All recordings meant, in order.
+        """All recordings meant, in order; one of many in a folder may still turn out to be broken.
 
         Raises:
-            RecordingError: a path holds none.
+            RecordingError: a folder holds none, or a file that is named is none.
         """
-        return find_recordings(list(self.recordings)) if self.recordings else []
+        found = find_recordings(self.recordings)
+        for path in found:
+            if path in self.recordings:
+                Recording(path).close()
+        return found

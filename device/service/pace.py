@@ -1,8 +1,9 @@
 """When the machine cannot keep up: how wide the hop is to be, from how much sound waits.
 
 The hop widens in whole multiples of the configured one, soon where sound waits, and narrows again one
-step at a time once nothing has waited for a while; each narrowing that had to be taken back doubles
-that while, so that a hot machine does not swing. Pure: the clock is an argument.
+step at a time once every window has been made good before the next for a while; each narrowing that had
+to be taken back doubles that while for that hop, so that a hot machine does not swing. Pure: the clock is
+an argument.
 """
 
 from __future__ import annotations
@@ -13,9 +14,12 @@ WIDEN_AT_S = 1.0
 WIDEN_AFTER_S = 1.0
 """A stall that is made good within this time is none."""
 
-NARROW_AT_S = 0.3
+EVEN_AT_S = 0.3
+"""With less that waits, the machine has caught up: blocks come in twos and threes."""
+
 NARROW_AFTER_S = 30.0
 PATIENCE_MOST_S = 600.0
+"""A narrowing that held for longer was right, whatever came later."""
 
 
 class Pace:
@@ -32,9 +36,10 @@ class Pace:
         self._most = max(1, min(widen_up_to, int(widest_s / hop_s + 1e-9)))
         self._factor = 1
         self._behind_since_s: float | None = None
+        self._even_s = float("-inf")  # when the machine had last caught up
         self._calm_since_s: float | None = None
         self._narrowed_s: float | None = None
-        self._patience_s = NARROW_AFTER_S
+        self._patience_s: dict[int, float] = {}  # factor -> calm that it wants before the hop narrows to it
 
     def __repr__(self) -> str:
         return f"Pace({self.hop_s:g} s, {self._factor} of at most {self._most} times {self._configured_s:g} s)"
@@ -46,31 +51,37 @@ class Pace:
 
     def step(self, backlog_s: float, now_s: float) -> float:
         """The hop as it should be now, given how many seconds of sound wait; to be asked often."""
-        behind, calm = backlog_s > WIDEN_AT_S, backlog_s < NARROW_AT_S
-        self._behind_since_s = _since(self._behind_since_s, now_s, holds=behind)
+        if backlog_s < EVEN_AT_S:
+            self._even_s = now_s
+        # Sound waits while a window is computed: what counts is whether it still does when the next is due.
+        calm = now_s - self._even_s <= self.hop_s
+        self._behind_since_s = _since(self._behind_since_s, now_s, holds=backlog_s > WIDEN_AT_S)
         self._calm_since_s = _since(self._calm_since_s, now_s, holds=calm)
         if self._behind_since_s is not None and now_s - self._behind_since_s >= WIDEN_AFTER_S:
             self._widen(now_s)
-        elif self._calm_since_s is not None and now_s - self._calm_since_s >= self._patience_s:
+        elif self._calm_since_s is not None and now_s - self._calm_since_s >= self._patience_with(self._factor - 1):
             self._narrow(now_s)
         return self.hop_s
+
+    def _patience_with(self, factor: int) -> float:
+        return self._patience_s.get(factor, NARROW_AFTER_S)
 
     def _widen(self, now_s: float) -> None:
         self._behind_since_s = now_s
         if self._factor == self._most:
             return
-        self._factor += 1
-        if self._narrowed_s is not None and now_s - self._narrowed_s < 2 * self._patience_s:
-            self._patience_s = min(2 * self._patience_s, PATIENCE_MOST_S)
+        if self._narrowed_s is not None:
+            held = now_s - self._narrowed_s > PATIENCE_MOST_S
+            doubled_s = min(2 * self._patience_with(self._factor), PATIENCE_MOST_S)
+            self._patience_s[self._factor] = NARROW_AFTER_S if held else doubled_s
         self._narrowed_s = None
+        self._factor += 1
 
     def _narrow(self, now_s: float) -> None:
         self._calm_since_s = now_s
-        if self._factor == 1:
-            self._patience_s = NARROW_AFTER_S
-            return
-        self._factor -= 1
-        self._narrowed_s = now_s
+        if self._factor > 1:
+            self._factor -= 1
+            self._narrowed_s = now_s
 
 
 def _since(since_s: float | None, now_s: float, *, holds: bool) -> float | None:

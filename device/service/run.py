@@ -77,6 +77,8 @@ class Daemon:
         wrap: is given the source and returns what is heard in its place: how a source is tapped, or starved.
         notifier: the service manager; None for the one that the environment names.
 
+    Made and run in the main thread, which is where Python hands signals over.
+
     Raises:
         AuricleError: it cannot begin.
     """
@@ -90,6 +92,9 @@ class Daemon:
     ) -> None:
         self._order = order
         self._wrap = wrap
+        self._told: Loop | None = None  # who is told of what is asked, once there is one
+        self._stop_wanted = self._reload_wanted = False
+        self._handle_signals()  # first: opening models takes seconds on a Pi, and who stops us then waits no longer
         self._clocks = Clocks(time.monotonic, time.time)
         self._identity = Identity(order.instance_name(), self._clocks.utc(), self._clocks.monotonic())
         self._recordings = order.recording_paths()
@@ -100,6 +105,7 @@ class Daemon:
         with ExitStack() as closing:
             self._loop = self._assemble()
             closing.callback(self._take_apart)
+            self._tell_loop()
             closing.enter_context(StatusServer(status_socket(self._identity.instance), self._snapshot))
             self._metrics = self._open_metrics(self._settings.status)
             closing.callback(self._close_metrics)
@@ -120,7 +126,6 @@ class Daemon:
 
     def run(self) -> int:
         """Listen to the end; the exit code, see `listen`."""
-        self._handle_signals()
         loop = self._loop
         _give_back_memory()
         loop.say(Happening("started", self._greeting()))
@@ -128,16 +133,20 @@ class Daemon:
         self._notifier.ready(self._greeting())
         loop.run(self._read_again)
         self._notifier.stopping()
-        loop.say(Happening("stopping", "it was told to stop" if loop.stopping else "nothing more is to be heard"))
+        loop.say(Happening("stopping", self._why_it_stops()))
         return self._exit_code()
 
     def stop(self) -> None:
         """Ask it to end, from any thread or signal handler."""
-        self._loop.stopping = True
+        self._stop_wanted = True
+        if self._told is not None:
+            self._told.stopping = True
 
     def reload(self) -> None:
         """Ask it to read its configuration again, from any thread or signal handler."""
-        self._loop.reload_wanted = True
+        self._reload_wanted = True
+        if self._told is not None:
+            self._told.reload_wanted = True
 
     # --- the start
 
@@ -152,6 +161,14 @@ class Daemon:
         parts = Parts(hearing, feed, Teller(hearing.models.priorities), self._open_outlets(self._settings))
         health = Health(self._clocks.monotonic())
         return Loop(parts, board=Board(self._identity), health=health, notifier=self._notifier, clocks=self._clocks)
+
+    def _tell_loop(self) -> None:
+        """What was asked before there was a loop, and from now on, reaches it; in this order, nothing is missed."""
+        self._told = self._loop
+        if self._stop_wanted:
+            self._loop.stopping = True
+        if self._reload_wanted:
+            self._loop.reload_wanted = True
 
     def _open_feed(self, settings: Settings) -> Feed:
         feed = self._recordings_feed(settings) if self._recordings else self._microphone_feed(settings)
@@ -242,7 +259,7 @@ class Daemon:
         parts.hearing, parts.teller = hearing, Teller(hearing.models.priorities)
         if settings.microphone != before.microphone and not self._recordings:
             parts.feed.close()
-            parts.feed = self._open_feed(settings)
+            parts.feed = self._open_feed(settings)  # a file holds no microphone that could not be sought
         if settings.log != before.log:
             closed, parts.outlets = parts.outlets, self._open_outlets(settings)
             _close_all(closed)
@@ -268,10 +285,16 @@ class Daemon:
             self._metrics.close()
             self._metrics = None
 
+    def _why_it_stops(self) -> str:
+        ended = self._loop.ended
+        if ended is None:
+            return "it was told to stop"
+        return "nothing more is to be heard" if ended.error is None else f"the source failed: {ended.error}"
+
     def _exit_code(self) -> int:
         ended = self._loop.ended
         if ended is not None and ended.error is not None:
-            print(f"auricle: the source failed: {ended.error}", file=sys.stderr, flush=True)
+            print(f"auricle: {self._why_it_stops()}", file=sys.stderr, flush=True)
             return _FAILED
         return _BAD_INPUT if self._simulation is not None and self._simulation.failures else 0
 

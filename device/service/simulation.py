@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import threading
 import time
-from bisect import bisect_right
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -19,6 +19,12 @@ if TYPE_CHECKING:
 
 BLOCK_S = 0.05
 """As a microphone gives them."""
+
+NAMED_S = 60.0
+"""A name is asked for when the sound was heard: nothing that is older still waits."""
+
+_TOLERANCE = 1e-6
+"""Of a sample: what seconds lose in a float."""
 
 
 class Simulation:
@@ -37,8 +43,7 @@ class Simulation:
         self._speed = speed
         self._loops = loops
         self._closed = threading.Event()
-        self._starts_s: list[float] = []
-        self._names: list[str] = []
+        self._begun: tuple[tuple[float, str], ...] = ()  # (second, path), oldest first; replaced whole, for threads
         self._end_s = 0.0
         self.failures = 0
 
@@ -46,9 +51,9 @@ class Simulation:
         return f"Simulation({len(self._paths)} recordings, {self._speed:g} x, {self._end_s:.1f} s so far)"
 
     def name_at(self, stream_s: float) -> str:
-        """The recording that is heard in this second of the stream."""
-        index = bisect_right(self._starts_s, stream_s) - 1
-        return self._names[max(0, index)] if self._names else self._paths[0]
+        """The recording that is heard up to this second of the stream."""
+        begun = self._begun or ((0.0, self._paths[0]),)
+        return next((path for start_s, path in reversed(begun) if start_s < stream_s), begun[0][1])
 
     def close(self) -> None:
         """`blocks` ends soon; idempotent, from any thread."""
@@ -60,6 +65,8 @@ class Simulation:
         while not self._closed.is_set():
             heard_s = self._end_s
             for path in self._paths:
+                if self._closed.is_set():
+                    return
                 yield from self._paced(path, began_s)
             if not self._loops or self._end_s == heard_s:
                 return
@@ -80,11 +87,14 @@ class Simulation:
         """The blocks of one recording, at their place in the stream."""
         with Recording(path, channel=self._channel) as recording:
             rate_hz = recording.sample_rate_hz
-        first_sample = -(-self._end_s * rate_hz // 1)
-        self._starts_s.append(self._end_s)
-        self._names.append(path)
-        offset, follows = int(first_sample), bool(self._starts_s[:-1])
+        offset, follows = math.ceil(self._end_s * rate_hz - _TOLERANCE), bool(self._begun)
+        self._begin(path)
         with Recording(path, channel=self._channel, block_samples=max(1, round(rate_hz * BLOCK_S))) as recording:
             for block in recording.blocks():
                 after_gap = block.after_gap or (follows and block.start_sample == 0)
                 yield replace(block, start_sample=offset + block.start_sample, after_gap=after_gap)
+
+    def _begin(self, path: str) -> None:
+        """From here on this one is heard; those that were over long ago are forgotten, or a loop would hoard them."""
+        over = sum(start_s < self._end_s - NAMED_S for start_s, _ in self._begun[1:])
+        self._begun = (*self._begun[over:], (self._end_s, path))

@@ -1,6 +1,6 @@
 """One line a notice, for people: when, where, how urgent, what.
 
-`2026-11-21T02:14:07.350Z  nursery  HIGH  cry begins (0.97; since 02:14:05.8)`
+`2026-11-21T02:14:07.350Z  usb:0d8c:0014  HIGH  cry begins (0.97; since 02:14:05.8)`
 """
 
 from __future__ import annotations

@@ -8,27 +8,22 @@ sound card does. Time is counted by samples while they flow and by CLOCK_MONOTON
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import json
-import math
 import os
 import random
-import select
-import subprocess
-import sys
 import threading
 import time
 from collections import deque
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
-from device.errors import MicrophoneError
 from device.messages import AudioBlock, NoAudio
-from device.sources.capture import ERROR, FRAME, LISTED, OPENED, OVERFLOWED, Decoder, Nonsense
-from device.sources.devices import ListedDevice, UsbIdentity, parse_device
+from device.sources.capture import ERROR, FRAME, OPENED, OVERFLOWED, Nonsense
+from device.sources.child import Child, Opened, capture_command, nonsense, readable
+from device.sources.devices import parse_device
+from device.sources.timeline import Timeline
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -39,14 +34,7 @@ if TYPE_CHECKING:
     from device.config.settings import MicrophoneSettings
     from device.sources.capture import Record
 
-_PIPE_BYTES = 1 << 20
-_READ_BYTES = 1 << 16
-_WORDS_BYTES = 2000
 _NUMBERS = 1 << 32
-_GONE_WITHIN_S = 0.3  # a killed process is; one that the kernel itself cannot let go is left behind, see _Child.kill
-_LISTED_WITHIN_S = 15.0
-_RATES_HZ = range(1000, 1_000_001)
-_CHANNELS = range(1, 1025)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +44,7 @@ class Patience:
     Attributes:
         quiet_s: without sound for this long, `NoAudio` says so, and again after each such time.
         hung_s: without sound for this long, it is opened again.
-        opening_s: as `hung_s`, before the first sample.
+        opening_s: as `hung_s`, until the device is open.
         backoff_s: from one failure to the next attempt; doubled each time it fails again.
         most_backoff_s: at most that.
         steady_s: sound for this long forgets earlier failures.
@@ -102,13 +90,14 @@ class Microphone:
         self._clock_ns = clock_ns
         self._timeline = Timeline()
         self._lock = threading.Lock()  # held while a message is awaited, so that nobody closes what is being polled
+        self._closing = threading.Lock()  # of two that close, one does
         self._closed = threading.Event()
         self._wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._began_ns = 0  # by the clock, at second 0 of the stream
         self._began = False
-        self._child: _Child | None = None
-        self._left_behind: list[_Child] = []
-        self._opened: _Opened | None = None
+        self._child: Child | None = None
+        self._left_behind: list[Child] = []
+        self._opened: Opened | None = None
         self._records: deque[Record] = deque()
         self._next_number = 0
         self._broken = False  # samples are missing before the next frame
@@ -155,7 +144,8 @@ class Microphone:
         """Sound, about every 50 ms, or the reason why there is none, at least every 250 ms; for ever, until `close`.
 
         Second 0 of the stream is when this begins. The time of a message is never before that of a sample
-        further up, nor does a sample's ever go back.
+        further up, nor does a sample's ever go back. A hang shorter than `Patience.hung_s` may be told as
+        `NoAudio` and its sound come after all, in a burst: such a block then begins before that message.
         """
         try:
             while (heard := self._next()) is not None:
@@ -166,9 +156,10 @@ class Microphone:
 
     def close(self) -> None:
         """Let go of the microphone; idempotent, from any thread. `blocks` then ends within a second."""
-        if self._closed.is_set():
-            return
-        self._closed.set()
+        with self._closing:
+            if self._closed.is_set():
+                return
+            self._closed.set()
         os.eventfd_write(self._wake, 1)
         with self._lock:
             self._discard()
@@ -200,8 +191,8 @@ class Microphone:
         while self._records:
             try:
                 block = self._taken(self._records.popleft())
-            except (ValueError, KeyError, TypeError) as error:
-                self._give_up(_nonsense(error))
+            except (ValueError, KeyError, TypeError, RecursionError) as error:
+                self._give_up(nonsense(error))
                 return None
             if block is not None:
                 return block
@@ -217,12 +208,12 @@ class Microphone:
             if until_s <= 0:
                 self._start()
             else:
-                _readable([self._wake], min(until_s, most_s))
+                readable([self._wake], min(until_s, most_s))
             return
         limit_s = self._patience.hung_s if self._opened else self._patience.opening_s
         began_s = self._now_s()
-        readable = child.poll(self._wake, most_s=min(most_s, max(0.0, limit_s - self._waited_s)))
-        if readable:
+        may_read = child.poll(self._wake, most_s=min(most_s, max(0.0, limit_s - self._waited_s)))
+        if may_read:
             self._read(child)
             return
         self._waited_s += self._now_s() - began_s
@@ -243,12 +234,12 @@ class Microphone:
             "sample_rate_hz": self._settings.sample_rate_hz,
         }
         try:
-            self._child = _Child([*self._command, json.dumps(options)])
+            self._child = Child([*self._command, json.dumps(options)])
         except OSError as error:  # no memory, no process, no descriptor left: perhaps later
             self._give_up(f"the capture process cannot be started: {error}")
         self._waited_s = 0.0
 
-    def _read(self, child: _Child) -> None:
+    def _read(self, child: Child) -> None:
         records, self._over = child.read()
         if records:
             self._waited_s = 0.0
@@ -278,14 +269,14 @@ class Microphone:
         if record.kind == FRAME and self._opened:
             return self._framed(record, self._opened)
         if record.kind == OPENED and not self._opened:
-            self._begin(_Opened.parsed(record.payload))
+            self._begin(Opened.parsed(record.payload))
         elif record.kind == ERROR:
             self._give_up(record.payload.decode(errors="replace"))
         else:
             raise Nonsense(f"a record of kind {record.kind} where none is due")
         return None
 
-    def _begin(self, opened: _Opened) -> None:
+    def _begin(self, opened: Opened) -> None:
         if self._settings.channel is not None and self._settings.channel >= opened.channels:
             raise Nonsense(f"{opened.channels} channels, of which none is {self._settings.channel + 1}")
         self._opened = opened
@@ -297,11 +288,12 @@ class Microphone:
         self._broken = self.opened > 0
         self.opened += 1
 
-    def _framed(self, record: Record, opened: _Opened) -> AudioBlock | None:
+    def _framed(self, record: Record, opened: Opened) -> AudioBlock | None:
         samples = mono(record.payload, opened.channels, self._settings.channel)
         lost = bool(record.flags & OVERFLOWED) or record.number != self._next_number
         self._next_number = (record.number + 1) % _NUMBERS
-        place = self._timeline.place((record.at_ns - self._began_ns) / 1e9, len(samples), lost=lost)
+        at_s = min((record.at_ns - self._began_ns) / 1e9, self._now_s())  # nothing was read in the future
+        place = self._timeline.place(at_s, len(samples), lost=lost)
         self._broken |= lost or place is None or place.after_gap
         self.overruns += lost or (place is not None and place.after_gap)
         if place is None:
@@ -332,103 +324,6 @@ def mono(payload: bytes, channels: int, channel: int | None) -> npt.NDArray[np.f
     return clipped
 
 
-# --- time
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where a frame lies in the stream, and whether samples turned out to be missing before it."""
-
-    start_sample: int
-    after_gap: bool
-
-
-class Timeline:
-    """Where frames lie in the stream: one after the other while they flow, by the clock where some are missing.
-
-    Sound cards hand over late and in bursts, and their crystals differ from ours by up to 0.1 %: neither is a
-    gap. Frames that come later than both explain (`_BEHIND_S`, for longer than a burst takes) are: samples
-    were lost and nobody said so, as by a sound server that hung. Frames that come earlier than both explain
-    (`_AHEAD_S`) are dropped, so that a burst never makes more sound than there was time for.
-    """
-
-    _BEHIND_S = 0.25
-    _AHEAD_S = 0.5
-    _BURST_S = 0.2  # a backlog is read within this
-    _FOLLOW_S = 60.0  # the drift of a crystal is forgotten after this
-
-    def __init__(self) -> None:
-        self.rate_hz = 0  # before the first opening
-        self._end = 0  # one past the last sample, at rate_hz
-        self._anchored = False
-        self._reference = (0.0, 0)  # second of the clock and sample that were one, where anchored
-        self._behind_since_s: float | None = None
-
-    def __repr__(self) -> str:
-        return f"Timeline({self.rate_hz} Hz, {self.end_s:.3f} s)"
-
-    @property
-    def end_s(self) -> float:
-        """End of the last sample in the stream."""
-        return self._end / self.rate_hz if self.rate_hz else 0.0
-
-    def reopen(self, rate_hz: int) -> None:
-        """What follows comes from a microphone just opened; time is counted in its rate from now on."""
-        if self.rate_hz:
-            self._end = -(-self._end * rate_hz // self.rate_hz)  # rounded up: never before what was heard
-        self.rate_hz = rate_hz
-        self._anchored = False
-        self._behind_since_s = None
-
-    def place(self, at_s: float, samples: int, *, lost: bool) -> Place | None:
-        """Where a frame lies; None for one that there was no time for.
-
-        Args:
-            at_s: when it had been read, by the clock of the stream.
-            samples: in it.
-            lost: samples are known to be missing before it.
-        """
-        if not self._anchored:
-            return self._by_clock(at_s, samples, after_gap=False)
-        lateness_s = self._lateness_s(at_s, samples)
-        if lateness_s < -self._AHEAD_S:
-            return None
-        if lost:
-            return self._by_clock(at_s, samples, after_gap=False)
-        if self._is_behind(at_s, lateness_s):
-            return self._by_clock(at_s, samples, after_gap=True)
-        self._follow(at_s, samples, lateness_s)
-        return self._next(self._end, samples, after_gap=False)
-
-    def _lateness_s(self, at_s: float, samples: int) -> float:
-        """By how much the clock has gone on further than the samples, since both agreed."""
-        since_s, since = self._reference
-        return (at_s - since_s) - (self._end + samples - since) / self.rate_hz
-
-    def _is_behind(self, at_s: float, lateness_s: float) -> bool:
-        if lateness_s <= self._BEHIND_S:
-            self._behind_since_s = None
-            return False
-        if self._behind_since_s is None:
-            self._behind_since_s = at_s
-        return at_s - self._behind_since_s > self._BURST_S
-
-    def _follow(self, at_s: float, samples: int, lateness_s: float) -> None:
-        if at_s - self._reference[0] > self._FOLLOW_S and abs(lateness_s) <= self._BEHIND_S:
-            self._reference = (at_s, self._end + samples)
-
-    def _by_clock(self, at_s: float, samples: int, *, after_gap: bool) -> Place:
-        start = max(self._end, round(at_s * self.rate_hz) - samples)
-        if not self._anchored or start > self._end:
-            self._anchored, self._reference = True, (at_s, start + samples)
-        self._behind_since_s = None
-        return self._next(start, samples, after_gap=after_gap)
-
-    def _next(self, start: int, samples: int, *, after_gap: bool) -> Place:
-        self._end = start + samples
-        return Place(start, after_gap)
-
-
 class _Backoff:
     """Time until the next attempt: doubled each time, up to a limit, and spread by chance over its upper half."""
 
@@ -444,161 +339,3 @@ class _Backoff:
         doubled_s = self._patience.backoff_s * 2.0 ** min(self._failures, 32)
         self._failures += 1
         return min(doubled_s, self._patience.most_backoff_s) * self._chance.uniform(0.5, 1.0)
-
-
-# --- the process
-
-
-@dataclass(frozen=True, slots=True)
-class _Opened:
-    """What the child says of the device it opened."""
-
-    name: str
-    sample_rate_hz: int
-    channels: int
-
-    @classmethod
-    def parsed(cls, payload: bytes) -> Self:
-        said = json.loads(payload)
-        name, rate_hz, channels = said["name"], said["sample_rate_hz"], said["channels"]
-        if not isinstance(name, str) or rate_hz not in _RATES_HZ or channels not in _CHANNELS:
-            raise Nonsense(f"a device of {rate_hz} Hz and {channels} channels")
-        return cls(name, int(rate_hz), int(channels))
-
-
-def _nonsense(error: Exception) -> str:
-    return f"the capture process talks nonsense: {error}"
-
-
-class _Child:
-    """The capture process, its three pipes, and what it said last."""
-
-    def __init__(self, command: Sequence[str]) -> None:
-        self._process = subprocess.Popen(  # noqa: S603 - our own module, or what a caller of ours gave
-            command,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            env=_environment(),
-            bufsize=0,
-            process_group=0,  # Ctrl-C is for us; we then end it
-        )
-        # The first is only held: its end is how the child learns of ours.
-        streams = (self._process.stdin, self._process.stdout, self._process.stderr)
-        self._pipes = tuple(stream for stream in streams if stream is not None)
-        _, self._sound, self._talk = (pipe.fileno() for pipe in self._pipes)
-        for pipe in (self._sound, self._talk):
-            os.set_blocking(pipe, False)
-        self._words = b""
-        self._decoder = Decoder()
-        self._talk_open = True
-        with contextlib.suppress(OSError):  # over the user's limit: it stays 64 KiB, a second of sound
-            fcntl.fcntl(self._sound, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
-
-    def poll(self, *others: int, most_s: float) -> bool:
-        """Wait for something to read, here or at another descriptor; whether a record may be."""
-        talk = [self._talk] if self._talk_open else []
-        readable = _readable([self._sound, *talk, *others], most_s)
-        if self._talk in readable:
-            self._listen()
-        return self._sound in readable
-
-    def read(self) -> tuple[list[Record], str | None]:
-        """The records that have come, and why no more will; None while they do."""
-        data = os.read(self._sound, _READ_BYTES)
-        records: list[Record] = []
-        try:
-            records.extend(self._decoder.push(data))  # those before the nonsense are kept
-        except Nonsense as error:
-            return records, _nonsense(error)
-        return records, None if data else self._last_words()
-
-    def kill(self) -> bool:
-        """End it, whatever state it is in; False where the kernel itself does not let it go yet."""
-        self._process.kill()
-        for pipe in self._pipes:
-            pipe.close()
-        return self.is_gone(_GONE_WITHIN_S)
-
-    def is_gone(self, within_s: float = 0.0) -> bool:
-        """Whether it has ended; it is then reaped."""
-        try:
-            self._process.wait(within_s)
-        except subprocess.TimeoutExpired:
-            return False
-        return True
-
-    def _last_words(self) -> str:
-        """Why it ended without a word on the pipe: how, and the last line of what was printed."""
-        self._listen()
-        self.is_gone(_GONE_WITHIN_S)
-        code = self._process.returncode
-        how = f"was killed by signal {-code}" if code is not None and code < 0 else f"ended with exit code {code}"
-        lines = self._words.decode(errors="replace").split("\n")
-        words = next((line.strip() for line in reversed(lines) if line.strip()), "")
-        return f"the capture process {how}" + (f" ({words})" if words else "")
-
-    def _listen(self) -> None:
-        """Keep the end of what PortAudio, ALSA and Python print: a reason, not a flood in the journal."""
-        try:
-            said = os.read(self._talk, _READ_BYTES)
-        except BlockingIOError:
-            return
-        self._talk_open = bool(said)
-        self._words = (self._words + said)[-_WORDS_BYTES:]
-
-
-def _readable(descriptors: Sequence[int], most_s: float) -> set[int]:
-    """Those of the descriptors that can be read, or have ended; waits for one, rounded up to a millisecond."""
-    watch = select.poll()  # not select(), which refuses descriptors from 1024 on
-    for descriptor in descriptors:
-        watch.register(descriptor, select.POLLIN)
-    return {descriptor for descriptor, _ in watch.poll(math.ceil(most_s * 1000))}
-
-
-def capture_command(mode: str) -> list[str]:
-    """Command line of the capture process, to which its options are added; see `capture` for the modes."""
-    return [sys.executable, "-S", "-P", "-m", "device.sources.capture", mode]
-
-
-def _environment() -> dict[str, str]:
-    """The child looks for modules where we do, without `site`, which takes longer than all that it imports."""
-    return {**os.environ, "PYTHONPATH": os.pathsep.join(os.path.abspath(path) for path in sys.path)}  # noqa: PTH100 - "" too
-
-
-def list_microphones(command: Sequence[str] | None = None) -> tuple[ListedDevice, ...]:
-    """All devices that can record now, with the usual rates that they accept.
-
-    Args:
-        command: of the capture process; None for our own.
-
-    Raises:
-        MicrophoneError: they cannot be listed; the sentence says what would help.
-    """
-    deadline_s = time.monotonic() + _LISTED_WITHIN_S
-    child = _Child([*(command or capture_command("list")), "{}"])
-    try:
-        while (left_s := deadline_s - time.monotonic()) > 0:
-            records, over = child.read() if child.poll(most_s=left_s) else ([], None)
-            if records:
-                return _listed(records[0])
-            if over is not None:
-                raise MicrophoneError(f"microphones cannot be listed: {over}")
-    finally:
-        child.kill()
-    raise MicrophoneError(
-        f"a sound card or its server hangs: no list of microphones within {_LISTED_WITHIN_S:g} s; "
-        "restart the sound server, or unplug what was plugged in last"
-    )
-
-
-def _listed(record: Record) -> tuple[ListedDevice, ...]:
-    if record.kind == LISTED:
-        return tuple(_device(fields) for fields in json.loads(record.payload))
-    raise MicrophoneError(record.payload.decode(errors="replace"))
-
-
-def _device(fields: list[Any]) -> ListedDevice:
-    device = ListedDevice(*fields)
-    usb = UsbIdentity(*device.usb) if device.usb else None
-    return device._replace(rates_hz=tuple(device.rates_hz), usb=usb)

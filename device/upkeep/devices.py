@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import math
 import shutil
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, TextIO
 
-import numpy as np
-
 from device.errors import MicrophoneError
+from device.hearing.level import Level
 from device.messages import AudioBlock, NoAudio
 from device.sources.devices import NO_MICROPHONE, identity
-from device.sources.microphone import Microphone, list_microphones
+from device.sources.listing import list_microphones
+from device.sources.microphone import Microphone
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
-
-    import numpy.typing as npt
 
     from device.config.settings import MicrophoneSettings
     from device.sources.devices import ListedDevice
@@ -29,19 +25,6 @@ FLOOR_DBFS = -90.0
 
 _BAR = 36
 _HEADER = ("", "microphone", "device = ", "channels", "rates in Hz")
-
-
-@dataclass(frozen=True, slots=True)
-class Level:
-    """How loud a stretch of sound was.
-
-    Attributes:
-        rms: root of the mean square of the samples, 0 to 1.
-        peak: largest magnitude, 0 to 1; 0 is digital silence, which no microphone that hears gives.
-    """
-
-    rms: float
-    peak: float
 
 
 def list_devices(devices: Sequence[ListedDevice] | None = None) -> Iterator[str]:
@@ -99,34 +82,27 @@ def readings(
         every_s: from one reading to the next, in the stream's time.
         seconds: of the stream; None for all of it.
     """
-    held: list[AudioBlock] = []
+    held = Level(every_s)
     due_s = every_s
     for message in messages:
         now_s = _end_s(message)
         if isinstance(message, AudioBlock):
-            held.append(message)
+            held.push(message.samples, message.sample_rate_hz)
         if now_s >= due_s - 1e-9:
-            yield message if isinstance(message, NoAudio) else level([block.samples for block in held])
-            held.clear()
+            yield message if isinstance(message, NoAudio) else held
+            held = Level(every_s)
             due_s = now_s + every_s
         if seconds is not None and now_s >= seconds:
             return
-
-
-def level(blocks: Sequence[npt.NDArray[np.float32]]) -> Level:
-    """Level of some blocks of samples, each float32 (n,), at least one of them not empty."""
-    squares = sum(float(np.square(block, dtype=np.float64).sum()) for block in blocks)
-    count = sum(len(block) for block in blocks)
-    return Level(math.sqrt(squares / count), max(float(np.abs(block).max(initial=0.0)) for block in blocks))
 
 
 def line(reading: Level | NoAudio) -> str:
     """A reading in one line; levels in dBFS, where a full-scale square wave is 0 and a full-scale sine -3."""
     if isinstance(reading, NoAudio):
         return f"no audio: {reading.reason}"
-    if reading.peak == 0.0:
+    rms_dbfs, peak_dbfs = reading.rms_dbfs, reading.peak_dbfs
+    if rms_dbfs is None or peak_dbfs is None:
         return "no signal (digital silence): muted, or a dead microphone"
-    rms_dbfs, peak_dbfs = _dbfs(reading.rms), _dbfs(reading.peak)
     return f"{_bar(rms_dbfs, peak_dbfs)} {rms_dbfs:6.1f} dBFS RMS {peak_dbfs:6.1f} dBFS peak"
 
 
@@ -153,10 +129,6 @@ def _show(reading: Level | NoAudio, stream: TextIO, *, drawn: bool) -> None:
     else:
         stream.write(f"{text}\n")
     stream.flush()
-
-
-def _dbfs(amplitude: float) -> float:
-    return 20.0 * math.log10(amplitude)
 
 
 def _bar(rms_dbfs: float, peak_dbfs: float) -> str:

@@ -6,6 +6,7 @@ one machine share nothing. Creates nothing.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 from pathlib import Path
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING
 from device.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
 SYSTEM_RUNTIME = Path("/run/auricle")
 """Where the unit file makes the instances' runtime folders."""
@@ -33,6 +34,20 @@ def checked_instance(name: str) -> str:
     if _INSTANCE.fullmatch(name):
         return name
     raise ConfigError(f"{name!r} cannot name an instance, it must be 1 to 32 of a-z, 0-9, _ and -, as in auricle@anna")
+
+
+def instance_name(given: str | None, *, config: str | None, profile: str) -> str:
+    """What a daemon is called: as given, or as its file, or as its profile.
+
+    Raises:
+        ConfigError: it cannot be called so.
+    """
+    if given is not None:
+        return checked_instance(given)
+    try:
+        return checked_instance(Path(config).stem if config else profile)
+    except ConfigError as error:
+        raise ConfigError(f"{error}; give one with --instance") from None
 
 
 def runtime_folder(instance: str, environment: Mapping[str, str] = os.environ) -> Path:
@@ -54,9 +69,26 @@ def status_sockets(environment: Mapping[str, str] = os.environ) -> dict[str, Pat
     own = runtime_folder("any", environment).parent
     found: dict[str, Path] = {}
     for folder in (SYSTEM_RUNTIME, own):
-        for path in sorted(folder.glob(f"*/{_STATUS_SOCKET}")):
+        for path in _sockets_in(folder):
             found.setdefault(path.parent.name, path)
     return found
+
+
+def _sockets_in(folder: Path) -> Iterator[Path]:
+    """Those of closed folders too: a daemon of another user's is no daemon that does not run."""
+    with contextlib.suppress(OSError):  # there is no such folder
+        sockets = (path / _STATUS_SOCKET for path in sorted(folder.iterdir()))
+        yield from (socket for socket in sockets if _may_be_there(socket))
+
+
+def _may_be_there(path: Path) -> bool:
+    try:
+        path.lstat()
+    except PermissionError:
+        return True
+    except OSError:
+        return False
+    return True
 
 
 def log_file(instance: str, environment: Mapping[str, str] = os.environ) -> Path:

@@ -12,6 +12,7 @@ import dataclasses
 import fcntl
 import json
 import os
+import select
 import socket
 import stat
 import threading
@@ -40,6 +41,7 @@ ANSWER_WITHIN_S = 3.0
 _MOST_BYTES = 1 << 20
 _TICK_S = 1.0
 _CLIENT_S = 1.0
+_PAUSE_S = 0.05
 _CLIENTS = 8  # that may wait for their turn
 _JOIN_S = 2.0
 
@@ -80,7 +82,7 @@ class FaultNow:
 
 @dataclass(frozen=True, slots=True)
 class DaemonState:
-    """A daemon as it is at one moment; all counts are since its start.
+    """A daemon as it is at one moment; all counts are since its start, the microphone's since it was configured.
 
     Attributes:
         instance: its name.
@@ -107,8 +109,8 @@ class DaemonState:
         gaps: stretches of missing samples.
         overruns: how often the sound card lost samples.
         reopened: how often the microphone was opened again.
-        windows_scored: by all models together.
-        windows_due: likewise.
+        windows_scored: by every model that shares the first one's windows.
+        windows_due: of these windows, one for each configured hop.
         dropped_s: seconds of sound that were dropped in overload.
         dropped_notices: lines that could not be told in time.
         last_event: one line about it; empty before the first.
@@ -260,6 +262,8 @@ class StatusServer:
                 why = error.strerror or error
                 raise ServiceError(f"the status socket {printable(str(path))} cannot be made: {why}") from None
             opened.callback(path.unlink, missing_ok=True)
+            self._wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+            opened.callback(os.close, self._wake)
             self._opened = opened.pop_all()
         self._thread = threading.Thread(target=self._serve, name="status", daemon=True)
         self._thread.start()
@@ -278,25 +282,30 @@ class StatusServer:
         if self._closed.is_set():
             return
         self._closed.set()
-        with contextlib.suppress(OSError):
-            self._listening.shutdown(socket.SHUT_RDWR)  # wakes the thread
+        os.eventfd_write(self._wake, 1)
         self._thread.join(_JOIN_S)
         with contextlib.suppress(OSError):
             self._opened.close()
 
     def _serve(self) -> None:
+        poll = select.poll()
+        poll.register(self._listening, select.POLLIN)
+        poll.register(self._wake, select.POLLIN)
         while not self._closed.is_set():
             self._aged()  # once in a while, whoever asks: the first who does so must be told the right age
-            try:
-                client, _ = self._listening.accept()
-            except TimeoutError:
-                continue
-            except OSError:  # closed, or no descriptor is left for a client
-                self._closed.wait(_TICK_S)
-                continue
-            with client, contextlib.suppress(OSError):
-                client.settimeout(_CLIENT_S)
-                client.sendall(self._answer())
+            if poll.poll(_TICK_S * 1000):
+                self._tell()
+
+    def _tell(self) -> None:
+        """One client; a crowd, or one that hangs, costs each of the others a second at most."""
+        try:
+            client, _ = self._listening.accept()
+        except OSError:  # none is there, or no descriptor is left for one
+            self._closed.wait(_PAUSE_S)
+            return
+        with client, contextlib.suppress(OSError):
+            client.settimeout(_CLIENT_S)
+            client.sendall(self._answer())
 
     def _answer(self) -> bytes:
         """The state; nothing before the first, or where it holds what JSON cannot say."""
@@ -339,7 +348,7 @@ def _listening(path: Path) -> socket.socket:
             server.bind(address)
         path.chmod(0o660)  # nobody can connect before it listens
         server.listen(_CLIENTS)
-        server.settimeout(_TICK_S)
+        server.setblocking(False)
     except BaseException:
         server.close()
         raise

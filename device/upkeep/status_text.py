@@ -70,7 +70,7 @@ def status_lines(state: DaemonState, now_utc_s: float, *, colour: bool = False) 
         now_utc_s: time of day now.
         colour: mark the first line for a terminal.
     """
-    verdict = _verdict(state, now_utc_s)
+    verdict = verdict_of(state, now_utc_s)
     yield f"{state.instance}  {_painted(verdict, good=state.hears) if colour else verdict}"
     for name, text in _figures(state, now_utc_s):
         yield f"  {name:<11} {text}"
@@ -79,7 +79,8 @@ def status_lines(state: DaemonState, now_utc_s: float, *, colour: bool = False) 
         yield f"              what to do: {WHAT_TO_DO[fault.kind]}"
 
 
-def _verdict(state: DaemonState, now_utc_s: float) -> str:
+def verdict_of(state: DaemonState, now_utc_s: float) -> str:
+    """In words, whether it hears, and if not, why and since when."""
     if state.hangs:
         return f"hears NOTHING: its main loop has hung for {_span(state.age_s)}, restart it"
     if state.hearing:

@@ -1,12 +1,14 @@
 """Real parts for system tests: PulseAudio and JACK as sound cards, a socket that hears what systemd would.
 
-Each is private to its test: its own folder, socket and name, so that tests may run beside each other.
+Each is private to its test: its own folder and socket, so that tests may run beside each other; JACK alone,
+which shares memory with every other JACK, is used by one test after the other.
 The processes of a test inherit its environment and so hear its sound card and no other.
 """
 
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import shutil
 import signal
@@ -14,7 +16,6 @@ import socket
 import subprocess
 import tempfile
 import time
-import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,6 +32,9 @@ pcm.{name} {{ type pulse server "unix:{socket}" device "{name}.monitor" fallback
     hint {{ show on description "a microphone" }} }}
 pcm.default {{ type pulse server "unix:{socket}" device "{name}.monitor" fallback "" }}
 """
+# One name for all, and so one JACK at a time: the machine's table of eight servers keeps those that were killed.
+_JACK_SERVER = "auricle-test"
+_JACK_LOCK = Path(tempfile.gettempdir(), f"auricle-jack-{os.getuid()}.lock")
 _JACK_CONF = """
 pcm.{name} {{ type jack capture_ports {{ 0 "system:capture_1" }} playback_ports {{ 0 "system:playback_1" }}
     hint {{ show on description "a microphone" }} }}
@@ -136,9 +140,9 @@ class PulseCard:
         """Mute the microphone: digital zeros flow."""
         self._pactl("set-source-mute", f"{self.name}.monitor", "1" if muted else "0")
 
-    def play(self, path: Path) -> subprocess.Popen[bytes]:
-        """Begin to play a WAV into the microphone."""
-        command = [program("paplay"), f"--device={self.name}", "--latency-msec=50", str(path)]
+    def play(self, path: Path, *, latency_ms: int = 50) -> subprocess.Popen[bytes]:
+        """Begin to play a WAV into the microphone; the server is given so much of it in advance."""
+        command = [program("paplay"), f"--device={self.name}", f"--latency-msec={latency_ms}", str(path)]
         player = subprocess.Popen(command, env={**os.environ, **self.environment}, stderr=subprocess.DEVNULL)
         self._players.append(player)
         return player
@@ -164,7 +168,7 @@ class PulseCard:
 
 
 class JackCard:
-    """A private JACK with its dummy driver: real overflows (it never waits), and a driver that sticks when it dies.
+    """A JACK with its dummy driver: real overflows (it never waits), and a driver that sticks when it dies.
 
     PortAudio hears it as the ALSA device `name`, and as the default: its own way to JACK cannot be read from.
 
@@ -183,41 +187,48 @@ class JackCard:
         self.rate_hz = rate_hz
         self._period = period
         self._folder = folder
-        self._server_name = f"auricle-{uuid.uuid4().hex[:12]}"
         self._server: subprocess.Popen[bytes] | None = None
         conf = folder / "jack.conf"
         conf.write_text(_JACK_CONF.format(name=name))
         self.environment = {
             "ALSA_CONFIG_PATH": str(conf),
-            "JACK_DEFAULT_SERVER": self._server_name,
+            "JACK_DEFAULT_SERVER": _JACK_SERVER,
             "JACK_NO_START_SERVER": "1",
         }
 
     def __repr__(self) -> str:
-        return f"JackCard({self._server_name!r}, {self.rate_hz} Hz, {'up' if self._server else 'down'})"
+        return f"JackCard({_JACK_SERVER!r}, {self.rate_hz} Hz, {'up' if self._server else 'down'})"
 
     def start(self) -> None:
         """Start the server; returns when it answers."""
         # What a killed client held locked in JACK's own database would stop every later server.
         shutil.rmtree(_SHARED_MEMORY / f"jack_db-{os.getuid()}", ignore_errors=True)
         command = [
-            program("jackd"), "-r", "--port-max", "128", "-n", self._server_name, "-d", "dummy",
+            program("jackd"), "-r", "--port-max", "128", "-n", _JACK_SERVER, "-d", "dummy",
             "-r", str(self.rate_hz), "-p", str(self._period), "-C", "1", "-P", "1",
         ]  # fmt: skip
         with (self._folder / "jack.log").open("ab") as log:
             self._server = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         wait_until(self._is_up, "JACK answering")
 
+    def stop(self) -> None:
+        """End the server, which then takes its shared memory along if it is well; idempotent."""
+        if self._server is not None:
+            self._server.terminate()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._server.wait(timeout=3.0)
+        self.kill()
+
     def kill(self) -> None:
         """The server dies (SIGKILL); its clients' `close()` then hangs. Idempotent."""
         _ended(self._server)
         self._server = None
-        for left in _SHARED_MEMORY.glob(f"*{self._server_name}*"):
+        for left in _SHARED_MEMORY.glob(f"*{_JACK_SERVER}*"):
             with contextlib.suppress(OSError):
                 shutil.rmtree(left) if left.is_dir() else left.unlink()
 
     def _is_up(self) -> bool:
-        return any(_SHARED_MEMORY.glob(f"jack_{self._server_name}_*"))
+        return any(_SHARED_MEMORY.glob(f"jack_{_JACK_SERVER}_*"))
 
 
 class NotifySocket:
@@ -275,15 +286,17 @@ def pulse(private_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pul
 
 @pytest.fixture
 def jack(private_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[JackCard]:
-    """A running JACK as a sound card of 16 kHz, which this test's processes hear."""
+    """A running JACK as a sound card of 16 kHz, which this test's processes hear; it waits for other tests' to end."""
     card = JackCard(private_folder)
     for name, value in card.environment.items():
         monkeypatch.setenv(name, value)
-    try:
-        card.start()
-        yield card
-    finally:
-        card.kill()
+    with _JACK_LOCK.open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        try:
+            card.start()
+            yield card
+        finally:
+            card.stop()
 
 
 @pytest.fixture

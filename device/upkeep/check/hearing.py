@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
+from device.errors import SpecError
 from device.hearing.level import Level
 from device.messages import AudioBlock, NoAudio
 from device.upkeep.check.finding import Finding
@@ -82,12 +83,11 @@ class Recorded:
 
 
 def models(opened: OpenModels, settings: Settings) -> Finding:
-    """Models that could be opened have reproduced their golden numbers; whether they can listen at this hop.
-
-    Raises:
-        SpecError: one cannot.
-    """
-    opened.listener(settings, "check")
+    """Models that could be opened have reproduced their golden numbers; whether they can listen at this hop."""
+    try:
+        opened.listener(settings, "check")
+    except SpecError as error:
+        return Finding("models", "failure", str(error), 'correct "hop_s" in [listen]')
     names = " and ".join(f"{model.name} {model.version}" for model in opened.listed)
     return Finding("models", "ok", f"{names}: golden numbers come out here, a window every {settings.listen.hop_s:g} s")
 

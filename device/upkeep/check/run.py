@@ -15,7 +15,7 @@ from device.sources.microphone import Microphone
 from device.upkeep.check import hearing, machine
 from device.upkeep.check.finding import Finding, finding_lines, tried
 from device.upkeep.opening import open_models
-from device.upkeep.places import checked_instance, log_file, status_socket, status_sockets
+from device.upkeep.places import instance_name, log_file, status_socket, status_sockets
 from device.upkeep.status import read_status
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 SYSTEM_LOGS = Path("/var/log/auricle")
 """Where the unit file makes the instances' folders for logs."""
 
+_UNIT = "etc/systemd/system/auricle@.service"
 _OK, _FAILED = 0, 1
 
 
@@ -52,12 +53,7 @@ class Order:
         Raises:
             ConfigError: it cannot be one.
         """
-        if self.instance is not None:
-            return checked_instance(self.instance)
-        try:
-            return checked_instance(Path(self.config).stem if self.config else self.profile)
-        except ConfigError as error:
-            raise ConfigError(f"{error}; give one with --instance") from None
+        return instance_name(self.instance, config=self.config, profile=self.profile)
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,4 +150,4 @@ def _log_path(file: str, instance: str, around: Surroundings) -> Path:
         return Path(file)
     installed = around.logs / instance
     own = log_file(instance, around.environment)
-    return installed / own.name if installed.is_dir() else own
+    return installed / own.name if installed.is_dir() or (around.root / _UNIT).exists() else own

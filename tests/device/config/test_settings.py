@@ -42,6 +42,7 @@ from device.config.settings import (
 )
 from device.errors import ConfigError
 from device.hearing.decision import OperatingPoint
+from device.sources.devices import parse_device
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -104,7 +105,7 @@ def test_the_stethoscope_says_which_model_it_lacks() -> None:
     assert missing == ("lung",)
     assert missing_sentence(settings, missing) == (
         'profile "stethoscope" lacks the model "lung": no such bundle is shipped; '
-        'set "bundle" in [model.lung] to a .tflite file, or give --model'
+        'set "bundle" in [model.lung] to a .tflite file'
     )
 
 
@@ -251,10 +252,10 @@ def test_the_example_fits_a_terminal_and_is_plain_text() -> None:
     assert max(len(line) for line in example.splitlines()) <= 100
 
 
-def test_the_file_in_the_documentation_holds() -> None:
+def test_the_files_in_the_documentation_hold() -> None:
     page = (Path(__file__).parents[3] / "docs" / "configuration.md").read_text(encoding="utf-8")
-    (file,) = re.findall(r"(?s)^```toml\n(.*?)^```$", page, re.MULTILINE)
-    settings = _parse(file)
+    files = re.findall(r"(?s)^```toml\n(.*?)^```$", page, re.MULTILINE)
+    settings, *_ = [_parse(file) for file in files]
     assert [model.bundle for model in settings.listening] == ["cry", "lung.tflite"]
     assert settings.models[0].label("cry").operating_point() == {"hold_s": 5.0, "on": 0.8}
 
@@ -391,3 +392,15 @@ def test_any_bytes_make_settings_or_one_line(tmp_path_factory: pytest.TempPathFa
         told = str(error)
     assert told is None or told.startswith((f"{file}: ", f"{file}, line "))
     assert told is None or len(told.splitlines()) == 1
+
+
+@pytest.mark.parametrize("device", ["1", " 2 ", "hw:1,0", "plughw:0", "usb:zz", "usb:0d8c", "port:1", "(hw:1,0)", ""])
+def test_a_microphone_that_could_never_be_sought_is_refused_with_the_file(device: str) -> None:
+    complaint = _complaint(f'[microphone]\ndevice = "{device}"')
+    assert complaint is not None
+    assert "no number" in complaint
+
+
+@given(_values(dict(KEYS)["microphone", "device"]))
+def test_every_microphone_that_a_file_may_name_can_be_sought(device: str) -> None:
+    parse_device(device)

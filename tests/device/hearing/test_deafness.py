@@ -12,7 +12,9 @@ import soundfile
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from device.hearing.deafness import DeafnessDetector, DeafnessSettings, white_spread_db
+from device.hearing.deafness import DeafnessDetector
+from device.hearing.deafness_limits import DeafnessLimits
+from device.hearing.noise_floor import white_spread_db
 from device.messages import AudioBlock
 
 if TYPE_CHECKING:
@@ -337,7 +339,7 @@ def test_a_deaf_night_stays_a_fault_and_its_clicks_do_not_end_it() -> None:
 
 
 def test_the_floor_is_that_of_the_quietest_of_the_last_minutes() -> None:
-    detector = DeafnessDetector(LOW_RATE_HZ, settings=DeafnessSettings(floor_minutes=5))
+    detector = DeafnessDetector(LOW_RATE_HZ, settings=DeafnessLimits(floor_minutes=5))
     learned_db = []
     for minute, rms in enumerate([0.001, *[0.1] * 7]):
         feed(
@@ -349,7 +351,7 @@ def test_the_floor_is_that_of_the_quietest_of_the_last_minutes() -> None:
         learned_db.append(round(detector.learned_floor_db or 0))
     # Learned a minute late; forgotten once five others have been learned.
     assert learned_db == [0, *[learned_db[1]] * 5, *[learned_db[1] + 40] * 2]
-    assert DeafnessSettings().floor_minutes == 60
+    assert DeafnessLimits().floor_minutes == 60
 
 
 @pytest.mark.parametrize("samples", [50, 200, 800, 2400])

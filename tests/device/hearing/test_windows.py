@@ -131,9 +131,10 @@ def test_whatever_the_hops_every_window_is_true_whole_on_the_grid_and_later_than
     steps: list[int],
 ) -> None:
     cursor, at, hop, changed_at, started = _cursor(), 0, HOP, 0, -1
+    widest = HOP  # hop since the last window
     for step in [*steps, 0]:
         if step < 0:
-            hop, changed_at = -step, at
+            hop, changed_at, widest = -step, at, max(widest, -step)
             cursor.rehop(hop)
             continue
         for window in cursor.push(_ramp(at + step)[at:]):
@@ -141,9 +142,10 @@ def test_whatever_the_hops_every_window_is_true_whole_on_the_grid_and_later_than
             assert window.start_sample % GRID == 0
             assert window.start_sample > started
             assert window.start_sample + WINDOW <= at + step
-            started = window.start_sample
+            started, widest = window.start_sample, hop
         at += step
-        assert at < (max(started + WINDOW, changed_at) + hop if started >= 0 else WINDOW)  # none is held back
+        bound = min(widest, max(hop, changed_at - started - WINDOW + hop))
+        assert at < (started + WINDOW + bound if started >= 0 else WINDOW)  # none is held back
     for window in cursor.finish(short_file=False):
         assert np.array_equal(window.samples, np.arange(window.start_sample, window.start_sample + WINDOW))
         assert window.start_sample % GRID == 0
@@ -168,6 +170,16 @@ def test_a_narrower_hop_cuts_nothing_belatedly_and_stays_in_step() -> None:
     cursor.rehop(50)
     starts += [window.start_sample for window in cursor.push(_ramp(450)[330:])]
     assert starts == [0, 150, 200, 250]  # 50 and 100 were whole already
+
+
+def test_a_narrower_hop_never_puts_the_next_window_off() -> None:
+    """From 200 to 150 where 190 had passed, the next window was once looked for at 300."""
+    cursor = _cursor()
+    cursor.rehop(200)
+    starts = [window.start_sample for window in cursor.push(_ramp(390))]
+    cursor.rehop(150)
+    starts += [window.start_sample for window in cursor.push(_ramp(700)[390:])]
+    assert starts == [0, 200, 350, 500]
 
 
 def test_a_hop_that_is_said_again_changes_no_window() -> None:

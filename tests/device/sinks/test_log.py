@@ -252,11 +252,13 @@ def test_a_pipe_or_a_device_is_no_log_and_stays_where_it_is(tmp_path: Path) -> N
     path = tmp_path / "heard.jsonl"
     os.mkfifo(path)
     log = _log(path, max_bytes=1)
-    for number in range(3):
-        log.tell(_notice(number))
+    with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as pipe:  # noqa: PTH123 - pathlib cannot open so
+        for number in range(3):
+            log.tell(_notice(number))
+        log.close()
+        assert not pipe.read()
     assert log.failed == 3
     assert path.is_fifo()
-    log.close()
 
 
 def _descriptors() -> int:

@@ -14,13 +14,16 @@ from hypothesis import strategies as st
 
 from device.config.settings import MicrophoneSettings
 from device.errors import MicrophoneError
+from device.hearing.level import Level
 from device.messages import AudioBlock, NoAudio
 from device.sources.devices import ListedDevice, UsbIdentity
 from device.upkeep import devices
-from device.upkeep.devices import Level, level, line, list_devices, meter, readings
+from device.upkeep.devices import line, list_devices, meter, readings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    import numpy.typing as npt
 
 RATE_HZ = 8000
 BLOCK = 400
@@ -58,30 +61,36 @@ def test_no_microphone_at_all_is_a_sentence_that_says_what_to_do() -> None:
         list(list_devices([]))
 
 
+def _level(samples: npt.NDArray[np.float32]) -> Level:
+    level = Level()
+    level.push(samples, RATE_HZ)
+    return level
+
+
 def test_levels_are_those_of_known_signals() -> None:
     sine = np.sin(2 * np.pi * 100 * np.arange(RATE_HZ) / RATE_HZ).astype(np.float32)
-    assert "  -3.0 dBFS RMS" in line(level([sine]))
-    assert "   0.0 dBFS peak" in line(level([sine]))
-    assert "   0.0 dBFS RMS" in line(level([np.ones(100, np.float32)]))
-    assert " -20.0 dBFS RMS" in line(level([np.full(100, 0.1, np.float32)]))
+    assert "  -3.0 dBFS RMS" in line(_level(sine))
+    assert "   0.0 dBFS peak" in line(_level(sine))
+    assert "   0.0 dBFS RMS" in line(_level(np.ones(100, np.float32)))
+    assert " -20.0 dBFS RMS" in line(_level(np.full(100, 0.1, np.float32)))
 
 
 def test_digital_silence_is_no_signal_and_never_full_scale() -> None:
-    assert line(level([np.zeros(100, np.float32)])) == "no signal (digital silence): muted, or a dead microphone"
+    assert line(_level(np.zeros(100, np.float32))) == "no signal (digital silence): muted, or a dead microphone"
 
 
 @given(st.floats(1e-7, 1.0), st.floats(1e-7, 1.0))
 def test_a_bar_is_as_wide_as_any_other_and_grows_with_the_level(one: float, other: float) -> None:
-    quiet, loud = (line(Level(amplitude, 1.0)) for amplitude in sorted((one, other)))
+    quiet, loud = (line(_level(np.full(100, amplitude, np.float32))) for amplitude in sorted((one, other)))
     assert len(quiet) == len(loud)
     assert quiet.count("=") <= loud.count("=")
 
 
 def test_a_reading_covers_all_sound_since_the_last() -> None:
     read = list(readings(_sound([0.1, 0.3, 0.0, 0.0, 0.5, 0.5]), every_s=0.1))
-    assert [reading.peak for reading in read if isinstance(reading, Level)] == pytest.approx([0.3, 0.0, 0.5])
-    assert isinstance(read[0], Level)
-    assert read[0].rms == pytest.approx(math.sqrt(0.05))
+    levels = [reading for reading in read if isinstance(reading, Level)]
+    assert [level.peak_dbfs for level in levels] == pytest.approx([20 * math.log10(0.3), None, 20 * math.log10(0.5)])
+    assert levels[0].rms_dbfs == pytest.approx(10 * math.log10(0.05))
 
 
 def test_where_nothing_is_heard_the_reading_is_its_reason() -> None:

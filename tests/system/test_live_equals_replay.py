@@ -1,0 +1,294 @@
+"""What the daemon hears of a microphone is what a replay hears of the same sound, whatever befalls the microphone."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+import soundfile
+import soxr
+
+from device.config.settings import parse_config
+from device.messages import AudioBlock, NoAudio, Notice
+from device.sinks.log import log_line
+from device.upkeep.opening import open_models
+from tests.system.conftest import PulseCard, program
+from tests.system.running_daemon import CRY_WITHIN_S, RATE_HZ, RunningDaemon, Sounds
+from tests.system.tapped_daemon import read_tap
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import numpy.typing as npt
+
+    from tests.system.running_daemon import Line
+
+pytestmark = pytest.mark.system
+
+HERE = Path(__file__).parent
+HOP_S = 0.5
+HOUR_S = 3600
+QUIET_WITHIN_S = 30.0
+"""From the begin of a cry of 8 s to its end, with 5 s of hold, on a busy machine."""
+
+# The hop stays: a busy machine may hear late, but with a hop that was widened it would hear other windows.
+CONFIG = f"""
+[microphone]
+device = "fakemic"
+sample_rate_hz = {RATE_HZ}
+[listen]
+hop_s = {HOP_S}
+widen_up_to = 1
+"""
+INFANTS = (
+    "donateacry/cry/03ADDCFB-354E-416D-BF32-260CF47F7060-1433658024-1.1-f-04-ti.ogg",
+    "babycry/cry/margot.m4a_4.ogg",
+)
+_OF_ONE_RUN = frozenset({"utc", "source", "event_id"})
+
+
+@dataclass(frozen=True, slots=True)
+class Evening:
+    """What a daemon was given, and what it logged of it, from its start to its end."""
+
+    tapped: list[AudioBlock | NoAudio]
+    lines: list[Line]
+
+    @property
+    def events(self) -> list[Line]:
+        return [line for line in self.lines if line["kind"] == "event"]
+
+    @property
+    def faults(self) -> list[str]:
+        return [line["fault"] for line in self.lines if line["kind"] == "fault"]
+
+    @property
+    def blocks(self) -> list[AudioBlock]:
+        return [item for item in self.tapped if isinstance(item, AudioBlock)]
+
+
+class TappedDaemon(RunningDaemon):
+    """A daemon whose sound is written down."""
+
+    def __init__(self, folder: Path, card: PulseCard, environment: dict[str, str] | None = None) -> None:
+        self._tap_path = folder / "tap"
+        command = [sys.executable, str(HERE / "tapped_daemon.py"), str(self._tap_path)]
+        super().__init__(folder, {**card.environment, **(environment or {})}, CONFIG, command=command)
+
+    def evening(self) -> Evening:
+        """Stop it, and look back."""
+        code, _ = self.terminate()
+        assert code == 0, self
+        return Evening(read_tap(self._tap_path), self.lines())
+
+
+@pytest.fixture(scope="class")
+def folder() -> Iterator[Path]:
+    """A folder whose path is short enough for a socket's name."""
+    with tempfile.TemporaryDirectory(prefix="auricle-") as path:
+        yield Path(path)
+
+
+@pytest.fixture(scope="class")
+def card(folder: Path) -> Iterator[PulseCard]:
+    """A running PulseAudio as a sound card of 16 kHz."""
+    card = PulseCard(folder)
+    try:
+        card.start()
+        yield card
+    finally:
+        card.stop()
+
+
+def heard_again(evening: Evening) -> list[str]:
+    """What a fresh listener hears in what the daemon was given."""
+    with open_models(parse_config(CONFIG, source="the test")) as models:
+        listener = models.listener(parse_config(CONFIG, source="the test"), "again")
+        events = [event for item in evening.tapped for event in listener.push(item).events]
+        events += listener.finish("stopped").events
+        lines = [log_line(Notice(0.0, "", event, models.priorities[event.model, event.label])) for event in events]
+    return [same_in_both(json.loads(line)) for line in lines]
+
+
+def same_in_both(event: Line) -> str:
+    """An event as text, without what tells one run from another."""
+    return json.dumps({name: value for name, value in event.items() if name not in _OF_ONE_RUN})
+
+
+def phases(events: list[Line]) -> list[tuple[str, str, str | None]]:
+    return [(event["label"], event["phase"], event["reason"] if event["phase"] == "end" else None) for event in events]
+
+
+def assert_events_are_the_same(evening: Evening) -> None:
+    assert [same_in_both(event) for event in evening.events] == heard_again(evening)
+
+
+class TestAMicrophoneThatIsUnpluggedInMidCry:
+    @pytest.fixture(scope="class")
+    @classmethod
+    def evening(cls, folder: Path, card: PulseCard) -> Evening:
+        sound = Sounds(folder).cry_then_room(8.0, 10.0)
+        with TappedDaemon(folder, card) as daemon:
+            daemon.wait_until_it_captures()
+            card.play(sound)
+            daemon.wait_for_a_cry()
+            card.unplug()
+            daemon.wait_for({"phase": "end"}, within_s=CRY_WITHIN_S)
+            card.plug()
+            card.play(sound)
+            lines = len(daemon.lines())
+            daemon.wait_for_a_cry(after=lines)
+            daemon.wait_for({"phase": "end"}, after=lines, within_s=QUIET_WITHIN_S)
+            return daemon.evening()
+
+    def test_the_cry_before_and_the_cry_after_are_two_events(self, evening: Evening) -> None:
+        assert phases(evening.events) == [
+            ("cry", "begin", None),
+            ("cry", "end", "no_audio"),
+            ("cry", "begin", None),
+            ("cry", "end", "quiet"),
+        ]
+        assert any(isinstance(item, NoAudio) and item.at_s - item.since_s > 3.0 for item in evening.tapped)
+        assert any(block.after_gap for block in evening.blocks)
+
+    def test_a_replay_of_what_the_daemon_was_given_has_every_event_byte_for_byte(self, evening: Evening) -> None:
+        assert_events_are_the_same(evening)
+
+
+@pytest.mark.real_audio
+class TestRecordedInfants:
+    @pytest.fixture(scope="class")
+    @classmethod
+    def played_path(cls, folder: Path, data_dir: Path) -> Path:
+        """Two infants, of two collections, in a room where a fire burns: 34 s at 16 kHz, 16 bit."""
+        room = loaded(data_dir / "ambient" / "loops" / "blanket__fireplace.ogg")
+        first, second = (loaded(data_dir / infant) for infant in INFANTS)
+        parts = [room[: 2 * RATE_HZ], first, room[: 10 * RATE_HZ], second, room[: 10 * RATE_HZ]]
+        path = folder / "infants.wav"
+        soundfile.write(path, np.concatenate(parts), RATE_HZ, subtype="PCM_16")
+        return path
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def evening(cls, folder: Path, card: PulseCard, played_path: Path) -> Evening:
+        with TappedDaemon(folder, card) as daemon:
+            daemon.wait_until_it_captures()
+            assert card.play(played_path, latency_ms=2000).wait(120) == 0  # no pause is put in on a busy machine
+            return daemon.evening()
+
+    def test_a_replay_of_what_the_daemon_was_given_has_every_event_byte_for_byte(self, evening: Evening) -> None:
+        assert_events_are_the_same(evening)
+
+    def test_a_replay_of_the_file_has_the_same_events_within_a_hop_and_a_quarter_second(
+        self, folder: Path, played_path: Path, evening: Evening
+    ) -> None:
+        of_file = replayed_events(played_path, folder / "events.jsonl")
+        begin, end, again = ("cry", "begin", None), ("cry", "end", "quiet"), ("cry", "reopen", None)
+        assert phases(of_file) == [begin, end, again, end]  # the other infant cries within the cooldown
+        assert phases(evening.events) == phases(of_file)
+        played_at_s = played_from_s(evening, played_path)
+        for live, replayed in zip(evening.events, of_file, strict=True):
+            assert live["start_s"] == pytest.approx(replayed["start_s"] + played_at_s, abs=HOP_S + 0.25)
+
+
+class TestAClockThatIsStepped:
+    """By an hour forward while an infant cries, and by two hours back."""
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def shift(cls, folder: Path) -> Path:
+        path = folder / "shift"
+        write_shift(path, 0)
+        return path
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def environment(cls, folder: Path, shift: Path) -> dict[str, str]:
+        library = folder / "shift_clock.so"
+        compiling = [program("gcc"), "-shared", "-fPIC", "-Wall", "-Werror", "-o", str(library)]
+        subprocess.run([*compiling, str(HERE / "shift_clock.c")], check=True, timeout=60)
+        return {"LD_PRELOAD": str(library), "SHIFT_CLOCK_FILE": str(shift)}
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def evening(cls, folder: Path, card: PulseCard, shift: Path, environment: dict[str, str]) -> Evening:
+        with TappedDaemon(folder, card, environment) as daemon:
+            daemon.wait_until_it_captures()
+            card.play(Sounds(folder).cry_then_room(8.0, 10.0))
+            daemon.wait_for_a_cry()
+            write_shift(shift, HOUR_S)
+            wait_until_told(daemon, HOUR_S)
+            write_shift(shift, -HOUR_S)
+            wait_until_told(daemon, -HOUR_S)
+            daemon.wait_for({"phase": "end"}, within_s=QUIET_WITHIN_S)
+            return daemon.evening()
+
+    def test_nothing_is_lost_repeated_or_late(self, evening: Evening) -> None:
+        ends = [block.end_sample for block in evening.blocks]
+        starts = [block.start_sample for block in evening.blocks]
+        assert starts[1:] == ends[:-1]
+        assert not any(block.after_gap for block in evening.blocks)
+        first = evening.tapped.index(evening.blocks[0])
+        assert not any(isinstance(item, NoAudio) for item in evening.tapped[first:])
+        assert evening.faults == []
+
+    def test_events_are_decided_in_the_same_seconds_of_the_stream(self, evening: Evening) -> None:
+        assert phases(evening.events) == [("cry", "begin", None), ("cry", "end", "quiet")]
+        assert_events_are_the_same(evening)
+
+    def test_the_log_tells_the_time_of_day_as_it_then_is(self, evening: Evening) -> None:
+        begun, ended = evening.events
+        by_day_s = (datetime.fromisoformat(ended["utc"]) - datetime.fromisoformat(begun["utc"])).total_seconds()
+        by_stream_s = ended["decided_s"] - begun["decided_s"]
+        assert by_day_s == pytest.approx(by_stream_s - HOUR_S, abs=1.0)
+
+
+def write_shift(path: Path, seconds: int) -> None:
+    """Shift the clock of whoever has mapped this file; 8 bytes in one write, over those that are there."""
+    with path.open("r+b" if path.exists() else "wb", buffering=0) as file:
+        file.write(np.int64(seconds).tobytes())
+
+
+def wait_until_told(daemon: RunningDaemon, shift_s: int) -> None:
+    """Until the daemon's status tells the shifted time of day, and no other figure minds."""
+
+    def told() -> bool:
+        state = daemon.status()
+        return state is not None and state.hears and abs(state.told_utc_s - time.time() - shift_s) < 5.0
+
+    daemon.wait_until(told, f"a clock that is {shift_s} s off", 5.0)
+
+
+def loaded(path: Path) -> npt.NDArray[np.float32]:
+    """A recording at 16 kHz, its peak at -6 dBFS: float32 (n,)."""
+    samples, rate_hz = soundfile.read(path, dtype="float32")
+    resampled: npt.NDArray[np.float32] = soxr.resample(samples, rate_hz, RATE_HZ)
+    scaled: npt.NDArray[np.float32] = resampled / (2.0 * np.abs(resampled).max())
+    return scaled
+
+
+def replayed_events(path: Path, out: Path) -> list[Line]:
+    """What `auricle replay` hears in a file."""
+    command = [sys.executable, "-m", "device", "replay", str(path), "--events", str(out)]
+    subprocess.run(command, check=True, capture_output=True, timeout=120)
+    return [json.loads(line) for line in out.read_text().splitlines()]
+
+
+def played_from_s(evening: Evening, path: Path) -> float:
+    """The second of the stream in which the file began to be played; all of it was heard as it is."""
+    played, _ = soundfile.read(path, dtype="int16")
+    heard = (np.concatenate([block.samples for block in evening.blocks]) * 32768).astype(np.int16)
+    first, sample = heard.tobytes().find(played[:RATE_HZ].tobytes()), 2
+    assert first >= 0
+    begin = first // sample
+    np.testing.assert_array_equal(heard[begin : begin + len(played) - RATE_HZ], played[:-RATE_HZ])
+    return (evening.blocks[0].start_sample + begin) / RATE_HZ
