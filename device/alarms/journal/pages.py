@@ -98,12 +98,12 @@ class Pages:
         return f"Pages({self._count} of {self._page_bytes} bytes, {len(self._newer)} newer)"
 
     def page(self, number: int) -> bytes:
-        """Bytes of a page, counted from 1; empty where it is missing."""
+        """Bytes of a page, counted from 1; zeros from where the file ends in it, empty where it is missing."""
         if number in self._newer:
             return self._newer[number]
         if not 0 < number <= self._count:
             return b""
-        return self._read((number - 1) * self._page_bytes, self._page_bytes)
+        return self._read((number - 1) * self._page_bytes, self._page_bytes).ljust(self._page_bytes, b"\0")
 
     def records(self) -> Iterator[Record]:
         """Every record that can be parsed, of tables and indexes, but not of free pages."""

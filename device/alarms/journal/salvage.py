@@ -229,6 +229,14 @@ def quoted(path: Path) -> str:
     return quote(str(path.absolute()))
 
 
+def head_damage(path: Path) -> str | None:
+    """What is wrong with the file's first bytes; asked before SQLite, which throws away the log of an empty file."""
+    with raw_file(path) as (read, _size):
+        head = read(0, 20)
+    sound = b"SQLite format 3\0" + PAGE_BYTES.to_bytes(2, "big") + b"\x02\x02"
+    return None if head == sound else "it is no journal, or its first page is lost"
+
+
 def damage_of(connection: sqlite3.Connection) -> str | None:
     """What is wrong with an open journal, in one clause; None where each of its rows is as it was written.
 

@@ -34,6 +34,7 @@ from device.alarms.journal.salvage import (
     build,
     damage_of,
     finish_swap,
+    head_damage,
     log_of,
     quoted,
     salvage,
@@ -161,10 +162,12 @@ class Journal:
         Raises:
             JournalError: they are not kept, or not all; to append them all again is right.
         """
+        told = set(delivered)
         for first in range(0, len(entries), _CHUNK):
-            self._write(partial(self._insert, entries[first : first + _CHUNK], delivered))
-        if delivered and not entries:
-            self.delivered(delivered)
+            chunk = entries[first : first + _CHUNK]
+            self._write(partial(self._insert, chunk, told.intersection(entry.key for entry in chunk) if first else told))
+        if told and not entries:
+            self.delivered(told)
 
     def delivered(self, keys: Collection[Key]) -> None:
         """These are owed no more; keys that are not known mean nothing.
@@ -274,7 +277,10 @@ class Journal:
     def _insert(self, entries: Sequence[Entry], delivered: Collection[Key], connection: sqlite3.Connection) -> None:
         settle(delivered, connection)
         known = "SELECT 1 FROM entries WHERE alarm_id = ? AND seq = ?"
-        fresh = {entry.key: entry for entry in entries if connection.execute(known, entry.key).fetchone() is None}
+        fresh: dict[Key, Entry] = {}
+        for entry in entries:
+            if connection.execute(known, entry.key).fetchone() is None:
+                fresh.setdefault(entry.key, entry)
         if not fresh:
             return
         self._make_room(connection, sum(_bytes_of(entry) for entry in fresh.values()))
@@ -282,7 +288,7 @@ class Journal:
         owed_from = oldest_owed(connection) or ordinal + 1
         for ordinal, entry in enumerate(fresh.values(), start=ordinal + 1):  # noqa: B020 - goes on from where it was
             insert_row(connection, Row(ordinal, entry, entry.ended, owed_from))
-        settle(delivered, connection)  # an entry may have been told from memory before it could be kept
+        settle([key for key in fresh if key in delivered], connection)  # told from memory before it could be kept
 
     def _make_room(self, connection: sqlite3.Connection, wanted_bytes: int) -> None:
         """What is told goes before what is not; a full disk is no reason to let go of what is untold."""
@@ -508,8 +514,11 @@ def _damage_at(path: Path) -> str | None:
     Raises:
         sqlite3.Error: it cannot be told, since the disk refuses.
     """
+    reason = head_damage(path)
+    if reason is not None:
+        return reason
     try:
-        with contextlib.closing(_connect(path)) as connection:
+        with contextlib.closing(connect_reading(path)) as connection:
             return damage_of(connection)
     except sqlite3.DatabaseError as error:
         if isinstance(error, sqlite3.OperationalError) and not _is_damage(error):
