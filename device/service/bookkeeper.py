@@ -2,7 +2,7 @@
 
 A receipt says what is committed, and only then is it told; the journal owes it until it is confirmed. Where no
 receipt comes in time, the loop takes what is overdue and tells it from memory. What is told is confirmed to the
-journal together with the next entries, or half a minute later: a commit less for each alarm spares the card, and
+journal together with the next entries, or a minute later: a commit less for each alarm spares the card, and
 all that a power cut in between can do is to have it told twice.
 
 Knows no broker and no machine; the journal is handed in, and opened again by this thread alone.
@@ -31,7 +31,7 @@ CAPACITY = 2000
 OVERDUE_S = 1.0
 """So long may a disk take before people are told from memory."""
 
-CONFIRM_S = 30.0
+CONFIRM_S = 60.0
 MOST_UNCONFIRMED = 256
 
 _BATCH = 50

@@ -129,20 +129,35 @@ def build(path: Path, rows: Iterable[Row], owed: Iterable[int], notes: dict[str,
     with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as connection:
         connection.execute(f"PRAGMA page_size = {PAGE_BYTES}")
         connection.execute("PRAGMA synchronous = EXTRA")
-        connection.execute("BEGIN")
-        for statement in SCHEMA:
-            connection.execute(statement)
-        connection.executemany(
-            "INSERT OR IGNORE INTO entries VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (row.values for row in _in_order(rows)),
-        )
-        connection.executemany("INSERT INTO owed VALUES (?, ?)", ((place, proof_of("owed", place)) for place in owed))
-        kept = ((key, value, proof_of("note", key, value)) for key, value in notes.items())
-        connection.executemany("INSERT INTO notes VALUES (?, ?, ?)", kept)
-        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-        connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
-        connection.execute("COMMIT")
+        _fill(connection, rows, owed, notes)
         connection.execute("PRAGMA journal_mode = WAL")
+
+
+def in_memory(path: Path) -> sqlite3.Connection:
+    """What can be read of the journal at `path`, where nothing can be written: not even the index of its log.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    found = _read(path)
+    connection = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+    _fill(connection, found.rows.values(), _owed(path, found), found.notes)
+    return connection
+
+
+def _fill(connection: sqlite3.Connection, rows: Iterable[Row], owed: Iterable[int], notes: dict[str, str]) -> None:
+    connection.execute("BEGIN")
+    for statement in SCHEMA:
+        connection.execute(statement)
+    in_order = sorted(rows, key=lambda row: row.ordinal)
+    marks = "INSERT OR IGNORE INTO entries VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    connection.executemany(marks, (row.values for row in in_order))
+    connection.executemany("INSERT INTO owed VALUES (?, ?)", ((place, proof_of("owed", place)) for place in owed))
+    kept = ((key, value, proof_of("note", key, value)) for key, value in notes.items())
+    connection.executemany("INSERT INTO notes VALUES (?, ?, ?)", kept)
+    connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+    connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+    connection.execute("COMMIT")
 
 
 def finish_swap(path: Path) -> None:
@@ -160,10 +175,6 @@ def finish_swap(path: Path) -> None:
         return
     aside = max(path.parent.glob(f"{path.name}.damaged-*Z*"), key=lambda file: file.name, default=None)
     _swap(path, aside)
-
-
-def _in_order(rows: Iterable[Row]) -> list[Row]:
-    return sorted(rows, key=lambda row: row.ordinal)
 
 
 def _swap(path: Path, aside: Path | None) -> None:

@@ -35,6 +35,7 @@ from device.alarms.journal.salvage import (
     damage_of,
     finish_swap,
     head_damage,
+    in_memory,
     log_of,
     quoted,
     salvage,
@@ -72,6 +73,7 @@ LOG_BYTES = 256 * 1024
 """From this size on the log is written back: often enough to stay small, rarely enough to spare the card."""
 
 _LOG_ROOM_BYTES = 3 * LOG_BYTES
+_FULL_BYTES = 64 * 1024
 _CHUNK = 50  # entries a commit: bounds the log
 _SHED = "undelivered_shed"
 
@@ -165,7 +167,9 @@ class Journal:
         told = set(delivered)
         for first in range(0, len(entries), _CHUNK):
             chunk = entries[first : first + _CHUNK]
-            self._write(partial(self._insert, chunk, told.intersection(entry.key for entry in chunk) if first else told))
+            self._write(
+                partial(self._insert, chunk, told.intersection(entry.key for entry in chunk) if first else told)
+            )
         if told and not entries:
             self.delivered(told)
 
@@ -256,7 +260,7 @@ class Journal:
             try:
                 transact(connection, act)
             except (sqlite3.Error, OSError) as error:
-                if not (_is_full(error) and drop_ballast(self.path)):
+                if not (_is_full(self.path, error) and drop_ballast(self.path)):
                     raise
                 self._disk_is_full = True
                 transact(connection, act)
@@ -269,8 +273,8 @@ class Journal:
         except JournalError:
             raise
         except (sqlite3.Error, OSError, NotAsWrittenError) as error:
-            self._is_verified = self._is_verified and _is_full(error)
-            self._disk_is_full = self._disk_is_full or _is_full(error)
+            self._is_verified = self._is_verified and _is_full(self.path, error)
+            self._disk_is_full = self._disk_is_full or _is_full(self.path, error)
             self._disconnect()
             raise JournalError(_sentence(self.path, error)) from error
 
@@ -311,8 +315,7 @@ class Journal:
         if not self._disk_is_full:
             return
         with contextlib.suppress(OSError):
-            room = os.statvfs(self.path.parent)
-            if room.f_bavail * room.f_frsize > 4 * BALLAST_BYTES:
+            if _free_bytes(self.path) > 4 * BALLAST_BYTES:
                 self._disk_is_full = not lay_ballast(self.path)
 
     # --- opening
@@ -406,19 +409,17 @@ class Journal:
         Raises:
             JournalError: there is nothing that could be read.
         """
-        try:
+        with contextlib.suppress(sqlite3.Error):
             connection = connect_reading(self.path)
-            reason = damage_of(connection)
-        except sqlite3.Error:
+            if damage_of(connection) is None and not log_of(self.path).beyond:
+                return connection
+            connection.close()
+        try:
+            self.path.stat()
+            return in_memory(self.path)
+        except (sqlite3.Error, OSError):
             self.close()
             raise JournalError(_sentence(self.path, error)) from error
-        if reason is None:
-            return connection
-        connection.close()
-        self.close()
-        raise JournalError(
-            f"the journal {self.path} is damaged ({reason}), and it cannot be salvaged: {error}"
-        ) from error
 
     def _at_home(self, connection: sqlite3.Connection) -> sqlite3.Connection:
         """Where somebody removed the file under us, what it held is written to a new one."""
@@ -536,16 +537,23 @@ def _bytes_of(entry: Entry) -> int:
     return len(entry.alarm.encode()) + len(entry.body.encode()) + 2 * len(entry.alarm_id) + 128
 
 
-def _is_full(error: Exception) -> bool:
+def _is_full(path: Path, error: Exception) -> bool:
+    """Whether that came of a full disk; where SQLite cannot make the index of its log, it says only that IO failed."""
     if isinstance(error, sqlite3.Error):
-        return getattr(error, "sqlite_errorname", "") == "SQLITE_FULL"
+        name = getattr(error, "sqlite_errorname", "")
+        return name == "SQLITE_FULL" or (name.startswith("SQLITE_IOERR") and _free_bytes(path) < _FULL_BYTES)
     return isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT}
+
+
+def _free_bytes(path: Path) -> int:
+    room = os.statvfs(path.parent)
+    return room.f_bavail * room.f_frsize
 
 
 def _sentence(path: Path, error: Exception) -> str:
     name = getattr(error, "sqlite_errorname", "")
     number = error.errno if isinstance(error, OSError) else None
-    if _is_full(error):
+    if _is_full(path, error):
         return f"the disk of the journal {path} is full; what was kept is safe, free some space"
     if name.startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM")) or number in _DENIED:
         return f"the journal {path} cannot be written ({error}); what was kept is safe, make its folder writable"

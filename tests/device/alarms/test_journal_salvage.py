@@ -41,7 +41,7 @@ def _owed_keys() -> set[tuple[str, int]]:
 
 @cache
 def _snapshots() -> dict[str, Path]:
-    """A journal as a power cut leaves it: `settled`, nearly all of it in the file, and `fresh`, all of it in its log."""
+    """A journal as a power cut leaves it: `settled`, most of it in the file, and `fresh`, all of it in its log."""
     folders = {}
     for kind, chunk in (("settled", 50), ("fresh", _COUNT)):
         folder = Path(mkdtemp(prefix=f"journal-{kind}-"))
@@ -263,9 +263,7 @@ def _lost_at_most(damages: list[tuple[str, str, float, bytes]]) -> int:
 
 @given(kind=st.sampled_from(["settled", "fresh"]), share=st.floats(0, 1), file=st.sampled_from(["", "-wal"]))
 @settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow])
-def test_wherever_a_file_is_cut_off_the_journal_opens_with_what_lies_before(
-    kind: str, share: float, file: str
-) -> None:
+def test_wherever_a_file_is_cut_off_the_journal_opens_with_what_lies_before(kind: str, share: float, file: str) -> None:
     folder = Path(mkdtemp(prefix="journal-cut-"))
     path = Path(shutil.copytree(_snapshots()[kind], folder / "state")) / "journal.db"
     cut = path.with_name(f"journal.db{file}")
@@ -273,6 +271,7 @@ def test_wherever_a_file_is_cut_off_the_journal_opens_with_what_lies_before(
     with Journal.open(path, max_bytes=_BIG) as journal:
         original = {entry.key: entry for entry in _entries()}
         kept = list(journal.history(0.0))
+        assert file or len(kept) == _COUNT or journal.salvage is not None
         assert all(original[entry.key] == entry for entry in kept)
         assert _owed_keys() & {entry.key for entry in kept} <= {entry.key for entry in journal.owed(_COUNT)}
         journal.append([_entry(_COUNT + 1)])
