@@ -267,6 +267,8 @@ def trouble_of(error: OSError, settings: MqttSettings) -> Trouble:
             reason = f"{where} does not answer: is it on, and the network up?"
         case ConnectionRefusedError():
             reason = f"nothing listens at {where}: is the broker running?"
+        case ConnectionResetError() if settings.tls:
+            reason = f"{where} breaks the connection off: is it on, and does it speak TLS on this port?"
         case OSError(errno=errno.EMSGSIZE):
             reason = f"{error.strerror} from {where}, more than is ever read: the broker can limit what clients send"
         case _:
@@ -320,10 +322,10 @@ def refusal(code: int, name: str, settings: MqttSettings) -> Trouble:
     return Trouble(f"the broker ended the connection: {name.lower()}")
 
 
-def hung_up(settings: MqttSettings, *, answered: bool) -> Trouble:
-    """The connection was closed without a word."""
+def hung_up(settings: MqttSettings, *, client_id: str, accepted: bool) -> Trouble:
+    """The connection was closed without a word; `accepted`: after the broker had let us in."""
     where = f"{settings.host}:{port_of(settings)}"
-    if answered:
-        return Trouble(f"the connection to {where} was closed")
+    if accepted:
+        return Trouble(f"{where} closed the connection: was it stopped, or does another client use the id {client_id}?")
     wanted = f"MQTT {settings.protocol} {'with' if settings.tls else 'without'} TLS"
     return Trouble(f"{where} closes the connection at once: does it speak {wanted}?")

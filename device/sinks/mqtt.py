@@ -98,7 +98,7 @@ class Listener(Protocol):
         """The broker took us, or Home Assistant has started: all that must be known from now on."""
 
     def acknowledged(self, key: Key) -> None:
-        """The broker has it: it is owed no longer, and there is room for another."""
+        """The broker has it: it is owed no longer. Once this has returned there is room for another."""
 
     def commanded(self, command: Command) -> None:
         """Somebody asks for something."""
@@ -244,14 +244,14 @@ class Mqtt:
         finally:
             session.close()
             self._outbox.parted(session.unacknowledged_states)
-        return session.trouble or hung_up(self._settings, answered=session.is_accepted)
+        return session.trouble or hung_up(self._settings, client_id=self._login.client_id, accepted=session.is_accepted)
 
-    def _turn(self, session: Session) -> None:
+    def _turn(self, session: Session, longest_s: float = _TURN_S) -> None:
         self._turned_s = self._clock()
         if session.is_accepted:
             self._send(session)
         accepted = session.is_accepted
-        session.wait(self._waking, _TURN_S)
+        session.wait(self._waking, min(longest_s, _TURN_S))
         if session.is_accepted and not accepted:
             self._begin(session)
         for message in session.take_received():
@@ -297,9 +297,8 @@ class Mqtt:
     def _accept(self, published: OwedMessage | Message) -> None:
         if self._denied.pop(published.topic, None) is not None and not self._denied:
             self._say("connected", "the broker takes again what it did not")
-        if isinstance(published, OwedMessage) and self._outbox.acknowledged(published.key):
+        if isinstance(published, OwedMessage) and self._outbox.acknowledged(published.key, self._listener.acknowledged):
             self._counts = replace(self._counts, acknowledged=self._counts.acknowledged + 1)
-            self._listener.acknowledged(published.key)
 
     def _deny(self, published: OwedMessage | Message, why: str) -> None:
         if len(self._denied) < _MOST_DENIED:
@@ -326,13 +325,13 @@ class Mqtt:
         if not session.is_accepted:
             return
         half_s = (self._clock() + self._leave_by_s) / 2
-        while session.is_open and self._clock() < half_s and (session.in_flight or self._outbox.has_unsent):
-            self._turn(session)
+        while session.is_open and (session.in_flight or self._outbox.has_unsent) and self._clock() < half_s:
+            self._turn(session, half_s - self._clock())
         will = self._login.will
         session.publish(will, topic=will.topic, payload=will.payload, qos=1, retain=will.retain)
-        while session.is_open and self._clock() < self._leave_by_s and not session.has_acknowledged(will):
-            session.wait(self._waking, _TURN_S)
-        self._said_farewell = session.has_acknowledged(will)
+        while session.is_on_its_way(will) and (left_s := self._leave_by_s - self._clock()) > 0:
+            session.wait(self._waking, min(left_s, _TURN_S))
+        self._said_farewell = session.is_open and not session.is_on_its_way(will)
         session.disconnect()
 
     def _say(self, state: LinkState, reason: str) -> None:

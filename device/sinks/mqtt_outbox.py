@@ -46,7 +46,7 @@ class Outbox:
 
     def __init__(self, in_flight: int) -> None:
         self._limit = in_flight
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # whoever is told of an acknowledgement may ask what is held
         self._held: dict[Key, OwedMessage] = {}  # in the order in which they were taken
         self._unsent: deque[Key] = deque()
         self._denied: dict[Key, float] = {}  # until when
@@ -136,10 +136,17 @@ class Outbox:
         with self._lock:
             return self._due.pop(next(iter(self._due))) if self._due else None
 
-    def acknowledged(self, key: Key) -> bool:
-        """The broker has it; whether it was held."""
+    def acknowledged(self, key: Key, tell: Callable[[Key], None]) -> bool:
+        """The broker has it; whether it was held.
+
+        It is held until `tell` has returned: nobody may find it still owed and not held any more.
+        """
         with self._lock:
-            return self._held.pop(key, None) is not None
+            if key not in self._held:
+                return False
+            tell(key)
+            del self._held[key]
+            return True
 
     def denied(self, key: Key, until_s: float) -> None:
         """The broker would not take it: it is held no longer, and not taken again before then."""

@@ -40,6 +40,8 @@ if TYPE_CHECKING:
 FAILURE = 0x80
 """From here on, reason codes of MQTT 5 say that something failed."""
 
+_SILENT = "the broker, or the network to it, is silent: is it overloaded, or cut off?"
+_MUTE = "the broker takes the connection, but does not answer: is it overloaded, or no broker?"
 _STATES_IN_FLIGHT = 5
 _MOST_RECEIVED = 20  # that the broker may send before we acknowledged
 
@@ -56,7 +58,8 @@ class Pace:
         longest_s: until the next try, at most.
         refused_s: likewise, where trying does not help.
         denied_s: until what the broker would not take is offered to it again.
-        stable_s: a connection that lasted this long was a good one.
+        stable_s: a connection that lasted this long was a good one: the next one is tried at once. Longer than
+            `longest_s`, lest two clients of one id chase each other.
     """
 
     keepalive_s: int = 10
@@ -66,7 +69,7 @@ class Pace:
     longest_s: float = 15.0
     refused_s: float = 30.0
     denied_s: float = 30.0
-    stable_s: float = 10.0
+    stable_s: float = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,6 +208,8 @@ class Session:
     def subscribe(self, topics: Sequence[str], birth_topic: str | None) -> None:
         """Listen to commands, and to Home Assistant's birth."""
         births = () if birth_topic is None else (birth_topic,)
+        if not (topics or births):
+            return
         if not self._is_v5:
             wanted = [(topic, 1) for topic in (*topics, *births)]
             self._client.subscribe(wanted)
@@ -234,9 +239,9 @@ class Session:
             self._sent[info.mid] = said, self._clock()
             self._alarms += isinstance(said, OwedMessage)
 
-    def has_acknowledged(self, message: Message) -> bool:
-        """Whether it is not on its way any more."""
-        return self.is_open and not any(said is message for said, _ in self._sent.values())
+    def is_on_its_way(self, message: Message) -> bool:
+        """Whether it was sent and may still be acknowledged."""
+        return self.is_open and any(said is message for said, _ in self._sent.values())
 
     def take_received(self) -> list[Received]:
         """What has come since this was last asked."""
@@ -300,10 +305,10 @@ class Session:
     ) -> None:
         if flags.is_disconnect_packet_from_server:
             self._give_up(refusal(code.value, str(code), self._settings))
-        elif self._wire is not None and self._wire.error is not None:
+        elif self._wire is not None and not isinstance(self._wire.error, ConnectionResetError | None):
             self._give_up(trouble_of(self._wire.error, self._settings))
         elif str(code) == "Keep alive timeout":
-            self._give_up(Trouble("the broker, or the network to it, is silent: is it overloaded, or cut off?"))
+            self._give_up(Trouble(_SILENT if self.is_accepted else _MUTE))
 
     def _on_publish(
         self, _client: paho.Client, _data: object, mid: int, code: ReasonCode, _said: Properties | None
@@ -321,7 +326,7 @@ class Session:
     def _check_answers(self) -> None:
         now_s = self._clock()
         if not self.is_accepted and now_s - self._opened_s > 3 * self._pace.answer_s:
-            self._give_up(Trouble("the broker takes the connection, but does not answer: is it overloaded?"))
+            self._give_up(Trouble(_MUTE))
         oldest_s = next((sent_s for _, sent_s in self._sent.values()), now_s)
         if now_s - oldest_s > self._pace.acknowledge_s:
             waited_s = self._pace.acknowledge_s

@@ -1,4 +1,4 @@
-"""Real parts for system tests: PulseAudio and JACK as sound cards, a socket that hears what systemd would.
+"""Real parts for system tests: PulseAudio and JACK as sound cards, an MQTT broker, a socket that hears for systemd.
 
 Each is private to its test: its own folder and socket, so that tests may run beside each other; JACK alone,
 which shares memory with every other JACK, is used by one test after the other.
@@ -231,6 +231,65 @@ class JackCard:
         return any(_SHARED_MEMORY.glob(f"jack_{_JACK_SERVER}_*"))
 
 
+class Mosquitto:
+    """A private MQTT broker on a port of 127.0.0.1; it keeps its port over restarts.
+
+    Args:
+        folder: its own, for configuration, log and what is to survive.
+        lines: of its configuration, beside its port; anybody may log in unless they say otherwise.
+
+    Attributes:
+        port: on which it listens.
+    """
+
+    def __init__(self, folder: Path, *lines: str) -> None:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port: int = probe.getsockname()[1]
+        self._folder = folder
+        self._conf = folder / "mosquitto.conf"
+        self._process: subprocess.Popen[bytes] | None = None
+        self.configure(*lines)
+
+    def __repr__(self) -> str:
+        return f"Mosquitto({self.port}, {'up' if self._process else 'down'})"
+
+    @property
+    def log(self) -> str:
+        """What it said so far."""
+        return (self._folder / "log").read_text(errors="replace")
+
+    def configure(self, *lines: str) -> None:
+        """Other lines; they count from the next start on."""
+        anybody = () if any(line.startswith("allow_anonymous") for line in lines) else ("allow_anonymous true",)
+        # Not per_listener_settings: these lines belong to the one listener. As root it would become another user.
+        self._conf.write_text("\n".join(["user root", f"listener {self.port} 127.0.0.1", *anybody, *lines, ""]))
+
+    def start(self) -> None:
+        """Start it; returns when it listens."""
+        sbin = shutil.which("mosquitto", path=f"{os.environ.get('PATH', '')}:/usr/sbin") or program("mosquitto")
+        with (self._folder / "log").open("ab") as log:
+            self._process = subprocess.Popen([sbin, "-v", "-c", self._conf], cwd=self._folder, stdout=log, stderr=log)
+        wait_until(self._listens, "mosquitto listening")
+
+    def kill(self) -> None:
+        """It dies as by a crash (SIGKILL); idempotent."""
+        _ended(self._process)
+        self._process = None
+
+    def signal(self, number: signal.Signals) -> None:
+        """SIGSTOP: it hangs; SIGCONT: it goes on; SIGHUP: it reads passwords and rights again; SIGUSR1: it saves."""
+        assert self._process is not None
+        self._process.send_signal(number)
+
+    def _listens(self) -> bool:
+        if self._process is None or self._process.poll() is not None:
+            pytest.fail(f"mosquitto does not run: {self.log}")
+        with socket.socket() as probe:
+            probe.settimeout(1.0)
+            return probe.connect_ex(("127.0.0.1", self.port)) == 0
+
+
 class NotifySocket:
     """The socket on which systemd would hear a daemon (`sd_notify(3)`).
 
@@ -269,6 +328,17 @@ def private_folder() -> Iterator[Path]:
     """A folder whose path is short enough for a socket's name (108 bytes)."""
     with tempfile.TemporaryDirectory(prefix="auricle-") as folder:
         yield Path(folder)
+
+
+@pytest.fixture
+def broker(private_folder: Path) -> Iterator[Mosquitto]:
+    """A running MQTT broker to which anybody may log in."""
+    running = Mosquitto(private_folder)
+    try:
+        running.start()
+        yield running
+    finally:
+        running.kill()
 
 
 @pytest.fixture

@@ -1,0 +1,130 @@
+"""What is announced to Home Assistant holds to what its documentation says, and takes back what is gone."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from jsonschema import Draft202012Validator, ValidationError
+
+from device.commands import parse_command
+from device.sinks import payloads
+from device.sinks.homeassistant import PRESS, Announced, birth_topic, discovery, platforms, removal
+from device.sinks.payloads import Topics
+
+_PATH = Path(__file__).parents[3] / "docs" / "schemas" / "discovery.schema.json"
+_SCHEMA = Draft202012Validator(json.loads(_PATH.read_text()))
+_TOPICS = Topics("auricle", "anna")
+_NAME = st.from_regex(r"[a-z0-9][a-z0-9_-]{0,12}", fullmatch=True)
+
+
+def _announced(*labels: tuple[str, str], root: str = "auricle") -> Announced:
+    return Announced(Topics(root, "anna"), "homeassistant", labels, "0.1.0")
+
+
+def _told(announced: Announced, before: dict[str, str] | None = None) -> Any:
+    return json.loads(discovery(announced, before or {}).payload)
+
+
+_CRY = _announced(("cry", "cry"))
+
+
+def test_the_schema_is_one() -> None:
+    Draft202012Validator.check_schema(_SCHEMA.schema)
+
+
+@given(st.lists(st.tuples(_NAME, _NAME), unique=True, max_size=8), st.lists(st.tuples(_NAME, _NAME), max_size=8))
+def test_every_announcement_is_what_the_schema_allows_and_names_each_entity_once(
+    labels: list[tuple[str, str]], before: list[tuple[str, str]]
+) -> None:
+    told = _told(_announced(*labels), platforms(_announced(*before)))
+    _SCHEMA.validate(told)
+    ids = [component["unique_id"] for component in told["components"].values() if len(component) > 1]
+    topics = [component["state_topic"] for component in told["components"].values() if "state_topic" in component]
+    assert len(set(ids)) == len(ids) == 2 * len(labels) + 7
+    assert len(set(topics)) == len(topics), "a topic that entities share resets the others to unknown"
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda told: told.pop("origin"),
+        lambda told: told["origin"].pop("name"),
+        lambda told: told["device"].pop("identifiers"),
+        lambda told: told["components"]["level"].pop("unique_id"),
+        lambda told: told["components"]["level"].pop("platform"),
+        lambda told: told["components"]["level"].update(availability_topic="auricle/anna/available"),
+        lambda told: told["components"]["level"].update(device_class="sound_pressure"),
+        lambda told: told["components"]["alarm.cry.cry"].update(device_class="sound"),
+        lambda told: told["components"]["sound.cry.cry"].update(expire_after=60),
+        lambda told: told["components"]["sound.cry.cry"].update(sate_topic="a typing error"),
+        lambda told: told.update({"~": "auricle/anna"}),
+    ],
+)
+def test_what_home_assistant_refuses_or_passes_over_the_schema_refuses(spoil: Any) -> None:
+    told = _told(_CRY)
+    spoil(told)
+    with pytest.raises(ValidationError):
+        _SCHEMA.validate(told)
+
+
+def test_every_entity_depends_on_the_daemon_and_on_the_microphone() -> None:
+    told = _told(_CRY)
+    declared = [entry["topic"] for entry in told["availability"]]
+    published = [payloads.availability(_TOPICS, online=True), payloads.microphone_availability(_TOPICS, online=True)]
+    assert declared == [message.topic for message in published]
+    assert told["availability_mode"] == "all"
+    assert not any("availability" in key for component in told["components"].values() for key in component)
+
+
+def test_a_label_has_a_sensor_and_an_event_on_the_topics_that_are_published() -> None:
+    components = _told(_CRY)["components"]
+    assert components["sound.cry.cry"]["state_topic"] == payloads.sound(_TOPICS, "cry", "cry", on=True).topic
+    assert components["alarm.cry.cry"]["state_topic"] == _TOPICS.alarm("sound", model="cry", name="cry")
+    assert components["level"]["state_topic"] == payloads.level(_TOPICS, rms_dbfs=None, peak_dbfs=None).topic
+
+
+def test_two_models_with_one_label_are_told_apart_by_name() -> None:
+    components = _told(_announced(("cry", "cry"), ("lung", "wheeze"), ("spare", "cry")))["components"]
+    assert components["sound.cry.cry"]["name"] == "Cry (cry)"
+    assert components["sound.spare.cry"]["name"] == "Cry (spare)"
+    assert components["sound.lung.wheeze"]["name"] == "Wheeze"
+
+
+def test_what_a_button_publishes_is_a_command() -> None:
+    for name, verb in (("acknowledge", "acknowledge"), ("self_test", "self_test")):
+        button = _told(_CRY)["components"][name]
+        assert _TOPICS.commands[button["command_topic"]] == verb
+        parse_command(verb, PRESS.encode(), by="mqtt")
+
+
+def test_what_is_not_there_any_more_is_taken_back_by_its_platform_alone() -> None:
+    before = platforms(_announced(("cry", "cry"), ("lung", "wheeze")))
+    components = _told(_CRY, before)["components"]
+    assert components["sound.lung.wheeze"] == {"platform": "binary_sensor"}
+    assert components["alarm.lung.wheeze"] == {"platform": "event"}
+    assert len(components["sound.cry.cry"]) > 1
+
+
+def test_nothing_is_taken_back_that_is_still_there() -> None:
+    assert discovery(_CRY, platforms(_CRY)) == discovery(_CRY, {})
+
+
+def test_the_device_is_forgotten_by_an_empty_message_on_the_topic_of_its_announcement() -> None:
+    message = removal(_CRY)
+    assert (message.topic, message.payload, message.retain) == (discovery(_CRY, {}).topic, b"", True)
+
+
+def test_instances_and_roots_of_one_broker_are_devices_of_their_own() -> None:
+    assert _CRY.topic == "homeassistant/device/auricle_anna/config"
+    assert _announced(root="home/auricle").topic == "homeassistant/device/home_auricle_anna/config"
+    assert birth_topic("homeassistant") == "homeassistant/status"
+
+
+def test_the_announcement_is_retained_and_acknowledged() -> None:
+    message = discovery(_CRY, {})
+    assert (message.retain, message.qos) == (True, 1)
