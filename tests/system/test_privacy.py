@@ -1,0 +1,337 @@
+"""No sound reaches disk or network unless it was asked for: a known waveform is sought in all that leaves the daemon.
+
+An infant cries under seeded noise, so that no two places of the sound are alike, played bit by bit into the
+daemon's microphone. strace sees every call by which a process of the daemon writes or sends, and the bytes. The one
+pipe by which the capture process hands sound to the daemon may carry it, and what leads to the sound server, its
+connection and its shared memory; nothing else, no file left behind and no other shared writable memory, as 16 bit or
+float, at any offset. That it was played and heard, and that this search finds it, is shown by the pipe itself.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+import signal
+import stat
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+import soundfile
+
+from tests.system.conftest import program, wait_until
+from tests.system.running_daemon import AURICLE, CRY_WITHIN_S, RATE_HZ, UP_WITHIN_S, RunningDaemon, Sounds
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import numpy.typing as npt
+
+    from tests.system.conftest import Mosquitto, PulseCard
+
+    Int16 = npt.NDArray[np.int16]
+
+pytestmark = pytest.mark.system
+
+SEED = 20250228
+NOISE_LEVEL = 300
+"""Of 32768: every sample takes one of 601 values that only the seed knows."""
+
+SLOWED_DOWN = 4
+"""strace stops each call it looks at; what a daemon does at once takes several times as long."""
+
+RUN_SAMPLES = 16
+"""So many samples in a row are the sound; by chance they are there once in 10^40 bytes."""
+
+AFTER_S = 3.0
+WRITING_CALLS = (
+    "write", "writev", "pwrite64", "pwritev", "pwritev2", "sendto", "sendmsg", "sendmmsg", "sendfile", "splice", "tee",
+    "vmsplice", "copy_file_range", "process_vm_writev", "io_uring_setup", "msgsnd", "mq_timedsend",
+)  # fmt: skip
+UNSEEN_CALLS = ("sendfile", "splice", "tee", "vmsplice", "copy_file_range", "process_vm_writev", "io_uring_setup")
+"""They move bytes that strace does not show; the daemon has no use for them."""
+
+SOUND_SERVERS_MEMORY = "/memfd:pulseaudio (deleted)"
+"""Where the sound server lays the sound for the capture process: never on disk, and shared with nobody else."""
+
+CONFIG = """
+[microphone]
+device = "fakemic"
+sample_rate_hz = {rate_hz}
+
+[mqtt]
+host = "127.0.0.1"
+port = {port}
+"""
+CLIPS = f"""
+[clips]
+enabled = true
+before_s = 2.0
+after_s = {AFTER_S}
+"""
+
+
+# --- the sound, and where it is
+
+
+class Needle:
+    """A waveform that can be found in any bytes.
+
+    Args:
+        samples: int16 (n,).
+    """
+
+    def __init__(self, samples: Int16) -> None:
+        floats = (samples / np.float32(32768)).astype("<f4")
+        self._forms = {"int16": samples.astype("<i2").tobytes(), "float32": floats.tobytes()}
+        self._keys = {name: _keys(form, _WIDTHS[name]) for name, form in self._forms.items()}
+
+    def found_in(self, hay: bytes) -> list[str]:
+        """In which forms a run of the waveform is in some bytes; empty where it is in none."""
+        return [name for name in self._forms if self._is_in(name, hay)]
+
+    def _is_in(self, name: str, hay: bytes) -> bool:
+        """Whether a run of any place of the waveform is at any place; one holds aligned words at every offset."""
+        form, keys, length = self._forms[name], self._keys[name], (RUN_SAMPLES - 4) * _WIDTHS[name]
+        for offset in range(min(8, max(0, len(hay) - 7))):
+            words = np.frombuffer(hay, "<u8", (len(hay) - offset) // 8, offset)
+            for start in offset + 8 * np.flatnonzero(np.isin(words, keys)):
+                run = hay[start : start + length]
+                if len(run) == length and run in form:
+                    return True
+        return False
+
+
+_WIDTHS = {"int16": 2, "float32": 4}
+
+
+def _keys(form: bytes, width: int) -> npt.NDArray[np.uint64]:
+    """Every eight bytes of a waveform that begin with a sample."""
+    raw = np.frombuffer(form, np.uint8)
+    starts = np.arange(0, len(raw) - 8, width)[:, np.newaxis]
+    return np.unique(raw[starts + np.arange(8)].copy().view(np.dtype("<u8")).ravel())
+
+
+def _crying(sounds: Sounds) -> Int16:
+    """Seven seconds of a room with an infant who cries, under noise that only the seed knows: int16 (n,)."""
+    sound = np.concatenate([sounds.room(1.0), sounds.crying(6.0)])
+    noise = np.random.default_rng(SEED).integers(-NOISE_LEVEL, NOISE_LEVEL + 1, len(sound))
+    samples: Int16 = np.clip(np.rint(sound * 32767) + noise, -32768, 32767).astype(np.int16)
+    return samples
+
+
+def test_a_waveform_is_found_at_any_offset_in_either_form_and_not_where_it_is_not() -> None:
+    rng = np.random.default_rng(SEED)
+    samples = rng.integers(-1000, 1001, 20_000).astype(np.int16)
+    needle, other = Needle(samples), rng.integers(0, 256, 100_000).astype(np.uint8).tobytes()
+    assert all(needle.found_in(other[:length]) == [] for length in [*range(20), len(other)])
+    for offset in range(9):
+        start = 1000 + 13 * offset
+        part = samples[start : start + RUN_SAMPLES + 4]
+        as_float = (part / np.float32(32768)).astype("<f4").tobytes()
+        assert needle.found_in(other[: 500 + offset] + part.tobytes() + other) == ["int16"]
+        assert needle.found_in(other[: 500 + offset] + as_float + other) == ["float32"]
+    assert needle.found_in(np.sort(samples).tobytes()) == []
+
+
+# --- what strace saw
+
+
+@dataclass(slots=True)
+class Traced:
+    """What the processes of a daemon wrote and sent.
+
+    Attributes:
+        sent: destination -> all bytes that went there, in their order.
+        exempt: destinations that may carry sound: the capture pipe, the sound server.
+        pipe: the capture pipe.
+        unseen: calls whose bytes strace does not show.
+    """
+
+    sent: dict[str, bytearray] = field(default_factory=dict)
+    exempt: set[str] = field(default_factory=set)
+    pipe: str = ""
+    unseen: list[str] = field(default_factory=list)
+
+    def others(self) -> Iterator[tuple[str, bytes]]:
+        """Destinations that must not carry sound, and what went there."""
+        return ((where, bytes(data)) for where, data in self.sent.items() if where not in self.exempt)
+
+
+_CALL = re.compile(r"^(?P<process>\d+) +(?P<name>\w+)\((?P<said>.*)$")
+_TO = re.compile(r"^(?P<number>\d+)<(?P<where>[^>]*(?:->[^>]*)?)>")
+_TEXT = re.compile(r'"((?:\\x[0-9a-f]{2})*)"')
+
+
+def _bytes_of(text: str) -> bytes:
+    return bytes.fromhex(text.replace("\\x", ""))
+
+
+def _named(where: str) -> str:
+    """A destination as strace names it, with its escapes undone."""
+    return re.sub(r"\\x([0-9a-f]{2})", lambda found: chr(int(found[1], 16)), where)
+
+
+def _traced(path: Path, sound_server: Path) -> Traced:
+    """What strace wrote, read."""
+    found, capture, pipes = Traced(), set[str](), set[str]()
+    with path.open(encoding="ascii") as lines:
+        for line in lines:
+            call = _CALL.match(line)
+            if call is None:  # a signal, an end, or the rest of a call whose bytes were shown where it began
+                continue
+            texts = [_bytes_of(text) for text in _TEXT.findall(call["said"])]
+            if call["name"] == "execve" and b"device.sources.capture" in texts:
+                capture.add(call["process"])
+            to = _TO.match(call["said"])
+            where = _named(to["where"]) if to else "nowhere"
+            if call["name"] == "connect" and os.fsencode(sound_server) in texts:
+                found.exempt.add(where)
+            elif call["name"] in UNSEEN_CALLS:
+                found.unseen.append(line[:200])
+            elif call["name"] in WRITING_CALLS:
+                found.sent.setdefault(where, bytearray()).extend(b"".join(texts))
+                if call["process"] in capture and where.startswith("pipe:"):
+                    pipes.add(where)
+    found.pipe = max(pipes, key=lambda pipe: len(found.sent[pipe]), default="")  # the other one is for words
+    found.exempt.add(found.pipe)
+    return found
+
+
+# --- the daemon
+
+
+class Watched:
+    """A daemon under strace, what its processes share, and what it leaves behind.
+
+    Args:
+        folder: of the test; the daemon's own lies within.
+        card: that it hears.
+        config: TOML.
+    """
+
+    def __init__(self, folder: Path, card: PulseCard, config: str) -> None:
+        self.own = folder / "daemon"
+        self.own.mkdir()
+        self._trace = folder / "trace"
+        calls = ",".join([*WRITING_CALLS, "connect", "execve"])
+        strace = [
+            program("strace"), "-f", "--seccomp-bpf", "-yy", "-xx", "-s", "100000000", "-e", "signal=none",
+            "-e", f"trace={calls}", "-o", str(self._trace),
+        ]  # fmt: skip
+        private = {"HOME": str(self.own), "TMPDIR": str(self.own), **card.environment}
+        self.daemon = RunningDaemon(self.own, private, config, command=[*strace, str(AURICLE), "listen"])
+        self._sound_server = Path(card.environment["PULSE_SERVER"].removeprefix("unix:"))
+        self.shared: dict[str, bytes] = {}
+
+    def look_at_shared_memory(self) -> None:
+        """Read all memory that a process of the daemon can write and something else can read: files that are mapped."""
+        for process in self._processes():
+            try:
+                maps = Path(f"/proc/{process}/maps").read_text().splitlines()
+            except OSError:  # it ended meanwhile
+                continue
+            for line in maps:
+                where, rights, *_ = line.split()
+                if rights[1] == "w" and rights[3] == "s" and SOUND_SERVERS_MEMORY not in line:
+                    self.shared[f"{process} {line}"] = _memory(process, where)
+
+    def stop(self) -> Traced:
+        """SIGTERM to the daemon, and what strace saw of it from its first call to its last."""
+        os.kill(self._processes()[0], signal.SIGTERM)
+        assert self.daemon.process.wait(SLOWED_DOWN * UP_WITHIN_S) == 0
+        return _traced(self._trace, self._sound_server)
+
+    def left_behind(self) -> Iterator[tuple[Path, bytes]]:
+        """Every file in the daemon's folders."""
+        for path in sorted(self.own.rglob("*")):
+            if stat.S_ISREG(path.lstat().st_mode):
+                yield path, path.read_bytes()
+
+    def _processes(self) -> list[int]:
+        """Of the daemon and its children, the daemon first: a thread is none."""
+        with self._trace.open(encoding="ascii") as lines:
+            executed = [call["process"] for line in lines if (call := _CALL.match(line)) and call["name"] == "execve"]
+        return [int(process) for process in dict.fromkeys(executed)]
+
+
+def _memory(process: int, where: str) -> bytes:
+    begin, end = (int(address, 16) for address in where.split("-"))
+    try:
+        with Path(f"/proc/{process}/mem").open("rb", buffering=0) as memory:
+            memory.seek(begin)
+            return memory.read(end - begin)
+    except OSError:  # a device's, or gone meanwhile
+        return b""
+
+
+def _decoded(data: bytes) -> bytes:
+    """The samples of a sound file, as 16 bit; nothing where it is none."""
+    try:
+        samples, _ = soundfile.read(io.BytesIO(data), dtype="int16")
+    except soundfile.LibsndfileError:
+        return b""
+    decoded: bytes = samples.tobytes()
+    return decoded
+
+
+def _heard(watched: Watched, card: PulseCard, sound: Path) -> Traced:
+    """Play the sound, see it told, wait for what follows, and end the daemon."""
+    watched.daemon.wait_until_it_captures()
+    player = card.play(sound)
+    watched.daemon.wait_for_a_cry(within_s=SLOWED_DOWN * CRY_WITHIN_S)
+    watched.look_at_shared_memory()
+    wait_until(lambda: player.poll() is not None, "the end of the sound", within_s=SLOWED_DOWN * UP_WITHIN_S)
+    time.sleep(AFTER_S + 2.0)
+    watched.look_at_shared_memory()
+    return watched.stop()
+
+
+@pytest.fixture
+def needle_and_sound(private_folder: Path) -> tuple[Needle, Path]:
+    """The waveform, and the file that is played."""
+    samples = _crying(Sounds(private_folder))
+    path = private_folder / "known.wav"
+    soundfile.write(path, samples, RATE_HZ, subtype="PCM_16")
+    return Needle(samples), path
+
+
+def _assert_was_heard(traced: Traced, needle: Needle) -> None:
+    """The capture pipe carried it: it was played, and what is sought is found where it is."""
+    assert traced.pipe
+    assert needle.found_in(bytes(traced.sent[traced.pipe])) == ["float32"]
+    assert traced.unseen == []
+
+
+def test_by_default_no_sound_reaches_disk_network_or_shared_memory(
+    private_folder: Path, pulse: PulseCard, broker: Mosquitto, needle_and_sound: tuple[Needle, Path]
+) -> None:
+    needle, sound = needle_and_sound
+    watched = Watched(private_folder, pulse, CONFIG.format(rate_hz=RATE_HZ, port=broker.port))
+    with watched.daemon:
+        traced = _heard(watched, pulse, sound)
+    _assert_was_heard(traced, needle)
+    assert {where: found for where, data in traced.others() if (found := needle.found_in(data))} == {}
+    assert {where: found for where, data in watched.shared.items() if (found := needle.found_in(data))} == {}
+    left = list(watched.left_behind())
+    assert any(path.name == "heard.jsonl" for path, _ in left)
+    assert [path for path, data in left if needle.found_in(data) or _decoded(data)] == []
+
+
+def test_a_clip_that_was_asked_for_is_found_on_disk_and_nowhere_else(
+    private_folder: Path, pulse: PulseCard, broker: Mosquitto, needle_and_sound: tuple[Needle, Path]
+) -> None:
+    needle, sound = needle_and_sound
+    watched = Watched(private_folder, pulse, CONFIG.format(rate_hz=RATE_HZ, port=broker.port) + CLIPS)
+    with watched.daemon:
+        traced = _heard(watched, pulse, sound)
+    _assert_was_heard(traced, needle)
+    clips = [path for path, data in watched.left_behind() if needle.found_in(_decoded(data))]
+    assert clips
+    assert {path.suffix for path in clips} == {".flac"}
+    sockets = {where: data for where, data in traced.others() if not where.startswith(("/", "pipe:"))}
+    assert {where: found for where, data in sockets.items() if (found := needle.found_in(data))} == {}
