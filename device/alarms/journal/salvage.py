@@ -229,7 +229,7 @@ def _listed_places(path: Path) -> tuple[set[int] | None, int]:
                 return None, 0
             places = [place_of(values) for values in connection.execute("SELECT place, proof FROM owed")]
             newest = connection.execute("SELECT ordinal FROM entries ORDER BY ordinal DESC LIMIT 1").fetchone()
-    except sqlite3.Error:
+    except (sqlite3.Error, UnicodeDecodeError):  # what SQLite complains of may itself be rubble
         return None, 0
     sound = {place for place in places if place is not None}
     return (sound, newest[0] if newest else 0) if len(sound) == len(places) else (None, 0)
@@ -254,6 +254,13 @@ def damage_of(connection: sqlite3.Connection) -> str | None:
     Raises:
         sqlite3.Error: it cannot be read.
     """
+    try:
+        return _damage_of(connection)
+    except UnicodeDecodeError:
+        return "what it holds is no text"
+
+
+def _damage_of(connection: sqlite3.Connection) -> str | None:
     version = connection.execute("PRAGMA user_version").fetchone()[0]
     if connection.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
         return "it is no journal"

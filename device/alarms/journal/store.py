@@ -272,7 +272,7 @@ class Journal:
             yield self._connected()
         except JournalError:
             raise
-        except (sqlite3.Error, OSError, NotAsWrittenError) as error:
+        except (sqlite3.Error, OSError, NotAsWrittenError, UnicodeDecodeError) as error:
             self._is_verified = self._is_verified and _is_full(self.path, error)
             self._disk_is_full = self._disk_is_full or _is_full(self.path, error)
             self._disconnect()
@@ -450,7 +450,7 @@ def look(path: Path, since_utc_s: float) -> Iterator[Entry]:
     try:
         with contextlib.closing(connect_reading(path)) as connection:
             yield from history(connection, since_utc_s)
-    except (sqlite3.Error, NotAsWrittenError) as error:
+    except (sqlite3.Error, NotAsWrittenError, UnicodeDecodeError) as error:
         raise JournalError(f"there is no journal at {path} that can be read ({error})") from error
 
 
@@ -480,9 +480,9 @@ def connect_reading(path: Path) -> sqlite3.Connection:
         )
         try:
             connection.execute("SELECT count(*) FROM owed")
-        except sqlite3.Error as error:
+        except (sqlite3.Error, UnicodeDecodeError) as error:  # what it complains of may itself be rubble
             connection.close()
-            problem = error
+            problem = error if isinstance(error, sqlite3.Error) else sqlite3.DatabaseError("its schema is no text")
         else:
             return connection
     raise problem or sqlite3.OperationalError("unable to open it")
@@ -557,6 +557,8 @@ def _sentence(path: Path, error: Exception) -> str:
         return f"the disk of the journal {path} is full; what was kept is safe, free some space"
     if name.startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM")) or number in _DENIED:
         return f"the journal {path} cannot be written ({error}); what was kept is safe, make its folder writable"
-    if isinstance(error, NotAsWrittenError) or (isinstance(error, sqlite3.Error) and _is_damage(error)):
+    if isinstance(error, NotAsWrittenError | UnicodeDecodeError) or (
+        isinstance(error, sqlite3.Error) and _is_damage(error)
+    ):
         return f"the journal {path} is damaged ({error}); what can be read is salvaged when it is next opened"
     return f"the disk of the journal {path} fails ({error}); what was kept is safe as far as the disk is, check it"

@@ -11,7 +11,7 @@ from tempfile import mkdtemp
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from device.alarms.journal.entries import Entry
@@ -239,8 +239,9 @@ def _damages(draw: st.DrawFn) -> list[tuple[str, str, float, bytes]]:
     return draw(st.lists(overwritten | flipped, min_size=1, max_size=3))
 
 
+@example(kind="settled", damages=[("", "overwrite", 0.984375, b"\x80" + bytes(7))])  # SQLite's message is no UTF-8
 @given(kind=st.sampled_from(["settled", "fresh"]), damages=_damages())
-@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=50, suppress_health_check=[HealthCheck.too_slow])
 def test_whatever_bytes_are_damaged_all_rows_elsewhere_are_kept_and_lost_ones_are_told(
     kind: str, damages: list[tuple[str, str, float, bytes]]
 ) -> None:
@@ -262,7 +263,7 @@ def _lost_at_most(damages: list[tuple[str, str, float, bytes]]) -> int:
 
 
 @given(kind=st.sampled_from(["settled", "fresh"]), share=st.floats(0, 1), file=st.sampled_from(["", "-wal"]))
-@settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=30, suppress_health_check=[HealthCheck.too_slow])
 def test_wherever_a_file_is_cut_off_the_journal_opens_with_what_lies_before(kind: str, share: float, file: str) -> None:
     folder = Path(mkdtemp(prefix="journal-cut-"))
     path = Path(shutil.copytree(_snapshots()[kind], folder / "state")) / "journal.db"
