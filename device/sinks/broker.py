@@ -285,7 +285,7 @@ def _unverified(error: ssl.SSLCertVerificationError, settings: MqttSettings) -> 
 
 
 def _tls_trouble(error: ssl.SSLError, where: str) -> Trouble:
-    reason = error.reason or ""
+    reason = getattr(error, "reason", None) or ""  # Python itself raises some without
     alert = _ALERT.search(reason)
     if alert and alert[1] in _ALERTS:
         return Trouble(_ALERTS[alert[1]], refused=True)

@@ -141,7 +141,7 @@ class Mqtt:
         self._tls = tls_context(settings)
         self._login = Login(client_id, settings.username, password, will)
         self._listener = listener
-        self._ear = _Ear(commands, birth_topic, clock)
+        self._ear = Ear(commands, birth_topic, clock)
         self._outbox = Outbox(settings.in_flight)
         self._link = Link("connecting", clock(), "the first connection is being made")
         self._counts = Counts()
@@ -357,7 +357,7 @@ class Mqtt:
 # --- what is heard
 
 
-class _Ear:
+class Ear:
     """Judges what comes from the broker: what is no command changes nothing and is counted."""
 
     def __init__(self, commands: Mapping[str, Verb], birth_topic: str | None, clock: Callable[[], float]) -> None:
@@ -370,6 +370,7 @@ class _Ear:
 
     @property
     def topics(self) -> tuple[str, ...]:
+        """Where people ask."""
         return tuple(self._commands)
 
     def is_birth(self, message: Received) -> bool:

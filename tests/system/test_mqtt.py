@@ -23,6 +23,7 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
 from device.commands import Acknowledge, Pause
 from device.config.settings import MqttSettings
+from device.messages import Alarm, Transition
 from device.sinks import homeassistant, payloads
 from device.sinks.mqtt import Mqtt
 from device.sinks.mqtt_outbox import OwedMessage
@@ -780,6 +781,7 @@ def test_the_broker_says_offline_for_one_that_died(broker: Mosquitto) -> None:
 _CHILD = """
 import time
 from device.config.settings import MqttSettings
+from device.messages import Alarm, Transition
 from device.sinks import payloads
 from device.sinks.mqtt import Mqtt
 
@@ -917,3 +919,44 @@ def test_a_retained_command_is_obeyed_neither_when_it_is_said_nor_later(broker: 
         _up(again)
         time.sleep(0.3)
         assert not owner.commands
+
+
+# --- what the documentation shows
+
+
+_DOCS = Path(__file__).resolve().parents[2] / "docs" / "mqtt.md"
+
+
+def _shown(language: str) -> str:
+    return _DOCS.read_text().split(f"```{language}\n", 1)[1].split("```", 1)[0]
+
+
+def test_the_subscriber_of_the_documentation_hears_each_alarm_once(broker: Mosquitto, telling: Telling) -> None:
+    alarm = Alarm("s-cry-cry-0", "sound", "cry", "cry", "high", "active", acknowledged=False, score=0.9, detail="")
+    body = payloads.alarm_body(
+        Transition(alarm, 4, "raised", "begin", 0.0),
+        instance="anna",
+        start_utc_s=None,
+        decided_utc_s=1795227247.35,
+        time_quality="synchronized",
+        captured_to_decided_s=None,
+    )
+    command = [sys.executable, "-c", _shown("python"), "127.0.0.1", str(broker.port)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as people:
+        try:
+            _until(lambda: "my-pager 1 auricle/+/alarm/#" in broker.log, "the subscription")
+            owner = Owner()
+            for number in range(2):  # the second is a copy, as after a lost connection
+                late_s = 7200.0 * number
+                payload = payloads.alarm_payload(body, decided_to_told_s=late_s, not_durable=False)
+                owner.owed["copy", number] = OwedMessage(("copy", number), _CRY, lambda payload=payload: payload)  # type: ignore[misc]
+            later = payloads.alarm_payload(
+                body.replace('"seq":4', '"seq":5').replace("raised", "ended"), decided_to_told_s=9.0, not_durable=False
+            )
+            owner.owed["copy", 2] = OwedMessage(("copy", 2), _CRY, lambda: later)
+            owner.until_paid(telling.begin(_settings(broker), owner))
+            assert people.stdout is not None
+            lines = [people.stdout.readline().decode().strip() for _ in range(2)]
+        finally:
+            people.kill()
+    assert lines == ["2026-11-21T02:14:07.350Z high cry raised", "2026-11-21T02:14:07.350Z high cry ended LATE"]
