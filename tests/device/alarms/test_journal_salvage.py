@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import json
 import shutil
 import sqlite3
@@ -45,6 +46,7 @@ def _snapshots() -> dict[str, Path]:
     folders = {}
     for kind, chunk in (("settled", 50), ("fresh", _COUNT)):
         folder = Path(mkdtemp(prefix=f"journal-{kind}-"))
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)
         with Journal.open(folder / "journal.db", max_bytes=_BIG) as journal:
             if kind == "fresh":
                 journal._connected().execute("PRAGMA wal_autocheckpoint = 0")
