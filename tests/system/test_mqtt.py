@@ -673,6 +673,7 @@ def test_what_is_wrong_with_a_brokers_certificate_is_said_and_no_password_is_sen
         ca_file = str(trusted.certificate) if trusted else None
         mqtt = telling.begin(_settings(broker, tls=True, ca_file=ca_file, username="u"), Owner(), password=_RIGHT)
         assert said in _reason(mqtt, "refused")
+        mqtt.close(3.0)
         assert "as auricle-anna" not in broker.log
 
 
