@@ -202,6 +202,11 @@ class Bookkeeper:
             self._notes[key] = value
             self._changed.notify()
 
+    def keeps_note(self, key: str) -> bool:
+        """Whether the newest value of this fact that was handed over is committed."""
+        with self._changed:
+            return key not in self._notes
+
     def owe_again(self) -> None:
         """What was on its way is not any more: a connection was lost, or a new one is made."""
         with self._changed:

@@ -104,6 +104,19 @@ class Listener(Protocol):
         """Somebody asks for something."""
 
 
+@dataclass(frozen=True, slots=True)
+class Echo:
+    """Where something of our own is to be read back.
+
+    Attributes:
+        topic: whole.
+        heard: is given what came there and was not retained; by the broker's thread, so it returns at once.
+    """
+
+    topic: str
+    heard: Callable[[bytes], None]
+
+
 class Mqtt:
     """Talks to one broker, from `start` to `close`, by a thread of its own.
 
@@ -115,6 +128,7 @@ class Mqtt:
         listener: is told, by the broker's thread.
         commands: topic -> what is asked for there.
         birth_topic: where Home Assistant says `online` when it has started; None where nobody cares.
+        echo: is listened to as well; None for nothing.
         pace: how long is waited for what.
         clock: monotonic, in seconds.
 
@@ -132,6 +146,7 @@ class Mqtt:
         listener: Listener,
         commands: Mapping[str, Verb],
         birth_topic: str | None = None,
+        echo: Echo | None = None,
         pace: Pace | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -141,6 +156,7 @@ class Mqtt:
         self._tls = tls_context(settings)
         self._login = Login(client_id, settings.username, password, will)
         self._listener = listener
+        self._echo = echo
         self._ear = Ear(commands, birth_topic, clock)
         self._outbox = Outbox(settings.in_flight)
         self._link = Link("connecting", clock(), "the first connection is being made")
@@ -263,7 +279,7 @@ class Mqtt:
         """The broker took us: what was on its way comes again, first; then all that must be known."""
         self._counts = replace(self._counts, connected=self._counts.connected + 1)
         self._denied.clear()
-        session.subscribe(self._ear.topics, self._ear.birth_topic)
+        session.subscribe(self._ear.topics, self._ear.birth_topic, None if self._echo is None else self._echo.topic)
         again = self._outbox.joined()
         self._counts = replace(self._counts, repeated=self._counts.repeated + again)
         self._say("connected", f"connected to {self._settings.host}:{port_of(self._settings)}")
@@ -312,6 +328,10 @@ class Mqtt:
             self._outbox.denied(published.key, self._clock() + self._pace.denied_s)
 
     def _hear(self, message: Received) -> None:
+        if self._echo is not None and message.topic == self._echo.topic:
+            if not message.retain:
+                self._echo.heard(message.payload)
+            return
         if self._ear.is_birth(message):
             self._outbox.repeat()
             self._announce()

@@ -205,19 +205,22 @@ class Session:
         self._client.loop_misc()
         self._check_answers()
 
-    def subscribe(self, topics: Sequence[str], birth_topic: str | None) -> None:
-        """Listen to commands, and to Home Assistant's birth."""
+    def subscribe(self, topics: Sequence[str], birth_topic: str | None, echo_topic: str | None = None) -> None:
+        """Listen to commands, to Home Assistant's birth, and to what we say ourselves under one topic."""
         births = () if birth_topic is None else (birth_topic,)
-        if not (topics or births):
+        echoes = () if echo_topic is None else (echo_topic,)
+        if not (topics or births or echoes):
             return
         if not self._is_v5:
-            wanted = [(topic, 1) for topic in (*topics, *births)]
+            wanted = [(topic, 1) for topic in (*topics, *births, *echoes)]
             self._client.subscribe(wanted)
             return
         # A command counts once, for whoever listens then: what is retained is known as that, and never asked for.
         command = SubscribeOptions(qos=1, noLocal=True, retainAsPublished=True, retainHandling=2)
         birth = SubscribeOptions(qos=1, noLocal=True, retainHandling=2)
-        self._client.subscribe([*((topic, command) for topic in topics), *((topic, birth) for topic in births)])
+        echo = SubscribeOptions(qos=1, noLocal=False, retainAsPublished=True, retainHandling=2)
+        named = ((topics, command), (births, birth), (echoes, echo))
+        self._client.subscribe([(topic, options) for names, options in named for topic in names])
 
     def takes_alarm(self, in_flight: int) -> bool:
         """Whether one more may be on its way: as is configured, and as the broker allows."""
