@@ -18,7 +18,10 @@ thread and no clock. Whoever owns the main loop does this:
     outcome = test.step(now_s)                                        # at each turn; None until a test has ended
     if outcome is not None: machine.fault(outcome.fault(stream_s), now_s)
 
-What the broker brings under `alert_topic(topics)` goes to `test.received(payload)`, from any thread. All networks are
+    mqtt = Mqtt(..., echo=Echo(alert_topic(topics), test.received))   # from the broker's thread
+
+`received` may be called from any thread, and while no test is under way; with a `Mqtt` that outlives a reload, hand in
+a callable that finds the newest test. All networks are
 asked in the thread that steps, which is the one that listens: no classifier is used from two. A step hears 100 ms of
 the known sound at most, which costs what 100 ms of real sound cost. A reload makes a new `SelfTest`; a model that
 was opened again in between is tried from the start.
