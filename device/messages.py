@@ -45,7 +45,9 @@ TimeQuality = Literal[
     "unsynchronized",  # a Pi without a clock, before it has reached one
     "stepped",  # it jumped while the alarm was open
 ]
-HappeningKind = Literal["started", "stopping", "reloaded", "reload_refused", "hop", "dropped", "hung"]
+HappeningKind = Literal[
+    "started", "stopping", "reloaded", "reload_refused", "hop", "dropped", "hung", "asked", "journal", "pins"
+]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -209,7 +211,8 @@ class Happening:
 
     Attributes:
         kind: started, stopping, reloaded, reload_refused, hop (it was widened or narrowed), dropped (lines that
-            could not be told in time), hung (a thread that delivers does not answer).
+            could not be told in time), hung (a thread that delivers does not answer), asked (what people asked for),
+            journal (what became of it), pins (what they would do, or why they do nothing).
         detail: one sentence.
     """
 

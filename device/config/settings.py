@@ -14,7 +14,7 @@ import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args
 
 from device.config.schema import (
     Choice,
@@ -552,7 +552,21 @@ def _anchored(settings: Settings, folder: Path) -> Settings:
         dataclasses.replace(model, bundle=str(folder / model.bundle)) if model.is_file else model
         for model in settings.models
     )
-    log = settings.log
-    if log.file not in {None, "auto"}:
-        log = dataclasses.replace(log, file=str(folder / str(log.file)))
-    return dataclasses.replace(settings, models=models, log=log)
+    return dataclasses.replace(
+        settings,
+        models=models,
+        log=_paths_from(folder, settings.log, "file"),
+        journal=_paths_from(folder, settings.journal, "file"),
+        mqtt=_paths_from(folder, settings.mqtt, "password_file", "ca_file", "cert_file", "key_file"),
+        clips=_paths_from(folder, settings.clips, "folder"),
+    )
+
+
+_Anchored = TypeVar("_Anchored", LogSettings, JournalSettings, MqttSettings, ClipSettings)
+
+
+def _paths_from(folder: Path, table: _Anchored, *names: str) -> _Anchored:
+    """The table with these paths beginning in the folder; what is None or "auto" is no path."""
+    paths = {name: getattr(table, name) for name in names}
+    there: dict[str, Any] = {name: str(folder / path) for name, path in paths.items() if path not in {None, "auto"}}
+    return dataclasses.replace(table, **there)

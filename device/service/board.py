@@ -12,18 +12,25 @@ from typing import TYPE_CHECKING
 
 from device.hearing.level import Level
 from device.messages import AudioBlock, Event, Fault
-from device.upkeep.status import DaemonState, FaultNow, LabelNow
+from device.upkeep.status import AlarmNow, DaemonState, FaultNow, LabelNow
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from device.hearing.listener import Listener
-    from device.messages import FaultKind, Heard, NoAudio, Notice
+    from device.messages import Alarm, FaultKind, Heard, NoAudio, Notice
+    from device.service.alarming import Standing
 
 DEAFENING: frozenset[FaultKind] = frozenset(
     {"silence", "stuck", "dc", "repeated", "floor", "microphone", "classifier", "coverage"}
 )
 """Faults under which a cry would, or might, not be heard."""
+
+MOST_ALARMS = 50
+"""That a state lists, the most urgent first: with every kind of fault and a few models there are fewer."""
+
+OF_THE_DAEMON: frozenset[FaultKind] = frozenset({"journal", "broker", "self_test"})
+"""Faults that no listener finds, and none takes with it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +63,7 @@ class Surroundings:
     reopened: int
     dropped_notices: int
     models: tuple[str, ...]
+    alarms: Standing
 
 
 class Board:
@@ -80,6 +88,11 @@ class Board:
     def is_deaf(self) -> bool:
         """Whether a fault is open under which a cry might not be heard."""
         return self.is_open(*DEAFENING)
+
+    @property
+    def hears(self) -> bool:
+        """Whether a cry would be heard now."""
+        return self._begun and not self.is_deaf
 
     def is_open(self, *kinds: FaultKind) -> bool:
         """Whether a fault of one of these kinds is open."""
@@ -112,7 +125,7 @@ class Board:
         self._counts.due_before += total.due
         self._scores.clear()
         self._since_utc_s.clear()
-        self._faults.clear()
+        self._faults = {key: fault for key, fault in self._faults.items() if key[0] in OF_THE_DAEMON}
 
     def state(self, listener: Listener, around: Surroundings, *, utc_s: float, now_s: float) -> DaemonState:
         """The daemon as it is now."""
@@ -126,7 +139,7 @@ class Board:
             uptime_s=now_s - self._identity.started_s,
             source=around.source,
             device=around.device,
-            hearing=self._begun and not self.is_deaf,
+            hearing=self.hears,
             sample_rate_hz=self._rate_hz,
             level_dbfs=self._level.rms_dbfs,
             peak_dbfs=self._level.peak_dbfs,
@@ -137,6 +150,11 @@ class Board:
             backlog_s=around.backlog_s,
             labels=tuple(self._label_now(key, on=on) for key, on in listener.is_on.items()),
             faults=tuple(self._faults.values()),
+            alarms=tuple(_alarm_now(alarm) for alarm in around.alarms.alarms[:MOST_ALARMS]),
+            paused=around.alarms.paused,
+            owed=around.alarms.owed,
+            broker=around.alarms.broker,
+            journal=around.alarms.journal,
             events=counts.events,
             faults_told=counts.faults,
             gaps=counts.gaps,
@@ -172,3 +190,16 @@ class Board:
             self._faults[fault.kind, fault.model] = FaultNow(fault.kind, since_utc_s, fault.detail)
         else:
             self._faults.pop((fault.kind, fault.model), None)
+
+
+def _alarm_now(alarm: Alarm) -> AlarmNow:
+    return AlarmNow(
+        alarm_id=alarm.alarm_id,
+        kind=alarm.kind,
+        name=alarm.name,
+        model=alarm.model,
+        priority=alarm.priority,
+        state=alarm.state,
+        acknowledged=alarm.acknowledged,
+        detail=alarm.detail,
+    )

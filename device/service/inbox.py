@@ -46,6 +46,7 @@ class Inbox:
         self._dropped_s = 0.0
         self._gap_due = False
         self._closed = False
+        self._woken = False
 
     def __repr__(self) -> str:
         return f"Inbox({self.backlog_s:.2f} s of sound wait, {self.dropped_s:.2f} s were dropped)"
@@ -80,10 +81,18 @@ class Inbox:
             if not self._closed:
                 self._append(item)
 
-    def get(self, timeout_s: float) -> Item | None:
-        """The oldest item; None where nothing comes within the time."""
+    def wake(self) -> None:
+        """Whoever waits for an item goes on without one; whoever comes next does not wait."""
         with self._changed:
-            if not self._changed.wait_for(lambda: bool(self._items), timeout_s):
+            self._woken = True
+            self._changed.notify_all()
+
+    def get(self, timeout_s: float) -> Item | None:
+        """The oldest item; None where nothing comes within the time, or somebody wakes the reader."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._woken or bool(self._items), timeout_s)
+            self._woken = False
+            if not self._items:
                 return None
             item = self._items.popleft()
             if isinstance(item, AudioBlock):

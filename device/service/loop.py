@@ -18,11 +18,13 @@ from device.upkeep.status_text import verdict_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
+    from device.service.alarming import Alarming
     from device.service.board import Board
     from device.service.feed import Feed
     from device.service.health import Health
     from device.service.hearing import Hearing
     from device.service.telling import Teller
+    from device.service.timekeeping import Clocks
     from device.upkeep.notify import Notifier
     from device.upkeep.status import DaemonState
 
@@ -56,14 +58,6 @@ class Outlet(Protocol):
         """Tell what it holds within the time, and end; whether all was told."""
 
 
-@dataclass(frozen=True, slots=True)
-class Clocks:
-    """Both clocks, in seconds: one that never jumps, and the time of day."""
-
-    monotonic: Callable[[], float]
-    utc: Callable[[], float]
-
-
 @dataclass(slots=True, eq=False)
 class Parts:
     """What the loop stands on; a reload replaces some of it."""
@@ -72,6 +66,7 @@ class Parts:
     feed: Feed
     teller: Teller
     outlets: Sequence[Outlet]
+    alarming: Alarming
 
 
 class Loop:
@@ -138,11 +133,14 @@ class Loop:
         if any(fault.kind == "gap" for fault in heard.faults):
             self._health.gap_met(now_s)
         self.board.take(item, heard)
+        self.parts.alarming.take(item, heard, self.parts.feed.newest_s)  # first: lights wait for nothing
         self._tell_heard(heard)
 
     def leave(self, reason: str) -> None:
         """What is open ends; the last word is told."""
-        self._tell_heard(self.parts.hearing.finish(reason))
+        heard = self.parts.hearing.finish(reason)
+        self.parts.alarming.leave(heard)
+        self._tell_heard(heard)
 
     def say(self, *happenings: Happening | None) -> None:
         """Tell what the daemon did, or what was done to it."""
@@ -155,11 +153,16 @@ class Loop:
         backlog_s = self.parts.feed.inbox.backlog_s
         self.say(self.parts.hearing.keep_up(backlog_s, now_s), self.parts.hearing.cure(now_s))
         self.say(*self._outlets_that_hang(now_s), self._lines_dropped(now_s))
+        said = self.parts.alarming.look(self.parts.feed.newest_s)
+        self._tell_heard(Heard(faults=said.faults))
+        self.say(*said.happenings)
+        self._show_that_all_is_well(now_s)
         self._feed_watchdog(now_s)
         if now_s - self._snapshot_s >= SNAPSHOT_S:
             self._snapshot_s = now_s
             self.snapshot = self._state(now_s)
             self._tell_manager(self.snapshot)
+            self.parts.alarming.publish(self.snapshot)
 
     # --- telling
 
@@ -194,11 +197,17 @@ class Loop:
 
     # --- what others see
 
+    def _show_that_all_is_well(self, now_s: float) -> None:
+        """The fail-safe output tells more than the watchdog is told: that a cry would be heard."""
+        if self.board.hears and self._health.is_well(now_s, explained=False):
+            self.parts.alarming.beat()
+
     def _feed_watchdog(self, now_s: float) -> None:
         watchdog_s = self._notifier.watchdog_s
         if watchdog_s is None or now_s - self._fed_s < watchdog_s / 4:
             return
-        if self._health.is_well(now_s, explained=self.board.is_open("microphone", "classifier")):
+        explained = self.board.is_open("microphone", "classifier")
+        if self._health.is_well(now_s, explained=explained) and not self.parts.alarming.hangs:
             self._fed_s = now_s
             self._notifier.watchdog()
 
@@ -220,5 +229,6 @@ class Loop:
             reopened=source.reopened,
             dropped_notices=sum(outlet.dropped for outlet in parts.outlets),
             models=tuple(f"{model.name} {model.version}" for model in parts.hearing.models.listed),
+            alarms=parts.alarming.standing,
         )
         return self.board.state(parts.hearing.listener, around, utc_s=self._clocks.utc(), now_s=now_s)

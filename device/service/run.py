@@ -15,19 +15,25 @@ import signal
 import sys
 import time
 from contextlib import ExitStack
+from functools import partial
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
+from device.alarms.machine import Machine
 from device.errors import AuricleError
 from device.messages import Happening
+from device.service.alarming import Alarming, labels_of
 from device.service.board import Board, Identity
 from device.service.delivery import Delivery
+from device.service.equipment import Equipment, together
 from device.service.feed import Feed, SourceNow
 from device.service.health import Health
 from device.service.hearing import Hearing
-from device.service.loop import Clocks, Loop, Parts
+from device.service.loop import Loop, Parts
+from device.service.mailbox import Mailbox
 from device.service.telling import Teller
+from device.service.timekeeping import Clocks, Timekeeper
 from device.sinks.console import Console
 from device.sinks.log import Log
 from device.sources.microphone import Microphone
@@ -39,6 +45,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from device.config.settings import Settings, StatusSettings
+    from device.service.equipment import Prepared
     from device.service.feed import Source
     from device.service.loop import Outlet
     from device.service.order import ListenOrder
@@ -47,7 +54,10 @@ if TYPE_CHECKING:
     from device.upkeep.status import DaemonState
 
 FLUSH_S = 1.5
-"""What is told last has this long to be written by each outlet: systemd is promised an end within 5 s."""
+"""What is told last has this long to be written by all outlets: systemd is promised an end within 5 s."""
+
+SETTLE_S = 0.8
+"""What was decided last has this long to be kept and told."""
 
 _FAILED = 1
 _BAD_INPUT = 2
@@ -96,17 +106,27 @@ class Daemon:
         self._stop_wanted = self._reload_wanted = False
         self._handle_signals()  # first: opening models takes seconds on a Pi, and who stops us then waits no longer
         self._clocks = Clocks(time.monotonic, time.time)
+        self._timekeeper = Timekeeper(self._clocks)
         self._identity = Identity(order.instance_name(), self._clocks.utc(), self._clocks.monotonic())
         self._recordings = order.recording_paths()
         self._settings = order.settings()
         self._notifier = notifier or Notifier.from_environment(os.environ)
         self._simulation: Simulation | None = None
         self._metrics: MetricsServer | None = None
+        self._mailbox = Mailbox(self._wake)
+        self._equipment = Equipment(
+            self._identity.instance,
+            mailbox=self._mailbox,
+            timekeeper=self._timekeeper,
+            say_pin=self._say_pin,
+            prints_pins=bool(self._recordings),
+        )
         with ExitStack() as closing:
+            # First of all: a second daemon of this name must not open its microphone, its journal or its pins.
+            closing.enter_context(StatusServer(status_socket(self._identity.instance), self._snapshot))
             self._loop = self._assemble()
             closing.callback(self._take_apart)
             self._tell_loop()
-            closing.enter_context(StatusServer(status_socket(self._identity.instance), self._snapshot))
             self._metrics = self._open_metrics(self._settings.status)
             closing.callback(self._close_metrics)
             self._closing = closing.pop_all()
@@ -134,6 +154,7 @@ class Daemon:
         loop.run(self._read_again)
         self._notifier.stopping()
         loop.say(Happening("stopping", self._why_it_stops()))
+        loop.parts.alarming.settle(SETTLE_S)
         return self._exit_code()
 
     def stop(self) -> None:
@@ -152,15 +173,34 @@ class Daemon:
 
     def _assemble(self) -> Loop:
         """Everything the loop stands on; sound waits in the feed's inbox while the models open."""
-        feed = self._open_feed(self._settings)
-        try:
+        with ExitStack() as opened:
+            feed = self._open_feed(self._settings)
+            opened.callback(feed.close)
             hearing = self._open_hearing(self._settings)
-        except BaseException:
-            feed.close()
-            raise
-        parts = Parts(hearing, feed, Teller(hearing.models.priorities), self._open_outlets(self._settings))
-        health = Health(self._clocks.monotonic())
-        return Loop(parts, board=Board(self._identity), health=health, notifier=self._notifier, clocks=self._clocks)
+            opened.callback(hearing.close)
+            alarming = self._open_alarming(hearing)
+            opened.callback(self._equipment.close, alarming.read_letters)
+            teller, outlets = Teller(hearing.models.priorities), self._open_outlets(self._settings)
+            parts = Parts(hearing, feed, teller, outlets, alarming)
+            health = Health(self._clocks.monotonic())
+            loop = Loop(parts, board=Board(self._identity), health=health, notifier=self._notifier, clocks=self._clocks)
+            opened.pop_all()
+        return loop
+
+    def _open_alarming(self, hearing: Hearing) -> Alarming:
+        """The ways to people, and the machine, whose ids no start ever had."""
+        labels, timekeeper = labels_of(hearing.models), self._timekeeper
+        ways = self._equipment.take(self._equipment.prepare(self._settings), labels)
+        machine = Machine(
+            self._settings.alarms,
+            boot_id=secrets.token_hex(6),
+            holds=labels.holds,
+            local_minute=timekeeper.local_minute,
+        )
+        instance = self._identity.instance
+        return Alarming(
+            machine, labels=labels, ways=ways, mailbox=self._mailbox, timekeeper=timekeeper, instance=instance
+        )
 
     def _tell_loop(self) -> None:
         """What was asked before there was a loop, and from now on, reaches it; in this order, nothing is missed."""
@@ -218,7 +258,16 @@ class Daemon:
         return MetricsServer(status.metrics_port, self._snapshot)
 
     def _snapshot(self) -> DaemonState | None:
-        return self._loop.snapshot
+        """None while it starts."""
+        return None if self._told is None else self._told.snapshot
+
+    def _wake(self) -> None:
+        """Somebody has something to say to the loop; from any thread."""
+        if self._told is not None:
+            self._told.parts.feed.inbox.wake()
+
+    def _say_pin(self, line: str) -> None:
+        self._loop.parts.alarming.say_pin(line)
 
     def _handle_signals(self) -> None:
         """The handlers only set a flag, which the loop sees within a turn: anything more could wait for itself."""
@@ -238,25 +287,28 @@ class Daemon:
         self._notifier.reloading()
         try:
             settings = self._order.settings()
-            hearing = self._open_hearing(settings)
-            try:
+            with ExitStack() as opened:
+                hearing = self._open_hearing(settings)
+                opened.callback(hearing.close)
+                prepared = self._equipment.prepare(settings)
+                opened.callback(self._equipment.drop, prepared)
                 self._replace_metrics(settings)
-            except BaseException:
-                hearing.close()
-                raise
+                opened.pop_all()
         except (AuricleError, OSError) as error:
             self._loop.say(Happening("reload_refused", f"{error}; what was configured before is kept"))
         else:
-            self._take(settings, hearing)
+            self._take(settings, hearing, prepared)
         self._notifier.ready(self._greeting())
 
-    def _take(self, settings: Settings, hearing: Hearing) -> None:
+    def _take(self, settings: Settings, hearing: Hearing, prepared: Prepared) -> None:
         loop, before = self._loop, self._settings
         parts, self._settings = loop.parts, settings
         loop.leave("reload")
         loop.board.replaced(parts.hearing.listener)
         parts.hearing.close()
         parts.hearing, parts.teller = hearing, Teller(hearing.models.priorities)
+        labels = labels_of(hearing.models)
+        parts.alarming.replaced(settings.alarms, labels, self._equipment.take(prepared, labels))
         if settings.microphone != before.microphone and not self._recordings:
             parts.feed.close()
             parts.feed = self._open_feed(settings)  # a file holds no microphone that could not be sought
@@ -277,7 +329,7 @@ class Daemon:
     def _take_apart(self) -> None:
         parts = self._loop.parts
         parts.feed.close()
-        _close_all(parts.outlets)
+        self._equipment.close(parts.alarming.read_letters, [partial(_close_all, parts.outlets)])
         parts.hearing.close()
 
     def _close_metrics(self) -> None:
@@ -306,5 +358,4 @@ def _give_back_memory() -> None:
 
 
 def _close_all(outlets: Sequence[Outlet]) -> None:
-    for outlet in outlets:
-        outlet.close(FLUSH_S)
+    together([partial(outlet.close, FLUSH_S) for outlet in outlets], FLUSH_S)

@@ -58,6 +58,21 @@ GAUGES = (
     _Figure("level_dbfs", "Root mean square of the last second; absent in silence.", lambda now: now.level_dbfs),
     _Figure("peak_dbfs", "Peak of the last second; absent in digital silence.", lambda now: now.peak_dbfs),
     _Figure("sample_rate_hertz", "At which is captured.", lambda now: now.sample_rate_hz),
+    _Figure("alarms_open", "Alarms that are open.", lambda now: len(now.alarms)),
+    _Figure(
+        "alarms_unacknowledged",
+        "Open alarms that nobody has acknowledged.",
+        lambda now: sum(not alarm.acknowledged for alarm in now.alarms),
+    ),
+    _Figure(
+        "alarms_owed", "Changes of alarms that no broker has acknowledged; absent without one.", lambda now: now.owed
+    ),
+    _Figure(
+        "broker_connected",
+        "1 while the broker is connected; absent without one.",
+        lambda now: None if now.broker is None else float(now.broker in {"connected", "denied"}),
+    ),
+    _Figure("journal_trouble", "1 while alarms are not kept on disk.", lambda now: float(bool(now.journal))),
 )
 COUNTERS = (
     _Figure("events", "Events that began.", lambda now: now.events),

@@ -20,9 +20,14 @@ if TYPE_CHECKING:
 SYSTEM_RUNTIME = Path("/run/auricle")
 """Where the unit file makes the instances' runtime folders."""
 
+SYSTEM_STATE = Path("/var/lib/auricle")
+"""Where it makes the folders of what outlives a daemon."""
+
 _INSTANCE = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
 _STATUS_SOCKET = "status.sock"
 _LOG = "heard.jsonl"
+_JOURNAL = "alarms.db"
+_CLIPS = "clips"
 
 
 def checked_instance(name: str) -> str:
@@ -96,6 +101,33 @@ def log_file(instance: str, environment: Mapping[str, str] = os.environ) -> Path
     given = environment.get("LOGS_DIRECTORY")
     folder = Path(given.split(":")[0]) if given else _state_folder(instance, environment)
     return folder / _LOG
+
+
+def journal_file(instance: str, environment: Mapping[str, str] = os.environ) -> Path:
+    """Where alarms are kept unless the configuration says otherwise."""
+    return _kept_folder(instance, environment) / _JOURNAL
+
+
+def clips_folder(instance: str, environment: Mapping[str, str] = os.environ) -> Path:
+    """Where the sound of alarms is kept, if that is wanted, unless the configuration says otherwise."""
+    return _kept_folder(instance, environment) / _CLIPS
+
+
+def journal_files(environment: Mapping[str, str] = os.environ) -> dict[str, Path]:
+    """Instance -> journal, of all that have kept one in its usual place: the system's first, then one's own."""
+    own = _state_folder("any", environment).parent
+    found: dict[str, Path] = {}
+    for folder in (SYSTEM_STATE, own):
+        with contextlib.suppress(OSError):  # there is no such folder
+            for path in sorted(folder.iterdir()):
+                if _may_be_there(path / _JOURNAL):
+                    found.setdefault(path.name, path / _JOURNAL)
+    return found
+
+
+def _kept_folder(instance: str, environment: Mapping[str, str]) -> Path:
+    given = environment.get("STATE_DIRECTORY")
+    return Path(given.split(":")[0]) if given else _state_folder(instance, environment)
 
 
 def _state_folder(instance: str, environment: Mapping[str, str]) -> Path:

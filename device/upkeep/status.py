@@ -24,13 +24,18 @@ from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, Union, get_args, 
 from device.config.toml_text import printable
 from device.errors import BundleError, ServiceError
 from device.hearing.strict_json import parse
-from device.messages import FaultKind  # noqa: TC001 - `from_json` reads it from the class that it is written in
+from device.messages import (  # noqa: TC001 - `from_json` reads them from the classes that they are written in
+    AlarmKind,
+    AlarmState,
+    FaultKind,
+    Priority,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-VERSION = 1
+VERSION = 2
 """Of what is told; another one is another set of members."""
 
 HUNG_AFTER_S = 5.0
@@ -81,6 +86,31 @@ class FaultNow:
 
 
 @dataclass(frozen=True, slots=True)
+class AlarmNow:
+    """An alarm that is open.
+
+    Attributes:
+        alarm_id: never used for another one.
+        kind: of what people hear, or of what keeps Auricle from hearing or telling.
+        name: the label, or the fault's kind.
+        model: that heard it, or that fails; empty for a fault of none.
+        priority: as it is told now.
+        state: whether its cause is there.
+        acknowledged: somebody has seen it.
+        detail: one sentence.
+    """
+
+    alarm_id: str
+    kind: AlarmKind
+    name: str
+    model: str
+    priority: Priority
+    state: AlarmState
+    acknowledged: bool
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
 class DaemonState:
     """A daemon as it is at one moment; all counts are since its start, the microphone's since it was configured.
 
@@ -104,6 +134,11 @@ class DaemonState:
         backlog_s: seconds of sound that wait to be heard.
         labels: of all models.
         faults: that are open.
+        alarms: that are open, the most urgent first.
+        paused: lights show alarms, and nothing sounds.
+        owed: changes of alarms that no broker has acknowledged; None where none is configured.
+        broker: how it stands with the broker, as `connected` or `lost`; None where none is configured.
+        journal: why alarms are not kept at present; empty while they are.
         events: that began.
         faults_told: that began.
         gaps: stretches of missing samples.
@@ -137,6 +172,11 @@ class DaemonState:
     backlog_s: float
     labels: tuple[LabelNow, ...]
     faults: tuple[FaultNow, ...]
+    alarms: tuple[AlarmNow, ...]
+    paused: bool
+    owed: int | None
+    broker: str | None
+    journal: str
     events: int
     faults_told: int
     gaps: int

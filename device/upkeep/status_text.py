@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from typing import TextIO
 
     from device.messages import FaultKind
-    from device.upkeep.status import DaemonState, LabelNow
+    from device.upkeep.status import AlarmNow, DaemonState, LabelNow
 
 HEARS, DEAF, ABSENT = 0, 1, 2
 """Exit codes: it hears; it runs but does not hear; no daemon answers."""
@@ -41,6 +41,9 @@ WHAT_TO_DO: Mapping[FaultKind, str] = MappingProxyType(
         "microphone": "look at plug and cable; auricle devices lists the microphones that are there",
         "coverage": "look for what else keeps this machine busy, and for heat: auricle check tells",
         "classifier": "auricle models verify tries the model; install Auricle again where it does not hold",
+        "journal": "free some space on its disk, make its folder writable, or replace a card that fails",
+        "broker": "look whether the broker runs, and at [mqtt] in the configuration; nothing is lost meanwhile",
+        "self_test": "look at the stage that it names; a press on the self-test button tries again",
     }
 )
 """What helps against a fault."""
@@ -57,9 +60,12 @@ _IN_WORDS: Mapping[FaultKind, str] = MappingProxyType(
         "microphone": "no sound comes from the microphone",
         "coverage": "too little is listened to",
         "classifier": "a model fails",
+        "journal": "alarms are not kept on disk",
+        "broker": "the broker is not told",
+        "self_test": "the self-test failed",
     }
 )
-_DEAFEN_NOT: frozenset[FaultKind] = frozenset({"clipping", "gap"})
+_DEAFEN_NOT: frozenset[FaultKind] = frozenset({"clipping", "gap", "journal", "broker", "self_test"})
 
 
 def status_lines(state: DaemonState, now_utc_s: float, *, colour: bool = False) -> Iterator[str]:
@@ -106,6 +112,11 @@ def _figures(state: DaemonState, now_utc_s: float) -> Iterator[tuple[str, str]]:
         "events",
         f"{state.events} since the start" + (f"; last: {printable(state.last_event)}" if state.last_event else ""),
     )
+    for alarm in state.alarms:
+        yield "ALARM", _alarm(alarm)
+    if state.paused:
+        yield "paused", "lights show alarms, and nothing sounds"
+    yield "told", _told(state)
     yield "counted", _counted(state)
     models = ", ".join(printable(model) for model in state.models)
     started = _since(state.told_utc_s - state.uptime_s, now_utc_s)
@@ -132,6 +143,20 @@ def _label(label: LabelNow, now_utc_s: float) -> str:
     score = "no score yet" if label.score is None else f"score {label.score:.2f}"
     since = "" if label.since_utc_s is None else f" since {_since(label.since_utc_s, now_utc_s)}"
     return f"{printable(label.label)} ({printable(label.model)}): {'ON' if label.on else 'off'}{since}, {score}"
+
+
+def _alarm(alarm: AlarmNow) -> str:
+    about = f"{alarm.name} ({alarm.model})" if alarm.model else alarm.name
+    seen = ", acknowledged" if alarm.acknowledged else ""
+    return f"{alarm.priority} {printable(about)}: {alarm.state}{seen}; {printable(alarm.detail)}"
+
+
+def _told(state: DaemonState) -> str:
+    kept = f"alarms are NOT kept: {printable(state.journal)}" if state.journal else "alarms are kept"
+    if state.broker is None:
+        return f"{kept}; no broker is configured"
+    owed = "nothing is owed to it" if not state.owed else f"{state.owed} changes of alarms are owed to it"
+    return f"{kept}; broker {printable(state.broker)}, {owed}"
 
 
 def _counted(state: DaemonState) -> str:

@@ -5,21 +5,19 @@ Where the kernel tells of it is under a root that is handed in, so that a machin
 
 from __future__ import annotations
 
-import ctypes
 import os
 import re
 import shutil
 import subprocess
 import tempfile
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from device.upkeep.check.finding import Finding
+from device.upkeep.kernel_clock import ROOT, kernel_clock_is_synchronized, timesyncd_has_set_it
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-
-ROOT = Path("/")
+    from pathlib import Path
 
 WARM_C, HOT_C = 75.0, 85.0
 """A Pi slows down from 80 degrees on, and much from 85 on."""
@@ -30,31 +28,15 @@ LEAST_BYTES = 10_000_000
 TIGHT_BYTES, FULL_BYTES = 250_000_000, 100_000_000
 """A daemon takes about 80 MB; what else runs needs some."""
 
-_TIME_ERROR = 5  # what adjtimex(2) gives while nothing disciplines the clock
-_TIMEX_BYTES = 512  # more than struct timex has on any machine; all zeros ask for nothing to be changed
 _ANSWER_S = 5.0
 _NOW, _SINCE_BOOT = 0xF, 0xF0000
 _UNDER_VOLTAGE = 0x10001
 _THROTTLED = re.compile(r"throttled=0x([0-9a-fA-F]+)")
 
 
-def kernel_clock_is_synchronized() -> bool:
-    """Whether something disciplines the clock, as the kernel sees it: adjtimex(2).
-
-    Raises:
-        OSError: the kernel does not say.
-    """
-    state = ctypes.CDLL(None, use_errno=True).adjtimex(ctypes.create_string_buffer(_TIMEX_BYTES))
-    if state < 0:
-        code = ctypes.get_errno()
-        raise OSError(code, os.strerror(code))
-    return bool(state != _TIME_ERROR)
-
-
 def clock(is_synchronized: Callable[[], bool] = kernel_clock_is_synchronized, root: Path = ROOT) -> Finding:
     """Whether the times of day that are told can be believed; what is heard hangs on no clock."""
-    told_by_timesyncd = (root / "run/systemd/timesync/synchronized").exists()
-    if told_by_timesyncd or is_synchronized():
+    if timesyncd_has_set_it(root) or is_synchronized():
         return Finding("clock", "ok", "it is set by the network")
     has_rtc = any((root / "sys/class/rtc").glob("rtc*"))
     kept = "a hardware clock keeps it while the power is off" if has_rtc else "no hardware clock keeps it"

@@ -14,6 +14,7 @@ from device.errors import ConfigError, ServiceError
 from device.sources.microphone import Microphone
 from device.upkeep.check import hearing, machine
 from device.upkeep.check.finding import Finding, finding_lines, tried
+from device.upkeep.kernel_clock import ROOT
 from device.upkeep.opening import open_models
 from device.upkeep.places import instance_name, log_file, status_socket, status_sockets
 from device.upkeep.status import read_status
@@ -62,7 +63,7 @@ class Surroundings:
 
     open_microphone: Callable[[MicrophoneSettings], hearing.Recorder] = Microphone
     environment: Mapping[str, str] = field(default_factory=lambda: os.environ)
-    root: Path = machine.ROOT
+    root: Path = ROOT
     logs: Path = SYSTEM_LOGS
 
 

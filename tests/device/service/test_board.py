@@ -13,6 +13,7 @@ from device.hearing.listener import Listener
 from device.hearing.model import ListeningLabel, ListeningModel
 from device.hearing.spec import FeatureSpec
 from device.messages import AudioBlock, Event, Fault, FaultKind, Happening, Heard, NoAudio, Notice, Scores
+from device.service.alarming import Standing
 from device.service.board import DEAFENING, Board, Identity, Surroundings
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ AROUND = Surroundings(
     reopened=2,
     dropped_notices=4,
     models=("cry 1.0.0",),
+    alarms=Standing(alarms=(), paused=True, owed=7, broker="lost", journal="the disk is full"),
 )
 
 
@@ -102,12 +104,23 @@ def test_what_never_changes_and_what_is_told_by_others_stands_as_it_is() -> None
     )
 
 
+def test_how_it_stands_with_alarms_is_told_as_it_is() -> None:
+    state = _state(_board())
+    assert (state.alarms, state.paused, state.owed, state.broker, state.journal) == (
+        (),
+        True,
+        7,
+        "lost",
+        "the disk is full",
+    )
+
+
 @pytest.mark.parametrize("kind", get_args(FaultKind))
-def test_a_cry_would_be_heard_under_no_fault_but_clipping_and_a_gap(kind: FaultKind) -> None:
+def test_a_cry_would_be_heard_under_no_fault_but_those_that_deafen_nobody(kind: FaultKind) -> None:
     board = _board()
     _hears(board)
     board.told([_fault(kind)])
-    deafening = kind not in {"clipping", "gap"}
+    deafening = kind not in {"clipping", "gap", "journal", "broker", "self_test"}
     assert _state(board).hearing is not deafening
     assert board.is_deaf is deafening
     assert (kind in DEAFENING) is deafening

@@ -9,16 +9,21 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
+from device.alarms.machine import Machine
 from device.config.settings import ModelSettings, Settings, profile
 from device.errors import ClassifierError
 from device.messages import AudioBlock, Event, Fault, Happening, Heard, NoAudio, Notice
+from device.service.alarming import Alarming, Ways, labels_of
 from device.service.board import Board, Identity
 from device.service.feed import Feed, SourceNow
 from device.service.health import Health
 from device.service.hearing import Hearing
 from device.service.inbox import SourceEnded
-from device.service.loop import Clocks, Loop, Parts
+from device.service.loop import Loop, Parts
+from device.service.mailbox import Mailbox
+from device.service.memory import Memory
 from device.service.telling import Teller
+from device.service.timekeeping import Clocks, Timekeeper
 from device.upkeep.notify import Notifier
 
 if TYPE_CHECKING:
@@ -26,6 +31,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import numpy.typing as npt
+
+    from device.alarms.machine import Signal
 
     Float32 = npt.NDArray[np.float32]
 
@@ -79,6 +86,25 @@ class Outlet:
         return True
 
 
+@dataclass
+class Pins:
+    """Remembers what it was to show."""
+
+    problem: str | None = None
+    shown: list[Signal] = field(default_factory=list)
+    beats: int = 0
+
+    def show(self, signal: Signal) -> None:
+        if self.shown[-1:] != [signal]:
+            self.shown.append(signal)
+
+    def beat(self) -> None:
+        self.beats += 1
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
 class Unread:
     """A source that nobody reads: the test puts what it would have given into the inbox."""
 
@@ -113,12 +139,22 @@ class Stage:
         self.console = Outlet()
         self.feed = Feed(Unread(), waits=False, name_at=lambda _: "nursery", now=lambda: SourceNow("USB mic", 3, 2))
         self.hearing = hearing(settings, stream_id="s", sheds=True)
-        self.parts = Parts(self.hearing, self.feed, Teller(self.hearing.models.priorities), [self.console])
         self.board = Board(Identity("anna", NOON_S, self.now_s))
         clocks = Clocks(lambda: self.now_s, lambda: NOON_S + self.now_s - 500.0)
+        self.pins = Pins()
+        self.alarming = self._alarming(clocks)
+        teller = Teller(self.hearing.models.priorities)
+        self.parts = Parts(self.hearing, self.feed, teller, [self.console], self.alarming)
         self.loop = Loop(
             self.parts, board=self.board, health=Health(self.now_s), notifier=manager.notifier, clocks=clocks
         )
+
+    def _alarming(self, clocks: Clocks) -> Alarming:
+        settings, labels = self.hearing.settings.alarms, labels_of(self.hearing.models)
+        timekeeper = Timekeeper(clocks, is_synchronized=lambda: True)
+        machine = Machine(settings, boot_id="b", holds=labels.holds, local_minute=lambda: None)
+        ways = Ways(Memory(), self.pins)
+        return Alarming(machine, labels=labels, ways=ways, mailbox=Mailbox(), timekeeper=timekeeper, instance="anna")
 
     def give(self, item: AudioBlock | NoAudio, passed_s: float) -> None:
         """The item comes, after so many seconds."""
@@ -297,6 +333,31 @@ def test_without_a_watchdog_nothing_is_said(stage: Stage) -> None:
     stage.manager.notifier.watchdog_s = None
     stage.sound(60)
     assert not stage.manager.fed()
+
+
+# --- lights, and the fail-safe output
+
+
+def test_lights_follow_what_is_heard(stage: Stage) -> None:
+    stage.sound(4)
+    stage.sound(4, hz=1000)
+    stage.sound(6)
+    assert [signal.priority for signal in stage.pins.shown] == [None, "high", None]
+
+
+def test_the_fail_safe_output_goes_on_only_while_a_cry_would_be_heard(stage: Stage) -> None:
+    """A watchdog is content with a fault that is told; whoever trusts a relay is not."""
+
+    def beats(act: Callable[[float], None]) -> int:
+        act(10)  # whatever begins or ends
+        stage.pins.beats = 0
+        act(10)
+        return stage.pins.beats
+
+    assert beats(stage.sound) >= 10
+    assert beats(stage.absence) == 0
+    stage.sound(1, after_gap=True)
+    assert beats(stage.sound) >= 10
 
 
 # --- what is told

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from device.upkeep.status import DaemonState, LabelNow
+from device.upkeep.status import AlarmNow, DaemonState, LabelNow
 
 
 @pytest.fixture
@@ -30,6 +30,22 @@ def state() -> DaemonState:
         backlog_s=0.1,
         labels=(LabelNow("cry", "cry", on=True, score=0.97, since_utc_s=1795230787.0),),
         faults=(),
+        alarms=(
+            AlarmNow(
+                alarm_id="s-cry-cry-2",
+                kind="sound",
+                name="cry",
+                model="cry",
+                priority="high",
+                state="active",
+                acknowledged=False,
+                detail="3 of 3 windows",
+            ),
+        ),
+        paused=False,
+        owed=2,
+        broker="lost",
+        journal="",
         events=3,
         faults_told=2,
         gaps=4,

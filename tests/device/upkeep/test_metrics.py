@@ -54,6 +54,11 @@ def test_every_figure_of_the_state_is_told_under_its_unit(state: DaemonState) ->
         "auricle_level_dbfs": -52.34,
         "auricle_peak_dbfs": -31.0,
         "auricle_sample_rate_hertz": 48000.0,
+        "auricle_alarms_open": 1.0,
+        "auricle_alarms_unacknowledged": 1.0,
+        "auricle_alarms_owed": 2.0,
+        "auricle_broker_connected": 0.0,
+        "auricle_journal_trouble": 0.0,
         "auricle_events_total": 3.0,
         "auricle_faults_total": 2.0,
         "auricle_gaps_total": 4.0,
@@ -90,6 +95,8 @@ def test_digital_silence_has_no_level(state: DaemonState) -> None:
 def test_names_keep_prometheus_conventions(state: DaemonState) -> None:
     units = r"_(seconds|ratio|dbfs|hertz|info|total|bytes|fds)"
     unitless = {"auricle_hearing", "auricle_fault", "auricle_label_on", "auricle_label_score"}
+    unitless |= {"auricle_alarms_open", "auricle_alarms_unacknowledged", "auricle_alarms_owed"}
+    unitless |= {"auricle_broker_connected", "auricle_journal_trouble"}
     names = {name for name, _ in _told(lambda: state)}
     assert {name for name in names if not re.search(f"{units}(_total)?$", name)} == unitless
 

@@ -17,7 +17,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from device.errors import ServiceError
-from device.upkeep.status import Age, DaemonState, FaultNow, LabelNow, StatusServer, from_json, read_status, to_json
+from device.upkeep.status import (
+    Age,
+    AlarmNow,
+    DaemonState,
+    FaultNow,
+    LabelNow,
+    StatusServer,
+    from_json,
+    read_status,
+    to_json,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,6 +39,12 @@ _LABELS = st.builds(
     LabelNow, st.text(), st.text(), on=st.booleans(), score=st.none() | _FINITE, since_utc_s=st.none() | _FINITE
 )
 _FAULTS = st.builds(FaultNow, st.sampled_from(["silence", "microphone"]), _FINITE, st.text())
+_ALARMS = st.builds(
+    AlarmNow,
+    kind=st.sampled_from(["sound", "technical"]),
+    priority=st.sampled_from(["high", "medium", "low"]),
+    state=st.sampled_from(["active", "latched"]),
+)
 _COUNT = st.integers(0, 2**53)
 _STATES = st.builds(
     DaemonState,
@@ -36,6 +52,8 @@ _STATES = st.builds(
     sample_rate_hz=st.none() | _COUNT,
     labels=st.lists(_LABELS, max_size=3).map(tuple),
     faults=st.lists(_FAULTS, max_size=3).map(tuple),
+    alarms=st.lists(_ALARMS, max_size=3).map(tuple),
+    owed=st.none() | _COUNT,
     models=st.lists(st.text(), max_size=3).map(tuple),
     **{name: st.none() | _FINITE for name in ("level_dbfs", "peak_dbfs", "listened", "windows")},
     **dict.fromkeys(("events", "faults_told", "gaps", "overruns", "reopened", "dropped_notices"), _COUNT),
@@ -81,8 +99,8 @@ def test_what_is_no_state_is_refused_with_its_place(
 
 
 def test_a_state_of_another_version_is_not_guessed_at(state: DaemonState) -> None:
-    told = json.dumps({**json.loads(to_json(state)), "version": 2}).encode()
-    with pytest.raises(ServiceError, match="in version 2, this is 1"):
+    told = json.dumps({**json.loads(to_json(state)), "version": 3}).encode()
+    with pytest.raises(ServiceError, match="in version 3, this is 2"):
         from_json(told)
 
 

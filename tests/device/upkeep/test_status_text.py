@@ -38,6 +38,8 @@ def test_a_daemon_that_is_well_is_told_like_this(state: DaemonState) -> None:
         "  hop         a window every 0.5 s; 0.1 s of sound wait",
         "  label       cry (cry): ON since 2026-11-21T03:13:07Z (1 min 0 s), score 0.97",
         "  events      3 since the start; last: cry begin (0.97, 3 of 3 windows)",
+        "  ALARM       high cry (cry): active; 3 of 3 windows",
+        "  told        alarms are kept; broker lost, 2 changes of alarms are owed to it",
         "  counted     faults 2, gaps 4, overruns 5, reopened 6, lines dropped 0",
         "  running     auricle 0.2.0 with cry 1.0.0; process 4711, since 2026-11-21T02:14:07Z (1 h 0 min)",
     ]
@@ -134,7 +136,7 @@ def test_programs_are_told_one_object_a_line(environment: dict[str, str], two_da
     assert show_status(None, as_json=True, out=out, environment=environment) == DEAF
     told = [from_json(line.encode()) for line in out.getvalue().splitlines()]
     assert [dataclasses.replace(one, age_s=0.0) for one in told] == two_daemons
-    assert all(json.loads(line)["version"] == 1 for line in out.getvalue().splitlines())
+    assert all(json.loads(line)["version"] == 2 for line in out.getvalue().splitlines())
 
 
 @pytest.mark.usefixtures("two_daemons")

@@ -24,10 +24,6 @@ def _laid(root: Path, path: str, text: str) -> None:
 # --- clock
 
 
-def test_the_kernel_itself_says_whether_its_clock_is_set() -> None:
-    assert machine.kernel_clock_is_synchronized() in {True, False}
-
-
 def test_a_clock_that_nothing_sets_is_told_with_what_it_means(tmp_path: Path) -> None:
     finding = machine.clock(lambda: False, tmp_path)
     assert finding.verdict == "warning"

@@ -1,0 +1,38 @@
+"""Whether the time of day can be believed, as the kernel and systemd tell it; reads, and sets nothing."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+from pathlib import Path
+
+ROOT = Path("/")
+
+_TIME_ERROR = 5  # what adjtimex(2) gives while nothing disciplines the clock
+_TIMEX_BYTES = 512  # more than struct timex has on any machine; all zeros ask for nothing to be changed
+
+
+def kernel_clock_is_synchronized() -> bool:
+    """Whether something disciplines the clock, as the kernel sees it: adjtimex(2).
+
+    Raises:
+        OSError: the kernel does not say.
+    """
+    state = ctypes.CDLL(None, use_errno=True).adjtimex(ctypes.create_string_buffer(_TIMEX_BYTES))
+    if state < 0:
+        code = ctypes.get_errno()
+        raise OSError(code, os.strerror(code))
+    return bool(state != _TIME_ERROR)
+
+
+def timesyncd_has_set_it(root: Path = ROOT) -> bool:
+    """Whether systemd's own time client has reached a server since the start of this machine."""
+    return (root / "run/systemd/timesync/synchronized").exists()
+
+
+def clock_is_synchronized() -> bool:
+    """Whether anybody says that the time of day is right; where nobody can be asked, it is not."""
+    try:
+        return timesyncd_has_set_it() or kernel_clock_is_synchronized()
+    except OSError:
+        return False
