@@ -31,7 +31,7 @@ bench: $(VENV)/.dev system-packages
 	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 NUMBA_NUM_THREADS=1 $(BIN)/python benchmarks/replay.py
 	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python benchmarks/daemon.py
 
-soak: $(VENV)/.dev
+soak: $(VENV)/.dev system-packages
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/soak.py
 
 test-arm64: $(VENV)/.dev
