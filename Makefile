@@ -3,6 +3,7 @@
 #   make test    everything the tests need, then all tests
 #   make check   lint, types, import contracts
 #   make bench   what replay and the daemon cost, as ratios within one run
+#   make chaos   faults at random moments: how many alarms are lost
 #   make soak    a night of sound through the daemon: memory, threads, processes and files stay flat
 #   make test-arm64    replays a recording in emulated aarch64 trees of both supported releases; needs root
 #   make lock    refresh requirements*.txt from pyproject.toml
@@ -13,7 +14,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check
 OUT ?= build
 
-.PHONY: demo test check bench soak test-arm64 lock clean system-packages
+.PHONY: demo test check bench soak chaos test-arm64 lock clean system-packages
 
 demo: $(VENV)/.device
 	$(BIN)/auricle demo --out $(OUT)/demo
@@ -31,8 +32,11 @@ bench: $(VENV)/.dev system-packages
 	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 NUMBA_NUM_THREADS=1 $(BIN)/python benchmarks/replay.py
 	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python benchmarks/daemon.py
 
-soak: $(VENV)/.dev
+soak: $(VENV)/.dev system-packages
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/soak.py
+
+chaos: $(VENV)/.dev system-packages
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/chaos.py
 
 test-arm64: $(VENV)/.dev
 	$(BIN)/python tests/arm64/compare.py

@@ -63,6 +63,7 @@ class Feed:
         self.source = source
         self.inbox = Inbox()
         self.newest_s = 0.0
+        self.waits = waits
         self.name_at = name_at
         self.now = now
         self._put = putter(self.inbox, waits=waits)

@@ -32,6 +32,9 @@ TURN_S = 0.25
 """The loop turns at least this often."""
 
 SNAPSHOT_S = 0.5
+SILENT_AFTER_S = 2.5
+"""A microphone says something every 250 ms, if only that it hears nothing; one that does not cannot say why."""
+
 DROPPED_TOLD_EVERY_S = 60.0
 """To tell of dropped lines is a line that can be dropped."""
 
@@ -90,7 +93,8 @@ class Loop:
         self._health = health
         self._notifier = notifier
         self._clocks = clocks
-        self._snapshot_s = float("-inf")
+        self._spoke_s = clocks.monotonic()
+        self._missed_s = self._snapshot_s = float("-inf")
         self._fed_s = float("-inf")
         self._dropped = 0
         self._dropped_told_s = float("-inf")
@@ -125,16 +129,9 @@ class Loop:
 
     def hear(self, item: AudioBlock | NoAudio) -> None:
         """One block of sound, or the word that there is none."""
-        now_s = self._clocks.monotonic()
-        self._health.source_spoke(now_s)
-        heard = self.parts.hearing.hear(item)
-        if heard.scores:
-            self._health.window_scored(now_s)
-        if any(fault.kind == "gap" for fault in heard.faults):
-            self._health.gap_met(now_s)
-        self.board.take(item, heard)
-        self.parts.alarming.take(item, heard, self.parts.feed.newest_s)  # first: lights wait for nothing
-        self._tell_heard(heard)
+        self._spoke_s = self._clocks.monotonic()
+        self._health.source_spoke(self._spoke_s)
+        self._take(item)
 
     def leave(self, reason: str) -> None:
         """What is open ends; the last word is told."""
@@ -147,9 +144,30 @@ class Loop:
         utc_s, name = self._clocks.utc(), self.parts.feed.name_at(self.parts.feed.newest_s)
         self._tell(Notice(utc_s, name, happening) for happening in happenings if happening is not None)
 
+    def _take(self, item: AudioBlock | NoAudio) -> None:
+        now_s = self._clocks.monotonic()
+        heard = self.parts.hearing.hear(item)
+        if heard.scores:
+            self._health.window_scored(now_s)
+        if any(fault.kind == "gap" for fault in heard.faults):
+            self._health.gap_met(now_s)
+        self.board.take(item, heard)
+        self.parts.alarming.take(item, heard, self.parts.feed.newest_s)  # first: lights wait for nothing
+        self._tell_heard(heard)
+
+    def _miss_source(self, now_s: float) -> None:
+        """A source that hangs is told of for it; nothing here cures it, so the watchdog is not fed by this."""
+        feed, silent_s = self.parts.feed, now_s - self._spoke_s
+        if feed.waits or feed.inbox.backlog_s or silent_s < SILENT_AFTER_S or now_s - self._missed_s < 1.0:
+            return
+        self._missed_s = now_s
+        reason = "what reads the microphone hangs; the service manager starts Auricle again where it watches over it"
+        self._take(NoAudio(reason, feed.newest_s, feed.newest_s + silent_s))
+
     def look_around(self) -> None:
         """All that is looked after between two blocks."""
         now_s = self._clocks.monotonic()
+        self._miss_source(now_s)
         backlog_s = self.parts.feed.inbox.backlog_s
         self.say(self.parts.hearing.keep_up(backlog_s, now_s), self.parts.hearing.cure(now_s))
         self.say(*self._outlets_that_hang(now_s), self._lines_dropped(now_s))

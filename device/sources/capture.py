@@ -19,6 +19,7 @@ import struct
 import sys
 import threading
 import time
+import types
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from device.errors import MicrophoneError
@@ -166,7 +167,15 @@ def _leave_with_parent(parent: int) -> None:
     os._exit(0)
 
 
+def _spare_the_search() -> None:
+    """Let sounddevice load PortAudio by its name: searching for it runs ldconfig and imports 3 MB to do so."""
+    found = types.ModuleType("ctypes.util")
+    found.find_library = lambda name: f"lib{name}.so.2"  # type: ignore[attr-defined]  # a module of one function
+    sys.modules.setdefault("ctypes.util", found)
+
+
 def _portaudio() -> Any:
+    _spare_the_search()
     try:
         import sounddevice
     except ImportError as error:

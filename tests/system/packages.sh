@@ -1,6 +1,7 @@
 #!/bin/sh
 # What the system tests need from the distribution: installed where that is possible, else named.
 set -eu
+PATH="$PATH:/usr/sbin:/sbin"
 missing=""
 need() { # PROGRAM PACKAGE
     command -v "$1" >/dev/null 2>&1 || case " $missing " in *" $2 "*) ;; *) missing="$missing $2" ;; esac
@@ -10,6 +11,9 @@ need pulseaudio pulseaudio
 need paplay pulseaudio-utils
 need jackd jackd2
 need gcc gcc
+need mosquitto mosquitto
+need openssl openssl
+need strace strace
 need systemd-analyze systemd
 need systemd-nspawn systemd-container
 /sbin/ldconfig -p | grep -q libportaudio.so.2 || missing="$missing libportaudio2"

@@ -278,6 +278,29 @@ def test_a_source_that_says_nothing_lets_the_watchdog_starve_and_no_fault_that_i
     assert stage.manager.fed()
 
 
+def test_a_microphone_that_says_nothing_is_told_as_a_fault_within_3_s_and_over_when_it_speaks(stage: Stage) -> None:
+    stage.sound(10)
+    stage.nothing(3)
+    (fault,) = stage.said(Fault)
+    assert (fault.kind, fault.begins) == ("microphone", True)
+    assert "hangs" in fault.detail
+    stage.nothing(60)
+    stage.stream_s += 63
+    stage.sound(1, after_gap=True)
+    assert [(fault.kind, fault.begins) for fault in stage.said(Fault)] == [
+        ("microphone", True),
+        ("gap", True),
+        ("microphone", False),
+    ]
+
+
+def test_a_recording_that_waits_its_turn_is_no_microphone_that_hangs(stage: Stage) -> None:
+    stage.feed.waits = True
+    stage.sound(10)
+    stage.nothing(60)
+    assert stage.said(Fault) == []
+
+
 def test_sound_without_windows_and_without_a_word_why_lets_the_watchdog_starve(
     manager: Manager, settings: Settings
 ) -> None:
