@@ -11,7 +11,7 @@ thread and no clock. Whoever owns the main loop does this:
 
     test = SelfTest(known_sounds(settings, models), settings=settings, listening=lambda: hearing.models.listening,
                     topics=topics, boot_id=boot_id, journal=bookkeeper or None, broker=mqtt or None)
-    daily = Daily(settings.self_test.daily_at, settings.alarms.time_zone, utc_s)      # the zone of the quiet hours
+    daily = Daily(settings.self_test.daily_at, zone, utc_s)      # the zone of the quiet hours
 
     test.begin(by=command.by, now_s=..., utc_s=..., capture_hz=...)   # on a command; False while one is under way
     if daily.due(utc_s): test.begin(by="daily", ...)                  # at each turn
@@ -34,7 +34,6 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, time
 from itertools import count
 from typing import TYPE_CHECKING, Literal, Protocol
-from zoneinfo import ZoneInfo
 
 import numpy as np
 
@@ -49,7 +48,7 @@ from device.upkeep.bundles import bundle_path
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
-    from datetime import date
+    from datetime import date, tzinfo
 
     import numpy.typing as npt
 
@@ -540,9 +539,9 @@ class Daily:
         utc_s: now; where today's time is over, tomorrow's is the first.
     """
 
-    def __init__(self, at: str | None, zone: str | None, utc_s: float) -> None:
+    def __init__(self, at: str | None, zone: tzinfo | None, utc_s: float) -> None:
         self._at = None if at is None else time.fromisoformat(at)
-        self._zone = None if zone is None else ZoneInfo(zone)
+        self._zone = zone
         now = self._local(utc_s)
         self._done: date | None = now.date() if self._at is not None and now.time() >= self._at else None
 

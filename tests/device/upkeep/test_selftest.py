@@ -5,7 +5,9 @@ from __future__ import annotations
 import dataclasses
 import json
 from dataclasses import dataclass, field
+from datetime import UTC
 from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pytest
@@ -437,24 +439,24 @@ def _times_due(daily: Daily, begin_utc_s: float, end_utc_s: float) -> list[float
 
 
 def test_it_is_due_once_a_day_at_its_time() -> None:
-    daily = Daily("12:00", "UTC", _MIDNIGHT_UTC_S)
+    daily = Daily("12:00", UTC, _MIDNIGHT_UTC_S)
     due = _times_due(daily, _MIDNIGHT_UTC_S, _MIDNIGHT_UTC_S + 3 * _DAY_S)
     assert due == [_MIDNIGHT_UTC_S + (day + 0.5) * _DAY_S for day in range(3)]
 
 
 def test_the_time_is_that_of_the_zone() -> None:
-    daily = Daily("12:00", "Europe/Berlin", _MIDNIGHT_UTC_S)
+    daily = Daily("12:00", ZoneInfo("Europe/Berlin"), _MIDNIGHT_UTC_S)
     assert _times_due(daily, _MIDNIGHT_UTC_S, _MIDNIGHT_UTC_S + _DAY_S) == [_MIDNIGHT_UTC_S + 11 * 3600]
 
 
 def test_a_start_after_its_time_waits_for_tomorrow() -> None:
     start_utc_s = _MIDNIGHT_UTC_S + 13 * 3600
-    due = _times_due(Daily("12:00", "UTC", start_utc_s), start_utc_s, start_utc_s + _DAY_S)
+    due = _times_due(Daily("12:00", UTC, start_utc_s), start_utc_s, start_utc_s + _DAY_S)
     assert due == [_MIDNIGHT_UTC_S + 1.5 * _DAY_S]
 
 
 def test_a_clock_that_is_set_past_its_time_makes_it_due_and_one_that_is_set_back_does_not_repeat_it() -> None:
-    daily = Daily("12:00", "UTC", _MIDNIGHT_UTC_S)
+    daily = Daily("12:00", UTC, _MIDNIGHT_UTC_S)
     noon_utc_s = _MIDNIGHT_UTC_S + 0.5 * _DAY_S
     assert not daily.due(noon_utc_s - 600)
     assert daily.due(noon_utc_s + 3000)
@@ -464,7 +466,7 @@ def test_a_clock_that_is_set_past_its_time_makes_it_due_and_one_that_is_set_back
 
 def test_an_hour_that_summer_time_leaves_out_is_not_left_out() -> None:
     spring_utc_s = 1_774_746_000.0 - 3600  # 2026-03-29T00:00Z; Berlin goes from 02:00 to 03:00 at 01:00Z
-    daily = Daily("02:30", "Europe/Berlin", spring_utc_s)
+    daily = Daily("02:30", ZoneInfo("Europe/Berlin"), spring_utc_s)
     assert len(_times_due(daily, spring_utc_s, spring_utc_s + 0.9 * _DAY_S)) == 1
 
 
