@@ -62,6 +62,7 @@ def _parser() -> argparse.ArgumentParser:
     verbs = parser.add_subparsers(title="verbs", required=True, metavar="VERB", parser_class=_Parser)
     _add_listen(verbs.add_parser("listen", help="hear a microphone, day and night"))
     _add_status(verbs.add_parser("status", help="what the daemons that run here hear"))
+    _add_history(verbs.add_parser("history", help="the alarms of the night, and who saw them"))
     _add_devices(verbs.add_parser("devices", help="list the microphones, or meter one"))
     _add_check(verbs.add_parser("check", help="try everything a daemon needs, and say what to do"))
     _add_replay(verbs.add_parser("replay", help="hear recordings, faster than real time"))
@@ -70,6 +71,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_install(verbs.add_parser("install", help="lay the daemon down on this machine, or go back a version"))
     _add_uninstall(verbs.add_parser("uninstall", help="take the daemon away from this machine"))
     _add_demo(verbs.add_parser("demo", help="hear a synthesized bedside minute"))
+    _add_pins_low(verbs.add_parser("pins-low", help="drive the configured pins low: what a killed daemon left high"))
     return parser
 
 
@@ -135,6 +137,47 @@ def _status(given: argparse.Namespace) -> int:
     from device.upkeep.status_text import show_status
 
     return show_status(given.instance, as_json=given.json, out=sys.stdout)
+
+
+# --- history
+
+
+def _add_history(parser: argparse.ArgumentParser) -> None:
+    parser.set_defaults(run=_history)
+    chosen = parser.add_mutually_exclusive_group()
+    chosen.add_argument("--instance", metavar="NAME", help="one daemon (default: all that keep a journal here)")
+    chosen.add_argument("--config", metavar="FILE", help="the daemon of this configuration, and its time zone")
+    parser.add_argument("--since", metavar="WHEN", help="22:00, or 2026-11-21T22:00 (default: 24 hours ago)")
+    parser.add_argument("--csv", action="store_true", help="every change of every alarm, as CSV")
+
+
+def _history(given: argparse.Namespace) -> int:
+    from device.upkeep.history import HistoryOrder, show_history
+
+    order = HistoryOrder(instance=given.instance, config=given.config, since=given.since, as_csv=given.csv)
+    return show_history(order, sys.stdout)
+
+
+# --- pins-low
+
+
+def _add_pins_low(parser: argparse.ArgumentParser) -> None:
+    parser.set_defaults(run=_pins_low)
+    parser.add_argument("--config", metavar="FILE", required=True, help="the daemon's TOML file")
+    parser.add_argument("--instance", metavar="NAME", help="name of the daemon (default: that of the file)")
+
+
+def _pins_low(given: argparse.Namespace) -> int:
+    from device.config.settings import DEFAULT_PROFILE, load_config
+    from device.errors import ServiceError
+    from device.sinks.gpio import drive_low
+    from device.upkeep.places import instance_name, runtime_folder
+
+    instance = instance_name(given.instance, config=given.config, profile=DEFAULT_PROFILE)
+    problem = drive_low(load_config(given.config).gpio, work_folder=runtime_folder(instance))
+    if problem is not None:
+        raise ServiceError(problem)
+    return 0
 
 
 # --- devices

@@ -31,7 +31,10 @@ def timesyncd_has_set_it(root: Path = ROOT) -> bool:
 
 
 def clock_is_synchronized() -> bool:
-    """Whether anybody says that the time of day is right; where nobody can be asked, it is not."""
+    """Whether anybody says that the time of day is right; where nobody can be asked, it is not.
+
+    The service may not ask the kernel (ProtectClock=), so systemd's own client is asked first.
+    """
     try:
         return timesyncd_has_set_it() or kernel_clock_is_synchronized()
     except OSError:

@@ -454,6 +454,20 @@ def look(path: Path, since_utc_s: float) -> Iterator[Entry]:
         raise JournalError(f"there is no journal at {path} that can be read ({error})") from error
 
 
+def look_owed(path: Path) -> frozenset[Key]:
+    """What nobody was told of yet, also while a daemon keeps the journal.
+
+    Raises:
+        JournalError: there is no journal there, or it cannot be read.
+    """
+    query = "SELECT alarm_id, seq FROM entries WHERE ordinal IN (SELECT abs(place) FROM owed)"
+    try:
+        with contextlib.closing(connect_reading(path)) as connection:
+            return frozenset((alarm_id, seq) for alarm_id, seq in connection.execute(query))
+    except (sqlite3.Error, UnicodeDecodeError) as error:
+        raise JournalError(f"there is no journal at {path} that can be read ({error})") from error
+
+
 def check_place(path: Path) -> None:
     """A journal could be at `path`.
 
