@@ -56,7 +56,7 @@ from tests.system.conftest import Mosquitto, NotifySocket, program, wait_until
 from tests.system.running_daemon import AURICLE, RunningDaemon, Sounds
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from device.alarms.journal.entries import Entry, Key
 
@@ -197,7 +197,7 @@ def _delay_s(copy: Copy, well_utc_s: Sequence[float]) -> float:
 
 def _between(known: Collection[Key], killed: Collection[str]) -> set[Key]:
     """All changes before known ones, of alarms that began in lives that were not killed; a restart skips some."""
-    missing = set()
+    missing: set[Key] = set()
     for alarm_id, seq in known:
         if _life(alarm_id) in killed:
             continue
