@@ -142,6 +142,7 @@ class Judgement:
         contradicted: of which two copies say different things.
         worst_delay_s: from the decision, or from when all was well again, to the first copy.
         copies: that came beside the first ones.
+        from_memory: alarms that were told first before a disk had them.
         unreadable: entries that the daemon said a damaged journal had lost, if any.
     """
 
@@ -151,6 +152,7 @@ class Judgement:
     contradicted: list[Key] = field(default_factory=list)
     worst_delay_s: float = 0.0
     copies: int = 0
+    from_memory: int = 0
     unreadable: int = 0
 
     @property
@@ -165,6 +167,7 @@ def judge(
     *,
     well_utc_s: Sequence[float] = (),
     killed: Collection[str] = (),
+    keeps_all: bool = True,
 ) -> Judgement:
     """Hold what came against what was kept.
 
@@ -174,9 +177,10 @@ def judge(
         well_utc_s: when a fault was over.
         killed: what ids begin with, up to the first -, of daemons that were killed; of all others' alarms every
             change must have come up to the last one.
+        keeps_all: False where the journal had to let go of what was told, to make room.
     """
     first: dict[Key, Copy] = {}
-    found = Judgement(copies=len(copies), unreadable=sum(_unreadable(copy) for copy in copies))
+    found = Judgement(copies=len(copies))
     for copy in copies:
         if first.setdefault(copy.key, copy).said != copy.said:
             found.contradicted.append(copy.key)
@@ -185,8 +189,10 @@ def judge(
     owed = kept.keys() | durable | _between(kept.keys() | first.keys(), killed)
     found.owed = len(owed)
     found.copies -= len(first)
+    found.unreadable = sum(_unreadable(copy) for copy in first.values())
+    found.from_memory = sum(copy.told["not_durable"] for copy in first.values())
     found.lost = sorted(owed - first.keys())
-    found.unkept = sorted(durable - kept.keys())
+    found.unkept = sorted(durable - kept.keys()) if keeps_all else []
     return found
 
 
@@ -306,12 +312,8 @@ class Rig:
         self.is_broker_up = False
         self.ears = Ears(socket)
         self._ready = NotifySocket(folder)
-        self.daemon = RunningDaemon(
-            folder,
-            {**(environment or {}), **self._ready.environment},
-            _CONFIG.format(journal=self.journal, port=self.broker.port, login=_login(folder)),
-            command=[str(AURICLE), "listen", "--source", str(sound), "--speed", str(SPEED), "--loop"],
-        )
+        self._environment = {**(environment or {}), **self._ready.environment}
+        self.daemon = self._hearing(sound)
 
     def __repr__(self) -> str:
         return f"Rig({self.folder}, {self.ears!r}, {len(self.kept)} kept)"
@@ -326,6 +328,14 @@ class Rig:
         self._ready.close()
 
     # --- the daemon
+
+    def _hearing(self, sound: Path) -> RunningDaemon:
+        return RunningDaemon(
+            self.folder,
+            self._environment,
+            _CONFIG.format(journal=self.journal, port=self.broker.port, login=_login(self.folder)),
+            command=[str(AURICLE), "listen", "--source", str(sound), "--speed", str(SPEED), "--loop"],
+        )
 
     @property
     def is_alive(self) -> bool:
@@ -395,16 +405,18 @@ class Rig:
 
     # --- the end of a lot
 
-    def settle(self, within_s: float = ARRIVES_WITHIN_S) -> Judgement:
-        """All is well again: wait until what is owed has arrived, then judge."""
+    def settle(self, within_s: float = ARRIVES_WITHIN_S, *, keeps_all: bool = True) -> Judgement:
+        """All is well again: what is owed arrives, a last life hears a quiet room, and all that is kept is judged."""
         self.well_utc_s.append(time.time())
         self.broker_up()
         if not self.is_alive:
             self.start()
         self.leave(within_s)
-        self.start()  # what was decided while it was leaving
+        self.daemon = self._hearing(Sounds(self.folder).endless_room())  # which decides nothing on its way out
+        self.start()
         self.leave(within_s)
-        return judge(self.kept, self.ears.copies, well_utc_s=self.well_utc_s, killed=self.killed)
+        copies = self.ears.copies
+        return judge(self.kept, copies, well_utc_s=self.well_utc_s, killed=self.killed, keeps_all=keeps_all)
 
     def leave(self, within_s: float = ARRIVES_WITHIN_S) -> None:
         """What is owed by now arrives, if it does in time; then the daemon is told to end."""
@@ -474,12 +486,14 @@ class Fault:
         share: of the rounds; what takes long is tried less often.
         longest_s: how long it lasts at most.
         needs_root: and namespaces of its own.
+        keeps_all: False where the journal must let go of what was told, to make room.
     """
 
     name: ClassVar[str]
     share: ClassVar[float] = 1.0
     longest_s: ClassVar[float] = 3.0
     needs_root: ClassVar[bool] = False
+    keeps_all: ClassVar[bool] = True
 
     def rig(self, folder: Path, sound: Path) -> Rig:
         """What it needs."""
@@ -626,6 +640,7 @@ class DiskFull(_SmallDisk):
     """Somebody else fills the disk, and cleans up."""
 
     name = "disk full"
+    keeps_all = False
 
     def begin(self, rig: Rig, rng: random.Random) -> None:  # noqa: ARG002 - as of any fault
         """Not a byte is left."""
@@ -805,7 +820,8 @@ class Lot:
 
     def __str__(self) -> str:
         found = self.judgement
-        text = f"{self.fault}, seed {self.seed}: {self.rounds} rounds, {found.owed} owed, {found.copies} copies more"
+        told = f"{found.owed} owed, {found.from_memory} told from memory first, {found.copies} copies more"
+        text = f"{self.fault}, seed {self.seed}: {self.rounds} rounds, {told}"
         wrong = {"lost": found.lost, "kept by no journal": found.unkept, "contradicted": found.contradicted}
         return "".join([text, *(f"; {what}: {keys[:5]}" for what, keys in wrong.items() if keys)])
 
@@ -820,7 +836,7 @@ def try_lot(fault: Fault, rounds: int, seed: str) -> Lot:
             with fault.rig(folder, sound) as rig:
                 for _ in range(rounds):
                     fault.round(rig, rng)
-                return Lot(fault.name, seed, rounds, rig.settle())
+                return Lot(fault.name, seed, rounds, rig.settle(keeps_all=fault.keeps_all))
         finally:
             subprocess.run([program("umount"), "--lazy", folder / "disk"], capture_output=True, check=False, timeout=20)
 
