@@ -268,6 +268,7 @@ class Alarming:
 
     def publish(self, now: DaemonState) -> None:
         """What is the case, for the broker; called once in a while."""
+        self._announce()  # a pause is over without anybody's doing
         if self.ways.announcer is not None:
             self.ways.announcer.state(now, self._now_s)
 
@@ -416,8 +417,8 @@ class Alarming:
                 self._tell_salvage(letter.salvage)
 
     def _take_up(self, opened: Opened) -> None:
-        """The journal is read for the first time: what was open before goes on."""
-        self._owed += opened.owed
+        """The journal is read for the first time: what was open before goes on. After a reload, nothing was away."""
+        self._owed = opened.owed + (0 if self._restored else self._owed)
         if self.ways.announcer is not None:
             self.ways.announcer.remember(opened.notes.get("announced"))
         if opened.shed:

@@ -205,8 +205,8 @@ class Dispatch:
 
     def _drop_one(self) -> None:
         """The oldest that is not urgent, else the oldest."""
-        urgent = (key for key in self._from_memory if not self._ways[key].entry.urgent)
-        key = next(urgent, next(iter(self._from_memory)))
+        patient = (key for key in self._from_memory if not self._ways[key].entry.urgent)
+        key = next(patient, next(iter(self._from_memory)))
         del self._from_memory[key]
         del self._ways[key]
         self.lost += 1

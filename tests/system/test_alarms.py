@@ -1,4 +1,4 @@
-"""Alarms on real parts: the daemon, a broker, its journal on a disk, recordings and a sound card; and what befalls them."""
+"""Alarms on real parts: the daemon, a broker, a journal on a disk, recordings, a sound card; and what befalls them."""
 
 from __future__ import annotations
 
@@ -41,11 +41,11 @@ class Subscriber:
         self.heard: list[tuple[str, bytes, bool]] = []
         self._subscribed = threading.Event()
         self._client = paho.Client(CallbackAPIVersion.VERSION2, client_id=name, clean_session=False)
-        self._client.reconnect_delay_set(0.1, 0.5)
+        self._client.reconnect_delay_set(1, 1)
         self._client.on_connect = lambda client, *_: client.subscribe(f"{BASE}/#", qos=1)
         self._client.on_subscribe = lambda *_: self._subscribed.set()
         self._client.on_message = lambda _client, _data, message: self.heard.append(
-            (message.topic, message.payload, message.retain)
+            (message.topic, bytes(message.payload), message.retain)
         )
         self._client.connect_async("127.0.0.1", port)
 
@@ -176,7 +176,7 @@ def test_whatever_was_kept_arrives_after_kills_at_any_moment_with_the_broker_dow
             daemon.start()
         if "down" in repr(broker):
             broker.start()
-        daemon.wait_until(lambda: people.alarms(), "an alarm", CRY_WITHIN_S + UP_WITHIN_S)
+        daemon.wait_until(people.alarms, "an alarm", CRY_WITHIN_S + UP_WITHIN_S)
         kept = journalled(daemon)
         assert kept
         daemon.wait_until(lambda: not missing(kept, people), "all that was kept", SOON_S)

@@ -404,3 +404,23 @@ def test_a_microphone_that_could_never_be_sought_is_refused_with_the_file(device
 @given(_values(dict(KEYS)["microphone", "device"]))
 def test_every_microphone_that_a_file_may_name_can_be_sought(device: str) -> None:
     parse_device(device)
+
+
+def test_paths_begin_in_the_folder_of_the_file_that_names_them() -> None:
+    text = """
+    [journal]
+    file = "kept/alarms.db"
+    [mqtt]
+    password_file = "secret"
+    ca_file = "/etc/ca.pem"
+    cert_file = "own.pem"
+    [clips]
+    folder = "clips"
+    """
+    settings = parse_config(text, source="x", folder=Path("/etc/auricle"))
+    assert settings.journal.file == "/etc/auricle/kept/alarms.db"
+    assert (settings.mqtt.password_file, settings.mqtt.ca_file) == ("/etc/auricle/secret", "/etc/ca.pem")
+    assert (settings.mqtt.cert_file, settings.mqtt.key_file) == ("/etc/auricle/own.pem", None)
+    assert settings.clips.folder == "/etc/auricle/clips"
+    usual = parse_config('[journal]\nfile = "off"\n', source="x", folder=Path("/etc/auricle"))
+    assert (usual.journal.file, usual.clips.folder, usual.log.file) == (None, "auto", "auto")

@@ -50,6 +50,24 @@ def test_what_goes_in_comes_out_in_order() -> None:
     assert _emptied(inbox) == [first, nothing, second, ended]
 
 
+def test_whoever_waits_is_woken_without_an_item_and_the_next_does_not_wait() -> None:
+    inbox, got = Inbox(), []
+    waits = threading.Thread(target=lambda: got.append(inbox.get(60.0)))
+    waits.start()
+    inbox.wake()
+    waits.join(PATIENCE_S)
+    assert got == [None]
+    inbox.wake()
+    assert inbox.get(60.0) is None
+
+
+def test_waking_hides_no_item() -> None:
+    inbox, nothing = Inbox(), NoAudio("unplugged", 0.1, 0.35)
+    inbox.put(nothing)
+    inbox.wake()
+    assert inbox.get(0.0) == nothing
+
+
 def test_it_holds_ten_seconds_and_more_without_a_loss() -> None:
     """A disk that stalls for 5 s, or models that open slowly, must lose no window."""
     assert AUDIO_LIMIT_S > 10

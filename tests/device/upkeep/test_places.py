@@ -12,7 +12,7 @@ import pytest
 
 from device.errors import ServiceError
 from device.upkeep import places
-from device.upkeep.places import log_file, status_socket, status_sockets
+from device.upkeep.places import clips_folder, journal_file, journal_files, log_file, status_socket, status_sockets
 from device.upkeep.status import read_status
 
 if TYPE_CHECKING:
@@ -80,3 +80,24 @@ def test_what_systemd_names_goes_before_the_users_own_folders() -> None:
     told = {**own, "RUNTIME_DIRECTORY": "/run/auricle/anna", "LOGS_DIRECTORY": "/var/log/auricle/anna:/var/log/x"}
     assert status_socket("anna", told) == Path("/run/auricle/anna/status.sock")
     assert log_file("anna", told) == Path("/var/log/auricle/anna/heard.jsonl")
+
+
+def test_alarms_and_their_sound_are_kept_where_they_outlive_the_daemon() -> None:
+    own = {"XDG_STATE_HOME": "/home/anna/state"}
+    assert journal_file("anna", own) == Path("/home/anna/state/auricle/anna/alarms.db")
+    systemds = {**own, "STATE_DIRECTORY": "/var/lib/auricle/anna"}
+    assert journal_file("anna", systemds) == Path("/var/lib/auricle/anna/alarms.db")
+    assert clips_folder("anna", systemds) == Path("/var/lib/auricle/anna/clips")
+
+
+def test_journals_are_found_the_systems_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(places, "SYSTEM_STATE", tmp_path / "system")
+    own = {"XDG_STATE_HOME": str(tmp_path)}
+    for name in ("system/anna", "system/none", "auricle/anna", "auricle/ben"):
+        (tmp_path / name).mkdir(parents=True)
+        if not name.endswith("none"):
+            (tmp_path / name / "alarms.db").touch()
+    assert journal_files(own) == {
+        "anna": tmp_path / "system/anna/alarms.db",
+        "ben": tmp_path / "auricle/ben/alarms.db",
+    }
