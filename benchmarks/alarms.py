@@ -373,7 +373,7 @@ def _acknowledging(port: int) -> Iterator[None]:
             client.publish("auricle/bench/command/acknowledge", command, 1)
 
     client = paho.Client(CallbackAPIVersion.VERSION2, protocol=MQTTProtocolVersion.MQTTv311)
-    client.on_connect = lambda *_: client.subscribe("auricle/bench/alarm/sound/#", 1)
+    client.on_connect = lambda there, *_: there.subscribe("auricle/bench/alarm/sound/#", 1)
     client.on_message = hear
     client.connect("127.0.0.1", port)
     client.loop_start()
@@ -417,7 +417,7 @@ def costs(run: dict[str, Any]) -> None:
     megabytes = written / commits * (CHANGES + 1) * ALARMS_A_DAY / 1e6
     rows = {
         "alarms measured": f"{alarms:.0f}, {commits / alarms:.1f} commits each",
-        "written to the disk by one commit, a full journal's housekeeping included": f"{written / commits / 1e3:.1f} kB",
+        "written by one commit, a full journal's housekeeping included": f"{written / commits / 1e3:.1f} kB",
         f"written in a day, {CHANGES} changes and a confirmation for each alarm": f"{megabytes:.1f} MB",
         "CPU of a day: journal's thread": f"{a_day('journal_cpu_s'):.0f} s",
         "CPU of a day: broker's thread": f"{a_day('mqtt_cpu_s'):.0f} s",

@@ -1,10 +1,10 @@
 """The sentence that describes the product: blocks of sound go in, what was heard comes out.
 
-Each block is cut into slices of 100 ms; each slice is looked at for deafness, filtered, and resampled
-to every rate a model wants; where a window is complete its frames are computed (once for all models
-that share them), each model gives scores, each label's decider decides. Live and replay share this one
-object, and because everything after the slices sees slices of one size, the size of the blocks
-changes nothing. Where a source hears nothing it says so, and that is a fault, not a quiet night. What a
+Each block is cut into slices of 100 ms, or of 50 where it is resampled; each slice is looked at for
+deafness, filtered, and resampled to every rate a model wants; where a window is complete its frames are
+computed (once for all models that share them), each model gives scores, each label's decider decides. Live
+and replay share this one object, and because everything after the slices sees slices of one size, the size
+of the blocks changes nothing. Where a source hears nothing it says so, and that is a fault, not a quiet night. What a
 model is, a `Network` says; knows no file, thread or clock.
 """
 

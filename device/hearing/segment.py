@@ -23,7 +23,10 @@ if TYPE_CHECKING:
     Float32 = npt.NDArray[np.float32]
 
 SLICE_S = 0.1
-"""Two rows of the deafness detector: finer costs twice its time, coarser delays a resampled window's last samples."""
+"""Two rows of the deafness detector: finer costs twice its time."""
+
+RESAMPLED_SLICE_S = 0.05
+"""What a resampler holds back of a window, most often 40 ms, comes with the next block, not with the one after it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +75,9 @@ class Segment:
         self.filters = filters
         self.next_sample = start_sample  # where the next block must start
         self.heard_sample = start_sample  # where the next slice starts
-        self.slices = Slices(max(1, round(rate_hz * SLICE_S)))
         self.lanes = [Lane(rate, rate_hz, start_sample / rate_hz) for rate in rates]
+        resampled = any(rate.rate_hz != rate_hz for rate in rates)
+        self.slices = Slices(max(1, round(rate_hz * (RESAMPLED_SLICE_S if resampled else SLICE_S))))
         self._fresh = True
 
     @property

@@ -6,6 +6,7 @@ no MQTT library and publishes nothing. Whatever is read from a disk is read befo
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import re
@@ -135,10 +136,12 @@ class Wire:
             self.error = OSError(errno.EMSGSIZE, f"a packet of {buffer_size} bytes came")
             raise self.error
         try:
-            return self._socket.recv(buffer_size)
+            received = self._socket.recv(buffer_size)
         except OSError as error:
             self._remember(error)
             raise
+        self._acknowledge_at_once()
+        return received
 
     def send(self, buffer: bytes | bytearray) -> int:
         """Send what the kernel takes now; how much that was."""
@@ -163,6 +166,14 @@ class Wire:
     def close(self) -> None:
         """Let it go; idempotent."""
         self._socket.close()
+
+    def _acknowledge_at_once(self) -> None:
+        """Else the kernel takes 40 ms for it, and so long a broker with Nagle's algorithm holds back what comes next.
+
+        That may be the acknowledgement of an alarm; mosquitto is such a broker. The option does not last: tcp(7).
+        """
+        with contextlib.suppress(OSError):  # where there is no such option, nothing is lost but the 40 ms
+            self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
 
     def _remember(self, error: OSError) -> None:
         if not isinstance(error, BlockingIOError | ssl.SSLWantReadError | ssl.SSLWantWriteError):

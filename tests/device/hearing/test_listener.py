@@ -100,6 +100,20 @@ def test_a_loud_sound_begins_and_ends_where_it_was() -> None:
     assert end.end_s == pytest.approx(10.5, abs=0.6)
 
 
+@pytest.mark.parametrize(("rate_hz", "late_s"), [(16000, 0.0), (44100, 0.05), (48000, 0.05)])
+def test_a_window_is_scored_with_its_last_block_or_where_it_is_resampled_with_the_next(
+    rate_hz: int, late_s: float
+) -> None:
+    listener, signal, block = Listener([_model()], stream_id="s"), _noise(6, rate_hz=rate_hz), rate_hz // 20
+    late = [
+        (first + block) / rate_hz - scores.end_s
+        for first in range(0, len(signal), block)
+        for scores in listener.push(AudioBlock(signal[first : first + block], rate_hz, first)).scores
+    ]
+    assert late == pytest.approx(len(late) * [late_s], abs=0.001)
+    assert len(late) > 5
+
+
 @settings(max_examples=25, deadline=None)
 @given(cuts=st.lists(st.integers(0, 250_000), max_size=25), rate_hz=st.sampled_from([16000, 44100, 8000]))
 def test_block_size_never_changes_what_is_heard(cuts: list[int], rate_hz: int) -> None:

@@ -163,6 +163,25 @@ def test_nothing_to_read_is_no_error_and_a_lost_peer_is_one(ends: tuple[Wire, so
     assert repr(wire).startswith("Wire(closed")
 
 
+def test_what_comes_is_acknowledged_at_once_though_each_packet_is_answered() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        here = socket.create_connection(server.getsockname())
+        there, _ = server.accept()
+    wire = Wire(here)
+    with here, there:
+        for _ in range(20):
+            there.send(b"x")
+            wire.recv(1)
+            assert _acknowledges_at_once(here)
+            wire.send(b"y")
+            there.recv(1)
+        assert not _acknowledges_at_once(there)  # as the kernel leaves it
+
+
+def _acknowledges_at_once(end: socket.socket) -> bool:
+    return end.getsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK) == 1
+
+
 # --- what is said
 
 
