@@ -8,6 +8,7 @@ handed in; nothing here waits but `settle`, at the end.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
@@ -256,7 +257,7 @@ class Alarming:
         for fault in self._lasting.over(now_s):
             self._step(partial(self.machine.fault, fault))
         self._step(self.machine.tick)
-        self._tell(now_s)
+        self._tell(now_s, overdue_at_s=now_s)
         self._look_at_what_was_lost()
         self.ways.pins.show(self.machine.signal)
         said, self._said = self._said, Said()
@@ -295,11 +296,12 @@ class Alarming:
         """Before the end: what was just decided is kept and told, if that takes no longer than this."""
         if self.ways.announcer is not None:
             self.ways.announcer.leave()
-        until_s = self._now_s + deadline_s
+        began_s = self._now_s
         while True:
             self.read_letters()
-            self._tell(self._now_s)
-            if self._is_settled() or self._now_s >= until_s:
+            hurries = self._now_s - began_s >= deadline_s / 2 or self.ways.keeper.trouble(self._now_s) is not None
+            self._tell(self._now_s, overdue_at_s=math.inf if hurries else self._now_s)
+            if self._is_settled() or self._now_s - began_s >= deadline_s:
                 return
             self._mailbox.wait(SETTLE_TURN_S)
 
@@ -313,8 +315,14 @@ class Alarming:
     # --- what steps the machine
 
     def find(self, fault: Fault) -> None:
-        """A fault that no listener finds begins, or is over; told to people as those of hearing are."""
-        self._said.faults.append(fault)
+        """A fault that no listener finds begins, or is over; told to people as those of hearing are.
+
+        One that is over and was not open is no more than noted: that a trial went well.
+        """
+        if fault.begins or any(alarm.name == fault.kind for alarm in self.machine.alarms):
+            self._said.faults.append(fault)
+        else:
+            self._note("asked", fault.detail)
         self._step(partial(self.machine.fault, fault), since_s=fault.since_s)
 
     @property
@@ -513,10 +521,15 @@ class Alarming:
             since_s = self._newest_s - (now_s - finding.since_s)
             self.find(Fault(finding.kind, finding.begins, since_s, self._newest_s, finding.detail))
 
-    def _tell(self, now_s: float) -> None:
-        """What no disk has taken in time is told even so; what is owed is offered."""
+    def _tell(self, now_s: float, *, overdue_at_s: float) -> None:
+        """What no disk has taken in time is told even so; what is owed is offered.
+
+        Args:
+            now_s: monotonic.
+            overdue_at_s: as of when it is judged what takes too long; infinite where there is no more time.
+        """
         ways = self.ways
-        overdue = ways.keeper.take_overdue(now_s)
+        overdue = ways.keeper.take_overdue(overdue_at_s)
         if ways.broker is None or ways.dispatch is None:
             self._owed = 0
             return

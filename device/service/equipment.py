@@ -28,6 +28,7 @@ from device.sinks import homeassistant, payloads
 from device.sinks.gpio import Gpio, PrintedPins, named_pins
 from device.sinks.payloads import Topics
 from device.upkeep.places import clips_folder, journal_file, runtime_folder
+from device.upkeep.selftest import alert_topic
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -75,6 +76,7 @@ class Equipment:
         timekeeper: both clocks.
         say_pin: takes a line on what a pin would do.
         prints_pins: on a machine without GPIO, say what pins would do.
+        echoed: takes what the broker brings back of a self-test; called by its thread.
     """
 
     def __init__(
@@ -85,12 +87,14 @@ class Equipment:
         timekeeper: Timekeeper,
         say_pin: Callable[[str], None],
         prints_pins: bool,
+        echoed: Callable[[bytes], None] | None = None,
     ) -> None:
         self._instance = instance
         self._mailbox = mailbox
         self._timekeeper = timekeeper
         self._say_pin = say_pin
         self._prints_pins = prints_pins
+        self._echoed = echoed
         self._settings: Settings | None = None
         self._ways: Ways | None = None
 
@@ -166,7 +170,7 @@ class Equipment:
         if settings.host is None:
             return None
         from device.sinks.broker import read_password
-        from device.sinks.mqtt import Mqtt  # a tenth of a second that no daemon without a broker needs
+        from device.sinks.mqtt import Echo, Mqtt  # a tenth of a second that no daemon without a broker needs
 
         topics = Topics(settings.topic, self._instance)
         birth = homeassistant.birth_topic(settings.discovery_topic) if settings.home_assistant else None
@@ -178,6 +182,7 @@ class Equipment:
             listener=self._mailbox,
             commands=topics.commands,
             birth_topic=birth,
+            echo=None if self._echoed is None else Echo(alert_topic(topics), self._echoed),
         )
 
     def _broker(self, prepared: Prepared, old: Ways | None) -> tuple[Broker | None, bool]:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from device.service.hearing import Hearing
     from device.service.telling import Teller
     from device.service.timekeeping import Clocks
+    from device.service.trials import Trials
     from device.upkeep.notify import Notifier
     from device.upkeep.status import DaemonState
 
@@ -70,6 +71,7 @@ class Parts:
     teller: Teller
     outlets: Sequence[Outlet]
     alarming: Alarming
+    trials: Trials | None = None
 
 
 class Loop:
@@ -171,6 +173,7 @@ class Loop:
         backlog_s = self.parts.feed.inbox.backlog_s
         self.say(self.parts.hearing.keep_up(backlog_s, now_s), self.parts.hearing.cure(now_s))
         self.say(*self._outlets_that_hang(now_s), self._lines_dropped(now_s))
+        self._try_itself()
         said = self.parts.alarming.look(self.parts.feed.newest_s)
         self._tell_heard(Heard(faults=said.faults))
         self.say(*said.happenings)
@@ -181,6 +184,12 @@ class Loop:
             self.snapshot = self._state(now_s)
             self._tell_manager(self.snapshot)
             self.parts.alarming.publish(self.snapshot)
+
+    def _try_itself(self) -> None:
+        trials = self.parts.trials
+        fault = None if trials is None else trials.look(self.parts.feed.newest_s)
+        if fault is not None:
+            self.parts.alarming.find(fault)
 
     # --- telling
 

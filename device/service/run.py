@@ -34,11 +34,13 @@ from device.service.loop import Loop, Parts
 from device.service.mailbox import Mailbox
 from device.service.telling import Teller
 from device.service.timekeeping import Clocks, Timekeeper
+from device.service.trials import Trials
 from device.sinks.console import Console
 from device.sinks.log import Log
 from device.sources.microphone import Microphone
 from device.upkeep.notify import Notifier, without_notify
 from device.upkeep.places import log_file, status_socket
+from device.upkeep.selftest import known_sounds
 from device.upkeep.status import StatusServer
 
 if TYPE_CHECKING:
@@ -51,6 +53,7 @@ if TYPE_CHECKING:
     from device.service.order import ListenOrder
     from device.service.simulation import Simulation
     from device.upkeep.metrics import MetricsServer
+    from device.upkeep.selftest import KnownSound
     from device.upkeep.status import DaemonState
 
 FLUSH_S = 1.5
@@ -114,12 +117,19 @@ class Daemon:
         self._simulation: Simulation | None = None
         self._metrics: MetricsServer | None = None
         self._mailbox = Mailbox(self._wake)
+        self._trials = Trials(
+            self._identity.instance,
+            boot_id=secrets.token_hex(6),
+            timekeeper=self._timekeeper,
+            capture_hz=self._capture_hz,
+        )
         self._equipment = Equipment(
             self._identity.instance,
             mailbox=self._mailbox,
             timekeeper=self._timekeeper,
             say_pin=self._say_pin,
             prints_pins=bool(self._recordings),
+            echoed=self._trials.heard,
         )
         with ExitStack() as closing:
             # First of all: a second daemon of this name must not open its microphone, its journal or its pins.
@@ -178,10 +188,12 @@ class Daemon:
             opened.callback(feed.close)
             hearing = self._open_hearing(self._settings)
             opened.callback(hearing.close)
+            sounds = known_sounds(self._settings, hearing.models)
             alarming = self._open_alarming(hearing)
             opened.callback(self._equipment.close, alarming.read_letters)
             teller, outlets = Teller(hearing.models.priorities), self._open_outlets(self._settings)
-            parts = Parts(hearing, feed, teller, outlets, alarming)
+            parts = Parts(hearing, feed, teller, outlets, alarming, self._trials)
+            self._trials.take(self._settings, hearing, alarming.ways, sounds)
             health = Health(self._clocks.monotonic())
             loop = Loop(parts, board=Board(self._identity), health=health, notifier=self._notifier, clocks=self._clocks)
             opened.pop_all()
@@ -197,9 +209,14 @@ class Daemon:
             holds=labels.holds,
             local_minute=timekeeper.local_minute,
         )
-        instance = self._identity.instance
         return Alarming(
-            machine, labels=labels, ways=ways, mailbox=self._mailbox, timekeeper=timekeeper, instance=instance
+            machine,
+            labels=labels,
+            ways=ways,
+            mailbox=self._mailbox,
+            timekeeper=timekeeper,
+            instance=self._identity.instance,
+            self_test=lambda command: self._trials.ask(command.by),
         )
 
     def _tell_loop(self) -> None:
@@ -261,6 +278,10 @@ class Daemon:
         """None while it starts."""
         return None if self._told is None else self._told.snapshot
 
+    def _capture_hz(self) -> int | None:
+        state = self._snapshot()
+        return None if state is None else state.sample_rate_hz
+
     def _wake(self) -> None:
         """Somebody has something to say to the loop; from any thread."""
         if self._told is not None:
@@ -290,6 +311,7 @@ class Daemon:
             with ExitStack() as opened:
                 hearing = self._open_hearing(settings)
                 opened.callback(hearing.close)
+                sounds = known_sounds(settings, hearing.models)
                 prepared = self._equipment.prepare(settings)
                 opened.callback(self._equipment.drop, prepared)
                 self._replace_metrics(settings)
@@ -297,10 +319,10 @@ class Daemon:
         except (AuricleError, OSError) as error:
             self._loop.say(Happening("reload_refused", f"{error}; what was configured before is kept"))
         else:
-            self._take(settings, hearing, prepared)
+            self._take(settings, hearing, prepared, sounds)
         self._notifier.ready(self._greeting())
 
-    def _take(self, settings: Settings, hearing: Hearing, prepared: Prepared) -> None:
+    def _take(self, settings: Settings, hearing: Hearing, prepared: Prepared, sounds: Sequence[KnownSound]) -> None:
         loop, before = self._loop, self._settings
         parts, self._settings = loop.parts, settings
         loop.leave("reload")
@@ -309,6 +331,7 @@ class Daemon:
         parts.hearing, parts.teller = hearing, Teller(hearing.models.priorities)
         labels = labels_of(hearing.models)
         parts.alarming.replaced(settings.alarms, labels, self._equipment.take(prepared, labels))
+        self._trials.take(settings, hearing, parts.alarming.ways, sounds)
         if settings.microphone != before.microphone and not self._recordings:
             parts.feed.close()
             parts.feed = self._open_feed(settings)  # a file holds no microphone that could not be sought

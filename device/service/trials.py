@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING
 
 from device.service.bookkeeper import Bookkeeper
 from device.sinks.payloads import Topics
-from device.upkeep.selftest import Daily, SelfTest, known_sounds
+from device.upkeep.selftest import Daily, SelfTest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from device.config.settings import Settings
     from device.messages import Fault
     from device.service.alarming import Ways
     from device.service.hearing import Hearing
     from device.service.timekeeping import Timekeeper
-    from device.upkeep.selftest import Journal
+    from device.upkeep.selftest import Journal, KnownSound
 
 
 class Trials:
@@ -48,13 +48,8 @@ class Trials:
     def __repr__(self) -> str:
         return f"Trials({self._test!r}, {self._daily!r})"
 
-    def take(self, settings: Settings, hearing: Hearing, ways: Ways) -> None:
-        """From now on these; a test that is under way begins anew.
-
-        Raises:
-            BundleError: a bundle is no longer there.
-        """
-        sounds = known_sounds(settings, hearing.models)
+    def take(self, settings: Settings, hearing: Hearing, ways: Ways, sounds: Sequence[KnownSound]) -> None:
+        """From now on these; a test that is under way begins anew."""
         journal: Journal | None = ways.keeper if isinstance(ways.keeper, Bookkeeper) else None
         if self._test is not None and self._test.is_under_way:
             self._asked_by = self._asked_by or "reload"
