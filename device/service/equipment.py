@@ -158,8 +158,7 @@ class Equipment:
         ways, self._ways = self._ways, None
         if ways is None:
             return
-        ways.pins.close()
-        closing: list[Callable[[], object]] = [partial(_leave, ways, hear), *others]
+        closing: list[Callable[[], object]] = [ways.pins.close, partial(_leave, ways, hear), *others]
         if ways.clips is not None:
             closing.append(partial(ways.clips.close, CLIPS_LEAVE_S))
         together(closing, BROKER_LEAVES_S + KEEPER_LEAVES_S)

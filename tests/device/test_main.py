@@ -118,3 +118,25 @@ def test_a_folder_that_is_missing_is_named(recording: Path, tiny_bundle_path: Pa
     assert done.returncode == 2
     assert str(out).encode() in done.stderr
     assert done.stderr.count(b"\n") == 1
+
+
+def test_pins_are_driven_low_where_some_are_named_and_nothing_is_done_where_none_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    monkeypatch.setitem(sys.modules, "gpiozero.pins.lgpio", None)  # no machine that runs this has its pins changed
+    config = tmp_path / "anna.toml"
+    config.write_text("[gpio]\n")
+    assert main(["pins-low", "--config", str(config)]) == 0
+    config.write_text("[gpio]\nled = 17\n")
+    assert main(["pins-low", "--config", str(config)]) == 2
+    captured = capfd.readouterr()
+    assert captured.out == ""
+    assert captured.err.startswith("auricle: no GPIO here, led will do nothing")
+
+
+def test_a_history_that_there_is_not_is_one_line(tmp_path: Path) -> None:
+    done = _auricle("history", "--config", str(tmp_path / "nosuch.toml"), "--since", "22:00")
+    assert done.returncode == 2
+    assert done.stderr.startswith(b"auricle: ")
+    assert done.stderr.count(b"\n") == 1

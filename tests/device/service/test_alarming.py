@@ -440,6 +440,21 @@ def test_at_the_end_nobody_waits_for_a_disk_that_refuses_or_longer_than_is_allow
     assert stage.hands.now_s == began_s
 
 
+def test_at_the_end_what_no_disk_takes_is_told_from_memory_at_once(stage: Stage) -> None:
+    """There was less time left than a disk is given otherwise, and so nobody was told at all."""
+    stage.turn(10.0)
+    stage.keeper.problem = Trouble(stage.hands.now_s, "the disk is full")
+    stage.cry()
+
+    def wait(seconds: float) -> None:
+        stage.hands.pass_by(seconds)
+        stage.broker.acknowledge()
+
+    stage.mailbox.wait = wait  # type: ignore[method-assign]
+    stage.alarming.settle(0.5)
+    assert [(told["name"], told["not_durable"]) for told in stage.broker.sent] == [("cry", True)]
+
+
 def test_other_labels_and_ways_take_over_what_is_open(stage: Stage) -> None:
     stage.turn(10.0)
     stage.cry()
