@@ -69,6 +69,9 @@ SPEED = 20
 ARRIVES_WITHIN_S = 60.0
 """After all is well again; the longest wait of a client that was refused is 30 s."""
 
+STILL_S = 2.0
+"""Of a quiet room, after which no alarm of before changes any more: 40 s at this pace."""
+
 _SYSTEM = Path(__file__).resolve().parents[1] / "tests" / "system"
 _PRIVATE = "AURICLE_CHAOS_PRIVATE"
 _TOLD_ANEW = ("decided_to_told_s", "late", "not_durable")
@@ -414,15 +417,25 @@ class Rig:
         self.leave(within_s)
         self.daemon = self._hearing(Sounds(self.folder).endless_room())  # which decides nothing on its way out
         self.start()
-        self.leave(within_s)
+        self.leave(within_s, still_s=STILL_S)
         copies = self.ears.copies
         return judge(self.kept, copies, well_utc_s=self.well_utc_s, killed=self.killed, keeps_all=keeps_all)
 
-    def leave(self, within_s: float = ARRIVES_WITHIN_S) -> None:
-        """What is owed by now arrives, if it does in time; then the daemon is told to end."""
+    def leave(self, within_s: float = ARRIVES_WITHIN_S, *, still_s: float = 0.0) -> None:
+        """What is owed by now arrives, and nothing more comes for a while; then the daemon is told to end.
+
+        Args:
+            within_s: is waited for at most.
+            still_s: for which nothing may be decided.
+        """
         deadline_s = time.monotonic() + within_s
-        self._look_patiently()
-        while self.kept.keys() - self._arrived() and time.monotonic() < deadline_s:
+        known, since_s = -1, time.monotonic()
+        while time.monotonic() < deadline_s:
+            self._look_patiently()
+            if len(self.kept) != known:
+                known, since_s = len(self.kept), time.monotonic()
+            if not self.kept.keys() - self._arrived() and time.monotonic() - since_s >= still_s:
+                break
             time.sleep(0.1)
         self.daemon.terminate()
         self.look()
