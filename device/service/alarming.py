@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from device.service.dispatch import Broker, Dispatch
     from device.service.mailbox import Letter, Mailbox
     from device.service.memory import Keeper
+    from device.service.records import Recorded
     from device.service.timekeeping import Timekeeper
     from device.upkeep.opening import OpenModels
     from device.upkeep.status import DaemonState
@@ -43,6 +44,7 @@ PAUSED_UNTIL = "paused_until_utc_s"
 """Name of the durable note: a pause outlives a restart."""
 
 SETTLE_TURN_S = 0.05
+_CHANGES_A_SECOND = 10
 
 
 class Pins(Protocol):
@@ -447,7 +449,18 @@ class Alarming:
                 self._note("journal", f"an alarm that was open cannot be taken up: {error}")
                 continue
             self._known[kept.alarm.alarm_id] = _Known(kept.start_utc_s, offset_s)
-            yield kept.alarm, kept.seq
+            yield kept.alarm, kept.seq + self._skipped(kept)
+
+    def _skipped(self, kept: Recorded) -> int:
+        """Numbers left out beside the machine's own, more with every start.
+
+        What a start tells from memory, while the disk takes nothing, and what damage takes from the journal, leaves
+        the next start with the same last number: only time tells them apart. No alarm of before a start changes
+        ten times a second.
+        """
+        if kept.start_utc_s is None:
+            return 0
+        return max(0, round(_CHANGES_A_SECOND * (self._timekeeper.clocks.utc() - kept.start_utc_s)))
 
     def _restore_pause(self, note: str | None) -> None:
         try:
