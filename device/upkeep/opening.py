@@ -125,11 +125,11 @@ def _configured(label: Label, said: LabelSettings) -> Label:
     point = replace(label.operating_point, **changed)
     if point.off > point.on:
         point = replace(point, off=point.on) if "off" not in changed else replace(point, on=point.off)
-    point = replace(point, on=_shifted(point.on, said.sensitivity), off=_shifted(point.off, said.sensitivity))
+    point = replace(point, on=shifted(point.on, said.sensitivity), off=shifted(point.off, said.sensitivity))
     return replace(label, operating_point=point, priority=said.priority or label.priority)
 
 
-def _shifted(threshold: float, sensitivity: int) -> float:
+def shifted(threshold: float, sensitivity: int) -> float:
     """A threshold whose odds p / (1 - p) each step of sensitivity halves; in [0.001, 0.999]."""
     odds = threshold / (1 - threshold) / 2**sensitivity
     return min(0.999, max(0.001, odds / (1 + odds))) if sensitivity else threshold

@@ -53,23 +53,34 @@ def disk(log: Path | None, needed_bytes: int) -> Finding:
     """
     if log is None:
         return Finding("disk", "ok", 'no log is kept: "file" in [log] is "off"')
-    folder = _nearest(log.parent)
+    do = "make room, or set a smaller max_mb or keep in [log]"
+    return room("disk", f"the log {log}", log.parent, needed_bytes=needed_bytes, do=do)
+
+
+def room(name: str, what: str, folder: Path, *, needed_bytes: int, do: str) -> Finding:
+    """Whether a file can be written, and may grow as large as it may.
+
+    Args:
+        name: of the check.
+        what: is to be written, with its path.
+        folder: where; one that is missing will be made.
+        needed_bytes: that it still takes at most.
+        do: what helps where there is no room.
+    """
+    folder = _nearest(folder)
     try:
         with tempfile.TemporaryFile(dir=folder) as probe:
             probe.write(b"auricle")
     except OSError as error:
-        says = f"the log {log} cannot be written: {error.strerror or error}"
-        return Finding("disk", "failure", says, _writable(folder))
+        says = f"{what} cannot be written: {error.strerror or error}"
+        return Finding(name, "failure", says, _writable(folder))
     free_bytes = shutil.disk_usage(folder).free
-    says = (
-        f"the log {log} can be written; {free_bytes / 1e6:.0f} MB are free, it takes at most {needed_bytes / 1e6:.0f}"
-    )
-    do = "make room, or set a smaller max_mb or keep in [log]"
+    says = f"{what} can be written; {free_bytes / 1e6:.0f} MB are free, it takes at most {needed_bytes / 1e6:.0f}"
     if free_bytes < LEAST_BYTES:
-        return Finding("disk", "failure", says, do)
+        return Finding(name, "failure", says, do)
     if free_bytes < needed_bytes + SPARE_BYTES:
-        return Finding("disk", "warning", says, do)
-    return Finding("disk", "ok", says)
+        return Finding(name, "warning", says, do)
+    return Finding(name, "ok", says)
 
 
 def temperature(root: Path = ROOT) -> Finding:

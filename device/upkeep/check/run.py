@@ -8,20 +8,29 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from device.alarms.journal.store import check_place
 from device.config.settings import DEFAULT_PROFILE, load_config, profile
 from device.config.toml_text import printable
 from device.errors import ConfigError, ServiceError
 from device.sources.microphone import Microphone
-from device.upkeep.check import hearing, machine
+from device.upkeep.check import hearing, machine, telling
 from device.upkeep.check.finding import Finding, finding_lines, tried
 from device.upkeep.kernel_clock import ROOT
 from device.upkeep.opening import open_models
-from device.upkeep.places import instance_name, log_file, status_socket, status_sockets
+from device.upkeep.places import (
+    SYSTEM_STATE,
+    clips_folder,
+    instance_name,
+    journal_file,
+    log_file,
+    status_socket,
+    status_sockets,
+)
 from device.upkeep.status import read_status
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
-    from typing import TextIO
+    from typing import Any, TextIO
 
     from device.config.settings import MicrophoneSettings, Settings
     from device.upkeep.opening import OpenModels
@@ -65,6 +74,8 @@ class Surroundings:
     environment: Mapping[str, str] = field(default_factory=lambda: os.environ)
     root: Path = ROOT
     logs: Path = SYSTEM_LOGS
+    kept: Path = SYSTEM_STATE
+    pin_factory: Any = None
 
 
 def check(order: Order, out: TextIO, surroundings: Surroundings | None = None) -> int:
@@ -88,7 +99,9 @@ def findings(order: Order, instance: str, around: Surroundings) -> Iterator[Find
     settings, finding = _settings(order)
     yield finding
     yield from _hearing(settings, instance, around)
+    yield from _telling(settings, instance, around)
     yield tried("clock", lambda: machine.clock(root=around.root), "")
+    yield tried("zone", lambda: telling.zone(settings), 'correct "time_zone" in [alarms], or install tzdata')
     yield tried("disk", lambda: _disk(settings, instance, around), "")
     yield tried("temperature", lambda: machine.temperature(around.root), "")
     yield tried("power", machine.power, "")
@@ -132,6 +145,15 @@ def _microphone(settings: Settings, instance: str, around: Surroundings, needed_
     return hearing.microphone(recorded, needed_hz=needed_hz, gates_to_zero=settings.deafness.gates_to_zero)
 
 
+def _telling(settings: Settings, instance: str, around: Surroundings) -> Iterator[Finding]:
+    state = _running(instance, around)
+    yield tried("journal", lambda: _journal(settings, instance, around, state), "look at the disk; dmesg may tell more")
+    do = "correct [mqtt], or ask as whoever runs the daemon, as with sudo -u auricle"
+    yield tried("broker", lambda: telling.broker(settings.mqtt, instance, state, around.environment), do)
+    yield tried("pins", lambda: telling.pins(settings.gpio, state, around.pin_factory), "")
+    yield tried("clips", lambda: telling.clips(settings.clips, _clips_folder(settings, instance, around)), "")
+
+
 def _running(instance: str, around: Surroundings) -> DaemonState | None:
     """What the daemon of this name tells, if it runs."""
     sockets = status_sockets(around.environment)
@@ -149,6 +171,25 @@ def _disk(settings: Settings, instance: str, around: Surroundings) -> Finding:
 def _log_path(file: str, instance: str, around: Surroundings) -> Path:
     if file != "auto":
         return Path(file)
-    installed = around.logs / instance
-    own = log_file(instance, around.environment)
+    return _usual(around.logs / instance, log_file(instance, around.environment), around)
+
+
+def _journal(settings: Settings, instance: str, around: Surroundings, state: DaemonState | None) -> Finding:
+    file, path = settings.journal.file, None
+    if file == "auto":
+        path = _usual(around.kept / instance, journal_file(instance, around.environment), around)
+    elif file is not None:
+        path = Path(file)
+        check_place(path)
+    return telling.journal(path, round(settings.journal.max_mb * 1e6), state)
+
+
+def _clips_folder(settings: Settings, instance: str, around: Surroundings) -> Path:
+    if settings.clips.folder != "auto":
+        return Path(settings.clips.folder)
+    return _usual(around.kept / instance, clips_folder(instance, around.environment), around)
+
+
+def _usual(installed: Path, own: Path, around: Surroundings) -> Path:
+    """Where the unit puts it, where there is one; else under the user's own folders."""
     return installed / own.name if installed.is_dir() or (around.root / _UNIT).exists() else own

@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from device.config.settings import parse_config, profile
 from device.errors import BundleError, ConfigError
-from device.upkeep.opening import open_models
+from device.upkeep.opening import open_models, shifted
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -69,3 +71,45 @@ def test_networks_are_let_go(tiny_bundle_path: Path) -> None:
         network = models.listening[0].network
         assert "closed" not in repr(network)
     assert "closed" in repr(network)
+
+
+# --- sensitivity
+
+
+def _odds(threshold: float) -> float:
+    return threshold / (1 - threshold)
+
+
+def _thresholds(path: Path, label: str) -> tuple[float, float]:
+    settings = parse_config(_toml(path, f"[model.bell.label.tone]\n{label}\n"), source="a.toml")
+    with open_models(settings) as models:
+        listed, point = models.listed[0].labels[0], models.listening[0].labels[0].point
+        assert (listed.on, listed.off) == (point.on, point.off), "a page shows what is listened with"
+        return point.on, point.off
+
+
+def test_no_sensitivity_leaves_thresholds_as_they_are_to_the_bit(tiny_bundle_path: Path) -> None:
+    assert _thresholds(tiny_bundle_path, "sensitivity = 0") == _thresholds(tiny_bundle_path, "")
+
+
+@pytest.mark.parametrize("steps", [-5, -2, -1, 1, 2, 5])
+def test_each_step_of_sensitivity_halves_the_odds_that_are_needed(tiny_bundle_path: Path, steps: int) -> None:
+    usual = _thresholds(tiny_bundle_path, "")
+    moved = _thresholds(tiny_bundle_path, f"sensitivity = {steps}")
+    for was, now in zip(usual, moved, strict=True):
+        assert _odds(now) == pytest.approx(_odds(was) / 2**steps)
+        assert (now < was) == (steps > 0)
+
+
+def test_sensitivity_counts_from_the_thresholds_that_are_configured(tiny_bundle_path: Path) -> None:
+    assert _thresholds(tiny_bundle_path, "on = 0.8\noff = 0.5\nsensitivity = 1") == pytest.approx((2 / 3, 1 / 3))
+
+
+@given(on=st.floats(0.001, 0.999), off=st.floats(0.001, 0.999), less=st.integers(-5, 5), more=st.integers(-5, 5))
+def test_more_sensitivity_never_needs_more_and_keeps_off_at_most_on(
+    on: float, off: float, less: int, more: int
+) -> None:
+    on, off, less, more = max(on, off), min(on, off), min(less, more), max(less, more)
+    for threshold in (on, off):
+        assert 0.001 <= shifted(threshold, more) <= shifted(threshold, less) <= 0.999
+    assert shifted(off, more) <= shifted(on, more)

@@ -20,7 +20,11 @@ if TYPE_CHECKING:
 
     from device.config.settings import MicrophoneSettings
 
-_ALL = ["config", "models", "speed", "microphone", "clock", "disk", "temperature", "power", "memory"]
+_ALL = [
+    *("config", "models", "speed", "microphone"),
+    *("journal", "broker", "pins", "clips"),
+    *("clock", "zone", "disk", "temperature", "power", "memory"),
+]
 
 
 class Quiet:
@@ -63,7 +67,9 @@ def around(tmp_path: Path) -> Surroundings:
         (root / path).parent.mkdir(parents=True)
         (root / path).write_text(text)
     environment = {"HOME": str(tmp_path), "XDG_RUNTIME_DIR": str(tmp_path / "run")}
-    return Surroundings(open_microphone=Quiet, environment=environment, root=root, logs=tmp_path / "log")
+    return Surroundings(
+        open_microphone=Quiet, environment=environment, root=root, logs=tmp_path / "log", kept=tmp_path / "lib"
+    )
 
 
 def _told(order: Order, around: Surroundings) -> tuple[int, dict[str, str]]:
