@@ -1,21 +1,35 @@
-"""`auricle check` and a real sound server: what a microphone gives is judged as a person would."""
+"""`auricle check` with a real sound server and a real broker: both are judged as a person would."""
 
 from __future__ import annotations
 
 import io
 import re
+import shutil
+import signal
+import subprocess
 import wave
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 
+from device.config.settings import MqttSettings
+from device.sinks.mqtt import Mqtt
+from device.sinks.payloads import Topics, availability
+from device.upkeep.check import telling
 from device.upkeep.check.run import Order, Surroundings, check
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
     from subprocess import Popen
-    from typing import Protocol
+    from typing import Any, Protocol
+
+    from device.commands import Command
+    from device.config.settings import MqttProtocol
+    from device.sinks.payloads import Message
+    from device.upkeep.check.finding import Finding
+    from tests.system.conftest import Mosquitto
 
     class Card(Protocol):
         """A sound card of `conftest`, as far as these tests need it."""
@@ -86,3 +100,178 @@ def test_a_sound_server_that_is_gone_is_a_failure_with_its_reason(pulse: Card, p
     assert code == 1
     assert line.startswith("FAILURE"), line
     assert "is not heard: " in line
+
+
+# --- the broker
+
+both = pytest.mark.parametrize("protocol", ["5", "3.1.1"])
+_TOPICS = Topics("auricle", "anna")
+_PASSWORD = "right-one"  # noqa: S105 - of a broker that lives as long as a test
+
+
+def _found(broker: Mosquitto, **said: Any) -> Finding:
+    return telling.broker(MqttSettings(host="127.0.0.1", port=broker.port, **said), "anna", None, {})
+
+
+def _run(name: str, *arguments: str | Path) -> None:
+    program = shutil.which(name)
+    assert program is not None, f"{name} is missing"
+    subprocess.run([program, *arguments], check=True, capture_output=True)
+
+
+def _with_login(broker: Mosquitto, folder: Path, *rights: str) -> Path:
+    """The broker wants a password; where it is, which the broker takes. No rights: all."""
+    _run("mosquitto_passwd", "-b", "-c", folder / "passwords", "auricle", _PASSWORD)
+    lines = ["allow_anonymous false", f"password_file {folder / 'passwords'}"]
+    if rights:
+        (folder / "rights").write_text("\n".join(["user auricle", *rights, ""]))
+        (folder / "rights").chmod(0o600)
+        lines.append(f"acl_file {folder / 'rights'}")
+    broker.kill()
+    broker.configure(*lines)
+    broker.start()
+    return _closed_file(folder / "password", _PASSWORD)
+
+
+def _closed_file(path: Path, text: str) -> Path:
+    path.write_text(text + "\n")
+    path.chmod(0o600)
+    return path
+
+
+@both
+def test_a_broker_that_takes_what_is_written_is_well_and_nothing_stays_there(
+    broker: Mosquitto, protocol: MqttProtocol
+) -> None:
+    finding = _found(broker, protocol=protocol)
+    assert finding.verdict == "ok", finding
+    assert "comes back" in finding.says
+    assert "Received DISCONNECT from auricle-anna-check" in broker.log, "it leaves in order, and has no last will"
+    retained = subprocess.run(
+        [shutil.which("mosquitto_sub") or "", "-p", str(broker.port), "-t", "#", "-W", "1"],
+        capture_output=True,
+        check=False,
+    )
+    assert retained.stdout == b""
+
+
+def test_the_line_is_printed_among_the_others(
+    broker: Mosquitto, private_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ALSA_CONFIG_PATH", str(private_folder / "none"))
+    config = private_folder / "anna.toml"
+    config.write_text(f'[mqtt]\nhost = "127.0.0.1"\nport = {broker.port}\n')
+    out = io.StringIO()
+    check(
+        Order(config=str(config)),
+        out,
+        Surroundings(environment={"HOME": str(private_folder), "XDG_RUNTIME_DIR": str(private_folder)}),
+    )
+    line = next(line for line in out.getvalue().splitlines() if line.split()[1] == "broker")
+    assert re.match(r"ok +broker +127\.0\.0\.1:\d+ lets us in, without TLS", line), line
+
+
+class _Owes:
+    """A daemon that owes nothing."""
+
+    def connected(self) -> Iterable[Message]:
+        return [availability(_TOPICS, online=True)]
+
+    def acknowledged(self, key: tuple[str, int]) -> None:
+        raise AssertionError(key)
+
+    def commanded(self, command: Command) -> None:
+        raise AssertionError(command)
+
+
+def test_a_check_throws_no_running_daemon_out_and_asks_nothing_of_it(broker: Mosquitto) -> None:
+    daemon = Mqtt(
+        MqttSettings(host="127.0.0.1", port=broker.port),
+        client_id="auricle-anna",
+        will=availability(_TOPICS, online=False),
+        password=None,
+        listener=_Owes(),
+        commands=_TOPICS.commands,
+    )
+    daemon.start()
+    try:
+        for _ in range(3):
+            assert _found(broker).verdict == "ok"
+        assert daemon.link.is_up
+        assert (daemon.counts.connected, daemon.counts.rejected) == (1, 0)
+    finally:
+        assert daemon.close(5.0)
+
+
+@both
+def test_a_login_is_told_as_right_or_refused(broker: Mosquitto, private_folder: Path, protocol: MqttProtocol) -> None:
+    right = _with_login(broker, private_folder)
+    wrong = _closed_file(private_folder / "wrong", "wrong-one")
+    finding = _found(broker, protocol=protocol, username="auricle", password_file=str(right))
+    assert finding.verdict == "ok", finding
+    assert "lets us in as auricle" in finding.says
+    finding = _found(broker, protocol=protocol, username="auricle", password_file=str(wrong))
+    assert finding.verdict == "failure"
+    assert "refuses the login" in finding.says
+    assert "wrong-one" not in f"{finding}"
+    finding = _found(broker, protocol=protocol, username="auricle")
+    assert "no password was found" in finding.says
+    assert "credential" in finding.do
+
+
+@both
+@pytest.mark.parametrize(
+    ("rights", "verdicts"),
+    [
+        (["topic readwrite auricle/anna/#"], {"5": "ok", "3.1.1": "ok"}),
+        (["topic readwrite auricle/berta/#"], {"5": "failure", "3.1.1": "failure"}),
+        (["topic read auricle/anna/#"], {"5": "failure", "3.1.1": "failure"}),
+        (["topic write auricle/anna/#"], {"5": "warning", "3.1.1": "failure"}),
+    ],
+)
+def test_what_a_broker_does_not_allow_is_told_with_what_to_allow(
+    broker: Mosquitto,
+    private_folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    protocol: MqttProtocol,
+    rights: list[str],
+    verdicts: dict[str, str],
+) -> None:
+    monkeypatch.setattr(telling, "ANSWERS_WITHIN_S", 1.5)
+    password = _with_login(broker, private_folder, *rights)
+    finding = _found(broker, protocol=protocol, username="auricle", password_file=str(password))
+    assert finding.verdict == verdicts[protocol], finding
+    assert (finding.verdict == "ok") == (not finding.do)
+    if finding.do:
+        assert "allow auricle to read and write auricle/anna/#" in finding.do
+
+
+def test_a_certificate_that_expired_or_is_not_vouched_for_is_told(broker: Mosquitto, private_folder: Path) -> None:
+    new_key = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes")
+    for name in ("authority", "stranger"):
+        made = ("-keyout", private_folder / f"{name}.key", "-out", private_folder / f"{name}.pem")
+        _run("openssl", "req", "-x509", *new_key, *made, "-subj", f"/CN={name}", "-days", "2")
+    own, authority, stranger = (private_folder / name for name in ("own.ext", "authority.pem", "stranger.pem"))
+    own.write_text("subjectAltName=IP:127.0.0.1\n")
+    cases = [(2, authority, "with TLS"), (2, stranger, "not vouched for"), (-1, authority, "has expired")]
+    for days, trusted, words in cases:
+        request = ("-keyout", private_folder / "own.key", "-out", private_folder / "own.csr")
+        _run("openssl", "req", *new_key, *request, "-subj", "/CN=broker")
+        signed = ("-CA", authority, "-CAkey", private_folder / "authority.key", "-CAcreateserial", "-extfile", own)
+        asked = ("-in", private_folder / "own.csr", "-out", private_folder / "own.pem", "-days", str(days))
+        _run("openssl", "x509", "-req", *asked, *signed)
+        broker.kill()
+        broker.configure(f"certfile {private_folder / 'own.pem'}", f"keyfile {private_folder / 'own.key'}")
+        broker.start()
+        finding = _found(broker, tls=True, ca_file=str(trusted))
+        assert finding.verdict == ("ok" if words == "with TLS" else "failure"), finding
+        assert words in finding.says
+
+
+def test_a_broker_that_hangs_is_told_in_time(broker: Mosquitto, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(telling, "ANSWERS_WITHIN_S", 0.3)
+    broker.signal(signal.SIGSTOP)
+    finding = _found(broker)
+    broker.signal(signal.SIGCONT)
+    assert finding.verdict == "failure"
+    assert "does not answer" in finding.says
