@@ -24,18 +24,25 @@ import pytest
 import soundfile
 
 from benchmarks import soak
+from device.alarms.machine import Machine
 from device.config.settings import profile
 from device.demo.scene import SEED, bedside
 from device.errors import BundleError, ClassifierError
 from device.messages import AudioBlock, Event, Fault, Happening
 from device.service import hearing as hearing_module
+from device.service.alarming import Alarming, labels_of
+from device.service.ways import Ways
 from device.service.board import Board, Identity
 from device.service.feed import Feed, SourceNow
 from device.service.health import Health
 from device.service.hearing import Hearing
 from device.service.inbox import AUDIO_LIMIT_S, Inbox
-from device.service.loop import Clocks, Loop, Parts
+from device.service.loop import Loop, Parts
+from device.service.mailbox import Mailbox
+from device.service.memory import Memory
 from device.service.telling import Teller
+from device.service.timekeeping import Clocks, Timekeeper
+from device.sinks.gpio import PrintedPins
 from device.upkeep.notify import Notifier
 from device.upkeep.opening import open_models
 from tests.system.running_daemon import AURICLE, RATE_HZ, RunningDaemon, private
@@ -248,10 +255,20 @@ def night(
     opened = {model.name: model.network for model in hearing.models.listening}
     slow = {name: Slow(wrap(network, clock), clock, window_costs_s) for name, network in opened.items()}
     hearing.listener.renew(slow)
-    parts = Parts(hearing, feed, Teller(hearing.models.priorities), (kept,))
+    clocks = Clocks(clock, clock)
+    parts = Parts(hearing, feed, Teller(hearing.models.priorities), (kept,), alarming(hearing, clocks))
     board, health = Board(Identity("overload", 0.0, 0.0)), Health(0.0)
-    loop = Loop(parts, board=board, health=health, notifier=Notifier(None), clocks=Clocks(clock, clock))
+    loop = Loop(parts, board=board, health=health, notifier=Notifier(None), clocks=clocks)
     return Night(clock, inbox, hearing, loop, kept)
+
+
+def alarming(hearing: Hearing, clocks: Clocks) -> Alarming:
+    """Alarms that reach nobody: no journal, no broker, no pin."""
+    labels, timekeeper = labels_of(hearing.models), Timekeeper(clocks, is_synchronized=lambda: True)
+    machine = Machine(hearing.settings.alarms, boot_id="b", holds=labels.holds, local_minute=lambda: None)
+    pins = PrintedPins(hearing.settings.gpio, tell=lambda _line: None, clock=clocks.monotonic)
+    ways = Ways(Memory(), pins)
+    return Alarming(machine, labels=labels, ways=ways, mailbox=Mailbox(), timekeeper=timekeeper, instance="overload")
 
 
 @pytest.fixture(scope="module")
