@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from device.commands import Acknowledge, Pause, Resume, SelfTest
 from device.messages import AudioBlock, Fault, Happening
@@ -27,16 +27,14 @@ if TYPE_CHECKING:
 
     from device.alarms.journal.entries import Entry
     from device.alarms.journal.salvage import Salvage
-    from device.alarms.machine import Machine, Signal
+    from device.alarms.machine import Machine
     from device.commands import Command
     from device.config.settings import AlarmSettings
-    from device.messages import Alarm, Event, HappeningKind, Heard, NoAudio, Priority, Transition
-    from device.service.announcing import Announcer
-    from device.service.dispatch import Broker, Dispatch
+    from device.messages import Alarm, HappeningKind, Heard, NoAudio, Priority, Transition
     from device.service.mailbox import Letter, Mailbox
-    from device.service.memory import Keeper
     from device.service.records import Recorded
     from device.service.timekeeping import Timekeeper
+    from device.service.ways import Ways
     from device.upkeep.opening import OpenModels
     from device.upkeep.status import DaemonState
 
@@ -45,47 +43,6 @@ PAUSED_UNTIL = "paused_until_utc_s"
 
 SETTLE_TURN_S = 0.05
 _CHANGES_A_SECOND = 10
-
-
-class Pins(Protocol):
-    """Light, buzzer, relay and the fail-safe output; see `sinks.gpio`."""
-
-    @property
-    def problem(self) -> str | None:
-        """Which pins do nothing, and why."""
-
-    def show(self, signal: Signal) -> None:
-        """Follow a signal."""
-
-    def beat(self) -> None:
-        """All is well."""
-
-    def close(self) -> None:
-        """All low."""
-
-
-class Clips(Protocol):
-    """Keeps the sound of alarms; see `sinks.clips`."""
-
-    @property
-    def dropped(self) -> int:
-        """Clips that were not written."""
-
-    @property
-    def failure(self) -> str | None:
-        """Why the last one was not."""
-
-    def push(self, block: AudioBlock) -> None:
-        """Sound as it came."""
-
-    def keep(self, event: Event, *, utc_s: float) -> None:
-        """Keep the sound around it."""
-
-    def finish(self) -> None:
-        """The stream is over."""
-
-    def close(self, deadline_s: float) -> bool:
-        """Write what waits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,27 +65,6 @@ def labels_of(models: OpenModels) -> Labels:
         priorities={(model, label.name): models.priorities[model, label.name] for model, label in told},
         holds={(model, label.name): label.point.hold_s for model, label in told},
     )
-
-
-@dataclass(slots=True, eq=False)
-class Ways:
-    """The ways to people; a reload replaces some of them.
-
-    Attributes:
-        keeper: of what must not be lost.
-        pins: that show it.
-        broker: None where none is configured, as the two that come with it.
-        dispatch: offers the broker what is owed.
-        announcer: tells the broker what is the case.
-        clips: None where no sound is kept.
-    """
-
-    keeper: Keeper
-    pins: Pins
-    broker: Broker | None = None
-    dispatch: Dispatch | None = None
-    announcer: Announcer | None = None
-    clips: Clips | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,13 +17,14 @@ from typing import TYPE_CHECKING, cast
 from device.alarms.journal.store import Journal
 from device.commands import MOST_PAUSE_S, Acknowledge, Pause
 from device.errors import JournalError
-from device.service.alarming import PAUSED_UNTIL, Ways
+from device.service.alarming import PAUSED_UNTIL
 from device.service.announcing import ANNOUNCED, Announcer
 from device.service.bookkeeper import Bookkeeper
 from device.service.dispatch import Dispatch
 from device.service.mailbox import Asked
 from device.service.memory import Memory
 from device.service.timekeeping import zone_of
+from device.service.ways import Ways
 from device.sinks import homeassistant, payloads
 from device.sinks.gpio import Gpio, PrintedPins, named_pins
 from device.sinks.payloads import Topics
@@ -38,11 +39,12 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from device.config.settings import ClipSettings, JournalSettings, MqttSettings, Settings
-    from device.service.alarming import Clips, Labels, Pins
+    from device.service.alarming import Labels
     from device.service.dispatch import Broker
     from device.service.mailbox import Mailbox
     from device.service.memory import Keeper
     from device.service.timekeeping import Timekeeper
+    from device.service.ways import Clips, Pins
 
 BROKER_LEAVES_S = 1.2
 KEEPER_LEAVES_S = 0.8

@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
     from device.config.settings import Settings
     from device.messages import Fault
-    from device.service.alarming import Ways
     from device.service.hearing import Hearing
     from device.service.timekeeping import Timekeeper
+    from device.service.ways import Ways
     from device.upkeep.selftest import Journal, KnownSound
 
 

@@ -31,7 +31,6 @@ from device.errors import BundleError, ClassifierError
 from device.messages import AudioBlock, Event, Fault, Happening
 from device.service import hearing as hearing_module
 from device.service.alarming import Alarming, labels_of
-from device.service.ways import Ways
 from device.service.board import Board, Identity
 from device.service.feed import Feed, SourceNow
 from device.service.health import Health
@@ -42,6 +41,7 @@ from device.service.mailbox import Mailbox
 from device.service.memory import Memory
 from device.service.telling import Teller
 from device.service.timekeeping import Clocks, Timekeeper
+from device.service.ways import Ways
 from device.sinks.gpio import PrintedPins
 from device.upkeep.notify import Notifier
 from device.upkeep.opening import open_models

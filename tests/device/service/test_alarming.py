@@ -14,12 +14,13 @@ from device.alarms.machine import FOUND_AGAIN_S, Machine
 from device.commands import Acknowledge, Pause, Resume, SelfTest
 from device.config.settings import AlarmSettings, MqttSettings
 from device.messages import AudioBlock, Decision, Event, Fault, Heard
-from device.service.alarming import PAUSED_UNTIL, Alarming, Labels, Said, Ways
+from device.service.alarming import PAUSED_UNTIL, Alarming, Labels, Said
 from device.service.announcing import Announcer
 from device.service.bookkeeper import Salvaged, Trouble
 from device.service.dispatch import Dispatch
 from device.service.mailbox import Mailbox
 from device.service.watching import BROKER_AFTER_S, HOPELESS_AFTER_S
+from device.service.ways import Ways
 from device.sinks.payloads import Topics
 from tests.device.service.scripted import DOWN, NOON_S, UP, Hands, Lights, ScriptedBroker, ScriptedKeeper
 

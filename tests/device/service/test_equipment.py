@@ -19,7 +19,7 @@ from device.config.settings import (
     profile,
 )
 from device.errors import ConfigError
-from device.service.alarming import Labels, Ways
+from device.service.alarming import Labels
 from device.service.bookkeeper import Bookkeeper, Opened
 from device.service.equipment import Equipment, picture, together
 from device.service.mailbox import Mailbox
@@ -30,6 +30,8 @@ from tests.device.service.scripted import Hands
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from device.service.ways import Ways
 
 LABELS = Labels({("cry", "cry"): "high"}, {("cry", "cry"): 2.0})
 NOWHERE = MqttSettings(host="127.0.0.1", port=1)

@@ -13,7 +13,7 @@ from device.alarms.machine import Machine
 from device.config.settings import ModelSettings, Settings, profile
 from device.errors import ClassifierError
 from device.messages import AudioBlock, Event, Fault, Happening, Heard, NoAudio, Notice
-from device.service.alarming import Alarming, Ways, labels_of
+from device.service.alarming import Alarming, labels_of
 from device.service.board import Board, Identity
 from device.service.feed import Feed, SourceNow
 from device.service.health import Health
@@ -24,6 +24,7 @@ from device.service.mailbox import Mailbox
 from device.service.memory import Memory
 from device.service.telling import Teller
 from device.service.timekeeping import Clocks, Timekeeper
+from device.service.ways import Ways
 from device.upkeep.notify import Notifier
 
 if TYPE_CHECKING:

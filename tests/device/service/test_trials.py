@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from device.config.settings import parse_config
-from device.service.alarming import Ways
 from device.service.hearing import Hearing
 from device.service.memory import Memory
 from device.service.trials import Trials
+from device.service.ways import Ways
 from device.sinks.gpio import PrintedPins
 from device.upkeep.selftest import known_sounds
 from tests.device.service.scripted import NOON_S, Hands
