@@ -20,6 +20,7 @@ import tempfile
 import textwrap
 import time
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -155,7 +156,7 @@ class Table:
         while not (held := holds()) and time.monotonic() - began_s < within_s:
             time.sleep(0.1)
         took_s = time.monotonic() - began_s if held else None
-        self._add(claim, took_s, str(held) if isinstance(held, (int, float)) and held is not True else "")
+        self._add(claim, took_s, "" if isinstance(held, bool) or not isinstance(held, int | float) else str(held))
         return held
 
     def stays(self, claim: str, holds: Callable[[], object], for_s: float = STAYS_S) -> None:
@@ -259,6 +260,10 @@ class Trial:
         entity = self.house.entity(entity_id)
         return "" if entity is None else str(entity["state"])
 
+    def is_available(self, entity_id: str) -> bool:
+        """Whether it is there, and says something of itself."""
+        return self.state(entity_id) not in {"", UNAVAILABLE}
+
     def all_available(self) -> bool:
         """Whether every entity is there, and says something of itself."""
         known = self.house.entities()
@@ -303,8 +308,7 @@ def appears(trial: Trial) -> None:
     table.stays("nothing of it is there before", lambda: not trial.ours(), 1.0)
     trial.daemon.start()
     for entity_id in ENTITIES:
-        available = lambda name=entity_id: trial.state(name) not in {"", UNAVAILABLE}  # noqa: E731
-        table.want(f"{entity_id} appears", available, UP_WITHIN_S)
+        table.want(f"{entity_id} appears", partial(trial.is_available, entity_id), UP_WITHIN_S)
     table.want("and nothing else", lambda: trial.ours() == set(ENTITIES))
     table.want("it hears", lambda: trial.state(HEARING) == "on", UP_WITHIN_S)
     table.want("no fault", lambda: trial.state(FAULT) == "off")
@@ -479,7 +483,7 @@ def _second_comes(trial: Trial) -> None:
     trial.daemon.reload()
     fresh = (f"{CRY}_second", ALARM.replace("_alarm", "_second_alarm"))
     for name in fresh:
-        trial.table.want(f"{name} appears", lambda name=name: trial.state(name) not in {"", UNAVAILABLE}, UP_WITHIN_S)
+        trial.table.want(f"{name} appears", partial(trial.is_available, name), UP_WITHIN_S)
     trial.table.want("and nothing else", lambda: trial.ours() == {*ENTITIES, *fresh})
 
 
@@ -564,7 +568,7 @@ def as_list(automations: Sequence[str]) -> str:
 def household(tree: Path, folder: Path) -> Iterator[Trial]:
     """All that takes part, up and running, but for the daemon, which has never run."""
     broker, card, sounds = Mosquitto(folder), PulseCard(folder), Sounds(folder)
-    house = HomeAssistant(tree, "household", automations=as_list(guide()))
+    house = HomeAssistant(tree, "household")
     with contextlib.ExitStack() as opened:
         broker.start()
         opened.callback(broker.kill)
@@ -576,7 +580,7 @@ def household(tree: Path, folder: Path) -> Iterator[Trial]:
         room.calm()
         opened.enter_context(house)
         house.know_broker(broker.port)
-        house.reload_automations()  # they want the broker
+        house.automate(as_list(guide()))
         daemon = RunningDaemon(folder, card.environment, "", name=NAME)
         opened.callback(daemon.kill)
         trial = Trial(house, broker, postbox, room, daemon, Table())

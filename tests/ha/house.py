@@ -130,13 +130,12 @@ class HomeAssistant:
     Args:
         tree: of `make_tree`.
         name: of its folder in the tree; what lies there from before goes.
-        automations: YAML, a list of them.
 
     Attributes:
         log_path: what it says.
     """
 
-    def __init__(self, tree: Path, name: str, *, automations: str = "[]") -> None:
+    def __init__(self, tree: Path, name: str) -> None:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self._port: int = probe.getsockname()[1]
@@ -146,7 +145,7 @@ class HomeAssistant:
         shutil.rmtree(self._folder, ignore_errors=True)
         self._folder.mkdir()
         (self._folder / "configuration.yaml").write_text(_configuration(self._port), "utf-8")
-        (self._folder / "automations.yaml").write_text(automations, "utf-8")
+        (self._folder / "automations.yaml").write_text("[]", "utf-8")
         self.log_path = self._folder / "printed"
         self._process: subprocess.Popen[bytes] | None = None
         self._refresh_token = self._access_token = ""
@@ -200,8 +199,9 @@ class HomeAssistant:
         if made["type"] != "create_entry":
             raise RuntimeError(f"Home Assistant does not take the broker: {made}")
 
-    def reload_automations(self) -> None:
-        """Those that wanted what was not there when they were read."""
+    def automate(self, automations: str) -> None:
+        """Take these automations, a list in YAML, as its editor would save them."""
+        (self._folder / "automations.yaml").write_text(automations, "utf-8")
         self._ask("POST", "/api/services/automation/reload", {})
 
     # --- what it knows
@@ -280,7 +280,7 @@ class HomeAssistant:
         if self._access_token:
             headers["Authorization"] = f"Bearer {self._access_token}"
         url = f"http://127.0.0.1:{self._port}{path}"
-        asked = urllib.request.Request(url, body, headers, method=method)  # noqa: S310 - as below
+        asked = urllib.request.Request(url, body, headers, method=method)
         return urllib.request.urlopen(asked, timeout=UP_WITHIN_S)  # noqa: S310 - this machine's own, never a file
 
 

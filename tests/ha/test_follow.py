@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from itertools import count
-
-import pytest
+from typing import TYPE_CHECKING
 
 from tests.ha.follow import RINGS, SILENCE, Table, as_list, guide
+
+if TYPE_CHECKING:
+    import pytest
 
 
 def test_a_claim_that_comes_true_holds() -> None:
