@@ -864,6 +864,7 @@ def main() -> int:
     parser.add_argument("--only", nargs="+", choices=names, default=names, metavar="FAULT", help="of the list above")
     given = parser.parse_args()
     _enter_namespaces()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # what was started is ended even so
     lots = list(_tried(given))
     print(f"\n{table(lots)}")
     return 0 if all(lot.judgement.holds for lot in lots) else 1

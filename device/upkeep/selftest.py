@@ -7,24 +7,10 @@ back. Five stages, each with a verdict: hear, decide, journal, publish, read_bac
 `self_test`; a test that passes ends it.
 
 Nothing here makes an event, an alarm or a label that is on: the listeners' events stay in this module. It has no
-thread and no clock. Whoever owns the main loop does this:
-
-    test = SelfTest(known_sounds(settings, models), settings=settings, listening=lambda: hearing.models.listening,
-                    topics=topics, boot_id=boot_id, journal=bookkeeper or None, broker=mqtt or None)
-    daily = Daily(settings.self_test.daily_at, zone, utc_s)      # the zone of the quiet hours
-
-    test.begin(by=command.by, now_s=..., utc_s=..., capture_hz=...)   # on a command; False while one is under way
-    if daily.due(utc_s): test.begin(by="daily", ...)                  # at each turn
-    outcome = test.step(now_s)                                        # at each turn; None until a test has ended
-    if outcome is not None: machine.fault(outcome.fault(stream_s), now_s)
-
-    mqtt = Mqtt(..., echo=Echo(alert_topic(topics), test.received))   # from the broker's thread
-
-`received` may be called from any thread, and while no test is under way; with a `Mqtt` that outlives a reload, hand in
-a callable that finds the newest test. All networks are
-asked in the thread that steps, which is the one that listens: no classifier is used from two. A step hears 100 ms of
-the known sound at most, which costs what 100 ms of real sound cost. A reload makes a new `SelfTest`; a model that
-was opened again in between is tried from the start.
+thread and no clock: the main loop begins a test and steps through it, see `service.trials`. All networks are asked in
+the thread that steps, which is the one that listens, so no classifier is used from two. A step hears 100 ms of the
+known sound at most, and costs what 100 ms of real sound cost. A model that is opened again meanwhile is tried from
+the start.
 """
 
 from __future__ import annotations
