@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from device.config.settings import AlarmSettings, ClipSettings, GpioSettings, MqttSettings, Settings
+    from device.sinks.broker import Trouble
     from device.sinks.mqtt_session import Session
     from device.upkeep.status import DaemonState
 
@@ -49,6 +50,8 @@ _TURN_S = 0.25
 _FAILURE = 0x80  # from here on, reason codes of MQTT 5 say so
 _CONNECTED = {"connected", "denied"}
 _AS_THE_DAEMON = "ask as whoever runs the daemon, as with sudo -u auricle"
+_REFUSED = "look at username, password_file and certificates in [mqtt], and into the broker's log, which may say more"
+_LOST = "look at host and port in [mqtt], and after the broker; what is to be told is owed until it answers"
 _ALLOW = "allow {user} to read and write {base}/#; docs/mqtt.md has the lines for mosquitto"
 
 
@@ -162,13 +165,13 @@ class _Tried:
     """What came of one connection.
 
     Attributes:
-        trouble: why it ended; empty where it stayed.
+        trouble: why it ended; None where it stayed.
         denied: the broker's word for not taking what was written; empty where it did.
         came_back: what was written was read back.
         is_deaf: commands may not be listened to.
     """
 
-    trouble: str = ""
+    trouble: Trouble | None = None
     denied: str = ""
     came_back: bool = False
     is_deaf: bool = False
@@ -215,11 +218,11 @@ def _tried(settings: MqttSettings, instance: str, password: str | None) -> _Trie
         session.open()
         _talk(session, tried, Topics(settings.topic, instance))
     except OSError as error:
-        tried.trouble = trouble_of(error, settings).reason
+        tried.trouble = trouble_of(error, settings)
     else:
         if not session.is_open:
-            ended = session.trouble or hung_up(settings, client_id=client_id, accepted=session.is_accepted)
-            tried.trouble = ended.reason
+            unsaid = hung_up(settings, client_id=client_id, accepted=session.is_accepted)
+            tried.trouble = session.trouble or unsaid
         session.disconnect()
     finally:
         session.close()
@@ -248,9 +251,8 @@ def _talk(session: Session, tried: _Tried, topics: Topics) -> None:
 def _judged(tried: _Tried, settings: MqttSettings, topics: Topics) -> Finding:
     where, user = f"{settings.host}:{port_of(settings)}", settings.username or "this client"
     allow = _ALLOW.format(user=user, base=topics.base)
-    if tried.trouble:
-        do = "correct [mqtt] or the broker; what is to be told is owed until then"
-        return Finding("broker", "failure", tried.trouble, do)
+    if tried.trouble is not None:
+        return Finding("broker", "failure", tried.trouble.reason, _REFUSED if tried.trouble.refused else _LOST)
     if tried.denied:
         says = f"{where} does not take {alert_topic(topics)} ({tried.denied})"
         return Finding("broker", "failure", says, allow)
