@@ -2,10 +2,11 @@
 #   make demo    a synthesized bedside minute, replayed: was the cry heard, was anything else?
 #   make test    everything the tests need, then all tests
 #   make check   lint, types, import contracts
-#   make bench   what replay and the daemon cost, as ratios within one run
+#   make bench   what replay, the daemon and its alarms cost, as ratios within one run
 #   make chaos   faults at random moments: how many alarms are lost
 #   make soak    a night of sound through the daemon: memory, threads, processes and files stay flat
 #   make test-arm64    replays a recording in emulated aarch64 trees of both supported releases; needs root
+#   make test-ha a real Home Assistant follows the daemon; needs root
 #   make lock    refresh requirements*.txt from pyproject.toml
 
 PYTHON ?= python3
@@ -14,7 +15,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check
 OUT ?= build
 
-.PHONY: demo test check bench soak chaos test-arm64 lock clean system-packages
+.PHONY: demo test check bench soak chaos test-arm64 test-ha lock clean system-packages
 
 demo: $(VENV)/.device
 	$(BIN)/auricle demo --out $(OUT)/demo
@@ -31,6 +32,7 @@ check: $(VENV)/.dev
 bench: $(VENV)/.dev system-packages
 	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 NUMBA_NUM_THREADS=1 $(BIN)/python benchmarks/replay.py
 	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python benchmarks/daemon.py
+	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python benchmarks/alarms.py
 
 soak: $(VENV)/.dev system-packages
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/soak.py
@@ -40,6 +42,9 @@ chaos: $(VENV)/.dev system-packages
 
 test-arm64: $(VENV)/.dev
 	$(BIN)/python tests/arm64/compare.py
+
+test-ha: $(VENV)/.dev system-packages
+	$(BIN)/python tests/ha/follow.py
 
 # The list of a lock names no registry, so it holds wherever the packages come from.
 lock: $(VENV)/.dev
