@@ -464,8 +464,8 @@ def _memory_mb(folder: Path, seconds: float, *, told: bool) -> tuple[float, floa
 def _expect_alarms(folder: Path) -> None:
     """A daemon that heard nothing is not what was to be measured."""
     state = read_status(folder / "run" / "auricle" / "bench" / "status.sock")
-    if not state.windows:
-        raise ServiceError("the daemon that was to be measured heard nothing; let it run for longer: --seconds")
+    if not state.events:
+        raise ServiceError("the daemon that was to be measured heard no cry; let it run for longer: --seconds")
 
 
 def _children(pid: int) -> Iterator[int]:

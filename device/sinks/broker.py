@@ -45,10 +45,13 @@ class Trouble:
     Attributes:
         reason: one sentence: what, and what would help.
         refused: nothing but people can heal it; to try again soon only fills the broker's log.
+        since_s: when a broker that became silent last gave a sign of life, by the clock of who noticed; None where it
+            was noticed at once.
     """
 
     reason: str
     refused: bool = False
+    since_s: float | None = None
 
 
 def port_of(settings: MqttSettings) -> int:

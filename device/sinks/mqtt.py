@@ -56,7 +56,8 @@ class Link:
 
     Attributes:
         state: of the connection.
-        since_s: since when there is one, or there is none, by the clock that was handed in.
+        since_s: since when there is one, or there is none, by the clock that was handed in: since the broker was last
+            heard, where it became silent, or since what it never acknowledged was sent.
         reason: one sentence: what is wrong, and what would help.
     """
 
@@ -163,6 +164,7 @@ class Mqtt:
         self._counts = Counts()
         self._denied: dict[str, str] = {}
         self._turned_s: float | None = None
+        self._unanswered_since_s: float | None = None  # when the last connection was lost
         self._leave_by_s = float("inf")
         self._closing = threading.Event()
         self._said_farewell = False
@@ -239,7 +241,8 @@ class Mqtt:
             trouble = self._connection()
             if self._clock() - begun_s >= self._pace.stable_s and not trouble.refused:
                 failures = 0
-            self._say("refused" if trouble.refused else "lost", trouble.reason)
+            since_s = self._unanswered_since_s if trouble.since_s is None else trouble.since_s
+            self._say("refused" if trouble.refused else "lost", trouble.reason, since_s)
             self._wait(self._delay_s(failures, refused=trouble.refused))
             failures += 1
         self._say("closed", "Auricle has left the broker")
@@ -259,6 +262,7 @@ class Mqtt:
             return Trouble(f"{type(error).__name__} on the way to the broker: {error}", refused=True)
         finally:
             session.close()
+            self._unanswered_since_s = session.unanswered_since_s
             self._outbox.parted(session.unacknowledged_states)
         return session.trouble or hung_up(self._settings, client_id=self._login.client_id, accepted=session.is_accepted)
 
@@ -354,10 +358,10 @@ class Mqtt:
         self._said_farewell = session.is_open and not session.is_on_its_way(will)
         session.disconnect()
 
-    def _say(self, state: LinkState, reason: str) -> None:
-        link = self._link
+    def _say(self, state: LinkState, reason: str, since_s: float | None = None) -> None:
+        link, now_s = self._link, self._clock()
         kept = (state in _CONNECTED) == link.is_up
-        self._link = Link(state, link.since_s if kept else self._clock(), reason)
+        self._link = Link(state, link.since_s if kept else now_s if since_s is None else since_s, reason)
 
     def _delay_s(self, failures: int, *, refused: bool) -> float:
         pace = self._pace

@@ -145,7 +145,7 @@ class Session:
         self._tls = tls
         self._is_v5 = settings.protocol == "5"
         self._wire: Wire | None = None
-        self._opened_s = clock()
+        self._opened_s = self._heard_s = clock()
         self._window = 65535
         self._sent: dict[int, tuple[OwedMessage | Message, float]] = {}  # by mid, with the moment of its sending
         self._alarms = 0
@@ -170,6 +170,11 @@ class Session:
     def unacknowledged_states(self) -> list[Message]:
         """Those of them that are no alarms."""
         return [message for message, _ in self._sent.values() if not isinstance(message, OwedMessage)]
+
+    @property
+    def unanswered_since_s(self) -> float | None:
+        """Since when the oldest message that is not acknowledged is on its way; None where none is."""
+        return next((sent_s for _, sent_s in self._sent.values()), None)
 
     def open(self) -> None:
         """Connect and ask to be let in; the answer comes later.
@@ -199,6 +204,7 @@ class Session:
             with contextlib.suppress(BlockingIOError):
                 waking.recv(4096)
         if wire.fileno() in ready or wire.pending():
+            self._heard_s = self._clock()
             self._client.loop_read()
         if self._client.want_write():
             self._client.loop_write()
@@ -311,7 +317,7 @@ class Session:
         elif self._wire is not None and not isinstance(self._wire.error, ConnectionResetError | None):
             self._give_up(trouble_of(self._wire.error, self._settings))
         elif str(code) == "Keep alive timeout":
-            self._give_up(Trouble(_SILENT if self.is_accepted else _MUTE))
+            self._give_up(Trouble(_SILENT if self.is_accepted else _MUTE, since_s=self._heard_s))
 
     def _on_publish(
         self, _client: paho.Client, _data: object, mid: int, code: ReasonCode, _said: Properties | None
@@ -330,8 +336,8 @@ class Session:
         now_s = self._clock()
         if not self.is_accepted and now_s - self._opened_s > 3 * self._pace.answer_s:
             self._give_up(Trouble(_MUTE))
-        oldest_s = next((sent_s for _, sent_s in self._sent.values()), now_s)
-        if now_s - oldest_s > self._pace.acknowledge_s:
+        oldest_s = self.unanswered_since_s
+        if oldest_s is not None and now_s - oldest_s > self._pace.acknowledge_s:
             waited_s = self._pace.acknowledge_s
             self._give_up(Trouble(f"the broker has acknowledged nothing for {waited_s:g} s: is it overloaded?"))
 

@@ -1,0 +1,41 @@
+"""A real daemon whose broker's thread hangs once a file is there: `python hung_broker_daemon.py FILE listen ...`.
+
+All other threads go on, and a tenth of the daemon's patience is left, so that no test has to wait for minutes.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING
+from unittest.mock import patch
+
+from device.__main__ import main
+from device.service.watching import BROKER_AFTER_S, HOPELESS_AFTER_S, HUNG_AFTER_S
+from device.sinks.mqtt_session import Session
+
+if TYPE_CHECKING:
+    import socket
+
+TRIGGER = Path(sys.argv[1])
+
+
+class HangingSession(Session):
+    """Talks to the broker until it hangs."""
+
+    def wait(self, waking: socket.socket, timeout_s: float) -> None:
+        """As every session, or for ever."""
+        if TRIGGER.exists():
+            threading.Event().wait()
+        super().wait(waking, timeout_s)
+
+
+if __name__ == "__main__":
+    with (
+        patch("device.sinks.mqtt.Session", HangingSession),
+        patch("device.service.watching.BROKER_AFTER_S", BROKER_AFTER_S / 10),
+        patch("device.service.watching.HUNG_AFTER_S", HUNG_AFTER_S / 10),
+        patch("device.service.alarming.HOPELESS_AFTER_S", HOPELESS_AFTER_S / 10),
+    ):
+        sys.exit(main(sys.argv[2:]))
