@@ -26,7 +26,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from paho.mqtt import client as paho
-from paho.mqtt.enums import CallbackAPIVersion
+from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
+from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from tests.ha.house import HomeAssistant, demand_tools, make_tree
 from tests.system.conftest import Mosquitto, PulseCard
@@ -86,6 +87,7 @@ MEMBERS = (
 UNAVAILABLE = "unavailable"
 RINGS, SILENCE = "Anna cries", "Nobody listens to Anna"
 
+_AS_PUBLISHED = SubscribeOptions(qos=1, retainAsPublished=True)  # or nobody could tell what the broker keeps
 _CONNECTION_LOST = "Error returned from MQTT server: The connection was lost."
 
 _CONFIG = """
@@ -125,7 +127,7 @@ class Row:
         part: of the trial.
         claim: what was to be seen.
         took_s: until it was; None where it was not.
-        seen: what was seen last.
+        seen: the number that was seen, where one was asked for.
     """
 
     part: str
@@ -156,7 +158,8 @@ class Table:
         while not (held := holds()) and time.monotonic() - began_s < within_s:
             time.sleep(0.1)
         took_s = time.monotonic() - began_s if held else None
-        self._add(claim, took_s, "" if isinstance(held, bool) or not isinstance(held, int | float) else str(held))
+        is_number = isinstance(held, int | float) and not isinstance(held, bool)
+        self._add(claim, took_s, str(held) if is_number else "")
         return held
 
     def stays(self, claim: str, holds: Callable[[], object], for_s: float = STAYS_S) -> None:
@@ -178,7 +181,7 @@ class Table:
         return bool(self.rows) and all(row.took_s is not None for row in self.rows)
 
     def _add(self, claim: str, took_s: float | None, seen: str = "") -> None:
-        self.rows.append(Row(self.part, claim, took_s, textwrap.shorten(seen, 90)))
+        self.rows.append(Row(self.part, claim, took_s, seen))
         _say(str(self.rows[-1]))
 
 
@@ -190,9 +193,9 @@ class Postbox:
 
     def __init__(self, port: int) -> None:
         self._kept: dict[str, bytes] = {}
-        self._client = paho.Client(CallbackAPIVersion.VERSION2, clean_session=True)
+        self._client = paho.Client(CallbackAPIVersion.VERSION2, protocol=MQTTProtocolVersion.MQTTv5)
         self._client.reconnect_delay_set(1, 1)
-        self._client.on_connect = lambda client, *_: client.subscribe("#", qos=1)
+        self._client.on_connect = lambda client, *_: client.subscribe("#", options=_AS_PUBLISHED)
         self._client.on_message = self._take
         self._client.connect_async("127.0.0.1", port)
         self._client.loop_start()
@@ -214,7 +217,7 @@ class Postbox:
         return len(kept)
 
     def _take(self, _client: object, _data: object, message: paho.MQTTMessage) -> None:
-        if not message.topic.startswith(("$SYS", "homeassistant/status")):
+        if message.retain:
             self._kept[message.topic] = bytes(message.payload)
 
 
