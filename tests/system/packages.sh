@@ -14,6 +14,8 @@ need gcc gcc
 need mosquitto mosquitto
 need openssl openssl
 need strace strace
+need nft nftables
+need ip iproute2
 need systemd-analyze systemd
 need systemd-nspawn systemd-container
 /sbin/ldconfig -p | grep -q libportaudio.so.2 || missing="$missing libportaudio2"

@@ -137,7 +137,7 @@ class Machine:
         probe, said = self._tree / "opt/probe.py", self._tree / "opt/probe.said"
         probe.write_text(f"{_PROBE_IMPORTS}\n{code}\nprint('done')\n")
         streams = "StandardOutput=truncate:/opt/probe.said\nStandardError=truncate:/opt/probe.said"
-        program = "ExecStart=\nExecStart=/opt/auricle/current/bin/python -W ignore /opt/probe.py"
+        program = "ExecStart=\nExecStart=/opt/auricle/current/bin/python -W ignore /opt/probe.py\nExecStopPost="
         self.overrule("probing", f"Type=oneshot\nRestart=no\n{streams}\n{program}")
         self.run("systemctl", "start", "auricle@probing", check=False)
         return said.read_text().splitlines()[-1]

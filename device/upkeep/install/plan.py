@@ -31,6 +31,10 @@ BEST_EFFORT = (
     "sounddevice>=0.5.2",
     "scipy>=1.14",
     "prometheus-client>=0.22",
+    "paho-mqtt>=2.1",
+    "gpiozero>=2.0.1",
+    "lgpio>=0.2.2.0",
+    "tzdata>=2025.1",
     "tflite-runtime>=2.14",
 )
 """What a 32-bit system gets: the lock is of wheels that registries have for 64 bits alone."""
