@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 
     Float32 = npt.NDArray[np.float32]
 
-_ATTEMPTS = 6
+_ATTEMPTS = 16
 
 
 def convert(
