@@ -81,7 +81,7 @@ class Change:
     Attributes:
         entry: of the journal.
         said: its body, parsed.
-        told: somebody has it: the broker, or without one the journal itself.
+        told: somebody has it: the broker, or without one the journal itself. Noted up to a minute late, to spare the card.
     """
 
     entry: Entry
@@ -259,7 +259,7 @@ def _seen(changes: list[Change]) -> Iterator[str]:
 def _doubts(changes: list[Change]) -> Iterator[str]:
     untold = sum(not change.told for change in changes)
     if untold:
-        yield f"NOT TOLD yet: {untold} of {len(changes)} changes"
+        yield f"not noted as told: {untold} of {len(changes)} changes"
     qualities = {str(change.said.get("time_quality")) for change in changes}
     if "stepped" in qualities:
         yield "the clock jumped meanwhile"
