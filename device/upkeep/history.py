@@ -81,7 +81,7 @@ class Change:
     Attributes:
         entry: of the journal.
         said: its body, parsed.
-        told: somebody has it: the broker, or without one the journal itself. Noted up to a minute late, to spare the card.
+        told: somebody has it: the broker, or without one the journal itself; noted up to a minute late.
     """
 
     entry: Entry
