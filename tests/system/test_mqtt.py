@@ -111,7 +111,6 @@ class Owner:
         room = mqtt.room
         if room:
             held = mqtt.held
-            self.most_in_flight = max(self.most_in_flight, len(held))
             with self._lock:
                 offered = []
                 for key, owed in self.owed.items():
@@ -120,6 +119,7 @@ class Owner:
                     if len(offered) == room:
                         break
             mqtt.offer(offered)
+            self.most_in_flight = max(self.most_in_flight, len(mqtt.held))  # before they are acknowledged
 
     def until_paid(self, mqtt: Mqtt, within_s: float = _WITHIN_S) -> None:
         _fed(self, mqtt, lambda: not self.owed, "the acknowledgement of all that is owed", within_s)
