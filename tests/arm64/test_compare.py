@@ -59,8 +59,8 @@ def test_two_machines_that_hear_nothing_are_no_proof() -> None:
 
 
 def test_an_answer_is_read_whatever_folder_it_was_heard_in(tmp_path: Path) -> None:
-    event = dict(zip(compare.COMPARED, EVENT[1:], strict=True)) | {"source": "/work/a.wav", "event_id": "x"}
+    event = dict(zip(compare.COMPARED, EVENT[1:], strict=True)) | {"source": "/night/a.wav", "event_id": "x"}
     (tmp_path / "events.jsonl").write_text(json.dumps(event) + "\n")
-    row = "/work/a.wav,cry,1.5,3.5,cry,0.9"
+    row = "/night/a.wav,cry,1.5,3.5,cry,0.9"
     (tmp_path / "scores.csv").write_text(f"source,model,start_s,end_s,label,probability\n{row}\n")
     assert compare.read_answer(tmp_path, 1.0) == HERE
