@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.system
 
 SOON_S = 20.0
+LONGEST_PAUSE_S = 15.0  # between two tries to reach a broker
 LEAVES_WITHIN_S = 5.0
 SPEED = 4
 BASE = "auricle/nursery"
@@ -179,7 +180,7 @@ def test_whatever_was_kept_arrives_after_kills_at_any_moment_with_the_broker_dow
         daemon.wait_until(people.alarms, "an alarm", CRY_WITHIN_S + UP_WITHIN_S)
         kept = journalled(daemon)
         assert kept
-        daemon.wait_until(lambda: not missing(kept, people), "all that was kept", UP_WITHIN_S + SOON_S)
+        daemon.wait_until(lambda: not missing(kept, people), "all that was kept", LONGEST_PAUSE_S + SOON_S)
         said: dict[tuple[str, int], Told] = {}
         for alarm in people.alarms():
             told = {
@@ -303,7 +304,8 @@ def test_a_broker_out_of_reach_is_an_alarm_and_a_reload_to_another_one_ends_it(
         daemon.reload()
         daemon.wait_for({"fault": "broker", "begins": False}, after=before, within_s=SOON_S)
         daemon.wait_until(lambda: people.alarms(name="broker", change="ended"), "the owed alarms", SOON_S)
-        assert any(alarm["late"] for alarm in people.alarms(kind="sound", change="raised"))  # new ones come first
+        first = min(people.alarms(kind="sound", change="raised"), key=lambda alarm: str(alarm["decided_utc"]))
+        assert first["late"]  # it was decided half a minute before; what is new comes before it
 
 
 def test_a_microphone_that_is_pulled_out_is_an_alarm_and_is_not_available_until_it_is_back(
