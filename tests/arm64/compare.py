@@ -27,6 +27,7 @@ import numpy as np
 
 from device.demo.run import write_scene
 from device.demo.scene import SEED, bedside
+from tests.system.debian import mirror
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -208,7 +209,7 @@ def make_tree(tree: Tree, folder: Path) -> None:
 def _unpack_release(tree: Tree, folder: Path) -> None:
     """The release's Python and PortAudio; unpacked only, as nothing of it needs to be configured."""
     options = ("--arch=arm64", "--foreign", "--variant=minbase", "--include=python3,libportaudio2")
-    _run("debootstrap", *options, f"--keyring={KEYRING}", tree.name, folder, _mirror())
+    _run("debootstrap", *options, f"--keyring={KEYRING}", tree.name, folder, mirror())
     for package in sorted((folder / "var" / "cache" / "apt" / "archives").glob("*.deb")):
         _run("dpkg-deb", "--extract", package, folder)
         package.unlink()
@@ -225,19 +226,6 @@ def _install(tree: Tree, target: Path, *what: str | Path) -> None:
     uv = Path(sys.executable).with_name("uv")
     platform_named = ("--python-version", tree.python, "--python-platform", tree.wheels)
     _run(uv, "pip", "install", "--quiet", *platform_named, "--target", target, *what, folder="/")
-
-
-def _mirror() -> str:
-    """The mirror of the distribution that this machine's apt is configured with; DEBIAN_MIRROR names another."""
-    given = os.environ.get("DEBIAN_MIRROR")
-    if given:
-        return given
-    command = ["apt-get", "indextargets", "--format", "$(REPO_URI)", "Created-By: Packages"]
-    known = subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
-    mirrors = [uri for uri in known if uri.rstrip("/").endswith("/debian")]
-    if not mirrors:
-        sys.exit("apt knows no Debian mirror here; set DEBIAN_MIRROR to one")
-    return mirrors[0]
 
 
 def _run(*command: str | Path, folder: str | Path = CHECKOUT, **variables: str) -> None:

@@ -22,6 +22,8 @@ import urllib.request
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+from tests.system.debian import mirror
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -70,7 +72,7 @@ def make_tree(out: Path) -> Path:
             f"--keyring={_KEYRING}",
             RELEASE,
             tree,
-            _mirror(),
+            mirror(),
         )
         stamp.touch()
     if stamp.read_text("utf-8") != _lock():
@@ -99,19 +101,6 @@ def _install(tree: Path) -> None:
         shutil.copyfile(path, tree / path.relative_to("/"))
     _run("chroot", tree, "/usr/local/bin/uv", "venv", "--quiet", "--clear", "--python", "/usr/bin/python3", "/opt/ha")
     _run("chroot", tree, "/usr/local/bin/uv", "pip", "install", "--quiet", "--no-cache", *LOCKED, VIRTUAL_ENV="/opt/ha")
-
-
-def _mirror() -> str:
-    """The mirror of the distribution that this machine's apt is configured with; DEBIAN_MIRROR names another."""
-    given = os.environ.get("DEBIAN_MIRROR")
-    if given:
-        return given
-    command = ["apt-get", "indextargets", "--format", "$(REPO_URI)", "Created-By: Packages"]
-    known = subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
-    mirrors = [uri for uri in known if uri.rstrip("/").endswith("/debian")]
-    if not mirrors:
-        sys.exit("apt knows no Debian mirror here; set DEBIAN_MIRROR to one")
-    return mirrors[0]
 
 
 def _run(*command: str | Path, **variables: str) -> None:
