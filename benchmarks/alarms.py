@@ -36,16 +36,16 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from device.alarms.journal.entries import Entry
 from device.alarms.journal.store import Journal
 from device.alarms.machine import Machine
+from device.daemon.alerting.alarming import Alarming
+from device.daemon.delivery.bookkeeper import Receipt
+from device.daemon.delivery.dispatch import Dispatch
+from device.daemon.delivery.mailbox import Mailbox
+from device.daemon.order import ListenOrder
+from device.daemon.run import Daemon
 from device.demo.scene import SEED, bedside
 from device.errors import ServiceError
 from device.messages import AudioBlock
-from device.service.alarming import Alarming
-from device.service.bookkeeper import Receipt
-from device.service.dispatch import Dispatch
-from device.service.mailbox import Mailbox
-from device.service.order import ListenOrder
-from device.service.run import Daemon
-from device.upkeep.status import read_status
+from device.runtime.status import read_status
 from tests.system.conftest import Mosquitto, PulseCard
 
 if TYPE_CHECKING:
@@ -54,8 +54,8 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from device.alarms.journal.entries import Key
+    from device.daemon.delivery.bookkeeper import Word
     from device.messages import Event, Priority, Transition
-    from device.service.bookkeeper import Word
 
     Float32 = npt.NDArray[np.float32]
 
@@ -276,11 +276,11 @@ def stamped_daemon(folder: Path, rate_hz: int, seconds: float) -> dict[str, Any]
     """Run a daemon to the end of its sound; the moments of each change, and what was spent."""
     source = Clockwork(rate_hz, seconds)
     with (
-        patch("device.service.run.Machine", StampedMachine),
-        patch("device.service.run.Mailbox", StampedMailbox),
-        patch("device.service.run.Alarming", CostedAlarming),
-        patch("device.service.equipment.Dispatch", StampedDispatch),
-        patch("device.service.equipment.Journal", StampedJournal),
+        patch("device.daemon.run.Machine", StampedMachine),
+        patch("device.daemon.run.Mailbox", StampedMailbox),
+        patch("device.daemon.run.Alarming", CostedAlarming),
+        patch("device.daemon.equipment.Dispatch", StampedDispatch),
+        patch("device.daemon.equipment.Journal", StampedJournal),
         contextlib.redirect_stdout(sys.stderr),
         Daemon(ListenOrder(config=str(folder / "bench.toml")), wrap=lambda _microphone: source) as daemon,
     ):

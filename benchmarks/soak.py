@@ -36,15 +36,15 @@ import soundfile
 import soxr
 
 from device.errors import ServiceError
-from device.upkeep.places import status_socket
-from device.upkeep.status import read_status
+from device.runtime.places import status_socket
+from device.runtime.status import read_status
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     import numpy.typing as npt
 
-    from device.upkeep.status import DaemonState
+    from device.runtime.status import DaemonState
     from tests.system.conftest import PulseCard
 
     Float32 = npt.NDArray[np.float32]
@@ -356,8 +356,8 @@ def _accelerated(life: Life, folder: Path, tapes: Path, hours: float) -> Life:
 _REOPENED = """
 import sys
 from pathlib import Path
-from device.service.order import ListenOrder
-from device.service.run import listen, Daemon
+from device.daemon.order import ListenOrder
+from device.daemon.run import listen, Daemon
 from device.sources.microphone import Microphone, Patience
 
 child, deaths = sys.argv[1:]

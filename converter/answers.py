@@ -8,7 +8,7 @@ import numpy as np
 
 from converter import toolchain
 from device.errors import BundleError, ClassifierError
-from device.hearing.bundle import Bundle
+from device.hearing.bundle.bundle import Bundle
 from device.hearing.classifier import SCORES, Classifier, sigmoid
 
 if TYPE_CHECKING:

@@ -32,10 +32,10 @@ from converter.quantize import to_float, to_int8
 from converter.rebuild import load_network, rebuild
 from converter.trained import Trained, read_trained
 from device.errors import BundleError
-from device.hearing.bundle import Bundle, read_bundle, write_bundle
+from device.hearing.bundle.bundle import Bundle, read_bundle, write_bundle
+from device.hearing.bundle.golden import GoldenCase
 from device.hearing.classifier import Classifier
 from device.hearing.features import window_features
-from device.hearing.golden import GoldenCase
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence

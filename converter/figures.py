@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from device.hearing.bundle import Label
+    from device.hearing.bundle.bundle import Label
 
     Float32 = npt.NDArray[np.float32]
 

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from converter.graph import Graph, Tensor
-    from device.hearing.bundle import Bundle
+    from device.hearing.bundle.bundle import Bundle
 
 
 def describe(bundle: Bundle) -> str:

@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any, get_args
 import numpy as np
 
 from device.errors import BundleError, SpecError
-from device.hearing.bundle import Label, Output, label_from_dict
+from device.hearing.bundle.bundle import Label, Output, label_from_dict
 from device.hearing.spec import FeatureSpec
-from device.hearing.strict_json import members, parse
+from device.strict_json import members, parse
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -26,15 +26,15 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _VERBS = {
-    "splits": ("training.splits", "make or check the committed lists"),
-    "teach": ("training.teach", "let the teacher mark the cries and train the judge"),
-    "train": ("training.train", "train the student network"),
-    "mine": ("training.mine", "find the training sounds that it mistakes for a cry"),
-    "operate": ("training.operate", "choose the operating point on validation scenes"),
-    "export": ("training.export", "write the folder that the converter takes"),
-    "describe": ("training.describe", "print the network and what it hears"),
-    "evaluate": ("training.evaluate", "judge a bundle through the device's listener"),
-    "card": ("training.amend", "write an evaluation, or a chosen operating point, into a bundle"),
+    "splits": ("training.splits.splits", "make or check the committed lists"),
+    "teach": ("training.train.teach", "let the teacher mark the cries and train the judge"),
+    "train": ("training.train.train", "train the student network"),
+    "mine": ("training.train.mine", "find the training sounds that it mistakes for a cry"),
+    "operate": ("training.evaluation.operate", "choose the operating point on validation scenes"),
+    "export": ("training.train.export", "write the folder that the converter takes"),
+    "describe": ("training.networks.describe", "print the network and what it hears"),
+    "evaluate": ("training.evaluation.evaluate", "judge a bundle through the device's listener"),
+    "card": ("training.evaluation.amend", "write an evaluation, or a chosen operating point, into a bundle"),
 }
 
 

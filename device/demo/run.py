@@ -19,7 +19,7 @@ from device.replay.results import Rows, fault_line, say
 from device.replay.run import stream_ids
 from device.report.outputs import encode
 from device.report.tables import EventLines, ScoreTable
-from device.upkeep.opening import open_models
+from device.runtime.opening import open_models
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

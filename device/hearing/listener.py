@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from device.config.settings import FilterSettings
 from device.hearing.coverage import Coverage
-from device.hearing.deafness import DeafnessDetector
+from device.hearing.deafness.deafness import DeafnessDetector
 from device.hearing.filters import FilterChain
 from device.hearing.model import ModelState, shared_caches
 from device.hearing.segment import Segment, rates_of

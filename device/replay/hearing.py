@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from device.hearing.listener import Listener
     from device.messages import AudioBlock, Event, Fault, Heard
     from device.replay.order import ReplayOrder, Task
-    from device.upkeep.opening import OpenModels
+    from device.runtime.opening import OpenModels
 
 _REALTIME_BLOCK_S = 0.05
 

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 from device.errors import RecordingError
 from device.replay.hearing import replay_one
 from device.replay.results import Results, Rows, say
+from device.runtime.opening import OpenModels, open_models
 from device.sources.folders import find_recordings
-from device.upkeep.opening import OpenModels, open_models
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

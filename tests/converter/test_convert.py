@@ -13,7 +13,7 @@ from converter.convert import convert
 from converter.gate import Bounds
 from converter.graph import read_graph
 from device.errors import BundleError
-from device.hearing.bundle import Bundle, read_bundle
+from device.hearing.bundle.bundle import Bundle, read_bundle
 from device.hearing.classifier import Classifier
 from device.hearing.features import window_features
 

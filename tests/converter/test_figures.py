@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from converter.figures import label_figures, roc_auc
-from device.hearing.bundle import Label
+from device.hearing.bundle.bundle import Label
 from device.hearing.decision import OperatingPoint
 
 POINT = OperatingPoint(0.5, 0.3, 1.0, 1.5, 0.0, 1.0, 2.0)

@@ -12,15 +12,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from unittest.mock import patch
 
-from device.service.hearing import Hearing
-from device.service.order import ListenOrder
-from device.service.run import Daemon
+from device.daemon.audio.hearing import Hearing
+from device.daemon.order import ListenOrder
+from device.daemon.run import Daemon
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from device.daemon.audio.feed import Source
     from device.messages import AudioBlock, Heard, NoAudio
-    from device.service.feed import Source
 
 PART, TRIGGER = sys.argv[1], Path(sys.argv[2])
 
@@ -60,7 +60,7 @@ class HangingSource:
 def main() -> int:
     """Listen as `auricle listen --config C` does, as long as nothing hangs."""
     with (
-        patch("device.service.run.Hearing", HangingHearing),
+        patch("device.daemon.run.Hearing", HangingHearing),
         Daemon(ListenOrder(config=sys.argv[4]), wrap=HangingSource) as daemon,
     ):
         return daemon.run()

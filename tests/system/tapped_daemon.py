@@ -7,14 +7,14 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from device.service.order import ListenOrder
-from device.service.run import Daemon
+from device.daemon.order import ListenOrder
+from device.daemon.run import Daemon
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from device.daemon.audio.feed import Source
     from device.messages import AudioBlock, NoAudio
-    from device.service.feed import Source
 
 
 class Tap:

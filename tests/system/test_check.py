@@ -14,10 +14,10 @@ import numpy as np
 import pytest
 
 from device.config.settings import MqttSettings
-from device.sinks.mqtt import Mqtt
+from device.sinks.mqtt.mqtt import Mqtt
 from device.sinks.payloads import Topics, availability
-from device.upkeep.check import telling
-from device.upkeep.check.run import Order, Surroundings, check
+from device.tools.check import telling
+from device.tools.check.run import Order, Surroundings, check
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from device.commands import Command
     from device.config.settings import MqttProtocol
     from device.sinks.payloads import Message
-    from device.upkeep.check.finding import Finding
+    from device.tools.check.finding import Finding
     from tests.system.conftest import Mosquitto
 
     class Card(Protocol):

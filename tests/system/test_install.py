@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from device.upkeep.install.layout import UNIT, Layout, look
-from device.upkeep.install.run import InstallOrder, install, rollback, uninstall
+from device.tools.install.layout import UNIT, Layout, look
+from device.tools.install.run import InstallOrder, install, rollback, uninstall
 
 if TYPE_CHECKING:
     from collections.abc import Callable

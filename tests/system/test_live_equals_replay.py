@@ -19,8 +19,8 @@ import soxr
 
 from device.config.settings import parse_config
 from device.messages import AudioBlock, NoAudio, Notice
+from device.runtime.opening import open_models
 from device.sinks.log import log_line
-from device.upkeep.opening import open_models
 from tests.system.conftest import PulseCard, program
 from tests.system.running_daemon import CRY_WITHIN_S, RATE_HZ, RunningDaemon, Sounds
 from tests.system.tapped_daemon import read_tap

@@ -26,25 +26,25 @@ import soundfile
 from benchmarks import soak
 from device.alarms.machine import Machine
 from device.config.settings import profile
+from device.daemon.alerting.alarming import Alarming, labels_of
+from device.daemon.audio import hearing as hearing_module
+from device.daemon.audio.feed import Feed, SourceNow
+from device.daemon.audio.hearing import Hearing
+from device.daemon.audio.inbox import AUDIO_LIMIT_S, Inbox
+from device.daemon.board import Board, Identity
+from device.daemon.delivery.mailbox import Mailbox
+from device.daemon.delivery.memory import Memory
+from device.daemon.delivery.telling import Teller
+from device.daemon.delivery.ways import Ways
+from device.daemon.health import Health
+from device.daemon.loop import Loop, Parts
 from device.demo.scene import SEED, bedside
 from device.errors import BundleError, ClassifierError
 from device.messages import AudioBlock, Event, Fault, Happening
-from device.service import hearing as hearing_module
-from device.service.alarming import Alarming, labels_of
-from device.service.board import Board, Identity
-from device.service.feed import Feed, SourceNow
-from device.service.health import Health
-from device.service.hearing import Hearing
-from device.service.inbox import AUDIO_LIMIT_S, Inbox
-from device.service.loop import Loop, Parts
-from device.service.mailbox import Mailbox
-from device.service.memory import Memory
-from device.service.telling import Teller
-from device.service.timekeeping import Clocks, Timekeeper
-from device.service.ways import Ways
-from device.sinks.gpio import PrintedPins
-from device.upkeep.notify import Notifier
-from device.upkeep.opening import open_models
+from device.runtime.notify import Notifier
+from device.runtime.opening import open_models
+from device.runtime.timekeeping import Clocks, Timekeeper
+from device.sinks.gpio.gpio import PrintedPins
 from tests.system.running_daemon import AURICLE, RATE_HZ, RunningDaemon, private
 
 if TYPE_CHECKING:
@@ -54,11 +54,11 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from device.config.settings import Settings
+    from device.daemon.audio.inbox import Item
     from device.hearing.model import Answer, Network
     from device.messages import NoAudio, Notice
-    from device.service.inbox import Item
-    from device.upkeep.opening import OpenModels
-    from device.upkeep.status import DaemonState
+    from device.runtime.opening import OpenModels
+    from device.runtime.status import DaemonState
     from tests.system.conftest import PulseCard
 
     Float32 = npt.NDArray[np.float32]
@@ -597,9 +597,9 @@ def test_recordings_that_may_be_shed_are(tape: Path, tmp_path: Path) -> None:
 
 _COSTLY = """
 import sys, time
-from device.service import pace
-from device.service.order import ListenOrder
-from device.service.run import Daemon
+from device.daemon.audio import pace
+from device.daemon.order import ListenOrder
+from device.daemon.run import Daemon
 
 pace.NARROW_AFTER_S = 3.0  # half a minute of patience would be most of the test
 

@@ -18,14 +18,14 @@ from typing import TYPE_CHECKING, Self
 
 import pytest
 
-from device.service.health import STILL_S
+from device.daemon.health import STILL_S
 from tests.system.conftest import NotifySocket, PulseCard
 from tests.system.running_daemon import RATE_HZ, UP_WITHIN_S, RunningDaemon, Sounds
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from device.upkeep.status import DaemonState
+    from device.runtime.status import DaemonState
 
 pytestmark = pytest.mark.system
 

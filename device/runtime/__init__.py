@@ -1,0 +1,1 @@
+"""What the daemon, a replay and the operator's tools share while they run."""

@@ -1,0 +1,1 @@
+"""Sound and picture of an alarm, where people ask for them."""

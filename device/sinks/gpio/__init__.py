@@ -1,0 +1,1 @@
+"""Light, buzzer, relay, button and the fail-safe output on GPIO pins."""

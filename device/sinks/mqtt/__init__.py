@@ -1,0 +1,1 @@
+"""Publishes to an MQTT broker: connection, session, send queue, client."""

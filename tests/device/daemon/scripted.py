@@ -1,0 +1,192 @@
+"""A journal's thread and a broker that do what a test says, when it says so; and a clock that it sets."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from device.daemon.delivery.bookkeeper import OVERDUE_S, Opened, Owed, Receipt
+from device.runtime.timekeeping import Clocks, Timekeeper
+from device.sinks.mqtt.mqtt import Counts, Link
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
+    from device.alarms.journal.entries import Entry, Key
+    from device.alarms.machine import Signal
+    from device.daemon.delivery.bookkeeper import Trouble
+    from device.daemon.delivery.mailbox import Mailbox
+    from device.sinks.mqtt.mqtt_outbox import OwedMessage
+    from device.sinks.payloads import Message
+
+NOON_S = 1_700_000_000.0
+UP = Link("connected", 0.0, "connected")
+DOWN = Link("lost", 0.0, "nothing listens there")
+
+
+class Hands:
+    """Both clocks, set by hand."""
+
+    def __init__(self) -> None:
+        self.now_s = 1000.0
+        self.utc_s = NOON_S
+        self.synchronized = True
+        clocks = Clocks(lambda: self.now_s, lambda: self.utc_s)
+        self.keeper = Timekeeper(clocks, is_synchronized=lambda: self.synchronized)
+
+    def pass_by(self, seconds: float) -> None:
+        """Time passes on both."""
+        self.now_s += seconds
+        self.utc_s += seconds
+
+
+class ScriptedKeeper:
+    """A journal whose disk takes what waits when it is told to.
+
+    Attributes:
+        kept: entries that are committed.
+        confirmed: keys that were confirmed.
+        notes: that were kept.
+        owes: whether what is committed is handed out to be told.
+        problem: why nothing is kept at present.
+        owed_again: how often all was to be handed out anew.
+    """
+
+    def __init__(self, hands: Hands, mailbox: Mailbox, *, owes: bool = True) -> None:
+        self.kept: list[Entry] = []
+        self.confirmed: list[Key] = []
+        self.notes: dict[str, str] = {}
+        self.owes = owes
+        self.problem: Trouble | None = None
+        self.owed_again = 0
+        self.dropped = 0
+        self._hands = hands
+        self._mailbox = mailbox
+        self._waiting: list[tuple[Entry, float]] = []
+        self._told: set[Key] = set()
+
+    @property
+    def waiting(self) -> int:
+        return len(self._waiting)
+
+    def open(
+        self, alarms: Sequence[tuple[str, int]] = (), notes: dict[str, str] | None = None, *, owed: int = 0
+    ) -> None:
+        """The journal is read for the first time."""
+        self._mailbox.tell(Opened(tuple(alarms), notes or {}, owed, 0))
+
+    def commit(self) -> None:
+        """The disk takes all that waits."""
+        entries = tuple(entry for entry, _ in self._waiting)
+        self._waiting.clear()
+        self.kept.extend(entries)
+        self._mailbox.tell(Receipt(entries, frozenset(self._told)))
+        if self.owes:
+            self._mailbox.tell(Owed(tuple(entry for entry in entries if entry.key not in self._told)))
+
+    def hand_out(self) -> None:
+        """All that nobody has confirmed is handed out."""
+        self._mailbox.tell(Owed(tuple(entry for entry in self.kept if entry.key not in self.confirmed)))
+
+    def submit(self, entries: Sequence[Entry]) -> None:
+        self._waiting.extend((entry, self._hands.now_s) for entry in entries)
+
+    def confirm(self, keys: Collection[Key]) -> None:
+        self.confirmed.extend(keys)
+
+    def keep_note(self, key: str, value: str) -> None:
+        self.notes[key] = value
+
+    def owe_again(self) -> None:
+        self.owed_again += 1
+
+    def take_overdue(self, now_s: float) -> list[Entry]:
+        late = [entry for entry, at_s in self._waiting if now_s - at_s >= OVERDUE_S and entry.key not in self._told]
+        self._told.update(entry.key for entry in late)
+        return late
+
+    def trouble(self, now_s: float) -> Trouble | None:  # noqa: ARG002 - as of any keeper
+        return self.problem
+
+    def stalled_s(self, now_s: float) -> float:  # noqa: ARG002 - as of any keeper
+        return 0.0
+
+    def close(self, deadline_s: float) -> bool:  # noqa: ARG002 - as of any keeper
+        return True
+
+
+class ScriptedBroker:
+    """A broker that takes what it is offered, and acknowledges it when it is told to.
+
+    Attributes:
+        published: topic -> newest message.
+        sent: what was sent of alarms, in order, as it was at its first try.
+    """
+
+    def __init__(self, mailbox: Mailbox, room: int = 20) -> None:
+        self.link = UP
+        self.counts = Counts(connected=1)
+        self.stuck_s = 0.0
+        self.published: dict[str, Message] = {}
+        self.sent: list[dict[str, Any]] = []
+        self._mailbox = mailbox
+        self._limit = room
+        self._held: dict[Key, OwedMessage] = {}
+
+    @property
+    def held(self) -> frozenset[Key]:
+        return frozenset(self._held)
+
+    @property
+    def room(self) -> int:
+        return self._limit - len(self._held) if self.link.is_up else 0
+
+    def stuck_for_s(self, now_s: float) -> float:  # noqa: ARG002 - as of any broker
+        return self.stuck_s
+
+    def start(self) -> None:
+        """It runs."""
+
+    def offer(self, messages: Sequence[OwedMessage]) -> int:
+        fresh = [message for message in messages if message.key not in self._held][: self.room]
+        for message in fresh:
+            self._held[message.key] = message
+            self.sent.append({**json.loads(message.payload()), "topic": message.topic})
+        return len(fresh)
+
+    def publish(self, message: Message) -> None:
+        self.published[message.topic] = message
+
+    def acknowledge(self, count: int | None = None) -> None:
+        """The oldest so many of what is held, or all of it."""
+        for key in list(self._held)[:count]:
+            del self._held[key]
+            self._mailbox.acknowledged(key)
+
+    def reconnect(self) -> None:
+        """Another connection is made."""
+        self.link = UP
+        self.counts = replace(self.counts, connected=self.counts.connected + 1)
+
+    def close(self, deadline_s: float) -> bool:  # noqa: ARG002 - as of any broker
+        return True
+
+
+class Lights:
+    """Pins that remember what they showed."""
+
+    def __init__(self) -> None:
+        self.problem: str | None = None
+        self.shown: list[Signal] = []
+        self.beats = 0
+
+    def show(self, signal: Signal) -> None:
+        if self.shown[-1:] != [signal]:
+            self.shown.append(signal)
+
+    def beat(self) -> None:
+        self.beats += 1
+
+    def close(self) -> None:
+        """Nothing is open."""

@@ -1,0 +1,32 @@
+"""Whether the time of day can be believed, asked of this machine's kernel and of folders that are made up."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from device.runtime import kernel_clock
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pytest
+
+
+def test_the_kernel_itself_says_whether_its_clock_is_set() -> None:
+    assert kernel_clock.kernel_clock_is_synchronized() in {True, False}
+
+
+def test_systemd_says_it_by_a_file(tmp_path: Path) -> None:
+    assert not kernel_clock.timesyncd_has_set_it(tmp_path)
+    (tmp_path / "run/systemd/timesync").mkdir(parents=True)
+    (tmp_path / "run/systemd/timesync/synchronized").touch()
+    assert kernel_clock.timesyncd_has_set_it(tmp_path)
+
+
+def test_a_kernel_that_does_not_say_has_no_clock_to_believe(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuses() -> bool:
+        raise PermissionError
+
+    monkeypatch.setattr(kernel_clock, "timesyncd_has_set_it", lambda: False)
+    monkeypatch.setattr(kernel_clock, "kernel_clock_is_synchronized", refuses)
+    assert not kernel_clock.clock_is_synchronized()

@@ -1,0 +1,174 @@
+"""Metrics over a real HTTP GET, read by Prometheus' own parser."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import socket
+import threading
+import time
+from typing import TYPE_CHECKING
+from urllib.request import urlopen
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from device.errors import MissingExtraError, ServiceError
+from device.runtime.metrics import ADDRESS, MetricsServer
+from device.runtime.status import DaemonState, FaultNow, LabelNow
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_SOON_S = 20.0
+
+
+def _scraped(server: MetricsServer) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
+    """(sample, labels) -> value."""
+    with urlopen(f"http://{ADDRESS}:{server.port}/metrics", timeout=_SOON_S) as answer:
+        text = answer.read().decode()
+    return {
+        (sample.name, tuple(sorted(sample.labels.items()))): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    }
+
+
+def _told(state: Callable[[], DaemonState | None]) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
+    with MetricsServer(0, state) as server:
+        return _scraped(server)
+
+
+def test_every_figure_of_the_state_is_told_under_its_unit(state: DaemonState) -> None:
+    told = _told(lambda: state)
+    plain = {name: value for (name, labels), value in told.items() if name.startswith("auricle_") and not labels}
+    assert plain.pop("auricle_state_age_seconds") == pytest.approx(0.0, abs=_SOON_S)
+    assert plain == {
+        "auricle_hearing": 1.0,
+        "auricle_uptime_seconds": 3600.0,
+        "auricle_listened_ratio": 0.9996,
+        "auricle_windows_ratio": 1.0,
+        "auricle_hop_seconds": 0.5,
+        "auricle_configured_hop_seconds": 0.5,
+        "auricle_backlog_seconds": 0.1,
+        "auricle_level_dbfs": -52.34,
+        "auricle_peak_dbfs": -31.0,
+        "auricle_sample_rate_hertz": 48000.0,
+        "auricle_alarms_open": 1.0,
+        "auricle_alarms_unacknowledged": 1.0,
+        "auricle_alarms_owed": 2.0,
+        "auricle_broker_connected": 0.0,
+        "auricle_journal_trouble": 0.0,
+        "auricle_events_total": 3.0,
+        "auricle_faults_total": 2.0,
+        "auricle_gaps_total": 4.0,
+        "auricle_overruns_total": 5.0,
+        "auricle_reopened_total": 6.0,
+        "auricle_windows_scored_total": 7190.0,
+        "auricle_windows_due_total": 7200.0,
+        "auricle_dropped_seconds_total": 0.0,
+        "auricle_dropped_notices_total": 0.0,
+    }
+
+
+def test_labels_faults_and_who_it_is_are_told_with_names(state: DaemonState) -> None:
+    wheeze = LabelNow("lung", "wheeze", on=False, score=None, since_utc_s=None)
+    faults = (FaultNow("clipping", 1.0, "loud"),)
+    told = _told(lambda: dataclasses.replace(state, labels=(*state.labels, wheeze), faults=faults))
+    assert told["auricle_label_on", (("label", "cry"), ("model", "cry"))] == 1.0
+    assert told["auricle_label_on", (("label", "wheeze"), ("model", "lung"))] == 0.0
+    assert told["auricle_label_score", (("label", "cry"), ("model", "cry"))] == 0.97
+    assert ("auricle_label_score", (("label", "wheeze"), ("model", "lung"))) not in told
+    kinds = {labels[0][1]: value for (name, labels), value in told.items() if name == "auricle_fault"}
+    assert [kind for kind, value in kinds.items() if value] == ["clipping"]
+    assert {"silence", "microphone", "coverage", "classifier"} <= kinds.keys()
+    about = next(dict(labels) for (name, labels) in told if name == "auricle_info")
+    assert about == {"version": "0.2.0", "name": "anna", "source": "usb:0d8c:0014", "device": "USB Audio Device"}
+
+
+def test_digital_silence_has_no_level(state: DaemonState) -> None:
+    names = {name for name, _ in _told(lambda: dataclasses.replace(state, level_dbfs=None, peak_dbfs=None))}
+    assert not names & {"auricle_level_dbfs", "auricle_peak_dbfs"}
+    assert "auricle_hop_seconds" in names
+
+
+def test_names_keep_prometheus_conventions(state: DaemonState) -> None:
+    units = r"_(seconds|ratio|dbfs|hertz|info|total|bytes|fds)"
+    unitless = {"auricle_hearing", "auricle_fault", "auricle_label_on", "auricle_label_score"}
+    unitless |= {"auricle_alarms_open", "auricle_alarms_unacknowledged", "auricle_alarms_owed"}
+    unitless |= {"auricle_broker_connected", "auricle_journal_trouble"}
+    names = {name for name, _ in _told(lambda: state)}
+    assert {name for name in names if not re.search(f"{units}(_total)?$", name)} == unitless
+
+
+def test_before_the_first_state_nothing_is_said_to_be_heard() -> None:
+    told = _told(lambda: None)
+    assert told["auricle_hearing", ()] == 0.0
+    assert not any(name == "auricle_hop_seconds" for name, _ in told)
+
+
+def test_a_loop_that_hangs_is_said_to_hear_nothing(state: DaemonState) -> None:
+    began_s = time.monotonic()
+    states = [dataclasses.replace(state, uptime_s=100.0)]
+    with MetricsServer(0, lambda: states[-1]) as server:
+        assert _scraped(server)["auricle_hearing", ()] == 1.0
+        states.append(dataclasses.replace(state, uptime_s=90.0 - (time.monotonic() - began_s)))
+        told = _scraped(server)
+    assert told["auricle_hearing", ()] == 0.0
+    assert told["auricle_state_age_seconds", ()] > 10.0
+
+
+def test_the_daemons_own_memory_is_told(state: DaemonState) -> None:
+    assert 5e6 < _told(lambda: state)["process_resident_memory_bytes", ()] < 5e9
+
+
+def test_a_file_name_that_is_no_utf_8_breaks_no_scrape(state: DaemonState) -> None:
+    told = _told(lambda: dataclasses.replace(state, source="w\udce4rm\n.wav"))
+    about = next(dict(labels) for (name, labels) in told if name == "auricle_info")
+    assert about["source"] == r"w\udce4rm\n.wav"
+
+
+def test_nothing_listens_but_on_loopback(state: DaemonState) -> None:
+    with MetricsServer(0, lambda: state) as server:
+        local = f"{socket.inet_aton(ADDRESS)[::-1].hex().upper()}:{server.port:04X}"
+        with open("/proc/self/net/tcp") as table:  # noqa: PTH123 - no file of ours
+            listening = [row.split()[1] for row in table if row.split()[3] == "0A"]
+    assert [address for address in listening if address.endswith(f":{server.port:04X}")] == [local]
+
+
+def test_a_port_that_is_taken_is_said_in_one_sentence(state: DaemonState) -> None:
+    with (
+        MetricsServer(0, lambda: state) as server,
+        pytest.raises(ServiceError, match=f"port {server.port} of .* metrics_port"),
+    ):
+        MetricsServer(server.port, lambda: state)
+
+
+def test_a_port_is_free_again_at_once(state: DaemonState) -> None:
+    with MetricsServer(0, lambda: state) as server:
+        _scraped(server)
+    with MetricsServer(server.port, lambda: state) as again:
+        assert _scraped(again)
+
+
+def test_a_client_that_says_nothing_delays_the_next_and_no_more(
+    state: DaemonState, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with MetricsServer(0, lambda: state) as server, socket.create_connection((ADDRESS, server.port)):
+        assert _scraped(server)["auricle_hearing", ()] == 1.0
+        assert {thread.name for thread in threading.enumerate()} >= {"metrics"}
+    assert capfd.readouterr() == ("", "")
+
+
+def test_closing_is_idempotent_and_ends_the_thread(state: DaemonState) -> None:
+    server = MetricsServer(0, lambda: state)
+    server.close()
+    server.close()
+    assert "metrics" not in {thread.name for thread in threading.enumerate()}
+    assert repr(server).endswith("closed)")
+
+
+def test_without_the_library_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(__import__("sys").modules, "prometheus_client", None)
+    with pytest.raises(MissingExtraError, match=r"auricle\[device\]"):
+        MetricsServer(0, lambda: None)

@@ -1,0 +1,182 @@
+"""The plans, looked at before anything is done."""
+
+from __future__ import annotations
+
+import dataclasses
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+
+from device.errors import ServiceError
+from device.tools.install.layout import ETC, Installed, Layout
+from device.tools.install.origin import Origin
+from device.tools.install.plan import BEST_EFFORT, Wanted, plan_install, plan_rollback, plan_uninstall
+from device.tools.install.steps import Discard, Point, Remove, Run, Settle, Step, Write
+
+LAYOUT = Layout()
+UNITS = dict.fromkeys(ETC, b"unit")
+NEW = Origin(Path("/src/auricle"), "1.1-bb", "numpy==2\n", UNITS)
+BARE = Installed(None, None, (), (), False, {}, (), (), True, ())
+ONE = dataclasses.replace(
+    BARE,
+    current="1.0-aa",
+    versions=("1.0-aa",),
+    laid=dict.fromkeys(LAYOUT.laid().values(), b"old"),
+    configs=(LAYOUT.config("anna"), LAYOUT.config("ben")),
+)
+WANTED = Wanted(
+    instance="anna", config="text", bundles=("cry",), start=True, python="/usr/bin/python3", bits=64, systemd=True
+)
+
+
+def commands(steps: tuple[Step, ...]) -> list[tuple[str, ...]]:
+    return [step.command for step in steps if isinstance(step, Run)]
+
+
+def where(steps: tuple[Step, ...], wanted: object) -> int:
+    return next(at for at, step in enumerate(steps) if wanted in (step, type(step), getattr(step, "link", None)))
+
+
+def test_a_first_install_builds_verifies_settles_swaps_and_starts_in_this_order() -> None:
+    steps = plan_install(LAYOUT, BARE, NEW, WANTED)
+    aside = str(LAYOUT.aside / "bin" / "python")
+    verified = next(step for step in steps if isinstance(step, Run) and "verify" in step.command)
+    assert verified.command == (aside, "-I", "-m", "device", "models", "verify", "cry")
+    order = [where(steps, step) for step in (verified, Settle, LAYOUT.current)]
+    assert order == sorted(order)
+    assert commands(steps)[-1] == ("systemctl", "enable", "--now", "auricle@anna.service")
+    assert Write("write /etc/auricle/anna.toml", LAYOUT.config("anna"), b"text") in steps
+
+
+def test_dependencies_are_installed_by_hash_and_from_wheels_alone() -> None:
+    pip = next(command for command in commands(plan_install(LAYOUT, BARE, NEW, WANTED)) if "-r" in command)
+    assert {"--require-hashes", "--only-binary", ":all:"} < set(pip)
+
+
+def test_downloads_do_not_fill_a_tmp_that_lies_in_memory() -> None:
+    pips = [step for step in plan_install(LAYOUT, BARE, NEW, WANTED) if isinstance(step, Run) and "pip" in step.command]
+    assert [step.variables["TMPDIR"] for step in pips] == [str(LAYOUT.aside / "tmp")] * 2
+
+
+def test_an_upgrade_reads_every_instances_configuration_with_the_new_version_first() -> None:
+    steps = plan_install(LAYOUT, ONE, NEW, WANTED)
+    checked = [step for step in steps if isinstance(step, Run) and "--check" in step.command]
+    assert [step.command[-1] for step in checked] == ["/etc/auricle/anna.toml", "/etc/auricle/ben.toml"]
+    assert all(str(LAYOUT.aside) in step.command[0] for step in checked)
+    assert where(steps, checked[-1]) < where(steps, LAYOUT.current)
+
+
+def test_an_upgrade_keeps_the_version_that_ran_and_restarts_what_runs() -> None:
+    steps = plan_install(LAYOUT, ONE, NEW, WANTED)
+    links = [(step.link, step.target) for step in steps if isinstance(step, Point)]
+    assert links[:2] == [(LAYOUT.previous, "versions/1.0-aa"), (LAYOUT.current, "versions/1.1-bb")]
+    assert ("systemctl", "try-restart", "auricle@*.service") in commands(steps)
+    assert not any(isinstance(step, Discard) for step in steps)
+
+
+def test_a_third_version_drives_out_the_first() -> None:
+    two = dataclasses.replace(ONE, current="1.0-b", previous="1.0-aa", versions=("1.0-aa", "1.0-b"))
+    gone = [step.version.name for step in plan_install(LAYOUT, two, NEW, WANTED) if isinstance(step, Discard)]
+    assert gone == ["1.0-aa"]
+
+
+def test_a_configuration_is_never_written_twice() -> None:
+    written = [step.path for step in plan_install(LAYOUT, ONE, NEW, WANTED) if isinstance(step, Write)]
+    assert not set(written) & set(ONE.configs)
+
+
+def test_an_install_that_changes_nothing_neither_builds_nor_writes_nor_restarts() -> None:
+    same = dataclasses.replace(
+        ONE, current=NEW.name, versions=(NEW.name,), laid=dict.fromkeys(LAYOUT.laid().values(), b"unit")
+    )
+    steps = plan_install(LAYOUT, same, NEW, WANTED)
+    changes = [step for step in steps if isinstance(step, Write | Settle | Discard | Remove)]
+    assert changes == []
+    assert not any("pip" in command or "try-restart" in command for command in commands(steps))
+    assert [step.link for step in steps if isinstance(step, Point)] == [LAYOUT.launcher]
+
+
+def test_a_restart_that_a_crash_has_swallowed_is_made_up_for() -> None:
+    owing = dataclasses.replace(
+        ONE, current=NEW.name, versions=(NEW.name,), restart_owed=True,
+        laid=dict.fromkeys(LAYOUT.laid().values(), b"unit"),
+    )  # fmt: skip
+    steps = plan_install(LAYOUT, owing, NEW, WANTED)
+    assert ("systemctl", "try-restart", "auricle@*.service") in commands(steps)
+    assert steps[-1] == Remove("", LAYOUT.restart_owed)
+
+
+def test_no_start_enables_nothing() -> None:
+    steps = plan_install(LAYOUT, BARE, NEW, dataclasses.replace(WANTED, start=False))
+    assert not any("enable" in command for command in commands(steps))
+
+
+def test_where_no_systemd_runs_it_is_left_to_the_boot_and_said() -> None:
+    steps = plan_install(LAYOUT, BARE, NEW, dataclasses.replace(WANTED, systemd=False))
+    assert not any(command[0].startswith("system") for command in commands(steps))
+    link = next(step for step in steps if isinstance(step, Point) and step.link == LAYOUT.enabled("anna"))
+    assert link.target == "/etc/systemd/system/auricle@.service"
+    assert any("no systemd runs here" in step.says for step in steps)
+
+
+def test_a_32_bit_system_gets_wheels_that_are_not_locked() -> None:
+    steps = plan_install(LAYOUT, BARE, NEW, dataclasses.replace(WANTED, bits=32))
+    pip = next(command for command in commands(steps) if "--prefer-binary" in command)
+    assert pip[-len(BEST_EFFORT) :] == BEST_EFFORT
+    assert "--require-hashes" not in pip
+
+
+def test_a_32_bit_system_gets_every_library_of_the_device() -> None:
+    lines = [line for line in metadata.requires("auricle") or [] if "extra == 'device'" in line]
+    names = {line.split(">")[0].split(";")[0].strip() for line in lines} - {"ai-edge-litert"}
+    assert names == {name.split(">")[0].split("<")[0] for name in BEST_EFFORT}
+
+
+def test_somebody_elses_program_of_our_name_stays() -> None:
+    steps = plan_install(LAYOUT, dataclasses.replace(BARE, launcher_is_ours=False), NEW, WANTED)
+    assert not any(isinstance(step, Point) and step.link == LAYOUT.launcher for step in steps)
+    assert any("/usr/local/bin/auricle is not ours" in step.says for step in steps)
+
+
+def test_a_rollback_swaps_restarts_and_says_what_runs() -> None:
+    two = dataclasses.replace(ONE, previous="0.9-z", versions=("0.9-z", "1.0-aa"))
+    steps = plan_rollback(LAYOUT, two, UNITS, systemd=True)
+    links = [(step.link, step.target) for step in steps if isinstance(step, Point)]
+    assert links == [(LAYOUT.current, "versions/0.9-z"), (LAYOUT.previous, "versions/1.0-aa")]
+    assert ("systemctl", "try-restart", "auricle@*.service") in commands(steps)
+    assert steps[-1].says.startswith("0.9-z runs now")
+
+
+def test_a_rollback_first_lets_the_old_version_read_the_configurations() -> None:
+    two = dataclasses.replace(ONE, previous="0.9-z", versions=("0.9-z", "1.0-aa"))
+    first = plan_rollback(LAYOUT, two, UNITS, systemd=True)[0]
+    assert isinstance(first, Run)
+    assert first.command[0] == "/opt/auricle/versions/0.9-z/bin/python"
+    assert first.command[-1] == "/etc/auricle/anna.toml"
+
+
+@pytest.mark.parametrize("installed", [BARE, ONE])
+def test_without_a_previous_version_there_is_no_rollback(installed: Installed) -> None:
+    with pytest.raises(ServiceError, match="no previous version"):
+        plan_rollback(LAYOUT, installed, {}, systemd=True)
+
+
+def test_an_uninstall_stops_first_and_keeps_what_is_the_owners(tmp_path: Path) -> None:
+    layout = Layout(tmp_path)
+    layout.configs.mkdir(parents=True)
+    layout.home.mkdir(parents=True)
+    installed = dataclasses.replace(ONE, laid={layout.laid()["systemd/auricle@.service"]: b""})
+    steps = plan_uninstall(layout, installed, purge=False, systemd=True)
+    assert commands(steps) == [("systemctl", "stop", "auricle@*.service"), ("systemctl", "daemon-reload")]
+    assert isinstance(steps[0], Run)
+    removed = [step.path for step in steps if isinstance(step, Remove)]
+    assert layout.home in removed
+    assert layout.configs not in removed
+    purged = plan_uninstall(layout, installed, purge=True, systemd=True)
+    assert layout.configs in [step.path for step in purged if isinstance(step, Remove)]
+
+
+def test_where_nothing_is_installed_an_uninstall_says_so(tmp_path: Path) -> None:
+    steps = plan_uninstall(Layout(tmp_path), BARE, purge=False, systemd=True)
+    assert [step.says for step in steps] == ["nothing of Auricle is installed here"]

@@ -1,0 +1,123 @@
+"""The command from recordings to report, with the tiny bundle and a made-up collection."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+from training.__main__ import main
+from training.evaluation.ears import FLOAT
+from training.evaluation.evaluate import clip_lines, operating_point
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from tests.training.conftest import Collection
+    from training.evaluation.judging import Outcome
+
+
+@pytest.fixture
+def options(collection: Collection, tiny_bundle_path: Path) -> list[str]:
+    given = {"bundle": tiny_bundle_path, "data": collection.data, "list": collection.split, "workers": 1}
+    return ["evaluate", *(word for name, value in given.items() for word in (f"--{name}", str(value)))]
+
+
+def report_of(path: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(path.read_text())
+    return found
+
+
+def test_recordings_go_in_and_a_report_comes_out(
+    options: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    written = {name: tmp_path / name for name in ("report.json", "page.md", "clips.jsonl")}
+    arguments = ("--out", "report.json", "--markdown", "page.md", "--clips", "clips.jsonl")
+    assert main([*options, *(str(written.get(word, word)) for word in arguments)]) == 0
+    report = report_of(written["report.json"])
+    own = report["systems"][0]
+    assert [(row["source"], row["doubtful"], row["found"], row["clips"]) for row in own["cries"]] == [
+        ("donateacry", "with", 2, 3),
+        ("donateacry", "without", 2, 2),
+        ("donateacry 16 kHz", "with", 2, 3),
+        ("donateacry 16 kHz", "without", 2, 2),
+    ]
+    assert own["missed"][0]["file"] == "donateacry/cry/b0.wav"
+    assert [row["file"] for row in own["others"]["raised"]] == ["esc50/cat/2.wav"]
+    assert [row["recording"] for row in own["hours"]["raised"]] == ["ambient/music/flute.wav"]
+    assert capsys.readouterr().out.strip() == report["headline"]
+    assert report["headline"] in written["page.md"].read_text()
+    lines = [json.loads(line) for line in written["clips.jsonl"].read_text().splitlines()]
+    assert len(lines) == 3 * 4 + 5 + 2 + 1
+    assert {line["name"]: line["alerts_s"] for line in lines}["esc50/dog/1.wav"] == []
+
+
+def test_two_runs_write_the_same_bytes(options: list[str], tmp_path: Path) -> None:
+    for name in ("first.json", "second.json"):
+        assert main([*options, "--out", str(tmp_path / name)]) == 0
+    assert (tmp_path / "first.json").read_bytes() == (tmp_path / "second.json").read_bytes()
+
+
+def test_the_report_names_the_command_the_list_and_the_network(
+    options: list[str], tmp_path: Path, tiny_bundle_path: Path
+) -> None:
+    main([*options, "--seed", "7", "--out", str(tmp_path / "report.json")])
+    report = report_of(tmp_path / "report.json")
+    assert f"--bundle {tiny_bundle_path}" in report["command"]
+    assert "--seed 7" in report["command"]
+    assert str(tmp_path / "report.json") not in report["command"]
+    assert report["seed"] == 7
+    assert report["split"]["file"] == "list.csv"
+    assert len(report["split"]["sha256"]) == len(report["bundle"]["network_sha256"]) == 64
+
+
+def test_thresholds_are_never_chosen_on_test(
+    options: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["--out", str(tmp_path / "report.json"), "--operating-point", str(tmp_path / "point.json")]
+    assert main([*options, *words]) == 2
+    assert "chosen on val, never on test" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("option", ["--out", "--markdown", "--clips"])
+def test_a_missing_folder_is_told_before_anything_is_heard(
+    options: list[str], tmp_path: Path, option: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["--out", str(tmp_path / "report.json"), option, str(tmp_path / "none" / "file")]
+    assert main([*options, *words]) == 2
+    assert "make the folder" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_missing_bundle_is_one_line_and_exit_code_2(
+    options: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*options, "--bundle", str(tmp_path / "none.tflite"), "--out", str(tmp_path / "report.json")]) == 2
+    assert len(capsys.readouterr().err.splitlines()) == 1
+
+
+def _scene(make: Callable[..., Outcome], score: float, **changed: object) -> Outcome:
+    """A clip whose middle eight windows score so."""
+    probabilities = np.full(25, 0.05, np.float32)
+    probabilities[8:16] = score
+    return make(probabilities=probabilities, **changed)
+
+
+def test_the_chosen_rule_finds_the_cries_and_nothing_else(make_outcome: Callable[..., Outcome]) -> None:
+    cries = [_scene(make_outcome, 0.9, is_cry=True, name=f"cry {number}") for number in range(4)]
+    others = [_scene(make_outcome, 0.6, name=f"other {number}") for number in range(4)]
+    misleading = [_scene(make_outcome, 0.99, system=FLOAT, name=f"other {number}") for number in range(4)]
+    chosen = operating_point([*cries, *others, *misleading])
+    assert 0.6 < chosen["operating_point"]["on"] <= 0.9
+    assert chosen["validation"]["recall_by_snr_db"] == {"20": 1.0}
+    assert chosen["validation"]["false_clip_share"] == 0.0
+
+
+def test_a_line_of_a_clip_is_json(make_outcome: Callable[..., Outcome]) -> None:
+    (line,) = clip_lines([_scene(make_outcome, 0.5, alerts_s=(6.0,))])
+    assert json.loads(json.dumps(line, allow_nan=False))["delay_s"] == 1.5
+    assert line["probabilities"][:9] == [0.05] * 8 + [0.5]

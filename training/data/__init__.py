@@ -1,0 +1,1 @@
+"""Recordings with labels: readers of published collections, the committed lists, decoded clips."""

@@ -1,0 +1,87 @@
+"""The committed lists that say what a model may learn from, be chosen by, and be judged on.
+
+`splits/cry.csv` and `splits/rir.csv` beside this module are made by `splits.py` and committed, so that a
+training run needs no luck to be repeated. This module reads and writes them; it knows no policy.
+"""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, cast, get_args
+
+from device.errors import RecordingError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+Part = Literal["train", "val", "test", "exclude"]
+ClipLabel = Literal["cry", "other", "ignore", "room"]
+
+CRY_LIST = Path(__file__).parents[1] / "splits" / "cry.csv"
+ROOM_LIST = CRY_LIST.with_name("rir.csv")
+
+
+@dataclass(frozen=True, slots=True)
+class ListedClip:
+    """One line of a committed list.
+
+    Attributes:
+        file: `<set>/<path in the set>`, with forward slashes.
+        set: the collection it comes from.
+        subject: the group that never straddles two parts.
+        part: `train`, `val`, `test`, or `exclude` (kept out of everything).
+        label: `cry`, `other`, `ignore` (may hold what it should not: neither taught nor scored), or, in the
+            list of impulse responses, `room`.
+        doubtful: a cry that, by its signal and by a network, is hardly one; results are told with and without.
+        reason: why it is doubtful, ignored or excluded; empty for all others.
+    """
+
+    file: str
+    set: str
+    subject: str
+    part: Part
+    label: ClipLabel
+    doubtful: bool
+    reason: str
+
+
+def write_list(path: Path, clips: Iterable[ListedClip]) -> None:
+    """Write clips as CSV, sorted by file, so that equal lists are equal bytes."""
+    with path.open("w", newline="", encoding="utf-8") as lines:
+        writer = csv.DictWriter(lines, [field.name for field in fields(ListedClip)], lineterminator="\n")
+        writer.writeheader()
+        for clip in sorted(clips, key=lambda clip: clip.file):
+            writer.writerow(asdict(clip) | {"doubtful": "yes" if clip.doubtful else "no"})
+
+
+def read_list(path: Path = CRY_LIST) -> tuple[ListedClip, ...]:
+    """The clips of a committed list, in its order.
+
+    Raises:
+        RecordingError: the list is missing, or a line names no known part, label or doubt.
+    """
+    if not path.is_file():
+        raise RecordingError(f"{path} is missing: it is committed with the code, restore it.")
+    with path.open(newline="", encoding="utf-8") as lines:
+        reader = csv.DictReader(lines)
+        return tuple(_clip(row, f"{path}, line {reader.line_num}") for row in reader)
+
+
+def _clip(row: Mapping[str, str], where: str) -> ListedClip:
+    return ListedClip(
+        file=row["file"],
+        set=row["set"],
+        subject=row["subject"],
+        part=cast("Part", _one_of(get_args(Part), row["part"], f"{where}, part")),
+        label=cast("ClipLabel", _one_of(get_args(ClipLabel), row["label"], f"{where}, label")),
+        doubtful=_one_of(("yes", "no"), row["doubtful"], f"{where}, doubtful") == "yes",
+        reason=row["reason"],
+    )
+
+
+def _one_of(values: tuple[str, ...], value: str, where: str) -> str:
+    if value not in values:
+        raise RecordingError(f"{where} says {value!r}: it must be one of {', '.join(values)}.")
+    return value

@@ -1,0 +1,1 @@
+"""Runs a model through the device's listener and counts its alarms."""

@@ -1,0 +1,1 @@
+"""How clips, backgrounds and rooms are mixed, for training, validation and evaluation."""

@@ -1,0 +1,159 @@
+"""Clips within rooms, as a microphone by the cot would hear them: what an evaluation plays.
+
+A clip that starts out of digital silence, at the first sample of a file, is heard by nobody at home. Here it
+keeps its own level, lies over a background that begins at least `MARGIN_S` before it and goes on as long
+after it, and fades in and out, so that no click tells where it was cut. Every function is one of its
+arguments and of the generator it is handed.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from training.mixing.augment import SAMPLE_RATE_HZ, STEP_SAMPLES, loud_power, noise, step_power
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy.typing as npt
+
+    Float32 = npt.NDArray[np.float32]
+
+MARGIN_S = 4.0
+"""Background before and behind a clip, at least."""
+
+LEAD_S = 0.5
+"""A clip begins up to this much later than the margin's end, so that it begins anywhere between two windows."""
+
+ONSET_DB = 20.0
+"""A clip is audible from the first frame on that is at most so far below its loud part."""
+
+SPEECH_OVER_ROOM_DB = 30.0
+"""Level of people who talk over the tone of their room."""
+
+PAUSE_S = (0.5, 2.0)
+"""Between two sentences of a speaker, drawn evenly."""
+
+_HOME = re.compile(
+    r"\b(fan|dryer|washing machine|white noise|clock|rain|thunder|campfire|boiling water|dishes|tap|night|vinyl|"
+    r"cat purring|typewriter|conversation|vacuum|fridge|air conditioner|heartbeat)\b"
+)
+_ROOM_SHARE = 0.5
+_FADE_SAMPLES = SAMPLE_RATE_HZ // 100
+_FRAME_STEPS = 5  # an onset is sought in frames of 50 ms
+_QUIETEST_POWER = 1e-7  # -70 dBFS: no microphone in a room hears less
+_LOUDEST = 32_767 / 32_768
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Embedded:
+    """A clip within its background.
+
+    Attributes:
+        samples: float32 (n,) at `SAMPLE_RATE_HZ`, in [-1, 1], on the grid of 16 bits.
+        start_s: where the clip starts.
+        end_s: where it ends.
+        onset_s: where it is first audible, see `onset_sample`.
+    """
+
+    samples: Float32
+    start_s: float
+    end_s: float
+    onset_s: float
+
+
+def is_home_sound(subject: str) -> bool:
+    """Whether a listed ambient sound (`ambient:ceiling fan`) may be heard for minutes beside a cot."""
+    return not subject.startswith("ambient:music") and _HOME.search(subject) is not None
+
+
+def background(rng: np.random.Generator, rooms: Sequence[Float32], count: int) -> Float32:
+    """A stretch of one of the rooms, or as often a synthesized room tone: float32 (count,).
+
+    Args:
+        rng: chooses.
+        rooms: recordings; one shorter than `count` goes round. None at all: always a tone.
+        count: samples wanted.
+    """
+    if not rooms or rng.random() >= _ROOM_SHARE:
+        return noise(rng, count)
+    samples = rooms[int(rng.integers(len(rooms)))]
+    start = int(rng.integers(max(1, len(samples) - count)))
+    return np.resize(np.roll(samples, -start), count)
+
+
+def embed(clip: Float32, ground: Float32, *, lead_samples: int, snr_db: float) -> Embedded:
+    """Lay a clip over a background.
+
+    The clip keeps its level, unless both together would exceed full scale: then both are turned down alike.
+
+    Args:
+        clip: float32 (n,) at `SAMPLE_RATE_HZ`.
+        ground: float32 (m,), long enough for lead, clip and what follows.
+        lead_samples: of background before the clip.
+        snr_db: level of the clip's loud part over the background's.
+    """
+    wanted = max(loud_power(clip) * 10 ** (-snr_db / 10), _QUIETEST_POWER)
+    mixed = ground * np.float32(np.sqrt(wanted / max(loud_power(ground), 1e-20)))
+    mixed[lead_samples : lead_samples + len(clip)] += _faded(clip)
+    return Embedded(
+        samples=recorded(mixed),
+        start_s=lead_samples / SAMPLE_RATE_HZ,
+        end_s=(lead_samples + len(clip)) / SAMPLE_RATE_HZ,
+        onset_s=(lead_samples + onset_sample(clip)) / SAMPLE_RATE_HZ,
+    )
+
+
+def embedded(
+    rng: np.random.Generator, clip: Float32, rooms: Sequence[Float32], *, snrs_db: Sequence[float]
+) -> list[Embedded]:
+    """A clip over one drawn background, at each of some levels."""
+    margin = round(MARGIN_S * SAMPLE_RATE_HZ)
+    lead = margin + int(rng.integers(round(LEAD_S * SAMPLE_RATE_HZ)))
+    ground = background(rng, rooms, lead + len(clip) + margin)
+    return [embed(clip, ground, lead_samples=lead, snr_db=snr_db) for snr_db in snrs_db]
+
+
+def talk(rng: np.random.Generator, sentences: Sequence[Float32]) -> Float32:
+    """Sentences of one speaker with pauses, over the tone of a room: float32 (n,)."""
+    parts: list[Float32] = []
+    for sentence in sentences:
+        pause = int(rng.uniform(*PAUSE_S) * SAMPLE_RATE_HZ)
+        parts += [np.zeros(pause, np.float32), _faded(sentence)]
+    speech = np.concatenate([*parts, np.zeros(round(PAUSE_S[1] * SAMPLE_RATE_HZ), np.float32)])
+    tone = noise(rng, len(speech))
+    wanted = max(loud_power(speech) * 10 ** (-SPEECH_OVER_ROOM_DB / 10), _QUIETEST_POWER)
+    return recorded(speech + tone * np.float32(np.sqrt(wanted / loud_power(tone))))
+
+
+def onset_sample(clip: Float32) -> int:
+    """Where a clip becomes audible: the start of the first 50 ms within `ONSET_DB` of its loud part.
+
+    The loud part is the mean power of what is within 20 dB of the loudest 10 ms. A parent's word or a hand on the
+    telephone before the cry counts as its onset too: delays from here are rather too long than too short.
+    """
+    steps = step_power(clip)
+    frames = steps[: len(steps) // _FRAME_STEPS * _FRAME_STEPS].reshape(-1, _FRAME_STEPS).mean(axis=1)
+    audible = np.flatnonzero(frames >= max(loud_power(clip) * 10 ** (-ONSET_DB / 10), 1e-20))
+    return int(audible[0]) * _FRAME_STEPS * STEP_SAMPLES if len(audible) else 0
+
+
+def recorded(samples: Float32) -> Float32:
+    """As a recording of 16 bits holds it: turned down to full scale where it exceeds it, and rounded."""
+    peak = float(np.abs(samples).max(initial=0.0))
+    fitting = samples * np.float32(min(1.0, _LOUDEST / max(peak, 1e-20)))
+    return np.divide(np.round(fitting * np.float32(32_768)), np.float32(32_768), dtype=np.float32)
+
+
+def _faded(clip: Float32) -> Float32:
+    """The clip with ends of ten milliseconds that rise and fall as a raised cosine."""
+    length = min(_FADE_SAMPLES, len(clip) // 2)
+    rise = (0.5 - 0.5 * np.cos(np.pi * (np.arange(length) + 0.5) / max(length, 1))).astype(np.float32)
+    faded = clip.copy()
+    faded[:length] *= rise
+    faded[len(clip) - length :] *= rise[::-1]
+    return faded

@@ -1,0 +1,45 @@
+"""A network's probabilities for many windows."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from device.hearing.classifier import sigmoid
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy.typing as npt
+
+    from training.mixing.scenes import Scene
+
+    Float32 = npt.NDArray[np.float32]
+
+
+def probabilities(network: Any, scenes: Sequence[Scene], *, batch_windows: int = 64) -> list[Float32]:
+    """The network's probability of a cry for each window of each scene."""
+    lengths = np.cumsum([len(scene.log_mel) for scene in scenes])[:-1]
+    return np.split(
+        scored(
+            network,
+            np.concatenate([scene.log_mel for scene in scenes]),
+            np.concatenate([scene.mfcc for scene in scenes]),
+            batch_windows,
+        ),
+        lengths,
+    )
+
+
+def scored(network: Any, log_mel: Any, mfcc: Any, batch_windows: int = 64) -> Float32:
+    """Windows (n, frames, bins) in half precision -> probabilities (n,)."""
+    parts = [
+        np.asarray(
+            network.predict_on_batch(
+                [part[first : first + batch_windows].astype(np.float32)[..., None] for part in (log_mel, mfcc)]
+            )
+        )[:, 0]
+        for first in range(0, len(log_mel), batch_windows)
+    ]
+    return sigmoid(np.concatenate(parts))

@@ -1,0 +1,1 @@
+"""Trains a network and writes what the converter takes."""
