@@ -36,16 +36,16 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from device.alarms.journal.entries import Entry
 from device.alarms.journal.store import Journal
 from device.alarms.machine import Machine
-from device.daemon.alerting.alarming import Alarming
-from device.daemon.delivery.bookkeeper import Receipt
-from device.daemon.delivery.dispatch import Dispatch
-from device.daemon.delivery.mailbox import Mailbox
-from device.daemon.order import ListenOrder
-from device.daemon.run import Daemon
+from device.daemon.alerting.controller import Alarming
+from device.daemon.app import Daemon
+from device.daemon.delivery.alarm_publisher import Dispatch
+from device.daemon.delivery.journal_writer import Receipt
+from device.daemon.delivery.reply_queue import Mailbox
+from device.daemon.options import ListenOrder
 from device.demo.scene import SEED, bedside
 from device.errors import ServiceError
 from device.messages import AudioBlock
-from device.runtime.status import read_status
+from device.runtime.daemon_state import read_status
 from tests.system.conftest import Mosquitto, PulseCard
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from device.alarms.journal.entries import Key
-    from device.daemon.delivery.bookkeeper import Word
+    from device.daemon.delivery.journal_writer import Word
     from device.messages import Event, Priority, Transition
 
     Float32 = npt.NDArray[np.float32]
@@ -276,11 +276,11 @@ def stamped_daemon(folder: Path, rate_hz: int, seconds: float) -> dict[str, Any]
     """Run a daemon to the end of its sound; the moments of each change, and what was spent."""
     source = Clockwork(rate_hz, seconds)
     with (
-        patch("device.daemon.run.Machine", StampedMachine),
-        patch("device.daemon.run.Mailbox", StampedMailbox),
-        patch("device.daemon.run.Alarming", CostedAlarming),
-        patch("device.daemon.equipment.Dispatch", StampedDispatch),
-        patch("device.daemon.equipment.Journal", StampedJournal),
+        patch("device.daemon.app.Machine", StampedMachine),
+        patch("device.daemon.app.Mailbox", StampedMailbox),
+        patch("device.daemon.app.Alarming", CostedAlarming),
+        patch("device.daemon.outputs.Dispatch", StampedDispatch),
+        patch("device.daemon.outputs.Journal", StampedJournal),
         contextlib.redirect_stdout(sys.stderr),
         Daemon(ListenOrder(config=str(folder / "bench.toml")), wrap=lambda _microphone: source) as daemon,
     ):

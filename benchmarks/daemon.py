@@ -29,7 +29,7 @@ from device.config.settings import profile
 from device.demo.scene import SEED, bedside
 from device.hearing.features import FrameCache, finish
 from device.messages import AudioBlock
-from device.runtime.opening import OpenModels, open_models
+from device.runtime.model_loader import OpenModels, open_models
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -126,8 +126,8 @@ def _listener(models: OpenModels) -> Callable[[Float32], None]:
 
 _STAMPED = """
 import json, sys, time
-from device.daemon.order import ListenOrder
-from device.daemon.run import Daemon
+from device.daemon.options import ListenOrder
+from device.daemon.app import Daemon
 
 class Tap:
     def __init__(self, source):

@@ -25,12 +25,12 @@ import python_speech_features as psf
 import soundfile
 
 from device.demo.scene import SEED, bedside
-from device.hearing.bundle.bundle import read_bundle
+from device.hearing.bundle.reader import read_bundle
 from device.hearing.classifier import Classifier
 from device.hearing.decision import Decider
 from device.hearing.features import FrameCache, computer, finish, window_features
 from device.messages import Scores
-from device.runtime.bundles import bundle_path
+from device.runtime.model_library import bundle_path
 
 if TYPE_CHECKING:
     import resource

@@ -36,15 +36,15 @@ import soundfile
 import soxr
 
 from device.errors import ServiceError
-from device.runtime.places import status_socket
-from device.runtime.status import read_status
+from device.runtime.daemon_state import read_status
+from device.runtime.paths import status_socket
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     import numpy.typing as npt
 
-    from device.runtime.status import DaemonState
+    from device.runtime.daemon_state import DaemonState
     from tests.system.conftest import PulseCard
 
     Float32 = npt.NDArray[np.float32]
@@ -356,8 +356,8 @@ def _accelerated(life: Life, folder: Path, tapes: Path, hours: float) -> Life:
 _REOPENED = """
 import sys
 from pathlib import Path
-from device.daemon.order import ListenOrder
-from device.daemon.run import listen, Daemon
+from device.daemon.options import ListenOrder
+from device.daemon.app import listen, Daemon
 from device.sources.microphone import Microphone, Patience
 
 child, deaths = sys.argv[1:]

@@ -60,7 +60,7 @@ def _convert(options: argparse.Namespace) -> None:
 
 def _inspect(options: argparse.Namespace) -> None:
     from converter.inspect import describe
-    from device.hearing.bundle.bundle import read_bundle
+    from device.hearing.bundle.reader import read_bundle
 
     print(describe(read_bundle(options.bundle)))
 

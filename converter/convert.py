@@ -9,14 +9,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from converter import toolchain
-from converter.answers import (
-    converted_probabilities,
-    keras_probabilities,
-    network_bundle,
-    plain_kernel_figures,
-    translation_error,
-)
-from converter.figures import LabelFigures, label_figures
 from converter.gate import (
     Bounds,
     check_agreement,
@@ -26,14 +18,22 @@ from converter.gate import (
     check_plain_kernels,
     check_translation,
 )
-from converter.golden import golden_sounds
-from converter.graph import read_graph
+from converter.golden_windows import golden_sounds
+from converter.predictions import (
+    converted_probabilities,
+    keras_probabilities,
+    network_bundle,
+    plain_kernel_figures,
+    translation_error,
+)
 from converter.quantize import to_float, to_int8
 from converter.rebuild import load_network, rebuild
-from converter.trained import Trained, read_trained
+from converter.score_agreement import LabelFigures, label_figures
+from converter.tflite_graph import read_graph
+from converter.training_output import Trained, read_trained
 from device.errors import BundleError
-from device.hearing.bundle.bundle import Bundle, read_bundle, write_bundle
-from device.hearing.bundle.golden import GoldenCase
+from device.hearing.bundle.golden_vectors import GoldenCase
+from device.hearing.bundle.reader import Bundle, read_bundle, write_bundle
 from device.hearing.classifier import Classifier
 from device.hearing.features import window_features
 
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from converter.graph import Graph
+    from converter.tflite_graph import Graph
 
     Float32 = npt.NDArray[np.float32]
 

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from converter.figures import LabelFigures
-    from converter.graph import Graph
+    from converter.score_agreement import LabelFigures
+    from converter.tflite_graph import Graph
 
 _FORBIDDEN = ("VAR_HANDLE", "READ_VARIABLE", "ASSIGN_VARIABLE", "CALL_ONCE", "WHILE", "IF", "CUSTOM", "DELEGATE")
 _EDGES = ("QUANTIZE", "DEQUANTIZE")

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from converter.graph import read_graph
+from converter.tflite_graph import read_graph
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from converter.graph import Graph, Tensor
-    from device.hearing.bundle.bundle import Bundle
+    from converter.tflite_graph import Graph, Tensor
+    from device.hearing.bundle.reader import Bundle
 
 
 def describe(bundle: Bundle) -> str:

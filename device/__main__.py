@@ -97,8 +97,8 @@ def _add_listen(parser: argparse.ArgumentParser) -> None:
 
 def _listen(given: argparse.Namespace) -> int:
     from device.config.settings import DEFAULT_PROFILE
-    from device.daemon.order import ListenOrder
-    from device.daemon.run import listen
+    from device.daemon.app import listen
+    from device.daemon.options import ListenOrder
 
     if not given.source and (given.speed != 1.0 or given.loop or given.shed):
         raise ConfigError("--speed, --loop and --shed are for recordings; name some with --source")
@@ -134,7 +134,7 @@ def _add_status(parser: argparse.ArgumentParser) -> None:
 
 
 def _status(given: argparse.Namespace) -> int:
-    from device.tools.status_text import show_status
+    from device.tools.status import show_status
 
     return show_status(given.instance, as_json=given.json, out=sys.stdout)
 
@@ -170,8 +170,8 @@ def _add_pins_low(parser: argparse.ArgumentParser) -> None:
 def _pins_low(given: argparse.Namespace) -> int:
     from device.config.settings import DEFAULT_PROFILE, load_config
     from device.errors import ServiceError
-    from device.runtime.places import instance_name, runtime_folder
-    from device.sinks.gpio.gpio import drive_low
+    from device.runtime.paths import instance_name, runtime_folder
+    from device.sinks.gpio.pins import drive_low
 
     instance = instance_name(given.instance, config=given.config, profile=DEFAULT_PROFILE)
     problem = drive_low(load_config(given.config).gpio, work_folder=runtime_folder(instance))
@@ -226,7 +226,7 @@ def _add_check(parser: argparse.ArgumentParser) -> None:
 
 def _check(given: argparse.Namespace) -> int:
     from device.config.settings import DEFAULT_PROFILE
-    from device.tools.check.run import Order, check
+    from device.tools.check.checklist import Order, check
 
     order = Order(config=given.config, profile=given.profile or DEFAULT_PROFILE, instance=given.instance)
     return check(order, sys.stdout)
@@ -251,8 +251,8 @@ def _add_replay(parser: argparse.ArgumentParser) -> None:
 
 
 def _replay(given: argparse.Namespace) -> int:
-    from device.replay.order import ReplayOrder
-    from device.replay.run import replay
+    from device.replay.arguments import ReplayOrder
+    from device.replay.batch import replay
 
     order = ReplayOrder(
         settings=_settings(given.profile, given.config),
@@ -302,7 +302,7 @@ def _add_models(parser: argparse.ArgumentParser) -> None:
 
 
 def _list_models(_given: argparse.Namespace) -> int:
-    from device.runtime.bundles import describe_shipped
+    from device.runtime.model_library import describe_shipped
 
     for line in describe_shipped():
         print(line)
@@ -310,7 +310,7 @@ def _list_models(_given: argparse.Namespace) -> int:
 
 
 def _verify_model(given: argparse.Namespace) -> int:
-    from device.runtime.bundles import verify
+    from device.runtime.model_library import verify
 
     for line in verify(given.bundle):
         print(line)
@@ -370,7 +370,7 @@ def _install(given: argparse.Namespace) -> int:
     from pathlib import Path
 
     from device.config.settings import DEFAULT_PROFILE
-    from device.tools.install.run import InstallOrder, install, rollback
+    from device.tools.install.install_command import InstallOrder, install, rollback
 
     root = Path(given.root)
     if given.rollback:
@@ -389,7 +389,7 @@ def _install(given: argparse.Namespace) -> int:
 def _uninstall(given: argparse.Namespace) -> int:
     from pathlib import Path
 
-    from device.tools.install.run import uninstall
+    from device.tools.install.install_command import uninstall
 
     return uninstall(root=Path(given.root), purge=given.purge, dry_run=given.dry_run)
 
@@ -405,7 +405,7 @@ def _add_demo(parser: argparse.ArgumentParser) -> None:
 def _demo(given: argparse.Namespace) -> int:
     from pathlib import Path
 
-    from device.demo.run import run
+    from device.demo.demo_command import run
 
     return run(Path(given.out), _settings("nursery", None))
 

@@ -26,15 +26,15 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _VERBS = {
-    "splits": ("training.splits.splits", "make or check the committed lists"),
-    "teach": ("training.train.teach", "let the teacher mark the cries and train the judge"),
-    "train": ("training.train.train", "train the student network"),
-    "mine": ("training.train.mine", "find the training sounds that it mistakes for a cry"),
-    "operate": ("training.evaluation.operate", "choose the operating point on validation scenes"),
+    "splits": ("training.splits.make_lists", "make or check the committed lists"),
+    "teach": ("training.train.teacher_labels", "let the teacher mark the cries and train the judge"),
+    "train": ("training.train.loop", "train the student network"),
+    "mine": ("training.train.hard_negatives", "find the training sounds that it mistakes for a cry"),
+    "operate": ("training.evaluation.threshold_search", "choose the operating point on validation scenes"),
     "export": ("training.train.export", "write the folder that the converter takes"),
     "describe": ("training.networks.describe", "print the network and what it hears"),
     "evaluate": ("training.evaluation.evaluate", "judge a bundle through the device's listener"),
-    "card": ("training.evaluation.amend", "write an evaluation, or a chosen operating point, into a bundle"),
+    "card": ("training.evaluation.update_bundle", "write an evaluation, or a chosen operating point, into a bundle"),
 }
 
 

@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING
 
 from device.config.settings import FilterSettings
 from device.hearing.coverage import Coverage
-from device.hearing.deafness.deafness import DeafnessDetector
+from device.hearing.deafness.detector import DeafnessDetector
 from device.hearing.filters import FilterChain
-from device.hearing.model import ModelState, shared_caches
+from device.hearing.listening_model import ModelState, shared_caches
 from device.hearing.segment import Segment, rates_of
 from device.messages import AudioBlock, Fault, Heard, NoAudio
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from device.hearing.model import ListeningModel, Network
+    from device.hearing.listening_model import ListeningModel, Network
     from device.hearing.segment import Rate
     from device.messages import FaultKind, Window
 

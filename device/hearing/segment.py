@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from device.hearing.filters import FilterChain
-    from device.hearing.model import ListeningModel
+    from device.hearing.listening_model import ListeningModel
     from device.messages import Window
 
     Float32 = npt.NDArray[np.float32]

@@ -14,18 +14,18 @@ from urllib.parse import quote
 
 import numpy as np
 
-from device.report.figure import MOST_MARKS, figure
 from device.report.markup import clock, data_uri, document, text
-from device.report.outputs import encode, whole
+from device.report.result_files import encode, whole
 from device.report.spectrogram import colour_map
+from device.report.svg_figure import MOST_MARKS, figure
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
     from device.messages import Priority
-    from device.report.content import ListedLabel, ListedModel, PageContent
     from device.report.curves import ScoreCurve
+    from device.report.page_content import ListedLabel, ListedModel, PageContent
     from device.report.spans import FaultSpan, Span
 
 _BEFORE_EVENT_S = 1.0

@@ -15,7 +15,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from device.report.outputs import encode, growing, whole
+from device.report.result_files import encode, growing, whole
 from device.report.spans import fold
 
 if TYPE_CHECKING:

@@ -15,12 +15,12 @@ from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 from device.config.toml_text import printable
 from device.errors import MissingExtraError, ServiceError
 from device.messages import FaultKind
-from device.runtime.status import Age
+from device.runtime.daemon_state import Age
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from device.runtime.status import DaemonState
+    from device.runtime.daemon_state import DaemonState
 
 ADDRESS = "127.0.0.1"
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from device.messages import FaultKind
-    from device.runtime.status import DaemonState
+    from device.runtime.daemon_state import DaemonState
 
 _IN_WORDS: Mapping[FaultKind, str] = MappingProxyType(
     {

@@ -23,7 +23,7 @@ import types
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from device.errors import MicrophoneError
-from device.sources.devices import Card, ListedDevice, card_identity, card_number, choose, parse_device
+from device.sources.device_match import Card, ListedDevice, card_identity, card_number, choose, parse_device
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -21,9 +21,9 @@ import numpy as np
 
 from device.messages import AudioBlock, NoAudio
 from device.sources.capture import ERROR, FRAME, OPENED, OVERFLOWED, Nonsense
-from device.sources.child import Child, Opened, capture_command, nonsense, readable
-from device.sources.devices import parse_device
-from device.sources.timeline import Timeline
+from device.sources.capture_process import Child, Opened, capture_command, nonsense, readable
+from device.sources.device_match import parse_device
+from device.sources.stream_position import Timeline
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

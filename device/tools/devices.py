@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, TextIO
 from device.errors import MicrophoneError
 from device.hearing.level import Level
 from device.messages import AudioBlock, NoAudio
-from device.sources.devices import NO_MICROPHONE, identity
-from device.sources.listing import list_microphones
+from device.sources.device_match import NO_MICROPHONE, identity
 from device.sources.microphone import Microphone
+from device.sources.microphone_list import list_microphones
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from device.config.settings import MicrophoneSettings
-    from device.sources.devices import ListedDevice
+    from device.sources.device_match import ListedDevice
 
 REDRAWN_EVERY_S = 0.1
 PRINTED_EVERY_S = 1.0

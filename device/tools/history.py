@@ -21,7 +21,7 @@ from device.config.settings import DEFAULT_PROFILE, load_config
 from device.config.toml_text import printable
 from device.daytime import utc_text
 from device.errors import ConfigError, JournalError
-from device.runtime.places import SYSTEM_STATE, checked_instance, instance_name, journal_file, journal_files
+from device.runtime.paths import SYSTEM_STATE, checked_instance, instance_name, journal_file, journal_files
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from device.demo.run import write_scene
+from device.demo.demo_command import write_scene
 from device.demo.scene import SEED, bedside
 from tests.system.debian import mirror
 

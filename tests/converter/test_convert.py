@@ -11,9 +11,9 @@ import pytest
 from converter import toolchain
 from converter.convert import convert
 from converter.gate import Bounds
-from converter.graph import read_graph
+from converter.tflite_graph import read_graph
 from device.errors import BundleError
-from device.hearing.bundle.bundle import Bundle, read_bundle
+from device.hearing.bundle.reader import Bundle, read_bundle
 from device.hearing.classifier import Classifier
 from device.hearing.features import window_features
 

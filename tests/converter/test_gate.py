@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from converter.figures import LabelFigures
 from converter.gate import (
     Bounds,
     check_agreement,
@@ -18,7 +17,8 @@ from converter.gate import (
     check_plain_kernels,
     check_translation,
 )
-from converter.graph import Graph, Operation, Tensor
+from converter.score_agreement import LabelFigures
+from converter.tflite_graph import Graph, Operation, Tensor
 from device.errors import BundleError
 
 BOUNDS = Bounds()

@@ -11,7 +11,7 @@ import pytest
 
 from converter.__main__ import main
 from device.errors import BundleError
-from device.hearing.bundle.bundle import read_bundle
+from device.hearing.bundle.reader import read_bundle
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -10,10 +10,10 @@ import pytest
 from converter import toolchain
 from converter.convert import quantized
 from converter.gate import check_graph
-from converter.graph import Graph, read_graph
 from converter.quantize import to_float, to_int8
 from converter.rebuild import load_network, rebuild
-from converter.trained import Trained, read_trained
+from converter.tflite_graph import Graph, read_graph
+from converter.training_output import Trained, read_trained
 from device.errors import BundleError
 from device.hearing.spec import FeatureSpec
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from device.runtime.status import AlarmNow, DaemonState, LabelNow
+from device.runtime.daemon_state import AlarmNow, DaemonState, LabelNow
 
 
 @pytest.fixture

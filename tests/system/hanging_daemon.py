@@ -12,14 +12,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from unittest.mock import patch
 
-from device.daemon.audio.hearing import Hearing
-from device.daemon.order import ListenOrder
-from device.daemon.run import Daemon
+from device.daemon.app import Daemon
+from device.daemon.audio.listening import Hearing
+from device.daemon.options import ListenOrder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from device.daemon.audio.feed import Source
+    from device.daemon.audio.source_thread import Source
     from device.messages import AudioBlock, Heard, NoAudio
 
 PART, TRIGGER = sys.argv[1], Path(sys.argv[2])
@@ -60,7 +60,7 @@ class HangingSource:
 def main() -> int:
     """Listen as `auricle listen --config C` does, as long as nothing hangs."""
     with (
-        patch("device.daemon.run.Hearing", HangingHearing),
+        patch("device.daemon.app.Hearing", HangingHearing),
         Daemon(ListenOrder(config=sys.argv[4]), wrap=HangingSource) as daemon,
     ):
         return daemon.run()

@@ -17,14 +17,14 @@ import soundfile
 
 from device.demo.scene import bedside
 from device.errors import ServiceError
-from device.runtime.status import read_status
+from device.runtime.daemon_state import read_status
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     import numpy.typing as npt
 
-    from device.runtime.status import DaemonState
+    from device.runtime.daemon_state import DaemonState
 
 RATE_HZ = 16000
 UP_WITHIN_S = 30.0

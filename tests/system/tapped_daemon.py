@@ -7,13 +7,13 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from device.daemon.order import ListenOrder
-from device.daemon.run import Daemon
+from device.daemon.app import Daemon
+from device.daemon.options import ListenOrder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from device.daemon.audio.feed import Source
+    from device.daemon.audio.source_thread import Source
     from device.messages import AudioBlock, NoAudio
 
 

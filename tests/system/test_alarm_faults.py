@@ -35,7 +35,7 @@ from tests.system.test_mqtt import Authority
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from device.runtime.status import DaemonState
+    from device.runtime.daemon_state import DaemonState
 
 pytestmark = pytest.mark.system
 

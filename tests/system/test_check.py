@@ -14,10 +14,10 @@ import numpy as np
 import pytest
 
 from device.config.settings import MqttSettings
-from device.sinks.mqtt.mqtt import Mqtt
+from device.sinks.mqtt.client import Mqtt
 from device.sinks.payloads import Topics, availability
-from device.tools.check import telling
-from device.tools.check.run import Order, Surroundings, check
+from device.tools.check import delivery_checks
+from device.tools.check.checklist import Order, Surroundings, check
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -110,7 +110,7 @@ _PASSWORD = "right-one"  # noqa: S105 - of a broker that lives as long as a test
 
 
 def _found(broker: Mosquitto, **said: Any) -> Finding:
-    return telling.broker(MqttSettings(host="127.0.0.1", port=broker.port, **said), "anna", None, {})
+    return delivery_checks.broker(MqttSettings(host="127.0.0.1", port=broker.port, **said), "anna", None, {})
 
 
 def _run(name: str, *arguments: str | Path) -> None:
@@ -237,7 +237,7 @@ def test_what_a_broker_does_not_allow_is_told_with_what_to_allow(
     rights: list[str],
     verdicts: dict[str, str],
 ) -> None:
-    monkeypatch.setattr(telling, "ANSWERS_WITHIN_S", 1.5)
+    monkeypatch.setattr(delivery_checks, "ANSWERS_WITHIN_S", 1.5)
     password = _with_login(broker, private_folder, *rights)
     finding = _found(broker, protocol=protocol, username="auricle", password_file=str(password))
     assert finding.verdict == verdicts[protocol], finding
@@ -269,7 +269,7 @@ def test_a_certificate_that_expired_or_is_not_vouched_for_is_told(broker: Mosqui
 
 
 def test_a_broker_that_hangs_is_told_in_time(broker: Mosquitto, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(telling, "ANSWERS_WITHIN_S", 0.3)
+    monkeypatch.setattr(delivery_checks, "ANSWERS_WITHIN_S", 0.3)
     broker.signal(signal.SIGSTOP)
     finding = _found(broker)
     broker.signal(signal.SIGCONT)

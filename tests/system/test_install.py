@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from device.tools.install.install_command import InstallOrder, install, rollback, uninstall
 from device.tools.install.layout import UNIT, Layout, look
-from device.tools.install.run import InstallOrder, install, rollback, uninstall
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -57,7 +57,7 @@ import json, sys, time
 from pathlib import Path
 from device.alarms.journal.entries import Entry
 from device.alarms.journal.store import Journal
-from device.daemon.delivery.bookkeeper import Bookkeeper, Receipt
+from device.daemon.delivery.journal_writer import Bookkeeper, Receipt
 
 path, flag = Path(sys.argv[1]), Path(sys.argv[2])
 received, late, slowest_s, trouble = {}, {}, 0.0, False

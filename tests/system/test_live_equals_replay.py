@@ -19,7 +19,7 @@ import soxr
 
 from device.config.settings import parse_config
 from device.messages import AudioBlock, NoAudio, Notice
-from device.runtime.opening import open_models
+from device.runtime.model_loader import open_models
 from device.sinks.log import log_line
 from tests.system.conftest import PulseCard, program
 from tests.system.running_daemon import CRY_WITHIN_S, RATE_HZ, RunningDaemon, Sounds

@@ -17,8 +17,8 @@ import soundfile
 
 from device.config.settings import MicrophoneSettings
 from device.messages import AudioBlock, NoAudio
-from device.sources.listing import list_microphones
 from device.sources.microphone import Microphone
+from device.sources.microphone_list import list_microphones
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -25,9 +25,9 @@ from device.commands import Acknowledge, Pause
 from device.config.settings import MqttSettings
 from device.messages import Alarm, Transition
 from device.sinks import homeassistant, payloads
-from device.sinks.mqtt.mqtt import Mqtt
-from device.sinks.mqtt.mqtt_outbox import OwedMessage
-from device.sinks.mqtt.mqtt_session import Pace
+from device.sinks.mqtt.client import Mqtt
+from device.sinks.mqtt.send_queue import OwedMessage
+from device.sinks.mqtt.session import Pace
 from device.sinks.payloads import Message, Topics
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from device.commands import Command
     from device.config.settings import MqttProtocol
-    from device.sinks.mqtt.mqtt_outbox import Key
+    from device.sinks.mqtt.send_queue import Key
     from tests.system.conftest import Mosquitto
 
 pytestmark = pytest.mark.system
@@ -786,7 +786,7 @@ import time
 from device.config.settings import MqttSettings
 from device.messages import Alarm, Transition
 from device.sinks import payloads
-from device.sinks.mqtt.mqtt import Mqtt
+from device.sinks.mqtt.client import Mqtt
 
 topics = payloads.Topics("auricle", "anna")
 

@@ -26,25 +26,25 @@ import soundfile
 from benchmarks import soak
 from device.alarms.machine import Machine
 from device.config.settings import profile
-from device.daemon.alerting.alarming import Alarming, labels_of
-from device.daemon.audio import hearing as hearing_module
-from device.daemon.audio.feed import Feed, SourceNow
-from device.daemon.audio.hearing import Hearing
-from device.daemon.audio.inbox import AUDIO_LIMIT_S, Inbox
-from device.daemon.board import Board, Identity
-from device.daemon.delivery.mailbox import Mailbox
-from device.daemon.delivery.memory import Memory
-from device.daemon.delivery.telling import Teller
-from device.daemon.delivery.ways import Ways
-from device.daemon.health import Health
-from device.daemon.loop import Loop, Parts
+from device.daemon.alerting.controller import Alarming, labels_of
+from device.daemon.audio import listening as listening_module
+from device.daemon.audio.audio_queue import AUDIO_LIMIT_S, Inbox
+from device.daemon.audio.listening import Hearing
+from device.daemon.audio.source_thread import Feed, SourceNow
+from device.daemon.delivery.channels import Ways
+from device.daemon.delivery.notices import Teller
+from device.daemon.delivery.null_journal import Memory
+from device.daemon.delivery.reply_queue import Mailbox
+from device.daemon.main_loop import Loop, Parts
+from device.daemon.state_tracker import Board, Identity
+from device.daemon.watchdog import Health
 from device.demo.scene import SEED, bedside
 from device.errors import BundleError, ClassifierError
 from device.messages import AudioBlock, Event, Fault, Happening
-from device.runtime.notify import Notifier
-from device.runtime.opening import open_models
-from device.runtime.timekeeping import Clocks, Timekeeper
-from device.sinks.gpio.gpio import PrintedPins
+from device.runtime.clocks import Clocks, Timekeeper
+from device.runtime.model_loader import open_models
+from device.runtime.systemd_notify import Notifier
+from device.sinks.gpio.pins import PrintedPins
 from tests.system.running_daemon import AURICLE, RATE_HZ, RunningDaemon, private
 
 if TYPE_CHECKING:
@@ -54,11 +54,11 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from device.config.settings import Settings
-    from device.daemon.audio.inbox import Item
-    from device.hearing.model import Answer, Network
+    from device.daemon.audio.audio_queue import Item
+    from device.hearing.listening_model import Answer, Network
     from device.messages import NoAudio, Notice
-    from device.runtime.opening import OpenModels
-    from device.runtime.status import DaemonState
+    from device.runtime.daemon_state import DaemonState
+    from device.runtime.model_loader import OpenModels
     from tests.system.conftest import PulseCard
 
     Float32 = npt.NDArray[np.float32]
@@ -487,7 +487,7 @@ def test_one_that_cannot_be_opened_again_is_tried_ever_less_often_until_it_can(
             raise BundleError("bundle cry: its file is cut off")
         return open_models(settings)
 
-    monkeypatch.setattr(hearing_module, "open_models", opened)
+    monkeypatch.setattr(listening_module, "open_models", opened)
     ill.live()
     began, ended = ill.faults("classifier")
     refused_s = [at_s - began.at_s for at_s, _ in ill.happenings("reload_refused")]
@@ -597,11 +597,11 @@ def test_recordings_that_may_be_shed_are(tape: Path, tmp_path: Path) -> None:
 
 _COSTLY = """
 import sys, time
-from device.daemon.audio import pace
-from device.daemon.order import ListenOrder
-from device.daemon.run import Daemon
+from device.daemon.audio import overload
+from device.daemon.options import ListenOrder
+from device.daemon.app import Daemon
 
-pace.NARROW_AFTER_S = 3.0  # half a minute of patience would be most of the test
+overload.NARROW_AFTER_S = 3.0  # half a minute of patience would be most of the test
 
 class Costly:
     def __init__(self, network):

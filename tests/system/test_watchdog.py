@@ -18,14 +18,14 @@ from typing import TYPE_CHECKING, Self
 
 import pytest
 
-from device.daemon.health import STILL_S
+from device.daemon.watchdog import STILL_S
 from tests.system.conftest import NotifySocket, PulseCard
 from tests.system.running_daemon import RATE_HZ, UP_WITHIN_S, RunningDaemon, Sounds
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from device.runtime.status import DaemonState
+    from device.runtime.daemon_state import DaemonState
 
 pytestmark = pytest.mark.system
 

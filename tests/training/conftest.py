@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from training.data.listed import ListedClip, write_list
-from training.evaluation.judging import Outcome
+from training.data.split_list import ListedClip, write_list
+from training.evaluation.runner import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Callable

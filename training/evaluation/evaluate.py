@@ -13,19 +13,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from device.errors import ConfigError
-from device.hearing.bundle.bundle import read_bundle
+from device.hearing.bundle.reader import read_bundle
 from device.hearing.classifier import Classifier
-from training.data.listed import CRY_LIST
-from training.evaluation.ears import HOP_S, INT8, judged_label
-from training.evaluation.judging import SNRS_DB, Judged, Outcome, hear_all, tasks
-from training.evaluation.reports import headline, markdown
-from training.evaluation.tally import report
+from training.data.split_list import CRY_LIST
+from training.evaluation.detectors import HOP_S, INT8, judged_label
+from training.evaluation.event_metrics import report
+from training.evaluation.markdown_report import headline, markdown
+from training.evaluation.runner import SNRS_DB, Judged, Outcome, hear_all, tasks
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterable, Sequence
 
-    from training.evaluation.ears import System
+    from training.evaluation.detectors import System
 
 SEED = 20250228
 
@@ -124,7 +124,7 @@ def clip_lines(outcomes: Iterable[Outcome]) -> Iterable[dict[str, Any]]:
 
 def operating_point(outcomes: Sequence[Outcome]) -> dict[str, Any]:
     """The rule that serves the shipped network best on these scenes, and what it gives there: JSON types."""
-    from training.evaluation.operate import choose, table
+    from training.evaluation.threshold_search import choose, table
 
     own = [one for one in outcomes if one.system == INT8]
     best = choose(own, [one.probabilities for one in own])

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from training.data.library import load_clips
+from training.data.clips import load_clips
 from training.mixing.augment import STEP_SAMPLES, WINDOW_SAMPLES, loud_power, noise
-from training.train.producer import features
-from training.train.teach import ACTIVITY, load_activity
+from training.train.batches import features
+from training.train.teacher_labels import ACTIVITY, load_activity
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from training.data.library import Clip
-    from training.data.listed import Part
+    from training.data.clips import Clip
+    from training.data.split_list import Part
     from training.mixing.augment import Mask
 
     Float32 = npt.NDArray[np.float32]

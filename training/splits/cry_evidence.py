@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from device.errors import MissingExtraError
-from training.data.datasets.recording import load_audio
+from training.data.datasets.annotated_recording import load_audio
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from training.data.datasets.recording import AnnotatedRecording
+    from training.data.datasets.annotated_recording import AnnotatedRecording
 
 SAMPLE_RATE_HZ = 16_000
 

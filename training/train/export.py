@@ -1,6 +1,6 @@
 """Writes what the converter takes: the network, its description, windows to calibrate and to agree on.
 
-The folder's layout is described in `converter.trained`. Calibration windows come from the training
+The folder's layout is described in `converter.training_output`. Calibration windows come from the training
 part, agreement windows from validation subjects; both are mixed as in training, so that every level, room
 and bandwidth is among them.
 """
@@ -15,14 +15,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from device.hearing.decision import OperatingPoint
-from training.data.library import load_clips, load_rooms
-from training.data.listed import read_list
+from training.data.clips import load_clips, load_rooms
+from training.data.split_list import read_list
 from training.mixing.augment import AugmentSettings, example
-from training.mixing.palette import build_palette
+from training.mixing.sampling import build_palette
 from training.networks import residual
-from training.train.card import card
-from training.train.producer import features
-from training.train.teach import ACTIVITY, load_activity
+from training.train.batches import features
+from training.train.model_card import card
+from training.train.teacher_labels import ACTIVITY, load_activity
 
 if TYPE_CHECKING:
     import argparse

@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from device.alarms.journal.disk import beside, make_empty, name_aside, sync_folder, thin_aside
 from device.alarms.journal.entries import (
     APPLICATION_ID,
     SCHEMA,
@@ -24,13 +23,14 @@ from device.alarms.journal.entries import (
     proof_of,
     row_of,
 )
-from device.alarms.journal.pages import Log, Pages, raw_file, read_log
+from device.alarms.journal.files import beside, make_empty, name_aside, sync_folder, thin_aside
+from device.alarms.journal.sqlite_pages import Log, Pages, raw_file, read_log
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
-    from device.alarms.journal.pages import Frame, Record
+    from device.alarms.journal.sqlite_pages import Frame, Record
 
 PAGE_BYTES = 512
 """The smallest: an entry then rewrites 2 kB of tables instead of 12, and at one alarm a minute that is what counts."""

@@ -18,7 +18,8 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING
 
-from device.alarms.journal.disk import (
+from device.alarms.journal.entries import Entry, Key, Row, row_of
+from device.alarms.journal.files import (
     BALLAST_BYTES,
     Lock,
     beside,
@@ -27,21 +28,7 @@ from device.alarms.journal.disk import (
     lay_ballast,
     sync_folder,
 )
-from device.alarms.journal.entries import Entry, Key, Row, row_of
-from device.alarms.journal.salvage import (
-    PAGE_BYTES,
-    Salvage,
-    build,
-    damage_of,
-    finish_swap,
-    head_damage,
-    in_memory,
-    log_of,
-    quoted,
-    salvage,
-    uncommitted_rows,
-)
-from device.alarms.journal.tables import (
+from device.alarms.journal.queries import (
     UNTOLD_RANK,
     VICTIMS,
     NotAsWrittenError,
@@ -58,6 +45,19 @@ from device.alarms.journal.tables import (
     settle,
     transact,
     write_note,
+)
+from device.alarms.journal.salvage import (
+    PAGE_BYTES,
+    Salvage,
+    build,
+    damage_of,
+    finish_swap,
+    head_damage,
+    in_memory,
+    log_of,
+    quoted,
+    salvage,
+    uncommitted_rows,
 )
 from device.errors import JournalError
 

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from device.hearing.deafness.watch import Change
+from device.hearing.deafness.sign_tracker import Change
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from device.hearing.deafness.deafness_limits import DeafnessLimits
+    from device.hearing.deafness.limits import DeafnessLimits
 
     Float64 = npt.NDArray[np.float64]
 

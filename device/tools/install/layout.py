@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
-from device.runtime.places import checked_instance
+from device.runtime.paths import checked_instance
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

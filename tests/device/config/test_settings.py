@@ -42,7 +42,7 @@ from device.config.settings import (
 )
 from device.errors import ConfigError
 from device.hearing.decision import OperatingPoint
-from device.sources.devices import parse_device
+from device.sources.device_match import parse_device
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

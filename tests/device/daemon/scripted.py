@@ -6,18 +6,18 @@ import json
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from device.daemon.delivery.bookkeeper import OVERDUE_S, Opened, Owed, Receipt
-from device.runtime.timekeeping import Clocks, Timekeeper
-from device.sinks.mqtt.mqtt import Counts, Link
+from device.daemon.delivery.journal_writer import OVERDUE_S, Opened, Owed, Receipt
+from device.runtime.clocks import Clocks, Timekeeper
+from device.sinks.mqtt.client import Counts, Link
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
     from device.alarms.journal.entries import Entry, Key
     from device.alarms.machine import Signal
-    from device.daemon.delivery.bookkeeper import Trouble
-    from device.daemon.delivery.mailbox import Mailbox
-    from device.sinks.mqtt.mqtt_outbox import OwedMessage
+    from device.daemon.delivery.journal_writer import Trouble
+    from device.daemon.delivery.reply_queue import Mailbox
+    from device.sinks.mqtt.send_queue import OwedMessage
     from device.sinks.payloads import Message
 
 NOON_S = 1_700_000_000.0

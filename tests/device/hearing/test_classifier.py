@@ -19,7 +19,7 @@ from hypothesis.extra import numpy as hnp
 
 from device.errors import BundleError, ClassifierError, MissingExtraError
 from device.hearing import classifier as under_test
-from device.hearing.bundle.bundle import Bundle, read_bundle
+from device.hearing.bundle.reader import Bundle, read_bundle
 from device.hearing.classifier import Classifier, sigmoid
 from device.hearing.features import window_features
 
@@ -265,7 +265,7 @@ def test_the_older_runtime_serves_where_litert_is_missing(tone: Bundle, monkeypa
 def test_a_daemon_without_stderr_opens_it_too(tiny_low_bundle_path: Path) -> None:
     program = (
         "import os, sys; os.close(2)\n"
-        "from device.hearing.bundle.bundle import read_bundle\n"
+        "from device.hearing.bundle.reader import read_bundle\n"
         "from device.hearing.classifier import Classifier\n"
         "with Classifier.open(read_bundle(sys.argv[1])) as classifier: print(classifier.name)\n"
     )

@@ -16,7 +16,7 @@ from device.errors import ClassifierError, SpecError
 from device.hearing.decision import OperatingPoint
 from device.hearing.features import computer, window_features
 from device.hearing.listener import Listener
-from device.hearing.model import ListeningLabel, ListeningModel
+from device.hearing.listening_model import ListeningLabel, ListeningModel
 from device.hearing.spec import FeatureSpec
 from device.messages import AudioBlock, Event, Fault, Heard, NoAudio
 

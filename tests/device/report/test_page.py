@@ -17,15 +17,15 @@ from hypothesis import HealthCheck, given, settings
 from PIL import Image
 
 from device.messages import AudioBlock, Event, Fault, Heard, Scores
-from device.report.content import ListedLabel, ListedModel, PageRecorder
 from device.report.page import PageSummary, summarize, write_index, write_page
+from device.report.page_content import ListedLabel, ListedModel, PageRecorder
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     import numpy.typing as npt
 
-    from device.report.content import PageContent
+    from device.report.page_content import PageContent
 
 RATE_HZ = 8000
 HOSTILE = "\"><script>alert(1)</script><img src=http://evil.example/x onerror=alert(1)>\u202e&amp;'\udcff\n.wav"

@@ -14,8 +14,8 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from device.errors import MissingExtraError, ServiceError
+from device.runtime.daemon_state import DaemonState, FaultNow, LabelNow
 from device.runtime.metrics import ADDRESS, MetricsServer
-from device.runtime.status import DaemonState, FaultNow, LabelNow
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -148,7 +148,7 @@ def test_a_full_pipe_that_must_not_block_still_gets_every_line_whole() -> None:
 _HANGING = """
 import sys, time
 from device.messages import Happening, Notice
-from device.daemon.delivery.delivery import Delivery
+from device.daemon.delivery.sink_worker import Delivery
 from device.sinks.console import Console
 delivery = Delivery("console", Console(sys.stdout))
 for number in range(900):

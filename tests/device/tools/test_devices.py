@@ -16,7 +16,7 @@ from device.config.settings import MicrophoneSettings
 from device.errors import MicrophoneError
 from device.hearing.level import Level
 from device.messages import AudioBlock, NoAudio
-from device.sources.devices import ListedDevice, UsbIdentity
+from device.sources.device_match import ListedDevice, UsbIdentity
 from device.tools import devices
 from device.tools.devices import line, list_devices, meter, readings
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from training.__main__ import main
-from training.evaluation.ears import FLOAT
+from training.evaluation.detectors import FLOAT
 from training.evaluation.evaluate import clip_lines, operating_point
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.training.conftest import Collection
-    from training.evaluation.judging import Outcome
+    from training.evaluation.runner import Outcome
 
 
 @pytest.fixture

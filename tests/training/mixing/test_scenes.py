@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from training.data.library import Clip
-from training.data.listed import ListedClip
+from training.data.clips import Clip
+from training.data.split_list import ListedClip
 from training.mixing import scenes
 
 

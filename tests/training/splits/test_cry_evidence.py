@@ -18,7 +18,7 @@ from training.splits.cry_evidence import (
     read_evidence,
     write_evidence,
 )
-from training.splits.splits import EVIDENCE, read_recordings
+from training.splits.make_lists import EVIDENCE, read_recordings
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -14,6 +14,7 @@ import soxr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from training.splits.make_lists import DUPLICATES, read_recordings, scan
 from training.splits.near_duplicates import (
     SAMPLE_RATE_HZ,
     ComparedClip,
@@ -22,7 +23,6 @@ from training.splits.near_duplicates import (
     read_near_duplicates,
     write_near_duplicates,
 )
-from training.splits.splits import DUPLICATES, read_recordings, scan
 
 if TYPE_CHECKING:
     from collections.abc import Callable

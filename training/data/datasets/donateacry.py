@@ -11,7 +11,7 @@ import re
 from typing import TYPE_CHECKING
 
 from device.errors import RecordingError
-from training.data.datasets.recording import AnnotatedRecording, audio_format
+from training.data.datasets.annotated_recording import AnnotatedRecording, audio_format
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -12,7 +12,7 @@ import json
 from typing import TYPE_CHECKING
 
 from device.errors import RecordingError
-from training.data.datasets.recording import AnnotatedRecording, AnnotatedSpan
+from training.data.datasets.annotated_recording import AnnotatedRecording, AnnotatedSpan
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

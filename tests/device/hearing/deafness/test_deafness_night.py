@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from device.hearing.deafness.deafness import DeafnessDetector
+from device.hearing.deafness.detector import DeafnessDetector
 from device.hearing.resample import Resampler
 from device.messages import AudioBlock
 

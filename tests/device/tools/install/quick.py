@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from device.tools.install import run as installing
+from device.tools.install import install_command as installing
 from device.tools.install.layout import Layout, look
 from device.tools.install.steps import Outcome
 

@@ -9,8 +9,8 @@ import pytest
 import soundfile
 
 from device.errors import RecordingError
+from training.data.datasets.annotated_recording import load_audio
 from training.data.datasets.esc50 import read_esc50
-from training.data.datasets.recording import load_audio
 
 if TYPE_CHECKING:
     from pathlib import Path

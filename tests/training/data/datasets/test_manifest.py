@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from device.errors import RecordingError
+from training.data.datasets.annotated_recording import AnnotatedSpan, audio_format
 from training.data.datasets.manifest import read_manifest
-from training.data.datasets.recording import AnnotatedSpan, audio_format
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -1,0 +1,96 @@
+"""What one network answers on the agreement windows: as Keras, as a float graph, in int8, without XNNPACK."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from converter import toolchain
+from device.errors import BundleError, ClassifierError
+from device.hearing.bundle.reader import Bundle
+from device.hearing.classifier import SCORES, Classifier, sigmoid
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy.typing as npt
+
+    from converter.training_output import Trained
+
+    Float32 = npt.NDArray[np.float32]
+
+_BATCH = 64
+_SAMPLED_WINDOWS = 64
+"""Agreement windows for what is slow and wrong on any: the float graph, and the plain kernels."""
+
+
+def keras_probabilities(model: Any, trained: Trained) -> Float32:
+    """By Keras, before anything was converted: (windows, labels)."""
+    pack = toolchain.keras().tree.pack_sequence_as
+    parts = []
+    for first in range(0, len(trained.agreement[0]), _BATCH):
+        inputs = [array[first : first + _BATCH] for array in trained.agreement]
+        results = model(pack(model.input, inputs), training=False)
+        parts.append(np.asarray(_scores(model, results), np.float32))
+    scores = np.concatenate(parts)
+    return sigmoid(scores) if trained.output == "logits" else scores
+
+
+def converted_probabilities(
+    trained: Trained, network: bytes, windows: Sequence[int] | None = None, *, accelerated: bool = True
+) -> Float32:
+    """By a converted network on the device's runtime: (windows, labels), of some windows if given.
+
+    Raises:
+        BundleError: it does not fit labels and specs, or fails on a window.
+    """
+    chosen = range(len(trained.agreement[0])) if windows is None else windows
+    try:
+        with Classifier(network_bundle(trained, network, {}), accelerated=accelerated) as classifier:
+            rows = [
+                classifier.classify([array[window, :, :, 0] for array in trained.agreement]).probabilities
+                for window in chosen
+            ]
+    except ClassifierError as error:
+        raise BundleError(f"the converted network fails on an agreement window: {error}") from None
+    return np.stack(rows)
+
+
+def network_bundle(trained: Trained, network: bytes, card: dict[str, Any]) -> Bundle:
+    """A bundle that has no golden cases yet."""
+    return Bundle(
+        name=trained.name,
+        version=trained.version,
+        labels=trained.labels,
+        specs=trained.specs,
+        output=trained.output,
+        network=network,
+        golden=(),
+        card=card,
+    )
+
+
+def translation_error(trained: Trained, float_network: bytes, as_float: Float32) -> float:
+    """Largest difference in probability between Keras and the float graph, over some windows."""
+    windows = _sampled(len(as_float))
+    return float(np.abs(converted_probabilities(trained, float_network, windows) - as_float[windows]).max())
+
+
+def plain_kernel_figures(trained: Trained, network: bytes, as_int8: Float32) -> dict[str, float]:
+    """How far int8 probabilities move without XNNPACK, as the older runtime shows them: for the report."""
+    windows = _sampled(len(as_int8))
+    apart = np.abs(converted_probabilities(trained, network, windows, accelerated=False) - as_int8[windows])
+    return {"mean_difference": round(float(apart.mean()), 6), "largest_difference": round(float(apart.max()), 6)}
+
+
+def _scores(model: Any, results: Any) -> Any:
+    """The scores among what a Keras model returned: its only output, or the one of that name."""
+    names = list(model.output_names)
+    flat = toolchain.keras().tree.flatten(results)
+    return flat[names.index(SCORES) if len(names) > 1 else 0]
+
+
+def _sampled(count: int) -> list[int]:
+    """Evenly spread indices, at most `_SAMPLED_WINDOWS`."""
+    return [int(index) for index in np.linspace(0, count - 1, min(_SAMPLED_WINDOWS, count))]

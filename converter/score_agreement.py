@@ -1,0 +1,91 @@
+"""Float beside int8, in figures: how far probabilities moved and what that does to decisions."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy.typing as npt
+
+    from device.hearing.bundle.reader import Label
+
+    Float32 = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class LabelFigures:
+    """One label's probabilities over the agreement windows, float against int8.
+
+    Attributes:
+        label: its name.
+        mean_difference: mean |p_int8 - p_float|.
+        p99_difference: 99th percentile of it.
+        largest_difference: its maximum.
+        same_side: share of windows on the same side of the threshold `on`.
+        auc_float: ROC AUC of the float network; None where the target holds one class only.
+        auc_int8: ROC AUC of the int8 network.
+        least: smallest int8 probability.
+        most: largest int8 probability.
+    """
+
+    label: str
+    mean_difference: float
+    p99_difference: float
+    largest_difference: float
+    same_side: float
+    auc_float: float | None
+    auc_int8: float | None
+    least: float
+    most: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON types, rounded to what the figures can carry."""
+        values = dataclasses.asdict(self).items()
+        return {name: round(value, 6) if isinstance(value, float) else value for name, value in values}
+
+
+def label_figures(
+    labels: Sequence[Label], as_float: Float32, as_int8: Float32, target: Float32
+) -> tuple[LabelFigures, ...]:
+    """Figures of each label: probabilities and target (windows, labels)."""
+    return tuple(
+        _figures(label, as_float[:, column], as_int8[:, column], target[:, column] >= 0.5)
+        for column, label in enumerate(labels)
+    )
+
+
+def roc_auc(scores: Float32, positive: npt.NDArray[np.bool_]) -> float | None:
+    """Area under the ROC curve: the share of (positive, negative) pairs in order, ties counted half.
+
+    Mann and Whitney's U from mean ranks. None where a class is missing.
+    """
+    positives = int(positive.sum())
+    negatives = len(positive) - positives
+    if not positives or not negatives:
+        return None
+    _, place, count = np.unique(scores, return_inverse=True, return_counts=True)
+    mean_rank = np.cumsum(count) - (count - 1) / 2
+    u = mean_rank[place][positive].sum() - positives * (positives + 1) / 2
+    return float(u / (positives * negatives))
+
+
+def _figures(label: Label, as_float: Float32, as_int8: Float32, positive: npt.NDArray[np.bool_]) -> LabelFigures:
+    apart = np.abs(as_int8.astype(np.float64) - as_float)
+    on = label.operating_point.on
+    return LabelFigures(
+        label=label.name,
+        mean_difference=float(apart.mean()),
+        p99_difference=float(np.percentile(apart, 99)),
+        largest_difference=float(apart.max()),
+        same_side=float(np.mean((as_float >= on) == (as_int8 >= on))),
+        auc_float=roc_auc(as_float, positive),
+        auc_int8=roc_auc(as_int8, positive),
+        least=float(as_int8.min()),
+        most=float(as_int8.max()),
+    )

@@ -1,0 +1,134 @@
+"""What training hands over: a folder with a saved network, its description, and windows to judge it by.
+
+model.keras        functional, builtin layers only; one input (frames, bins, 1) per spec, one output
+                   of one score per label (further outputs are extras, then it is named `scores`)
+description.json   name, version, labels, specs, output, card
+calibration.npz    input_0, input_1, ... float32 (n, frames, bins, 1): training windows
+agreement.npz      the same of validation windows, and target float32 (n, labels)
+"""
+
+from __future__ import annotations
+
+import zipfile
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, get_args
+
+import numpy as np
+
+from device.errors import BundleError, SpecError
+from device.hearing.bundle.reader import Label, Output, label_from_dict
+from device.hearing.spec import FeatureSpec
+from device.strict_json import members, parse
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    import numpy.typing as npt
+
+    Float32 = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Trained:
+    """A folder's content, checked.
+
+    Attributes:
+        name: of the model.
+        version: of the model.
+        labels: in the order of the scores.
+        specs: one per input.
+        output: what the scores are.
+        card: what training says of the model.
+        network: path of the `.keras` file.
+        calibration: one float32 (n, frames, bins, 1) per spec.
+        agreement: one float32 (m, frames, bins, 1) per spec.
+        target: float32 (m, labels) in [0, 1].
+    """
+
+    name: str
+    version: str
+    labels: tuple[Label, ...]
+    specs: tuple[FeatureSpec, ...]
+    output: Output
+    card: dict[str, Any]
+    network: Path
+    calibration: tuple[Float32, ...]
+    agreement: tuple[Float32, ...]
+    target: Float32
+
+
+def read_trained(folder: Path) -> Trained:
+    """The folder that training wrote.
+
+    Raises:
+        BundleError: a file is missing or does not hold what it should.
+    """
+    for name in ("model.keras", "description.json", "calibration.npz", "agreement.npz"):
+        if not (folder / name).is_file():
+            raise BundleError(f"{folder}: {name} is missing; the folder must be what training wrote")
+    where = f"{folder / 'description.json'}"
+    value = parse((folder / "description.json").read_bytes(), where)
+    kinds = {"name": str, "version": str, "labels": list, "specs": list, "output": str, "card": dict}
+    description = members(value, where, kinds)
+    specs = tuple(_spec(item, f"{where}: spec {ordinal}") for ordinal, item in enumerate(description["specs"]))
+    labels = tuple(
+        label_from_dict(item, f"{where}: label {ordinal}") for ordinal, item in enumerate(description["labels"])
+    )
+    if description["output"] not in get_args(Output):
+        raise BundleError(f"{where}: output is {description['output']!r}, must be one of {', '.join(get_args(Output))}")
+    calibration, _ = _windows(folder / "calibration.npz", specs)
+    agreement, rest = _windows(folder / "agreement.npz", specs)
+    return Trained(
+        name=description["name"],
+        version=description["version"],
+        labels=labels,
+        specs=specs,
+        output=description["output"],
+        card=description["card"],
+        network=folder / "model.keras",
+        calibration=calibration,
+        agreement=agreement,
+        target=_target(folder / "agreement.npz", rest.get("target"), (len(agreement[0]), len(labels))),
+    )
+
+
+def _spec(value: Any, where: str) -> FeatureSpec:
+    if not isinstance(value, dict):
+        raise BundleError(f"{where} must be an object")
+    try:
+        return FeatureSpec.from_dict(value)
+    except SpecError as error:
+        raise BundleError(f"{where}: {error}") from None
+
+
+def _windows(path: Path, specs: Sequence[FeatureSpec]) -> tuple[tuple[Float32, ...], dict[str, Any]]:
+    """(inputs, the file's other arrays); all inputs hold equally many windows, all finite."""
+    try:
+        with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
+            arrays = {name: file[name] for name in file.files}
+    except (ValueError, OSError, zipfile.BadZipFile) as error:
+        raise BundleError(f"{path} cannot be read: {error}") from None
+    inputs = []
+    for ordinal, spec in enumerate(specs):
+        array = arrays.pop(f"input_{ordinal}", None)
+        shape = (*spec.shape, 1)
+        if array is None or array.dtype != np.float32 or array.shape[1:] != shape or not len(array):
+            found = "missing" if array is None else f"{array.dtype} {array.shape}"
+            raise BundleError(f"{path}: input_{ordinal} is {found}, must be float32 (n, {', '.join(map(str, shape))})")
+        if not np.isfinite(array).all():
+            raise BundleError(f"{path}: input_{ordinal} holds a number that is not finite")
+        inputs.append(array)
+    if len({len(array) for array in inputs}) != 1:
+        raise BundleError(f"{path}: the inputs hold {[len(array) for array in inputs]} windows, must be equally many")
+    return tuple(inputs), arrays
+
+
+def _target(path: Path, target: Any, shape: tuple[int, int]) -> Float32:
+    if target is None or target.shape != shape:
+        found = "missing" if target is None else str(target.shape)
+        raise BundleError(f"{path}: target is {found}, must be float32 {shape}: a column for each label")
+    if not np.isfinite(target).all() or target.min() < 0 or target.max() > 1:
+        raise BundleError(f"{path}: target must hold numbers from 0 to 1")
+    checked: Float32 = target.astype(np.float32)
+    return checked

@@ -1,0 +1,261 @@
+"""The main loop: one thread owns all state and turns, whatever hangs around it.
+
+It takes sound from the inbox, lets it be heard, hands on what is to be told, keeps the hop to what the
+machine can do, and feeds the watchdog while the pipeline moves. What it stands on is handed in; it
+reads the clocks and its two flags, and waits for nothing but the inbox.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from device.daemon.audio.audio_queue import SourceEnded
+from device.daemon.state_tracker import Surroundings
+from device.messages import AudioBlock, Happening, Heard, NoAudio, Notice
+from device.runtime.verdict import verdict_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from device.daemon.alerting.controller import Alarming
+    from device.daemon.audio.listening import Hearing
+    from device.daemon.audio.source_thread import Feed
+    from device.daemon.delivery.notices import Teller
+    from device.daemon.self_test_schedule import Trials
+    from device.daemon.state_tracker import Board
+    from device.daemon.watchdog import Health
+    from device.runtime.clocks import Clocks
+    from device.runtime.daemon_state import DaemonState
+    from device.runtime.systemd_notify import Notifier
+
+TURN_S = 0.25
+"""The loop turns at least this often."""
+
+SNAPSHOT_S = 0.5
+SILENT_AFTER_S = 2.5
+"""A microphone says something every 250 ms, if only that it hears nothing; one that does not cannot say why."""
+
+DROPPED_TOLD_EVERY_S = 60.0
+"""To tell of dropped lines is a line that can be dropped."""
+
+HUNG_AFTER_S = 10.0
+"""A console or a disk that takes no line for this long is told of, elsewhere."""
+
+
+class Outlet(Protocol):
+    """A way to people that never waits."""
+
+    name: str
+
+    @property
+    def dropped(self) -> int:
+        """Notices that were dropped, since the start."""
+
+    def tell(self, notice: Notice) -> None:
+        """Take a notice; never waits."""
+
+    def stuck_for_s(self, now_s: float) -> float:
+        """How long it has been busy with one notice."""
+
+    def close(self, deadline_s: float) -> bool:
+        """Tell what it holds within the time, and end; whether all was told."""
+
+
+@dataclass(slots=True, eq=False)
+class Parts:
+    """What the loop stands on; a reload replaces some of it."""
+
+    hearing: Hearing
+    feed: Feed
+    teller: Teller
+    outlets: Sequence[Outlet]
+    alarming: Alarming
+    trials: Trials | None = None
+
+
+class Loop:
+    """Turns until it is asked to stop, or the source ends.
+
+    Args:
+        parts: what it stands on.
+        board: what is the case.
+        health: what feeds the watchdog.
+        notifier: the service manager.
+        clocks: both.
+    """
+
+    def __init__(self, parts: Parts, *, board: Board, health: Health, notifier: Notifier, clocks: Clocks) -> None:
+        self.parts = parts
+        self.board = board
+        self.snapshot: DaemonState | None = None
+        self.stopping = False
+        self.reload_wanted = False
+        self.ended: SourceEnded | None = None
+        self._health = health
+        self._notifier = notifier
+        self._clocks = clocks
+        self._spoke_s = clocks.monotonic()
+        self._missed_s = self._snapshot_s = float("-inf")
+        self._fed_s = float("-inf")
+        self._dropped = 0
+        self._dropped_told_s = float("-inf")
+        self._hung: set[str] = set()
+        self._manager_told: object = None
+
+    def __repr__(self) -> str:
+        return f"Loop({self.parts.hearing!r}, {'stopping' if self.stopping else 'turning'})"
+
+    def run(self, reload: Callable[[], None]) -> None:
+        """Turn until told otherwise; `reload` is called where that was wanted."""
+        while not self.stopping and self.ended is None:
+            self.turn()
+            if self.reload_wanted:
+                self.reload_wanted = False
+                reload()
+        self.leave(self._why_it_ended())
+
+    def _why_it_ended(self) -> str:
+        if self.ended is None:
+            return "stopped"
+        return "end_of_file" if self.ended.error is None else "interrupted"
+
+    def turn(self) -> None:
+        """Take one item, or none, and look around."""
+        item = self.parts.feed.inbox.get(TURN_S)
+        if isinstance(item, SourceEnded):
+            self.ended = item
+        elif item is not None:
+            self.hear(item)
+        self.look_around()
+
+    def hear(self, item: AudioBlock | NoAudio) -> None:
+        """One block of sound, or the word that there is none."""
+        self._spoke_s = self._clocks.monotonic()
+        self._health.source_spoke(self._spoke_s)
+        self._take(item)
+
+    def leave(self, reason: str) -> None:
+        """What is open ends; the last word is told."""
+        heard = self.parts.hearing.finish(reason)
+        self.parts.alarming.leave(heard)
+        self._tell_heard(heard)
+
+    def say(self, *happenings: Happening | None) -> None:
+        """Tell what the daemon did, or what was done to it."""
+        utc_s, name = self._clocks.utc(), self.parts.feed.name_at(self.parts.feed.newest_s)
+        self._tell(Notice(utc_s, name, happening) for happening in happenings if happening is not None)
+
+    def _take(self, item: AudioBlock | NoAudio) -> None:
+        now_s = self._clocks.monotonic()
+        heard = self.parts.hearing.hear(item)
+        if heard.scores:
+            self._health.window_scored(now_s)
+        if any(fault.kind == "gap" for fault in heard.faults):
+            self._health.gap_met(now_s)
+        self.board.take(item, heard)
+        self.parts.alarming.take(item, heard, self.parts.feed.newest_s)  # first: lights wait for nothing
+        self._tell_heard(heard)
+
+    def _miss_source(self, now_s: float) -> None:
+        """A source that hangs is told of for it; nothing here cures it, so the watchdog is not fed by this."""
+        feed, silent_s = self.parts.feed, now_s - self._spoke_s
+        if feed.waits or feed.inbox.backlog_s or silent_s < SILENT_AFTER_S or now_s - self._missed_s < 1.0:
+            return
+        self._missed_s = now_s
+        reason = "what reads the microphone hangs; the service manager starts Auricle again where it watches over it"
+        self._take(NoAudio(reason, feed.newest_s, feed.newest_s + silent_s))
+
+    def look_around(self) -> None:
+        """All that is looked after between two blocks."""
+        now_s = self._clocks.monotonic()
+        self._miss_source(now_s)
+        backlog_s = self.parts.feed.inbox.backlog_s
+        self.say(self.parts.hearing.keep_up(backlog_s, now_s), self.parts.hearing.cure(now_s))
+        self.say(*self._outlets_that_hang(now_s), self._lines_dropped(now_s))
+        self._try_itself()
+        said = self.parts.alarming.look(self.parts.feed.newest_s)
+        self._tell_heard(Heard(faults=said.faults))
+        self.say(*said.happenings)
+        self._show_that_all_is_well(now_s)
+        self._feed_watchdog(now_s)
+        if now_s - self._snapshot_s >= SNAPSHOT_S:
+            self._snapshot_s = now_s
+            self.snapshot = self._state(now_s)
+            self._tell_manager(self.snapshot)
+            self.parts.alarming.publish(self.snapshot)
+
+    def _try_itself(self) -> None:
+        trials = self.parts.trials
+        fault = None if trials is None else trials.look(self.parts.feed.newest_s)
+        if fault is not None:
+            self.parts.alarming.find(fault)
+
+    # --- telling
+
+    def _tell_heard(self, heard: Heard) -> None:
+        if not (heard.events or heard.faults):
+            return
+        newest_s = self.parts.feed.newest_s
+        at_s = [*(event.decided_s for event in heard.events), *(fault.at_s for fault in heard.faults)]
+        name = self.parts.feed.name_at(max(at_s))
+        self._tell(self.parts.teller.notices(heard, utc_s=self._clocks.utc(), newest_s=newest_s, source=name))
+
+    def _tell(self, notices: Iterable[Notice]) -> None:
+        kept = list(notices)
+        self.board.told(kept)
+        for notice in kept:
+            for outlet in self.parts.outlets:
+                outlet.tell(notice)
+
+    def _outlets_that_hang(self, now_s: float) -> list[Happening]:
+        """Each is told of once, when it begins to hang."""
+        hung = {outlet.name for outlet in self.parts.outlets if outlet.stuck_for_s(now_s) > HUNG_AFTER_S}
+        fresh, self._hung = hung - self._hung, hung
+        return [Happening("hung", f"the {name} has taken no line for {HUNG_AFTER_S:.0f} s") for name in sorted(fresh)]
+
+    def _lines_dropped(self, now_s: float) -> Happening | None:
+        dropped = sum(outlet.dropped for outlet in self.parts.outlets)
+        self._dropped = min(self._dropped, dropped)  # a reload's outlets count from 0
+        if dropped <= self._dropped or now_s - self._dropped_told_s < DROPPED_TOLD_EVERY_S:
+            return None
+        fresh, self._dropped, self._dropped_told_s = dropped - self._dropped, dropped, now_s
+        return Happening("dropped", f"{fresh} lines could not be told in time")
+
+    # --- what others see
+
+    def _show_that_all_is_well(self, now_s: float) -> None:
+        """The fail-safe output tells more than the watchdog is told: that a cry would be heard."""
+        if self.board.hears and self._health.is_well(now_s, explained=False):
+            self.parts.alarming.beat()
+
+    def _feed_watchdog(self, now_s: float) -> None:
+        watchdog_s = self._notifier.watchdog_s
+        if watchdog_s is None or now_s - self._fed_s < watchdog_s / 4:
+            return
+        explained = self.board.is_open("microphone", "classifier")
+        if self._health.is_well(now_s, explained=explained) and not self.parts.alarming.hangs:
+            self._fed_s = now_s
+            self._notifier.watchdog()
+
+    def _tell_manager(self, state: DaemonState) -> None:
+        """What `systemctl status` shows: whether it hears; said again only where that changed."""
+        key = state.hearing, tuple(fault.kind for fault in state.faults)
+        if key != self._manager_told:
+            self._manager_told = key
+            self._notifier.status(verdict_of(state, state.told_utc_s))
+
+    def _state(self, now_s: float) -> DaemonState:
+        parts, source = self.parts, self.parts.feed.now()
+        around = Surroundings(
+            source=parts.feed.name_at(parts.feed.newest_s),
+            device=source.device,
+            backlog_s=parts.feed.inbox.backlog_s,
+            dropped_s=parts.feed.inbox.dropped_s,
+            overruns=source.overruns,
+            reopened=source.reopened,
+            dropped_notices=sum(outlet.dropped for outlet in parts.outlets),
+            models=tuple(f"{model.name} {model.version}" for model in parts.hearing.models.listed),
+            alarms=parts.alarming.standing,
+        )
+        return self.board.state(parts.hearing.listener, around, utc_s=self._clocks.utc(), now_s=now_s)

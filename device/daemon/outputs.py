@@ -1,0 +1,305 @@
+"""The ways to people, opened as the configuration says, replaced where it says otherwise, and closed in time.
+
+Journal, broker, pins and clips, and what belongs to each. Knows no alarm; whatever can be refused is tried before
+anything is let go.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+from device.alarms.journal.store import Journal
+from device.commands import MOST_PAUSE_S, Acknowledge, Pause
+from device.daemon.alerting.controller import PAUSED_UNTIL
+from device.daemon.delivery.alarm_publisher import Dispatch
+from device.daemon.delivery.channels import Ways
+from device.daemon.delivery.journal_writer import Bookkeeper
+from device.daemon.delivery.null_journal import Memory
+from device.daemon.delivery.reply_queue import Asked
+from device.daemon.delivery.state_publisher import ANNOUNCED, Announcer
+from device.errors import JournalError
+from device.runtime.clocks import zone_of
+from device.runtime.paths import clips_folder, journal_file, runtime_folder
+from device.runtime.self_test import alert_topic
+from device.sinks import homeassistant, payloads
+from device.sinks.gpio.pins import Gpio, PrintedPins, named_pins
+from device.sinks.payloads import Topics
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from datetime import tzinfo
+
+    import numpy as np
+    import numpy.typing as npt
+
+    from device.config.settings import ClipSettings, JournalSettings, MqttSettings, Settings
+    from device.daemon.alerting.controller import Labels
+    from device.daemon.delivery.alarm_publisher import Broker
+    from device.daemon.delivery.channels import Clips, Pins
+    from device.daemon.delivery.null_journal import Keeper
+    from device.daemon.delivery.reply_queue import Mailbox
+    from device.runtime.clocks import Timekeeper
+
+BROKER_LEAVES_S = 1.2
+KEEPER_LEAVES_S = 0.8
+CLIPS_LEAVE_S = 1.0
+"""A service manager is promised an end within 5 s, whatever hangs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """What a configuration may be refused for, ready to be taken.
+
+    Attributes:
+        settings: that were read.
+        zone: of quiet hours.
+        broker: not started; None where none is configured, or where it is to stay as it is.
+        clips: None where no sound is kept, or where they are to stay as they are.
+    """
+
+    settings: Settings
+    zone: tzinfo | None
+    broker: Broker | None
+    clips: Clips | None
+
+
+class Equipment:
+    """Opens, replaces and closes the ways to people.
+
+    Args:
+        instance: name of the daemon.
+        mailbox: takes what they have to say.
+        timekeeper: both clocks.
+        say_pin: takes a line on what a pin would do.
+        prints_pins: on a machine without GPIO, say what pins would do.
+        echoed: takes what the broker brings back of a self-test; called by its thread.
+    """
+
+    def __init__(
+        self,
+        instance: str,
+        *,
+        mailbox: Mailbox,
+        timekeeper: Timekeeper,
+        say_pin: Callable[[str], None],
+        prints_pins: bool,
+        echoed: Callable[[bytes], None] | None = None,
+    ) -> None:
+        self._instance = instance
+        self._mailbox = mailbox
+        self._timekeeper = timekeeper
+        self._say_pin = say_pin
+        self._prints_pins = prints_pins
+        self._echoed = echoed
+        self._settings: Settings | None = None
+        self._ways: Ways | None = None
+
+    def __repr__(self) -> str:
+        return f"Equipment({self._instance!r}, {self._ways!r})"
+
+    def prepare(self, settings: Settings) -> Prepared:
+        """Try all that may be refused.
+
+        Raises:
+            ConfigError: the zone, the password, a certificate or a key does not hold.
+            MissingExtraError: a library is not installed.
+        """
+        before = self._settings
+        zone = zone_of(settings.alarms.time_zone)
+        broker = None if before is not None and before.mqtt == settings.mqtt else self._new_broker(settings.mqtt)
+        clips = None if before is not None and before.clips == settings.clips else self._new_clips(settings.clips)
+        return Prepared(settings, zone, broker, clips)
+
+    def take(self, prepared: Prepared, labels: Labels) -> Ways:
+        """Let go of what is configured otherwise by now, and open what is; the ways from now on."""
+        settings, before, old = prepared.settings, self._settings, self._ways
+        self._timekeeper.zone = prepared.zone
+        broker, is_new = self._broker(prepared, old)
+        if before is not None and before.mqtt != settings.mqtt and old is not None and old.broker is not None:
+            old.broker.close(BROKER_LEAVES_S)  # first, or the new one would be taken for an intruder
+        keeper = self._keeper(settings, before, old)
+        pins = old.pins if old and before and before.gpio == settings.gpio else self._pins(settings, old)
+        ways = Ways(keeper, pins, clips=self._clips(prepared, old))
+        if broker is not None:
+            topics = Topics(settings.mqtt.topic, self._instance)
+            ways.broker = broker
+            ways.dispatch = (old.dispatch if old else None) or Dispatch(topics, self._timekeeper)
+            ways.announcer = self._announcer(topics, settings.mqtt, labels, ways)
+            if is_new:
+                ways.dispatch.moved(topics)
+        self._settings, self._ways = settings, ways
+        if ways.announcer is not None and broker is not None:
+            self._mailbox.announced = ways.announcer.first
+            ways.announcer.begin()
+            if old is not None and old.announcer is not None:
+                ways.announcer.remember(json.dumps(old.announcer.known))
+            if is_new:
+                broker.start()
+        return ways
+
+    def drop(self, prepared: Prepared) -> None:
+        """What was prepared is not to be taken."""
+        if prepared.broker is not None:
+            prepared.broker.close(0.0)
+        if prepared.clips is not None:
+            prepared.clips.close(CLIPS_LEAVE_S)
+
+    def close(self, hear: Callable[[], None], others: Sequence[Callable[[], object]] = ()) -> None:
+        """Let all go, within `BROKER_LEAVES_S` and `KEEPER_LEAVES_S`, whatever hangs; idempotent.
+
+        Args:
+            hear: takes what the broker acknowledged last, so that the journal knows.
+            others: to be closed beside them.
+        """
+        ways, self._ways = self._ways, None
+        if ways is None:
+            return
+        closing: list[Callable[[], object]] = [ways.pins.close, partial(_leave, ways, hear), *others]
+        if ways.clips is not None:
+            closing.append(partial(ways.clips.close, CLIPS_LEAVE_S))
+        together(closing, BROKER_LEAVES_S + KEEPER_LEAVES_S)
+
+    # --- the broker
+
+    def _new_broker(self, settings: MqttSettings) -> Broker | None:
+        if settings.host is None:
+            return None
+        from device.sinks.mqtt.client import Echo, Mqtt  # a tenth of a second that no daemon without a broker needs
+        from device.sinks.mqtt.connection import read_password
+
+        topics = Topics(settings.topic, self._instance)
+        birth = homeassistant.birth_topic(settings.discovery_topic) if settings.home_assistant else None
+        return Mqtt(
+            settings,
+            client_id=f"auricle-{self._instance}",
+            will=payloads.availability(topics, online=False),
+            password=read_password(settings),
+            listener=self._mailbox,
+            commands=topics.commands,
+            birth_topic=birth,
+            echo=None if self._echoed is None else Echo(alert_topic(topics), self._echoed),
+        )
+
+    def _broker(self, prepared: Prepared, old: Ways | None) -> tuple[Broker | None, bool]:
+        """The broker from now on, and whether it is another one."""
+        same = self._settings is not None and self._settings.mqtt == prepared.settings.mqtt
+        if same and old is not None:
+            return old.broker, False
+        return prepared.broker, True
+
+    def _announcer(self, topics: Topics, settings: MqttSettings, labels: Labels, ways: Ways) -> Announcer:
+        broker = cast("Broker", ways.broker)
+        keep = partial(ways.keeper.keep_note, ANNOUNCED)
+        return Announcer(topics, settings, labels=tuple(labels.priorities), publish=broker.publish, note=keep)
+
+    # --- the journal
+
+    def _keeper(self, settings: Settings, before: Settings | None, old: Ways | None) -> Keeper:
+        at_once = settings.mqtt.in_flight if settings.mqtt.host else 0
+        if before is not None and old is not None:
+            at_once_before = before.mqtt.in_flight if before.mqtt.host else 0
+            if (before.journal, at_once_before) == (settings.journal, at_once):
+                return old.keeper
+            old.keeper.close(KEEPER_LEAVES_S)
+        if settings.journal.file is None:
+            return Memory()
+        open_journal = partial(_open_journal, self._journal_path(settings.journal), settings.journal)
+        notes = (PAUSED_UNTIL, ANNOUNCED)
+        return Bookkeeper(open_journal, self._mailbox.tell, owed_at_once=at_once, notes=notes)
+
+    def _journal_path(self, settings: JournalSettings) -> Path:
+        return journal_file(self._instance) if settings.file == "auto" else Path(str(settings.file))
+
+    # --- pins
+
+    def _pins(self, settings: Settings, old: Ways | None) -> Pins:
+        if old is not None:
+            old.pins.close()
+        pause = Pause(MOST_PAUSE_S, "button")  # the machine knows how long it may be
+        pins = Gpio(
+            settings.gpio,
+            on_acknowledge=lambda: self._mailbox.put(Asked(Acknowledge(None, "button"))),
+            on_pause=lambda: self._mailbox.put(Asked(pause)),
+            work_folder=runtime_folder(self._instance),
+        )
+        if pins.problem is None or not self._prints_pins or not named_pins(settings.gpio):
+            return pins
+        pins.close()
+        return PrintedPins(settings.gpio, tell=self._say_pin)
+
+    # --- clips
+
+    def _new_clips(self, settings: ClipSettings) -> Clips | None:
+        if not settings.enabled:
+            return None
+        from device.sinks.clips.store import Clips as KeptClips
+
+        folder = clips_folder(self._instance) if settings.folder == "auto" else Path(settings.folder)
+        return KeptClips(settings, folder, picture=picture)
+
+    def _clips(self, prepared: Prepared, old: Ways | None) -> Clips | None:
+        if old is None or self._settings is None:
+            return prepared.clips
+        if self._settings.clips == prepared.settings.clips:
+            return old.clips
+        if old.clips is not None:
+            old.clips.close(CLIPS_LEAVE_S)
+        return prepared.clips
+
+
+def picture(samples: npt.NDArray[np.float32], sample_rate_hz: int) -> bytes:
+    """A clip's spectrogram as PNG.
+
+    Args:
+        samples: float32 (n,) in [-1, 1].
+        sample_rate_hz: of them.
+
+    Raises:
+        ValueError: it is too short for one.
+    """
+    from device.messages import AudioBlock
+    from device.report.spectrogram import SpectrogramCollector
+
+    collector = SpectrogramCollector(sample_rate_hz)
+    collector.push(AudioBlock(samples, sample_rate_hz, 0))
+    drawn = collector.finish()
+    if drawn is None:
+        raise ValueError(f"{len(samples)} samples are too few for a picture")
+    return drawn.png
+
+
+def together(closing: Sequence[Callable[[], object]], deadline_s: float) -> None:
+    """Let several things go beside each other; one that hangs is left behind with its thread."""
+    threads = [threading.Thread(target=close, name="closing", daemon=True) for close in closing]
+    for thread in threads:
+        thread.start()
+    until_s = time.monotonic() + deadline_s
+    for thread in threads:
+        thread.join(max(0.0, until_s - time.monotonic()))
+
+
+def _leave(ways: Ways, hear: Callable[[], None]) -> None:
+    if ways.broker is not None:
+        ways.broker.close(BROKER_LEAVES_S)
+        hear()
+    ways.keeper.close(KEEPER_LEAVES_S)
+
+
+def _open_journal(path: Path, settings: JournalSettings) -> Journal:
+    """By the journal's thread, which alone waits for its disk.
+
+    Raises:
+        JournalError: it can be neither read nor written.
+    """
+    if settings.file == "auto":
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise JournalError(f"the folder of the journal {path} cannot be made: {error.strerror or error}") from error
+    return Journal.open(path, max_bytes=round(settings.max_mb * 1e6))

@@ -1,0 +1,205 @@
+"""What is the case right now: open faults, labels that are on, figures; what a person asks a running daemon for.
+
+Takes what was heard and told, and gives a `DaemonState`. Knows no socket and no sink; the clocks are arguments.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from importlib import metadata
+from typing import TYPE_CHECKING
+
+from device.hearing.level import Level
+from device.messages import AudioBlock, Event, Fault
+from device.runtime.daemon_state import AlarmNow, DaemonState, FaultNow, LabelNow
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from device.daemon.alerting.controller import Standing
+    from device.hearing.listener import Listener
+    from device.messages import Alarm, FaultKind, Heard, NoAudio, Notice
+
+DEAFENING: frozenset[FaultKind] = frozenset(
+    {"silence", "stuck", "dc", "repeated", "floor", "microphone", "classifier", "coverage"}
+)
+"""Faults under which a cry would, or might, not be heard."""
+
+MOST_ALARMS = 50
+"""That a state lists, the most urgent first: with every kind of fault and a few models there are fewer."""
+
+OF_THE_DAEMON: frozenset[FaultKind] = frozenset({"journal", "broker", "self_test"})
+"""Faults that no listener finds, and none takes with it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """What never changes while a daemon runs."""
+
+    instance: str
+    started_utc_s: float
+    started_s: float  # monotonic
+
+
+@dataclass(slots=True)
+class _Counts:
+    events: int = 0
+    faults: int = 0
+    gaps: int = 0
+    windows_before: int = 0  # of listeners that were replaced
+    due_before: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What the board is told of by others, each time it is read."""
+
+    source: str
+    device: str
+    backlog_s: float
+    dropped_s: float
+    overruns: int
+    reopened: int
+    dropped_notices: int
+    models: tuple[str, ...]
+    alarms: Standing
+
+
+class Board:
+    """Follows one daemon.
+
+    Args:
+        identity: of the daemon.
+    """
+
+    def __init__(self, identity: Identity) -> None:
+        self._identity = identity
+        self._level = Level()
+        self._rate_hz: int | None = None
+        self._scores: dict[tuple[str, str], float] = {}
+        self._since_utc_s: dict[tuple[str, str], float] = {}
+        self._faults: dict[tuple[FaultKind, str], FaultNow] = {}
+        self._counts = _Counts()
+        self._last_event = ""
+        self._begun = False
+
+    @property
+    def is_deaf(self) -> bool:
+        """Whether a fault is open under which a cry might not be heard."""
+        return self.is_open(*DEAFENING)
+
+    @property
+    def hears(self) -> bool:
+        """Whether a cry would be heard now."""
+        return self._begun and not self.is_deaf
+
+    def is_open(self, *kinds: FaultKind) -> bool:
+        """Whether a fault of one of these kinds is open."""
+        return any(kind in kinds for kind, _ in self._faults)
+
+    def take(self, item: AudioBlock | NoAudio, heard: Heard) -> None:
+        """What came in, and what was heard of it."""
+        if isinstance(item, AudioBlock):
+            self._level.push(item.samples, item.sample_rate_hz)
+            self._rate_hz = item.sample_rate_hz
+        elif item.at_s - item.since_s > 1.0:
+            self._level.forget()
+        self._counts.gaps += sum(fault.kind == "gap" for fault in heard.faults)
+        for scores in heard.scores:
+            self._begun = True
+            self._scores.update({(scores.model, label): value for label, value in scores.probabilities.items()})
+
+    def told(self, notices: Iterable[Notice]) -> None:
+        """What people are told."""
+        for notice in notices:
+            if isinstance(notice.said, Event):
+                self._take_event(notice, notice.said)
+            elif isinstance(notice.said, Fault):
+                self._take_fault(notice, notice.said)
+
+    def replaced(self, listener: Listener) -> None:
+        """A listener is done; another one begins, and with it new figures, but the counts go on."""
+        total = listener.coverage.total
+        self._counts.windows_before += total.scored
+        self._counts.due_before += total.due
+        self._scores.clear()
+        self._since_utc_s.clear()
+        self._faults = {key: fault for key, fault in self._faults.items() if key[0] in OF_THE_DAEMON}
+
+    def state(self, listener: Listener, around: Surroundings, *, utc_s: float, now_s: float) -> DaemonState:
+        """The daemon as it is now."""
+        total, counts = listener.coverage.total, self._counts
+        return DaemonState(
+            instance=self._identity.instance,
+            version=metadata.version("auricle"),
+            pid=os.getpid(),
+            started_utc_s=self._identity.started_utc_s,
+            told_utc_s=utc_s,
+            uptime_s=now_s - self._identity.started_s,
+            source=around.source,
+            device=around.device,
+            hearing=self.hears,
+            sample_rate_hz=self._rate_hz,
+            level_dbfs=self._level.rms_dbfs,
+            peak_dbfs=self._level.peak_dbfs,
+            hop_s=listener.hop_s,
+            configured_hop_s=listener.configured_hop_s,
+            listened=listener.coverage.listened if total.elapsed_s else None,
+            windows=listener.coverage.windows if total.elapsed_s else None,
+            backlog_s=around.backlog_s,
+            labels=tuple(self._label_now(key, on=on) for key, on in listener.is_on.items()),
+            faults=tuple(self._faults.values()),
+            alarms=tuple(_alarm_now(alarm) for alarm in around.alarms.alarms[:MOST_ALARMS]),
+            paused=around.alarms.paused,
+            owed=around.alarms.owed,
+            broker=around.alarms.broker,
+            journal=around.alarms.journal,
+            events=counts.events,
+            faults_told=counts.faults,
+            gaps=counts.gaps,
+            overruns=around.overruns,
+            reopened=around.reopened,
+            windows_scored=counts.windows_before + total.scored,
+            windows_due=counts.due_before + total.due,
+            dropped_s=around.dropped_s,
+            dropped_notices=around.dropped_notices,
+            last_event=self._last_event,
+            models=around.models,
+        )
+
+    def _label_now(self, key: tuple[str, str], *, on: bool) -> LabelNow:
+        since_utc_s = self._since_utc_s.get(key) if on else None
+        return LabelNow(*key, on=on, score=self._scores.get(key), since_utc_s=since_utc_s)
+
+    def _take_event(self, notice: Notice, event: Event) -> None:
+        key = event.model, event.label
+        if event.phase == "end":
+            self._since_utc_s.pop(key, None)
+        else:
+            self._counts.events += event.phase == "begin"
+            self._since_utc_s[key] = notice.utc_s - (event.decided_s - event.start_s)
+        self._last_event = f"{event.label} {event.phase} ({event.score:.2f}, {event.reason})"
+
+    def _take_fault(self, notice: Notice, fault: Fault) -> None:
+        self._counts.faults += fault.begins
+        if fault.kind == "gap":
+            return
+        if fault.begins:
+            since_utc_s = notice.utc_s - (fault.at_s - fault.since_s)
+            self._faults[fault.kind, fault.model] = FaultNow(fault.kind, since_utc_s, fault.detail)
+        else:
+            self._faults.pop((fault.kind, fault.model), None)
+
+
+def _alarm_now(alarm: Alarm) -> AlarmNow:
+    return AlarmNow(
+        alarm_id=alarm.alarm_id,
+        kind=alarm.kind,
+        name=alarm.name,
+        model=alarm.model,
+        priority=alarm.priority,
+        state=alarm.state,
+        acknowledged=alarm.acknowledged,
+        detail=alarm.detail,
+    )

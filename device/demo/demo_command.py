@@ -1,0 +1,107 @@
+"""The demo: a minute is made, heard by the very replay that hears recordings, and judged."""
+
+from __future__ import annotations
+
+import os
+import sys
+import wave
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, TextIO
+
+import numpy as np
+
+from device.demo.comparison import timeline, verdict
+from device.demo.scene import SEED, Scene, bedside
+from device.errors import RecordingError
+from device.replay.arguments import Replayed, ReplayOrder, Task
+from device.replay.batch import stream_ids
+from device.replay.one_recording import replay_one
+from device.replay.result_writers import Rows, fault_line, say
+from device.report.result_files import encode
+from device.report.tables import EventLines, ScoreTable
+from device.runtime.model_loader import open_models
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from device.config.settings import Settings
+    from device.messages import Heard, Scores
+
+SCENE, EVENTS, SCORES, REPORT = "scene.wav", "events.jsonl", "scores.csv", "report.html"
+_FULL_SCALE_16_BIT = 32_767
+
+
+def run(out_dir: Path, settings: Settings, *, models: tuple[str, ...] = (), seed: int = SEED) -> int:
+    """Make the scene, hear it, print what was heard beside what was put in; writes four files into `out_dir`.
+
+    Args:
+        out_dir: takes scene.wav, events.jsonl, scores.csv and report.html; made where it is missing.
+        settings: who listens, and how.
+        models: shipped names or bundle files that listen instead of the settings' own; empty for those.
+        seed: of the scene; any seed gives another infant, other talkers and another room.
+
+    Returns:
+        The exit code: 0, or 1 where the cry was missed or anything else raised an alert.
+
+    Raises:
+        AuricleError: a model does not hold.
+        OSError: a file cannot be written.
+    """
+    out_dir.mkdir(parents=True, exist_ok=True)
+    scene = bedside(np.random.default_rng(seed))
+    write_scene(out_dir / SCENE, scene)
+    done, scores = _heard(out_dir, ReplayOrder(settings, models))
+    passed, findings = verdict(scene.planted, done.events)
+    lines = [*timeline(scene.planted, done.events, scores, plain=is_plain(sys.stdout)), ""]
+    lines += [*findings, *_where(out_dir), "PASSED" if passed else "FAILED"]
+    sys.stdout.flush()
+    sys.stdout.buffer.write(encode("\n".join(lines) + "\n"))
+    return 0 if passed else 1
+
+
+def write_scene(path: Path, scene: Scene) -> None:
+    """Write the scene as a WAV file of 16 bits. Raises OSError."""
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(scene.sample_rate_hz)
+        file.writeframes(np.round(scene.samples * _FULL_SCALE_16_BIT).astype("<i2").tobytes())
+
+
+def is_plain(stream: TextIO) -> bool:
+    """Whether only ASCII suits a stream: it is no terminal, NO_COLOR is set, or its encoding holds no more."""
+    if not stream.isatty() or os.environ.get("NO_COLOR"):
+        return True
+    return (stream.encoding or "").lower().replace("-", "") != "utf8"
+
+
+def _heard(out_dir: Path, order: ReplayOrder) -> tuple[Replayed, list[Scores]]:
+    """Replay the scene just as `auricle replay` would, and keep the scores."""
+    source = str(out_dir / SCENE)
+    scores: list[Scores] = []
+    task = Task(source, stream_ids([source])[0], page=str(out_dir / REPORT))
+    with ExitStack() as closing:
+        models = closing.enter_context(open_models(order.settings, order.models))
+        events = closing.enter_context(EventLines(out_dir / EVENTS))
+        table = closing.enter_context(ScoreTable(out_dir / SCORES))
+        rows = Rows(source, models.priorities, {"events": events.write_text, "scores": table.write_text})
+
+        def tell(heard: Heard) -> None:
+            rows.tell(heard)
+            scores.extend(heard.scores)
+
+        done = replay_one(order, models, task, tell)
+    if done.error is not None:
+        raise RecordingError(done.error)
+    if done.faults:
+        say(fault_line(done))
+    return done, scores
+
+
+def _where(out_dir: Path) -> Iterator[str]:
+    yield ""
+    yield f"Listen: {out_dir / SCENE}"
+    yield f"Look:   {out_dir / REPORT}"
+    yield f"Read:   {out_dir / EVENTS}, {out_dir / SCORES}"
+    yield ""

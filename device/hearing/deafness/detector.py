@@ -1,0 +1,252 @@
+"""Does this microphone still hear? A deaf microphone is a fault, not a quiet night.
+
+Looks at the raw block, before any filter, on a grid of 50 ms that starts with the stream and again
+after each gap, so that what it finds never depends on how the sound was cut into blocks.
+
+    silence    every sample is exactly zero: muted, gated, or the server gives nothing
+    stuck      every sample is the same other value: the converter hangs
+    dc         an offset with next to no sound on it: the input is not driven
+    repeated   the same buffer again and again, sample for sample: the driver hangs
+    floor      the noise floor collapsed: only the amplifier's own noise is left
+    clipping   heavily overdriven; a warning: it is loud, not deaf
+
+Knows no clock, no device and no reason; decides nothing about sound.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from device.hearing.deafness.limits import DEFAULTS, DeafnessLimits
+from device.hearing.deafness.noise_floor import NoiseFloor
+from device.hearing.deafness.repetition import Repeat, Repetition
+from device.hearing.deafness.sign_tracker import Change, Watch
+from device.messages import Fault
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from device.messages import AudioBlock, FaultKind
+
+    Float32 = npt.NDArray[np.float32]
+    Float64 = npt.NDArray[np.float64]
+    Bools = npt.NDArray[np.bool_]
+
+_ROWS_AT_ONCE = 20
+"""Rows of a long block that are measured together: bounds the memory, changes no result."""
+
+
+class DeafnessDetector:
+    """Watches one stream for the signs of deafness.
+
+    Args:
+        sample_rate_hz: rate of the stream.
+        gates_to_zero: this microphone gives digital zeros where it hears nothing loud: they are no fault.
+        settings: thresholds; no user needs to change them.
+    """
+
+    def __init__(
+        self, sample_rate_hz: int, *, gates_to_zero: bool = False, settings: DeafnessLimits = DEFAULTS
+    ) -> None:
+        self._sample_rate_hz = sample_rate_hz
+        self._settings = settings
+        self._row = max(2, self._samples(settings.row_s))
+        found, over = self._samples(settings.found_after_s), self._samples(settings.over_after_s)
+        self._watches: dict[FaultKind, Watch] = {
+            "silence": Watch(found, over),
+            "stuck": Watch(found, over),
+            "dc": Watch(found, over),
+            "repeated": Watch(self._samples(settings.repeated_after_s), over),
+        }
+        if gates_to_zero:
+            del self._watches["silence"]
+        clipping = self._samples(settings.clipping_s)
+        self._clipping = Watch(clipping, clipping)
+        self._floor = NoiseFloor(self._row, settings)
+        shortest, longest = self._samples(settings.shortest_buffer_s), self._samples(settings.longest_buffer_s)
+        self._repetition = Repetition(self._row, shortest, longest)
+        self._begun = False
+        self._pending: Float32 = np.zeros(0, np.float32)
+        self._begin_segment(0)
+
+    @property
+    def suspect_since_s(self) -> float | None:
+        """Stream second since which the newest samples are, or may be, those of a deaf microphone.
+
+        None where nothing is suspected. Set before a fault is told and until it is over: no window
+        that holds later samples may decide that a sound has stopped.
+        """
+        since = [self._floor.since, *(watch.since for watch in self._watches.values())]
+        samples = [sample for sample in since if sample is not None]
+        return min(samples) / self._sample_rate_hz if samples else None
+
+    @property
+    def learned_floor_db(self) -> float | None:
+        """Noise floor of the quietest minute of the last hour, in dBFS; None before there is one."""
+        return self._floor.learned_db
+
+    def push(self, block: AudioBlock) -> list[Fault]:
+        """Take a block of any length; give the faults that begin or end with it, in order.
+
+        Raises:
+            ValueError: the block has another rate than the detector.
+        """
+        if block.sample_rate_hz != self._sample_rate_hz:
+            raise ValueError(
+                f"A block at {block.sample_rate_hz} Hz came to a detector for {self._sample_rate_hz} Hz; "
+                "make a new one where the rate changes."
+            )
+        if block.after_gap or not self._begun:
+            self._begin_segment(block.start_sample)
+            self._begun = True
+        pending = np.concatenate((self._pending, block.samples))
+        whole = len(pending) // self._row
+        self._pending = pending[whole * self._row :].copy()
+        rows = pending[: whole * self._row].reshape(whole, self._row)
+        faults: list[Fault] = []
+        for first in range(0, whole, _ROWS_AT_ONCE):
+            faults += self._judge(rows[first : first + _ROWS_AT_ONCE])
+        return faults
+
+    def finish(self) -> list[Fault]:
+        """End what is still a fault where the audio ends."""
+        watches: dict[FaultKind, Watch | NoiseFloor] = {**self._watches}
+        watches |= {"floor": self._floor, "clipping": self._clipping}
+        at = self._end_sample + len(self._pending)
+        return [
+            self._fault(kind, Change(begins=False, since=watch.open_since), at, "it lasted until the audio ended")
+            for kind, watch in watches.items()
+            if watch.open_since is not None
+        ]
+
+    def _samples(self, seconds: float) -> int:
+        return round(seconds * self._sample_rate_hz)
+
+    def _begin_segment(self, start_sample: int) -> None:
+        """Forget what holds only without a gap; a fault stays one until sound contradicts it."""
+        self._end_sample = start_sample  # of the last whole row
+        self._pending = np.zeros(0, np.float32)
+        self._levels_db: list[float] = []  # of this step's rows; NaN for a row that shows no noise
+        self._clipped: list[float] = []  # parts of this step's rows
+        self._repetition.reset()
+        self._floor.break_run()
+        for watch in (*self._watches.values(), self._clipping):
+            watch.break_run()
+
+    def _judge(self, rows: Float32) -> list[Fault]:
+        """Rows (n, row), oldest first -> the faults that begin or end in them."""
+        signs = _Signs.of(rows, self._settings)
+        repeats = self._repetition.push(rows, signs.constant)
+        faults: list[Fault] = []
+        for index, repeat in enumerate(repeats):
+            faults += self._judge_row(signs, index, repeat)
+            if len(self._levels_db) == self._settings.rows_per_step:
+                faults += self._judge_step()
+        return faults
+
+    def _judge_row(self, signs: _Signs, index: int, repeat: Repeat) -> list[Fault]:
+        sign = signs.kind(index)
+        kind: FaultKind | None = "repeated" if repeat.period and sign != "dc" else sign
+        self._end_sample += self._row
+        since = self._end_sample - (repeat.lasted if kind == "repeated" else self._row)
+        self._levels_db.append(math.nan if kind else float(signs.level_db[index]))
+        self._clipped.append(float(signs.clipped[index]))
+        faults = []
+        for name, watch in self._watches.items():
+            change = watch.step(since if name == kind else None, self._end_sample)
+            if change is not None:
+                figure = self._figure(name, float(signs.mean[index]), repeat) if change.begins else _OVER
+                faults.append(self._fault(name, change, self._end_sample, figure))
+        return faults
+
+    def _judge_step(self) -> list[Fault]:
+        """Judge the last second's rows for what takes longer than a few of them."""
+        step = len(self._clipped) * self._row
+        clipped, levels_db = sum(self._clipped) / len(self._clipped), np.array(self._levels_db)
+        self._levels_db, self._clipped = [], []
+        heavy = clipped > self._settings.clipped_fraction
+        figure = f"{100 * clipped:.0f} % of the last second's samples are at full scale"
+        changes: list[tuple[FaultKind, Change | None, str]] = [
+            ("clipping", self._clipping.step(self._end_sample - step if heavy else None, self._end_sample), figure),
+            ("floor", self._floor.step(levels_db, self._end_sample), self._floor.figure),
+        ]
+        return [
+            self._fault(kind, change, self._end_sample, figure if change.begins else _OVER)
+            for kind, change, figure in changes
+            if change is not None
+        ]
+
+    def _figure(self, kind: FaultKind, mean: float, repeat: Repeat) -> str:
+        """What was measured, in words."""
+        if kind == "silence":
+            return "every sample is exactly zero"
+        if kind == "stuck":
+            return f"every sample is {mean:.6f}"
+        if kind == "dc":
+            return f"there is next to no sound on a constant offset of {mean:.4f}"
+        period_ms = 1000 * repeat.period / self._sample_rate_hz
+        return f"the same {period_ms:.1f} ms come again and again"
+
+    def _fault(self, kind: FaultKind, change: Change, at_sample: int, figure: str) -> Fault:
+        since_s, at_s = change.since / self._sample_rate_hz, at_sample / self._sample_rate_hz
+        return Fault(kind, change.begins, since_s, at_s, f"{figure} ({at_s - since_s:.1f} s)")
+
+
+_OVER = "it is over"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Signs:
+    """What rows show by themselves, each array (n,).
+
+    Attributes:
+        silent: every sample is zero.
+        constant: every sample is the same.
+        offset: a constant offset far over the rest; without any rest it is stuck.
+        mean: mean of the samples.
+        level_db: power without the mean, in dB of full scale squared; -200 for none.
+        clipped: part of the samples that is at full scale.
+    """
+
+    silent: Bools
+    constant: Bools
+    offset: Bools
+    mean: Float64
+    level_db: Float64
+    clipped: Float64
+
+    @classmethod
+    def of(cls, rows: Float32, settings: DeafnessLimits) -> _Signs:
+        """Measure rows (n, row)."""
+        low, high = rows.min(axis=1), rows.max(axis=1)
+        constant = low == high
+        wide = rows.astype(np.float64)
+        mean = wide.mean(axis=1)
+        wide -= mean[:, np.newaxis]
+        power = np.einsum("rs,rs->r", wide, wide) / rows.shape[1]
+        offset = mean**2 > 10 ** (settings.dc_over_sound_db / 10) * power
+        return cls(
+            silent=constant & (low == 0),
+            constant=constant,
+            offset=offset,
+            mean=mean,
+            level_db=10 * np.log10(power + 1e-20),
+            clipped=_clipped(rows, low, high, settings.full_scale),
+        )
+
+    def kind(self, index: int) -> FaultKind | None:
+        """What one row shows."""
+        if self.constant[index]:
+            return "silence" if self.silent[index] else "stuck"
+        return "dc" if self.offset[index] else None
+
+
+def _clipped(rows: Float32, low: Float32, high: Float32, full_scale: float) -> Float64:
+    """Part of each row that is at full scale; the samples are looked at only where an extreme is."""
+    if max(high.max(), -low.min()) < full_scale:
+        return np.zeros(len(rows))
+    return np.asarray((np.abs(rows) >= full_scale).mean(axis=1))

@@ -1,0 +1,177 @@
+"""One recording, heard from its start to its end by a listener of its own."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+import numpy as np
+
+from device.errors import RecordingError
+from device.replay.arguments import Replayed
+from device.report.explain import Explainer
+from device.report.page import PageSummary, summarize, write_page
+from device.report.page_content import PageRecorder
+from device.report.spans import fold_faults
+from device.sources.recording import Recording
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    import numpy.typing as npt
+
+    from device.hearing.listener import Listener
+    from device.messages import AudioBlock, Event, Fault, Heard
+    from device.replay.arguments import ReplayOrder, Task
+    from device.runtime.model_loader import OpenModels
+
+_REALTIME_BLOCK_S = 0.05
+
+
+def hear(
+    recording: Recording, listener: Listener, *, realtime: bool = False
+) -> Iterator[tuple[AudioBlock | None, Heard]]:
+    """What is heard of a recording, block by block; the last item, without a block, is its end.
+
+    Args:
+        recording: read from its start.
+        listener: fresh.
+        realtime: give each block out when a microphone would have.
+
+    Raises:
+        RecordingError: after the last item, where the recording broke off: what was heard is kept.
+    """
+    broken: RecordingError | None = None
+    began_s = time.monotonic()
+    try:
+        for block in recording.blocks():
+            if realtime:
+                time.sleep(max(0.0, began_s + block.end_sample / block.sample_rate_hz - time.monotonic()))
+            yield block, listener.push(block)
+    except RecordingError as error:
+        broken = error
+    yield None, listener.finish("end_of_file")
+    if broken is not None:
+        raise broken
+
+
+def replay_one(order: ReplayOrder, models: OpenModels, task: Task, tell: Callable[[Heard], None]) -> Replayed:
+    """Hear one recording.
+
+    Args:
+        order: what is wanted.
+        models: who listens.
+        task: which recording.
+        tell: is given what was heard, as soon as it was.
+
+    Raises:
+        OSError: its page cannot be written.
+    """
+    session = _Session(order, models, task)
+    error = None
+    try:
+        with open_recording(order, task.source) as recording:
+            listener = models.listener(order.settings, task.stream_id)
+            for block, heard in hear(recording, listener, realtime=order.realtime):
+                session.take(block, heard)
+                tell(heard)
+    except RecordingError as broken:
+        error = str(broken)
+    return session.finish(error)
+
+
+def open_recording(order: ReplayOrder, source: str) -> Recording:
+    """The recording as ordered: its channel, and small blocks where it is paced.
+
+    Raises:
+        RecordingError: it cannot be heard at all.
+    """
+    channel = order.settings.recording.channel if order.channel is None else order.channel
+    recording = Recording(source, channel=channel)
+    if not order.realtime:
+        return recording
+    with recording:
+        block_samples = max(1, round(recording.sample_rate_hz * _REALTIME_BLOCK_S))
+    return Recording(source, channel=channel, block_samples=block_samples)
+
+
+class _Session:
+    """Collects what one recording gives, for all who ordered something of it."""
+
+    def __init__(self, order: ReplayOrder, models: OpenModels, task: Task) -> None:
+        self._order = order
+        self._task = task
+        self._recorder = PageRecorder(task.source, models.listed) if task.page else None
+        self._explainer = None if order.explain_s is None else Explainer(order.explain_s)
+        self._events: list[Event] = []
+        self._faults: list[Fault] = []
+        self._duration_s = 0.0
+
+    def take(self, block: AudioBlock | None, heard: Heard) -> None:
+        self._events += heard.events
+        self._faults += heard.faults
+        if block is not None:
+            self._duration_s = block.end_sample / block.sample_rate_hz
+        if self._explainer is not None:
+            self._explainer.heard(heard)
+        if self._recorder is not None:
+            if block is not None:
+                self._recorder.block(block)
+            self._recorder.heard(heard)
+
+    def finish(self, error: str | None) -> Replayed:
+        source = self._task.source
+        return Replayed(
+            source=source,
+            duration_s=self._duration_s,
+            events=tuple(self._events),
+            faults=tuple(fold_faults(self._faults, self._duration_s)),
+            error=error,
+            explanation=tuple(self._explainer.lines(source, self._duration_s)) if self._explainer else (),
+            summary=self._page(error),
+        )
+
+    def _page(self, error: str | None) -> PageSummary | None:
+        if self._recorder is None or self._task.page is None:
+            return None
+        notes = [error] if error else []
+        if not self._duration_s:
+            return PageSummary(self._task.source, None, 0.0, (), 0, tuple(notes))
+        with _SecondReading(self._order, self._task.source) as again:
+            content = self._recorder.finish(again.read, notes=notes)
+        write_page(self._task.page, content, index=self._task.index)
+        return summarize(content, Path(self._task.page).name)
+
+
+class _SecondReading:
+    """Reads stretches of a recording again, in time order, walking through it once."""
+
+    def __init__(self, order: ReplayOrder, source: str) -> None:
+        self._recording = open_recording(order, source)
+        self._blocks = self._recording.blocks()
+        self._held: list[AudioBlock] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._recording.close()
+
+    def read(self, start_s: float, end_s: float) -> tuple[npt.NDArray[np.float32], int]:
+        """Samples of the stretch, as far as the recording goes: float32 (n,), and their rate."""
+        rate_hz = self._recording.sample_rate_hz
+        first, last = round(start_s * rate_hz), round(end_s * rate_hz)
+        while not self._held or self._held[-1].end_sample < last:
+            block = self._next()
+            if block is None:
+                break
+            self._held = [held for held in (*self._held, block) if held.end_sample > first]
+        parts = [held.samples[max(0, first - held.start_sample) : last - held.start_sample] for held in self._held]
+        return np.concatenate([np.empty(0, np.float32), *parts]), rate_hz
+
+    def _next(self) -> AudioBlock | None:
+        try:
+            return next(self._blocks, None)
+        except RecordingError:  # where it breaks off was said when it was heard
+            return None

@@ -1,0 +1,200 @@
+"""Where the results of a replay go: tables, label tracks, the index of pages, and lines for people."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+from device.errors import ConfigError
+from device.replay.arguments import Task
+from device.report.page import write_index
+from device.report.result_files import STDOUT, encode, write_whole
+from device.report.tables import EventLines, ScoreTable, event_line, label_track, page_names, score_rows
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from device.messages import Event, Heard, Priority
+    from device.replay.arguments import Replayed, ReplayOrder
+    from device.report.page import PageSummary
+
+_FAULTS_IN_A_LINE = 4
+_INDEX = "index.html"
+
+
+class Rows:
+    """Turns what was heard of one recording into the rows that were ordered.
+
+    Args:
+        source: path as given.
+        priorities: (model, label) -> priority.
+        tables: what takes the rows of each table (events, scores, people); one that is missing is not made.
+    """
+
+    def __init__(
+        self,
+        source: str,
+        priorities: Mapping[tuple[str, str], Priority],
+        tables: Mapping[str, Callable[[str], object]],
+    ) -> None:
+        self._source = source
+        self._priorities = priorities
+        self._tables = tables
+
+    def tell(self, heard: Heard) -> None:
+        """Take what one push gave."""
+        if "scores" in self._tables:
+            for scores in heard.scores:
+                self._tables["scores"](score_rows(self._source, scores))
+        for event in heard.events:
+            priority = self._priorities[event.model, event.label]
+            if "events" in self._tables:
+                self._tables["events"](event_line(self._source, event, priority))
+            if "people" in self._tables:
+                self._tables["people"](_for_people(self._source, event, priority))
+
+
+class Results:
+    """Everything a replay writes; use it as a context manager.
+
+    Raises:
+        ConfigError: two results are to go to standard output, or a folder is wanted where a file is.
+        OSError: a result cannot be written.
+    """
+
+    def __init__(self, order: ReplayOrder, sources: Sequence[str], *, several: bool) -> None:
+        self._order = order
+        self._closing = ExitStack()
+        self._several = several
+        self._progress = _Progress(len(sources))
+        self._summaries: list[PageSummary] = []
+        self._page_names = page_names(sources)
+        self._track_names = page_names(sources, ".txt")
+        self._taken = 0
+        for out in (order.report, order.labels):
+            if several and out is not None:
+                _make_folder(out)
+        self._tables = self._open_tables()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: object) -> None:
+        self._progress.clear()
+        self._closing.__exit__(kind, error, None)
+
+    @property
+    def wanted(self) -> frozenset[str]:
+        """The tables that are made."""
+        return frozenset(self._tables)
+
+    def task(self, index: int, source: str, stream_id: str) -> Task:
+        """What is to be done with the recording given as number `index`."""
+        if self._order.report is None:
+            return Task(source, stream_id)
+        if not self._several:
+            return Task(source, stream_id, page=self._order.report)
+        return Task(source, stream_id, str(Path(self._order.report) / self._page_names[index]), _INDEX)
+
+    def rows(self, source: str, priorities: Mapping[tuple[str, str], Priority]) -> Rows:
+        """Rows that go straight to their tables."""
+        return Rows(source, priorities, self._tables)
+
+    def take(self, done: Replayed) -> None:
+        """Write what one recording gave, in the order of the recordings."""
+        self._progress.clear()
+        for table, text in done.rows.items():
+            self._tables[table](text)
+        for line in done.explanation:
+            self._print(line + "\n")
+        if done.faults:
+            say(fault_line(done))
+        if done.error is not None:
+            say(done.error)
+        if self._order.labels is not None and done.duration_s:
+            self._write_track(self._order.labels, done)
+        if done.summary is not None:
+            self._summaries.append(done.summary)
+        self._taken += 1
+        self._progress.show(done)
+
+    def finish(self) -> None:
+        """Write what needs all recordings."""
+        self._progress.clear()
+        if self._several and self._order.report is not None:
+            write_index(Path(self._order.report) / _INDEX, self._summaries)
+
+    def _open_tables(self) -> dict[str, Callable[[str], object]]:
+        order = self._order
+        outs = [out for out in (order.events, order.scores, order.labels, order.report) if out == STDOUT]
+        if len(outs) > 1:
+            raise ConfigError("two results are to go to standard output (-); give one of them a file")
+        tables: dict[str, Callable[[str], object]] = {}
+        if order.events is not None:
+            tables["events"] = self._closing.enter_context(EventLines(order.events)).write_text
+        if order.scores is not None:
+            tables["scores"] = self._closing.enter_context(ScoreTable(order.scores)).write_text
+        if not outs and order.explain_s is None:
+            tables["people"] = self._print
+        return tables
+
+    def _write_track(self, out: str, done: Replayed) -> None:
+        path = Path(out) / self._track_names[self._taken] if self._several else out
+        write_whole(path, encode(label_track(done.events, done.duration_s)))
+
+    def _print(self, text: str) -> None:
+        self._progress.clear()
+        sys.stdout.buffer.write(encode(text))
+        sys.stdout.buffer.flush()
+
+
+def say(sentence: str) -> None:
+    """One line on stderr."""
+    sys.stderr.buffer.write(encode(f"auricle: {' '.join(sentence.split())}\n"))
+    sys.stderr.buffer.flush()
+
+
+class _Progress:
+    """How far a replay is, on a terminal; nothing in a pipe."""
+
+    def __init__(self, total: int) -> None:
+        self._total = total
+        self._shown = sys.stderr.isatty() and total > 1
+        self._done = self._events = 0
+
+    def show(self, done: Replayed) -> None:
+        self._done += 1
+        self._events += sum(event.phase == "begin" for event in done.events)
+        if self._shown:
+            print(
+                f"{self._done} of {self._total} recordings, {self._events} events", end="", file=sys.stderr, flush=True
+            )
+
+    def clear(self) -> None:
+        if self._shown:
+            print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+
+
+def _for_people(source: str, event: Event, priority: Priority) -> str:
+    at_s = event.start_s if event.end_s is None else event.end_s
+    what = f"{event.label} {'ends' if event.phase == 'end' else f'{event.phase}s'}"
+    told = f"told at {event.decided_s:.2f} s: {event.reason}"
+    return f"{source}  {at_s:9.2f} s  {what:<14} {priority:<6} {event.score:.2f}  {told}\n"
+
+
+def fault_line(done: Replayed) -> str:
+    """What kept Auricle from hearing a recording well, in one sentence."""
+    told = [f"{fault.kind} {fault.start_s:.2f} to {fault.end_s:.2f} s ({fault.detail})" for fault in done.faults]
+    more = len(told) - _FAULTS_IN_A_LINE
+    tail = f"; and {more} more" if more > 0 else ""
+    return f"{done.source}: not heard well: {'; '.join(told[:_FAULTS_IN_A_LINE])}{tail}"
+
+
+def _make_folder(out: str) -> None:
+    if out == STDOUT:
+        raise ConfigError("several recordings give several files, which standard output (-) cannot hold; name a folder")
+    if Path(out).exists() and not Path(out).is_dir():
+        raise ConfigError(f"{out} is a file; several recordings give several files, name a folder")
+    Path(out).mkdir(parents=True, exist_ok=True)

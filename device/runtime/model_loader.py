@@ -1,0 +1,163 @@
+"""Settings and bundles become models that listen, each verified on this machine first."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, NamedTuple, Self
+
+from device.config.settings import ModelSettings, missing_models, missing_sentence
+from device.errors import ConfigError
+from device.hearing.bundle.reader import read_bundle
+from device.hearing.classifier import Classifier
+from device.hearing.listener import Listener
+from device.hearing.listening_model import ListeningLabel, ListeningModel
+from device.report.page_content import ListedLabel, ListedModel
+from device.runtime.model_library import bundle_path, card_line, shipped_bundles
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from device.config.settings import LabelSettings, Settings
+    from device.hearing.bundle.reader import Bundle, Label
+    from device.messages import Priority
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class OpenModels:
+    """Models that are ready to listen; a context manager that lets their networks go.
+
+    Attributes:
+        listening: as the listener takes them.
+        listed: as a page names them.
+        priorities: (model, label) -> priority.
+    """
+
+    listening: tuple[ListeningModel, ...]
+    listed: tuple[ListedModel, ...]
+    priorities: dict[tuple[str, str], Priority]
+    _closing: ExitStack = field(repr=False)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._closing.close()
+
+    def listener(self, settings: Settings, stream_id: str) -> Listener:
+        """A fresh listener with these models.
+
+        Raises:
+            SpecError: a model cannot listen at the settings' hop.
+        """
+        return Listener(
+            self.listening,
+            stream_id=stream_id,
+            hop_s=settings.listen.hop_s,
+            gates_to_zero=settings.deafness.gates_to_zero,
+            filters=settings.filters,
+        )
+
+
+def open_models(settings: Settings, wanted: Sequence[str] = ()) -> OpenModels:
+    """Open and verify the models of the settings, or those `wanted` by name or file instead.
+
+    A wanted model that the settings know by its bundle keeps what they say of it.
+
+    Raises:
+        ConfigError: the settings name a model, or a label, that there is not; a name comes twice.
+        BundleError: a bundle does not hold.
+        MissingExtraError: no runtime is installed.
+    """
+    chosen = _chosen(settings, wanted)
+    with ExitStack() as closing:
+        opened = [_open(choice, closing) for choice in chosen]
+        _refuse_twins([listening.name for listening, _ in opened])
+        labels = [(listed.name, label) for _, listed in opened for label in listed.labels]
+        return OpenModels(
+            listening=tuple(listening for listening, _ in opened),
+            listed=tuple(listed for _, listed in opened),
+            priorities={(model, label.name): label.priority for model, label in labels},
+            _closing=closing.pop_all(),
+        )
+    raise AssertionError("an exit stack swallows no error")
+
+
+def _chosen(settings: Settings, wanted: Sequence[str]) -> list[_Choice]:
+    if wanted:
+        known = {model.bundle: model for model in settings.models}
+        return [_Choice(bundle_path(name), known.get(name)) for name in wanted]
+    missing = missing_models(settings, shipped_bundles())
+    if missing:
+        raise ConfigError(missing_sentence(settings, missing))
+    return [_Choice(bundle_path(model.bundle), model) for model in settings.listening]
+
+
+class _Choice(NamedTuple):
+    """A bundle that is to listen, and what the settings say of it, if anything."""
+
+    path: Path
+    said: ModelSettings | None
+
+
+def _open(choice: _Choice, closing: ExitStack) -> tuple[ListeningModel, ListedModel]:
+    bundle = read_bundle(choice.path)
+    said = choice.said or ModelSettings(name=bundle.name)
+    _refuse_unknown_labels(said, bundle)
+    labels = [_configured(label, said.label(label.name)) for label in bundle.labels]
+    listening = ListeningModel(
+        name=said.name,
+        labels=tuple(ListeningLabel(label.name, label.role, label.operating_point) for label in labels),
+        specs=bundle.specs,
+        network=closing.enter_context(Classifier.open(bundle, threads=said.threads)),
+        listens_while=said.listens_while,
+    )
+    return listening, _listed(said.name, bundle, labels)
+
+
+def _configured(label: Label, said: LabelSettings) -> Label:
+    """The label as the bundle has it, with what the settings say otherwise.
+
+    A single threshold that is overruled takes the other along, so that off stays at most on.
+    """
+    changed = said.operating_point()
+    point = replace(label.operating_point, **changed)
+    if point.off > point.on:
+        point = replace(point, off=point.on) if "off" not in changed else replace(point, on=point.off)
+    point = replace(point, on=shifted(point.on, said.sensitivity), off=shifted(point.off, said.sensitivity))
+    return replace(label, operating_point=point, priority=said.priority or label.priority)
+
+
+def shifted(threshold: float, sensitivity: int) -> float:
+    """A threshold whose odds p / (1 - p) each step of sensitivity halves; in [0.001, 0.999]."""
+    odds = threshold / (1 - threshold) / 2**sensitivity
+    return min(0.999, max(0.001, odds / (1 + odds))) if sensitivity else threshold
+
+
+def _listed(name: str, bundle: Bundle, labels: Sequence[Label]) -> ListedModel:
+    return ListedModel(
+        name=name,
+        version=bundle.version,
+        sample_rate_hz=bundle.sample_rate_hz,
+        window_s=bundle.window_samples / bundle.sample_rate_hz,
+        terms=card_line(bundle, "licence"),
+        sha256=bundle.sha256,
+        labels=tuple(
+            ListedLabel(label.name, label.role, label.priority, label.operating_point.on, label.operating_point.off)
+            for label in labels
+        ),
+    )
+
+
+def _refuse_unknown_labels(said: ModelSettings, bundle: Bundle) -> None:
+    for label in said.labels:
+        if label.name not in bundle.label_names:
+            there = ", ".join(bundle.label_names)
+            raise ConfigError(f"model {said.name} has no label {label.name!r}; its labels are {there}")
+
+
+def _refuse_twins(names: Sequence[str]) -> None:
+    for name in names:
+        if names.count(name) > 1:
+            raise ConfigError(f"two models are named {name!r}; their events could not be told apart, give one")

@@ -1,0 +1,218 @@
+"""Whether it would hear: do the models hold here, is the machine fast enough for them, does the microphone hear.
+
+The microphone is a Protocol here; time is read from what it gives, so that a made-up one takes no time.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+
+from device.errors import SpecError
+from device.hearing.level import Level
+from device.messages import AudioBlock, NoAudio
+from device.tools.check.finding import Finding
+from device.tools.status import level_text
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    import numpy.typing as npt
+
+    from device.config.settings import Settings
+    from device.runtime.daemon_state import DaemonState
+    from device.runtime.model_loader import OpenModels
+
+RECORDED_S = 3.0
+SETTLES_S = 0.5
+"""A microphone just opened may pop."""
+
+PATIENCE_S = 10.0
+"""A microphone that gives nothing for this long is not there; a sound server may take a few seconds to wake."""
+
+FULL_SCALE = 0.999
+CLIPPED_SHARE = 0.05
+FAINT_DBFS = -85.0
+"""Least steps of 16 bit: the quietest room with the best microphone is louder."""
+
+TIMED_S = 5.0
+NOISE = 0.01
+"""Amplitude of the noise that the models are timed with: what they hear costs the same, whatever it is."""
+
+TIGHT_SHARE = 0.5
+
+
+class Recorder(Protocol):
+    """A microphone, as far as a check needs one."""
+
+    @property
+    def name(self) -> str:
+        """The device's full name, once it is open."""
+
+    @property
+    def overruns(self) -> int:
+        """How often samples were lost."""
+
+    def blocks(self) -> Iterator[AudioBlock | NoAudio]:
+        """Sound, or the reason why there is none, for ever."""
+
+    def close(self) -> None:
+        """Let it go."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Recorded:
+    """A few seconds of a microphone.
+
+    Attributes:
+        samples: float32 (n,); empty where none came.
+        sample_rate_hz: 0 where none came.
+        name: of the device.
+        overruns: while it was recorded.
+        reason: why nothing came, or less than was asked for; empty otherwise.
+    """
+
+    samples: npt.NDArray[np.float32]
+    sample_rate_hz: int
+    name: str
+    overruns: int
+    reason: str
+
+
+def models(opened: OpenModels, settings: Settings) -> Finding:
+    """Models that could be opened have reproduced their golden numbers; whether they can listen at this hop."""
+    try:
+        opened.listener(settings, "check")
+    except SpecError as error:
+        return Finding("models", "failure", str(error), 'correct "hop_s" in [listen]')
+    names = " and ".join(f"{model.name} {model.version}" for model in opened.listed)
+    return Finding("models", "ok", f"{names}: golden numbers come out here, a window every {settings.listen.hop_s:g} s")
+
+
+def speed(opened: OpenModels, settings: Settings, clock_s: Callable[[], float] = time.perf_counter) -> Finding:
+    """Whether features and networks of one hop take well less than a hop, all models listening at once."""
+    listener = replace(
+        opened, listening=tuple(replace(model, listens_while=None) for model in opened.listening)
+    ).listener(settings, "check")
+    rate_hz = max(model.sample_rate_hz for model in opened.listed)
+    longest_s = max(model.window_s for model in opened.listed)
+    blocks = list(_noise(rate_hz, longest_s + TIMED_S))
+    first_timed = round(longest_s * rate_hz)
+    for block in blocks:
+        if block.start_sample < first_timed:
+            listener.push(block)
+    began_s = clock_s()
+    for block in blocks:
+        if block.start_sample >= first_timed:
+            listener.push(block)
+    return _judged_speed((clock_s() - began_s) / TIMED_S, settings.listen.hop_s)
+
+
+def _noise(rate_hz: int, length_s: float) -> Iterator[AudioBlock]:
+    """Blocks of 50 ms."""
+    samples = np.random.default_rng(0).standard_normal(round(length_s * rate_hz), np.float32) * np.float32(NOISE)
+    step = rate_hz // 20
+    for start in range(0, len(samples), step):
+        yield AudioBlock(samples[start : start + step], rate_hz, start)
+
+
+def _judged_speed(share: float, hop_s: float) -> Finding:
+    says = f"features and networks take {share * hop_s * 1e3:.1f} ms of a hop of {hop_s:g} s"
+    do = "set a larger hop_s in [listen], or enable fewer models; look at heat and at what else runs"
+    if share >= 1.0:
+        return Finding("speed", "failure", says, do)
+    return Finding("speed", "warning", says, do) if share >= TIGHT_SHARE else Finding("speed", "ok", says)
+
+
+def record(microphone: Recorder, seconds: float = RECORDED_S) -> Recorded:
+    """So many seconds, after it has settled; less where it does not give them in time. Closes the microphone."""
+    parts: list[AudioBlock] = []
+    reason = ""
+    try:
+        for item in microphone.blocks():
+            if isinstance(item, NoAudio):
+                reason, now_s = item.reason, item.at_s
+            else:
+                if parts and parts[0].sample_rate_hz != item.sample_rate_hz:
+                    parts.clear()
+                parts.append(item)
+                now_s = item.end_sample / item.sample_rate_hz
+            if _length_s(parts) >= SETTLES_S + seconds or now_s >= PATIENCE_S:
+                break
+    finally:
+        microphone.close()
+    rate_hz = parts[0].sample_rate_hz if parts else 0
+    samples = np.concatenate([part.samples for part in parts]) if parts else np.zeros(0, np.float32)
+    settled = samples[round(SETTLES_S * rate_hz) :]
+    came = len(settled) >= seconds * rate_hz > 0
+    return Recorded(settled, rate_hz, microphone.name, microphone.overruns, "" if came else reason or "it is too slow")
+
+
+def _length_s(parts: list[AudioBlock]) -> float:
+    return sum(len(part.samples) for part in parts) / parts[0].sample_rate_hz if parts else 0.0
+
+
+def microphone(recorded: Recorded, *, needed_hz: int, gates_to_zero: bool) -> Finding:
+    """Whether a microphone that was recorded hears.
+
+    Args:
+        recorded: of it.
+        needed_hz: rate of the models; 0 where none could be opened.
+        gates_to_zero: it gives zeros where nothing is loud.
+    """
+    if recorded.reason:
+        return _failed(f'"{recorded.name}" is not heard: {recorded.reason}', "auricle devices lists what is there")
+    samples, rate_hz = recorded.samples, recorded.sample_rate_hz
+    level = Level()
+    level.push(samples, rate_hz)
+    says = f'"{recorded.name}" at {rate_hz} Hz: {level_text(level.rms_dbfs, level.peak_dbfs)}'
+    if not samples.any():
+        return _silent(says, gates_to_zero=gates_to_zero)
+    if samples.min() == samples.max():
+        return _failed(f"{says}: one value for {RECORDED_S:g} s", "unplug it and plug it in again, or replace it")
+    return _judged_sound(says, recorded, level, needed_hz)
+
+
+def _judged_sound(says: str, recorded: Recorded, level: Level, needed_hz: int) -> Finding:
+    clipped = float(np.mean(np.abs(recorded.samples) >= FULL_SCALE))
+    if clipped > CLIPPED_SHARE:
+        return _warned(f"{says}, {100 * clipped:.0f} % of the samples clipped", "turn its gain down in alsamixer")
+    if recorded.overruns:
+        do = "look for what else keeps this machine or its USB busy"
+        return _warned(f"{says}, samples were lost {recorded.overruns} times", do)
+    if level.rms_dbfs is not None and level.rms_dbfs < FAINT_DBFS:
+        return _warned(f"{says}: hardly anything", "look whether it is muted or its gain is down in alsamixer")
+    if recorded.sample_rate_hz < needed_hz:
+        do = 'set "sample_rate_hz" in [microphone] to "device", or use another microphone'
+        return _warned(f"{says}, the models hear at {needed_hz}", do)
+    return Finding("microphone", "ok", says)
+
+
+def _silent(says: str, *, gates_to_zero: bool) -> Finding:
+    if gates_to_zero:
+        return _warned(f"{says}, only zeros, as it may give them in a quiet room", "clap your hands, and check again")
+    return _failed(
+        f"{says}, only zeros: it is muted or dead",
+        "look for a switch on it and at alsamixer; set gates_to_zero in [deafness] if it is said to gate",
+    )
+
+
+def held_by_daemon(state: DaemonState) -> Finding:
+    """What the running daemon tells of the microphone: while it holds it, nobody else can record from it."""
+    says = (
+        f'the daemon that runs holds "{state.device or state.source}": {level_text(state.level_dbfs, state.peak_dbfs)}'
+    )
+    if state.hears:
+        return Finding("microphone", "ok", f"{says}, and hears")
+    return _failed(f"{says}, and does not hear", f"auricle status --instance {state.instance} tells why")
+
+
+def _failed(says: str, do: str) -> Finding:
+    return Finding("microphone", "failure", says, do)
+
+
+def _warned(says: str, do: str) -> Finding:
+    return Finding("microphone", "warning", says, do)

@@ -1,0 +1,189 @@
+"""`auricle status`: the state of running daemons in words, for people.
+
+Says first whether a cry would be heard, then the figures, then what is wrong and what helps.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from device.config.toml_text import printable
+from device.errors import ServiceError
+from device.runtime.daemon_state import read_status, to_json
+from device.runtime.paths import checked_instance, status_socket, status_sockets
+from device.runtime.verdict import since_text, verdict_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+    from typing import TextIO
+
+    from device.messages import FaultKind
+    from device.runtime.daemon_state import AlarmNow, DaemonState, LabelNow
+
+HEARS, DEAF, ABSENT = 0, 1, 2
+"""Exit codes: it hears; it runs but does not hear; no daemon answers."""
+
+WHAT_TO_DO: Mapping[FaultKind, str] = MappingProxyType(
+    {
+        "silence": "look whether the microphone is muted, by a switch on it or in alsamixer; set gates_to_zero in "
+        "[deafness] if it gives zeros where nothing is loud",
+        "stuck": "unplug the microphone and plug it in again; where that does not help, replace it",
+        "dc": "unplug the microphone and plug it in again; where that does not help, replace it",
+        "repeated": "unplug the microphone and plug it in again, and restart the sound server, if there is one",
+        "floor": "look whether something covers the microphone, or its gain was turned down",
+        "clipping": "turn the microphone's gain down in alsamixer, or move it away from what is loud",
+        "gap": "look for what else keeps this machine or its USB busy",
+        "microphone": "look at plug and cable; auricle devices lists the microphones that are there",
+        "coverage": "look for what else keeps this machine busy, and for heat: auricle check tells",
+        "classifier": "auricle models verify tries the model; install Auricle again where it does not hold",
+        "journal": "free some space on its disk, make its folder writable, or replace a card that fails",
+        "broker": "look whether the broker runs, and at [mqtt] in the configuration; nothing is lost meanwhile",
+        "self_test": "look at the stage that it names; a press on the self-test button tries again",
+    }
+)
+"""What helps against a fault."""
+
+
+def status_lines(state: DaemonState, now_utc_s: float, *, colour: bool = False) -> Iterator[str]:
+    """A state for people: first in words whether it hears, then the figures, then what is wrong and what helps.
+
+    Args:
+        state: that was told.
+        now_utc_s: time of day now.
+        colour: mark the first line for a terminal.
+    """
+    verdict = verdict_of(state, now_utc_s)
+    yield f"{state.instance}  {_painted(verdict, good=state.hears) if colour else verdict}"
+    for name, text in _figures(state, now_utc_s):
+        yield f"  {name:<11} {text}"
+    for fault in state.faults:
+        yield f"  FAULT       {fault.kind} since {since_text(fault.since_utc_s, now_utc_s)}: {printable(fault.detail)}"
+        yield f"              what to do: {WHAT_TO_DO[fault.kind]}"
+
+
+def _figures(state: DaemonState, now_utc_s: float) -> Iterator[tuple[str, str]]:
+    rate = f", {state.sample_rate_hz} Hz" if state.sample_rate_hz else ""
+    device = f" ({printable(state.device)})" if state.device else ""
+    yield "source", f"{printable(state.source)}{device}{rate}"
+    yield "level", level_text(state.level_dbfs, state.peak_dbfs)
+    scored = f"{state.windows_scored} of {state.windows_due} since the start"
+    yield "listened", f"{_percent(state.listened)} of the time, {_percent(state.windows)} of the windows ({scored})"
+    yield "hop", _hop(state)
+    for label in state.labels:
+        yield "label", _label(label, now_utc_s)
+    yield (
+        "events",
+        f"{state.events} since the start" + (f"; last: {printable(state.last_event)}" if state.last_event else ""),
+    )
+    for alarm in state.alarms:
+        yield "ALARM", _alarm(alarm)
+    if state.paused:
+        yield "paused", "lights show alarms, and nothing sounds"
+    yield "told", _told(state)
+    yield "counted", _counted(state)
+    models = ", ".join(printable(model) for model in state.models)
+    started = since_text(state.told_utc_s - state.uptime_s, now_utc_s)
+    yield "running", f"auricle {printable(state.version)} with {models}; process {state.pid}, since {started}"
+
+
+def level_text(level_dbfs: float | None, peak_dbfs: float | None) -> str:
+    """Level and peak for people; digital silence is no level, least of all 0 dBFS."""
+    if level_dbfs is None:
+        return "no signal"
+    return f"{level_dbfs:.1f} dBFS" + ("" if peak_dbfs is None else f", peak {peak_dbfs:.1f} dBFS")
+
+
+def _hop(state: DaemonState) -> str:
+    widened = state.hop_s > state.configured_hop_s
+    text = f"a window every {state.hop_s:g} s"
+    if widened:
+        text += f" instead of {state.configured_hop_s:g} s: the machine cannot keep up"
+    waits = f"{state.backlog_s:.1f} s of sound wait"
+    return f"{text}; {waits}" + (f", {state.dropped_s:.1f} s were dropped" if state.dropped_s else "")
+
+
+def _label(label: LabelNow, now_utc_s: float) -> str:
+    score = "no score yet" if label.score is None else f"score {label.score:.2f}"
+    since = "" if label.since_utc_s is None else f" since {since_text(label.since_utc_s, now_utc_s)}"
+    return f"{printable(label.label)} ({printable(label.model)}): {'ON' if label.on else 'off'}{since}, {score}"
+
+
+def _alarm(alarm: AlarmNow) -> str:
+    about = f"{alarm.name} ({alarm.model})" if alarm.model else alarm.name
+    seen = ", acknowledged" if alarm.acknowledged else ""
+    return f"{alarm.priority} {printable(about)}: {alarm.state}{seen}; {printable(alarm.detail)}"
+
+
+def _told(state: DaemonState) -> str:
+    kept = f"alarms are NOT kept: {printable(state.journal)}" if state.journal else "alarms are kept"
+    if state.broker is None:
+        return f"{kept}; no broker is configured"
+    owed = "nothing is owed to it" if not state.owed else f"{state.owed} changes of alarms are owed to it"
+    return f"{kept}; broker {printable(state.broker)}, {owed}"
+
+
+def _counted(state: DaemonState) -> str:
+    counts = {
+        "faults": state.faults_told,
+        "gaps": state.gaps,
+        "overruns": state.overruns,
+        "reopened": state.reopened,
+        "lines dropped": state.dropped_notices,
+    }
+    return ", ".join(f"{name} {count}" for name, count in counts.items())
+
+
+def _percent(share: float | None) -> str:
+    """Cut, not rounded: 100 % is said of what is whole."""
+    return "-" if share is None else f"{int(share * 1000 + 1e-6) / 10:.1f} %"
+
+
+def _painted(text: str, *, good: bool) -> str:
+    return f"\x1b[{32 if good else 31}m{text}\x1b[0m"
+
+
+def show_status(
+    instance: str | None, *, as_json: bool, out: TextIO, environment: Mapping[str, str] = os.environ
+) -> int:
+    """Print the state of one instance, or of all that run here; the exit code: the worst of theirs.
+
+    Raises:
+        ConfigError: the name can be no instance's.
+        ServiceError: none runs here, or the one asked for does not answer.
+    """
+    sockets = _wanted(instance, environment)
+    if len(sockets) == 1:
+        return max(_show(read_status(path), as_json=as_json, out=out, environment=environment) for path in sockets)
+    return max(_try(path, as_json=as_json, out=out, environment=environment) for path in sockets)
+
+
+def _wanted(instance: str | None, environment: Mapping[str, str]) -> list[Path]:
+    sockets = status_sockets(environment)
+    if instance is not None:
+        name = checked_instance(instance)
+        return [sockets.get(name) or status_socket(name, environment)]
+    if not sockets:
+        raise ServiceError("no daemon runs here; auricle listen starts one")
+    return list(sockets.values())
+
+
+def _try(path: Path, *, as_json: bool, out: TextIO, environment: Mapping[str, str]) -> int:
+    """One of several: that one does not answer hides none of the others."""
+    try:
+        return _show(read_status(path), as_json=as_json, out=out, environment=environment)
+    except ServiceError as error:
+        print(f"auricle: {error}", file=sys.stderr)
+        return ABSENT
+
+
+def _show(state: DaemonState, *, as_json: bool, out: TextIO, environment: Mapping[str, str]) -> int:
+    colour = out.isatty() and not environment.get("NO_COLOR")
+    lines = [to_json(state)] if as_json else status_lines(state, time.time(), colour=colour)
+    for line in lines:
+        print(line, file=out)
+    return HEARS if state.hears else DEAF

@@ -1,0 +1,146 @@
+"""What is owed is offered until it is acknowledged, in order, once, as late as it is, and within bounds."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from device.alarms.journal.entries import Entry
+from device.daemon.delivery.alarm_publisher import MOST_FROM_MEMORY, Dispatch
+from device.daemon.delivery.reply_queue import Acknowledged, Mailbox
+from device.sinks.payloads import Topics
+from tests.device.daemon.scripted import DOWN, NOON_S, Hands, ScriptedBroker
+
+TOPICS = Topics("auricle", "anna")
+
+
+def entry(number: int, seq: int = 0, *, urgent: bool = False, quality: str = "synchronized") -> Entry:
+    said = {
+        "kind": "sound",
+        "model": "cry",
+        "name": "cry",
+        "alarm_id": f"a{number}",
+        "seq": seq,
+        "time_quality": quality,
+    }
+    return Entry(f"a{number}", seq, NOON_S, urgent, "{}", json.dumps(said))
+
+
+class Stage:
+    def __init__(self, room: int = 20) -> None:
+        self.hands = Hands()
+        self.mailbox = Mailbox()
+        self.broker = ScriptedBroker(self.mailbox, room)
+        self.dispatch = Dispatch(TOPICS, self.hands.keeper)
+
+    def turn(self) -> None:
+        self.hands.pass_by(0.1)
+        for letter in self.mailbox.take():
+            assert isinstance(letter, Acknowledged)
+            self.dispatch.acknowledged(letter.key)
+        self.dispatch.offer(self.broker, self.hands.now_s)
+
+    @property
+    def sent(self) -> list[tuple[str, int]]:
+        return [(said["alarm_id"], said["seq"]) for said in self.broker.sent]
+
+
+@pytest.fixture
+def stage() -> Stage:
+    return Stage()
+
+
+@given(st.lists(st.integers(1, 5), max_size=60), st.integers(1, 7))
+def test_each_is_sent_once_and_in_order_however_slowly_they_are_acknowledged(
+    acknowledged: list[int], room: int
+) -> None:
+    stage = Stage(room)
+    entries = [entry(number % 3, number) for number in range(40)]
+    stage.dispatch.owe(entries)
+    for count in (*acknowledged, *[40] * 45):
+        stage.turn()
+        stage.broker.acknowledge(count)
+    stage.turn()
+    assert stage.sent == [entry.key for entry in entries]
+    assert stage.dispatch.waiting == 0
+
+
+def test_nothing_is_offered_while_there_is_no_connection(stage: Stage) -> None:
+    stage.broker.link = DOWN
+    stage.dispatch.owe([entry(1)])
+    stage.turn()
+    assert stage.sent == []
+    assert stage.dispatch.waiting == 1
+
+
+def test_after_a_new_connection_the_journal_decides_what_comes_first(stage: Stage) -> None:
+    stage.broker.link = DOWN
+    assert stage.dispatch.is_new_connection(stage.broker)  # the first
+    stage.dispatch.owe([entry(1), entry(2)])
+    stage.dispatch.tell_from_memory([entry(3)])
+    stage.broker.reconnect()
+    assert stage.dispatch.is_new_connection(stage.broker)
+    assert not stage.dispatch.is_new_connection(stage.broker)
+    stage.dispatch.owe([entry(9, urgent=True), entry(1), entry(2)])
+    stage.turn()
+    assert [alarm_id for alarm_id, _ in stage.sent] == ["a3", "a9", "a1", "a2"]
+
+
+def test_what_no_disk_has_yet_says_so_until_one_has(stage: Stage) -> None:
+    stage.dispatch.tell_from_memory([entry(1), entry(2)])
+    stage.dispatch.kept([("a2", 0)])
+    stage.turn()
+    assert [said["not_durable"] for said in stage.broker.sent] == [True, False]
+
+
+def test_how_late_it_is_told_is_counted_by_the_clock_that_never_jumps(stage: Stage) -> None:
+    stage.dispatch.decided([("a1", 0)], stage.hands.now_s)
+    stage.hands.pass_by(7.0)
+    stage.hands.utc_s += 3600.0
+    stage.dispatch.owe([entry(1)])
+    stage.turn()
+    assert stage.broker.sent[0]["decided_to_told_s"] == pytest.approx(7.1)
+    assert stage.broker.sent[0]["late"]
+
+
+@pytest.mark.parametrize(
+    ("quality", "synchronized", "told_s"),
+    [("synchronized", True, 60.1), ("stepped", True, None), ("synchronized", False, None)],
+)
+def test_of_what_was_decided_before_a_restart_the_time_of_day_says_how_late_it_is_if_it_can_be_believed(
+    stage: Stage, *, quality: str, synchronized: bool, told_s: float | None
+) -> None:
+    stage.hands.synchronized = synchronized
+    stage.hands.pass_by(60.0)
+    stage.dispatch.owe([entry(1, quality=quality)])
+    stage.turn()
+    assert stage.broker.sent[0]["decided_to_told_s"] == (None if told_s is None else pytest.approx(told_s))
+    assert stage.broker.sent[0]["late"]
+
+
+def test_what_no_disk_and_no_broker_takes_is_bounded_and_the_urgent_stays(stage: Stage) -> None:
+    stage.broker.link = DOWN
+    stage.dispatch.tell_from_memory([entry(0, urgent=True)])
+    stage.dispatch.tell_from_memory([entry(number) for number in range(1, MOST_FROM_MEMORY + 10)])
+    assert stage.dispatch.waiting == MOST_FROM_MEMORY
+    assert stage.dispatch.lost == 10
+    stage.broker.reconnect()
+    stage.turn()
+    assert stage.sent[0] == ("a0", 0)
+
+
+def test_what_no_version_of_ours_can_tell_is_named(stage: Stage) -> None:
+    senseless = Entry("x", 0, NOON_S, urgent=False, alarm="{}", body="[]")
+    assert stage.dispatch.owe([senseless, entry(1)]) == [("x", 0)]
+    stage.turn()
+    assert stage.sent == [("a1", 0)]
+
+
+def test_another_topic_holds_for_what_waits_already(stage: Stage) -> None:
+    stage.dispatch.owe([entry(1)])
+    stage.dispatch.moved(Topics("home", "anna"))
+    stage.turn()
+    assert stage.broker.sent[0]["topic"] == "home/anna/alarm/sound/cry/cry"

@@ -1,0 +1,132 @@
+"""What is the case is told where it changed, and Home Assistant is told of what there is and what is gone."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from device.config.settings import MqttSettings
+from device.daemon.delivery.state_publisher import FIGURES_EVERY_S, Announcer
+from device.messages import Alarm, Event
+from device.runtime.daemon_state import DaemonState, FaultNow
+from device.sinks.payloads import Message, Topics
+
+TOPICS = Topics("auricle", "anna")
+DISCOVERY = "homeassistant/device/auricle_anna/config"
+ALARM = Alarm("s-cry-cry-0", "sound", "cry", "cry", "high", "active", False, 0.9, "3 of 4")
+
+
+class Stage:
+    def __init__(self, *, labels: tuple[tuple[str, str], ...] = (("cry", "cry"),), **settings: Any) -> None:
+        self.published: list[Message] = []
+        self.notes: list[str] = []
+        mqtt = MqttSettings(host="h", **settings)
+        self.announcer = Announcer(TOPICS, mqtt, labels=labels, publish=self.published.append, note=self.notes.append)
+
+    def told(self, topic: str) -> list[bytes]:
+        return [message.payload for message in self.published if message.topic == topic]
+
+    def components(self) -> dict[str, Any]:
+        told: dict[str, Any] = json.loads(self.told(DISCOVERY)[-1])["components"]
+        return told
+
+
+@pytest.fixture
+def now() -> DaemonState:
+    zeros: dict[str, Any] = dict.fromkeys((field for field in DaemonState.__slots__), 0)
+    told = {
+        "hearing": True,
+        "sample_rate_hz": 16000,
+        "level_dbfs": -50.0,
+        "peak_dbfs": -40.0,
+        "listened": 1.0,
+        "windows": 1.0,
+    }
+    return DaemonState(**{**zeros, **told, "faults": (), "labels": (), "alarms": (), "told_utc_s": 1.7e9})
+
+
+def event(phase: Any, label: str = "cry") -> Event:
+    return Event("s-cry-cry-0", 0, "cry", label, phase, 0.9, 1.0, None, 4.0, "3 of 4")
+
+
+def test_it_begins_with_all_that_an_entity_needs_to_be_available() -> None:
+    stage = Stage()
+    stage.announcer.begin()
+    assert stage.told(TOPICS.available) == [b"online"]
+    assert stage.told(TOPICS.microphone_available) == [b"offline"]  # until sound comes
+    assert stage.told("auricle/anna/sound/cry/cry") == [b"OFF"]
+    first = [message.topic for message in stage.announcer.first()]
+    assert first == [DISCOVERY, TOPICS.available, TOPICS.microphone_available]
+
+
+def test_the_microphone_is_available_while_sound_comes(now: DaemonState) -> None:
+    stage = Stage()
+    stage.announcer.begin()
+    lost = replace(now, faults=(FaultNow("microphone", 1.0, "unplugged"),))
+    silent = replace(now, faults=(FaultNow("silence", 1.0, "all zeros"),))
+    for state in (replace(now, sample_rate_hz=None), now, silent, lost, now):
+        stage.announcer.state(state, 0.0)
+    stage.announcer.leave()
+    assert stage.told(TOPICS.microphone_available) == [b"offline", b"online", b"offline", b"online", b"offline"]
+
+
+def test_what_stays_as_it_is_is_told_once_and_figures_once_in_a_while(now: DaemonState) -> None:
+    stage = Stage(frigate_topics=True)
+    for turn in range(2 * 25):
+        stage.announcer.state(now, 0.5 * turn)
+    assert len(stage.told(TOPICS.state)) == 1
+    assert len(stage.told(TOPICS.faults)) == 1
+    assert len(stage.told(TOPICS.coverage)) == 1
+    assert len(stage.told(TOPICS.level)) == 25 // FIGURES_EVERY_S + 1
+    assert len(stage.told("auricle/anna/audio/dBFS")) == len(stage.told(TOPICS.level))
+
+
+def test_alarms_that_are_open_are_told_at_once(now: DaemonState) -> None:
+    stage = Stage()
+    stage.announcer.state(now, 0.0)
+    stage.announcer.alarms((ALARM,), paused=True, utc_s=1.7e9)
+    told = json.loads(stage.told(TOPICS.state)[-1])
+    assert (told["priority"], told["paused"], told["hearing"]) == ("high", True, True)
+    assert told["alarms"][0]["alarm_id"] == ALARM.alarm_id
+
+
+def test_labels_are_on_from_begin_to_end_and_frigates_names_follow() -> None:
+    stage = Stage(frigate_topics=True)
+    stage.announcer.begin()
+    stage.announcer.heard([event("begin"), event("reopen"), event("end"), event("begin", "babble")])
+    assert stage.told("auricle/anna/sound/cry/cry") == [b"OFF", b"ON", b"OFF"]
+    assert stage.told("auricle/anna/audio/crying") == [b"OFF", b"ON", b"OFF"]
+    assert not any("babble" in message.topic for message in stage.published)
+
+
+def test_an_entity_that_is_gone_is_taken_back_and_remembered_for_later() -> None:
+    first = Stage(labels=(("cry", "cry"), ("yamnet", "scream")))
+    first.announcer.begin()
+    first.announcer.remember(None)
+    later = Stage()
+    later.announcer.begin()
+    assert set(later.components()["sound.cry.cry"]) > {"platform"}
+    later.announcer.remember(first.notes[-1])
+    assert later.components()["sound.yamnet.scream"] == {"platform": "binary_sensor"}
+    assert later.notes == []  # nothing new is known
+
+
+def test_whoever_wants_no_home_assistant_any_more_leaves_nothing_there() -> None:
+    before = Stage()
+    before.announcer.remember(None)
+    after = Stage(home_assistant=False)
+    after.announcer.begin()
+    assert after.told(DISCOVERY) == []
+    after.announcer.remember(before.notes[-1])
+    assert after.told(DISCOVERY) == [b""]
+    assert after.notes == ["{}"]
+
+
+@pytest.mark.parametrize("note", ["", "{", "[]", "3"])
+def test_a_note_that_is_none_hinders_nothing(note: str) -> None:
+    stage = Stage()
+    stage.announcer.remember(note)
+    assert "sound.cry.cry" in stage.components()

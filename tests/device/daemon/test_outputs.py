@@ -1,0 +1,196 @@
+"""The ways to people are opened as the configuration says, replaced where it says otherwise, and closed in time."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from device.config.settings import (
+    AlarmSettings,
+    ClipSettings,
+    GpioSettings,
+    JournalSettings,
+    MqttSettings,
+    Settings,
+    profile,
+)
+from device.daemon.alerting.controller import Labels
+from device.daemon.delivery.journal_writer import Bookkeeper, Opened
+from device.daemon.delivery.null_journal import Memory
+from device.daemon.delivery.reply_queue import Mailbox
+from device.daemon.outputs import Equipment, picture, together
+from device.errors import ConfigError
+from device.sinks.gpio.pins import Gpio, PrintedPins
+from tests.device.daemon.scripted import Hands
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from device.daemon.delivery.channels import Ways
+
+LABELS = Labels({("cry", "cry"): "high"}, {("cry", "cry"): 2.0})
+NOWHERE = MqttSettings(host="127.0.0.1", port=1)
+_SOON_S = 20.0
+
+
+class Stage:
+    def __init__(self, *, prints_pins: bool = True) -> None:
+        self.mailbox = Mailbox()
+        self.hands = Hands()
+        self.pins: list[str] = []
+        self.equipment = Equipment(
+            "anna",
+            mailbox=self.mailbox,
+            timekeeper=self.hands.keeper,
+            say_pin=self.pins.append,
+            prints_pins=prints_pins,
+        )
+
+    def take(self, settings: Settings) -> Ways:
+        return self.equipment.take(self.equipment.prepare(settings), LABELS)
+
+
+@pytest.fixture
+def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    made = Stage()
+    yield made
+    made.equipment.close(lambda: None)
+
+
+@pytest.fixture
+def settings() -> Settings:
+    return profile()
+
+
+def opened(stage: Stage) -> bool:
+    """Whether the journal's thread has read its journal."""
+    until_s = time.monotonic() + _SOON_S
+    while time.monotonic() < until_s:
+        if any(isinstance(letter, Opened) for letter in stage.mailbox.take()):
+            return True
+        stage.mailbox.wait(0.1)
+    return False
+
+
+def test_without_a_word_there_is_a_journal_and_nothing_else(stage: Stage, settings: Settings, tmp_path: Path) -> None:
+    ways = stage.take(settings)
+    assert isinstance(ways.keeper, Bookkeeper)
+    assert (ways.broker, ways.dispatch, ways.announcer, ways.clips) == (None, None, None, None)
+    assert isinstance(ways.pins, Gpio)
+    assert ways.pins.problem is None
+    assert opened(stage)
+    assert (tmp_path / "auricle" / "anna" / "alarms.db").exists()
+
+
+def test_where_no_journal_is_wanted_none_is_made(stage: Stage, settings: Settings, tmp_path: Path) -> None:
+    ways = stage.take(replace(settings, journal=JournalSettings(file=None)))
+    assert isinstance(ways.keeper, Memory)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_is_named_is_not_made_and_its_absence_is_trouble(
+    stage: Stage, settings: Settings, tmp_path: Path
+) -> None:
+    ways = stage.take(replace(settings, journal=JournalSettings(file=str(tmp_path / "nosuch" / "alarms.db"))))
+    until_s = time.monotonic() + _SOON_S
+    while (trouble := ways.keeper.trouble(time.monotonic())) is None:
+        assert time.monotonic() < until_s
+    assert "is missing; make it" in trouble.reason
+    assert not (tmp_path / "nosuch").exists()
+
+
+def test_pins_are_printed_where_there_are_none_and_a_recording_is_heard(stage: Stage, settings: Settings) -> None:
+    assert isinstance(stage.take(replace(settings, gpio=GpioSettings(led=17))).pins, PrintedPins)
+    live = Stage(prints_pins=False)
+    pins = live.take(replace(settings, journal=JournalSettings(file=None), gpio=GpioSettings(led=17))).pins
+    assert isinstance(pins, Gpio)
+    assert "no GPIO here" in str(pins.problem)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"alarms": AlarmSettings(time_zone="Europe/Nowhere")},
+        {"mqtt": replace(NOWHERE, tls=True, ca_file="nosuch.pem")},
+        {"mqtt": replace(NOWHERE, username="anna", password_file="nosuch")},  # noqa: S106 - no such file
+    ],
+)
+def test_what_does_not_hold_is_refused_before_anything_is_let_go(
+    stage: Stage, settings: Settings, wrong: dict[str, AlarmSettings | MqttSettings]
+) -> None:
+    ways = stage.take(replace(settings, mqtt=NOWHERE))
+    with pytest.raises(ConfigError):
+        stage.equipment.prepare(replace(settings, **wrong))  # type: ignore[arg-type]
+    assert ways.broker is not None
+    assert ways.broker.link.state != "closed"
+
+
+def test_a_reload_that_changes_nothing_replaces_nothing(stage: Stage, settings: Settings) -> None:
+    settings = replace(settings, mqtt=NOWHERE, gpio=GpioSettings(led=17), clips=ClipSettings(enabled=True))
+    before = stage.take(settings)
+    after = stage.take(settings)
+    assert after.clips is not None
+    assert (after.keeper, after.pins, after.broker, after.dispatch, after.clips) == (
+        before.keeper,
+        before.pins,
+        before.broker,
+        before.dispatch,
+        before.clips,
+    )
+
+
+def test_another_broker_takes_over_what_waits_and_the_old_one_is_left(stage: Stage, settings: Settings) -> None:
+    before = stage.take(replace(settings, mqtt=NOWHERE))
+    after = stage.take(replace(settings, mqtt=replace(NOWHERE, port=2)))
+    assert after.broker is not before.broker
+    assert before.broker is not None
+    assert before.broker.link.state == "closed"
+    assert after.dispatch is before.dispatch
+    assert after.keeper is before.keeper
+
+
+def test_a_broker_that_comes_or_goes_changes_who_confirms_and_so_the_journals_thread(
+    stage: Stage, settings: Settings
+) -> None:
+    before = stage.take(settings)
+    assert opened(stage)
+    with_broker = stage.take(replace(settings, mqtt=NOWHERE))
+    assert with_broker.keeper is not before.keeper
+    assert opened(stage)  # the lock of the file was let go
+    without = stage.take(settings)
+    assert without.broker is None
+    assert without.announcer is None
+
+
+def test_clips_come_and_go(stage: Stage, settings: Settings) -> None:
+    with_clips = stage.take(replace(settings, clips=ClipSettings(enabled=True)))
+    assert with_clips.clips is not None
+    assert stage.take(settings).clips is None
+
+
+def test_what_was_prepared_and_is_not_taken_leaves_nothing(stage: Stage, settings: Settings) -> None:
+    prepared = stage.equipment.prepare(replace(settings, mqtt=NOWHERE, clips=ClipSettings(enabled=True)))
+    stage.equipment.drop(prepared)
+    assert "closed" in repr(prepared.clips)
+
+
+def test_whatever_hangs_all_others_are_closed_and_nobody_waits_for_ever() -> None:
+    closed: list[int] = []
+    began_s = time.monotonic()
+    together([lambda: time.sleep(30.0), lambda: closed.append(1)], 0.3)
+    assert closed == [1]
+    assert time.monotonic() - began_s < _SOON_S
+
+
+def test_a_picture_is_a_png_and_too_little_sound_makes_none() -> None:
+    noise = np.random.default_rng(1).normal(0, 0.1, 48000).astype(np.float32)
+    assert picture(noise, 48000).startswith(b"\x89PNG")
+    with pytest.raises(ValueError, match="too few for a picture"):
+        picture(noise[:10], 48000)

@@ -1,0 +1,102 @@
+"""Self-tests begin when they are asked for and once a day, with what is configured at present."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from device.config.settings import parse_config
+from device.daemon.audio.listening import Hearing
+from device.daemon.delivery.channels import Ways
+from device.daemon.delivery.null_journal import Memory
+from device.daemon.self_test_schedule import Trials
+from device.runtime.self_test import known_sounds
+from device.sinks.gpio.pins import PrintedPins
+from tests.device.daemon.scripted import NOON_S, Hands
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from device.config.settings import Settings
+    from device.messages import Fault
+
+_TURN_S = 0.05
+
+
+class _Loop:
+    """Turns by hand, with no journal and no broker."""
+
+    def __init__(self, daily_at: str) -> None:
+        self.hands = Hands()
+        self.settings = _settings(daily_at)
+        self.hearing = Hearing(self.settings, stream_id="s00", sheds=False)
+        self.trials = Trials("anna", boot_id="b00", timekeeper=self.hands.keeper, capture_hz=lambda: 16000)
+        self.take()
+
+    def take(self) -> None:
+        ways = Ways(Memory(), PrintedPins(self.settings.gpio, tell=lambda _line: None))
+        self.trials.take(self.settings, self.hearing, ways, known_sounds(self.settings, self.hearing.models))
+
+    def turn(self, turns: int) -> list[Fault]:
+        found = []
+        for _ in range(turns):
+            self.hands.pass_by(_TURN_S)
+            fault = self.trials.look(12.5)
+            if fault is not None:
+                found.append(fault)
+        return found
+
+
+def _settings(daily_at: str) -> Settings:
+    return parse_config(f'[self_test]\ndaily_at = "{daily_at}"\n[alarms]\ntime_zone = "UTC"\n', source="a.toml")
+
+
+@pytest.fixture
+def loop() -> Iterator[_Loop]:
+    made = _Loop("off")
+    yield made
+    made.hearing.close()
+
+
+def test_nothing_is_tried_unless_it_is_asked_for(loop: _Loop) -> None:
+    assert not loop.turn(200)
+
+
+def test_a_test_that_is_asked_for_is_made_once_and_says_that_all_is_well(loop: _Loop) -> None:
+    loop.trials.ask("mqtt")
+    (fault,) = loop.turn(200)
+    assert (fault.kind, fault.begins, fault.at_s) == ("self_test", False, 12.5)
+
+
+def test_asking_twice_makes_one_test(loop: _Loop) -> None:
+    loop.trials.ask("mqtt")
+    loop.turn(5)
+    loop.trials.ask("button")
+    assert len(loop.turn(200)) == 1
+
+
+def test_a_reload_during_a_test_begins_it_anew(loop: _Loop) -> None:
+    loop.trials.ask("mqtt")
+    assert not loop.turn(10)
+    loop.take()
+    assert not loop.turn(10)
+    assert len(loop.turn(200)) == 1
+
+
+def test_what_comes_back_while_nothing_is_tried_changes_nothing(loop: _Loop) -> None:
+    loop.trials.heard(b"{}")
+    assert not loop.turn(50)
+
+
+def test_it_is_tried_daily_at_its_time() -> None:
+    begins_utc_s = NOON_S  # 2023-11-14T22:13:20Z
+    loop = _Loop("22:14")
+    try:
+        assert loop.hands.utc_s == begins_utc_s
+        assert not loop.turn(round(39 / _TURN_S))
+        assert len(loop.turn(round(30 / _TURN_S))) == 1
+        loop.hands.pass_by(86400.0)
+        assert len(loop.turn(round(30 / _TURN_S))) == 1
+    finally:
+        loop.hearing.close()

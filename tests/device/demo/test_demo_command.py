@@ -1,0 +1,77 @@
+"""The demo hears its scene through the replay, leaves what it found, and does not pass what it should not."""
+
+from __future__ import annotations
+
+import io
+import json
+import wave
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from device.config.settings import profile
+from device.demo.demo_command import EVENTS, REPORT, SCENE, SCORES, is_plain, run, write_scene
+from device.demo.scene import SEED, bedside
+from device.errors import AuricleError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+class Terminal(io.StringIO):
+    """A terminal that takes UTF-8."""
+
+    encoding = "utf-8"
+
+    def isatty(self) -> bool:
+        return True
+
+
+def test_a_model_that_knows_no_cry_fails_the_demo_and_leaves_its_files(
+    tmp_path: Path, tiny_bundle_path: Path, capsysbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    out = tmp_path / "new" / "demo"
+    assert run(out, profile("nursery"), models=(str(tiny_bundle_path),)) == 1
+    printed = capsysbinary.readouterr().out.decode("ascii")
+    assert "MISSED: an infant crying at 0:28.0 was not heard as cry." in printed
+    assert printed.endswith("FAILED\n")
+    assert str(out / REPORT) in printed
+    assert {path.name for path in out.iterdir()} == {SCENE, EVENTS, SCORES, REPORT}
+    assert (out / REPORT).read_text(encoding="utf-8").lstrip().lower().startswith("<!doctype html>")
+    told = [json.loads(line) for line in (out / EVENTS).read_text().splitlines()]
+    assert {(event["source"], event["label"]) for event in told} <= {(str(out / SCENE), "tone")}
+    assert len((out / SCORES).read_text().splitlines()) > 100
+
+
+@pytest.mark.parametrize("seed", [SEED, 1, 2, 3])
+def test_the_shipped_model_hears_the_cry_and_nothing_else(
+    seed: int, tmp_path: Path, capsysbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    assert run(tmp_path, profile("nursery"), seed=seed) == 0, capsysbinary.readouterr().out.decode()
+    told = [json.loads(line) for line in (tmp_path / EVENTS).read_text().splitlines()]
+    assert {event["label"] for event in told} == {"cry"}
+    assert [event["phase"] for event in told][:1] == ["begin"]
+
+
+def test_a_model_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(AuricleError, match="no-such-model"):
+        run(tmp_path, profile("nursery"), models=("no-such-model",))
+
+
+def test_the_scene_is_written_in_sixteen_bits_without_loss_beyond_rounding(tmp_path: Path) -> None:
+    scene = bedside(np.random.default_rng(SEED))
+    write_scene(tmp_path / "scene.wav", scene)
+    with wave.open(str(tmp_path / "scene.wav"), "rb") as file:
+        assert (file.getnchannels(), file.getsampwidth(), file.getframerate()) == (1, 2, 16_000)
+        read = np.frombuffer(file.readframes(file.getnframes()), "<i2")
+    assert len(read) == len(scene.samples)
+    np.testing.assert_allclose(read / 32_767, scene.samples, atol=0.51 / 32_767)
+
+
+def test_only_a_terminal_without_no_color_is_given_more_than_ascii(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    assert not is_plain(Terminal())
+    assert is_plain(io.StringIO())
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert is_plain(Terminal())

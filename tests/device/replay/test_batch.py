@@ -1,0 +1,212 @@
+"""Replays of many recordings: order, determinism, bad input, and what stands in the results."""
+
+from __future__ import annotations
+
+import csv
+import json
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+import soundfile
+
+from device.config.settings import Settings, profile
+from device.errors import ConfigError
+from device.replay.arguments import ReplayOrder
+from device.replay.batch import replay, stream_ids
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import numpy.typing as npt
+
+RATE_HZ = 22050
+
+
+@dataclass
+class Folder:
+    """Recordings of every kind, and the model that hears their tones."""
+
+    path: Path
+    order: ReplayOrder
+
+    def run(self, *names: str, **changes: Any) -> int:
+        """Replay the named recordings; paths are relative to the working directory, the folder."""
+        return replay(replace(self.order, **changes), names)
+
+    def events(self, name: str = "events.jsonl") -> list[dict[str, Any]]:
+        return [json.loads(line) for line in (self.path / name).read_text().splitlines()]
+
+
+def _noise(seconds: float, seed: int = 0) -> npt.NDArray[np.float64]:
+    return 1e-3 * np.random.default_rng(seed).standard_normal(round(seconds * RATE_HZ))
+
+
+def _with_tone(seconds: float, first_s: float, last_s: float) -> npt.NDArray[np.float64]:
+    samples = _noise(seconds)
+    first, last = round(first_s * RATE_HZ), round(last_s * RATE_HZ)
+    samples[first:last] += 0.3 * np.sin(2 * np.pi * 1000 * np.arange(last - first) / RATE_HZ)
+    return samples
+
+
+@pytest.fixture
+def folder(tmp_path: Path, tiny_bundle_path: Path, monkeypatch: pytest.MonkeyPatch) -> Folder:
+    monkeypatch.chdir(tmp_path)
+    soundfile.write("tone.flac", _with_tone(16, 5, 10), RATE_HZ)
+    soundfile.write("quiet.wav", _noise(5), RATE_HZ)
+    soundfile.write("deaf.wav", np.concatenate([_noise(4), np.zeros(6 * RATE_HZ)]), RATE_HZ)
+    (tmp_path / "empty.wav").touch()
+    (tmp_path / "text.wav").write_text("no sound at all, but long enough to look like some")
+    whole = (tmp_path / "tone.flac").read_bytes()
+    soundfile.write("long.wav", _with_tone(16, 2, 10), RATE_HZ)
+    (tmp_path / "cut.wav").write_bytes((tmp_path / "long.wav").read_bytes()[: len(whole) // 2 * 2])
+    return Folder(tmp_path, ReplayOrder(profile("nursery"), models=(str(tiny_bundle_path),)))
+
+
+def test_events_carry_every_field_in_order(folder: Folder) -> None:
+    assert folder.run("tone.flac", events="events.jsonl") == 0
+    begin, end = folder.events()
+    assert list(begin) == [
+        "event_id", "seq", "source", "model", "label", "phase", "start_s", "end_s", "decided_s", "score", "priority",
+        "reason",
+    ]  # fmt: skip
+    assert (begin["source"], begin["model"], begin["label"], begin["phase"]) == (
+        "tone.flac",
+        "tiny-tone",
+        "tone",
+        "begin",
+    )
+    assert begin["event_id"] == f"{stream_ids(['tone.flac'])[0]}-tiny-tone-tone-0"
+    assert begin["end_s"] is None
+    assert 4.0 <= begin["start_s"] <= 5.0
+    assert (end["phase"], end["reason"], end["seq"]) == ("end", "quiet", 1)
+
+
+def test_scores_have_a_row_for_each_window_and_label(folder: Folder) -> None:
+    folder.run("quiet.wav", scores="scores.csv")
+    with (folder.path / "scores.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [(row["start_s"], row["end_s"]) for row in rows[:2]] == [("0.000000", "2.000000"), ("0.500000", "2.500000")]
+    assert {(row["source"], row["model"], row["label"]) for row in rows} == {("quiet.wav", "tiny-tone", "tone")}
+    assert len(rows) == 7
+
+
+@pytest.mark.parametrize("changes", [{"realtime": True}, {"workers": 3}], ids=["in real time", "by three processes"])
+def test_two_runs_give_the_same_bytes(folder: Folder, changes: dict[str, Any]) -> None:
+    names = ["quiet.wav", "short.wav", "quiet.wav", "cut.wav", "other.wav"]
+    soundfile.write("short.wav", _noise(0.4), RATE_HZ)
+    soundfile.write("other.wav", _with_tone(4, 0, 3), RATE_HZ)
+    (folder.path / "cut.wav").write_bytes((folder.path / "other.wav").read_bytes()[:150_000])
+    assert folder.run(*names, events="1.jsonl", scores="1.csv") == 2
+    assert folder.run(*names, events="2.jsonl", scores="2.csv", **changes) == 2
+    assert (folder.path / "1.jsonl").read_bytes() == (folder.path / "2.jsonl").read_bytes()
+    assert (folder.path / "1.csv").read_bytes() == (folder.path / "2.csv").read_bytes()
+    assert folder.events("1.jsonl")
+
+
+def test_the_blocks_of_a_file_change_nothing(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder.run("tone.flac", events="1.jsonl", scores="1.csv")
+    monkeypatch.setattr("device.sources.recording.BLOCK_S", 0.0131)
+    folder.run("tone.flac", events="2.jsonl", scores="2.csv")
+    assert (folder.path / "1.jsonl").read_bytes() == (folder.path / "2.jsonl").read_bytes()
+    assert (folder.path / "1.csv").read_bytes() == (folder.path / "2.csv").read_bytes()
+
+
+def test_bad_inputs_are_a_line_each_and_the_others_are_heard(folder: Folder, capfd: pytest.CaptureFixture[str]) -> None:
+    names = ["empty.wav", "tone.flac", "text.wav", "gone.wav"]
+    assert folder.run(*names, events="events.jsonl") == 2
+    lines = capfd.readouterr().err.splitlines()
+    assert [line.split(" ")[1].rstrip(":") for line in lines] == ["empty.wav", "text.wav", "gone.wav"]
+    assert {event["source"] for event in folder.events()} == {"tone.flac"}
+
+
+def test_a_recording_cut_short_keeps_what_was_heard(folder: Folder, capfd: pytest.CaptureFixture[str]) -> None:
+    assert folder.run("cut.wav", events="events.jsonl") == 2
+    begin, end = folder.events()
+    assert begin["phase"] == "begin"
+    assert (end["phase"], end["reason"]) == ("end", "end_of_file")
+    assert "cut.wav" in capfd.readouterr().err
+
+
+def test_a_folder_without_recordings_is_a_line(folder: Folder, capfd: pytest.CaptureFixture[str]) -> None:
+    (folder.path / "nothing").mkdir()
+    assert folder.run("nothing") == 2
+    assert "nothing holds no recording" in capfd.readouterr().err
+
+
+def test_deafness_is_a_line_on_stderr_and_no_event(folder: Folder, capfd: pytest.CaptureFixture[str]) -> None:
+    assert folder.run("deaf.wav", events="-") == 0
+    captured = capfd.readouterr()
+    assert captured.out == ""
+    (line,) = captured.err.splitlines()
+    assert line.startswith("auricle: deaf.wav: not heard well: silence 4.0")
+
+
+def test_one_label_track_is_a_file_and_several_are_a_folder(folder: Folder) -> None:
+    folder.run("tone.flac", labels="track.txt")
+    start, end, label = (folder.path / "track.txt").read_text().rstrip("\n").split("\t")
+    assert (float(start) < 5.0, 9.0 < float(end) < 12.0, label) == (True, True, "tone")
+    folder.run("tone.flac", "quiet.wav", labels="tracks")
+    assert sorted(path.name for path in (folder.path / "tracks").iterdir()) == ["quiet.txt", "tone.txt"]
+
+
+def test_one_page_is_a_file_and_several_are_a_folder_with_an_index(folder: Folder) -> None:
+    folder.run("tone.flac", report="page.html")
+    assert "<audio" in (folder.path / "page.html").read_text()
+    folder.run("tone.flac", "quiet.wav", "empty.wav", report="pages")
+    assert sorted(path.name for path in (folder.path / "pages").iterdir()) == ["index.html", "quiet.html", "tone.html"]
+    assert "empty.wav" in (folder.path / "pages" / "index.html").read_text()
+
+
+def test_several_recordings_need_a_folder(folder: Folder) -> None:
+    with pytest.raises(ConfigError, match=r"tone\.flac is a file; several recordings"):
+        folder.run("tone.flac", "quiet.wav", labels="tone.flac")
+
+
+def test_two_results_cannot_share_standard_output(folder: Folder) -> None:
+    with pytest.raises(ConfigError, match="two results are to go to standard output"):
+        folder.run("quiet.wav", events="-", scores="-")
+
+
+def test_an_alert_and_silence_are_explained(folder: Folder, capfd: pytest.CaptureFixture[str]) -> None:
+    folder.run("tone.flac", explain_s=6.0)
+    heard = capfd.readouterr().out
+    assert "tiny-tone/tone: an alert" in heard
+    assert "windows at or above 0.50" in heard
+    folder.run("tone.flac", explain_s=1.0)
+    silent = capfd.readouterr().out
+    assert "tiny-tone/tone: no alert; surest was 0.0" in silent
+    assert "is below on 0.50" in silent
+
+
+def test_a_second_past_the_end_is_explained_as_such(folder: Folder, capfd: pytest.CaptureFixture[str]) -> None:
+    folder.run("quiet.wav", explain_s=99.0)
+    assert "was not heard: the recording was heard from 0 to 5.00 s" in capfd.readouterr().out
+
+
+def test_several_models_at_different_rates_hear_one_recording(folder: Folder, tiny_low_bundle_path: Path) -> None:
+    models = (*folder.order.models, str(tiny_low_bundle_path))
+    folder.run("tone.flac", models=models, scores="scores.csv")
+    with (folder.path / "scores.csv").open(newline="") as file:
+        found = {(row["model"], row["label"]) for row in csv.DictReader(file)}
+    assert found == {("tiny-tone", "tone"), ("tiny-low", "low"), ("tiny-low", "normal")}
+
+
+def test_a_path_given_twice_has_two_ids() -> None:
+    first, second, third = stream_ids(["a.wav", "b.wav", "a.wav"])
+    assert third == f"{first}.2"
+    assert first != second
+
+
+def test_progress_is_for_terminals_only(folder: Folder, capfd: pytest.CaptureFixture[str]) -> None:
+    folder.run("quiet.wav", "tone.flac")
+    assert "recordings" not in capfd.readouterr().err
+
+
+def test_windows_follow_the_configured_hop(folder: Folder) -> None:
+    settings: Settings = folder.order.settings
+    hop = replace(settings, listen=replace(settings.listen, hop_s=1.0))
+    folder.run("quiet.wav", settings=hop, scores="scores.csv")
+    starts = [line.split(",")[2] for line in (folder.path / "scores.csv").read_text().splitlines()[1:]]
+    assert starts == ["0.000000", "1.000000", "2.000000", "3.000000"]

@@ -1,0 +1,115 @@
+"""Settings and bundles become models that listen."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from device.config.settings import parse_config, profile
+from device.errors import BundleError, ConfigError
+from device.runtime.model_loader import open_models, shifted
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def _toml(path: Path, label: str = "") -> str:
+    return f'[model.cry]\nenabled = false\n[model.bell]\nbundle = "{path}"\n{label}'
+
+
+def test_a_model_carries_the_name_that_the_settings_give_it(tiny_bundle_path: Path) -> None:
+    with open_models(parse_config(_toml(tiny_bundle_path), source="a.toml")) as models:
+        assert [model.name for model in models.listening] == ["bell"]
+        assert models.priorities == {("bell", "tone"): "high"}
+        assert models.listed[0].labels[0].on == 0.5
+
+
+def test_the_settings_overrule_the_operating_point(tiny_bundle_path: Path) -> None:
+    label = '[model.bell.label.tone]\non = 0.8\noff = 0.6\nhold_s = 4.0\npriority = "low"\n'
+    with open_models(parse_config(_toml(tiny_bundle_path, label), source="a.toml")) as models:
+        point = models.listening[0].labels[0].point
+        assert (point.on, point.off, point.hold_s, point.confirm_s) == (0.8, 0.6, 4.0, 1.0)
+        assert models.priorities == {("bell", "tone"): "low"}
+
+
+@pytest.mark.parametrize(("line", "expected"), [("on = 0.2", (0.2, 0.2)), ("off = 0.9", (0.9, 0.9))])
+def test_one_threshold_overruled_takes_the_other_along(
+    tiny_bundle_path: Path, line: str, expected: tuple[float, float]
+) -> None:
+    settings = parse_config(_toml(tiny_bundle_path, f"[model.bell.label.tone]\n{line}\n"), source="a.toml")
+    with open_models(settings) as models:
+        point = models.listening[0].labels[0].point
+        assert (point.on, point.off) == expected
+
+
+def test_a_label_that_the_model_lacks_is_refused(tiny_bundle_path: Path) -> None:
+    settings = parse_config(_toml(tiny_bundle_path, "[model.bell.label.bark]\non = 0.9\n"), source="a.toml")
+    with pytest.raises(ConfigError, match="model bell has no label 'bark'; its labels are tone"):
+        open_models(settings)
+
+
+def test_the_stethoscope_says_which_model_it_still_lacks() -> None:
+    with pytest.raises(ConfigError, match=r'profile "stethoscope" lacks the model "lung"'):
+        open_models(profile("stethoscope"))
+
+
+def test_two_models_of_one_name_are_refused(tiny_bundle_path: Path) -> None:
+    with pytest.raises(ConfigError, match="two models are named 'tiny-tone'"):
+        open_models(profile(), [str(tiny_bundle_path)] * 2)
+
+
+def test_a_wanted_bundle_that_is_missing_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(BundleError, match=r"gone\.tflite"):
+        open_models(profile(), [str(tmp_path / "gone.tflite")])
+
+
+def test_networks_are_let_go(tiny_bundle_path: Path) -> None:
+    with open_models(profile(), [str(tiny_bundle_path)]) as models:
+        network = models.listening[0].network
+        assert "closed" not in repr(network)
+    assert "closed" in repr(network)
+
+
+# --- sensitivity
+
+
+def _odds(threshold: float) -> float:
+    return threshold / (1 - threshold)
+
+
+def _thresholds(path: Path, label: str) -> tuple[float, float]:
+    settings = parse_config(_toml(path, f"[model.bell.label.tone]\n{label}\n"), source="a.toml")
+    with open_models(settings) as models:
+        listed, point = models.listed[0].labels[0], models.listening[0].labels[0].point
+        assert (listed.on, listed.off) == (point.on, point.off), "a page shows what is listened with"
+        return point.on, point.off
+
+
+def test_no_sensitivity_leaves_thresholds_as_they_are_to_the_bit(tiny_bundle_path: Path) -> None:
+    assert _thresholds(tiny_bundle_path, "sensitivity = 0") == _thresholds(tiny_bundle_path, "")
+
+
+@pytest.mark.parametrize("steps", [-5, -2, -1, 1, 2, 5])
+def test_each_step_of_sensitivity_halves_the_odds_that_are_needed(tiny_bundle_path: Path, steps: int) -> None:
+    usual = _thresholds(tiny_bundle_path, "")
+    moved = _thresholds(tiny_bundle_path, f"sensitivity = {steps}")
+    for was, now in zip(usual, moved, strict=True):
+        assert _odds(now) == pytest.approx(_odds(was) / 2**steps)
+        assert (now < was) == (steps > 0)
+
+
+def test_sensitivity_counts_from_the_thresholds_that_are_configured(tiny_bundle_path: Path) -> None:
+    assert _thresholds(tiny_bundle_path, "on = 0.8\noff = 0.5\nsensitivity = 1") == pytest.approx((2 / 3, 1 / 3))
+
+
+@given(on=st.floats(0.001, 0.999), off=st.floats(0.001, 0.999), less=st.integers(-5, 5), more=st.integers(-5, 5))
+def test_more_sensitivity_never_needs_more_and_keeps_off_at_most_on(
+    on: float, off: float, less: int, more: int
+) -> None:
+    on, off, less, more = max(on, off), min(on, off), min(less, more), max(less, more)
+    for threshold in (on, off):
+        assert 0.001 <= shifted(threshold, more) <= shifted(threshold, less) <= 0.999
+    assert shifted(off, more) <= shifted(on, more)

@@ -1,0 +1,222 @@
+"""The way to a broker: whose password is taken, and what is said where there is no way."""
+
+from __future__ import annotations
+
+import os
+import socket
+import ssl
+from typing import TYPE_CHECKING
+
+import pytest
+
+from device.config.settings import MqttSettings
+from device.errors import ConfigError
+from device.sinks.mqtt.connection import (
+    MOST_PACKET_BYTES,
+    Wire,
+    hung_up,
+    port_of,
+    read_password,
+    refusal,
+    tls_context,
+    trouble_of,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+_SETTINGS = MqttSettings(host="broker.local", username="auricle")
+_WORD = "a pass word"
+
+
+def _file(folder: Path, data: bytes, mode: int = 0o600) -> MqttSettings:
+    path = folder / "password"
+    path.write_bytes(data)
+    path.chmod(mode)
+    return MqttSettings(host="broker.local", username="auricle", password_file=str(path))
+
+
+# --- the password
+
+
+@pytest.mark.parametrize("end", [b"", b"\n", b"\r\n"])
+def test_a_password_is_the_one_line_of_its_file(tmp_path: Path, end: bytes) -> None:
+    assert read_password(_file(tmp_path, _WORD.encode() + end), {}) == _WORD
+
+
+def test_without_a_file_the_credential_counts_and_without_either_there_is_none(tmp_path: Path) -> None:
+    assert read_password(_SETTINGS, {}) is None
+    assert read_password(_SETTINGS, {"CREDENTIALS_DIRECTORY": str(tmp_path)}) is None
+    credential = tmp_path / "mqtt-password"
+    credential.write_text(_WORD)
+    credential.chmod(0o400)
+    assert read_password(_SETTINGS, {"CREDENTIALS_DIRECTORY": str(tmp_path)}) == _WORD
+
+
+def test_the_file_that_is_configured_comes_before_the_credential(tmp_path: Path) -> None:
+    (tmp_path / "mqtt-password").write_text("another")
+    assert read_password(_file(tmp_path, _WORD.encode()), {"CREDENTIALS_DIRECTORY": str(tmp_path)}) == _WORD
+
+
+@pytest.mark.parametrize("mode", [0o604, 0o602, 0o644])
+def test_a_password_that_everybody_may_read_or_replace_is_refused(tmp_path: Path, mode: int) -> None:
+    with pytest.raises(ConfigError, match="open to everybody"):
+        read_password(_file(tmp_path, _WORD.encode(), mode), {})
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        (b"", "one line"),
+        (b"\n", "one line"),
+        (b"a\nb\n", "one line"),
+        (b"a\0b", "one line"),
+        (b"\xff", "UTF-8"),
+        (b"x" * 5000, "more than"),
+    ],
+)
+def test_what_is_no_password_is_refused_and_never_shown(tmp_path: Path, data: bytes, said: str) -> None:
+    with pytest.raises(ConfigError, match=said) as raised:
+        read_password(_file(tmp_path, data), {})
+    assert "x" * 20 not in str(raised.value)
+
+
+def test_a_pipe_in_place_of_the_password_is_refused_at_once(tmp_path: Path) -> None:
+    path = tmp_path / "pipe"
+    os.mkfifo(path, 0o600)
+    with pytest.raises(ConfigError, match="no regular file"):
+        read_password(MqttSettings(host="b", username="u", password_file=str(path)), {})
+
+
+def test_a_password_that_is_missing_or_that_nobody_uses_is_a_mistake(tmp_path: Path) -> None:
+    missing = str(tmp_path / "none")
+    with pytest.raises(ConfigError, match="cannot be read"):
+        read_password(MqttSettings(host="b", username="u", password_file=missing), {})
+    with pytest.raises(ConfigError, match="no username"):
+        read_password(MqttSettings(host="b", password_file=missing), {})
+
+
+# --- certificates
+
+
+def test_without_tls_nothing_is_read_and_the_port_is_the_usual_one() -> None:
+    assert tls_context(_SETTINGS) is None
+    assert (port_of(_SETTINGS), port_of(MqttSettings(tls=True)), port_of(MqttSettings(port=7))) == (1883, 8883, 7)
+
+
+def test_tls_verifies_the_broker_and_its_name() -> None:
+    context = tls_context(MqttSettings(host="b", tls=True))
+    assert context is not None
+    assert (context.verify_mode, context.check_hostname) == (ssl.CERT_REQUIRED, True)
+
+
+def test_files_that_are_no_certificates_are_told_before_anything_is_sent(tmp_path: Path) -> None:
+    nonsense = tmp_path / "nonsense.pem"
+    nonsense.write_text("nonsense")
+    none = str(tmp_path / "none.pem")
+    for settings, said in [
+        (MqttSettings(tls=True, ca_file=none), "cannot be read"),
+        (MqttSettings(tls=True, ca_file=str(nonsense)), "no authority"),
+        (MqttSettings(tls=True, cert_file=none, key_file=none), "cannot be read"),
+        (MqttSettings(tls=True, cert_file=str(nonsense)), "must be PEM"),
+        (MqttSettings(tls=True, key_file=none), 'no "cert_file"'),
+    ]:
+        with pytest.raises(ConfigError, match=said):
+            tls_context(settings)
+
+
+# --- the wire
+
+
+@pytest.fixture
+def ends() -> Iterator[tuple[Wire, socket.socket]]:
+    here, there = socket.socketpair()
+    wire = Wire(here)
+    yield wire, there
+    wire.close()
+    there.close()
+
+
+def test_a_packet_beyond_the_bound_is_not_read(ends: tuple[Wire, socket.socket]) -> None:
+    wire, there = ends
+    there.send(b"x" * 10)
+    assert wire.recv(MOST_PACKET_BYTES) == b"x" * 10
+    with pytest.raises(OSError, match="packet"):
+        wire.recv(MOST_PACKET_BYTES + 1)
+    assert wire.error is not None
+    assert "packet" in trouble_of(wire.error, _SETTINGS).reason
+
+
+def test_nothing_to_read_is_no_error_and_a_lost_peer_is_one(ends: tuple[Wire, socket.socket]) -> None:
+    wire, there = ends
+    wire.setblocking(False)
+    with pytest.raises(BlockingIOError):
+        wire.recv(1)
+    assert "None" in repr(wire)
+    there.close()
+    with pytest.raises(BrokenPipeError):
+        wire.send(b"x")
+    assert isinstance(wire.error, BrokenPipeError)
+    wire.close()
+    wire.close()
+    assert repr(wire).startswith("Wire(closed")
+
+
+def test_what_comes_is_acknowledged_at_once_though_each_packet_is_answered() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        here = socket.create_connection(server.getsockname())
+        there, _ = server.accept()
+    wire = Wire(here)
+    with here, there:
+        for _ in range(20):
+            there.send(b"x")
+            wire.recv(1)
+            assert _acknowledges_at_once(here)
+            wire.send(b"y")
+            there.recv(1)
+        assert not _acknowledges_at_once(there)  # as the kernel leaves it
+
+
+def _acknowledges_at_once(end: socket.socket) -> bool:
+    return end.getsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK) == 1
+
+
+# --- what is said
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ConnectionRefusedError(111, "Connection refused"),
+        TimeoutError("timed out"),
+        socket.gaierror(-2, "Name or service not known"),
+        OSError(113, "No route to host"),
+        OSError(101, "Network is unreachable"),
+        ConnectionResetError(104, "Connection reset by peer"),
+        ssl.SSLError(1, "something else"),
+        ssl.SSLEOFError(8, "EOF occurred in violation of protocol"),
+    ],
+)
+def test_a_network_that_is_lost_is_one_sentence_and_no_refusal(error: OSError) -> None:
+    trouble = trouble_of(error, _SETTINGS)
+    assert not trouble.refused
+    assert "broker.local" in trouble.reason
+    assert "\n" not in trouble.reason
+
+
+@pytest.mark.parametrize("code", [0x84, 0x85, 0x86, 0x87, 0x8A, 0x8C, 0x8E, 0x9C, 0x9D])
+def test_what_only_people_can_heal_is_a_refusal(code: int) -> None:
+    assert refusal(code, "whatever", _SETTINGS).refused
+
+
+@pytest.mark.parametrize("code", [0x80, 0x88, 0x89, 0x8B, 0x8D, 0x97])
+def test_what_time_heals_is_none(code: int) -> None:
+    trouble = refusal(code, "Server busy", _SETTINGS)
+    assert not trouble.refused
+    assert "server busy" in trouble.reason
+
+
+def test_a_broker_that_hangs_up_is_asked_about_what_may_be_wrong() -> None:
+    assert "MQTT 5 without TLS" in hung_up(_SETTINGS, client_id="x", accepted=False).reason
+    assert "id x" in hung_up(_SETTINGS, client_id="x", accepted=True).reason

@@ -1,0 +1,163 @@
+"""`auricle check` as a whole: every check is made, whatever the others found; the exit code says the worst."""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from device.errors import ConfigError, MicrophoneError
+from device.messages import AudioBlock, NoAudio
+from device.runtime.daemon_state import DaemonState, StatusServer
+from device.tools.check.checklist import Order, Surroundings, check
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from device.config.settings import MicrophoneSettings
+
+_ALL = [
+    *("config", "models", "speed", "microphone"),
+    *("journal", "broker", "pins", "clips"),
+    *("clock", "zone", "disk", "temperature", "power", "memory"),
+]
+
+
+class Quiet:
+    """A microphone that hears a quiet room."""
+
+    name = "USB Audio Device"
+    overruns = 0
+
+    def __init__(self, _settings: MicrophoneSettings) -> None:
+        self.closed = False
+
+    def blocks(self) -> Iterator[AudioBlock | NoAudio]:
+        samples = (0.003 * np.random.default_rng(2).standard_normal(80000)).astype(np.float32)
+        for start in range(0, len(samples), 800):
+            yield AudioBlock(samples[start : start + 800], 16000, start)
+
+    def close(self) -> None:
+        self.closed = True
+
+
+class Muted(Quiet):
+    def blocks(self) -> Iterator[AudioBlock | NoAudio]:
+        for start in range(0, 80000, 800):
+            yield AudioBlock(np.zeros(800, np.float32), 16000, start)
+
+
+def _absent(settings: MicrophoneSettings) -> Quiet:
+    raise MicrophoneError(f"{settings.device} is there no more")
+
+
+@pytest.fixture
+def around(tmp_path: Path) -> Surroundings:
+    """A machine with nothing to complain of."""
+    root = tmp_path / "root"
+    for path, text in {
+        "run/systemd/timesync/synchronized": "",
+        "proc/meminfo": "MemAvailable: 900000 kB\n",
+        "sys/class/thermal/thermal_zone0/temp": "40000\n",
+    }.items():
+        (root / path).parent.mkdir(parents=True)
+        (root / path).write_text(text)
+    environment = {"HOME": str(tmp_path), "XDG_RUNTIME_DIR": str(tmp_path / "run")}
+    return Surroundings(
+        open_microphone=Quiet, environment=environment, root=root, logs=tmp_path / "log", kept=tmp_path / "lib"
+    )
+
+
+def _told(order: Order, around: Surroundings) -> tuple[int, dict[str, str]]:
+    """Exit code, and check -> its first line."""
+    out = io.StringIO()
+    code = check(order, out, around)
+    lines = [line for line in out.getvalue().splitlines() if not line.startswith(" ")]
+    assert [line.split()[1] for line in lines] == [name for name in _ALL if name in {line.split()[1] for line in lines}]
+    return code, {line.split()[1]: line for line in lines}
+
+
+def test_a_machine_that_is_well_passes_every_check(around: Surroundings) -> None:
+    code, told = _told(Order(), around)
+    assert list(told) == _ALL
+    assert code == 0
+    assert all(told[name].startswith("ok") for name in _ALL if name != "speed")
+
+
+@pytest.mark.parametrize(("microphone", "words"), [(Muted, "only zeros"), (_absent, "is there no more")])
+def test_a_microphone_that_fails_makes_the_whole_fail_and_keeps_no_check_from_being_made(
+    around: Surroundings, microphone: Callable[[MicrophoneSettings], Quiet], words: str
+) -> None:
+    code, told = _told(Order(), dataclasses.replace(around, open_microphone=microphone))
+    assert code == 1
+    assert told["microphone"].startswith("FAILURE")
+    assert words in told["microphone"]
+    assert list(told) == _ALL
+
+
+def test_a_configuration_that_does_not_hold_is_a_failure_and_the_rest_is_tried(
+    around: Surroundings, tmp_path: Path
+) -> None:
+    config = tmp_path / "anna.toml"
+    config.write_text("[listen]\nhop = 1\n")
+    code, told = _told(Order(config=str(config)), around)
+    assert code == 1
+    assert 'unknown key "hop"' in told["config"]
+    assert told["microphone"].startswith("ok")
+
+
+def test_a_model_that_is_not_there_leaves_no_speed_to_tell(around: Surroundings, tmp_path: Path) -> None:
+    config = tmp_path / "anna.toml"
+    config.write_text('[model.cry]\nbundle = "gone.tflite"\n')
+    code, told = _told(Order(config=str(config)), around)
+    assert code == 1
+    assert told["models"].startswith("FAILURE")
+    assert list(told) == [name for name in _ALL if name != "speed"]
+
+
+def test_warnings_alone_do_not_fail(around: Surroundings) -> None:
+    (around.root / "sys/class/thermal/thermal_zone0/temp").write_text("79000\n")
+    code, told = _told(Order(), around)
+    assert code == 0
+    assert told["temperature"].startswith("WARNING")
+
+
+def test_the_log_of_an_installed_instance_is_looked_for_where_the_unit_puts_it(
+    around: Surroundings, tmp_path: Path
+) -> None:
+    _, told = _told(Order(), around)
+    assert f"{tmp_path}/.local/state/auricle/nursery/heard.jsonl" in told["disk"]
+    (around.logs / "anna").mkdir(parents=True)
+    _, told = _told(Order(instance="anna"), around)
+    assert f"{tmp_path}/log/anna/heard.jsonl" in told["disk"]
+    (around.root / "etc/systemd/system").mkdir(parents=True)
+    (around.root / "etc/systemd/system/auricle@.service").touch()
+    _, told = _told(Order(instance="ben"), around)  # which was never started
+    assert f"{tmp_path}/log/ben/heard.jsonl" in told["disk"]
+
+
+def test_a_hop_at_which_a_model_cannot_listen_is_to_be_corrected(around: Surroundings, tmp_path: Path) -> None:
+    config = tmp_path / "anna.toml"
+    config.write_text("[listen]\nhop_s = 0.3\n")
+    out = io.StringIO()
+    assert check(Order(config=str(config)), out, around) == 1
+    assert 'correct "hop_s" in [listen]' in out.getvalue()
+
+
+def test_a_daemon_that_runs_is_asked_instead_of_its_microphone(
+    around: Surroundings, tmp_path: Path, state: DaemonState
+) -> None:
+    with StatusServer(tmp_path / "run" / "auricle" / "anna" / "status.sock", lambda: state):
+        code, told = _told(Order(instance="anna"), dataclasses.replace(around, open_microphone=_absent))
+    assert code == 0
+    assert "the daemon that runs holds" in told["microphone"]
+
+
+@pytest.mark.parametrize("order", [Order(profile="nursry"), Order(instance="../anna"), Order(config="My Room.toml")])
+def test_what_can_be_no_name_is_bad_input(around: Surroundings, order: Order) -> None:
+    with pytest.raises(ConfigError):
+        check(order, io.StringIO(), around)

@@ -1,0 +1,136 @@
+"""A training of two steps, from sounds to the folder that the converter takes."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import keras
+import numpy as np
+import pytest
+
+from converter.training_output import read_trained
+from training.data.clips import Clip
+from training.data.split_list import ListedClip, read_list
+from training.evaluation.threshold_search import point
+from training.mixing.augment import AugmentSettings, Group, Palette, Sound
+from training.mixing.scenes import as_recorded, embedded
+from training.networks import residual
+from training.train import loop
+from training.train.batches import Chunk, Recipe
+from training.train.export import export
+from training.train.hard_negatives import load_mined, suspicions
+from training.train.loop import Average, TrainSettings, masked
+from training.train.model_card import card
+from training.train.teacher_labels import Judge
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+# Keras 3 hands TensorFlow's variables to numpy 2 in a way that numpy calls outdated; nothing here can change it.
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+
+
+def _clip(*, cry: bool) -> Clip:
+    listed = ListedClip("esc50/x", "esc50", "s", "val", "cry" if cry else "other", doubtful=False, reason="")
+    samples = np.random.default_rng(int(cry)).normal(0, 0.1, 40_000).astype(np.float32)
+    return Clip(listed, "crying_baby" if cry else "cat", samples)
+
+
+def _palette() -> Palette:
+    samples = _clip(cry=True).samples
+    cry = Sound("a", samples, np.arange(250), np.ones(250, np.bool_), is_narrow=False)
+    other = Sound("b", samples[::-1].copy(), np.arange(250), None, is_narrow=False)
+    groups = tuple((Group(1.0, (sound,), (1.0,)),) for sound in (cry, other))
+    return Palette(groups[0], groups[1], groups[1], groups[1], ())
+
+
+def _chunk(count: int, index: int) -> Chunk:
+    rng = np.random.default_rng(index)
+    return Chunk(
+        log_mel=rng.random((count, 62, 64)).astype(np.float16),
+        mfcc=rng.random((count, 62, 40)).astype(np.float16),
+        targets=rng.random(count).astype(np.float32),
+        weights=np.ones(count, np.float32),
+        opinions=rng.random(count).astype(np.float32),
+        descriptions=rng.random((count, 384)).astype(np.float16),
+    )
+
+
+def _recipe() -> Recipe:
+    one = np.ones(1, np.float32)
+    judge = Judge(mean=one, scale=one, hidden=one, hidden_bias=one, output=one, output_bias=one)
+    return Recipe(_palette, AugmentSettings(), Path("unheard.tflite"), judge, chunk_windows=8, seed=1)
+
+
+@pytest.fixture
+def _canned(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Chunks from this process: the producer has a test of its own."""
+
+    def chunks(recipe: Recipe, count: int) -> Iterator[Chunk]:
+        return (_chunk(recipe.chunk_windows, index) for index in range(count))
+
+    monkeypatch.setattr(loop, "chunks", chunks)
+
+
+def test_masks_hide_the_same_frames_from_both_inputs() -> None:
+    ones = [np.ones((50, 62, bins), np.float32) for bins in (64, 40)]
+    log_mel, mfcc = masked(np.random.default_rng(0), ones[0], ones[1], 0.5)
+    assert log_mel.shape == (50, 62, 64, 1)
+    hidden = log_mel.sum(axis=(2, 3)) == 0
+    assert np.array_equal(hidden, mfcc.sum(axis=(2, 3)) == 0)
+    assert 10 < np.count_nonzero(hidden.sum(axis=1)) < 40
+
+
+def test_the_average_forgets_the_first_weights_and_settles_on_the_last() -> None:
+    average = Average([np.zeros(3, np.float32)], decay=0.9)
+    for _ in range(200):
+        average.add([np.ones(3, np.float32)])
+    assert average.weights[0] == pytest.approx(np.ones(3), abs=1e-3)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("_canned")
+def test_two_steps_leave_a_folder_that_the_converter_reads(tmp_path: Path) -> None:
+    scenes = [
+        embedded(np.random.default_rng(0), _clip(cry=True), [], snr_db=20.0, active=np.ones(250, np.bool_)),
+        as_recorded([_clip(cry=False)], "ambient"),
+    ]
+    settings = TrainSettings(seed=1, steps=2, learning_rate=1e-3, batch_windows=4, check_every=1, warmup_steps=1)
+    best = loop.train(_recipe(), scenes, settings, out=tmp_path, start=None)
+    assert best.step in {1, 2}
+    lines = [json.loads(line) for line in (tmp_path / "checks.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in lines] == [1, 2]
+
+    network = keras.saving.load_model(tmp_path / "best.keras", compile=False)
+    words = card(clips=read_list(), recipe={"seed": 1}, validation={}, commands=["python -m training train"])
+    folder = tmp_path / "folder"
+    export(
+        network,
+        folder,
+        calibration=_palette(),
+        agreement=_palette(),
+        point=point(0.5, 1.0, 1.0),
+        words=words,
+        seed=1,
+        windows=(5, 7),
+    )
+    trained = read_trained(folder)
+    assert (trained.name, trained.version, trained.output) == ("cry", "1.0.0", "logits")
+    assert [array.shape for array in trained.calibration] == [(5, 62, 64, 1), (5, 62, 40, 1)]
+    assert trained.target.shape == (7, 1)
+    assert "Permission is hereby granted" in trained.card["teacher"]["licence"]
+
+    plain = keras.saving.load_model(trained.network, compile=False)
+    assert np.allclose(plain(list(trained.agreement)), network(list(trained.agreement), training=False), atol=1e-5)
+    again = loop.train(_recipe(), scenes, settings, out=tmp_path, start=tmp_path / "best.keras")
+    assert again.step in {1, 2}
+
+
+def test_suspicion_is_a_probability_for_each_clip_and_nothing_is_mined_before_it_is_asked_for(tmp_path: Path) -> None:
+    network = residual.build(description_size=1, dropout=0.0, seed=1).network
+    found = suspicions(network, [_clip(cry=False)])
+    assert list(found) == ["esc50/x"]
+    assert 0.0 <= found["esc50/x"] <= 1.0
+    assert load_mined(tmp_path) == {}

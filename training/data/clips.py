@@ -1,0 +1,92 @@
+"""The recordings of one part of a committed list, decoded, for those who train or choose.
+
+A library holds one part only: who is given the training library cannot reach a validation or a
+test recording. Clips listed as `ignore` are never loaded.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from training.data.datasets.annotated_recording import load_audio
+from training.data.datasets.manifest import read_manifest
+from training.data.split_list import ROOM_LIST, ListedClip, Part, read_list
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    import numpy.typing as npt
+
+    from training.data.datasets.annotated_recording import AnnotatedRecording
+
+    Float32 = npt.NDArray[np.float32]
+
+SAMPLE_RATE_HZ = 16_000
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Clip:
+    """One listed recording and its sound.
+
+    Attributes:
+        listed: its line in the committed list.
+        kind: what the collection says it is, the most general label first, joined by `|`.
+        samples: float32 (n,) at 16 kHz.
+    """
+
+    listed: ListedClip
+    kind: str
+    samples: Float32
+
+    @property
+    def is_cry(self) -> bool:
+        """Whether the list says that an infant cries in it."""
+        return self.listed.label == "cry"
+
+
+def load_clips(data: Path, part: Part, *, listed: Iterable[ListedClip] | None = None) -> tuple[Clip, ...]:
+    """All clips of `part` that are taught or scored, in the list's order.
+
+    Args:
+        data: folder that holds the collections, each with its manifest.
+        part: `train`, `val` or `test`.
+        listed: lines to choose from; None for the committed list.
+
+    Raises:
+        RecordingError: the list, a manifest or a recording is missing or unreadable.
+    """
+    wanted = [clip for clip in (read_list() if listed is None else listed) if clip.part == part]
+    known = _recordings(data, {clip.set for clip in wanted})
+    return tuple(
+        Clip(clip, "|".join(known[clip.file].labels), load_audio(known[clip.file], SAMPLE_RATE_HZ))
+        for clip in wanted
+        if clip.label != "ignore"
+    )
+
+
+def load_rooms(data: Path, part: Part) -> tuple[Float32, ...]:
+    """Impulse responses of `part`, each from its direct sound on, of unit energy."""
+    wanted = [clip.file for clip in read_list(ROOM_LIST) if clip.part == part]
+    known = _recordings(data, {"rir"})
+    return tuple(direct(load_audio(known[file], SAMPLE_RATE_HZ)) for file in wanted)
+
+
+def direct(response: Float32, longest_s: float = 0.9) -> Float32:
+    """An impulse response cut to start at its peak, at most `longest_s` long, with unit energy."""
+    start = int(np.argmax(np.abs(response)))
+    cut = response[start : start + int(longest_s * SAMPLE_RATE_HZ)]
+    scaled: Float32 = cut / np.float32(max(float(np.sqrt(np.sum(cut**2))), 1e-9))
+    return scaled
+
+
+def _recordings(data: Path, sets: Iterable[str]) -> dict[str, AnnotatedRecording]:
+    """File as listed -> recording, for all recordings of some sets."""
+    return {
+        f"{name}/{recording.file.relative_to(data / name).as_posix()}": recording
+        for name in sorted(sets)
+        for recording in read_manifest(data / name)
+    }

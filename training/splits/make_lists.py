@@ -1,0 +1,198 @@
+"""Makes and checks the committed lists: the command `python -m training splits`.
+
+The command line calls `add_arguments(parser)` and then `run(args)`, which gives an exit code. Without an
+option the lists are checked, quickly, against the manifests and the committed findings; the slow parts,
+which listen, are options of their own:
+
+    --make                write cry.csv and rir.csv anew
+    --scan                compare the spectra of all clips and write near_duplicates.csv (minutes)
+    --measure YAMNET      listen for cries in what is labelled as one, write cry_evidence.csv (a minute)
+    --summary             print subjects, clips and hours of each set and part
+"""
+
+from __future__ import annotations
+
+import sys
+from collections import defaultdict
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, get_args
+
+from training.data.datasets.annotated_recording import load_audio
+from training.data.datasets.manifest import read_manifest
+from training.data.split_list import CRY_LIST, ROOM_LIST, ListedClip, Part, read_list, write_list
+from training.splits import cry_evidence, cry_policy, impulse_response_policy, near_duplicates
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from training.data.datasets.annotated_recording import AnnotatedRecording
+
+# Read and written through here by whoever asks the splits for a list.
+__all__ = ["CRY_LIST", "ROOM_LIST", "ListedClip", "Part", "add_arguments", "read_list", "run"]
+
+DUPLICATES = CRY_LIST.with_name("near_duplicates.csv")
+EVIDENCE = CRY_LIST.with_name("cry_evidence.csv")
+MOST_DOUBTFUL = 0.12  # of each source's cries
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what `run` understands to a parser of the command line."""
+    parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="folder that holds the collections")
+    action = parser.add_mutually_exclusive_group()
+    action.add_argument(
+        "--check", action="store_true", help="check the committed lists (what happens without an option)"
+    )
+    action.add_argument("--make", action="store_true", help="write the lists anew")
+    action.add_argument("--scan", action="store_true", help="search all clips for near duplicates (minutes)")
+    action.add_argument("--measure", type=Path, metavar="YAMNET", help="listen for cries with this yamnet.tflite")
+    action.add_argument("--summary", action="store_true", help="print what each part holds")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Do what the arguments ask; 0, or 1 where the committed lists do not hold.
+
+    Raises:
+        RecordingError: a manifest, a list or a recording is missing or unreadable.
+    """
+    recordings = read_recordings(args.data, cry_policy.SETS)
+    if args.measure:
+        cry_evidence.write_evidence(EVIDENCE, cry_evidence.gather(recordings, args.data, args.measure))
+    elif args.scan:
+        near_duplicates.write_near_duplicates(DUPLICATES, scan(recordings, args.data))
+    elif args.make:
+        for path, clips in remake(recordings, args.data).items():
+            write_list(path, clips)
+    elif args.summary:
+        print(summary(read_list(CRY_LIST), recordings, args.data))
+    else:
+        return _check(recordings, args.data)
+    return 0
+
+
+def read_recordings(data: Path, sets: Iterable[str]) -> tuple[AnnotatedRecording, ...]:
+    """Every recording of the named sets under `data`, by their manifests."""
+    return tuple(recording for name in sets for recording in read_manifest(data / name))
+
+
+def scan(recordings: Sequence[AnnotatedRecording], data: Path) -> tuple[near_duplicates.NearDuplicate, ...]:
+    """Near duplicates among recordings that the manifests do not already put together."""
+    groups = cry_policy.group_names(recordings)
+    return near_duplicates.find_near_duplicates(
+        [
+            near_duplicates.ComparedClip(
+                name=cry_policy.file_name(recording, data),
+                group=group,
+                duration_s=recording.duration_s,
+                load=partial(load_audio, recording, near_duplicates.SAMPLE_RATE_HZ),
+            )
+            for recording, group in zip(recordings, groups, strict=True)
+        ]
+    )
+
+
+def remake(recordings: Sequence[AnnotatedRecording], data: Path) -> dict[Path, tuple[ListedClip, ...]]:
+    """Both lists as the code makes them from the manifests and the committed findings."""
+    clips = cry_policy.make_list(
+        recordings,
+        data,
+        duplicates=near_duplicates.read_near_duplicates(DUPLICATES),
+        evidence=cry_evidence.read_evidence(EVIDENCE),
+    )
+    rooms = impulse_response_policy.make_list(read_manifest(data / "rir"), data)
+    return {CRY_LIST: clips, ROOM_LIST: rooms}
+
+
+def _check(recordings: Sequence[AnnotatedRecording], data: Path) -> int:
+    found = [
+        f"{path.name}: {problem}"
+        for path, made in remake(recordings, data).items()
+        for problem in (*differences(read_list(path), made), *missing_files(read_list(path), data))
+    ]
+    clips = read_list(CRY_LIST)
+    found += divided_subjects(clips, recordings, data) + divided_duplicates(clips) + too_doubtful(clips)
+    for problem in found:
+        print(problem, file=sys.stderr)
+    if not found:
+        print(f"{len(clips)} clips listed, none missing, no subject and no near duplicate in two parts")
+    return 1 if found else 0
+
+
+def differences(committed: Iterable[ListedClip], made: Iterable[ListedClip]) -> list[str]:
+    """Where a committed list is not what the code makes."""
+    ours, theirs = {clip.file: clip for clip in committed}, {clip.file: clip for clip in made}
+    return [
+        *(f"{file} is not listed" for file in sorted(theirs.keys() - ours.keys())),
+        *(f"{file} is listed but in no manifest" for file in sorted(ours.keys() - theirs.keys())),
+        *(
+            f"{file} is listed as {_told(ours[file])}, the code makes it {_told(theirs[file])}"
+            for file in sorted(ours.keys() & theirs.keys())
+            if ours[file] != theirs[file]
+        ),
+    ]
+
+
+def _told(clip: ListedClip) -> str:
+    return f"{clip.part} {clip.label}{' (doubtful)' if clip.doubtful else ''} of {clip.subject}, {clip.reason!r}"
+
+
+def missing_files(clips: Iterable[ListedClip], data: Path) -> list[str]:
+    """Listed files that do not lie under `data`."""
+    return [f"{clip.file} is missing" for clip in clips if not (data / clip.file).is_file()]
+
+
+def divided_subjects(clips: Iterable[ListedClip], recordings: Iterable[AnnotatedRecording], data: Path) -> list[str]:
+    """Subjects, by the list or by the manifests, that stand in more than one part; `exclude` is none."""
+    known = {cry_policy.file_name(recording, data): recording for recording in recordings}
+    parts: defaultdict[str, set[str]] = defaultdict(set)
+    for clip in _used(clips):
+        parts[f"group {clip.subject}"].add(clip.part)
+        if clip.file in known:
+            parts[f"{clip.set} subject {known[clip.file].subject or 'unknown'}"].add(clip.part)
+    return [f"{name} is divided: {', '.join(sorted(found))}" for name, found in sorted(parts.items()) if len(found) > 1]
+
+
+def divided_duplicates(clips: Iterable[ListedClip]) -> list[str]:
+    """Committed near duplicates whose two clips stand in different parts."""
+    part = {clip.file: clip.part for clip in _used(clips)}
+    return [
+        f"{pair.file_a} ({part[pair.file_a]}) and {pair.file_b} ({part[pair.file_b]}) hold the same sound"
+        for pair in near_duplicates.read_near_duplicates(DUPLICATES)
+        if pair.file_a in part and pair.file_b in part and part[pair.file_a] != part[pair.file_b]
+    ]
+
+
+def _used(clips: Iterable[ListedClip]) -> list[ListedClip]:
+    return [clip for clip in clips if clip.part != "exclude"]
+
+
+def too_doubtful(clips: Iterable[ListedClip]) -> list[str]:
+    """Sources of cries of which more than 12 % are called doubtful."""
+    doubts: defaultdict[str, list[bool]] = defaultdict(list)
+    for clip in clips:
+        if clip.label == "cry":
+            doubts[clip.set].append(clip.doubtful)
+    return [
+        f"{sum(found)} of {len(found)} cries of {name} are called doubtful, at most {MOST_DOUBTFUL:.0%} may be"
+        for name, found in sorted(doubts.items())
+        if sum(found) > MOST_DOUBTFUL * len(found)
+    ]
+
+
+def summary(clips: Iterable[ListedClip], recordings: Iterable[AnnotatedRecording], data: Path) -> str:
+    """A Markdown table: for each set, label and part its subjects / clips / minutes."""
+    minutes = {cry_policy.file_name(recording, data): recording.duration_s / 60 for recording in recordings}
+    cells: defaultdict[tuple[str, str], defaultdict[str, list[ListedClip]]] = defaultdict(lambda: defaultdict(list))
+    for clip in clips:
+        cells[clip.set, clip.label][clip.part].append(clip)
+    lines = ["| set | label | train | val | test | exclude |", "| --- | --- | --- | --- | --- | --- |"]
+    for (name, label), parts in sorted(cells.items()):
+        row = " | ".join(_cell(parts.get(part, []), minutes) for part in get_args(Part))
+        lines.append(f"| {name} | {label} | {row} |")
+    return "\n".join(lines)
+
+
+def _cell(clips: Sequence[ListedClip], minutes: Mapping[str, float]) -> str:
+    subjects = {clip.subject for clip in clips}
+    return f"{len(subjects)} / {len(clips)} / {sum(minutes[clip.file] for clip in clips):.1f}" if clips else "-"
