@@ -36,12 +36,12 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from device.alarms.journal.entries import Entry
 from device.alarms.journal.store import Journal
 from device.alarms.machine import Machine
-from device.daemon.alerting.controller import Alarming
+from device.daemon.alerting.controller import AlarmController
 from device.daemon.app import Daemon
-from device.daemon.delivery.alarm_publisher import Dispatch
+from device.daemon.delivery.alarm_publisher import AlarmPublisher
 from device.daemon.delivery.journal_writer import Receipt
-from device.daemon.delivery.reply_queue import Mailbox
-from device.daemon.options import ListenOrder
+from device.daemon.delivery.reply_queue import ReplyQueue
+from device.daemon.options import ListenOptions
 from device.demo.scene import SEED, bedside
 from device.errors import ServiceError
 from device.messages import AudioBlock
@@ -163,7 +163,7 @@ class StampedMachine(Machine):
         return transitions
 
 
-class StampedMailbox(Mailbox):
+class StampedMailbox(ReplyQueue):
     """Says when journal and broker had an entry."""
 
     def tell(self, word: Word) -> None:
@@ -178,7 +178,7 @@ class StampedMailbox(Mailbox):
         super().acknowledged(key)
 
 
-class StampedDispatch(Dispatch):
+class StampedDispatch(AlarmPublisher):
     """Says when the main loop took from the journal what is to be told."""
 
     def owe(self, entries: Iterable[Entry]) -> list[Key]:
@@ -277,18 +277,18 @@ def stamped_daemon(folder: Path, rate_hz: int, seconds: float) -> dict[str, Any]
     source = Clockwork(rate_hz, seconds)
     with (
         patch("device.daemon.app.Machine", StampedMachine),
-        patch("device.daemon.app.Mailbox", StampedMailbox),
-        patch("device.daemon.app.Alarming", CostedAlarming),
-        patch("device.daemon.outputs.Dispatch", StampedDispatch),
+        patch("device.daemon.app.ReplyQueue", StampedMailbox),
+        patch("device.daemon.app.AlarmController", CostedAlarming),
+        patch("device.daemon.outputs.AlarmPublisher", StampedDispatch),
         patch("device.daemon.outputs.Journal", StampedJournal),
         contextlib.redirect_stdout(sys.stderr),
-        Daemon(ListenOrder(config=str(folder / "bench.toml")), wrap=lambda _microphone: source) as daemon,
+        Daemon(ListenOptions(config=str(folder / "bench.toml")), wrap=lambda _microphone: source) as daemon,
     ):
         daemon.run()
     return {"changes": list(STAMPS.changes.values()), "spent": source.spent}
 
 
-class CostedAlarming(Alarming):
+class CostedAlarming(AlarmController):
     """Adds up what the main loop does about alarms."""
 
     def take(self, *given: Any) -> None:

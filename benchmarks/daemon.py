@@ -126,7 +126,7 @@ def _listener(models: OpenModels) -> Callable[[Float32], None]:
 
 _STAMPED = """
 import json, sys, time
-from device.daemon.options import ListenOrder
+from device.daemon.options import ListenOptions
 from device.daemon.app import Daemon
 
 class Tap:
@@ -145,7 +145,7 @@ def tapped(source):
     taps.append(Tap(source))
     return taps[-1]
 
-daemon = Daemon(ListenOrder(instance="bench"), wrap=tapped)
+daemon = Daemon(ListenOptions(instance="bench"), wrap=tapped)
 hearing, waits = daemon._loop.parts.hearing, []
 hear = hearing.hear
 def stamped(item):

@@ -356,7 +356,7 @@ def _accelerated(life: Life, folder: Path, tapes: Path, hours: float) -> Life:
 _REOPENED = """
 import sys
 from pathlib import Path
-from device.daemon.options import ListenOrder
+from device.daemon.options import ListenOptions
 from device.daemon.app import listen, Daemon
 from device.sources.microphone import Microphone, Patience
 
@@ -375,7 +375,7 @@ class Restless:
         self.first.close()
         self.second.close()
 
-with Daemon(ListenOrder(instance="soak"), wrap=Restless) as daemon:
+with Daemon(ListenOptions(instance="soak"), wrap=Restless) as daemon:
     sys.exit(daemon.run())
 """
 

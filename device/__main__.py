@@ -98,11 +98,11 @@ def _add_listen(parser: argparse.ArgumentParser) -> None:
 def _listen(given: argparse.Namespace) -> int:
     from device.config.settings import DEFAULT_PROFILE
     from device.daemon.app import listen
-    from device.daemon.options import ListenOrder
+    from device.daemon.options import ListenOptions
 
     if not given.source and (given.speed != 1.0 or given.loop or given.shed):
         raise ConfigError("--speed, --loop and --shed are for recordings; name some with --source")
-    order = ListenOrder(
+    order = ListenOptions(
         config=given.config,
         profile=given.profile or DEFAULT_PROFILE,
         instance=given.instance,
@@ -152,9 +152,9 @@ def _add_history(parser: argparse.ArgumentParser) -> None:
 
 
 def _history(given: argparse.Namespace) -> int:
-    from device.tools.history import HistoryOrder, show_history
+    from device.tools.history import HistoryOptions, show_history
 
-    order = HistoryOrder(instance=given.instance, config=given.config, since=given.since, as_csv=given.csv)
+    order = HistoryOptions(instance=given.instance, config=given.config, since=given.since, as_csv=given.csv)
     return show_history(order, sys.stdout)
 
 
@@ -251,10 +251,10 @@ def _add_replay(parser: argparse.ArgumentParser) -> None:
 
 
 def _replay(given: argparse.Namespace) -> int:
-    from device.replay.arguments import ReplayOrder
+    from device.replay.arguments import ReplayOptions
     from device.replay.batch import replay
 
-    order = ReplayOrder(
+    order = ReplayOptions(
         settings=_settings(given.profile, given.config),
         models=tuple(given.model),
         events=given.events,
@@ -370,14 +370,14 @@ def _install(given: argparse.Namespace) -> int:
     from pathlib import Path
 
     from device.config.settings import DEFAULT_PROFILE
-    from device.tools.install.install_command import InstallOrder, install, rollback
+    from device.tools.install.install_command import InstallOptions, install, rollback
 
     root = Path(given.root)
     if given.rollback:
         if given.profile or given.instance or given.origin or given.no_start:
             raise ConfigError("--rollback goes back to what was there; it takes only --root and --dry-run")
         return rollback(root=root, dry_run=given.dry_run)
-    order = InstallOrder(
+    order = InstallOptions(
         profile=given.profile or DEFAULT_PROFILE,
         instance=given.instance,
         origin=Path(given.origin) if given.origin else None,

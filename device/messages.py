@@ -45,7 +45,7 @@ TimeQuality = Literal[
     "unsynchronized",  # a Pi without a clock, before it has reached one
     "stepped",  # it jumped while the alarm was open
 ]
-HappeningKind = Literal[
+OperationKind = Literal[
     "started", "stopping", "reloaded", "reload_refused", "hop", "dropped", "hung", "asked", "journal", "pins"
 ]
 
@@ -206,7 +206,7 @@ class Heard:
 
 
 @dataclass(frozen=True, slots=True)
-class Happening:
+class OperationNote:
     """Something the daemon did, or that was done to it, which is neither a sound nor a fault of hearing.
 
     Attributes:
@@ -216,7 +216,7 @@ class Happening:
         detail: one sentence.
     """
 
-    kind: HappeningKind
+    kind: OperationKind
     detail: str
 
 
@@ -233,7 +233,7 @@ class Notice:
 
     utc_s: float
     source: str
-    said: Event | Fault | Happening
+    said: Event | Fault | OperationNote
     priority: Priority | None = None
 
 

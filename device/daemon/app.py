@@ -21,19 +21,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from device.alarms.machine import Machine
-from device.daemon.alerting.controller import Alarming, labels_of
+from device.daemon.alerting.controller import AlarmController, labels_of
 from device.daemon.audio.listening import Hearing
-from device.daemon.audio.source_thread import Feed, SourceNow
-from device.daemon.delivery.notices import Teller
-from device.daemon.delivery.reply_queue import Mailbox
-from device.daemon.delivery.sink_worker import Delivery
-from device.daemon.main_loop import Loop, Parts
-from device.daemon.outputs import Equipment, together
-from device.daemon.self_test_schedule import Trials
-from device.daemon.state_tracker import Board, Identity
-from device.daemon.watchdog import Health
+from device.daemon.audio.source_thread import SourceNow, SourceThread
+from device.daemon.delivery.notices import NoticeMaker
+from device.daemon.delivery.reply_queue import ReplyQueue
+from device.daemon.delivery.sink_worker import SinkWorker
+from device.daemon.main_loop import MainLoop, Parts
+from device.daemon.outputs import Outputs, together
+from device.daemon.self_test_schedule import SelfTestSchedule
+from device.daemon.state_tracker import Identity, StateTracker
+from device.daemon.watchdog import PipelineHealth
 from device.errors import AuricleError
-from device.messages import Happening
+from device.messages import OperationNote
 from device.runtime.clocks import Clocks, Timekeeper
 from device.runtime.daemon_state import StatusServer
 from device.runtime.paths import log_file, status_socket
@@ -47,10 +47,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from device.config.settings import Settings, StatusSettings
-    from device.daemon.audio.file_playback import Simulation
+    from device.daemon.audio.file_playback import FilePlayback
     from device.daemon.audio.source_thread import Source
-    from device.daemon.main_loop import Outlet
-    from device.daemon.options import ListenOrder
+    from device.daemon.main_loop import NoticeSink
+    from device.daemon.options import ListenOptions
     from device.daemon.outputs import Prepared
     from device.runtime.daemon_state import DaemonState
     from device.runtime.metrics import MetricsServer
@@ -66,7 +66,7 @@ _FAILED = 1
 _BAD_INPUT = 2
 
 
-def listen(order: ListenOrder) -> int:
+def listen(order: ListenOptions) -> int:
     """Run a daemon until it is told to stop, or its recordings are over; the exit code.
 
     0 after SIGTERM, Ctrl-C or the last recording; 1 where the source failed beyond cure; 2 where a
@@ -98,14 +98,14 @@ class Daemon:
 
     def __init__(
         self,
-        order: ListenOrder,
+        order: ListenOptions,
         *,
         wrap: Callable[[Source], Source] = lambda source: source,
         notifier: Notifier | None = None,
     ) -> None:
         self._order = order
         self._wrap = wrap
-        self._told: Loop | None = None  # who is told of what is asked, once there is one
+        self._told: MainLoop | None = None  # who is told of what is asked, once there is one
         self._stop_wanted = self._reload_wanted = False
         self._handle_signals()  # first: opening models takes seconds on a Pi, and who stops us then waits no longer
         self._clocks = Clocks(time.monotonic, time.time)
@@ -114,16 +114,16 @@ class Daemon:
         self._recordings = order.recording_paths()
         self._settings = order.settings()
         self._notifier = notifier or Notifier.from_environment(os.environ)
-        self._simulation: Simulation | None = None
+        self._simulation: FilePlayback | None = None
         self._metrics: MetricsServer | None = None
-        self._mailbox = Mailbox(self._wake)
-        self._trials = Trials(
+        self._mailbox = ReplyQueue(self._wake)
+        self._trials = SelfTestSchedule(
             self._identity.instance,
             boot_id=secrets.token_hex(6),
             timekeeper=self._timekeeper,
             capture_hz=self._capture_hz,
         )
-        self._equipment = Equipment(
+        self._equipment = Outputs(
             self._identity.instance,
             mailbox=self._mailbox,
             timekeeper=self._timekeeper,
@@ -158,12 +158,12 @@ class Daemon:
         """Listen to the end; the exit code, see `listen`."""
         loop = self._loop
         _give_back_memory()
-        loop.say(Happening("started", self._greeting()))
+        loop.say(OperationNote("started", self._greeting()))
         loop.look_around()  # so that whoever asks from now on is answered
         self._notifier.ready(self._greeting())
         loop.run(self._read_again)
         self._notifier.stopping()
-        loop.say(Happening("stopping", self._why_it_stops()))
+        loop.say(OperationNote("stopping", self._why_it_stops()))
         loop.parts.alarming.settle(SETTLE_S)
         return self._exit_code()
 
@@ -181,7 +181,7 @@ class Daemon:
 
     # --- the start
 
-    def _assemble(self) -> Loop:
+    def _assemble(self) -> MainLoop:
         """Everything the loop stands on; sound waits in the feed's inbox while the models open."""
         with ExitStack() as opened:
             feed = self._open_feed(self._settings)
@@ -191,15 +191,17 @@ class Daemon:
             sounds = known_sounds(self._settings, hearing.models)
             alarming = self._open_alarming(hearing)
             opened.callback(self._equipment.close, alarming.read_letters)
-            teller, outlets = Teller(hearing.models.priorities), self._open_outlets(self._settings)
+            teller, outlets = NoticeMaker(hearing.models.priorities), self._open_outlets(self._settings)
             parts = Parts(hearing, feed, teller, outlets, alarming, self._trials)
             self._trials.take(self._settings, hearing, alarming.ways, sounds)
-            health = Health(self._clocks.monotonic())
-            loop = Loop(parts, board=Board(self._identity), health=health, notifier=self._notifier, clocks=self._clocks)
+            health = PipelineHealth(self._clocks.monotonic())
+            loop = MainLoop(
+                parts, board=StateTracker(self._identity), health=health, notifier=self._notifier, clocks=self._clocks
+            )
             opened.pop_all()
         return loop
 
-    def _open_alarming(self, hearing: Hearing) -> Alarming:
+    def _open_alarming(self, hearing: Hearing) -> AlarmController:
         """The ways to people, and the machine, whose ids no start ever had."""
         labels, timekeeper = labels_of(hearing.models), self._timekeeper
         ways = self._equipment.take(self._equipment.prepare(self._settings), labels)
@@ -209,7 +211,7 @@ class Daemon:
             holds=labels.holds,
             local_minute=timekeeper.local_minute,
         )
-        return Alarming(
+        return AlarmController(
             machine,
             labels=labels,
             ways=ways,
@@ -227,40 +229,40 @@ class Daemon:
         if self._reload_wanted:
             self._loop.reload_wanted = True
 
-    def _open_feed(self, settings: Settings) -> Feed:
+    def _open_feed(self, settings: Settings) -> SourceThread:
         feed = self._recordings_feed(settings) if self._recordings else self._microphone_feed(settings)
         feed.start()
         return feed
 
-    def _microphone_feed(self, settings: Settings) -> Feed:
+    def _microphone_feed(self, settings: Settings) -> SourceThread:
         microphone = Microphone(settings.microphone)
 
         def now() -> SourceNow:
             return SourceNow(microphone.name, microphone.overruns, microphone.reopened)
 
         name = settings.microphone.device
-        return Feed(self._wrap(microphone), waits=False, name_at=lambda _second: name, now=now)
+        return SourceThread(self._wrap(microphone), waits=False, name_at=lambda _second: name, now=now)
 
-    def _recordings_feed(self, settings: Settings) -> Feed:
-        from device.daemon.audio.file_playback import Simulation  # 2 MB that no microphone needs
+    def _recordings_feed(self, settings: Settings) -> SourceThread:
+        from device.daemon.audio.file_playback import FilePlayback  # 2 MB that no microphone needs
 
         order, channel = self._order, settings.recording.channel
-        self._simulation = Simulation(self._recordings, channel=channel, speed=order.speed, loops=order.loops)
+        self._simulation = FilePlayback(self._recordings, channel=channel, speed=order.speed, loops=order.loops)
         waits, name_at = not order.sheds, self._simulation.name_at
-        return Feed(self._wrap(self._simulation), waits=waits, name_at=name_at, now=SourceNow)
+        return SourceThread(self._wrap(self._simulation), waits=waits, name_at=name_at, now=SourceNow)
 
     def _open_hearing(self, settings: Settings) -> Hearing:
         """With a stream id that no start and no reload ever had."""
         sheds = self._order.sheds or not self._recordings
         return Hearing(settings, stream_id=secrets.token_hex(6), sheds=sheds)
 
-    def _open_outlets(self, settings: Settings) -> tuple[Delivery, ...]:
-        console = Delivery("console", Console(sys.stdout))
+    def _open_outlets(self, settings: Settings) -> tuple[SinkWorker, ...]:
+        console = SinkWorker("console", Console(sys.stdout))
         path = self._log_path(settings)
         if path is None:
             return (console,)
         log = Log(path, max_bytes=round(settings.log.max_mb * 1e6), keep=settings.log.keep)
-        return console, Delivery("log", log)
+        return console, SinkWorker("log", log)
 
     def _log_path(self, settings: Settings) -> Path | None:
         if settings.log.file == "auto":
@@ -317,7 +319,7 @@ class Daemon:
                 self._replace_metrics(settings)
                 opened.pop_all()
         except (AuricleError, OSError) as error:
-            self._loop.say(Happening("reload_refused", f"{error}; what was configured before is kept"))
+            self._loop.say(OperationNote("reload_refused", f"{error}; what was configured before is kept"))
         else:
             self._take(settings, hearing, prepared, sounds)
         self._notifier.ready(self._greeting())
@@ -328,7 +330,7 @@ class Daemon:
         loop.leave("reload")
         loop.board.replaced(parts.hearing.listener)
         parts.hearing.close()
-        parts.hearing, parts.teller = hearing, Teller(hearing.models.priorities)
+        parts.hearing, parts.teller = hearing, NoticeMaker(hearing.models.priorities)
         labels = labels_of(hearing.models)
         parts.alarming.replaced(settings.alarms, labels, self._equipment.take(prepared, labels))
         self._trials.take(settings, hearing, parts.alarming.ways, sounds)
@@ -338,7 +340,7 @@ class Daemon:
         if settings.log != before.log:
             closed, parts.outlets = parts.outlets, self._open_outlets(settings)
             _close_all(closed)
-        loop.say(Happening("reloaded", self._greeting()))
+        loop.say(OperationNote("reloaded", self._greeting()))
 
     def _replace_metrics(self, settings: Settings) -> None:
         if settings.status.metrics_port == self._settings.status.metrics_port:
@@ -380,5 +382,5 @@ def _give_back_memory() -> None:
         ctypes.CDLL(None).malloc_trim(0)
 
 
-def _close_all(outlets: Sequence[Outlet]) -> None:
+def _close_all(outlets: Sequence[NoticeSink]) -> None:
     together([partial(outlet.close, FLUSH_S) for outlet in outlets], FLUSH_S)

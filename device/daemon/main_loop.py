@@ -12,19 +12,19 @@ from typing import TYPE_CHECKING, Protocol
 
 from device.daemon.audio.audio_queue import SourceEnded
 from device.daemon.state_tracker import Surroundings
-from device.messages import AudioBlock, Happening, Heard, NoAudio, Notice
+from device.messages import AudioBlock, Heard, NoAudio, Notice, OperationNote
 from device.runtime.verdict import verdict_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from device.daemon.alerting.controller import Alarming
+    from device.daemon.alerting.controller import AlarmController
     from device.daemon.audio.listening import Hearing
-    from device.daemon.audio.source_thread import Feed
-    from device.daemon.delivery.notices import Teller
-    from device.daemon.self_test_schedule import Trials
-    from device.daemon.state_tracker import Board
-    from device.daemon.watchdog import Health
+    from device.daemon.audio.source_thread import SourceThread
+    from device.daemon.delivery.notices import NoticeMaker
+    from device.daemon.self_test_schedule import SelfTestSchedule
+    from device.daemon.state_tracker import StateTracker
+    from device.daemon.watchdog import PipelineHealth
     from device.runtime.clocks import Clocks
     from device.runtime.daemon_state import DaemonState
     from device.runtime.systemd_notify import Notifier
@@ -43,7 +43,7 @@ HUNG_AFTER_S = 10.0
 """A console or a disk that takes no line for this long is told of, elsewhere."""
 
 
-class Outlet(Protocol):
+class NoticeSink(Protocol):
     """A way to people that never waits."""
 
     name: str
@@ -67,14 +67,14 @@ class Parts:
     """What the loop stands on; a reload replaces some of it."""
 
     hearing: Hearing
-    feed: Feed
-    teller: Teller
-    outlets: Sequence[Outlet]
-    alarming: Alarming
-    trials: Trials | None = None
+    feed: SourceThread
+    teller: NoticeMaker
+    outlets: Sequence[NoticeSink]
+    alarming: AlarmController
+    trials: SelfTestSchedule | None = None
 
 
-class Loop:
+class MainLoop:
     """Turns until it is asked to stop, or the source ends.
 
     Args:
@@ -85,7 +85,9 @@ class Loop:
         clocks: both.
     """
 
-    def __init__(self, parts: Parts, *, board: Board, health: Health, notifier: Notifier, clocks: Clocks) -> None:
+    def __init__(
+        self, parts: Parts, *, board: StateTracker, health: PipelineHealth, notifier: Notifier, clocks: Clocks
+    ) -> None:
         self.parts = parts
         self.board = board
         self.snapshot: DaemonState | None = None
@@ -104,7 +106,7 @@ class Loop:
         self._manager_told: object = None
 
     def __repr__(self) -> str:
-        return f"Loop({self.parts.hearing!r}, {'stopping' if self.stopping else 'turning'})"
+        return f"MainLoop({self.parts.hearing!r}, {'stopping' if self.stopping else 'turning'})"
 
     def run(self, reload: Callable[[], None]) -> None:
         """Turn until told otherwise; `reload` is called where that was wanted."""
@@ -141,7 +143,7 @@ class Loop:
         self.parts.alarming.leave(heard)
         self._tell_heard(heard)
 
-    def say(self, *happenings: Happening | None) -> None:
+    def say(self, *happenings: OperationNote | None) -> None:
         """Tell what the daemon did, or what was done to it."""
         utc_s, name = self._clocks.utc(), self.parts.feed.name_at(self.parts.feed.newest_s)
         self._tell(Notice(utc_s, name, happening) for happening in happenings if happening is not None)
@@ -208,19 +210,21 @@ class Loop:
             for outlet in self.parts.outlets:
                 outlet.tell(notice)
 
-    def _outlets_that_hang(self, now_s: float) -> list[Happening]:
+    def _outlets_that_hang(self, now_s: float) -> list[OperationNote]:
         """Each is told of once, when it begins to hang."""
         hung = {outlet.name for outlet in self.parts.outlets if outlet.stuck_for_s(now_s) > HUNG_AFTER_S}
         fresh, self._hung = hung - self._hung, hung
-        return [Happening("hung", f"the {name} has taken no line for {HUNG_AFTER_S:.0f} s") for name in sorted(fresh)]
+        return [
+            OperationNote("hung", f"the {name} has taken no line for {HUNG_AFTER_S:.0f} s") for name in sorted(fresh)
+        ]
 
-    def _lines_dropped(self, now_s: float) -> Happening | None:
+    def _lines_dropped(self, now_s: float) -> OperationNote | None:
         dropped = sum(outlet.dropped for outlet in self.parts.outlets)
         self._dropped = min(self._dropped, dropped)  # a reload's outlets count from 0
         if dropped <= self._dropped or now_s - self._dropped_told_s < DROPPED_TOLD_EVERY_S:
             return None
         fresh, self._dropped, self._dropped_told_s = dropped - self._dropped, dropped, now_s
-        return Happening("dropped", f"{fresh} lines could not be told in time")
+        return OperationNote("dropped", f"{fresh} lines could not be told in time")
 
     # --- what others see
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class ListenOrder:
+class ListenOptions:
     """How to listen.
 
     Attributes:

@@ -17,12 +17,12 @@ from typing import TYPE_CHECKING, cast
 from device.alarms.journal.store import Journal
 from device.commands import MOST_PAUSE_S, Acknowledge, Pause
 from device.daemon.alerting.controller import PAUSED_UNTIL
-from device.daemon.delivery.alarm_publisher import Dispatch
-from device.daemon.delivery.channels import Ways
-from device.daemon.delivery.journal_writer import Bookkeeper
+from device.daemon.delivery.alarm_publisher import AlarmPublisher
+from device.daemon.delivery.channels import Channels
+from device.daemon.delivery.journal_writer import JournalWriter
 from device.daemon.delivery.null_journal import Memory
-from device.daemon.delivery.reply_queue import Asked
-from device.daemon.delivery.state_publisher import ANNOUNCED, Announcer
+from device.daemon.delivery.reply_queue import CommandReceived
+from device.daemon.delivery.state_publisher import ANNOUNCED, StatePublisher
 from device.errors import JournalError
 from device.runtime.clocks import zone_of
 from device.runtime.paths import clips_folder, journal_file, runtime_folder
@@ -42,8 +42,8 @@ if TYPE_CHECKING:
     from device.daemon.alerting.controller import Labels
     from device.daemon.delivery.alarm_publisher import Broker
     from device.daemon.delivery.channels import Clips, Pins
-    from device.daemon.delivery.null_journal import Keeper
-    from device.daemon.delivery.reply_queue import Mailbox
+    from device.daemon.delivery.null_journal import AlarmJournal
+    from device.daemon.delivery.reply_queue import ReplyQueue
     from device.runtime.clocks import Timekeeper
 
 BROKER_LEAVES_S = 1.2
@@ -69,7 +69,7 @@ class Prepared:
     clips: Clips | None
 
 
-class Equipment:
+class Outputs:
     """Opens, replaces and closes the ways to people.
 
     Args:
@@ -85,7 +85,7 @@ class Equipment:
         self,
         instance: str,
         *,
-        mailbox: Mailbox,
+        mailbox: ReplyQueue,
         timekeeper: Timekeeper,
         say_pin: Callable[[str], None],
         prints_pins: bool,
@@ -98,10 +98,10 @@ class Equipment:
         self._prints_pins = prints_pins
         self._echoed = echoed
         self._settings: Settings | None = None
-        self._ways: Ways | None = None
+        self._ways: Channels | None = None
 
     def __repr__(self) -> str:
-        return f"Equipment({self._instance!r}, {self._ways!r})"
+        return f"Outputs({self._instance!r}, {self._ways!r})"
 
     def prepare(self, settings: Settings) -> Prepared:
         """Try all that may be refused.
@@ -116,7 +116,7 @@ class Equipment:
         clips = None if before is not None and before.clips == settings.clips else self._new_clips(settings.clips)
         return Prepared(settings, zone, broker, clips)
 
-    def take(self, prepared: Prepared, labels: Labels) -> Ways:
+    def take(self, prepared: Prepared, labels: Labels) -> Channels:
         """Let go of what is configured otherwise by now, and open what is; the ways from now on."""
         settings, before, old = prepared.settings, self._settings, self._ways
         self._timekeeper.zone = prepared.zone
@@ -125,11 +125,11 @@ class Equipment:
             old.broker.close(BROKER_LEAVES_S)  # first, or the new one would be taken for an intruder
         keeper = self._keeper(settings, before, old)
         pins = old.pins if old and before and before.gpio == settings.gpio else self._pins(settings, old)
-        ways = Ways(keeper, pins, clips=self._clips(prepared, old))
+        ways = Channels(keeper, pins, clips=self._clips(prepared, old))
         if broker is not None:
             topics = Topics(settings.mqtt.topic, self._instance)
             ways.broker = broker
-            ways.dispatch = (old.dispatch if old else None) or Dispatch(topics, self._timekeeper)
+            ways.dispatch = (old.dispatch if old else None) or AlarmPublisher(topics, self._timekeeper)
             ways.announcer = self._announcer(topics, settings.mqtt, labels, ways)
             if is_new:
                 ways.dispatch.moved(topics)
@@ -186,21 +186,21 @@ class Equipment:
             echo=None if self._echoed is None else Echo(alert_topic(topics), self._echoed),
         )
 
-    def _broker(self, prepared: Prepared, old: Ways | None) -> tuple[Broker | None, bool]:
+    def _broker(self, prepared: Prepared, old: Channels | None) -> tuple[Broker | None, bool]:
         """The broker from now on, and whether it is another one."""
         same = self._settings is not None and self._settings.mqtt == prepared.settings.mqtt
         if same and old is not None:
             return old.broker, False
         return prepared.broker, True
 
-    def _announcer(self, topics: Topics, settings: MqttSettings, labels: Labels, ways: Ways) -> Announcer:
+    def _announcer(self, topics: Topics, settings: MqttSettings, labels: Labels, ways: Channels) -> StatePublisher:
         broker = cast("Broker", ways.broker)
         keep = partial(ways.keeper.keep_note, ANNOUNCED)
-        return Announcer(topics, settings, labels=tuple(labels.priorities), publish=broker.publish, note=keep)
+        return StatePublisher(topics, settings, labels=tuple(labels.priorities), publish=broker.publish, note=keep)
 
     # --- the journal
 
-    def _keeper(self, settings: Settings, before: Settings | None, old: Ways | None) -> Keeper:
+    def _keeper(self, settings: Settings, before: Settings | None, old: Channels | None) -> AlarmJournal:
         at_once = settings.mqtt.in_flight if settings.mqtt.host else 0
         if before is not None and old is not None:
             at_once_before = before.mqtt.in_flight if before.mqtt.host else 0
@@ -211,21 +211,21 @@ class Equipment:
             return Memory()
         open_journal = partial(_open_journal, self._journal_path(settings.journal), settings.journal)
         notes = (PAUSED_UNTIL, ANNOUNCED)
-        return Bookkeeper(open_journal, self._mailbox.tell, owed_at_once=at_once, notes=notes)
+        return JournalWriter(open_journal, self._mailbox.tell, owed_at_once=at_once, notes=notes)
 
     def _journal_path(self, settings: JournalSettings) -> Path:
         return journal_file(self._instance) if settings.file == "auto" else Path(str(settings.file))
 
     # --- pins
 
-    def _pins(self, settings: Settings, old: Ways | None) -> Pins:
+    def _pins(self, settings: Settings, old: Channels | None) -> Pins:
         if old is not None:
             old.pins.close()
         pause = Pause(MOST_PAUSE_S, "button")  # the machine knows how long it may be
         pins = Gpio(
             settings.gpio,
-            on_acknowledge=lambda: self._mailbox.put(Asked(Acknowledge(None, "button"))),
-            on_pause=lambda: self._mailbox.put(Asked(pause)),
+            on_acknowledge=lambda: self._mailbox.put(CommandReceived(Acknowledge(None, "button"))),
+            on_pause=lambda: self._mailbox.put(CommandReceived(pause)),
             work_folder=runtime_folder(self._instance),
         )
         if pins.problem is None or not self._prints_pins or not named_pins(settings.gpio):
@@ -243,7 +243,7 @@ class Equipment:
         folder = clips_folder(self._instance) if settings.folder == "auto" else Path(settings.folder)
         return KeptClips(settings, folder, picture=picture)
 
-    def _clips(self, prepared: Prepared, old: Ways | None) -> Clips | None:
+    def _clips(self, prepared: Prepared, old: Channels | None) -> Clips | None:
         if old is None or self._settings is None:
             return prepared.clips
         if self._settings.clips == prepared.settings.clips:
@@ -284,7 +284,7 @@ def together(closing: Sequence[Callable[[], object]], deadline_s: float) -> None
         thread.join(max(0.0, until_s - time.monotonic()))
 
 
-def _leave(ways: Ways, hear: Callable[[], None]) -> None:
+def _leave(ways: Channels, hear: Callable[[], None]) -> None:
     if ways.broker is not None:
         ways.broker.close(BROKER_LEAVES_S)
         hear()

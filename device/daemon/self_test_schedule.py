@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from device.daemon.delivery.journal_writer import Bookkeeper
+from device.daemon.delivery.journal_writer import JournalWriter
 from device.runtime.self_test import Daily, SelfTest
 from device.sinks.payloads import Topics
 
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 
     from device.config.settings import Settings
     from device.daemon.audio.listening import Hearing
-    from device.daemon.delivery.channels import Ways
+    from device.daemon.delivery.channels import Channels
     from device.messages import Fault
     from device.runtime.clocks import Timekeeper
     from device.runtime.self_test import Journal, KnownSound
 
 
-class Trials:
+class SelfTestSchedule:
     """Begins self-tests, and steps through them a little with each turn of the loop.
 
     Args:
@@ -46,11 +46,11 @@ class Trials:
         self._lives = 0
 
     def __repr__(self) -> str:
-        return f"Trials({self._test!r}, {self._daily!r})"
+        return f"SelfTestSchedule({self._test!r}, {self._daily!r})"
 
-    def take(self, settings: Settings, hearing: Hearing, ways: Ways, sounds: Sequence[KnownSound]) -> None:
+    def take(self, settings: Settings, hearing: Hearing, ways: Channels, sounds: Sequence[KnownSound]) -> None:
         """From now on these; a test that is under way begins anew."""
-        journal: Journal | None = ways.keeper if isinstance(ways.keeper, Bookkeeper) else None
+        journal: Journal | None = ways.keeper if isinstance(ways.keeper, JournalWriter) else None
         if self._test is not None and self._test.is_under_way:
             self._asked_by = self._asked_by or "reload"
         self._test = SelfTest(

@@ -17,7 +17,7 @@ from device.runtime.daemon_state import AlarmNow, DaemonState, FaultNow, LabelNo
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from device.daemon.alerting.controller import Standing
+    from device.daemon.alerting.controller import AlarmSummary
     from device.hearing.listener import Listener
     from device.messages import Alarm, FaultKind, Heard, NoAudio, Notice
 
@@ -63,10 +63,10 @@ class Surroundings:
     reopened: int
     dropped_notices: int
     models: tuple[str, ...]
-    alarms: Standing
+    alarms: AlarmSummary
 
 
-class Board:
+class StateTracker:
     """Follows one daemon.
 
     Args:

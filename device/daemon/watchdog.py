@@ -12,7 +12,7 @@ STARTING_S = 30.0
 """A loaded Pi may take this long to its first window."""
 
 
-class Health:
+class PipelineHealth:
     """Remembers when something last moved.
 
     Args:

@@ -13,7 +13,7 @@ import numpy as np
 from device.demo.comparison import timeline, verdict
 from device.demo.scene import SEED, Scene, bedside
 from device.errors import RecordingError
-from device.replay.arguments import Replayed, ReplayOrder, Task
+from device.replay.arguments import Replayed, ReplayOptions, Task
 from device.replay.batch import stream_ids
 from device.replay.one_recording import replay_one
 from device.replay.result_writers import Rows, fault_line, say
@@ -51,7 +51,7 @@ def run(out_dir: Path, settings: Settings, *, models: tuple[str, ...] = (), seed
     out_dir.mkdir(parents=True, exist_ok=True)
     scene = bedside(np.random.default_rng(seed))
     write_scene(out_dir / SCENE, scene)
-    done, scores = _heard(out_dir, ReplayOrder(settings, models))
+    done, scores = _heard(out_dir, ReplayOptions(settings, models))
     passed, findings = verdict(scene.planted, done.events)
     lines = [*timeline(scene.planted, done.events, scores, plain=is_plain(sys.stdout)), ""]
     lines += [*findings, *_where(out_dir), "PASSED" if passed else "FAILED"]
@@ -76,7 +76,7 @@ def is_plain(stream: TextIO) -> bool:
     return (stream.encoding or "").lower().replace("-", "") != "utf8"
 
 
-def _heard(out_dir: Path, order: ReplayOrder) -> tuple[Replayed, list[Scores]]:
+def _heard(out_dir: Path, order: ReplayOptions) -> tuple[Replayed, list[Scores]]:
     """Replay the scene just as `auricle replay` would, and keep the scores."""
     source = str(out_dir / SCENE)
     scores: list[Scores] = []

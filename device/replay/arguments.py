@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class ReplayOrder:
+class ReplayOptions:
     """What is wanted of a replay.
 
     Attributes:

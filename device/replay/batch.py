@@ -19,10 +19,10 @@ from device.sources.recording_paths import find_recordings
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from device.replay.arguments import Replayed, ReplayOrder, Task
+    from device.replay.arguments import Replayed, ReplayOptions, Task
 
 
-def replay(order: ReplayOrder, paths: Sequence[str]) -> int:
+def replay(order: ReplayOptions, paths: Sequence[str]) -> int:
     """Replay recordings and folders of them; the exit code: 0, or 2 where an input was bad.
 
     Every bad input is one line on stderr; the others are heard.
@@ -67,7 +67,7 @@ def _find(paths: Sequence[str]) -> tuple[list[str], int]:
     return sources, failures
 
 
-def _replay_all(order: ReplayOrder, sources: Sequence[str], results: Results) -> Iterator[Replayed]:
+def _replay_all(order: ReplayOptions, sources: Sequence[str], results: Results) -> Iterator[Replayed]:
     pairs = zip(sources, stream_ids(sources), strict=True)
     tasks = [results.task(index, *pair) for index, pair in enumerate(pairs)]
     workers = min(_wanted_workers(order), len(tasks))
@@ -81,19 +81,19 @@ def _replay_all(order: ReplayOrder, sources: Sequence[str], results: Results) ->
         yield from pool.map(_Worker.work, tasks)
 
 
-def _wanted_workers(order: ReplayOrder) -> int:
+def _wanted_workers(order: ReplayOptions) -> int:
     return 1 if order.realtime else order.workers or order.settings.replay.workers
 
 
 class _Worker:
     """A process that replays: the order, and its models, opened once."""
 
-    order: ReplayOrder
+    order: ReplayOptions
     wanted: frozenset[str]
     models: OpenModels
 
     @classmethod
-    def start(cls, order: ReplayOrder, wanted: frozenset[str]) -> None:
+    def start(cls, order: ReplayOptions, wanted: frozenset[str]) -> None:
         cls.order, cls.wanted = order, wanted
         cls.models = open_models(order.settings, order.models)
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from device.hearing.listener import Listener
     from device.messages import AudioBlock, Event, Fault, Heard
-    from device.replay.arguments import ReplayOrder, Task
+    from device.replay.arguments import ReplayOptions, Task
     from device.runtime.model_loader import OpenModels
 
 _REALTIME_BLOCK_S = 0.05
@@ -56,7 +56,7 @@ def hear(
         raise broken
 
 
-def replay_one(order: ReplayOrder, models: OpenModels, task: Task, tell: Callable[[Heard], None]) -> Replayed:
+def replay_one(order: ReplayOptions, models: OpenModels, task: Task, tell: Callable[[Heard], None]) -> Replayed:
     """Hear one recording.
 
     Args:
@@ -81,7 +81,7 @@ def replay_one(order: ReplayOrder, models: OpenModels, task: Task, tell: Callabl
     return session.finish(error)
 
 
-def open_recording(order: ReplayOrder, source: str) -> Recording:
+def open_recording(order: ReplayOptions, source: str) -> Recording:
     """The recording as ordered: its channel, and small blocks where it is paced.
 
     Raises:
@@ -99,7 +99,7 @@ def open_recording(order: ReplayOrder, source: str) -> Recording:
 class _Session:
     """Collects what one recording gives, for all who ordered something of it."""
 
-    def __init__(self, order: ReplayOrder, models: OpenModels, task: Task) -> None:
+    def __init__(self, order: ReplayOptions, models: OpenModels, task: Task) -> None:
         self._order = order
         self._task = task
         self._recorder = PageRecorder(task.source, models.listed) if task.page else None
@@ -147,7 +147,7 @@ class _Session:
 class _SecondReading:
     """Reads stretches of a recording again, in time order, walking through it once."""
 
-    def __init__(self, order: ReplayOrder, source: str) -> None:
+    def __init__(self, order: ReplayOptions, source: str) -> None:
         self._recording = open_recording(order, source)
         self._blocks = self._recording.blocks()
         self._held: list[AudioBlock] = []

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from device.messages import Event, Heard, Priority
-    from device.replay.arguments import Replayed, ReplayOrder
+    from device.replay.arguments import Replayed, ReplayOptions
     from device.report.page import PageSummary
 
 _FAULTS_IN_A_LINE = 4
@@ -64,7 +64,7 @@ class Results:
         OSError: a result cannot be written.
     """
 
-    def __init__(self, order: ReplayOrder, sources: Sequence[str], *, several: bool) -> None:
+    def __init__(self, order: ReplayOptions, sources: Sequence[str], *, several: bool) -> None:
         self._order = order
         self._closing = ExitStack()
         self._several = several

@@ -8,9 +8,9 @@ back. Five stages, each with a verdict: hear, decide, journal, publish, read_bac
 
 Nothing here makes an event, an alarm or a label that is on: the listeners' events stay in this module. It has no
 thread and no clock: the main loop begins a test and steps through it, see `daemon.self_test_schedule`. All networks
-are asked in the thread that steps, which is the one that listens, so no classifier is used from two. A step hears 100 ms of the
-known sound at most, and costs what 100 ms of real sound cost. A model that is opened again meanwhile is tried from
-the start.
+are asked in the thread that steps, which is the one that listens, so no classifier is used from two. A step hears
+100 ms of the known sound at most, and costs what 100 ms of real sound cost. A model that is opened again meanwhile
+is tried from the start.
 """
 
 from __future__ import annotations

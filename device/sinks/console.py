@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import TextIO
 
-    from device.messages import Happening, Notice
+    from device.messages import Notice, OperationNote
 
 _WHY_LOST: Mapping[str, str] = MappingProxyType(
     {
@@ -42,7 +42,7 @@ class Console:
     """Writes notices to a stream, each line at once.
 
     A stream that refuses a line (a broken pipe) is counted and tried again with the next one; one that
-    takes none blocks, so a `Delivery` stands before it.
+    takes none blocks, so a `SinkWorker` stands before it.
 
     Args:
         stream: as a rule standard output. Its descriptor is written to past Python's buffer, whose lock
@@ -101,7 +101,7 @@ def _event(notice: Notice, event: Event) -> tuple[str, str]:
     return word, f"{event.label} is followed no more and may go on: {why} ({score}; {length})"
 
 
-def _other(notice: Notice, said: Fault | Happening) -> tuple[str, str]:
+def _other(notice: Notice, said: Fault | OperationNote) -> tuple[str, str]:
     if not isinstance(said, Fault):
         return "note", f"{said.kind.replace('_', ' ')}: {said.detail}"
     about = f"{said.kind} of {said.model}" if said.model else said.kind

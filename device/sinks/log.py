@@ -27,7 +27,7 @@ from device.messages import Event, Fault
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from device.messages import Happening, Notice
+    from device.messages import Notice, OperationNote
 
 _MODE = 0o640
 _FOLDER_MODE = 0o750
@@ -186,7 +186,7 @@ def _event(notice: Notice, event: Event) -> dict[str, Any]:
     }
 
 
-def _other(said: Fault | Happening) -> tuple[str, dict[str, Any]]:
+def _other(said: Fault | OperationNote) -> tuple[str, dict[str, Any]]:
     if not isinstance(said, Fault):
         return "happening", {"happening": said.kind, "detail": said.detail}
     return "fault", {

@@ -58,7 +58,7 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 @dataclass(frozen=True, slots=True)
-class HistoryOrder:
+class HistoryOptions:
     """What is to be shown.
 
     Attributes:
@@ -90,7 +90,7 @@ class Change:
 
 
 def show_history(
-    order: HistoryOrder, out: TextIO, *, environment: Mapping[str, str] = os.environ, now_utc_s: float | None = None
+    order: HistoryOptions, out: TextIO, *, environment: Mapping[str, str] = os.environ, now_utc_s: float | None = None
 ) -> int:
     """Print what the journals know; the exit code 0.
 
@@ -114,7 +114,7 @@ def since(said: str | None, now: datetime, zone: tzinfo | None) -> datetime:
     """The moment that is meant.
 
     Args:
-        said: see `HistoryOrder`.
+        said: see `HistoryOptions`.
         now: with a zone.
         zone: in which it is said; None for the machine's own.
 
@@ -143,7 +143,7 @@ def _placed(naive: datetime, zone: tzinfo | None) -> datetime:
 # --- the journals
 
 
-def _wanted(order: HistoryOrder, environment: Mapping[str, str]) -> tuple[tzinfo | None, list[Path]]:
+def _wanted(order: HistoryOptions, environment: Mapping[str, str]) -> tuple[tzinfo | None, list[Path]]:
     """The zone that times are shown in, and the journals."""
     if order.config is not None:
         settings = load_config(order.config)

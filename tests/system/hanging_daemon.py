@@ -14,7 +14,7 @@ from unittest.mock import patch
 
 from device.daemon.app import Daemon
 from device.daemon.audio.listening import Hearing
-from device.daemon.options import ListenOrder
+from device.daemon.options import ListenOptions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -61,7 +61,7 @@ def main() -> int:
     """Listen as `auricle listen --config C` does, as long as nothing hangs."""
     with (
         patch("device.daemon.app.Hearing", HangingHearing),
-        Daemon(ListenOrder(config=sys.argv[4]), wrap=HangingSource) as daemon,
+        Daemon(ListenOptions(config=sys.argv[4]), wrap=HangingSource) as daemon,
     ):
         return daemon.run()
 

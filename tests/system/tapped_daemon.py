@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from device.daemon.app import Daemon
-from device.daemon.options import ListenOrder
+from device.daemon.options import ListenOptions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -53,7 +53,7 @@ def read_tap(path: Path) -> list[AudioBlock | NoAudio]:
 def main() -> int:
     """Listen as `auricle listen --config FILE` does."""
     path = Path(sys.argv[1])
-    with Daemon(ListenOrder(config=sys.argv[3]), wrap=lambda source: Tap(source, path)) as daemon:
+    with Daemon(ListenOptions(config=sys.argv[3]), wrap=lambda source: Tap(source, path)) as daemon:
         return daemon.run()
 
 

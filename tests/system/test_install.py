@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from device.tools.install.install_command import InstallOrder, install, rollback, uninstall
+from device.tools.install.install_command import InstallOptions, install, rollback, uninstall
 from device.tools.install.layout import UNIT, Layout, look
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def root(tmp_path_factory: pytest.TempPathFactory, checkout: Path) -> Path:
     """A root in which it is installed."""
     folder = tmp_path_factory.mktemp("root")
-    quietly(lambda: install(InstallOrder(origin=checkout, instance="anna"), root=folder))
+    quietly(lambda: install(InstallOptions(origin=checkout, instance="anna"), root=folder))
     return folder
 
 
@@ -113,11 +113,11 @@ def test_repeated_upgraded_rolled_back_and_taken_away(root: Path, checkout: Path
     watched = [config, layout.current, *layout.laid().values(), layout.current.resolve() / "bin" / "python"]
     before = [seen(path) for path in watched]
 
-    said = quietly(lambda: install(InstallOrder(origin=checkout, instance="anna"), root=root))
+    said = quietly(lambda: install(InstallOptions(origin=checkout, instance="anna"), root=root))
     assert [seen(path) for path in watched] == before
     assert f"{first} is built already" in said
 
-    quietly(lambda: install(InstallOrder(origin=wheel, instance="anna"), root=root))
+    quietly(lambda: install(InstallOptions(origin=wheel, instance="anna"), root=root))
     assert auricle(root, "--version") == f"auricle {LATER}\n"
     assert (layout.previous.resolve().name, seen(config)) == (first, before[0])
     assert layout.laid()[UNIT].read_text().endswith("# a later version\n")

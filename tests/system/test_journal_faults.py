@@ -57,7 +57,7 @@ import json, sys, time
 from pathlib import Path
 from device.alarms.journal.entries import Entry
 from device.alarms.journal.store import Journal
-from device.daemon.delivery.journal_writer import Bookkeeper, Receipt
+from device.daemon.delivery.journal_writer import JournalWriter, Receipt
 
 path, flag = Path(sys.argv[1]), Path(sys.argv[2])
 received, late, slowest_s, trouble = {}, {}, 0.0, False
@@ -66,7 +66,7 @@ def hear(word):
     if isinstance(word, Receipt):
         received.update((entry.alarm_id, time.monotonic()) for entry in word.entries)
 
-keeper = Bookkeeper(lambda: Journal.open(path, max_bytes=64_000_000), hear, owed_at_once=20)
+keeper = JournalWriter(lambda: Journal.open(path, max_bytes=64_000_000), hear, owed_at_once=20)
 keeper.submit([Entry("first", 0, 1.7e9, True, "{}", "{}")])
 while "first" not in received:
     time.sleep(0.01)

@@ -26,21 +26,21 @@ import soundfile
 from benchmarks import soak
 from device.alarms.machine import Machine
 from device.config.settings import profile
-from device.daemon.alerting.controller import Alarming, labels_of
+from device.daemon.alerting.controller import AlarmController, labels_of
 from device.daemon.audio import listening as listening_module
-from device.daemon.audio.audio_queue import AUDIO_LIMIT_S, Inbox
+from device.daemon.audio.audio_queue import AUDIO_LIMIT_S, AudioQueue
 from device.daemon.audio.listening import Hearing
-from device.daemon.audio.source_thread import Feed, SourceNow
-from device.daemon.delivery.channels import Ways
-from device.daemon.delivery.notices import Teller
+from device.daemon.audio.source_thread import SourceNow, SourceThread
+from device.daemon.delivery.channels import Channels
+from device.daemon.delivery.notices import NoticeMaker
 from device.daemon.delivery.null_journal import Memory
-from device.daemon.delivery.reply_queue import Mailbox
-from device.daemon.main_loop import Loop, Parts
-from device.daemon.state_tracker import Board, Identity
-from device.daemon.watchdog import Health
+from device.daemon.delivery.reply_queue import ReplyQueue
+from device.daemon.main_loop import MainLoop, Parts
+from device.daemon.state_tracker import Identity, StateTracker
+from device.daemon.watchdog import PipelineHealth
 from device.demo.scene import SEED, bedside
 from device.errors import BundleError, ClassifierError
-from device.messages import AudioBlock, Event, Fault, Happening
+from device.messages import AudioBlock, Event, Fault, OperationNote
 from device.runtime.clocks import Clocks, Timekeeper
 from device.runtime.model_loader import open_models
 from device.runtime.systemd_notify import Notifier
@@ -89,7 +89,7 @@ class Clock:
         self.now_s += seconds
 
 
-class Paced(Inbox):
+class Paced(AudioQueue):
     """The daemon's inbox; what a microphone would have put there by now, it finds there."""
 
     def __init__(self, blocks: Iterable[AudioBlock], clock: Clock, block_costs_s: Callable[[float], float]) -> None:
@@ -187,7 +187,7 @@ class Night:
     clock: Clock
     inbox: Paced
     hearing: Hearing
-    loop: Loop
+    loop: MainLoop
     kept: Kept
     moments: list[Moment] = field(default_factory=list)
     told_after_s: list[float] = field(default_factory=list)  # of each event, from its decision
@@ -224,7 +224,7 @@ class Night:
     def happenings(self, kind: str) -> list[tuple[float, str]]:
         """(second, detail) of each."""
         told = ((notice.utc_s, notice.said) for notice in self.kept.notices)
-        return [(at_s, said.detail) for at_s, said in told if isinstance(said, Happening) and said.kind == kind]
+        return [(at_s, said.detail) for at_s, said in told if isinstance(said, OperationNote) and said.kind == kind]
 
     @property
     def hops_s(self) -> list[float]:
@@ -249,26 +249,28 @@ def night(
     """A daemon's loop with the shipped models, about to hear these blocks as if a microphone gave them."""
     clock, kept = Clock(), Kept()
     inbox = Paced(blocks, clock, block_costs_s)
-    feed = Feed(Silent(), waits=False, name_at=lambda _second: "bedside", now=SourceNow)
+    feed = SourceThread(Silent(), waits=False, name_at=lambda _second: "bedside", now=SourceNow)
     feed.inbox = inbox
     hearing = Hearing(profile("nursery"), stream_id="overload", sheds=True)
     opened = {model.name: model.network for model in hearing.models.listening}
     slow = {name: Slow(wrap(network, clock), clock, window_costs_s) for name, network in opened.items()}
     hearing.listener.renew(slow)
     clocks = Clocks(clock, clock)
-    parts = Parts(hearing, feed, Teller(hearing.models.priorities), (kept,), alarming(hearing, clocks))
-    board, health = Board(Identity("overload", 0.0, 0.0)), Health(0.0)
-    loop = Loop(parts, board=board, health=health, notifier=Notifier(None), clocks=clocks)
+    parts = Parts(hearing, feed, NoticeMaker(hearing.models.priorities), (kept,), alarming(hearing, clocks))
+    board, health = StateTracker(Identity("overload", 0.0, 0.0)), PipelineHealth(0.0)
+    loop = MainLoop(parts, board=board, health=health, notifier=Notifier(None), clocks=clocks)
     return Night(clock, inbox, hearing, loop, kept)
 
 
-def alarming(hearing: Hearing, clocks: Clocks) -> Alarming:
+def alarming(hearing: Hearing, clocks: Clocks) -> AlarmController:
     """Alarms that reach nobody: no journal, no broker, no pin."""
     labels, timekeeper = labels_of(hearing.models), Timekeeper(clocks, is_synchronized=lambda: True)
     machine = Machine(hearing.settings.alarms, boot_id="b", holds=labels.holds, local_minute=lambda: None)
     pins = PrintedPins(hearing.settings.gpio, tell=lambda _line: None, clock=clocks.monotonic)
-    ways = Ways(Memory(), pins)
-    return Alarming(machine, labels=labels, ways=ways, mailbox=Mailbox(), timekeeper=timekeeper, instance="overload")
+    ways = Channels(Memory(), pins)
+    return AlarmController(
+        machine, labels=labels, ways=ways, mailbox=ReplyQueue(), timekeeper=timekeeper, instance="overload"
+    )
 
 
 @pytest.fixture(scope="module")
@@ -598,7 +600,7 @@ def test_recordings_that_may_be_shed_are(tape: Path, tmp_path: Path) -> None:
 _COSTLY = """
 import sys, time
 from device.daemon.audio import overload
-from device.daemon.options import ListenOrder
+from device.daemon.options import ListenOptions
 from device.daemon.app import Daemon
 
 overload.NARROW_AFTER_S = 3.0  # half a minute of patience would be most of the test
@@ -613,7 +615,7 @@ class Costly:
         return self.network.classify(features)
 
 tape, _, config = sys.argv[1:]
-with Daemon(ListenOrder(config=config, recordings=(tape,), speed=5.0, loops=True, sheds=True)) as daemon:
+with Daemon(ListenOptions(config=config, recordings=(tape,), speed=5.0, loops=True, sheds=True)) as daemon:
     hearing = daemon._loop.parts.hearing
     hearing.listener.renew({model.name: Costly(model.network) for model in hearing.models.listening})
     sys.exit(daemon.run())

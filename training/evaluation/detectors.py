@@ -83,7 +83,7 @@ class Ear(Protocol):
         """Float32 (n,) at `SAMPLE_RATE_HZ` -> what each system, by name, made of it."""
 
 
-class ListenerEar:
+class ListenerDetector:
     """The device's `Listener`, as a daemon or a replay builds it; several networks share their features.
 
     Args:
@@ -96,7 +96,7 @@ class ListenerEar:
         self._label = label
 
     def __repr__(self) -> str:
-        return f"ListenerEar({', '.join(model.name for model in self._models)}; {self._label})"
+        return f"ListenerDetector({', '.join(model.name for model in self._models)}; {self._label})"
 
     @property
     def systems(self) -> tuple[System, ...]:
@@ -131,7 +131,7 @@ class ListenerEar:
         )
 
 
-class PeerEar:
+class PeerDetector:
     """YAMNet, whose features are inside its graph, with the device's decision behind it at several thresholds.
 
     It runs as users of it run it: one window of 0.975 s at or above the threshold is an alert. How long an
@@ -154,7 +154,7 @@ class PeerEar:
         self._points = {f"yamnet {on:g}": _single_window(on, like) for on in PEER_THRESHOLDS}
 
     def __repr__(self) -> str:
-        return f"PeerEar({', '.join(self._points)})"
+        return f"PeerDetector({', '.join(self._points)})"
 
     @property
     def systems(self) -> tuple[System, ...]:
@@ -250,7 +250,7 @@ def judged_label(bundle: Bundle, wanted: str | None = None) -> Label:
     return chosen[0]
 
 
-def open_ears(
+def open_detectors(
     bundle_path: Path, *, label: str | None = None, float_path: Path | None = None, peer_path: Path | None = None
 ) -> tuple[Ear, ...]:
     """Ears for an INT8 bundle, its float network and a peer; a bundle is verified first.
@@ -265,9 +265,9 @@ def open_ears(
     networks: dict[str, Any] = {INT8: Classifier.open(bundle)}
     if float_path is not None:
         networks[FLOAT] = KerasNetwork(float_path, bundle)
-    ears: list[Ear] = [ListenerEar(_listening(bundle, networks), judged.name)]
+    ears: list[Ear] = [ListenerDetector(_listening(bundle, networks), judged.name)]
     if peer_path is not None:
-        ears.append(PeerEar(peer_path, judged.operating_point))
+        ears.append(PeerDetector(peer_path, judged.operating_point))
     return tuple(ears)
 
 

@@ -24,7 +24,7 @@ from device.errors import RecordingError
 from training.data.datasets.annotated_recording import load_audio
 from training.data.datasets.manifest import read_manifest
 from training.data.split_list import read_list
-from training.evaluation.detectors import HOP_S, SAMPLE_RATE_HZ, open_ears
+from training.evaluation.detectors import HOP_S, SAMPLE_RATE_HZ, open_detectors
 from training.mixing.clip_in_background import embedded, is_home_sound, talk
 from training.statistics import confirmed_levels
 
@@ -212,7 +212,7 @@ def hear_one(judged: Judged, task: Task) -> list[Outcome]:
 @functools.cache
 def bench(judged: Judged) -> Bench:
     """The bench of this process: networks are opened and backgrounds decoded once."""
-    ears = open_ears(judged.bundle, label=judged.label, float_path=judged.float_model, peer_path=judged.peer)
+    ears = open_detectors(judged.bundle, label=judged.label, float_path=judged.float_model, peer_path=judged.peer)
     return Bench(ears, _home_rooms(judged), judged.seed)
 
 

@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING
 
 from device.commands import Acknowledge, Pause, Resume, SelfTest
 from device.daemon.alerting.alarm_json import entry_of, recorded
-from device.daemon.alerting.deferred_faults import Lasting
+from device.daemon.alerting.deferred_faults import DeferredFaults
 from device.daemon.alerting.delivery_faults import HOPELESS_AFTER_S, Watch
 from device.daemon.delivery.journal_writer import Opened, Owed, Receipt
-from device.daemon.delivery.reply_queue import Acknowledged, Asked
-from device.messages import AudioBlock, Fault, Happening
+from device.daemon.delivery.reply_queue import Acknowledged, CommandReceived
+from device.messages import AudioBlock, Fault, OperationNote
 from device.sinks.payloads import alarm_body
 
 if TYPE_CHECKING:
@@ -31,9 +31,9 @@ if TYPE_CHECKING:
     from device.commands import Command
     from device.config.settings import AlarmSettings
     from device.daemon.alerting.alarm_json import Recorded
-    from device.daemon.delivery.channels import Ways
-    from device.daemon.delivery.reply_queue import Letter, Mailbox
-    from device.messages import Alarm, HappeningKind, Heard, NoAudio, Priority, Transition
+    from device.daemon.delivery.channels import Channels
+    from device.daemon.delivery.reply_queue import Reply, ReplyQueue
+    from device.messages import Alarm, Heard, NoAudio, OperationKind, Priority, Transition
     from device.runtime.clocks import Timekeeper
     from device.runtime.daemon_state import DaemonState
     from device.runtime.model_loader import OpenModels
@@ -72,7 +72,7 @@ class Said:
     """What the daemon has to tell of itself after a look around."""
 
     faults: list[Fault] = field(default_factory=list)
-    happenings: list[Happening] = field(default_factory=list)
+    happenings: list[OperationNote] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +89,7 @@ class _Known:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class AlarmSummary:
     """How it stands with alarms, for who asks.
 
     Attributes:
@@ -107,7 +107,7 @@ class Standing:
     journal: str
 
 
-class Alarming:
+class AlarmController:
     """Everything about alarms that the main loop does.
 
     Args:
@@ -125,8 +125,8 @@ class Alarming:
         machine: Machine,
         *,
         labels: Labels,
-        ways: Ways,
-        mailbox: Mailbox,
+        ways: Channels,
+        mailbox: ReplyQueue,
         timekeeper: Timekeeper,
         instance: str,
         self_test: Callable[[SelfTest], None] | None = None,
@@ -139,7 +139,7 @@ class Alarming:
         self._instance = instance
         self._self_test = self_test
         self._watch = Watch()
-        self._lasting = Lasting()
+        self._lasting = DeferredFaults()
         self._known: dict[str, _Known] = {}
         self._said = Said()
         self._damaged: str | None = None
@@ -151,7 +151,7 @@ class Alarming:
         self._pins_problem: str | None = None
 
     def __repr__(self) -> str:
-        return f"Alarming({self.machine!r}, {self._owed} owed)"
+        return f"AlarmController({self.machine!r}, {self._owed} owed)"
 
     # --- what the loop hands in
 
@@ -218,11 +218,11 @@ class Alarming:
         return broker is not None and broker.stuck_for_s(self._now_s) > HOPELESS_AFTER_S
 
     @property
-    def standing(self) -> Standing:
+    def standing(self) -> AlarmSummary:
         """How it stands, for who asks."""
         broker = self.ways.broker
         trouble = self.ways.keeper.trouble(self._now_s)
-        return Standing(
+        return AlarmSummary(
             alarms=self.machine.alarms,
             paused=self.machine.paused_until_s is not None,
             owed=None if broker is None else self._owed,
@@ -243,7 +243,7 @@ class Alarming:
                 return
             self._mailbox.wait(SETTLE_TURN_S)
 
-    def replaced(self, settings: AlarmSettings, labels: Labels, ways: Ways) -> None:
+    def replaced(self, settings: AlarmSettings, labels: Labels, ways: Channels) -> None:
         """The configuration was read again: what is open stays open."""
         self.machine.configure(settings, holds=labels.holds)
         self.labels, self.ways = labels, ways
@@ -344,7 +344,7 @@ class Alarming:
         if self._mailbox.took_loss():
             self.ways.keeper.owe_again()
 
-    def _open(self, letter: Letter) -> None:
+    def _open(self, letter: Reply) -> None:
         match letter:
             case Opened():
                 self._take_up(letter)
@@ -357,7 +357,7 @@ class Alarming:
                 if self.ways.dispatch is not None:
                     self.ways.dispatch.acknowledged(letter.key)
                 self.ways.keeper.confirm([letter.key])
-            case Asked():
+            case CommandReceived():
                 self._obey(letter.command)
             case _:
                 self._tell_salvage(letter.salvage)
@@ -452,8 +452,8 @@ class Alarming:
         self._damaged = str(salvage)
         self._note("journal", self._damaged)
 
-    def _note(self, kind: HappeningKind, detail: str) -> None:
-        self._said.happenings.append(Happening(kind, detail))
+    def _note(self, kind: OperationKind, detail: str) -> None:
+        self._said.happenings.append(OperationNote(kind, detail))
 
     # --- what is told
 

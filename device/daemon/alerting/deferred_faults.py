@@ -13,14 +13,14 @@ if TYPE_CHECKING:
     from device.messages import Fault
 
 
-class Lasting:
+class DeferredFaults:
     """Keeps the ends of faults back until it is known whether they are over."""
 
     def __init__(self) -> None:
         self._ends: dict[tuple[str, str], tuple[Fault, float]] = {}
 
     def __repr__(self) -> str:
-        return f"Lasting({', '.join(kind for kind, _ in self._ends)})"
+        return f"DeferredFaults({', '.join(kind for kind, _ in self._ends)})"
 
     def keep_back(self, end: Fault, now_s: float) -> None:
         """A listener was taken away, and with it the sight of this fault."""

@@ -31,7 +31,7 @@ class SourceEnded:
 Item = AudioBlock | NoAudio | SourceEnded
 
 
-class Inbox:
+class AudioQueue:
     """A bounded queue with one reader.
 
     Args:
@@ -49,7 +49,7 @@ class Inbox:
         self._woken = False
 
     def __repr__(self) -> str:
-        return f"Inbox({self.backlog_s:.2f} s of sound wait, {self.dropped_s:.2f} s were dropped)"
+        return f"AudioQueue({self.backlog_s:.2f} s of sound wait, {self.dropped_s:.2f} s were dropped)"
 
     @property
     def backlog_s(self) -> float:
@@ -124,6 +124,6 @@ def _seconds(block: AudioBlock) -> float:
     return len(block.samples) / block.sample_rate_hz
 
 
-def putter(inbox: Inbox, *, waits: bool) -> Callable[[Item], None]:
+def putter(inbox: AudioQueue, *, waits: bool) -> Callable[[Item], None]:
     """How a source hands over: a microphone never waits, a recording does unless it may be shed."""
     return inbox.put_waiting if waits else inbox.put

@@ -27,7 +27,7 @@ _TOLERANCE = 1e-6
 """Of a sample: what seconds lose in a float."""
 
 
-class Simulation:
+class FilePlayback:
     """One stream made of recordings; where the next one begins, samples are said to be missing.
 
     Args:
@@ -48,7 +48,7 @@ class Simulation:
         self.failures = 0
 
     def __repr__(self) -> str:
-        return f"Simulation({len(self._paths)} recordings, {self._speed:g} x, {self._end_s:.1f} s so far)"
+        return f"FilePlayback({len(self._paths)} recordings, {self._speed:g} x, {self._end_s:.1f} s so far)"
 
     def name_at(self, stream_s: float) -> str:
         """The recording that is heard up to this second of the stream."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from device.daemon.audio.overload import Pace
 from device.errors import AuricleError
-from device.messages import Happening, Heard
+from device.messages import Heard, OperationNote
 from device.runtime.model_loader import open_models
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ class Hearing:
         """The stream ends for these models."""
         return self.listener.finish(reason)
 
-    def keep_up(self, backlog_s: float, now_s: float) -> Happening | None:
+    def keep_up(self, backlog_s: float, now_s: float) -> OperationNote | None:
         """Widen or narrow the hop as the sound that waits demands; what was done, if anything."""
         before_s, hop_s = self.listener.hop_s, self._pace.step(backlog_s, now_s)
         if hop_s == before_s:
@@ -70,9 +70,9 @@ class Hearing:
             detail = f"a window every {hop_s:g} s instead of {before_s:g} s: {backlog_s:.1f} s of sound wait"
         else:
             detail = f"a window every {hop_s:g} s again instead of {before_s:g} s: the machine keeps up"
-        return Happening("hop", detail)
+        return OperationNote("hop", detail)
 
-    def cure(self, now_s: float) -> Happening | None:
+    def cure(self, now_s: float) -> OperationNote | None:
         """Open failing models again, after a while that doubles; what was done, if anything."""
         if not self.listener.is_failing:
             self._failed_since_s, self._renew_s = None, RENEW_AFTER_S
@@ -84,15 +84,15 @@ class Hearing:
         self._failed_since_s, self._renew_s = now_s, min(2 * self._renew_s, RENEW_MOST_S)
         return self._renew()
 
-    def _renew(self) -> Happening:
+    def _renew(self) -> OperationNote:
         try:
             fresh = open_models(self.settings)
         except AuricleError as error:
-            return Happening("reload_refused", f"a failing model cannot be opened again: {error}")
+            return OperationNote("reload_refused", f"a failing model cannot be opened again: {error}")
         if fresh.listed != self.models.listed:
             fresh.__exit__(None, None, None)
-            return Happening("reload_refused", "a failing model's bundle is another one by now; reload to take it")
+            return OperationNote("reload_refused", "a failing model's bundle is another one by now; reload to take it")
         self.listener.renew({model.name: model.network for model in fresh.listening})
         self.close()
         self.models = fresh
-        return Happening("reloaded", "a model failed and was opened again")
+        return OperationNote("reloaded", "a model failed and was opened again")

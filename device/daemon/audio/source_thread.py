@@ -6,7 +6,7 @@ import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from device.daemon.audio.audio_queue import Inbox, SourceEnded, putter
+from device.daemon.audio.audio_queue import AudioQueue, SourceEnded, putter
 from device.messages import AudioBlock
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ class SourceNow:
     reopened: int = 0
 
 
-class Feed:
+class SourceThread:
     """Carries a source into an inbox of its own, until it is closed.
 
     Args:
@@ -61,7 +61,7 @@ class Feed:
         self, source: Source, *, waits: bool, name_at: Callable[[float], str], now: Callable[[], SourceNow]
     ) -> None:
         self.source = source
-        self.inbox = Inbox()
+        self.inbox = AudioQueue()
         self.newest_s = 0.0
         self.waits = waits
         self.name_at = name_at
@@ -71,7 +71,9 @@ class Feed:
         self._thread = threading.Thread(target=self._run, name="source", daemon=True)
 
     def __repr__(self) -> str:
-        return f"Feed({self.source!r}, {'closed' if self._stopped.is_set() else f'{self.newest_s:.1f} s so far'})"
+        return (
+            f"SourceThread({self.source!r}, {'closed' if self._stopped.is_set() else f'{self.newest_s:.1f} s so far'})"
+        )
 
     def start(self) -> None:
         """Begin to read the source."""

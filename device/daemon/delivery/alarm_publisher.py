@@ -75,7 +75,7 @@ class _Way:
     held_s: float = float("-inf")
 
 
-class Dispatch:
+class AlarmPublisher:
     """Offers what is owed, again and again, until it is acknowledged.
 
     Args:
@@ -97,7 +97,7 @@ class Dispatch:
         self._connected = 0
 
     def __repr__(self) -> str:
-        return f"Dispatch({len(self._ways)} on their way, {len(self._from_memory)} of them kept by no disk)"
+        return f"AlarmPublisher({len(self._ways)} on their way, {len(self._from_memory)} of them kept by no disk)"
 
     def moved(self, topics: Topics) -> None:
         """Another broker is told from now on, or under other topics."""

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from device.alarms.machine import Signal
-    from device.daemon.delivery.alarm_publisher import Broker, Dispatch
-    from device.daemon.delivery.null_journal import Keeper
-    from device.daemon.delivery.state_publisher import Announcer
+    from device.daemon.delivery.alarm_publisher import AlarmPublisher, Broker
+    from device.daemon.delivery.null_journal import AlarmJournal
+    from device.daemon.delivery.state_publisher import StatePublisher
     from device.messages import AudioBlock, Event
 
 
@@ -55,7 +55,7 @@ class Clips(Protocol):
 
 
 @dataclass(slots=True, eq=False)
-class Ways:
+class Channels:
     """The ways to people; a reload replaces some of them.
 
     Attributes:
@@ -67,9 +67,9 @@ class Ways:
         clips: None where no sound is kept.
     """
 
-    keeper: Keeper
+    keeper: AlarmJournal
     pins: Pins
     broker: Broker | None = None
-    dispatch: Dispatch | None = None
-    announcer: Announcer | None = None
+    dispatch: AlarmPublisher | None = None
+    announcer: StatePublisher | None = None
     clips: Clips | None = None

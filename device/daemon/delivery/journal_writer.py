@@ -106,7 +106,7 @@ class _Waiting:
     told: bool = False
 
 
-class Bookkeeper:
+class JournalWriter:
     """Owns a journal in a thread of its own; every method returns at once, from any thread.
 
     Args:
@@ -160,7 +160,7 @@ class Bookkeeper:
 
     def __repr__(self) -> str:
         state = "closed" if self._closing else "open"
-        return f"Bookkeeper({state}, {len(self._pending) + len(self._batch)} wait, {self.dropped} dropped)"
+        return f"JournalWriter({state}, {len(self._pending) + len(self._batch)} wait, {self.dropped} dropped)"
 
     # --- for the main loop
 

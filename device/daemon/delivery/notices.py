@@ -28,7 +28,7 @@ class _Untold:
     missing_s: float = 0.0
 
 
-class Teller:
+class NoticeMaker:
     """Makes notices, in stream order.
 
     Args:

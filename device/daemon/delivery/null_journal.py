@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from device.daemon.delivery.journal_writer import Trouble
 
 
-class Keeper(Protocol):
-    """Keeps entries; see `Bookkeeper`."""
+class AlarmJournal(Protocol):
+    """Keeps entries; see `JournalWriter`."""
 
     @property
     def dropped(self) -> int:

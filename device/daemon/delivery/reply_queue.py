@@ -34,16 +34,16 @@ class Acknowledged:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class CommandReceived:
     """Somebody asks for something."""
 
     command: Command
 
 
-Letter = Opened | Receipt | Owed | Salvaged | Acknowledged | Asked
+Reply = Opened | Receipt | Owed | Salvaged | Acknowledged | CommandReceived
 
 
-class Mailbox:
+class ReplyQueue:
     """Letters to the main loop, in the order of their coming; from any thread.
 
     Args:
@@ -57,20 +57,20 @@ class Mailbox:
         self.wake = wake
         self.announced: Callable[[], Iterable[Message]] = tuple
         self._changed = threading.Condition()
-        self._letters: deque[Letter] = deque()
+        self._letters: deque[Reply] = deque()
         self._commands = 0
         self._lost = False
         self._refused = 0
 
     def __repr__(self) -> str:
-        return f"Mailbox({len(self._letters)} letters)"
+        return f"ReplyQueue({len(self._letters)} letters)"
 
     @property
     def refused(self) -> int:
         """Commands for which there was no room, since the start."""
         return self._refused
 
-    def put(self, letter: Letter) -> None:
+    def put(self, letter: Reply) -> None:
         """Take a letter; never waits."""
         with self._changed:
             if not self._may_take(letter):
@@ -82,7 +82,7 @@ class Mailbox:
             self._changed.notify()
         self.wake()
 
-    def take(self) -> list[Letter]:
+    def take(self) -> list[Reply]:
         """All letters, oldest first."""
         with self._changed:
             letters = list(self._letters)
@@ -101,8 +101,8 @@ class Mailbox:
         with self._changed:
             self._changed.wait_for(lambda: bool(self._letters), seconds)
 
-    def _may_take(self, letter: Letter) -> bool:
-        if not isinstance(letter, Asked):
+    def _may_take(self, letter: Reply) -> bool:
+        if not isinstance(letter, CommandReceived):
             return True
         if self._commands >= MOST_COMMANDS:
             self._refused += 1
@@ -126,4 +126,4 @@ class Mailbox:
 
     def commanded(self, command: Command) -> None:
         """Somebody asks for something."""
-        self.put(Asked(command))
+        self.put(CommandReceived(command))

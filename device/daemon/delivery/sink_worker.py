@@ -36,7 +36,7 @@ class Sink(Protocol):
         """Nothing more will come."""
 
 
-class Delivery:
+class SinkWorker:
     """Hands notices to a sink, in order, from a thread of its own.
 
     The sink is closed by that thread, after the last notice. One that hangs is left behind with its thread,
@@ -67,7 +67,7 @@ class Delivery:
 
     def __repr__(self) -> str:
         state = "closed" if self._closing else "open"
-        return f"Delivery({self.name!r}, {state}, {len(self._waiting)} wait, {self.dropped} dropped)"
+        return f"SinkWorker({self.name!r}, {state}, {len(self._waiting)} wait, {self.dropped} dropped)"
 
     @property
     def dropped(self) -> int:

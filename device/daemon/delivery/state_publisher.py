@@ -29,7 +29,7 @@ ANNOUNCED = "announced"
 """Name of the durable note: what Home Assistant was told of at any time, and may have to be told to forget."""
 
 
-class Announcer:
+class StatePublisher:
     """Publishes what changed.
 
     Args:
@@ -64,7 +64,7 @@ class Announcer:
         self._before: Mapping[str, str] = {}
 
     def __repr__(self) -> str:
-        return f"Announcer({self._topics!r}, {len(self._latest)} topics)"
+        return f"StatePublisher({self._topics!r}, {len(self._latest)} topics)"
 
     def first(self) -> Iterable[Message]:
         """What a broker that takes us must know before all else; from any thread."""

@@ -38,7 +38,7 @@ _ROOT = Path("/")
 
 
 @dataclass(frozen=True, slots=True)
-class InstallOrder:
+class InstallOptions:
     """What was asked for.
 
     Attributes:
@@ -54,7 +54,7 @@ class InstallOrder:
     start: bool = True
 
 
-def install(order: InstallOrder, *, root: Path = _ROOT, dry_run: bool = False, run: Runner = run_command) -> int:
+def install(order: InstallOptions, *, root: Path = _ROOT, dry_run: bool = False, run: Runner = run_command) -> int:
     """Lay Auricle down, or bring what lies there up to date; returns exit code 0.
 
     Args:
@@ -141,7 +141,7 @@ def _refuse(sentence: str | None) -> None:
         raise ServiceError(sentence)
 
 
-def _wanted(order: InstallOrder, layout: Layout, installed: Installed, machine: Machine) -> Wanted:
+def _wanted(order: InstallOptions, layout: Layout, installed: Installed, machine: Machine) -> Wanted:
     """Also checks the instance's configuration. Raises ConfigError."""
     instance = order.instance or order.profile
     config = layout.config(instance)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from device.alarms.journal.entries import Entry, Key
     from device.alarms.machine import Signal
     from device.daemon.delivery.journal_writer import Trouble
-    from device.daemon.delivery.reply_queue import Mailbox
+    from device.daemon.delivery.reply_queue import ReplyQueue
     from device.sinks.mqtt.send_queue import OwedMessage
     from device.sinks.payloads import Message
 
@@ -41,7 +41,7 @@ class Hands:
         self.utc_s += seconds
 
 
-class ScriptedKeeper:
+class ScriptedJournal:
     """A journal whose disk takes what waits when it is told to.
 
     Attributes:
@@ -53,7 +53,7 @@ class ScriptedKeeper:
         owed_again: how often all was to be handed out anew.
     """
 
-    def __init__(self, hands: Hands, mailbox: Mailbox, *, owes: bool = True) -> None:
+    def __init__(self, hands: Hands, mailbox: ReplyQueue, *, owes: bool = True) -> None:
         self.kept: list[Entry] = []
         self.confirmed: list[Key] = []
         self.notes: dict[str, str] = {}
@@ -124,7 +124,7 @@ class ScriptedBroker:
         sent: what was sent of alarms, in order, as it was at its first try.
     """
 
-    def __init__(self, mailbox: Mailbox, room: int = 20) -> None:
+    def __init__(self, mailbox: ReplyQueue, room: int = 20) -> None:
         self.link = UP
         self.counts = Counts(connected=1)
         self.stuck_s = 0.0

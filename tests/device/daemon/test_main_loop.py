@@ -11,19 +11,19 @@ import pytest
 
 from device.alarms.machine import Machine
 from device.config.settings import ModelSettings, Settings, profile
-from device.daemon.alerting.controller import Alarming, labels_of
+from device.daemon.alerting.controller import AlarmController, labels_of
 from device.daemon.audio.audio_queue import SourceEnded
 from device.daemon.audio.listening import Hearing
-from device.daemon.audio.source_thread import Feed, SourceNow
-from device.daemon.delivery.channels import Ways
-from device.daemon.delivery.notices import Teller
+from device.daemon.audio.source_thread import SourceNow, SourceThread
+from device.daemon.delivery.channels import Channels
+from device.daemon.delivery.notices import NoticeMaker
 from device.daemon.delivery.null_journal import Memory
-from device.daemon.delivery.reply_queue import Mailbox
-from device.daemon.main_loop import Loop, Parts
-from device.daemon.state_tracker import Board, Identity
-from device.daemon.watchdog import Health
+from device.daemon.delivery.reply_queue import ReplyQueue
+from device.daemon.main_loop import MainLoop, Parts
+from device.daemon.state_tracker import Identity, StateTracker
+from device.daemon.watchdog import PipelineHealth
 from device.errors import ClassifierError
-from device.messages import AudioBlock, Event, Fault, Happening, Heard, NoAudio, Notice
+from device.messages import AudioBlock, Event, Fault, Heard, NoAudio, Notice, OperationNote
 from device.runtime.clocks import Clocks, Timekeeper
 from device.runtime.systemd_notify import Notifier
 
@@ -69,7 +69,7 @@ class Manager:
 
 
 @dataclass
-class Outlet:
+class NoticeSink:
     """Remembers what it was told; hangs and drops as it is set to."""
 
     name: str = "console"
@@ -137,25 +137,29 @@ class Stage:
         self.now_s = 500.0
         self.stream_s = self.heard_to_s = 0.0
         self.manager = manager
-        self.console = Outlet()
-        self.feed = Feed(Unread(), waits=False, name_at=lambda _: "nursery", now=lambda: SourceNow("USB mic", 3, 2))
+        self.console = NoticeSink()
+        self.feed = SourceThread(
+            Unread(), waits=False, name_at=lambda _: "nursery", now=lambda: SourceNow("USB mic", 3, 2)
+        )
         self.hearing = hearing(settings, stream_id="s", sheds=True)
-        self.board = Board(Identity("anna", NOON_S, self.now_s))
+        self.board = StateTracker(Identity("anna", NOON_S, self.now_s))
         clocks = Clocks(lambda: self.now_s, lambda: NOON_S + self.now_s - 500.0)
         self.pins = Pins()
         self.alarming = self._alarming(clocks)
-        teller = Teller(self.hearing.models.priorities)
+        teller = NoticeMaker(self.hearing.models.priorities)
         self.parts = Parts(self.hearing, self.feed, teller, [self.console], self.alarming)
-        self.loop = Loop(
-            self.parts, board=self.board, health=Health(self.now_s), notifier=manager.notifier, clocks=clocks
+        self.loop = MainLoop(
+            self.parts, board=self.board, health=PipelineHealth(self.now_s), notifier=manager.notifier, clocks=clocks
         )
 
-    def _alarming(self, clocks: Clocks) -> Alarming:
+    def _alarming(self, clocks: Clocks) -> AlarmController:
         settings, labels = self.hearing.settings.alarms, labels_of(self.hearing.models)
         timekeeper = Timekeeper(clocks, is_synchronized=lambda: True)
         machine = Machine(settings, boot_id="b", holds=labels.holds, local_minute=lambda: None)
-        ways = Ways(Memory(), self.pins)
-        return Alarming(machine, labels=labels, ways=ways, mailbox=Mailbox(), timekeeper=timekeeper, instance="anna")
+        ways = Channels(Memory(), self.pins)
+        return AlarmController(
+            machine, labels=labels, ways=ways, mailbox=ReplyQueue(), timekeeper=timekeeper, instance="anna"
+        )
 
     def give(self, item: AudioBlock | NoAudio, passed_s: float) -> None:
         """The item comes, after so many seconds."""
@@ -193,7 +197,7 @@ class Stage:
             longest_s = max(longest_s, since_s)
         return longest_s
 
-    def said(self, kind: type[Event | Fault | Happening]) -> list[Any]:
+    def said(self, kind: type[Event | Fault | OperationNote]) -> list[Any]:
         """What was told of this kind."""
         return [notice.said for notice in self.console.notices if isinstance(notice.said, kind)]
 
@@ -323,7 +327,7 @@ def test_a_model_that_fails_is_told_and_cured_while_the_watchdog_is_fed(stage: S
         ("classifier", True),
         ("classifier", False),
     ]
-    assert [happening.kind for happening in stage.said(Happening)] == ["reloaded"]
+    assert [happening.kind for happening in stage.said(OperationNote)] == ["reloaded"]
 
 
 def test_a_model_that_goes_on_failing_never_lets_the_watchdog_starve(stage: Stage) -> None:
@@ -416,7 +420,7 @@ def test_what_was_decided_late_is_dated_back(stage: Stage) -> None:
 
 
 def test_all_outlets_are_told_the_same(stage: Stage) -> None:
-    log = Outlet("log")
+    log = NoticeSink("log")
     stage.parts.outlets = [stage.console, log]
     stage.absence(5)
     assert log.notices == stage.console.notices != []
@@ -429,8 +433,8 @@ def test_sound_that_waits_widens_the_hop_and_that_is_told(stage: Stage) -> None:
     stage.loop.look_around()
     stage.now_s += 1.0
     stage.loop.look_around()
-    (happening,) = stage.said(Happening)
-    assert happening == Happening("hop", "a window every 1 s instead of 0.5 s: 3.0 s of sound wait")
+    (happening,) = stage.said(OperationNote)
+    assert happening == OperationNote("hop", "a window every 1 s instead of 0.5 s: 3.0 s of sound wait")
     assert stage.hearing.listener.hop_s == 1.0
     assert stage.loop.snapshot is not None
     assert stage.loop.snapshot.hop_s == 1.0
@@ -440,15 +444,15 @@ def test_an_outlet_that_hangs_is_told_of_once_each_time(stage: Stage) -> None:
     for stuck_s in (3.0, 11.0, 12.0, 60.0, 0.0, 11.0):
         stage.console.stuck_s = stuck_s
         stage.nothing(0.25)
-    assert [happening.kind for happening in stage.said(Happening)] == ["hung", "hung"]
-    assert stage.said(Happening)[0].detail == "the console has taken no line for 10 s"
+    assert [happening.kind for happening in stage.said(OperationNote)] == ["hung", "hung"]
+    assert stage.said(OperationNote)[0].detail == "the console has taken no line for 10 s"
 
 
 def test_lines_that_were_dropped_are_told_of_once_a_minute(stage: Stage) -> None:
     for dropped in range(1, 4 * 130):
         stage.console.dropped = dropped
         stage.nothing(0.25)
-    told = [happening.detail for happening in stage.said(Happening) if happening.kind == "dropped"]
+    told = [happening.detail for happening in stage.said(OperationNote) if happening.kind == "dropped"]
     assert told == [f"{count} lines could not be told in time" for count in (1, 240, 240)]
 
 
@@ -460,7 +464,7 @@ def test_lines_that_a_new_outlet_drops_are_told_of_too(stage: Stage) -> None:
     stage.nothing(120)
     stage.console.dropped = 7
     stage.nothing(1)
-    assert [happening.detail for happening in stage.said(Happening)] == [
+    assert [happening.detail for happening in stage.said(OperationNote)] == [
         "100 lines could not be told in time",
         "7 lines could not be told in time",
     ]

@@ -9,7 +9,7 @@ import pytest
 import soundfile
 
 from device.config.settings import profile
-from device.daemon.options import ListenOrder
+from device.daemon.options import ListenOptions
 from device.errors import ConfigError, RecordingError
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def test_without_a_file_the_profile_is_taken_and_gives_its_name() -> None:
-    order = ListenOrder()
+    order = ListenOptions()
     assert order.settings() == profile("nursery")
     assert order.instance_name() == "nursery"
     assert order.recording_paths() == []
@@ -26,7 +26,7 @@ def test_without_a_file_the_profile_is_taken_and_gives_its_name() -> None:
 def test_a_file_is_read_each_time_and_gives_its_name(tmp_path: Path) -> None:
     path = tmp_path / "anna.toml"
     path.write_text("[listen]\nhop_s = 1.0\n", encoding="utf-8")
-    order = ListenOrder(config=str(path))
+    order = ListenOptions(config=str(path))
     assert order.settings().listen.hop_s == 1.0
     path.write_text("[listen]\nhop_s = 0.25\n", encoding="utf-8")
     assert order.settings().listen.hop_s == 0.25
@@ -34,44 +34,44 @@ def test_a_file_is_read_each_time_and_gives_its_name(tmp_path: Path) -> None:
 
 
 def test_a_name_that_is_given_is_taken() -> None:
-    assert ListenOrder(config="/etc/auricle/anna.toml", instance="ben").instance_name() == "ben"
+    assert ListenOptions(config="/etc/auricle/anna.toml", instance="ben").instance_name() == "ben"
 
 
 def test_a_name_that_cannot_be_one_says_how_to_give_another() -> None:
     with pytest.raises(ConfigError, match=r"'Our Baby' cannot name an instance.*; give one with --instance"):
-        ListenOrder(config="/home/me/Our Baby.toml").instance_name()
+        ListenOptions(config="/home/me/Our Baby.toml").instance_name()
     with pytest.raises(ConfigError, match=r"as in auricle@anna$"):
-        ListenOrder(instance="../anna").instance_name()
+        ListenOptions(instance="../anna").instance_name()
 
 
 def test_a_file_that_does_not_hold_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "anna.toml"
     path.write_text("[listen]\nhop = 1.0\n", encoding="utf-8")
     with pytest.raises(ConfigError, match="line 2"):
-        ListenOrder(config=str(path)).settings()
+        ListenOptions(config=str(path)).settings()
 
 
 def test_recordings_are_files_and_folders_in_order(tmp_path: Path) -> None:
     for name in ("b.wav", "folder/a.wav", "folder/c.flac"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         soundfile.write(tmp_path / name, np.zeros(10), 16000)
-    paths = ListenOrder(recordings=(str(tmp_path / "b.wav"), str(tmp_path / "folder"))).recording_paths()
+    paths = ListenOptions(recordings=(str(tmp_path / "b.wav"), str(tmp_path / "folder"))).recording_paths()
     assert [path.removeprefix(str(tmp_path)) for path in paths] == ["/b.wav", "/folder/a.wav", "/folder/c.flac"]
 
 
 def test_a_folder_without_a_recording_is_refused(tmp_path: Path) -> None:
     with pytest.raises(RecordingError, match="holds no"):
-        ListenOrder(recordings=(str(tmp_path),)).recording_paths()
+        ListenOptions(recordings=(str(tmp_path),)).recording_paths()
 
 
 def test_a_file_that_is_no_recording_is_refused_before_anything_is_opened(tmp_path: Path) -> None:
     (tmp_path / "words.wav").write_text("words")
     with pytest.raises(RecordingError, match="does not exist"):
-        ListenOrder(recordings=(str(tmp_path / "nosuch.wav"),)).recording_paths()
+        ListenOptions(recordings=(str(tmp_path / "nosuch.wav"),)).recording_paths()
     with pytest.raises(RecordingError, match=r"words\.wav"):
-        ListenOrder(recordings=(str(tmp_path / "words.wav"),)).recording_paths()
+        ListenOptions(recordings=(str(tmp_path / "words.wav"),)).recording_paths()
 
 
 def test_a_broken_recording_among_those_of_a_folder_refuses_none_of_them(tmp_path: Path) -> None:
     (tmp_path / "words.wav").write_text("words")
-    assert ListenOrder(recordings=(str(tmp_path),)).recording_paths() == [str(tmp_path / "words.wav")]
+    assert ListenOptions(recordings=(str(tmp_path),)).recording_paths() == [str(tmp_path / "words.wav")]

@@ -19,10 +19,10 @@ from device.config.settings import (
     profile,
 )
 from device.daemon.alerting.controller import Labels
-from device.daemon.delivery.journal_writer import Bookkeeper, Opened
+from device.daemon.delivery.journal_writer import JournalWriter, Opened
 from device.daemon.delivery.null_journal import Memory
-from device.daemon.delivery.reply_queue import Mailbox
-from device.daemon.outputs import Equipment, picture, together
+from device.daemon.delivery.reply_queue import ReplyQueue
+from device.daemon.outputs import Outputs, picture, together
 from device.errors import ConfigError
 from device.sinks.gpio.pins import Gpio, PrintedPins
 from tests.device.daemon.scripted import Hands
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from device.daemon.delivery.channels import Ways
+    from device.daemon.delivery.channels import Channels
 
 LABELS = Labels({("cry", "cry"): "high"}, {("cry", "cry"): 2.0})
 NOWHERE = MqttSettings(host="127.0.0.1", port=1)
@@ -40,10 +40,10 @@ _SOON_S = 20.0
 
 class Stage:
     def __init__(self, *, prints_pins: bool = True) -> None:
-        self.mailbox = Mailbox()
+        self.mailbox = ReplyQueue()
         self.hands = Hands()
         self.pins: list[str] = []
-        self.equipment = Equipment(
+        self.equipment = Outputs(
             "anna",
             mailbox=self.mailbox,
             timekeeper=self.hands.keeper,
@@ -51,7 +51,7 @@ class Stage:
             prints_pins=prints_pins,
         )
 
-    def take(self, settings: Settings) -> Ways:
+    def take(self, settings: Settings) -> Channels:
         return self.equipment.take(self.equipment.prepare(settings), LABELS)
 
 
@@ -81,7 +81,7 @@ def opened(stage: Stage) -> bool:
 
 def test_without_a_word_there_is_a_journal_and_nothing_else(stage: Stage, settings: Settings, tmp_path: Path) -> None:
     ways = stage.take(settings)
-    assert isinstance(ways.keeper, Bookkeeper)
+    assert isinstance(ways.keeper, JournalWriter)
     assert (ways.broker, ways.dispatch, ways.announcer, ways.clips) == (None, None, None, None)
     assert isinstance(ways.pins, Gpio)
     assert ways.pins.problem is None

@@ -8,9 +8,9 @@ import pytest
 
 from device.config.settings import parse_config
 from device.daemon.audio.listening import Hearing
-from device.daemon.delivery.channels import Ways
+from device.daemon.delivery.channels import Channels
 from device.daemon.delivery.null_journal import Memory
-from device.daemon.self_test_schedule import Trials
+from device.daemon.self_test_schedule import SelfTestSchedule
 from device.runtime.self_test import known_sounds
 from device.sinks.gpio.pins import PrintedPins
 from tests.device.daemon.scripted import NOON_S, Hands
@@ -31,11 +31,11 @@ class _Loop:
         self.hands = Hands()
         self.settings = _settings(daily_at)
         self.hearing = Hearing(self.settings, stream_id="s00", sheds=False)
-        self.trials = Trials("anna", boot_id="b00", timekeeper=self.hands.keeper, capture_hz=lambda: 16000)
+        self.trials = SelfTestSchedule("anna", boot_id="b00", timekeeper=self.hands.keeper, capture_hz=lambda: 16000)
         self.take()
 
     def take(self) -> None:
-        ways = Ways(Memory(), PrintedPins(self.settings.gpio, tell=lambda _line: None))
+        ways = Channels(Memory(), PrintedPins(self.settings.gpio, tell=lambda _line: None))
         self.trials.take(self.settings, self.hearing, ways, known_sounds(self.settings, self.hearing.models))
 
     def turn(self, turns: int) -> list[Fault]:

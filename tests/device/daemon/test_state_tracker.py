@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, get_args
 import numpy as np
 import pytest
 
-from device.daemon.alerting.controller import Standing
-from device.daemon.state_tracker import DEAFENING, Board, Identity, Surroundings
+from device.daemon.alerting.controller import AlarmSummary
+from device.daemon.state_tracker import DEAFENING, Identity, StateTracker, Surroundings
 from device.hearing.decision import OperatingPoint
 from device.hearing.listener import Listener
 from device.hearing.listening_model import ListeningLabel, ListeningModel
 from device.hearing.spec import FeatureSpec
-from device.messages import AudioBlock, Event, Fault, FaultKind, Happening, Heard, NoAudio, Notice, Scores
+from device.messages import AudioBlock, Event, Fault, FaultKind, Heard, NoAudio, Notice, OperationNote, Scores
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,7 +36,7 @@ AROUND = Surroundings(
     reopened=2,
     dropped_notices=4,
     models=("cry 1.0.0",),
-    alarms=Standing(alarms=(), paused=True, owed=7, broker="lost", journal="the disk is full"),
+    alarms=AlarmSummary(alarms=(), paused=True, owed=7, broker="lost", journal="the disk is full"),
 )
 
 
@@ -53,11 +53,11 @@ def _listener() -> Listener:
     return Listener([ListeningModel("cry", (ListeningLabel("cry", "alarm", POINT),), (SPEC,), Loud())], stream_id="s")
 
 
-def _board() -> Board:
-    return Board(Identity("anna", NOON_S - 100, 900.0))
+def _board() -> StateTracker:
+    return StateTracker(Identity("anna", NOON_S - 100, 900.0))
 
 
-def _state(board: Board, listener: Listener | None = None) -> DaemonState:
+def _state(board: StateTracker, listener: Listener | None = None) -> DaemonState:
     return board.state(listener or _listener(), AROUND, utc_s=NOON_S, now_s=1000.0)
 
 
@@ -70,7 +70,7 @@ def _event(phase: Phase, decided_s: float = 10.0, utc_s: float = NOON_S) -> Noti
     return Notice(utc_s, "nursery", event, "high")
 
 
-def _hears(board: Board) -> None:
+def _hears(board: StateTracker) -> None:
     """A window is scored."""
     block = AudioBlock(np.full(800, 0.1, np.float32), 16000, 0)
     board.take(block, Heard(scores=[Scores("cry", {"cry": 0.25}, 0.0, 2.0)]))
@@ -221,6 +221,6 @@ def test_figures_are_the_listeners_and_sums_run_on_where_it_is_replaced() -> Non
 
 def test_what_the_daemon_does_is_neither_an_event_nor_a_fault() -> None:
     board = _board()
-    board.told([Notice(NOON_S, "nursery", Happening("hop", "a window every 1 s"))])
+    board.told([Notice(NOON_S, "nursery", OperationNote("hop", "a window every 1 s"))])
     state = _state(board)
     assert (state.events, state.faults_told, state.last_event) == (0, 0, "")

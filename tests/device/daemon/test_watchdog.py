@@ -1,10 +1,10 @@
-"""Health: what feeds the watchdog, and what lets it bark."""
+"""PipelineHealth: what feeds the watchdog, and what lets it bark."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from device.daemon.watchdog import STARTING_S, STILL_S, UNSCORED_S, Health
+from device.daemon.watchdog import STARTING_S, STILL_S, UNSCORED_S, PipelineHealth
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -17,7 +17,7 @@ def _seconds(count: int) -> Iterator[float]:
 
 
 def _wells(
-    health: Health, seconds: int, *, each: Callable[[float], None] = lambda _: None, explained: bool = False
+    health: PipelineHealth, seconds: int, *, each: Callable[[float], None] = lambda _: None, explained: bool = False
 ) -> list[bool]:
     """For each second whether it is well; `each` is told of the second first."""
     found = []
@@ -28,7 +28,7 @@ def _wells(
 
 
 def test_a_pipeline_that_moves_is_well() -> None:
-    health = Health(START_S)
+    health = PipelineHealth(START_S)
 
     def move(now_s: float) -> None:
         health.source_spoke(now_s)
@@ -38,25 +38,25 @@ def test_a_pipeline_that_moves_is_well() -> None:
 
 
 def test_a_microphone_gone_for_an_hour_is_well_while_the_source_says_so() -> None:
-    health = Health(START_S)
+    health = PipelineHealth(START_S)
     assert all(_wells(health, 3600, each=health.source_spoke, explained=True))
 
 
 def test_a_source_that_says_nothing_hangs_whatever_explains_it() -> None:
-    wells = _wells(Health(START_S), 60, explained=True)
+    wells = _wells(PipelineHealth(START_S), 60, explained=True)
     assert wells == [second <= STILL_S for second in range(1, 61)]
 
 
 def test_sound_without_windows_and_without_a_word_why_is_not_well() -> None:
-    wells = _wells(Health(START_S), 60, each=Health(START_S).source_spoke)
+    wells = _wells(PipelineHealth(START_S), 60, each=PipelineHealth(START_S).source_spoke)
     assert not wells[-1]
-    health = Health(START_S)
+    health = PipelineHealth(START_S)
     wells = _wells(health, 60, each=health.source_spoke)
     assert wells == [second < STARTING_S for second in range(1, 61)]
 
 
 def test_windows_that_stop_are_noticed_soon() -> None:
-    health = Health(START_S)
+    health = PipelineHealth(START_S)
     _wells(health, 100, each=health.source_spoke)
     health.window_scored(START_S + 100)
     found = []
@@ -67,7 +67,7 @@ def test_windows_that_stop_are_noticed_soon() -> None:
 
 
 def test_gaps_so_close_that_no_window_fits_are_known() -> None:
-    health = Health(START_S)
+    health = PipelineHealth(START_S)
 
     def gap(now_s: float) -> None:
         health.source_spoke(now_s)
@@ -78,7 +78,7 @@ def test_gaps_so_close_that_no_window_fits_are_known() -> None:
 
 def test_the_first_window_after_a_long_absence_has_its_time() -> None:
     """What comes back is met by a gap, and a window needs 2 s."""
-    health = Health(START_S)
+    health = PipelineHealth(START_S)
     _wells(health, 3600, each=health.source_spoke, explained=True)
     back_s = START_S + 3601
     health.source_spoke(back_s)

@@ -13,7 +13,7 @@ import soundfile
 
 from device.config.settings import Settings, profile
 from device.errors import ConfigError
-from device.replay.arguments import ReplayOrder
+from device.replay.arguments import ReplayOptions
 from device.replay.batch import replay, stream_ids
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ class Folder:
     """Recordings of every kind, and the model that hears their tones."""
 
     path: Path
-    order: ReplayOrder
+    order: ReplayOptions
 
     def run(self, *names: str, **changes: Any) -> int:
         """Replay the named recordings; paths are relative to the working directory, the folder."""
@@ -61,7 +61,7 @@ def folder(tmp_path: Path, tiny_bundle_path: Path, monkeypatch: pytest.MonkeyPat
     whole = (tmp_path / "tone.flac").read_bytes()
     soundfile.write("long.wav", _with_tone(16, 2, 10), RATE_HZ)
     (tmp_path / "cut.wav").write_bytes((tmp_path / "long.wav").read_bytes()[: len(whole) // 2 * 2])
-    return Folder(tmp_path, ReplayOrder(profile("nursery"), models=(str(tiny_bundle_path),)))
+    return Folder(tmp_path, ReplayOptions(profile("nursery"), models=(str(tiny_bundle_path),)))
 
 
 def test_events_carry_every_field_in_order(folder: Folder) -> None:

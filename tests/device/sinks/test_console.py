@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from device.messages import Event, Fault, Happening, Notice
+from device.messages import Event, Fault, Notice, OperationNote
 from device.sinks.console import Console, line
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ _END = dataclasses.replace(_BEGIN, phase="end", seq=1, end_s=22.5, decided_s=27.
 _FAULT = Fault("microphone", begins=True, since_s=5.0, at_s=7.0, detail="no sound comes")
 
 
-def _notice(said: Event | Fault | Happening, priority: Priority | None = None, source: str = "nursery") -> Notice:
+def _notice(said: Event | Fault | OperationNote, priority: Priority | None = None, source: str = "nursery") -> Notice:
     return Notice(_UTC_S, source, said, priority)
 
 
@@ -55,7 +55,7 @@ def _notice(said: Event | Fault | Happening, priority: Priority | None = None, s
             _notice(dataclasses.replace(_FAULT, kind="classifier", model="cry", detail="no score")),
             "FAULT  classifier of cry: no score (since 02:14:05.3)",
         ),
-        (_notice(Happening("reload_refused", "line 4")), "note  reload refused: line 4"),
+        (_notice(OperationNote("reload_refused", "line 4")), "note  reload refused: line 4"),
     ],
 )
 def test_each_notice_is_told_in_words_with_the_time_of_day(notice: Notice, text: str) -> None:
@@ -147,12 +147,12 @@ def test_a_full_pipe_that_must_not_block_still_gets_every_line_whole() -> None:
 
 _HANGING = """
 import sys, time
-from device.messages import Happening, Notice
-from device.daemon.delivery.sink_worker import Delivery
+from device.messages import OperationNote, Notice
+from device.daemon.delivery.sink_worker import SinkWorker
 from device.sinks.console import Console
-delivery = Delivery("console", Console(sys.stdout))
+delivery = SinkWorker("console", Console(sys.stdout))
 for number in range(900):
-    delivery.tell(Notice(0.0, "nursery", Happening("hop", "x" * 1000)))
+    delivery.tell(Notice(0.0, "nursery", OperationNote("hop", "x" * 1000)))
 while not delivery.stuck_for_s(time.monotonic()) > 0.2:
     time.sleep(0.01)
 assert not delivery.close(0.1)

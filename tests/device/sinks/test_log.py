@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from device.messages import Event, Fault, Happening, Notice
+from device.messages import Event, Fault, Notice, OperationNote
 from device.sinks.log import Log, log_line
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ _FAULT = Fault("classifier", begins=True, since_s=5.0, at_s=7.0, detail="no scor
 
 
 def _notice(number: int = 0) -> Notice:
-    return Notice(_UTC_S + number, "nursery", Happening("hop", f"number {number}"))
+    return Notice(_UTC_S + number, "nursery", OperationNote("hop", f"number {number}"))
 
 
 def _numbers(path: Path) -> list[int]:
@@ -152,7 +152,7 @@ def test_no_file_outgrows_its_bound_and_the_newest_lines_are_all_there(
 ) -> None:
     path = tmp_path_factory.mktemp("log") / "heard.jsonl"
     log = _log(path, max_bytes=1000, keep=keep)
-    lines = [Notice(_UTC_S, "n", Happening("hop", f"{number} {'x' * size}")) for number, size in enumerate(sizes)]
+    lines = [Notice(_UTC_S, "n", OperationNote("hop", f"{number} {'x' * size}")) for number, size in enumerate(sizes)]
     for notice in lines:
         log.tell(notice)
     log.close()

@@ -15,7 +15,7 @@ from device.alarms.journal.entries import Entry
 from device.alarms.journal.store import Journal
 from device.daytime import utc_text
 from device.errors import ConfigError, JournalError
-from device.tools.history import HistoryOrder, show_history, since
+from device.tools.history import HistoryOptions, show_history, since
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -50,7 +50,7 @@ def journal(tmp_path: Path) -> Iterator[Journal]:
 
 def shown(environment: dict[str, str], **order: object) -> list[str]:
     out = io.StringIO()
-    assert show_history(HistoryOrder(**order), out, environment=environment, now_utc_s=NOW.timestamp()) == 0  # type: ignore[arg-type]
+    assert show_history(HistoryOptions(**order), out, environment=environment, now_utc_s=NOW.timestamp()) == 0  # type: ignore[arg-type]
     return out.getvalue().splitlines()
 
 

@@ -18,11 +18,11 @@ from training.evaluation.detectors import (
     FLOAT,
     INT8,
     KerasNetwork,
-    ListenerEar,
-    PeerEar,
+    ListenerDetector,
+    PeerDetector,
     begun,
     judged_label,
-    open_ears,
+    open_detectors,
 )
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def scores(probabilities: list[float]) -> list[Scores]:
 
 
 def test_the_listener_tells_when_an_event_was_decided(tiny_bundle_path: Path) -> None:
-    (ear,) = open_ears(tiny_bundle_path)
+    (ear,) = open_detectors(tiny_bundle_path)
     heard = ear.hear(beep(), "s")[INT8]
     assert len(heard.begun_s) == 1
     assert 5 < heard.begun_s[0] < 7
@@ -57,14 +57,14 @@ def test_the_listener_tells_when_an_event_was_decided(tiny_bundle_path: Path) ->
 
 
 def test_a_system_is_named_with_its_window_and_the_bundles_own_point(tiny_bundle_path: Path) -> None:
-    (ear,) = open_ears(tiny_bundle_path)
+    (ear,) = open_detectors(tiny_bundle_path)
     (system,) = ear.systems
     assert system.window_s == 2.0
     assert system.point == read_bundle(tiny_bundle_path).labels[0].operating_point
 
 
 def test_faults_of_the_microphone_are_told(tiny_bundle_path: Path) -> None:
-    (ear,) = open_ears(tiny_bundle_path)
+    (ear,) = open_detectors(tiny_bundle_path)
     assert "silence" in ear.hear(np.zeros(80_000, np.float32), "s")[INT8].faults
 
 
@@ -130,7 +130,7 @@ def test_a_float_network_answers_as_keras_does(float_path: Path, tiny_bundle_pat
 
 
 def test_float_and_int8_hear_the_same_windows(float_path: Path, tiny_bundle_path: Path) -> None:
-    (ear,) = open_ears(tiny_bundle_path, float_path=float_path)
+    (ear,) = open_detectors(tiny_bundle_path, float_path=float_path)
     heard = ear.hear(beep(), "s")
     assert set(heard) == {INT8, FLOAT}
     assert np.array_equal(heard[INT8].ends_s, heard[FLOAT].ends_s)
@@ -156,7 +156,7 @@ def test_a_damaged_float_network_is_refused(tmp_path: Path, tiny_bundle_path: Pa
 def test_yamnet_hears_a_real_cry_and_no_tone(peers_dir: Path, data_dir: Path) -> None:
     import soundfile
 
-    ear = PeerEar(peers_dir / "yamnet.tflite", POINT)
+    ear = PeerDetector(peers_dir / "yamnet.tflite", POINT)
     cry, _ = soundfile.read(data_dir / "babycry" / "cry" / "margot.m4a_10.ogg", dtype="float32")
     heard = ear.hear(cry, "s")
     assert set(heard) == {"yamnet 0.3", "yamnet 0.5"}
@@ -166,6 +166,6 @@ def test_yamnet_hears_a_real_cry_and_no_tone(peers_dir: Path, data_dir: Path) ->
 
 
 def test_an_ear_says_who_listens(tiny_bundle_path: Path) -> None:
-    (ear,) = open_ears(tiny_bundle_path)
-    assert isinstance(ear, ListenerEar)
-    assert repr(ear) == "ListenerEar(int8; tone)"
+    (ear,) = open_detectors(tiny_bundle_path)
+    assert isinstance(ear, ListenerDetector)
+    assert repr(ear) == "ListenerDetector(int8; tone)"

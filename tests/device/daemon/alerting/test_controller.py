@@ -13,16 +13,16 @@ from device.alarms.journal.salvage import Salvage
 from device.alarms.machine import FOUND_AGAIN_S, Machine
 from device.commands import Acknowledge, Pause, Resume, SelfTest
 from device.config.settings import AlarmSettings, MqttSettings
-from device.daemon.alerting.controller import PAUSED_UNTIL, Alarming, Labels, Said
+from device.daemon.alerting.controller import PAUSED_UNTIL, AlarmController, Labels, Said
 from device.daemon.alerting.delivery_faults import BROKER_AFTER_S, HOPELESS_AFTER_S
-from device.daemon.delivery.alarm_publisher import Dispatch
-from device.daemon.delivery.channels import Ways
+from device.daemon.delivery.alarm_publisher import AlarmPublisher
+from device.daemon.delivery.channels import Channels
 from device.daemon.delivery.journal_writer import Salvaged, Trouble
-from device.daemon.delivery.reply_queue import Mailbox
-from device.daemon.delivery.state_publisher import Announcer
+from device.daemon.delivery.reply_queue import ReplyQueue
+from device.daemon.delivery.state_publisher import StatePublisher
 from device.messages import AudioBlock, Decision, Event, Fault, Heard
 from device.sinks.payloads import Topics
-from tests.device.daemon.scripted import DOWN, NOON_S, UP, Hands, Lights, ScriptedBroker, ScriptedKeeper
+from tests.device.daemon.scripted import DOWN, NOON_S, UP, Hands, Lights, ScriptedBroker, ScriptedJournal
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -60,21 +60,21 @@ class KeptClips:
 
 
 class Stage:
-    """Alarming on scripted parts, and the stream's clock, which runs with the others."""
+    """AlarmController on scripted parts, and the stream's clock, which runs with the others."""
 
     def __init__(
         self, *, broker: bool = True, settings: AlarmSettings | None = None, hands: Hands | None = None, boot: str = "b"
     ) -> None:
         self.hands = hands or Hands()
-        self.mailbox = Mailbox()
-        self.keeper = ScriptedKeeper(self.hands, self.mailbox, owes=broker)
+        self.mailbox = ReplyQueue()
+        self.keeper = ScriptedJournal(self.hands, self.mailbox, owes=broker)
         self.broker = ScriptedBroker(self.mailbox)
         self.lights = Lights()
         self.clips = KeptClips()
         self.tested: list[SelfTest] = []
-        ways = Ways(self.keeper, self.lights, clips=self.clips)
+        ways = Channels(self.keeper, self.lights, clips=self.clips)
         if broker:
-            ways.broker, ways.dispatch = self.broker, Dispatch(TOPICS, self.hands.keeper)
+            ways.broker, ways.dispatch = self.broker, AlarmPublisher(TOPICS, self.hands.keeper)
             ways.announcer = self.announcer()
         machine = Machine(
             settings or AlarmSettings(),
@@ -82,7 +82,7 @@ class Stage:
             holds=LABELS.holds,
             local_minute=self.hands.keeper.local_minute,
         )
-        self.alarming = Alarming(
+        self.alarming = AlarmController(
             machine,
             labels=LABELS,
             ways=ways,
@@ -93,8 +93,8 @@ class Stage:
         )
         self._began_s = self.hands.now_s
 
-    def announcer(self) -> Announcer:
-        return Announcer(
+    def announcer(self) -> StatePublisher:
+        return StatePublisher(
             TOPICS,
             MqttSettings(host="h"),
             labels=tuple(LABELS.priorities),
@@ -480,7 +480,7 @@ def test_other_labels_and_ways_take_over_what_is_open(stage: Stage) -> None:
     stage.cry()
     stage.broker.link = UP
     lights = Lights()
-    ways = Ways(stage.keeper, lights)
+    ways = Channels(stage.keeper, lights)
     stage.alarming.replaced(AlarmSettings(latch="all"), Labels({}, {}), ways)
     stage.turn()
     assert [signal.priority for signal in lights.shown] == ["high"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from device.alarms.machine import FOUND_AGAIN_S
-from device.daemon.alerting.deferred_faults import Lasting
+from device.daemon.alerting.deferred_faults import DeferredFaults
 from device.messages import Fault
 
 END = Fault("silence", begins=False, since_s=1.0, at_s=9.0, detail="it lasted until the audio ended")
@@ -11,7 +11,7 @@ AGAIN = Fault("silence", begins=True, since_s=10.0, at_s=12.0, detail="every sam
 
 
 def test_what_is_not_found_again_in_time_is_over_once() -> None:
-    lasting = Lasting()
+    lasting = DeferredFaults()
     lasting.keep_back(END, 100.0)
     assert lasting.over(99.9 + FOUND_AGAIN_S) == []
     assert lasting.over(100.0 + FOUND_AGAIN_S) == [END]
@@ -19,7 +19,7 @@ def test_what_is_not_found_again_in_time_is_over_once() -> None:
 
 
 def test_what_is_found_again_goes_on() -> None:
-    lasting = Lasting()
+    lasting = DeferredFaults()
     lasting.keep_back(END, 100.0)
     lasting.seen(AGAIN)
     assert lasting.over(1000.0) == []

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from device.daemon.audio.audio_queue import AUDIO_LIMIT_S, Inbox, Item, SourceEnded, putter
+from device.daemon.audio.audio_queue import AUDIO_LIMIT_S, AudioQueue, Item, SourceEnded, putter
 from device.messages import AudioBlock, NoAudio
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def _sound(seconds: float, from_s: float = 0.0) -> Iterator[AudioBlock]:
     return (_block(from_s + index * 0.05) for index in range(round(seconds / 0.05)))
 
 
-def _emptied(inbox: Inbox) -> list[Item]:
+def _emptied(inbox: AudioQueue) -> list[Item]:
     items = []
     while (item := inbox.get(0.0)) is not None:
         items.append(item)
@@ -43,7 +43,7 @@ def _blocks(items: Sequence[Item]) -> list[AudioBlock]:
 
 
 def test_what_goes_in_comes_out_in_order() -> None:
-    inbox, nothing, ended = Inbox(), NoAudio("unplugged", 0.1, 0.35), SourceEnded()
+    inbox, nothing, ended = AudioQueue(), NoAudio("unplugged", 0.1, 0.35), SourceEnded()
     first, second = _sound(0.1)
     for item in (first, nothing, second, ended):
         inbox.put(item)
@@ -51,7 +51,7 @@ def test_what_goes_in_comes_out_in_order() -> None:
 
 
 def test_whoever_waits_is_woken_without_an_item_and_the_next_does_not_wait() -> None:
-    inbox, got = Inbox(), []
+    inbox, got = AudioQueue(), []
     waits = threading.Thread(target=lambda: got.append(inbox.get(60.0)))
     waits.start()
     inbox.wake()
@@ -62,7 +62,7 @@ def test_whoever_waits_is_woken_without_an_item_and_the_next_does_not_wait() -> 
 
 
 def test_waking_hides_no_item() -> None:
-    inbox, nothing = Inbox(), NoAudio("unplugged", 0.1, 0.35)
+    inbox, nothing = AudioQueue(), NoAudio("unplugged", 0.1, 0.35)
     inbox.put(nothing)
     inbox.wake()
     assert inbox.get(0.0) == nothing
@@ -71,7 +71,7 @@ def test_waking_hides_no_item() -> None:
 def test_it_holds_ten_seconds_and_more_without_a_loss() -> None:
     """A disk that stalls for 5 s, or models that open slowly, must lose no window."""
     assert AUDIO_LIMIT_S > 10
-    inbox = Inbox()
+    inbox = AudioQueue()
     for block in _sound(11.9):
         inbox.put(block)
     assert inbox.backlog_s == pytest.approx(11.9)
@@ -80,11 +80,11 @@ def test_it_holds_ten_seconds_and_more_without_a_loss() -> None:
 
 
 def test_where_there_is_no_room_what_waits_goes_and_the_newest_stays() -> None:
-    inbox = Inbox(limit_s=1.02)
+    inbox = AudioQueue(limit_s=1.02)
     for block in _sound(1.25):
         inbox.put(block)
     assert inbox.dropped_s == pytest.approx(1.0)
-    assert repr(inbox) == "Inbox(0.25 s of sound wait, 1.00 s were dropped)"
+    assert repr(inbox) == "AudioQueue(0.25 s of sound wait, 1.00 s were dropped)"
     left = _blocks(_emptied(inbox))
     assert [block.start_sample for block in left] == [1000, 1050, 1100, 1150, 1200]
     assert [block.after_gap for block in left] == [True, False, False, False, False]
@@ -92,7 +92,7 @@ def test_where_there_is_no_room_what_waits_goes_and_the_newest_stays() -> None:
 
 
 def test_the_end_of_a_source_is_never_dropped() -> None:
-    inbox, ended = Inbox(limit_s=0.1), SourceEnded("it broke")
+    inbox, ended = AudioQueue(limit_s=0.1), SourceEnded("it broke")
     inbox.put(_block(0.0))
     inbox.put(ended)
     for block in _sound(1.0, from_s=1.0):
@@ -101,14 +101,14 @@ def test_the_end_of_a_source_is_never_dropped() -> None:
 
 
 def test_that_nothing_comes_is_said_once_however_long_it_waits() -> None:
-    inbox = Inbox()
+    inbox = AudioQueue()
     for quarter in range(1, 4 * 3600):
         inbox.put(NoAudio("unplugged", 5.0, 5.0 + quarter / 4))
     assert _emptied(inbox) == [NoAudio("unplugged", 5.0, 5.0 + (4 * 3600 - 1) / 4)]
 
 
 def test_nothing_to_take_is_none_after_the_time() -> None:
-    assert Inbox().get(0.01) is None
+    assert AudioQueue().get(0.01) is None
 
 
 steps = st.lists(st.one_of(st.floats(0.01, 3.0), st.sampled_from(["get", "absent", "missing"])), max_size=80)
@@ -116,7 +116,7 @@ steps = st.lists(st.one_of(st.floats(0.01, 3.0), st.sampled_from(["get", "absent
 
 @given(steps=steps)
 def test_it_never_holds_more_than_its_limit_and_never_loses_sound_silently(steps: list[float | str]) -> None:
-    inbox, start, given_s, taken, lost = Inbox(limit_s=4.0), 0, 0.0, list[Item](), False
+    inbox, start, given_s, taken, lost = AudioQueue(limit_s=4.0), 0, 0.0, list[Item](), False
     for step in steps:
         if step == "get":
             taken += [item] if (item := inbox.get(0.0)) is not None else []
@@ -140,7 +140,7 @@ def test_it_never_holds_more_than_its_limit_and_never_loses_sound_silently(steps
 
 def test_a_block_alone_that_is_longer_than_the_limit_is_no_gap() -> None:
     """It dropped nothing, and yet the next block was said to follow a gap."""
-    inbox = Inbox(limit_s=1.0)
+    inbox = AudioQueue(limit_s=1.0)
     inbox.put(_block(0.0, 3.0))
     (block,) = _blocks(_emptied(inbox))
     assert not block.after_gap
@@ -151,7 +151,7 @@ def test_a_block_alone_that_is_longer_than_the_limit_is_no_gap() -> None:
 
 
 def test_a_recording_waits_for_room_and_goes_on_when_there_is_some() -> None:
-    inbox, put = Inbox(limit_s=0.2), list[float]()
+    inbox, put = AudioQueue(limit_s=0.2), list[float]()
 
     def play() -> None:
         for block in _sound(2.0):
@@ -174,13 +174,13 @@ def test_a_recording_waits_for_room_and_goes_on_when_there_is_some() -> None:
 
 
 def test_a_block_longer_than_the_limit_is_let_in_alone() -> None:
-    inbox = Inbox(limit_s=0.2)
+    inbox = AudioQueue(limit_s=0.2)
     inbox.put_waiting(_block(0.0, 3.0))
     assert inbox.backlog_s == 3.0
 
 
 def test_who_waits_for_room_goes_on_where_it_closes_and_is_forgotten() -> None:
-    inbox = Inbox(limit_s=0.1)
+    inbox = AudioQueue(limit_s=0.1)
     first, second = _sound(0.1)
     inbox.put(first)
     inbox.put(second)
@@ -195,7 +195,7 @@ def test_who_waits_for_room_goes_on_where_it_closes_and_is_forgotten() -> None:
 
 
 def test_a_reader_wakes_with_the_first_item() -> None:
-    inbox, taken = Inbox(), list[Item | None]()
+    inbox, taken = AudioQueue(), list[Item | None]()
     reader = threading.Thread(target=lambda: taken.append(inbox.get(PATIENCE_S)))
     reader.start()
     inbox.put(SourceEnded())
@@ -205,7 +205,7 @@ def test_a_reader_wakes_with_the_first_item() -> None:
 
 def test_two_threads_lose_nothing_that_is_not_counted() -> None:
     """A microphone that never waits, and a loop that stalls."""
-    inbox, blocks = Inbox(limit_s=0.5), list(_sound(50.0))
+    inbox, blocks = AudioQueue(limit_s=0.5), list(_sound(50.0))
 
     def capture() -> None:
         for block in blocks:
@@ -227,6 +227,6 @@ def test_two_threads_lose_nothing_that_is_not_counted() -> None:
 
 
 def test_a_microphone_never_waits_and_a_recording_does() -> None:
-    inbox = Inbox()
+    inbox = AudioQueue()
     assert putter(inbox, waits=False) == inbox.put
     assert putter(inbox, waits=True) == inbox.put_waiting

@@ -13,7 +13,7 @@ import pytest
 import soundfile
 
 from device.config.settings import ModelSettings, profile
-from device.daemon.audio.file_playback import NAMED_S, Simulation
+from device.daemon.audio.file_playback import NAMED_S, FilePlayback
 from device.runtime.model_loader import open_models
 from device.sources.recording import Recording
 
@@ -33,7 +33,7 @@ def _write(path: Path, seconds: float, rate_hz: int = 16000, level: float = 0.1)
 
 
 def _blocks(*paths: str) -> list[AudioBlock]:
-    return list(Simulation(paths, channel=None, speed=FAST).blocks())
+    return list(FilePlayback(paths, channel=None, speed=FAST).blocks())
 
 
 def test_a_recording_is_given_out_as_a_microphone_would(tmp_path: Path) -> None:
@@ -65,7 +65,7 @@ def test_recordings_of_one_rate_follow_without_a_missing_sample(tmp_path: Path) 
 
 def test_each_second_has_the_name_of_what_was_heard_up_to_it(tmp_path: Path) -> None:
     paths = [_write(tmp_path / "first.wav", 1.0), _write(tmp_path / "second.wav", 2.0)]
-    simulation = Simulation(paths, channel=None, speed=FAST)
+    simulation = FilePlayback(paths, channel=None, speed=FAST)
     assert simulation.name_at(0.0) == paths[0]
     assert len(list(simulation.blocks())) == 60
     assert [simulation.name_at(second) for second in (0.0, 0.5, 1.0, 1.05, 3.0, 99.0)] == paths[:1] * 3 + paths[1:] * 3
@@ -74,7 +74,7 @@ def test_each_second_has_the_name_of_what_was_heard_up_to_it(tmp_path: Path) -> 
 def test_what_was_heard_long_ago_is_forgotten_and_what_waits_is_not(tmp_path: Path) -> None:
     """A night of loops once kept each of its recordings in mind."""
     paths = [_write(tmp_path / "a.wav", 0.5), _write(tmp_path / "b.wav", 0.5)]
-    simulation = Simulation(paths, channel=None, speed=FAST, loops=True)
+    simulation = FilePlayback(paths, channel=None, speed=FAST, loops=True)
     for block in islice(simulation.blocks(), 20 * 200):
         at_s = block.end_sample / 16000
         assert simulation.name_at(at_s) == paths[int(2 * at_s - 0.01) % 2]
@@ -83,7 +83,7 @@ def test_what_was_heard_long_ago_is_forgotten_and_what_waits_is_not(tmp_path: Pa
 
 
 def test_it_loops_until_it_is_closed(tmp_path: Path) -> None:
-    simulation = Simulation([_write(tmp_path / "one.wav", 0.1)], channel=None, speed=FAST, loops=True)
+    simulation = FilePlayback([_write(tmp_path / "one.wav", 0.1)], channel=None, speed=FAST, loops=True)
     heard = []
     for block in simulation.blocks():
         heard.append(block.start_sample)
@@ -93,7 +93,7 @@ def test_it_loops_until_it_is_closed(tmp_path: Path) -> None:
 
 
 def test_a_loop_of_which_nothing_can_be_heard_ends(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    simulation = Simulation([str(tmp_path / "none.wav")], channel=None, speed=FAST, loops=True)
+    simulation = FilePlayback([str(tmp_path / "none.wav")], channel=None, speed=FAST, loops=True)
     assert list(simulation.blocks()) == []
     assert simulation.failures == 1
     assert "none.wav" in capsys.readouterr().err
@@ -106,7 +106,7 @@ def test_a_bad_recording_is_told_of_and_the_others_are_heard(
     (tmp_path / "bad.wav").write_bytes(b"RIFF")
     cut = tmp_path / "cut.wav"
     cut.write_bytes((tmp_path / "good.wav").read_bytes()[: -4 * 4000])
-    simulation = Simulation([good, str(tmp_path / "bad.wav"), str(cut), good], channel=None, speed=FAST)
+    simulation = FilePlayback([good, str(tmp_path / "bad.wav"), str(cut), good], channel=None, speed=FAST)
     blocks = list(simulation.blocks())
     assert sum(len(block.samples) for block in blocks) == 8000 + 4000 + 8000
     assert simulation.failures == 2
@@ -121,7 +121,7 @@ def test_who_closes_it_hears_no_complaint_of_what_would_have_come(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Whoever stopped the daemon was once told of the next recording's damage, by its exit code too."""
-    simulation = Simulation([_write(tmp_path / "a.wav", 1.0), str(tmp_path / "none.wav")], channel=None, speed=FAST)
+    simulation = FilePlayback([_write(tmp_path / "a.wav", 1.0), str(tmp_path / "none.wav")], channel=None, speed=FAST)
     for _ in simulation.blocks():
         simulation.close()
     assert simulation.failures == 0
@@ -131,28 +131,28 @@ def test_who_closes_it_hears_no_complaint_of_what_would_have_come(
 def test_a_channel_is_chosen(tmp_path: Path) -> None:
     path = tmp_path / "two.wav"
     soundfile.write(path, np.tile([0.25, -0.5], (1600, 1)), 16000, subtype="FLOAT")
-    (block, _) = Simulation([str(path)], channel=1, speed=FAST).blocks()
+    (block, _) = FilePlayback([str(path)], channel=1, speed=FAST).blocks()
     assert set(block.samples) == {-0.5}
 
 
 @pytest.mark.parametrize("speed", [1.0, 4.0])
 def test_it_gives_nothing_out_before_its_time(tmp_path: Path, speed: float) -> None:
     paths = [_write(tmp_path / "a.wav", 0.2), _write(tmp_path / "b.wav", 0.2, 8000)]
-    simulation, began_s = Simulation(paths, channel=None, speed=speed), time.monotonic()
+    simulation, began_s = FilePlayback(paths, channel=None, speed=speed), time.monotonic()
     for block in simulation.blocks():
         assert time.monotonic() - began_s >= block.end_sample / block.sample_rate_hz / speed - 0.001
     assert time.monotonic() - began_s < 0.4 / speed + 10
 
 
 def test_it_ends_soon_where_it_is_closed_while_it_waits(tmp_path: Path) -> None:
-    simulation = Simulation([_write(tmp_path / "a.wav", 1.0)], channel=None, speed=1e-4)  # a block in 500 s
+    simulation = FilePlayback([_write(tmp_path / "a.wav", 1.0)], channel=None, speed=1e-4)  # a block in 500 s
     waiting = threading.Thread(target=lambda: list(simulation.blocks()))
     waiting.start()
     simulation.close()
     simulation.close()
     waiting.join(10)
     assert not waiting.is_alive()
-    assert repr(simulation) == "Simulation(1 recordings, 0.0001 x, 0.0 s so far)"
+    assert repr(simulation) == "FilePlayback(1 recordings, 0.0001 x, 0.0 s so far)"
 
 
 def test_one_recording_is_heard_like_its_replay(tmp_path: Path, tiny_bundle_path: Path) -> None:

@@ -13,7 +13,7 @@ import pytest
 from device.config.settings import ListenSettings, ModelSettings, Settings, profile
 from device.daemon.audio.listening import Hearing
 from device.errors import AuricleError, ClassifierError, SpecError
-from device.messages import AudioBlock, Happening
+from device.messages import AudioBlock, OperationNote
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -53,7 +53,7 @@ def _listen(hearing: Hearing, from_s: float, seconds: float) -> list[str]:
     return [("" if fault.begins else "-") + fault.kind for fault in heard.faults]
 
 
-def _cured(hearing: Hearing, from_s: int, to_s: int) -> list[tuple[int, Happening]]:
+def _cured(hearing: Hearing, from_s: int, to_s: int) -> list[tuple[int, OperationNote]]:
     found = ((second, hearing.cure(float(second))) for second in range(from_s, to_s))
     return [(second, happening) for second, happening in found if happening is not None]
 
@@ -61,10 +61,10 @@ def _cured(hearing: Hearing, from_s: int, to_s: int) -> list[tuple[int, Happenin
 def test_a_machine_that_falls_behind_is_told_a_wider_hop_and_back(hearing: Hearing) -> None:
     assert hearing.keep_up(0.1, 0.0) is None
     hearing.keep_up(2.5, 1.0)
-    assert hearing.keep_up(2.5, 2.0) == Happening("hop", "a window every 1 s instead of 0.5 s: 2.5 s of sound wait")
+    assert hearing.keep_up(2.5, 2.0) == OperationNote("hop", "a window every 1 s instead of 0.5 s: 2.5 s of sound wait")
     assert hearing.listener.hop_s == 1.0
     hearing.keep_up(0.0, 3.0)
-    assert hearing.keep_up(0.0, 33.0) == Happening(
+    assert hearing.keep_up(0.0, 33.0) == OperationNote(
         "hop", "a window every 0.5 s again instead of 1 s: the machine keeps up"
     )
     assert hearing.listener.hop_s == hearing.listener.configured_hop_s == 0.5
@@ -91,7 +91,7 @@ def test_nothing_is_cured_that_does_not_fail(hearing: Hearing) -> None:
 def test_a_model_that_fails_is_opened_again_and_answers(hearing: Hearing) -> None:
     hearing.listener.renew({"tone": Broken()})
     assert _listen(hearing, 0, 5) == ["classifier"]
-    assert _cured(hearing, 100, 110) == [(105, Happening("reloaded", "a model failed and was opened again"))]
+    assert _cured(hearing, 100, 110) == [(105, OperationNote("reloaded", "a model failed and was opened again"))]
     assert _listen(hearing, 5, 2) == ["-classifier"]
     assert _cured(hearing, 110, 700) == []
 
@@ -137,7 +137,7 @@ def test_a_bundle_that_became_another_is_not_put_under_labels_of_the_old_one(
     hearing.listener.renew({"tone": Broken()})
     _listen(hearing, 0, 5)
     ((_, told),) = _cured(hearing, 0, 10)
-    assert told == Happening("reload_refused", "a failing model's bundle is another one by now; reload to take it")
+    assert told == OperationNote("reload_refused", "a failing model's bundle is another one by now; reload to take it")
     assert _listen(hearing, 5, 2) == []
     assert hearing.listener.is_failing
 

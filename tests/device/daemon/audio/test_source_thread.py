@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from device.daemon.audio.audio_queue import AUDIO_LIMIT_S, SourceEnded
-from device.daemon.audio.source_thread import JOIN_S, Feed, SourceNow
+from device.daemon.audio.source_thread import JOIN_S, SourceNow, SourceThread
 from device.messages import AudioBlock, NoAudio
 
 if TYPE_CHECKING:
@@ -52,13 +52,13 @@ class Script:
         self.closed.set()
 
 
-def _feed(source: Source, *, waits: bool = False) -> Feed:
-    feed = Feed(source, waits=waits, name_at=lambda _: "nursery", now=SourceNow)
+def _feed(source: Source, *, waits: bool = False) -> SourceThread:
+    feed = SourceThread(source, waits=waits, name_at=lambda _: "nursery", now=SourceNow)
     feed.start()
     return feed
 
 
-def _taken(feed: Feed) -> list[Item]:
+def _taken(feed: SourceThread) -> list[Item]:
     """All that comes, up to the end of the source."""
     items: list[Item] = []
     while not items or not isinstance(items[-1], SourceEnded):
@@ -146,7 +146,7 @@ def test_a_microphone_never_waits() -> None:
 
 
 def test_it_may_be_closed_twice_or_before_it_began() -> None:
-    feed = Feed(Script([]), waits=False, name_at=lambda _: "nursery", now=SourceNow)
+    feed = SourceThread(Script([]), waits=False, name_at=lambda _: "nursery", now=SourceNow)
     assert feed.close()
     assert feed.close()
     assert repr(feed).endswith("closed)")

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from device.alarms.journal.entries import Entry
-from device.daemon.delivery.alarm_publisher import MOST_FROM_MEMORY, Dispatch
-from device.daemon.delivery.reply_queue import Acknowledged, Mailbox
+from device.daemon.delivery.alarm_publisher import MOST_FROM_MEMORY, AlarmPublisher
+from device.daemon.delivery.reply_queue import Acknowledged, ReplyQueue
 from device.sinks.payloads import Topics
 from tests.device.daemon.scripted import DOWN, NOON_S, Hands, ScriptedBroker
 
@@ -32,9 +32,9 @@ def entry(number: int, seq: int = 0, *, urgent: bool = False, quality: str = "sy
 class Stage:
     def __init__(self, room: int = 20) -> None:
         self.hands = Hands()
-        self.mailbox = Mailbox()
+        self.mailbox = ReplyQueue()
         self.broker = ScriptedBroker(self.mailbox, room)
-        self.dispatch = Dispatch(TOPICS, self.hands.keeper)
+        self.dispatch = AlarmPublisher(TOPICS, self.hands.keeper)
 
     def turn(self) -> None:
         self.hands.pass_by(0.1)

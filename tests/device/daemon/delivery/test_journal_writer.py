@@ -11,7 +11,7 @@ import pytest
 
 from device.alarms.journal.entries import Entry
 from device.alarms.journal.store import Journal
-from device.daemon.delivery.journal_writer import CONFIRM_S, OVERDUE_S, Bookkeeper, Opened, Owed, Receipt, Salvaged
+from device.daemon.delivery.journal_writer import CONFIRM_S, OVERDUE_S, JournalWriter, Opened, Owed, Receipt, Salvaged
 from device.errors import JournalError
 
 if TYPE_CHECKING:
@@ -129,9 +129,9 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def keeper(disk: Disk, ear: Ear, clock: Clock) -> Iterator[Bookkeeper]:
+def keeper(disk: Disk, ear: Ear, clock: Clock) -> Iterator[JournalWriter]:
     """A bookkeeper with room for twenty, that owes ten at once."""
-    made = Bookkeeper(disk.open, ear.hear, owed_at_once=10, notes=("paused_until",), capacity=20, clock=clock)
+    made = JournalWriter(disk.open, ear.hear, owed_at_once=10, notes=("paused_until",), capacity=20, clock=clock)
     ear.wait_for(lambda: ear.words)
     yield made
     disk.gate.set()
@@ -139,7 +139,7 @@ def keeper(disk: Disk, ear: Ear, clock: Clock) -> Iterator[Bookkeeper]:
     made.close(_SOON_S)
 
 
-def _busy(keeper: Bookkeeper, now_s: Callable[[], float]) -> None:
+def _busy(keeper: JournalWriter, now_s: Callable[[], float]) -> None:
     """Wait until its thread stands before the gate."""
     deadline_s = time.monotonic() + _SOON_S
     while not keeper._batch:
@@ -148,7 +148,7 @@ def _busy(keeper: Bookkeeper, now_s: Callable[[], float]) -> None:
     assert keeper.stalled_s(now_s()) >= 0.0
 
 
-def test_a_receipt_comes_after_the_commit_and_in_order(keeper: Bookkeeper, disk: Disk, ear: Ear) -> None:
+def test_a_receipt_comes_after_the_commit_and_in_order(keeper: JournalWriter, disk: Disk, ear: Ear) -> None:
     keeper.submit(_entries(0, 3))
     keeper.submit(_entries(3, 6))
     ear.wait_for(lambda: len(ear.received) == 6)
@@ -163,7 +163,7 @@ def test_what_the_journal_knew_at_the_start_is_told_first(disk: Disk, ear: Ear) 
         journal.append([_entry(1, 7)])
         journal.set_note("paused_until", "99")
         journal.set_note("other", "1")
-    keeper = Bookkeeper(disk.open, ear.hear, owed_at_once=10, notes=("paused_until", "none"))
+    keeper = JournalWriter(disk.open, ear.hear, owed_at_once=10, notes=("paused_until", "none"))
     ear.wait_for(lambda: ear.owed)
     assert ear.words[0] == Opened(((_entry(1).alarm, 7),), {"paused_until": "99"}, owed=1, shed=0)
     assert ear.owed == [1]
@@ -172,7 +172,7 @@ def test_what_the_journal_knew_at_the_start_is_told_first(disk: Disk, ear: Ear) 
 
 def test_a_damaged_journal_is_told_once(disk: Disk, ear: Ear) -> None:
     disk.path.write_bytes(b"garbage")
-    keeper = Bookkeeper(disk.open, ear.hear, owed_at_once=10)
+    keeper = JournalWriter(disk.open, ear.hear, owed_at_once=10)
     keeper.submit(_entries(0, 1))
     ear.wait_for(lambda: ear.received)
     assert keeper.close(_SOON_S)
@@ -180,7 +180,7 @@ def test_a_damaged_journal_is_told_once(disk: Disk, ear: Ear) -> None:
 
 
 def test_submitting_never_waits_for_a_disk_that_stalls_and_what_is_overdue_is_taken_once(
-    keeper: Bookkeeper, disk: Disk, ear: Ear, clock: Clock
+    keeper: JournalWriter, disk: Disk, ear: Ear, clock: Clock
 ) -> None:
     disk.gate.clear()
     keeper.submit(_entries(0, 1))
@@ -202,7 +202,7 @@ def test_submitting_never_waits_for_a_disk_that_stalls_and_what_is_overdue_is_ta
 
 
 def test_what_was_told_from_memory_is_owed_until_it_is_confirmed_and_not_told_twice_before(
-    keeper: Bookkeeper, disk: Disk, ear: Ear, clock: Clock
+    keeper: JournalWriter, disk: Disk, ear: Ear, clock: Clock
 ) -> None:
     disk.gate.clear()
     keeper.submit(_entries(0, 2))
@@ -222,7 +222,7 @@ def test_what_was_told_from_memory_is_owed_until_it_is_confirmed_and_not_told_tw
 
 
 def test_a_refusal_is_trouble_until_it_ends_and_loses_nothing(
-    keeper: Bookkeeper, disk: Disk, ear: Ear, clock: Clock
+    keeper: JournalWriter, disk: Disk, ear: Ear, clock: Clock
 ) -> None:
     disk.refuses = True
     keeper.submit(_entries(0, 5))
@@ -247,7 +247,7 @@ def test_a_refusal_is_trouble_until_it_ends_and_loses_nothing(
 
 def test_a_journal_that_cannot_be_opened_is_tried_again(disk: Disk, ear: Ear, clock: Clock) -> None:
     disk.is_missing = True
-    keeper = Bookkeeper(disk.open, ear.hear, owed_at_once=10, clock=clock)
+    keeper = JournalWriter(disk.open, ear.hear, owed_at_once=10, clock=clock)
     _wait_until(lambda: keeper.trouble(clock()) is not None)
     keeper.submit(_entries(0, 1))
     disk.is_missing = False
@@ -266,7 +266,7 @@ def _wait_until(holds: Callable[[], object]) -> None:
 
 
 def test_beyond_its_room_what_a_broker_has_goes_first_then_what_is_not_urgent_and_only_the_untold_is_counted(
-    keeper: Bookkeeper, disk: Disk, ear: Ear, clock: Clock
+    keeper: JournalWriter, disk: Disk, ear: Ear, clock: Clock
 ) -> None:
     disk.gate.clear()
     keeper.submit(_entries(0, 1))
@@ -290,7 +290,7 @@ def test_beyond_its_room_what_a_broker_has_goes_first_then_what_is_not_urgent_an
 def test_no_more_is_on_its_way_than_was_asked_for_and_a_new_alarm_goes_beyond_that(disk: Disk, ear: Ear) -> None:
     with Journal.open(disk.path, max_bytes=_BIG) as journal:
         journal.append(_entries(0, 100))
-    keeper = Bookkeeper(disk.open, ear.hear, owed_at_once=10)
+    keeper = JournalWriter(disk.open, ear.hear, owed_at_once=10)
     ear.wait_for(lambda: len(ear.owed) == 10)
     assert ear.owed == list(range(10))
     keeper.submit([_entry(500)])
@@ -305,7 +305,7 @@ def test_no_more_is_on_its_way_than_was_asked_for_and_a_new_alarm_goes_beyond_th
 def test_after_a_reconnect_what_is_new_comes_before_ten_thousand_that_are_old(disk: Disk, ear: Ear) -> None:
     with Journal.open(disk.path, max_bytes=_BIG) as journal:
         journal.append(_entries(0, 10_000))
-    keeper = Bookkeeper(disk.open, ear.hear, owed_at_once=10)
+    keeper = JournalWriter(disk.open, ear.hear, owed_at_once=10)
     keeper.submit([_entry(20_000)])
     ear.wait_for(lambda: 20_000 in ear.owed)
     told_before = len(ear.owed)
@@ -334,7 +334,7 @@ def test_ten_thousand_that_are_owed_are_all_handed_out_once_as_they_are_confirme
         assert ready.wait(_SOON_S)
         return disk.open()
 
-    bookkeeper = Bookkeeper(open_when_ready, hear, owed_at_once=20)
+    bookkeeper = JournalWriter(open_when_ready, hear, owed_at_once=20)
     ready.set()
     assert done.wait(3 * _SOON_S)
     assert bookkeeper.close(_SOON_S)
@@ -344,7 +344,7 @@ def test_ten_thousand_that_are_owed_are_all_handed_out_once_as_they_are_confirme
 
 
 def test_what_is_confirmed_is_written_with_the_next_entry_or_a_minute_later(
-    keeper: Bookkeeper, disk: Disk, ear: Ear, clock: Clock
+    keeper: JournalWriter, disk: Disk, ear: Ear, clock: Clock
 ) -> None:
     keeper.submit(_entries(0, 1))
     ear.wait_for(lambda: ear.received)
@@ -362,7 +362,7 @@ def test_what_is_confirmed_is_written_with_the_next_entry_or_a_minute_later(
         assert journal.owed_count() == 0
 
 
-def test_notes_and_confirmations_are_kept_at_the_end(keeper: Bookkeeper, disk: Disk, ear: Ear) -> None:
+def test_notes_and_confirmations_are_kept_at_the_end(keeper: JournalWriter, disk: Disk, ear: Ear) -> None:
     keeper.submit(_entries(0, 2))
     ear.wait_for(lambda: len(ear.received) == 2)
     keeper.confirm([_entry(0).key])
@@ -375,7 +375,7 @@ def test_notes_and_confirmations_are_kept_at_the_end(keeper: Bookkeeper, disk: D
 
 
 def test_closing_gives_a_disk_that_hangs_up_at_its_deadline_and_says_so(
-    keeper: Bookkeeper, disk: Disk, clock: Clock
+    keeper: JournalWriter, disk: Disk, clock: Clock
 ) -> None:
     disk.gate.clear()
     keeper.submit(_entries(0, 1))
@@ -389,7 +389,7 @@ def test_on_a_disk_that_takes_nothing_the_backlog_is_owed_even_so(disk: Disk, ea
     with Journal.open(disk.path, max_bytes=_BIG) as journal:
         journal.append(_entries(0, 100))
     disk.refuses = True
-    keeper = Bookkeeper(disk.open, ear.hear, owed_at_once=10)
+    keeper = JournalWriter(disk.open, ear.hear, owed_at_once=10)
     keeper.submit([_entry(500)])
     for first in range(0, 90, 10):
         ear.wait_for_owed(first + 10)
@@ -409,7 +409,7 @@ def test_a_mistake_in_the_journal_ends_nothing_but_that_attempt(ear: Ear, disk: 
             raise ZeroDivisionError
         return disk.open()
 
-    keeper = Bookkeeper(open_journal, ear.hear, owed_at_once=10, clock=clock)
+    keeper = JournalWriter(open_journal, ear.hear, owed_at_once=10, clock=clock)
     _wait_until(lambda: keeper.trouble(clock()) is not None)
     clock.ahead_s = 60.0
     keeper.submit(_entries(0, 1))
@@ -417,7 +417,7 @@ def test_a_mistake_in_the_journal_ends_nothing_but_that_attempt(ear: Ear, disk: 
     assert keeper.close(_SOON_S)
 
 
-def test_the_thread_has_a_name_and_cannot_keep_the_process(keeper: Bookkeeper) -> None:
+def test_the_thread_has_a_name_and_cannot_keep_the_process(keeper: JournalWriter) -> None:
     thread = next(thread for thread in threading.enumerate() if thread.name == "journal")
     assert thread.daemon
     assert "0 wait" in repr(keeper)

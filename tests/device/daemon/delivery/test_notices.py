@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from device.daemon.delivery.notices import Teller
+from device.daemon.delivery.notices import NoticeMaker
 from device.messages import Event, Fault, Heard, Notice
 
 if TYPE_CHECKING:
@@ -24,40 +24,40 @@ def _gap(since_s: float, missing_s: float = 0.1) -> Fault:
     return Fault("gap", begins=True, since_s=since_s, at_s=since_s + missing_s, detail=detail)
 
 
-def _told(teller: Teller, heard: Heard, newest_s: float = 100.0) -> list[Notice]:
+def _told(teller: NoticeMaker, heard: Heard, newest_s: float = 100.0) -> list[Notice]:
     return list(teller.notices(heard, utc_s=NOON_S, newest_s=newest_s, source="nursery"))
 
 
 def test_what_is_told_late_is_dated_back_to_when_it_was() -> None:
-    (event, fault) = _told(Teller({}), Heard(events=[_event(97.5)], faults=[Fault("silence", True, 95, 98, "")]))
+    (event, fault) = _told(NoticeMaker({}), Heard(events=[_event(97.5)], faults=[Fault("silence", True, 95, 98, "")]))
     assert (event.utc_s, event.source) == (NOON_S - 2.5, "nursery")
     assert fault.utc_s == NOON_S - 2.0
 
 
 def test_nothing_is_dated_into_the_future() -> None:
-    (notice,) = _told(Teller({}), Heard(events=[_event(100.05)]))
+    (notice,) = _told(NoticeMaker({}), Heard(events=[_event(100.05)]))
     assert notice.utc_s == NOON_S
 
 
 def test_an_event_has_the_priority_of_its_label_and_a_fault_has_none() -> None:
-    teller = Teller({("cry", "cry"): "high", ("cry", "babble"): "low"})
+    teller = NoticeMaker({("cry", "cry"): "high", ("cry", "babble"): "low"})
     heard = Heard(events=[_event(1), _event(2, "babble"), _event(3, "other")], faults=[_gap(3)])
     assert [notice.priority for notice in _told(teller, heard)] == ["high", "low", None, None]
 
 
 def test_events_are_always_told() -> None:
-    teller, events = Teller({}), [_event(second / 10) for second in range(500)]
+    teller, events = NoticeMaker({}), [_event(second / 10) for second in range(500)]
     assert [notice.said for notice in _told(teller, Heard(events=events))] == events
 
 
 def test_a_gap_alone_is_told_as_it_is() -> None:
-    teller = Teller({})
+    teller = NoticeMaker({})
     assert [notice.said for notice in _told(teller, Heard(faults=[_gap(3)]))] == [_gap(3)]
     assert [notice.said for notice in _told(teller, Heard(faults=[_gap(20)]))] == [_gap(20)]
 
 
 def test_gaps_that_come_thick_are_told_once_in_ten_seconds_with_their_number_and_sum() -> None:
-    teller = Teller({})
+    teller = NoticeMaker({})
     told = [notice.said for second in range(31) for notice in _told(teller, Heard(faults=[_gap(second, 0.25)]))]
     assert [said.at_s for said in told if isinstance(said, Fault)] == [0.25, 10.25, 20.25, 30.25]
     assert {said.detail for said in told[1:] if isinstance(said, Fault)} == {
@@ -67,7 +67,7 @@ def test_gaps_that_come_thick_are_told_once_in_ten_seconds_with_their_number_and
 
 @pytest.mark.parametrize("kind", ["silence", "microphone", "coverage", "classifier", "clipping"])
 def test_every_other_fault_is_told_where_it_begins_and_where_it_ends(kind: str) -> None:
-    teller = Teller({})
+    teller = NoticeMaker({})
     faults = [
         Fault(kind, begins=bool(index % 2 == 0), since_s=index, at_s=index, detail="")  # type: ignore[arg-type]  # one of the kinds
         for index in range(10)

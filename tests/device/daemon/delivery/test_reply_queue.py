@@ -6,22 +6,22 @@ import threading
 
 from device.commands import Acknowledge
 from device.daemon.delivery.journal_writer import Owed
-from device.daemon.delivery.reply_queue import CAPACITY, MOST_COMMANDS, Acknowledged, Asked, Mailbox
+from device.daemon.delivery.reply_queue import CAPACITY, MOST_COMMANDS, Acknowledged, CommandReceived, ReplyQueue
 
 
 def test_letters_come_in_order_and_each_wakes_the_loop() -> None:
     woken: list[int] = []
-    mailbox = Mailbox(lambda: woken.append(1))
+    mailbox = ReplyQueue(lambda: woken.append(1))
     mailbox.tell(Owed(()))
     mailbox.acknowledged(("a", 0))
     mailbox.commanded(Acknowledge(None, "mqtt"))
-    assert mailbox.take() == [Owed(()), Acknowledged(("a", 0)), Asked(Acknowledge(None, "mqtt"))]
+    assert mailbox.take() == [Owed(()), Acknowledged(("a", 0)), CommandReceived(Acknowledge(None, "mqtt"))]
     assert mailbox.take() == []
     assert len(woken) == 3
 
 
 def test_where_the_loop_hangs_the_oldest_goes_and_that_is_known() -> None:
-    mailbox = Mailbox()
+    mailbox = ReplyQueue()
     for number in range(CAPACITY + 5):
         mailbox.acknowledged(("a", number))
     letters = mailbox.take()
@@ -32,7 +32,7 @@ def test_where_the_loop_hangs_the_oldest_goes_and_that_is_known() -> None:
 
 
 def test_commands_push_nothing_out() -> None:
-    mailbox = Mailbox()
+    mailbox = ReplyQueue()
     mailbox.acknowledged(("a", 0))
     for _ in range(CAPACITY):
         mailbox.commanded(Acknowledge(None, "mqtt"))
@@ -45,7 +45,7 @@ def test_commands_push_nothing_out() -> None:
 
 
 def test_whoever_waits_goes_on_with_the_first_letter() -> None:
-    mailbox = Mailbox()
+    mailbox = ReplyQueue()
     waits = threading.Thread(target=mailbox.wait, args=(60.0,))
     waits.start()
     mailbox.acknowledged(("a", 0))

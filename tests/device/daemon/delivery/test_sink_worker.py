@@ -10,18 +10,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from device.daemon.delivery.sink_worker import Delivery
-from device.messages import Event, Fault, Happening, Notice
+from device.daemon.delivery.sink_worker import SinkWorker
+from device.messages import Event, Fault, Notice, OperationNote
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _SOON_S = 20.0  # a busy machine breaks no law
 
-_SAID: dict[str, Event | Fault | Happening] = {
+_SAID: dict[str, Event | Fault | OperationNote] = {
     "event": Event("id", 0, "cry", "cry", "begin", 0.9, 0.0, None, 1.0, "3 of 3"),
     "fault": Fault("silence", begins=True, since_s=0.0, at_s=1.0, detail="zeros"),
-    "happening": Happening("hop", "wider"),
+    "happening": OperationNote("hop", "wider"),
 }
 
 
@@ -54,10 +54,10 @@ class Gate:
 
 
 @pytest.fixture
-def hung() -> Iterator[tuple[Gate, Delivery]]:
+def hung() -> Iterator[tuple[Gate, SinkWorker]]:
     """A delivery with room for four, whose sink hangs on a first notice."""
     gate = Gate(is_open=False)
-    delivery = Delivery("console", gate, capacity=4)
+    delivery = SinkWorker("console", gate, capacity=4)
     delivery.tell(_notice("event", 0))
     assert gate.entered.wait(_SOON_S)
     yield gate, delivery
@@ -71,7 +71,7 @@ def _told(gate: Gate) -> list[float]:
 
 def test_notices_come_out_in_order_and_the_sink_is_closed_after_the_last() -> None:
     gate = Gate(is_open=True)
-    delivery = Delivery("console", gate)
+    delivery = SinkWorker("console", gate)
     for number in range(100):
         delivery.tell(_notice("event", number))
     assert delivery.close(_SOON_S)
@@ -80,7 +80,7 @@ def test_notices_come_out_in_order_and_the_sink_is_closed_after_the_last() -> No
     assert delivery.dropped == 0
 
 
-def test_telling_never_waits_for_a_sink_that_hangs(hung: tuple[Gate, Delivery]) -> None:
+def test_telling_never_waits_for_a_sink_that_hangs(hung: tuple[Gate, SinkWorker]) -> None:
     gate, delivery = hung
     for number in range(1, 10001):
         delivery.tell(_notice("event", number))
@@ -99,7 +99,7 @@ def test_telling_never_waits_for_a_sink_that_hangs(hung: tuple[Gate, Delivery]) 
     ],
 )
 def test_the_oldest_of_what_matters_least_goes_first(
-    hung: tuple[Gate, Delivery], kinds: list[str], kept: list[int]
+    hung: tuple[Gate, SinkWorker], kinds: list[str], kept: list[int]
 ) -> None:
     gate, delivery = hung
     for number, kind in enumerate(kinds, start=1):
@@ -113,7 +113,7 @@ def test_the_oldest_of_what_matters_least_goes_first(
 @given(st.lists(st.sampled_from(["event", "fault", "happening"]), max_size=30))
 def test_no_event_is_dropped_while_anything_else_could_be(kinds: list[str]) -> None:
     gate = Gate(is_open=False)
-    delivery = Delivery("console", gate, capacity=4)
+    delivery = SinkWorker("console", gate, capacity=4)
     delivery.tell(_notice("event", 0))
     assert gate.entered.wait(_SOON_S)
     for number, kind in enumerate(kinds, start=1):
@@ -128,7 +128,7 @@ def test_no_event_is_dropped_while_anything_else_could_be(kinds: list[str]) -> N
     assert delivery.dropped == len(kinds) - len(told)
 
 
-def test_a_sink_that_hangs_is_seen_from_outside_and_one_that_idles_is_not(hung: tuple[Gate, Delivery]) -> None:
+def test_a_sink_that_hangs_is_seen_from_outside_and_one_that_idles_is_not(hung: tuple[Gate, SinkWorker]) -> None:
     gate, delivery = hung
     now_s = time.monotonic()
     assert delivery.stuck_for_s(now_s + 60.0) == pytest.approx(60.0, abs=_SOON_S)
@@ -137,7 +137,7 @@ def test_a_sink_that_hangs_is_seen_from_outside_and_one_that_idles_is_not(hung: 
     assert delivery.stuck_for_s(now_s + 3600.0) == 0.0
 
 
-def test_closing_gives_up_a_sink_that_hangs_at_its_deadline(hung: tuple[Gate, Delivery]) -> None:
+def test_closing_gives_up_a_sink_that_hangs_at_its_deadline(hung: tuple[Gate, SinkWorker]) -> None:
     gate, delivery = hung
     assert not delivery.close(0.05)
     assert gate.closed_after is None
@@ -155,7 +155,7 @@ def test_a_sink_that_raises_loses_that_notice_alone() -> None:
             super().tell(notice)
 
     gate = Clumsy(is_open=True)
-    delivery = Delivery("console", gate)
+    delivery = SinkWorker("console", gate)
     for number in range(3):
         delivery.tell(_notice("event", number))
     assert delivery.close(_SOON_S)
@@ -166,12 +166,12 @@ def test_a_sink_that_raises_loses_that_notice_alone() -> None:
 def test_what_the_sink_itself_could_not_put_out_is_counted_too() -> None:
     gate = Gate(is_open=True)
     gate.failed = 7
-    delivery = Delivery("log", gate)
+    delivery = SinkWorker("log", gate)
     assert delivery.dropped == 7
     assert delivery.close(_SOON_S)
 
 
-def test_the_thread_says_whom_it_serves_and_cannot_keep_the_process(hung: tuple[Gate, Delivery]) -> None:
+def test_the_thread_says_whom_it_serves_and_cannot_keep_the_process(hung: tuple[Gate, SinkWorker]) -> None:
     _, delivery = hung
     thread = next(thread for thread in threading.enumerate() if thread.name == "deliver-console")
     assert thread.daemon

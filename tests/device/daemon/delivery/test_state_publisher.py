@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from device.config.settings import MqttSettings
-from device.daemon.delivery.state_publisher import FIGURES_EVERY_S, Announcer
+from device.daemon.delivery.state_publisher import FIGURES_EVERY_S, StatePublisher
 from device.messages import Alarm, Event
 from device.runtime.daemon_state import DaemonState, FaultNow
 from device.sinks.payloads import Message, Topics
@@ -24,7 +24,9 @@ class Stage:
         self.published: list[Message] = []
         self.notes: list[str] = []
         mqtt = MqttSettings(host="h", **settings)
-        self.announcer = Announcer(TOPICS, mqtt, labels=labels, publish=self.published.append, note=self.notes.append)
+        self.announcer = StatePublisher(
+            TOPICS, mqtt, labels=labels, publish=self.published.append, note=self.notes.append
+        )
 
     def told(self, topic: str) -> list[bytes]:
         return [message.payload for message in self.published if message.topic == topic]

@@ -86,7 +86,7 @@ def checkout_of(checkout: Path, folder: Path, version: str) -> Path:
 def install(origin: Path, root: Path) -> None:
     """Install quickly, and say nothing."""
     with contextlib.redirect_stdout(io.StringIO()):
-        installing.install(installing.InstallOrder(origin=origin), root=root, run=Quick())
+        installing.install(installing.InstallOptions(origin=origin), root=root, run=Quick())
 
 
 # --- crashes

@@ -14,7 +14,7 @@ import pytest
 
 from device.config.settings import PROFILES, parse_config, profile
 from device.errors import ConfigError, ServiceError
-from device.tools.install.install_command import InstallOrder, config_text, install, rollback, uninstall
+from device.tools.install.install_command import InstallOptions, config_text, install, rollback, uninstall
 from device.tools.install.layout import Layout, look
 
 if TYPE_CHECKING:
@@ -49,8 +49,8 @@ def layout(tmp_path: Path) -> Layout:
     return Layout(root)
 
 
-def order(origin: Path, **said: Any) -> InstallOrder:
-    return InstallOrder(origin=origin, **said)
+def order(origin: Path, **said: Any) -> InstallOptions:
+    return InstallOptions(origin=origin, **said)
 
 
 def everything(root: Path) -> dict[str, tuple[int, int]]:
@@ -186,7 +186,7 @@ def test_a_crash_at_any_change_of_the_disk_leaves_a_version_that_works(tmp_path:
     assert sum(int(line.split()[1]) for line in done.stderr.splitlines()) > 50
 
 
-@pytest.mark.parametrize("verb", [lambda root: install(InstallOrder(), root=root), lambda root: uninstall(root=root)])
+@pytest.mark.parametrize("verb", [lambda root: install(InstallOptions(), root=root), lambda root: uninstall(root=root)])
 def test_a_root_that_is_not_there_is_said_in_one_sentence(tmp_path: Path, verb: Any) -> None:
     with pytest.raises(ServiceError, match="nowhere is no folder; --root names"):
         verb(tmp_path / "nowhere")
