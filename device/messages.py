@@ -31,6 +31,7 @@ FaultKind = Literal[
     "classifier",  # a network fails, or gives a score that is not finite
     "journal",  # alarms cannot be kept on disk
     "broker",  # no broker can be reached, or it refuses us
+    "delivery",  # the console or the log accepts no line
     "self_test",  # a stage between sound and broker did not do its part
 ]
 AlarmKind = Literal["sound", "technical"]
@@ -46,7 +47,7 @@ TimeQuality = Literal[
     "stepped",  # it jumped while the alarm was open
 ]
 OperationKind = Literal[
-    "started", "stopping", "reloaded", "reload_refused", "hop", "dropped", "hung", "asked", "journal", "pins"
+    "started", "stopping", "reloaded", "reload_refused", "hop", "dropped", "asked", "journal", "pins"
 ]
 
 
@@ -211,8 +212,8 @@ class OperationNote:
 
     Attributes:
         kind: started, stopping, reloaded, reload_refused, hop (it was widened or narrowed), dropped (lines that
-            could not be told in time), hung (a thread that delivers does not answer), asked (what people asked for),
-            journal (what became of it), pins (what they would do, or why they do nothing).
+            could not be delivered in time), asked (what people asked for), journal (what became of it), pins (what
+            they would do, or why they do nothing).
         detail: one sentence.
     """
 

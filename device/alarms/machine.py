@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from device.alarms.quiet_hours import QuietHours
 from device.commands import Acknowledge, Pause, Resume
+from device.fault_info import FAULTS
 from device.messages import Alarm, Transition
 
 if TYPE_CHECKING:
@@ -26,25 +27,7 @@ if TYPE_CHECKING:
 
     from device.commands import Command
     from device.config.settings import AlarmSettings
-    from device.messages import AlarmChange, AlarmKind, Decision, Event, Fault, FaultKind, Priority
-
-TECHNICAL_PRIORITIES: Mapping[FaultKind, Priority] = MappingProxyType(
-    {
-        "silence": "medium",  # nothing, or too little, is heard: a cry may be missed
-        "stuck": "medium",
-        "dc": "medium",
-        "repeated": "medium",
-        "floor": "medium",
-        "microphone": "medium",
-        "coverage": "medium",
-        "classifier": "medium",
-        "broker": "medium",  # what is heard does not arrive
-        "self_test": "medium",
-        "journal": "low",  # all is told, but a power cut might lose it
-        "clipping": "low",  # all is heard, but less well
-    }
-)
-"""How urgent each fault is. High is left to sounds; `gap` is no alarm, for it is over when it is known."""
+    from device.messages import AlarmChange, AlarmKind, Decision, Event, Fault, Priority
 
 AFTER_RESTART_SEQ = 1000
 """A restored alarm's changes count on from this much further: some may have been told that were not kept."""
@@ -244,11 +227,12 @@ class Machine:
     def fault(self, fault: Fault, now_s: float) -> list[Transition]:
         """A fault begins or is over; one that ends without having begun, or begins twice, changes nothing."""
         self._pass_to(now_s)
-        if fault.kind not in TECHNICAL_PRIORITIES:
+        priority = FAULTS[fault.kind].priority
+        if priority is None:
             return []
         kept = self._open.get(_Key("technical", fault.model, fault.kind))
         if fault.begins:
-            return [] if kept is not None and kept.is_active else self._fault_begins(fault)
+            return [] if kept is not None and kept.is_active else self._fault_begins(fault, priority)
         if kept is None or not (kept.is_active or kept.doubt):
             return []
         return self._cause_over(kept, fault.detail)
@@ -339,13 +323,13 @@ class Machine:
 
     # --- faults
 
-    def _fault_begins(self, fault: Fault) -> list[Transition]:
+    def _fault_begins(self, fault: Fault, priority: Priority) -> list[Transition]:
         alarm = Alarm(
             alarm_id=f"{self._boot_id}-{fault.kind}-{next(self._faults)}",
             kind="technical",
             name=fault.kind,
             model=fault.model,
-            priority=TECHNICAL_PRIORITIES[fault.kind],
+            priority=priority,
             state="active",
             acknowledged=False,
             score=None,

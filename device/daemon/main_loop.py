@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from device.daemon.audio.audio_queue import SourceEnded
 from device.daemon.state_tracker import Surroundings
-from device.messages import AudioBlock, Heard, NoAudio, Notice, OperationNote
+from device.messages import AudioBlock, Fault, Heard, NoAudio, Notice, OperationNote
 from device.runtime.verdict import verdict_of
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ class MainLoop:
         self._fed_s = float("-inf")
         self._dropped = 0
         self._dropped_told_s = float("-inf")
-        self._hung: set[str] = set()
+        self._hung_since_s: float | None = None
         self._manager_told: object = None
 
     def __repr__(self) -> str:
@@ -174,7 +174,8 @@ class MainLoop:
         self._miss_source(now_s)
         backlog_s = self.parts.feed.inbox.backlog_s
         self.say(self.parts.hearing.keep_up(backlog_s, now_s), self.parts.hearing.cure(now_s))
-        self.say(*self._outlets_that_hang(now_s), self._lines_dropped(now_s))
+        self.say(self._lines_dropped(now_s))
+        self._check_sinks(now_s)
         self._try_itself()
         said = self.parts.alarming.look(self.parts.feed.newest_s)
         self._tell_heard(Heard(faults=said.faults))
@@ -210,13 +211,21 @@ class MainLoop:
             for outlet in self.parts.outlets:
                 outlet.tell(notice)
 
-    def _outlets_that_hang(self, now_s: float) -> list[OperationNote]:
-        """Each is told of once, when it begins to hang."""
-        hung = {outlet.name for outlet in self.parts.outlets if outlet.stuck_for_s(now_s) > HUNG_AFTER_S}
-        fresh, self._hung = hung - self._hung, hung
-        return [
-            OperationNote("hung", f"the {name} has taken no line for {HUNG_AFTER_S:.0f} s") for name in sorted(fresh)
-        ]
+    def _check_sinks(self, now_s: float) -> None:
+        """A console or a log that hangs is a fault, raised once: its readers learn nothing until it ends."""
+        hung = [outlet.name for outlet in self.parts.outlets if outlet.stuck_for_s(now_s) > HUNG_AFTER_S]
+        newest_s = self.parts.feed.newest_s
+        if hung and self._hung_since_s is None:
+            since_s = self._hung_since_s = newest_s - HUNG_AFTER_S
+            detail = f"the {' and the '.join(hung)} accepted no line for {HUNG_AFTER_S:.0f} s"
+            self._raise_delivery_fault(since_s, detail, begins=True)
+        elif not hung and self._hung_since_s is not None:
+            since_s, self._hung_since_s = self._hung_since_s, None
+            self._raise_delivery_fault(since_s, "every line is accepted again", begins=False)
+
+    def _raise_delivery_fault(self, since_s: float, detail: str, *, begins: bool) -> None:
+        at_s = self.parts.feed.newest_s
+        self.parts.alarming.find(Fault("delivery", begins=begins, since_s=since_s, at_s=at_s, detail=detail))
 
     def _lines_dropped(self, now_s: float) -> OperationNote | None:
         dropped = sum(outlet.dropped for outlet in self.parts.outlets)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from importlib import metadata
 from typing import TYPE_CHECKING
 
+from device.fault_info import DEAFENING, FOUND_BY_DAEMON
 from device.hearing.level import Level
 from device.messages import AudioBlock, Event, Fault
 from device.runtime.daemon_state import AlarmNow, DaemonState, FaultNow, LabelNow
@@ -21,16 +22,8 @@ if TYPE_CHECKING:
     from device.hearing.listener import Listener
     from device.messages import Alarm, FaultKind, Heard, NoAudio, Notice
 
-DEAFENING: frozenset[FaultKind] = frozenset(
-    {"silence", "stuck", "dc", "repeated", "floor", "microphone", "classifier", "coverage"}
-)
-"""Faults under which a cry would, or might, not be heard."""
-
 MOST_ALARMS = 50
 """That a state lists, the most urgent first: with every kind of fault and a few models there are fewer."""
-
-OF_THE_DAEMON: frozenset[FaultKind] = frozenset({"journal", "broker", "self_test"})
-"""Faults that no listener finds, and none takes with it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +118,7 @@ class StateTracker:
         self._counts.due_before += total.due
         self._scores.clear()
         self._since_utc_s.clear()
-        self._faults = {key: fault for key, fault in self._faults.items() if key[0] in OF_THE_DAEMON}
+        self._faults = {key: fault for key, fault in self._faults.items() if key[0] in FOUND_BY_DAEMON}
 
     def state(self, listener: Listener, around: Surroundings, *, utc_s: float, now_s: float) -> DaemonState:
         """The daemon as it is now."""

@@ -2,35 +2,13 @@
 
 from __future__ import annotations
 
-from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from device.daytime import utc_text
+from device.fault_info import FAULTS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from device.messages import FaultKind
     from device.runtime.daemon_state import DaemonState
-
-_IN_WORDS: Mapping[FaultKind, str] = MappingProxyType(
-    {
-        "silence": "digital silence from the microphone",
-        "stuck": "the microphone is stuck",
-        "dc": "the microphone gives no sound but a constant",
-        "repeated": "the microphone repeats itself",
-        "floor": "the room's noise is gone, the microphone may be covered or broken",
-        "clipping": "the microphone is overdriven",
-        "gap": "sound is missing",
-        "microphone": "no sound comes from the microphone",
-        "coverage": "too little is listened to",
-        "classifier": "a model fails",
-        "journal": "alarms are not kept on disk",
-        "broker": "the broker is not told",
-        "self_test": "the self-test failed",
-    }
-)
-_DEAFEN_NOT: frozenset[FaultKind] = frozenset({"clipping", "gap", "journal", "broker", "self_test"})
 
 
 def verdict_of(state: DaemonState, now_utc_s: float) -> str:
@@ -39,11 +17,11 @@ def verdict_of(state: DaemonState, now_utc_s: float) -> str:
         return f"hears NOTHING: its main loop has hung for {span_text(state.age_s)}, restart it"
     if state.hearing:
         return "hears: yes"
-    deafening = [fault for fault in state.faults if fault.kind not in _DEAFEN_NOT]
+    deafening = [fault for fault in state.faults if FAULTS[fault.kind].deafens]
     if not deafening:
         return "hears NOTHING yet: it is starting"
     first = min(deafening, key=lambda fault: fault.since_utc_s)
-    return f"hears NOTHING: {_IN_WORDS[first.kind]} since {since_text(first.since_utc_s, now_utc_s)}"
+    return f"hears NOTHING: {FAULTS[first.kind].words} since {since_text(first.since_utc_s, now_utc_s)}"
 
 
 def since_text(utc_s: float, now_utc_s: float) -> str:

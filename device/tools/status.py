@@ -8,11 +8,11 @@ from __future__ import annotations
 import os
 import sys
 import time
-from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from device.config.toml_text import printable
 from device.errors import ServiceError
+from device.fault_info import FAULTS
 from device.runtime.daemon_state import read_status, to_json
 from device.runtime.paths import checked_instance, status_socket, status_sockets
 from device.runtime.verdict import since_text, verdict_of
@@ -22,31 +22,10 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import TextIO
 
-    from device.messages import FaultKind
     from device.runtime.daemon_state import AlarmNow, DaemonState, LabelNow
 
 HEARS, DEAF, ABSENT = 0, 1, 2
 """Exit codes: it hears; it runs but does not hear; no daemon answers."""
-
-WHAT_TO_DO: Mapping[FaultKind, str] = MappingProxyType(
-    {
-        "silence": "look whether the microphone is muted, by a switch on it or in alsamixer; set gates_to_zero in "
-        "[deafness] if it gives zeros where nothing is loud",
-        "stuck": "unplug the microphone and plug it in again; where that does not help, replace it",
-        "dc": "unplug the microphone and plug it in again; where that does not help, replace it",
-        "repeated": "unplug the microphone and plug it in again, and restart the sound server, if there is one",
-        "floor": "look whether something covers the microphone, or its gain was turned down",
-        "clipping": "turn the microphone's gain down in alsamixer, or move it away from what is loud",
-        "gap": "look for what else keeps this machine or its USB busy",
-        "microphone": "look at plug and cable; auricle devices lists the microphones that are there",
-        "coverage": "look for what else keeps this machine busy, and for heat: auricle check tells",
-        "classifier": "auricle models verify tries the model; install Auricle again where it does not hold",
-        "journal": "free some space on its disk, make its folder writable, or replace a card that fails",
-        "broker": "look whether the broker runs, and at [mqtt] in the configuration; nothing is lost meanwhile",
-        "self_test": "look at the stage that it names; a press on the self-test button tries again",
-    }
-)
-"""What helps against a fault."""
 
 
 def status_lines(state: DaemonState, now_utc_s: float, *, colour: bool = False) -> Iterator[str]:
@@ -63,7 +42,7 @@ def status_lines(state: DaemonState, now_utc_s: float, *, colour: bool = False) 
         yield f"  {name:<11} {text}"
     for fault in state.faults:
         yield f"  FAULT       {fault.kind} since {since_text(fault.since_utc_s, now_utc_s)}: {printable(fault.detail)}"
-        yield f"              what to do: {WHAT_TO_DO[fault.kind]}"
+        yield f"              what to do: {FAULTS[fault.kind].cure}"
 
 
 def _figures(state: DaemonState, now_utc_s: float) -> Iterator[tuple[str, str]]:

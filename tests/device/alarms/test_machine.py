@@ -11,18 +11,19 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from device.alarms.machine import FOUND_AGAIN_S, TECHNICAL_PRIORITIES, Machine, Signal
+from device.alarms.machine import FOUND_AGAIN_S, Machine, Signal
 from device.alarms.quiet_hours import QuietHours
 from device.commands import Acknowledge, Pause, Resume, SelfTest
 from device.config.settings import AlarmSettings, Latch
 from device.errors import ConfigError
+from device.fault_info import FAULTS
 from device.messages import Alarm, Decision, Event, Fault, FaultKind, Transition
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from device.commands import Command
-    from device.messages import LabelState, Phase, Priority
+from device.messages import LabelState, Phase, Priority
 
 NOON, MIDNIGHT = 720, 0
 HOLD_S = 4.0
@@ -268,10 +269,8 @@ def test_faults_latch_where_all_do() -> None:
 # --- faults
 
 
-def test_every_fault_but_a_gap_has_a_priority_and_only_sounds_are_high() -> None:
+def test_a_gap_raises_no_alarm() -> None:
     """A gap is over when it is known: it stands in the log, and where gaps are many, coverage is the alarm."""
-    assert set(TECHNICAL_PRIORITIES) == set(get_args(FaultKind)) - {"gap"}
-    assert set(TECHNICAL_PRIORITIES.values()) == {"medium", "low"}
     machine = _machine()
     assert machine.fault(_fault("gap"), 0.0) == []
     assert machine.alarms == ()
@@ -637,7 +636,7 @@ class Life:
 
 _labels = st.sampled_from(sorted(PRIORITIES))
 _kinds: st.SearchStrategy[FaultKind] = st.sampled_from(
-    ["silence", "classifier", "broker", "journal", "self_test", "gap"]
+    ["silence", "classifier", "broker", "delivery", "journal", "self_test", "gap"]
 )
 _states: st.SearchStrategy[LabelState] = st.sampled_from(["off", "off", "off", "pending", "on", "holding"])
 _reasons = st.sampled_from(["quiet", "quiet", "gap", "deaf", "no_audio", "stopped"])
@@ -861,7 +860,7 @@ class AlarmLaws(RuleBasedStateMachine):
 
     @invariant()
     def memory_is_bounded_by_what_can_be_wrong_at_once(self) -> None:
-        assert len(self.machine._open) <= len(PRIORITIES) + 2 * len(TECHNICAL_PRIORITIES)
+        assert len(self.machine._open) <= len(PRIORITIES) + 2 * len(FAULTS)
         assert len(self.machine._ended) <= len(PRIORITIES)
 
     def teardown(self) -> None:
@@ -877,7 +876,11 @@ class AlarmLaws(RuleBasedStateMachine):
         return self.settings.latch == "all" or (self.settings.latch == "high" and self._usual(alarm) == "high")
 
     def _usual(self, alarm: Alarm) -> Priority:
-        return PRIORITIES[alarm.name] if alarm.kind == "sound" else TECHNICAL_PRIORITIES[_as_kind(alarm.name)]
+        if alarm.kind == "sound":
+            return PRIORITIES[alarm.name]
+        priority = FAULTS[_as_kind(alarm.name)].priority
+        assert priority is not None
+        return priority
 
     def _as_it_must_be_told(self, alarm: Alarm) -> tuple[Priority, Priority | None]:
         usual, hours = self._usual(alarm), self.settings.quiet_hours

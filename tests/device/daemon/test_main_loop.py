@@ -440,12 +440,14 @@ def test_sound_that_waits_widens_the_hop_and_that_is_told(stage: Stage) -> None:
     assert stage.loop.snapshot.hop_s == 1.0
 
 
-def test_an_outlet_that_hangs_is_told_of_once_each_time(stage: Stage) -> None:
+def test_a_hung_sink_raises_one_delivery_fault_each_time(stage: Stage) -> None:
     for stuck_s in (3.0, 11.0, 12.0, 60.0, 0.0, 11.0):
         stage.console.stuck_s = stuck_s
         stage.nothing(0.25)
-    assert [happening.kind for happening in stage.said(OperationNote)] == ["hung", "hung"]
-    assert stage.said(OperationNote)[0].detail == "the console has taken no line for 10 s"
+    faults = [fault for fault in stage.said(Fault) if fault.kind == "delivery"]
+    assert [fault.begins for fault in faults] == [True, False, True]
+    assert faults[0].detail == "the console accepted no line for 10 s"
+    assert [alarm.name for alarm in stage.alarming.standing.alarms] == ["delivery"]
 
 
 def test_lines_that_were_dropped_are_told_of_once_a_minute(stage: Stage) -> None:

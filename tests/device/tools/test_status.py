@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, get_args
 import pytest
 
 from device.errors import ConfigError, ServiceError
+from device.fault_info import FAULTS
 from device.messages import FaultKind
 from device.runtime.daemon_state import DaemonState, FaultNow, StatusServer, from_json
-from device.tools.status import ABSENT, DEAF, HEARS, WHAT_TO_DO, show_status, status_lines
+from device.tools.status import ABSENT, DEAF, HEARS, show_status, status_lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -51,7 +52,7 @@ def test_a_deaf_one_says_so_first_and_what_to_do_last(state: DaemonState) -> Non
     assert lines[0] == f"anna  hears NOTHING: no sound comes from the microphone {since}"
     assert lines[-2:] == [
         f"  FAULT       microphone {since}: a figure",
-        f"              what to do: {WHAT_TO_DO['microphone']}",
+        f"              what to do: {FAULTS['microphone'].cure}",
     ]
 
 
