@@ -12,6 +12,7 @@ need paplay pulseaudio-utils
 need jackd jackd2
 need gcc gcc
 need mosquitto mosquitto
+need mosquitto_sub mosquitto-clients
 need openssl openssl
 need strace strace
 need nft nftables
