@@ -228,13 +228,13 @@ class Notice:
     Attributes:
         utc_s: when it was decided, in seconds since 1970-01-01 UTC.
         source: what is heard: the microphone as it is named in the configuration, or a recording's path.
-        said: what is told.
+        content: the event, fault or operation note itself.
         priority: of an event's label; None for all else.
     """
 
     utc_s: float
     source: str
-    said: Event | Fault | OperationNote
+    content: Event | Fault | OperationNote
     priority: Priority | None = None
 
 

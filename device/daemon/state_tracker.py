@@ -106,10 +106,10 @@ class StateTracker:
     def told(self, notices: Iterable[Notice]) -> None:
         """What people are told."""
         for notice in notices:
-            if isinstance(notice.said, Event):
-                self._take_event(notice, notice.said)
-            elif isinstance(notice.said, Fault):
-                self._take_fault(notice, notice.said)
+            if isinstance(notice.content, Event):
+                self._take_event(notice, notice.content)
+            elif isinstance(notice.content, Fault):
+                self._take_fault(notice, notice.content)
 
     def replaced(self, listener: Listener) -> None:
         """A listener is done; another one begins, and with it new figures, but the counts go on."""

@@ -83,7 +83,7 @@ class Console:
 
 def line(notice: Notice, *, colours: bool = False) -> str:
     """A notice in words, on one line, whatever stands in it."""
-    word, text = _event(notice, notice.said) if isinstance(notice.said, Event) else _other(notice, notice.said)
+    word, text = _event(notice, notice.content) if isinstance(notice.content, Event) else _other(notice, notice.content)
     if colours and word in _COLOURS:
         word = f"\x1b[{_COLOURS[word]}m{word}\x1b[0m"
     return f"{utc_text(notice.utc_s, 'milliseconds')}  {printable(notice.source)}  {word}  {printable(text)}"
@@ -101,13 +101,13 @@ def _event(notice: Notice, event: Event) -> tuple[str, str]:
     return word, f"{event.label} is followed no more and may go on: {why} ({score}; {length})"
 
 
-def _other(notice: Notice, said: Fault | OperationNote) -> tuple[str, str]:
-    if not isinstance(said, Fault):
-        return "note", f"{said.kind.replace('_', ' ')}: {said.detail}"
-    about = f"{said.kind} of {said.model}" if said.model else said.kind
-    if not said.begins:
-        return "over", f"{about}: {said.detail}"
-    return "FAULT", f"{about}: {said.detail} (since {_daytime(notice.utc_s - (said.at_s - said.since_s))})"
+def _other(notice: Notice, content: Fault | OperationNote) -> tuple[str, str]:
+    if not isinstance(content, Fault):
+        return "note", f"{content.kind.replace('_', ' ')}: {content.detail}"
+    about = f"{content.kind} of {content.model}" if content.model else content.kind
+    if not content.begins:
+        return "over", f"{about}: {content.detail}"
+    return "FAULT", f"{about}: {content.detail} (since {_daytime(notice.utc_s - (content.at_s - content.since_s))})"
 
 
 def _daytime(utc_s: float) -> str:

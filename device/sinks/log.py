@@ -162,8 +162,8 @@ def _write_all(descriptor: int, data: bytes) -> None:
 
 def log_line(notice: Notice) -> bytes:
     """A notice as one line of strict JSON; see the top of this module for its keys."""
-    said = notice.said
-    kind, fields = ("event", _event(notice, said)) if isinstance(said, Event) else _other(said)
+    content = notice.content
+    kind, fields = ("event", _event(notice, content)) if isinstance(content, Event) else _other(content)
     told = {"utc": utc_text(notice.utc_s, "milliseconds"), "kind": kind, "source": notice.source, **fields}
     text = json.dumps(told, ensure_ascii=False, allow_nan=False)
     return f"{text}\n".encode("utf-8", "backslashreplace")  # a file name that is no UTF-8: \udcXX, as JSON has it
@@ -186,16 +186,16 @@ def _event(notice: Notice, event: Event) -> dict[str, Any]:
     }
 
 
-def _other(said: Fault | OperationNote) -> tuple[str, dict[str, Any]]:
-    if not isinstance(said, Fault):
-        return "happening", {"happening": said.kind, "detail": said.detail}
+def _other(content: Fault | OperationNote) -> tuple[str, dict[str, Any]]:
+    if not isinstance(content, Fault):
+        return "happening", {"happening": content.kind, "detail": content.detail}
     return "fault", {
-        "fault": said.kind,
-        "begins": said.begins,
-        "since_s": _number(said.since_s),
-        "at_s": _number(said.at_s),
-        "detail": said.detail,
-        "model": said.model,
+        "fault": content.kind,
+        "begins": content.begins,
+        "since_s": _number(content.since_s),
+        "at_s": _number(content.at_s),
+        "detail": content.detail,
+        "model": content.model,
     }
 
 

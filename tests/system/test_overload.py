@@ -197,8 +197,8 @@ class Night:
             before = len(self.kept.notices)
             self.loop.turn()
             self.loop.parts.feed.newest_s = self.inbox.newest_s
-            fresh = (notice.said for notice in self.kept.notices[before:])
-            self.told_after_s += [self.clock.now_s - said.decided_s for said in fresh if isinstance(said, Event)]
+            fresh = (notice.content for notice in self.kept.notices[before:])
+            self.told_after_s += [self.clock.now_s - event.decided_s for event in fresh if isinstance(event, Event)]
             if not self.moments or self.clock.now_s - self.moments[-1].at_s >= 1.0:
                 self.moments.append(self._moment())
         self.hearing.close()
@@ -211,20 +211,20 @@ class Night:
 
     @property
     def events(self) -> list[Event]:
-        return [notice.said for notice in self.kept.notices if isinstance(notice.said, Event)]
+        return [notice.content for notice in self.kept.notices if isinstance(notice.content, Event)]
 
     @property
     def begins(self) -> list[Event]:
         return [event for event in self.events if event.phase == "begin"]
 
     def faults(self, kind: str) -> list[Fault]:
-        said = (notice.said for notice in self.kept.notices)
-        return [fault for fault in said if isinstance(fault, Fault) and fault.kind == kind]
+        contents = (notice.content for notice in self.kept.notices)
+        return [fault for fault in contents if isinstance(fault, Fault) and fault.kind == kind]
 
     def happenings(self, kind: str) -> list[tuple[float, str]]:
         """(second, detail) of each."""
-        told = ((notice.utc_s, notice.said) for notice in self.kept.notices)
-        return [(at_s, said.detail) for at_s, said in told if isinstance(said, OperationNote) and said.kind == kind]
+        contents = ((notice.utc_s, notice.content) for notice in self.kept.notices)
+        return [(at_s, note.detail) for at_s, note in contents if isinstance(note, OperationNote) and note.kind == kind]
 
     @property
     def hops_s(self) -> list[float]:

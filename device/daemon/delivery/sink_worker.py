@@ -126,6 +126,6 @@ class SinkWorker:
 
 
 def _worth(notice: Notice) -> int:
-    if isinstance(notice.said, Event):
+    if isinstance(notice.content, Event):
         return 2
-    return 1 if isinstance(notice.said, Fault) else 0
+    return 1 if isinstance(notice.content, Fault) else 0

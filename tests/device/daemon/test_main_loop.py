@@ -199,7 +199,7 @@ class Stage:
 
     def said(self, kind: type[Event | Fault | OperationNote]) -> list[Any]:
         """What was told of this kind."""
-        return [notice.said for notice in self.console.notices if isinstance(notice.said, kind)]
+        return [notice.content for notice in self.console.notices if isinstance(notice.content, kind)]
 
 
 def _signal(from_s: float, seconds: float, hz: float) -> Float32:
@@ -395,12 +395,12 @@ def test_an_event_is_told_with_its_time_its_source_and_its_priority(stage: Stage
     stage.sound(4)
     stage.sound(4, hz=1000)
     stage.sound(6)
-    begin, end = (notice for notice in stage.console.notices if isinstance(notice.said, Event))
-    assert isinstance(begin.said, Event)
-    assert isinstance(end.said, Event)
-    assert (begin.said.phase, end.said.phase, end.said.reason) == ("begin", "end", "quiet")
+    begin, end = (notice for notice in stage.console.notices if isinstance(notice.content, Event))
+    assert isinstance(begin.content, Event)
+    assert isinstance(end.content, Event)
+    assert (begin.content.phase, end.content.phase, end.content.reason) == ("begin", "end", "quiet")
     assert (begin.source, begin.priority) == ("nursery", "high")
-    assert begin.utc_s == pytest.approx(NOON_S + begin.said.decided_s, abs=0.01)
+    assert begin.utc_s == pytest.approx(NOON_S + begin.content.decided_s, abs=0.01)
 
 
 def test_what_was_decided_late_is_dated_back(stage: Stage) -> None:
@@ -414,9 +414,9 @@ def test_what_was_decided_late_is_dated_back(stage: Stage) -> None:
     stage.feed.newest_s = stage.stream_s + 9.0
     for _ in range(16):
         stage.loop.turn()
-    (notice,) = (notice for notice in stage.console.notices if isinstance(notice.said, Event))
-    assert isinstance(notice.said, Event)
-    assert notice.utc_s == pytest.approx(NOON_S + notice.said.decided_s, abs=0.3)
+    (notice,) = (notice for notice in stage.console.notices if isinstance(notice.content, Event))
+    assert isinstance(notice.content, Event)
+    assert notice.utc_s == pytest.approx(NOON_S + notice.content.decided_s, abs=0.3)
 
 
 def test_all_outlets_are_told_the_same(stage: Stage) -> None:

@@ -29,8 +29,10 @@ _END = dataclasses.replace(_BEGIN, phase="end", seq=1, end_s=22.5, decided_s=27.
 _FAULT = Fault("microphone", begins=True, since_s=5.0, at_s=7.0, detail="no sound comes")
 
 
-def _notice(said: Event | Fault | OperationNote, priority: Priority | None = None, source: str = "nursery") -> Notice:
-    return Notice(_UTC_S, source, said, priority)
+def _notice(
+    content: Event | Fault | OperationNote, priority: Priority | None = None, source: str = "nursery"
+) -> Notice:
+    return Notice(_UTC_S, source, content, priority)
 
 
 @pytest.mark.parametrize(

@@ -47,18 +47,18 @@ def test_an_event_has_the_priority_of_its_label_and_a_fault_has_none() -> None:
 
 def test_events_are_always_told() -> None:
     teller, events = NoticeMaker({}), [_event(second / 10) for second in range(500)]
-    assert [notice.said for notice in _told(teller, Heard(events=events))] == events
+    assert [notice.content for notice in _told(teller, Heard(events=events))] == events
 
 
 def test_a_gap_alone_is_told_as_it_is() -> None:
     teller = NoticeMaker({})
-    assert [notice.said for notice in _told(teller, Heard(faults=[_gap(3)]))] == [_gap(3)]
-    assert [notice.said for notice in _told(teller, Heard(faults=[_gap(20)]))] == [_gap(20)]
+    assert [notice.content for notice in _told(teller, Heard(faults=[_gap(3)]))] == [_gap(3)]
+    assert [notice.content for notice in _told(teller, Heard(faults=[_gap(20)]))] == [_gap(20)]
 
 
 def test_gaps_that_come_thick_are_told_once_in_ten_seconds_with_their_number_and_sum() -> None:
     teller = NoticeMaker({})
-    told = [notice.said for second in range(31) for notice in _told(teller, Heard(faults=[_gap(second, 0.25)]))]
+    told = [notice.content for second in range(31) for notice in _told(teller, Heard(faults=[_gap(second, 0.25)]))]
     assert [said.at_s for said in told if isinstance(said, Fault)] == [0.25, 10.25, 20.25, 30.25]
     assert {said.detail for said in told[1:] if isinstance(said, Fault)} == {
         "10 gaps since this was last told, 2.500 s of sound are missing"
@@ -73,4 +73,4 @@ def test_every_other_fault_is_told_where_it_begins_and_where_it_ends(kind: str) 
         for index in range(10)
     ]
     told = _told(teller, Heard(faults=[_gap(0), _gap(0.2), *faults]))
-    assert [notice.said for notice in told] == [_gap(0), *faults]
+    assert [notice.content for notice in told] == [_gap(0), *faults]

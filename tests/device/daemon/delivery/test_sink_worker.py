@@ -121,7 +121,7 @@ def test_no_event_is_dropped_while_anything_else_could_be(kinds: list[str]) -> N
     gate.open()
     assert delivery.close(_SOON_S)
     told = [notice for notice in gate.told if notice.utc_s > 0]
-    events = sum(isinstance(notice.said, Event) for notice in told)
+    events = sum(isinstance(notice.content, Event) for notice in told)
     assert events == min(4, kinds.count("event"))
     assert len(told) == min(4, len(kinds))
     assert _told(gate) == sorted(_told(gate))
