@@ -45,7 +45,7 @@ from device.daemon.options import ListenOptions
 from device.demo.scene import SEED, bedside
 from device.errors import ServiceError
 from device.messages import AudioBlock
-from device.runtime.daemon_state import read_status
+from device.runtime.status_socket import read_status
 from tests.system.conftest import Mosquitto, PulseCard
 
 if TYPE_CHECKING:

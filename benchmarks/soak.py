@@ -36,8 +36,8 @@ import soundfile
 import soxr
 
 from device.errors import ServiceError
-from device.runtime.daemon_state import read_status
 from device.runtime.paths import status_socket
+from device.runtime.status_socket import read_status
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence

@@ -35,9 +35,9 @@ from device.daemon.watchdog import PipelineHealth
 from device.errors import AuricleError
 from device.messages import OperationNote
 from device.runtime.clocks import Clocks, Timekeeper
-from device.runtime.daemon_state import StatusServer
 from device.runtime.paths import log_file, status_socket
 from device.runtime.self_test import known_sounds
+from device.runtime.status_socket import StatusServer
 from device.runtime.systemd_notify import Notifier, without_notify
 from device.sinks.console import Console
 from device.sinks.log import Log

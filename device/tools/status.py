@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 from device.config.toml_text import printable
 from device.errors import ServiceError
 from device.fault_info import FAULTS
-from device.runtime.daemon_state import read_status, to_json
+from device.runtime.daemon_state import to_json
 from device.runtime.paths import checked_instance, status_socket, status_sockets
+from device.runtime.status_socket import read_status
 from device.runtime.verdict import since_text, verdict_of
 
 if TYPE_CHECKING:

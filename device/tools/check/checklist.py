@@ -12,7 +12,6 @@ from device.alarms.journal.store import check_place
 from device.config.settings import DEFAULT_PROFILE, load_config, profile
 from device.config.toml_text import printable
 from device.errors import ConfigError, ServiceError
-from device.runtime.daemon_state import read_status
 from device.runtime.kernel_clock import ROOT
 from device.runtime.model_loader import open_models
 from device.runtime.paths import (
@@ -24,6 +23,7 @@ from device.runtime.paths import (
     status_socket,
     status_sockets,
 )
+from device.runtime.status_socket import read_status
 from device.sources.microphone import Microphone
 from device.tools.check import delivery_checks, hearing_checks, machine_checks
 from device.tools.check.finding import Finding, finding_lines, tried

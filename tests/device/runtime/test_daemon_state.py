@@ -1,38 +1,17 @@
-"""A daemon's state as JSON, and the socket that tells it, with clients that hang, leave or come in crowds."""
+"""A daemon's state as JSON, its limits, and how old it is."""
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import json
-import socket
-import subprocess
-import sys
-import threading
-import time
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from device.errors import ServiceError
-from device.runtime.daemon_state import (
-    Age,
-    AlarmNow,
-    DaemonState,
-    FaultNow,
-    LabelNow,
-    StatusServer,
-    from_json,
-    read_status,
-    to_json,
-)
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-_SOON_S = 20.0
+from device.runtime.daemon_state import Age, AlarmNow, DaemonState, FaultNow, LabelNow, from_json, to_json
 
 _FINITE = st.floats(allow_nan=False, allow_infinity=False)
 _LABELS = st.builds(
@@ -143,161 +122,3 @@ def test_a_daemon_whose_loop_hangs_does_not_hear_whatever_it_last_said(state: Da
     hung = dataclasses.replace(state, age_s=6.0)
     assert hung.hangs
     assert not hung.hears
-
-
-# --- the socket
-
-
-def test_the_state_is_told_to_whoever_connects(tmp_path: Path, state: DaemonState) -> None:
-    path = tmp_path / "run" / "anna" / "status.sock"
-    with StatusServer(path, lambda: state):
-        told = read_status(path)
-        assert dataclasses.replace(told, age_s=0.0) == state
-        assert path.stat().st_mode & 0o777 == 0o660
-    assert not path.exists()
-
-
-def test_a_state_that_is_made_no_more_grows_old_in_the_telling(tmp_path: Path, state: DaemonState) -> None:
-    path = tmp_path / "status.sock"
-    with StatusServer(path, lambda: state):
-        first = read_status(path)
-        time.sleep(0.3)
-        assert read_status(path).age_s - first.age_s >= 0.3
-
-
-def test_the_first_who_asks_is_told_the_right_age(tmp_path: Path, state: DaemonState) -> None:
-    path = tmp_path / "status.sock"
-    with StatusServer(path, lambda: state):
-        time.sleep(0.3)
-        assert read_status(path).age_s >= 0.3
-
-
-def test_a_path_of_any_length_will_do(tmp_path: Path, state: DaemonState) -> None:
-    path = tmp_path / ("long" * 50) / "status.sock"
-    with StatusServer(path, lambda: state):
-        assert read_status(path).pid == state.pid
-
-
-def test_nothing_runs_where_there_is_no_socket(tmp_path: Path) -> None:
-    with pytest.raises(ServiceError, match=r"no daemon runs at .*status\.sock"):
-        read_status(tmp_path / "status.sock")
-
-
-def test_a_daemon_that_has_no_state_yet_says_so(tmp_path: Path) -> None:
-    path = tmp_path / "status.sock"
-    with StatusServer(path, lambda: None), pytest.raises(ServiceError, match="is starting or stopping"):
-        read_status(path)
-
-
-def test_a_state_that_json_cannot_say_harms_only_who_asked(tmp_path: Path, state: DaemonState) -> None:
-    path = tmp_path / "status.sock"
-    states = [dataclasses.replace(state, level_dbfs=float("nan"))]
-    with StatusServer(path, lambda: states[-1]):
-        with pytest.raises(ServiceError, match="is starting or stopping"):
-            read_status(path)
-        states.append(state)
-        assert read_status(path).pid == state.pid
-
-
-def test_a_file_name_that_is_no_utf_8_can_be_told(tmp_path: Path, state: DaemonState) -> None:
-    path = tmp_path / "status.sock"
-    with StatusServer(path, lambda: dataclasses.replace(state, source="w\udce4rm.wav")):
-        assert read_status(path).source == "w?rm.wav"
-
-
-_CRASHING = """
-import os, sys
-from pathlib import Path
-from device.runtime.daemon_state import StatusServer
-StatusServer(Path(sys.argv[1]), lambda: None)
-os._exit(1)
-"""
-
-
-def test_the_socket_of_a_daemon_that_crashed_is_taken_over(tmp_path: Path, state: DaemonState) -> None:
-    path = tmp_path / "status.sock"
-    subprocess.run([sys.executable, "-c", _CRASHING, str(path)], check=False, timeout=60)
-    assert path.is_socket()
-    with pytest.raises(ServiceError, match="no daemon runs"):
-        read_status(path)
-    with StatusServer(path, lambda: state):
-        assert read_status(path).pid == state.pid
-
-
-def test_a_socket_that_is_served_is_not_taken_over(tmp_path: Path, state: DaemonState) -> None:
-    path = tmp_path / "anna" / "status.sock"
-    with StatusServer(path, lambda: state):
-        with pytest.raises(ServiceError, match=r"a daemon already runs at .* a name other than 'anna'"):
-            StatusServer(path, lambda: None)
-        assert read_status(path).pid == state.pid
-    with StatusServer(path, lambda: state):
-        assert read_status(path).pid == state.pid
-
-
-def test_of_many_that_start_at_once_one_serves(tmp_path: Path, state: DaemonState) -> None:
-    path = tmp_path / "status.sock"
-    subprocess.run([sys.executable, "-c", _CRASHING, str(path)], check=False, timeout=60)
-    served: list[StatusServer] = []
-
-    def start() -> None:
-        with contextlib.suppress(ServiceError):
-            served.append(StatusServer(path, lambda: state))
-
-    threads = [threading.Thread(target=start) for _ in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(_SOON_S)
-    assert len(served) == 1
-    assert read_status(path).pid == state.pid
-    served[0].close()
-
-
-def test_a_file_in_the_way_is_not_deleted(tmp_path: Path) -> None:
-    path = tmp_path / "status.sock"
-    path.write_text("mine")
-    with pytest.raises(ServiceError, match="is no socket"):
-        StatusServer(path, lambda: None)
-    assert path.read_text() == "mine"
-
-
-def test_a_folder_that_cannot_be_made_is_said_in_one_sentence(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("")
-    with pytest.raises(ServiceError, match="cannot be made: File exists"):
-        StatusServer(tmp_path / "file" / "status.sock", lambda: None)
-
-
-def test_clients_that_hang_talk_or_leave_keep_nobody_from_the_answer(tmp_path: Path, state: DaemonState) -> None:
-    path = tmp_path / "status.sock"
-    with StatusServer(path, lambda: state):
-        rude = [socket.socket(socket.AF_UNIX) for _ in range(5)]
-        for number, client in enumerate(rude):
-            client.connect(str(path))
-            if number % 2:
-                client.sendall(b"GET / HTTP/1.1\r\n\r\n")
-        assert read_status(path, _SOON_S).pid == state.pid
-        for client in rude:
-            client.close()
-        assert read_status(path, _SOON_S).pid == state.pid
-
-
-def test_a_daemon_that_does_not_answer_is_not_waited_for_longer_than_asked(tmp_path: Path) -> None:
-    path = tmp_path / "status.sock"
-    with socket.socket(socket.AF_UNIX) as silent:
-        silent.bind(str(path))
-        silent.listen()
-        with pytest.raises(ServiceError, match=r"does not answer within 0\.2 s"):
-            read_status(path, 0.2)
-
-
-def test_closing_is_prompt_idempotent_and_leaves_nothing_open(tmp_path: Path, state: DaemonState) -> None:
-    def open_now() -> set[str]:
-        return {thread.name for thread in threading.enumerate()}
-
-    before = open_now()
-    server = StatusServer(tmp_path / "status.sock", lambda: state)
-    assert open_now() - before == {"status"}
-    server.close()
-    server.close()
-    assert open_now() == before
-    assert repr(server).endswith("closed)")

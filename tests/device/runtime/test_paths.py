@@ -12,8 +12,8 @@ import pytest
 
 from device.errors import ServiceError
 from device.runtime import paths
-from device.runtime.daemon_state import read_status
 from device.runtime.paths import clips_folder, journal_file, journal_files, log_file, status_socket, status_sockets
+from device.runtime.status_socket import read_status
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

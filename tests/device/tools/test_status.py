@@ -12,7 +12,8 @@ import pytest
 from device.errors import ConfigError, ServiceError
 from device.fault_info import FAULTS
 from device.messages import FaultKind
-from device.runtime.daemon_state import DaemonState, FaultNow, StatusServer, from_json
+from device.runtime.daemon_state import DaemonState, FaultNow, from_json
+from device.runtime.status_socket import StatusServer
 from device.tools.status import ABSENT, DEAF, HEARS, show_status, status_lines
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ import pytest
 
 from device.errors import ConfigError, MicrophoneError
 from device.messages import AudioBlock, NoAudio
-from device.runtime.daemon_state import DaemonState, StatusServer
+from device.runtime.status_socket import StatusServer
 from device.tools.check.checklist import Order, Surroundings, check
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from device.config.settings import MicrophoneSettings
+    from device.runtime.daemon_state import DaemonState
 
 _ALL = [
     *("config", "models", "speed", "microphone"),
