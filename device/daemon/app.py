@@ -36,7 +36,7 @@ from device.errors import AuricleError
 from device.messages import OperationNote
 from device.runtime.clocks import Clocks, Timekeeper
 from device.runtime.paths import log_file, status_socket
-from device.runtime.self_test import known_sounds
+from device.runtime.self_test.known_sound import known_sounds
 from device.runtime.status_socket import StatusServer
 from device.runtime.systemd_notify import Notifier, without_notify
 from device.sinks.console import Console
@@ -54,7 +54,7 @@ if TYPE_CHECKING:
     from device.daemon.outputs import Prepared
     from device.runtime.daemon_state import DaemonState
     from device.runtime.metrics import MetricsServer
-    from device.runtime.self_test import KnownSound
+    from device.runtime.self_test.known_sound import KnownSound
 
 FLUSH_S = 1.5
 """What is told last has this long to be written by all outlets: systemd is promised an end within 5 s."""

@@ -26,7 +26,7 @@ from device.daemon.delivery.state_publisher import ANNOUNCED, StatePublisher
 from device.errors import JournalError
 from device.runtime.clocks import zone_of
 from device.runtime.paths import clips_folder, journal_file, runtime_folder
-from device.runtime.self_test import alert_topic
+from device.runtime.self_test.outcome import alert_topic
 from device.sinks import homeassistant, payloads
 from device.sinks.gpio.pins import Gpio, PrintedPins, named_pins
 from device.sinks.payloads import Topics

@@ -9,7 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from device.daemon.delivery.journal_writer import JournalWriter
-from device.runtime.self_test import Daily, SelfTest
+from device.runtime.self_test.daily_clock import DailyClock
+from device.runtime.self_test.stages import SelfTest
 from device.sinks.payloads import Topics
 
 if TYPE_CHECKING:
@@ -20,7 +21,8 @@ if TYPE_CHECKING:
     from device.daemon.delivery.channels import Channels
     from device.messages import Fault
     from device.runtime.clocks import Timekeeper
-    from device.runtime.self_test import Journal, KnownSound
+    from device.runtime.self_test.known_sound import KnownSound
+    from device.runtime.self_test.stages import Journal
 
 
 class SelfTestSchedule:
@@ -41,7 +43,7 @@ class SelfTestSchedule:
         self._timekeeper = timekeeper
         self._capture_hz = capture_hz
         self._test: SelfTest | None = None
-        self._daily: Daily | None = None
+        self._daily: DailyClock | None = None
         self._asked_by = ""
         self._lives = 0
 
@@ -63,7 +65,7 @@ class SelfTestSchedule:
             broker=ways.broker,
         )
         self._lives += 1
-        self._daily = Daily(settings.self_test.daily_at, self._timekeeper.zone, self._timekeeper.clocks.utc())
+        self._daily = DailyClock(settings.self_test.daily_at, self._timekeeper.zone, self._timekeeper.clocks.utc())
 
     def ask(self, by: str) -> None:
         """Somebody wants a test; one that is under way is all that they get."""

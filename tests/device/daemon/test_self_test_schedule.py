@@ -11,7 +11,7 @@ from device.daemon.audio.listening import Hearing
 from device.daemon.delivery.channels import Channels
 from device.daemon.delivery.null_journal import Memory
 from device.daemon.self_test_schedule import SelfTestSchedule
-from device.runtime.self_test import known_sounds
+from device.runtime.self_test.known_sound import known_sounds
 from device.sinks.gpio.pins import PrintedPins
 from tests.device.daemon.scripted import NOON_S, Hands
 

@@ -5,9 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from dataclasses import dataclass, field
-from datetime import UTC
 from typing import TYPE_CHECKING
-from zoneinfo import ZoneInfo
 
 import numpy as np
 import pytest
@@ -19,17 +17,9 @@ from device.hearing.bundle.reader import read_bundle
 from device.messages import AudioBlock
 from device.runtime.model_library import bundle_path, shipped_bundles
 from device.runtime.model_loader import open_models
-from device.runtime.self_test import (
-    BROKER_WITHIN_S,
-    KEPT_WITHIN_S,
-    NOTE,
-    Daily,
-    SelfTest,
-    alert_topic,
-    known_sound,
-    known_sounds,
-    result_topic,
-)
+from device.runtime.self_test.known_sound import known_sound, known_sounds
+from device.runtime.self_test.outcome import alert_topic, result_topic
+from device.runtime.self_test.stages import BROKER_WITHIN_S, KEPT_WITHIN_S, NOTE, SelfTest
 from device.sinks.payloads import Topics
 
 if TYPE_CHECKING:
@@ -42,7 +32,7 @@ if TYPE_CHECKING:
     from device.hearing.listening_model import Answer, ListeningModel
     from device.messages import Event
     from device.runtime.model_loader import OpenModels
-    from device.runtime.self_test import Outcome
+    from device.runtime.self_test.outcome import Outcome
     from device.sinks.payloads import Message
 
 _TOPICS = Topics("auricle", "anna")
@@ -243,15 +233,6 @@ def test_a_threshold_that_no_sound_at_hand_reaches_is_not_tried_but_its_network_
     assert outcome.failed is None
 
 
-def test_an_operating_point_that_takes_minutes_to_confirm_is_not_tried(tiny_bundle_path: Path) -> None:
-    config = f'[model.cry]\nenabled = false\n[model.bell]\nbundle = "{tiny_bundle_path}"\n[model.bell.label.tone]\n'
-    settings = parse_config(f"{config}min_length_s = 600.0\n", source="a.toml")
-    with open_models(settings) as models:
-        (sound,) = known_sounds(settings, models)
-    assert not sound.label
-    assert sound.lasts_s < 10
-
-
 def test_a_step_hears_no_more_than_a_tenth_of_a_second(nursery: tuple[Settings, OpenModels]) -> None:
     rig = _Rig(*nursery)
     rig.begin()
@@ -424,51 +405,3 @@ def test_what_is_asked_for_during_a_test_is_the_test_that_is_under_way(nursery: 
     assert rig.finish().by == "daily"
     assert not rig.test.is_under_way
     assert rig.turn() is None
-
-
-# --- daily
-
-
-_DAY_S = 86400.0
-_MIDNIGHT_UTC_S = 1_795_219_200.0  # 2026-11-21T00:00Z
-
-
-def _times_due(daily: Daily, begin_utc_s: float, end_utc_s: float) -> list[float]:
-    seconds = np.arange(begin_utc_s, end_utc_s, 30.0)
-    return [float(utc_s) for utc_s in seconds if daily.due(float(utc_s))]
-
-
-def test_it_is_due_once_a_day_at_its_time() -> None:
-    daily = Daily("12:00", UTC, _MIDNIGHT_UTC_S)
-    due = _times_due(daily, _MIDNIGHT_UTC_S, _MIDNIGHT_UTC_S + 3 * _DAY_S)
-    assert due == [_MIDNIGHT_UTC_S + (day + 0.5) * _DAY_S for day in range(3)]
-
-
-def test_the_time_is_that_of_the_zone() -> None:
-    daily = Daily("12:00", ZoneInfo("Europe/Berlin"), _MIDNIGHT_UTC_S)
-    assert _times_due(daily, _MIDNIGHT_UTC_S, _MIDNIGHT_UTC_S + _DAY_S) == [_MIDNIGHT_UTC_S + 11 * 3600]
-
-
-def test_a_start_after_its_time_waits_for_tomorrow() -> None:
-    start_utc_s = _MIDNIGHT_UTC_S + 13 * 3600
-    due = _times_due(Daily("12:00", UTC, start_utc_s), start_utc_s, start_utc_s + _DAY_S)
-    assert due == [_MIDNIGHT_UTC_S + 1.5 * _DAY_S]
-
-
-def test_a_clock_that_is_set_past_its_time_makes_it_due_and_one_that_is_set_back_does_not_repeat_it() -> None:
-    daily = Daily("12:00", UTC, _MIDNIGHT_UTC_S)
-    noon_utc_s = _MIDNIGHT_UTC_S + 0.5 * _DAY_S
-    assert not daily.due(noon_utc_s - 600)
-    assert daily.due(noon_utc_s + 3000)
-    assert not daily.due(noon_utc_s - 600)
-    assert not daily.due(noon_utc_s + 10)
-
-
-def test_an_hour_that_summer_time_leaves_out_is_not_left_out() -> None:
-    spring_utc_s = 1_774_746_000.0 - 3600  # 2026-03-29T00:00Z; Berlin goes from 02:00 to 03:00 at 01:00Z
-    daily = Daily("02:30", ZoneInfo("Europe/Berlin"), spring_utc_s)
-    assert len(_times_due(daily, spring_utc_s, spring_utc_s + 0.9 * _DAY_S)) == 1
-
-
-def test_never_is_never() -> None:
-    assert not _times_due(Daily(None, None, _MIDNIGHT_UTC_S), _MIDNIGHT_UTC_S, _MIDNIGHT_UTC_S + 2 * _DAY_S)
