@@ -33,7 +33,8 @@ from converter.tflite_graph import read_graph
 from converter.training_output import Trained, read_trained
 from device.errors import BundleError
 from device.hearing.bundle.golden_vectors import GoldenCase
-from device.hearing.bundle.reader import Bundle, read_bundle, write_bundle
+from device.hearing.bundle.reader import read_bundle
+from device.hearing.bundle.writer import write_bundle
 from device.hearing.classifier import Classifier
 from device.hearing.features import window_features
 
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from converter.tflite_graph import Graph
+    from device.hearing.bundle.contents import Bundle
 
     Float32 = npt.NDArray[np.float32]
 

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from converter.tflite_graph import Graph, Tensor
-    from device.hearing.bundle.reader import Bundle
+    from device.hearing.bundle.contents import Bundle
 
 
 def describe(bundle: Bundle) -> str:

@@ -8,7 +8,7 @@ import numpy as np
 
 from converter import toolchain
 from device.errors import BundleError, ClassifierError
-from device.hearing.bundle.reader import Bundle
+from device.hearing.bundle.contents import Bundle
 from device.hearing.classifier import SCORES, Classifier, sigmoid
 
 if TYPE_CHECKING:

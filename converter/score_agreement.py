@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from device.hearing.bundle.reader import Label
+    from device.hearing.bundle.contents import Label
 
     Float32 = npt.NDArray[np.float32]
 

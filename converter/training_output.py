@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any, get_args
 import numpy as np
 
 from device.errors import BundleError, SpecError
-from device.hearing.bundle.reader import Label, Output, label_from_dict
+from device.hearing.bundle.contents import Label, Output
+from device.hearing.bundle.manifest import label_from_dict
 from device.hearing.spec import FeatureSpec
 from device.strict_json import members, parse
 

@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
+    from device.hearing.bundle.contents import Bundle, Output
     from device.hearing.bundle.golden_vectors import GoldenCase
-    from device.hearing.bundle.reader import Bundle, Output
 
     Float32 = npt.NDArray[np.float32]
 

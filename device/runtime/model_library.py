@@ -19,7 +19,7 @@ from device.hearing.features import window_features
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from device.hearing.bundle.reader import Bundle, Label
+    from device.hearing.bundle.contents import Bundle, Label
 
 SHIPPED = Path(__file__).resolve().parents[1] / "models"
 SUFFIX = ".tflite"

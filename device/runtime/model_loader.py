@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from device.config.settings import LabelSettings, Settings
-    from device.hearing.bundle.reader import Bundle, Label
+    from device.hearing.bundle.contents import Bundle, Label
     from device.messages import Priority
 
 

@@ -13,12 +13,14 @@ from converter.convert import convert
 from converter.gate import Bounds
 from converter.tflite_graph import read_graph
 from device.errors import BundleError
-from device.hearing.bundle.reader import Bundle, read_bundle
+from device.hearing.bundle.reader import read_bundle
 from device.hearing.classifier import Classifier
 from device.hearing.features import window_features
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from device.hearing.bundle.contents import Bundle
 
 
 @pytest.fixture(scope="module")

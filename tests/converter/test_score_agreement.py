@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from converter.score_agreement import label_figures, roc_auc
-from device.hearing.bundle.reader import Label
+from device.hearing.bundle.contents import Label
 from device.hearing.decision import OperatingPoint
 
 POINT = OperatingPoint(0.5, 0.3, 1.0, 1.5, 0.0, 1.0, 2.0)

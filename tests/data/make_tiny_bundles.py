@@ -23,7 +23,8 @@ if __name__ == "__main__":
 
 from converter import toolchain
 from converter.convert import convert
-from device.hearing.bundle.reader import Label, label_to_dict
+from device.hearing.bundle.contents import Label
+from device.hearing.bundle.manifest import label_to_dict
 from device.hearing.decision import OperatingPoint
 from device.hearing.features import window_features
 from device.hearing.spec import FeatureSpec

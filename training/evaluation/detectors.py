@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from device.hearing.bundle.reader import Bundle, Label
+    from device.hearing.bundle.contents import Bundle, Label
     from device.messages import Event, Heard
 
     Float32 = npt.NDArray[np.float32]

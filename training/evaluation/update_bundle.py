@@ -13,7 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from device.errors import BundleError, ConfigError
-from device.hearing.bundle.reader import label_from_dict, label_to_dict, read_bundle, write_bundle
+from device.hearing.bundle.manifest import label_from_dict, label_to_dict
+from device.hearing.bundle.reader import read_bundle
+from device.hearing.bundle.writer import write_bundle
 from device.hearing.classifier import Classifier
 from training.evaluation.detectors import INT8, judged_label
 from training.evaluation.markdown_report import card_section
@@ -21,7 +23,7 @@ from training.evaluation.markdown_report import card_section
 if TYPE_CHECKING:
     import argparse
 
-    from device.hearing.bundle.reader import Bundle
+    from device.hearing.bundle.contents import Bundle
 
 _POINT_FIELDS = ("on", "off", "confirm_s", "confirm_of_s", "min_length_s", "hold_s", "cooldown_s")
 

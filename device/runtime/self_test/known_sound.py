@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from device.config.settings import Settings
-    from device.hearing.bundle.reader import Bundle
+    from device.hearing.bundle.contents import Bundle
     from device.hearing.listening_model import ListeningLabel, ListeningModel
     from device.runtime.model_loader import OpenModels
 

@@ -19,7 +19,7 @@ from hypothesis.extra import numpy as hnp
 
 from device.errors import BundleError, ClassifierError, MissingExtraError
 from device.hearing import classifier as under_test
-from device.hearing.bundle.reader import Bundle, read_bundle
+from device.hearing.bundle.reader import read_bundle
 from device.hearing.classifier import Classifier, sigmoid
 from device.hearing.features import window_features
 
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     import numpy.typing as npt
+
+    from device.hearing.bundle.contents import Bundle
 
     Float32 = npt.NDArray[np.float32]
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from device.errors import BundleError
-from device.hearing.bundle.reader import read_bundle, write_bundle
+from device.hearing.bundle.reader import read_bundle
+from device.hearing.bundle.writer import write_bundle
 from device.runtime.model_library import bundle_path, card_line, describe, describe_shipped, shipped_bundles, verify
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pytest
 
 from device.errors import BundleError, ConfigError
-from device.hearing.bundle.reader import Bundle, read_bundle
+from device.hearing.bundle.reader import read_bundle
 from device.hearing.decision import OperatingPoint
 from device.hearing.features import window_features
 from device.messages import Scores
@@ -27,6 +27,8 @@ from training.evaluation.detectors import (
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from device.hearing.bundle.contents import Bundle
 
 Float32 = npt.NDArray[np.float32]
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from device.errors import BundleError
-from device.hearing.bundle.reader import Bundle, read_bundle
+from device.hearing.bundle.reader import read_bundle
 from device.hearing.classifier import Classifier
 from training.__main__ import main
 from training.evaluation import event_metrics
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from device.hearing.bundle.contents import Bundle
     from training.evaluation.runner import Outcome
 
 CHOSEN = {

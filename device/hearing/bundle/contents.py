@@ -1,0 +1,85 @@
+"""What a bundle contains: the network, its labels, its feature specs, its golden cases and its model card.
+
+Plain data. Knows no file and no JSON: see `manifest`, `reader` and `writer`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from device.hearing.bundle.golden_vectors import GoldenCase
+    from device.hearing.decision import OperatingPoint
+    from device.hearing.spec import FeatureSpec
+    from device.messages import Priority, Role
+
+Output = Literal["logits", "probabilities"]
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """One class of sound that a model detects.
+
+    Attributes:
+        name: lower-case letters, digits, `_` and `-`; unique in its model.
+        role: an `alarm` raises alarms, `info` is only recorded, `reject` stands for everything else.
+        priority: of its alarms.
+        operating_point: the thresholds and times at which its scores become events.
+    """
+
+    name: str
+    role: Role
+    priority: Priority
+    operating_point: OperatingPoint
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Bundle:
+    """A model and everything that belongs to it.
+
+    Attributes:
+        name: of the model, as in an event's `model`.
+        version: of the model, e.g. `1.0.0`.
+        labels: in the order of the network's scores.
+        specs: the features of the network's inputs `input_0`, `input_1`, ..., one spec each; all share
+            one sample rate and one window.
+        output: the meaning of the network's output `scores`: logits (to be passed through a sigmoid, label
+            by label) or probabilities.
+        network: the TensorFlow Lite flatbuffer.
+        golden: at least one case.
+        card: the model card: training data, licences and measured performance; JSON types.
+        sha256: of the whole file, in hex; empty for a bundle that was not read from one.
+    """
+
+    name: str
+    version: str
+    labels: tuple[Label, ...]
+    specs: tuple[FeatureSpec, ...]
+    output: Output
+    network: bytes = field(repr=False)
+    golden: tuple[GoldenCase, ...] = field(repr=False)
+    card: Mapping[str, Any] = field(repr=False)
+    sha256: str = ""
+
+    @property
+    def label_names(self) -> tuple[str, ...]:
+        """Names of the labels, in the order of the scores."""
+        return tuple(label.name for label in self.labels)
+
+    @property
+    def sample_rate_hz(self) -> int:
+        """Sample rate of the model's input."""
+        return self.specs[0].sample_rate_hz
+
+    @property
+    def window_samples(self) -> int:
+        """Samples of one window at that rate."""
+        return self.specs[0].window_samples
+
+
+def labels_text(labels: tuple[Label, ...]) -> bytes:
+    """The entry labels.txt: one name per line, in the order of the scores."""
+    return "".join(f"{label.name}\n" for label in labels).encode()
