@@ -129,8 +129,9 @@ def _array(entry: str, data: bytes | None, shape: tuple[int, ...]) -> Float32:
     if len(data) - header.end() != size:
         raise BundleError(f"entry {entry!r} holds {len(data) - header.end()} bytes of numbers, must hold {size}")
     array = np.lib.format.read_array(io.BytesIO(data), allow_pickle=False)
-    scale = np.float32(_INT16_SCALE if array.dtype == np.int16 else 1)
-    return _in_range(entry, array.astype(np.float32) / scale)
+    if array.dtype == np.int16:
+        array = array.astype(np.float32) / np.float32(_INT16_SCALE)
+    return _in_range(entry, array)  # arithmetic on a damaged float32 could meet a signalling NaN, which warns
 
 
 def _in_range(entry: str, values: Float32) -> Float32:
