@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     Float32 = npt.NDArray[np.float32]
 
 SAMPLE_RATE_HZ = 16_000
+"""Of all sound that is trained, validated and evaluated on, once decoded."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

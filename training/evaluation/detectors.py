@@ -21,6 +21,7 @@ from device.hearing.listener import Listener
 from device.hearing.listening_model import ListeningLabel, ListeningModel
 from device.hearing.windows import WindowCursor
 from device.messages import AudioBlock, Scores
+from training.data.clips import SAMPLE_RATE_HZ
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -34,11 +35,10 @@ if TYPE_CHECKING:
     Float32 = npt.NDArray[np.float32]
     Float64 = npt.NDArray[np.float64]
 
-SAMPLE_RATE_HZ = 16_000
 HOP_S = 0.5
 INT8, FLOAT = "int8", "float"
 
-_BLOCK_SAMPLES = 16_000
+_BLOCK_SAMPLES = SAMPLE_RATE_HZ
 
 _YAMNET_CRY = 20  # "Baby cry, infant cry" among YAMNet's 521 classes
 _YAMNET_SAMPLES = 15_600

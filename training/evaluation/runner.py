@@ -21,10 +21,11 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from device.errors import RecordingError
+from training.data.clips import SAMPLE_RATE_HZ
 from training.data.datasets.annotated_recording import load_audio
 from training.data.datasets.manifest import read_manifest
 from training.data.split_list import read_list
-from training.evaluation.detectors import HOP_S, SAMPLE_RATE_HZ, open_detectors
+from training.evaluation.detectors import HOP_S, open_detectors
 from training.mixing.clip_in_background import embedded, is_home_sound, talk
 from training.statistics import confirmed_levels
 

@@ -18,7 +18,8 @@ import numpy as np
 
 from device.hearing.decision import Decider, OperatingPoint
 from device.messages import Scores
-from training.mixing.augment import SAMPLE_RATE_HZ, WINDOW_SAMPLES
+from training.data.clips import SAMPLE_RATE_HZ
+from training.mixing.augment import WINDOW_SAMPLES
 from training.mixing.scenes import HOP_SAMPLES, part_scenes
 from training.networks.predict import probabilities
 from training.statistics import roc_auc

@@ -11,7 +11,22 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-import scipy.fft
+
+from training.data.clips import SAMPLE_RATE_HZ
+from training.mixing.signal import (
+    STEP_SAMPLES,
+    bin_hz,
+    filtered,
+    highpass_gain,
+    interpolated,
+    lowpass_gain,
+    mix_at_snr,
+    mu_law,
+    noise,
+    quantized,
+    reverberated,
+    synthetic_impulse_response,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,14 +38,10 @@ if TYPE_CHECKING:
     Mask = npt.NDArray[np.bool_]
     Rng = np.random.Generator
 
-SAMPLE_RATE_HZ = 16_000
-WINDOW_SAMPLES = 32_000
-STEP_SAMPLES = 160
-"""Ten milliseconds: how finely it is known where a cry is."""
+WINDOW_SAMPLES = 2 * SAMPLE_RATE_HZ
 WINDOW_STEPS = WINDOW_SAMPLES // STEP_SAMPLES
 
-_FILTER_SAMPLES = 49_152
-"""A window and the longest tail of a room, for products of spectra."""
+_WINDOW_HZ = bin_hz(WINDOW_SAMPLES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,9 +172,9 @@ def example(rng: Rng, palette: Palette, settings: AugmentSettings) -> Example:
     layer = _narrowed(rng, layer, settings)
     sound = _in_a_room(rng, layer.samples, palette.rooms, settings)
     if is_cry and rng.random() < settings.speech_with_cry_share:
-        sound = at_snr(sound, _cut(rng, _drawn(rng, palette.speech), settings).samples, float(rng.uniform(0, 15)))
+        sound = mix_at_snr(sound, _cut(rng, _drawn(rng, palette.speech), settings).samples, float(rng.uniform(0, 15)))
     snr_db = _snr_db(rng, settings)
-    mixed = at_snr(sound, background(rng, palette), snr_db)
+    mixed = mix_at_snr(sound, background(rng, palette), snr_db)
     mixed, active = _interrupted(rng, _through_a_channel(rng, mixed, settings), layer.active, settings)
     target = target_of(active, settings)
     weight = 0.6 if target > 0 and (snr_db < 0 or target < 1) else 1.0
@@ -197,7 +208,9 @@ def _other_layer(rng: Rng, palette: Palette, settings: AugmentSettings) -> _Laye
     layer = _cut(rng, _drawn(rng, palette.others), settings)
     if rng.random() < settings.second_share:
         second = _cut(rng, _drawn(rng, palette.others), settings)
-        return _Layer(at_snr(layer.samples, second.samples, float(rng.uniform(-6, 12))), layer.active, is_narrow=False)
+        return _Layer(
+            mix_at_snr(layer.samples, second.samples, float(rng.uniform(-6, 12))), layer.active, is_narrow=False
+        )
     return layer
 
 
@@ -221,16 +234,6 @@ def _cut(rng: Rng, sound: Sound, settings: AugmentSettings) -> _Layer:
     return _Layer(samples, _active_at(sound, position[STEP_SAMPLES // 2 :: STEP_SAMPLES]), sound.is_narrow)
 
 
-def interpolated(samples: Float32, position: Float64) -> Float32:
-    """Samples between samples, on straight lines: (n,) at positions (m,) -> (m,); 0 beyond the ends."""
-    below = np.floor(position).astype(np.intp)
-    inside = (below >= 0) & (below < len(samples) - 1)
-    below = np.where(inside, below, 0)
-    part = (position - below).astype(np.float32)
-    line = samples[below] + part * (samples[np.minimum(below + 1, len(samples) - 1)] - samples[below])
-    return np.where(inside, line, np.float32(0.0))
-
-
 def _anchor(rng: Rng, sound: Sound) -> float:
     """A sample of the sound that the window should hold."""
     if not len(sound.moments):
@@ -245,22 +248,6 @@ def _active_at(sound: Sound, position: Float64) -> Mask:
     step = np.floor(position / STEP_SAMPLES).astype(np.intp)
     inside = (step >= 0) & (step < len(sound.active))
     return inside & sound.active[np.clip(step, 0, len(sound.active) - 1)]
-
-
-def loud_steps(samples: Float32, below_loudest_db: float = 20.0) -> Mask:
-    """Steps of a sound that are at most so far below its loudest: (n,) -> bool (n // STEP_SAMPLES,)."""
-    power = step_power(samples)
-    if not len(power) or power.max() <= 0:
-        return np.zeros(len(power), np.bool_)
-    loud: Mask = power >= power.max() * 10 ** (-below_loudest_db / 10)
-    return loud
-
-
-def step_power(samples: Float32) -> Float32:
-    """Mean square of each step: (n,) -> (n // STEP_SAMPLES,)."""
-    whole = samples[: len(samples) // STEP_SAMPLES * STEP_SAMPLES].reshape(-1, STEP_SAMPLES)
-    power: Float32 = np.mean(whole * whole, axis=1)
-    return power
 
 
 def _faded(kept: Mask) -> Float32:
@@ -278,21 +265,6 @@ def _snr_db(rng: Rng, settings: AugmentSettings) -> float:
     return float(rng.uniform(*settings.snr_range_db))
 
 
-def at_snr(sound: Float32, other: Float32, snr_db: float) -> Float32:
-    """Mix another sound under a sound: the powers of their loud steps are `snr_db` apart."""
-    wanted, present = loud_power(sound), loud_power(other)
-    if wanted <= 0 or present <= 0:
-        return sound + other
-    gain = np.float32(np.sqrt(wanted / present * 10 ** (-snr_db / 10)))
-    return sound + gain * other
-
-
-def loud_power(samples: Float32) -> float:
-    """Mean square over the loud steps; 0 for digital silence."""
-    power, loud = step_power(samples), loud_steps(samples)
-    return float(power[loud].mean()) if loud.any() else 0.0
-
-
 def background(rng: Rng, palette: Palette) -> Float32:
     """Two seconds of some room, or of some noise: (WINDOW_SAMPLES,)."""
     if not palette.backgrounds or rng.random() < 0.35:
@@ -302,91 +274,32 @@ def background(rng: Rng, palette: Palette) -> Float32:
     return np.resize(sound[start : start + WINDOW_SAMPLES], WINDOW_SAMPLES)
 
 
-def noise(rng: Rng, count: int) -> Float32:
-    """Steady noise between white and brown; a third hums at the mains, a third has a fan's resonance."""
-    hz = scipy.fft.rfftfreq(count, 1 / SAMPLE_RATE_HZ)
-    shape = np.maximum(hz, 20.0) ** (-rng.uniform(0.0, 2.0) / 2)
-    if rng.random() < 1 / 3:
-        centre_hz = rng.uniform(80, 1500)
-        shape *= 1 + rng.uniform(1, 8) * np.exp(-(((hz - centre_hz) / (0.1 * centre_hz)) ** 2))
-    white = rng.standard_normal((len(hz), 2), dtype=np.float32).view(np.complex64)[:, 0]
-    samples: Float32 = scipy.fft.irfft(shape.astype(np.float32) * white, count)
-    samples /= np.float32(10 * max(float(np.std(samples)), 1e-12))
-    return samples + _hum(rng, count) if rng.random() < 1 / 3 else samples
-
-
-def _hum(rng: Rng, count: int) -> Float32:
-    """Eight harmonics of 50 or 60 Hz with falling, random strengths, as a periodic table: (count,)."""
-    period = SAMPLE_RATE_HZ // 10  # holds whole cycles of both
-    cycle = np.arange(period) / SAMPLE_RATE_HZ * rng.choice([50.0, 60.0])
-    orders = np.arange(1, 9)[:, None]
-    strengths = rng.uniform(0.0, 0.2) * rng.random((8, 1)) / orders
-    return np.resize((strengths * np.sin(2 * np.pi * (orders * cycle + rng.random((8, 1))))).sum(axis=0), count).astype(
-        np.float32
-    )
-
-
-def room(rng: Rng) -> Float32:
-    """A made-up room: the direct sound and noise that decays by 60 dB in 0.1 to 0.9 s; unit energy."""
-    decay_s = rng.uniform(0.1, 0.9)
-    time_s = np.arange(int(min(decay_s, 0.9) * SAMPLE_RATE_HZ)) / SAMPLE_RATE_HZ
-    tail = rng.standard_normal(len(time_s)) * 10 ** (-3 * time_s / decay_s)
-    tail[: int(rng.uniform(0.001, 0.01) * SAMPLE_RATE_HZ)] = 0.0
-    tail *= 10 ** (-rng.uniform(-6, 12) / 20) / np.sqrt(np.sum(tail**2))
-    tail[0] = 1.0
-    scaled: Float32 = (tail / np.sqrt(np.sum(tail**2))).astype(np.float32)
-    return scaled
-
-
 def _in_a_room(rng: Rng, samples: Float32, rooms: Sequence[Float32], settings: AugmentSettings) -> Float32:
     if rng.random() >= settings.room_share:
         return samples
-    response = rooms[int(rng.integers(len(rooms)))] if rooms and rng.random() < 0.4 else room(rng)
-    product = scipy.fft.rfft(samples, _FILTER_SAMPLES) * scipy.fft.rfft(response, _FILTER_SAMPLES)
-    reverberant: Float32 = scipy.fft.irfft(product, _FILTER_SAMPLES)[:WINDOW_SAMPLES]
-    return reverberant
+    recorded = rooms and rng.random() < 0.4
+    response = rooms[int(rng.integers(len(rooms)))] if recorded else synthetic_impulse_response(rng)
+    return reverberated(samples, response)
 
 
 def _narrowed(rng: Rng, layer: _Layer, settings: AugmentSettings) -> _Layer:
     if layer.is_narrow or rng.random() >= settings.narrow_sound_share:
         return layer
-    samples = filtered(layer.samples, lowpass_gain(float(rng.uniform(3400, 4000))))
+    samples = filtered(layer.samples, lowpass_gain(_WINDOW_HZ, float(rng.uniform(3400, 4000))))
     return _Layer(samples, layer.active, is_narrow=True)
 
 
 def _through_a_channel(rng: Rng, samples: Float32, settings: AugmentSettings) -> Float32:
     """Tilt, high-pass, low-pass, telephone: what a microphone and its electronics do to everything."""
-    hz = _window_hz()
     tilt = rng.uniform(-1, 1) * settings.tilt_db_per_octave
-    gain = 10 ** (tilt * np.clip(np.log2(np.maximum(hz, 1.0) / 1000.0), -4, 3) / 20)
+    gain = 10 ** (tilt * np.clip(np.log2(np.maximum(_WINDOW_HZ, 1.0) / 1000.0), -4, 3) / 20)
     if rng.random() < settings.narrow_share:
-        gain = gain * lowpass_gain(3400.0) * highpass_gain(300.0)
+        gain = gain * lowpass_gain(_WINDOW_HZ, 3400.0) * highpass_gain(_WINDOW_HZ, 300.0)
     if rng.random() < settings.highpass_share:
-        gain = gain * highpass_gain(float(rng.uniform(50, 300)))
+        gain = gain * highpass_gain(_WINDOW_HZ, float(rng.uniform(50, 300)))
     if rng.random() < settings.lowpass_share:
-        gain = gain * lowpass_gain(float(rng.uniform(3400, 8000)))
+        gain = gain * lowpass_gain(_WINDOW_HZ, float(rng.uniform(3400, 8000)))
     return filtered(samples, gain)
-
-
-def _window_hz() -> Float64:
-    return np.arange(WINDOW_SAMPLES // 2 + 1, dtype=np.float64) * (SAMPLE_RATE_HZ / WINDOW_SAMPLES)
-
-
-def lowpass_gain(corner_hz: float) -> Float64:
-    """A steep low-pass (a codec's, a resampler's) over the bins of a window."""
-    return 1 / np.sqrt(1 + (_window_hz() / corner_hz) ** 32)
-
-
-def highpass_gain(corner_hz: float) -> Float64:
-    """A second-order Butterworth high-pass over the bins of a window."""
-    return 1 / np.sqrt(1 + (corner_hz / np.maximum(_window_hz(), 1e-3)) ** 4)
-
-
-def filtered(samples: Float32, gain: Float64) -> Float32:
-    """Apply a gain per bin, without phase: (WINDOW_SAMPLES,) -> (WINDOW_SAMPLES,)."""
-    # scipy's float32 transforms take half the time of numpy's.
-    changed: Float32 = scipy.fft.irfft(scipy.fft.rfft(samples) * gain.astype(np.float32), WINDOW_SAMPLES)
-    return changed
 
 
 # --- recording ----------------------------------------------------------------------------------
@@ -412,13 +325,4 @@ def _recorded(rng: Rng, samples: Float32, settings: AugmentSettings) -> Float32:
     clipped = np.clip(samples * np.float32(10 ** (peak_dbfs / 20) / peak), -1.0, 1.0)
     if rng.random() < settings.mu_law_share:
         clipped = mu_law(clipped)
-    quantized: Float32 = np.round(clipped * np.float32(32_767)) / np.float32(32_768)
-    return quantized
-
-
-def mu_law(samples: Float32) -> Float32:
-    """There and back through 8-bit companding (ITU-T G.711, mu = 255): [-1, 1] -> [-1, 1]."""
-    companded = np.sign(samples) * np.log1p(255 * np.abs(samples)) / np.log(256.0)
-    coarse = np.round(companded * 127) / 127
-    restored: Float32 = (np.sign(coarse) * np.expm1(np.abs(coarse) * np.log(256.0)) / 255).astype(np.float32)
-    return restored
+    return quantized(clipped)

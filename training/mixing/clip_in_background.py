@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from training.mixing.augment import SAMPLE_RATE_HZ, STEP_SAMPLES, loud_power, noise, step_power
+from training.data.clips import SAMPLE_RATE_HZ
+from training.mixing.signal import LARGEST_SAMPLE, STEP_SAMPLES, gain_to_snr, loud_power, noise, quantized, step_power
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -46,7 +47,6 @@ _ROOM_SHARE = 0.5
 _FADE_SAMPLES = SAMPLE_RATE_HZ // 100
 _FRAME_STEPS = 5  # an onset is sought in frames of 50 ms
 _QUIETEST_POWER = 1e-7  # -70 dBFS: no microphone in a room hears less
-_LOUDEST = 32_767 / 32_768
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -97,8 +97,7 @@ def embed(clip: Float32, ground: Float32, *, lead_samples: int, snr_db: float) -
         lead_samples: of background before the clip.
         snr_db: level of the clip's loud part over the background's.
     """
-    wanted = max(loud_power(clip) * 10 ** (-snr_db / 10), _QUIETEST_POWER)
-    mixed = ground * np.float32(np.sqrt(wanted / max(loud_power(ground), 1e-20)))
+    mixed = ground * _background_gain(clip, ground, snr_db)
     mixed[lead_samples : lead_samples + len(clip)] += _faded(clip)
     return Embedded(
         samples=recorded(mixed),
@@ -126,8 +125,7 @@ def talk(rng: np.random.Generator, sentences: Sequence[Float32]) -> Float32:
         parts += [np.zeros(pause, np.float32), _faded(sentence)]
     speech = np.concatenate([*parts, np.zeros(round(PAUSE_S[1] * SAMPLE_RATE_HZ), np.float32)])
     tone = noise(rng, len(speech))
-    wanted = max(loud_power(speech) * 10 ** (-SPEECH_OVER_ROOM_DB / 10), _QUIETEST_POWER)
-    return recorded(speech + tone * np.float32(np.sqrt(wanted / loud_power(tone))))
+    return recorded(speech + tone * _background_gain(speech, tone, SPEECH_OVER_ROOM_DB))
 
 
 def onset_sample(clip: Float32) -> int:
@@ -145,8 +143,12 @@ def onset_sample(clip: Float32) -> int:
 def recorded(samples: Float32) -> Float32:
     """As a recording of 16 bits holds it: turned down to full scale where it exceeds it, and rounded."""
     peak = float(np.abs(samples).max(initial=0.0))
-    fitting = samples * np.float32(min(1.0, _LOUDEST / max(peak, 1e-20)))
-    return np.divide(np.round(fitting * np.float32(32_768)), np.float32(32_768), dtype=np.float32)
+    return quantized(samples * np.float32(min(1.0, LARGEST_SAMPLE / max(peak, 1e-20))))
+
+
+def _background_gain(clip: Float32, ground: Float32, snr_db: float) -> np.float32:
+    """Gain of a background that lies `snr_db` below a clip, or at the quietest level that a microphone picks up."""
+    return gain_to_snr(max(loud_power(clip), _QUIETEST_POWER * 10 ** (snr_db / 10)), loud_power(ground), snr_db)
 
 
 def _faded(clip: Float32) -> Float32:

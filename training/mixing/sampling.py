@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from training.mixing.augment import STEP_SAMPLES, Group, Palette, Sound, loud_steps
+from training.data.clips import SAMPLE_RATE_HZ
+from training.mixing.augment import Group, Palette, Sound
+from training.mixing.signal import STEP_SAMPLES, loud_steps
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from training.data.clips import Clip
-    from training.mixing.augment import Float32, Mask
+    from training.mixing.signal import Float32, Mask
 
 KIND_WEIGHTS: Mapping[str, float] = {
     "baby_laugh": 8.0,
@@ -137,8 +139,9 @@ def _sound(clip: Clip, active: Mask | None) -> Sound:
 
 def is_narrow(samples: Float32) -> bool:
     """Whether hardly any power lies above 4.2 kHz, as after a telephone."""
-    power: npt.NDArray[np.float64] = np.abs(np.fft.rfft(samples[: 10 * 16_000])) ** 2
-    hz = np.fft.rfftfreq(min(len(samples), 10 * 16_000), 1 / 16_000)
+    first = samples[: 10 * SAMPLE_RATE_HZ]
+    power: npt.NDArray[np.float64] = np.abs(np.fft.rfft(first)) ** 2
+    hz = np.fft.rfftfreq(len(first), 1 / SAMPLE_RATE_HZ)
     return bool(power[hz > _NARROW_HZ].sum() < _NARROW_POWER * power.sum())
 
 
@@ -149,7 +152,7 @@ def _kind(clip: Clip) -> str:
 
 def _length_weight(clip: Clip) -> float:
     """Long recordings come more often: 1 for up to ten seconds, rising with the square root."""
-    return max(1.0, math.sqrt(len(clip.samples) / 160_000))
+    return max(1.0, math.sqrt(len(clip.samples) / (10 * SAMPLE_RATE_HZ)))
 
 
 def _mined_weight(clip: Clip, mined: Mapping[str, float]) -> float:

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from training.data.clips import load_clips
-from training.mixing.augment import STEP_SAMPLES, WINDOW_SAMPLES, loud_power, noise
+from training.data.clips import SAMPLE_RATE_HZ, load_clips
+from training.mixing.augment import WINDOW_SAMPLES
+from training.mixing.signal import STEP_SAMPLES, loud_power, noise, quantized
 from training.train.batches import features
 from training.train.teacher_labels import ACTIVITY, load_activity
 
@@ -25,12 +26,11 @@ if TYPE_CHECKING:
 
     from training.data.clips import Clip
     from training.data.split_list import Part
-    from training.mixing.augment import Mask
+    from training.mixing.signal import Mask
 
     Float32 = npt.NDArray[np.float32]
     Float16 = npt.NDArray[np.float16]
 
-SAMPLE_RATE_HZ = 16_000
 HOP_SAMPLES = 8_000
 MARGIN_S = 4.0
 CRY_SNRS_DB = (20.0, 10.0, 5.0, 0.0)
@@ -111,8 +111,8 @@ def _ground(rng: np.random.Generator, rooms: Sequence[Clip], count: int) -> Floa
 
 def _scene(samples: Float32, marks: Mask, *, source: str, kind: str, snr_db: float | None) -> Scene:
     starts = np.arange(0, max(1, len(samples) - WINDOW_SAMPLES + 1), HOP_SAMPLES)
-    quantized = np.round(np.clip(samples, -1, 1) * 32_767).astype(np.float32) / np.float32(32_768)
-    heard = [features(np.resize(quantized[start : start + WINDOW_SAMPLES], WINDOW_SAMPLES)) for start in starts]
+    recorded = quantized(samples)
+    heard = [features(np.resize(recorded[start : start + WINDOW_SAMPLES], WINDOW_SAMPLES)) for start in starts]
     active = np.flatnonzero(marks) * STEP_SAMPLES / SAMPLE_RATE_HZ
     crying = np.cumsum(np.r_[0.0, marks]) * STEP_SAMPLES / SAMPLE_RATE_HZ
     first, last = starts // STEP_SAMPLES, (starts + WINDOW_SAMPLES) // STEP_SAMPLES

@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from device.hearing.classifier import sigmoid
-from training.data.clips import load_clips, load_rooms
-from training.mixing.augment import STEP_SAMPLES, AugmentSettings, Palette, example, loud_steps
+from training.data.clips import SAMPLE_RATE_HZ, load_clips, load_rooms
+from training.mixing.augment import AugmentSettings, Palette, example
 from training.mixing.sampling import build_palette
+from training.mixing.signal import STEP_SAMPLES, loud_steps
 from training.networks.audioset_teacher import EMBEDDING_SIZE, LiteTeacher, convert
 
 if TYPE_CHECKING:
@@ -27,15 +28,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from training.data.clips import Clip
-    from training.mixing.augment import Float32, Mask
+    from training.mixing.signal import Float32, Mask
 
 ACTIVITY = "active.npz"
 JUDGE = "judge.npz"
 TEACHER = "teacher_2s.tflite"
 """What `teach` leaves in its folder: marks of the cries, the judge, the teacher for two seconds."""
 
-_SECOND = 16_000
-_HOP = 1_600
+_SECOND = SAMPLE_RATE_HZ
+_HOP = SAMPLE_RATE_HZ // 10
 """The teacher hears a second of a cry clip every tenth of a second."""
 
 

@@ -9,10 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from training.data.clips import SAMPLE_RATE_HZ
 from training.mixing import augment
 from training.mixing.augment import AugmentSettings, Group, Palette, Sound
+from training.mixing.signal import STEP_SAMPLES
 
-RATE = augment.SAMPLE_RATE_HZ
+RATE = SAMPLE_RATE_HZ
 PLAIN = AugmentSettings(
     cry_share=1.0,
     cut_cry_share=0.0,
@@ -35,7 +37,7 @@ PLAIN = AugmentSettings(
 def _tone(seconds: float, hz: float, active: bool | None) -> Sound:  # noqa: FBT001 - a row of a table
     count = int(seconds * RATE)
     samples = (0.3 * np.sin(2 * np.pi * hz * np.arange(count) / RATE)).astype(np.float32)
-    steps = count // augment.STEP_SAMPLES
+    steps = count // STEP_SAMPLES
     mask = None if active is None else np.full(steps, active)
     return Sound("set/tone.ogg", samples, np.arange(steps), mask, is_narrow=False)
 
@@ -85,41 +87,3 @@ def test_a_cry_behind_a_closed_gate_is_no_cry() -> None:
         one = augment.example(np.random.default_rng(seed), _palette(), gated)
         heard_s = np.count_nonzero(one.samples) / RATE
         assert one.target <= max(0.0, (heard_s + 0.05 - 0.1) / 0.4)
-
-
-@settings(deadline=None, max_examples=30)
-@given(snr_db=st.floats(-10, 40), gain=st.floats(0.01, 1.0))
-def test_sounds_are_mixed_at_the_wanted_ratio_whatever_their_levels(snr_db: float, gain: float) -> None:
-    sound = _tone(2.0, 440.0, active=None).samples
-    other = np.float32(gain) * _tone(2.0, 1000.0, active=None).samples
-    added = augment.at_snr(sound, other, snr_db) - sound
-    measured_db = 10 * np.log10(augment.loud_power(sound) / augment.loud_power(added))
-    assert measured_db == pytest.approx(snr_db, abs=0.1)
-
-
-def test_silence_mixes_with_anything() -> None:
-    silence, tone = np.zeros(32_000, np.float32), _tone(2.0, 440.0, active=None).samples
-    assert np.array_equal(augment.at_snr(silence, tone, 10.0), tone)
-    assert np.array_equal(augment.at_snr(tone, silence, 10.0), tone)
-
-
-def test_a_telephone_removes_what_it_does_not_carry() -> None:
-    low, high = (_tone(2.0, hz, active=None).samples for hz in (1000.0, 6000.0))
-    gain = augment.lowpass_gain(3400.0)
-    assert augment.loud_power(augment.filtered(low, gain)) == pytest.approx(augment.loud_power(low), rel=0.01)
-    assert augment.loud_power(augment.filtered(high, gain)) < 1e-3 * augment.loud_power(high)
-
-
-def test_rooms_and_noise_are_of_unit_energy_and_finite() -> None:
-    for seed in range(10):
-        response = augment.room(np.random.default_rng(seed))
-        assert np.sum(response**2) == pytest.approx(1.0, rel=1e-4)
-        hiss = augment.noise(np.random.default_rng(seed), 32_000)
-        assert hiss.dtype == np.float32
-        assert np.isfinite(hiss).all()
-
-
-def test_companding_changes_little_and_keeps_full_scale() -> None:
-    samples = np.linspace(-1, 1, 1001, dtype=np.float32)
-    assert np.abs(augment.mu_law(samples) - samples).max() < 0.03
-    assert augment.mu_law(np.array([1.0, -1.0], np.float32)) == pytest.approx([1.0, -1.0])

@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from training.data.clips import SAMPLE_RATE_HZ
 from training.mixing import clip_in_background
-from training.mixing.augment import SAMPLE_RATE_HZ, loud_power
 from training.mixing.clip_in_background import MARGIN_S, embed, embedded, is_home_sound, onset_sample, recorded, talk
+from training.mixing.signal import loud_power
 
 Float32 = npt.NDArray[np.float32]
 

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 
 from training.data.clips import Clip, load_clips
 from training.data.split_list import ListedClip, Part, read_list
-from training.mixing.augment import STEP_SAMPLES, Palette
 from training.mixing.sampling import build_palette, is_narrow
+from training.mixing.signal import STEP_SAMPLES
+
+if TYPE_CHECKING:
+    from training.mixing.augment import Palette
 
 DATA = Path(__file__).resolve().parents[4] / "shared" / "data"
 

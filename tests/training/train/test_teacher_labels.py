@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from training.mixing.augment import STEP_SAMPLES
+from training.mixing.signal import STEP_SAMPLES
 from training.train.teacher_labels import (
     Judge,
     TeachSettings,
