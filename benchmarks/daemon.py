@@ -146,8 +146,8 @@ def tapped(source):
     return taps[-1]
 
 daemon = Daemon(ListenOptions(instance="bench"), wrap=tapped)
-hearing, waits = daemon._loop.parts.hearing, []
-hear = hearing.hear
+runner, waits = daemon._loop.parts.runner, []
+hear = runner.push
 def stamped(item):
     heard = hear(item)
     now = time.monotonic()
@@ -156,7 +156,7 @@ def stamped(item):
         waits.append(now - (at_s - (end_s - scores.end_s)))
     del taps[0].ends[1:-400]
     return heard
-hearing.hear = stamped
+runner.push = stamped
 with daemon:
     code = daemon.run()
 print("STAMPS " + json.dumps({"first_block": taps[0].ends[0], "waits": waits}), flush=True)

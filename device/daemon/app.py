@@ -1,4 +1,4 @@
-"""`auricle listen`: puts the daemon together, keeps it together, takes it apart.
+"""`auricle listen`: puts the daemon close_concurrently, keeps it close_concurrently, takes it apart.
 
 The only module that knows every concrete class, the threads and the signals. The microphone is opened
 first, so that sound waits while the models open; the service manager is told that the daemon is ready
@@ -22,13 +22,13 @@ from typing import TYPE_CHECKING, Self
 
 from device.alarms.machine import Machine
 from device.daemon.alerting.controller import AlarmController, labels_of
-from device.daemon.audio.listening import Hearing
-from device.daemon.audio.source_thread import SourceNow, SourceThread
+from device.daemon.audio.listening import ModelRunner
+from device.daemon.audio.source_thread import SourceStatus, SourceThread
 from device.daemon.delivery.notices import NoticeMaker
 from device.daemon.delivery.reply_queue import ReplyQueue
 from device.daemon.delivery.sink_worker import SinkWorker
-from device.daemon.main_loop import MainLoop, Parts
-from device.daemon.outputs import Outputs, together
+from device.daemon.main_loop import LoopParts, MainLoop
+from device.daemon.outputs import Outputs, close_concurrently
 from device.daemon.self_test_schedule import SelfTestSchedule
 from device.daemon.state_tracker import Identity, StateTracker
 from device.daemon.watchdog import PipelineHealth
@@ -57,7 +57,7 @@ if TYPE_CHECKING:
     from device.runtime.self_test.known_sound import KnownSound
 
 FLUSH_S = 1.5
-"""What is told last has this long to be written by all outlets: systemd is promised an end within 5 s."""
+"""What is told last has this long to be written by all sinks: systemd is promised an end within 5 s."""
 
 SETTLE_S = 0.8
 """What was decided last has this long to be kept and told."""
@@ -116,20 +116,20 @@ class Daemon:
         self._notifier = notifier or Notifier.from_environment(os.environ)
         self._simulation: FilePlayback | None = None
         self._metrics: MetricsServer | None = None
-        self._mailbox = ReplyQueue(self._wake)
-        self._trials = SelfTestSchedule(
+        self._replies = ReplyQueue(self._wake)
+        self._self_tests = SelfTestSchedule(
             self._identity.instance,
             boot_id=secrets.token_hex(6),
             timekeeper=self._timekeeper,
             capture_hz=self._capture_hz,
         )
-        self._equipment = Outputs(
+        self._outputs = Outputs(
             self._identity.instance,
-            mailbox=self._mailbox,
+            replies=self._replies,
             timekeeper=self._timekeeper,
-            say_pin=self._say_pin,
+            report_pin=self._report_pin,
             prints_pins=bool(self._recordings),
-            echoed=self._trials.heard,
+            on_echo=self._self_tests.received,
         )
         with ExitStack() as closing:
             # First of all: a second daemon of this name must not open its microphone, its journal or its pins.
@@ -158,13 +158,13 @@ class Daemon:
         """Listen to the end; the exit code, see `listen`."""
         loop = self._loop
         _give_back_memory()
-        loop.say(OperationNote("started", self._greeting()))
-        loop.look_around()  # so that whoever asks from now on is answered
+        loop.report(OperationNote("started", self._greeting()))
+        loop.tick()  # so that whoever asks from now on is answered
         self._notifier.ready(self._greeting())
         loop.run(self._read_again)
         self._notifier.stopping()
-        loop.say(OperationNote("stopping", self._why_it_stops()))
-        loop.parts.alarming.settle(SETTLE_S)
+        loop.report(OperationNote("stopping", self._why_it_stops()))
+        loop.parts.controller.settle(SETTLE_S)
         return self._exit_code()
 
     def stop(self) -> None:
@@ -182,29 +182,29 @@ class Daemon:
     # --- the start
 
     def _assemble(self) -> MainLoop:
-        """Everything the loop stands on; sound waits in the feed's inbox while the models open."""
+        """Everything the loop stands on; sound waits in its queue while the models open."""
         with ExitStack() as opened:
-            feed = self._open_feed(self._settings)
-            opened.callback(feed.close)
-            hearing = self._open_hearing(self._settings)
-            opened.callback(hearing.close)
-            sounds = known_sounds(self._settings, hearing.models)
-            alarming = self._open_alarming(hearing)
-            opened.callback(self._equipment.close, alarming.read_letters)
-            teller, outlets = NoticeMaker(hearing.models.priorities), self._open_outlets(self._settings)
-            parts = Parts(hearing, feed, teller, outlets, alarming, self._trials)
-            self._trials.take(self._settings, hearing, alarming.ways, sounds)
+            source_thread = self._open_feed(self._settings)
+            opened.callback(source_thread.close)
+            runner = self._open_hearing(self._settings)
+            opened.callback(runner.close)
+            sounds = known_sounds(self._settings, runner.models)
+            controller = self._open_alarming(runner)
+            opened.callback(self._outputs.close, controller.read_letters)
+            notice_maker, sinks = NoticeMaker(runner.models.priorities), self._open_outlets(self._settings)
+            parts = LoopParts(runner, source_thread, notice_maker, sinks, controller, self._self_tests)
+            self._self_tests.configure(self._settings, runner, controller.ways, sounds)
             health = PipelineHealth(self._clocks.monotonic())
             loop = MainLoop(
-                parts, board=StateTracker(self._identity), health=health, notifier=self._notifier, clocks=self._clocks
+                parts, tracker=StateTracker(self._identity), health=health, notifier=self._notifier, clocks=self._clocks
             )
             opened.pop_all()
         return loop
 
-    def _open_alarming(self, hearing: Hearing) -> AlarmController:
+    def _open_alarming(self, runner: ModelRunner) -> AlarmController:
         """The ways to people, and the machine, whose ids no start ever had."""
-        labels, timekeeper = labels_of(hearing.models), self._timekeeper
-        ways = self._equipment.take(self._equipment.prepare(self._settings), labels)
+        labels, timekeeper = labels_of(runner.models), self._timekeeper
+        ways = self._outputs.apply(self._outputs.prepare(self._settings), labels)
         machine = Machine(
             self._settings.alarms,
             boot_id=secrets.token_hex(6),
@@ -215,10 +215,10 @@ class Daemon:
             machine,
             labels=labels,
             ways=ways,
-            mailbox=self._mailbox,
+            mailbox=self._replies,
             timekeeper=timekeeper,
             instance=self._identity.instance,
-            self_test=lambda command: self._trials.ask(command.by),
+            self_test=lambda command: self._self_tests.request(command.by),
         )
 
     def _tell_loop(self) -> None:
@@ -230,18 +230,18 @@ class Daemon:
             self._loop.reload_wanted = True
 
     def _open_feed(self, settings: Settings) -> SourceThread:
-        feed = self._recordings_feed(settings) if self._recordings else self._microphone_feed(settings)
-        feed.start()
-        return feed
+        source_thread = self._recordings_feed(settings) if self._recordings else self._microphone_feed(settings)
+        source_thread.start()
+        return source_thread
 
     def _microphone_feed(self, settings: Settings) -> SourceThread:
         microphone = Microphone(settings.microphone)
 
-        def now() -> SourceNow:
-            return SourceNow(microphone.name, microphone.overruns, microphone.reopened)
+        def status() -> SourceStatus:
+            return SourceStatus(microphone.name, microphone.overruns, microphone.reopened)
 
         name = settings.microphone.device
-        return SourceThread(self._wrap(microphone), waits=False, name_at=lambda _second: name, now=now)
+        return SourceThread(self._wrap(microphone), waits=False, name_at=lambda _second: name, status=status)
 
     def _recordings_feed(self, settings: Settings) -> SourceThread:
         from device.daemon.audio.file_playback import FilePlayback  # 2 MB that no microphone needs
@@ -249,12 +249,12 @@ class Daemon:
         order, channel = self._order, settings.recording.channel
         self._simulation = FilePlayback(self._recordings, channel=channel, speed=order.speed, loops=order.loops)
         waits, name_at = not order.sheds, self._simulation.name_at
-        return SourceThread(self._wrap(self._simulation), waits=waits, name_at=name_at, now=SourceNow)
+        return SourceThread(self._wrap(self._simulation), waits=waits, name_at=name_at, status=SourceStatus)
 
-    def _open_hearing(self, settings: Settings) -> Hearing:
+    def _open_hearing(self, settings: Settings) -> ModelRunner:
         """With a stream id that no start and no reload ever had."""
         sheds = self._order.sheds or not self._recordings
-        return Hearing(settings, stream_id=secrets.token_hex(6), sheds=sheds)
+        return ModelRunner(settings, stream_id=secrets.token_hex(6), sheds=sheds)
 
     def _open_outlets(self, settings: Settings) -> tuple[SinkWorker, ...]:
         console = SinkWorker("console", Console(sys.stdout))
@@ -287,10 +287,10 @@ class Daemon:
     def _wake(self) -> None:
         """Somebody has something to say to the loop; from any thread."""
         if self._told is not None:
-            self._told.parts.feed.inbox.wake()
+            self._told.parts.source_thread.queue.wake()
 
-    def _say_pin(self, line: str) -> None:
-        self._loop.parts.alarming.say_pin(line)
+    def _report_pin(self, line: str) -> None:
+        self._loop.parts.controller.say_pin(line)
 
     def _handle_signals(self) -> None:
         """The handlers only set a flag, which the loop sees within a turn: anything more could wait for itself."""
@@ -300,8 +300,8 @@ class Daemon:
 
     def _greeting(self) -> str:
         parts = self._loop.parts
-        models = " and ".join(f"{model.name} {model.version}" for model in parts.hearing.models.listed)
-        return f"auricle {metadata.version('auricle')} listens to {parts.feed.name_at(0.0)} with {models}"
+        models = " and ".join(f"{model.name} {model.version}" for model in parts.runner.models.listed)
+        return f"auricle {metadata.version('auricle')} listens to {parts.source_thread.name_at(0.0)} with {models}"
 
     # --- a reload
 
@@ -311,36 +311,36 @@ class Daemon:
         try:
             settings = self._order.settings()
             with ExitStack() as opened:
-                hearing = self._open_hearing(settings)
-                opened.callback(hearing.close)
-                sounds = known_sounds(settings, hearing.models)
-                prepared = self._equipment.prepare(settings)
-                opened.callback(self._equipment.drop, prepared)
+                runner = self._open_hearing(settings)
+                opened.callback(runner.close)
+                sounds = known_sounds(settings, runner.models)
+                prepared = self._outputs.prepare(settings)
+                opened.callback(self._outputs.discard, prepared)
                 self._replace_metrics(settings)
                 opened.pop_all()
         except (AuricleError, OSError) as error:
-            self._loop.say(OperationNote("reload_refused", f"{error}; what was configured before is kept"))
+            self._loop.report(OperationNote("reload_refused", f"{error}; what was configured before is kept"))
         else:
-            self._take(settings, hearing, prepared, sounds)
+            self._take(settings, runner, prepared, sounds)
         self._notifier.ready(self._greeting())
 
-    def _take(self, settings: Settings, hearing: Hearing, prepared: Prepared, sounds: Sequence[KnownSound]) -> None:
+    def _take(self, settings: Settings, runner: ModelRunner, prepared: Prepared, sounds: Sequence[KnownSound]) -> None:
         loop, before = self._loop, self._settings
         parts, self._settings = loop.parts, settings
-        loop.leave("reload")
-        loop.board.replaced(parts.hearing.listener)
-        parts.hearing.close()
-        parts.hearing, parts.teller = hearing, NoticeMaker(hearing.models.priorities)
-        labels = labels_of(hearing.models)
-        parts.alarming.replaced(settings.alarms, labels, self._equipment.take(prepared, labels))
-        self._trials.take(settings, hearing, parts.alarming.ways, sounds)
+        loop.finish("reload")
+        loop.tracker.replace_listener(parts.runner.listener)
+        parts.runner.close()
+        parts.runner, parts.notice_maker = runner, NoticeMaker(runner.models.priorities)
+        labels = labels_of(runner.models)
+        parts.controller.replaced(settings.alarms, labels, self._outputs.apply(prepared, labels))
+        self._self_tests.configure(settings, runner, parts.controller.ways, sounds)
         if settings.microphone != before.microphone and not self._recordings:
-            parts.feed.close()
-            parts.feed = self._open_feed(settings)  # a file holds no microphone that could not be sought
+            parts.source_thread.close()
+            parts.source_thread = self._open_feed(settings)  # a file holds no microphone that could not be sought
         if settings.log != before.log:
-            closed, parts.outlets = parts.outlets, self._open_outlets(settings)
+            closed, parts.sinks = parts.sinks, self._open_outlets(settings)
             _close_all(closed)
-        loop.say(OperationNote("reloaded", self._greeting()))
+        loop.report(OperationNote("reloaded", self._greeting()))
 
     def _replace_metrics(self, settings: Settings) -> None:
         if settings.status.metrics_port == self._settings.status.metrics_port:
@@ -353,9 +353,9 @@ class Daemon:
 
     def _take_apart(self) -> None:
         parts = self._loop.parts
-        parts.feed.close()
-        self._equipment.close(parts.alarming.read_letters, [partial(_close_all, parts.outlets)])
-        parts.hearing.close()
+        parts.source_thread.close()
+        self._outputs.close(parts.controller.read_letters, [partial(_close_all, parts.sinks)])
+        parts.runner.close()
 
     def _close_metrics(self) -> None:
         if self._metrics is not None:
@@ -382,5 +382,5 @@ def _give_back_memory() -> None:
         ctypes.CDLL(None).malloc_trim(0)
 
 
-def _close_all(outlets: Sequence[NoticeSink]) -> None:
-    together([partial(outlet.close, FLUSH_S) for outlet in outlets], FLUSH_S)
+def _close_all(sinks: Sequence[NoticeSink]) -> None:
+    close_concurrently([partial(sink.close, FLUSH_S) for sink in sinks], FLUSH_S)

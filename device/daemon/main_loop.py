@@ -1,8 +1,8 @@
 """The main loop: one thread owns all state and turns, whatever hangs around it.
 
-It takes sound from the inbox, lets it be heard, hands on what is to be told, keeps the hop to what the
+It takes sound from the queue, lets it be heard, hands on what is to be told, keeps the hop to what the
 machine can do, and feeds the watchdog while the pipeline moves. What it stands on is handed in; it
-reads the clocks and its two flags, and waits for nothing but the inbox.
+reads the clocks and its two flags, and waits for nothing but the queue.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from device.daemon.audio.audio_queue import SourceEnded
-from device.daemon.state_tracker import Surroundings
+from device.daemon.state_tracker import SnapshotInputs
 from device.messages import AudioBlock, Fault, Heard, NoAudio, Notice, OperationNote
 from device.runtime.verdict import verdict_of
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from device.daemon.alerting.controller import AlarmController
-    from device.daemon.audio.listening import Hearing
+    from device.daemon.audio.listening import ModelRunner
     from device.daemon.audio.source_thread import SourceThread
     from device.daemon.delivery.notices import NoticeMaker
     from device.daemon.self_test_schedule import SelfTestSchedule
@@ -63,15 +63,15 @@ class NoticeSink(Protocol):
 
 
 @dataclass(slots=True, eq=False)
-class Parts:
+class LoopParts:
     """What the loop stands on; a reload replaces some of it."""
 
-    hearing: Hearing
-    feed: SourceThread
-    teller: NoticeMaker
-    outlets: Sequence[NoticeSink]
-    alarming: AlarmController
-    trials: SelfTestSchedule | None = None
+    runner: ModelRunner
+    source_thread: SourceThread
+    notice_maker: NoticeMaker
+    sinks: Sequence[NoticeSink]
+    controller: AlarmController
+    self_tests: SelfTestSchedule | None = None
 
 
 class MainLoop:
@@ -79,17 +79,17 @@ class MainLoop:
 
     Args:
         parts: what it stands on.
-        board: what is the case.
+        tracker: what is the case.
         health: what feeds the watchdog.
         notifier: the service manager.
         clocks: both.
     """
 
     def __init__(
-        self, parts: Parts, *, board: StateTracker, health: PipelineHealth, notifier: Notifier, clocks: Clocks
+        self, parts: LoopParts, *, tracker: StateTracker, health: PipelineHealth, notifier: Notifier, clocks: Clocks
     ) -> None:
         self.parts = parts
-        self.board = board
+        self.tracker = tracker
         self.snapshot: DaemonState | None = None
         self.stopping = False
         self.reload_wanted = False
@@ -106,7 +106,7 @@ class MainLoop:
         self._manager_told: object = None
 
     def __repr__(self) -> str:
-        return f"MainLoop({self.parts.hearing!r}, {'stopping' if self.stopping else 'turning'})"
+        return f"MainLoop({self.parts.runner!r}, {'stopping' if self.stopping else 'turning'})"
 
     def run(self, reload: Callable[[], None]) -> None:
         """Turn until told otherwise; `reload` is called where that was wanted."""
@@ -115,7 +115,7 @@ class MainLoop:
             if self.reload_wanted:
                 self.reload_wanted = False
                 reload()
-        self.leave(self._why_it_ended())
+        self.finish(self._why_it_ended())
 
     def _why_it_ended(self) -> str:
         if self.ended is None:
@@ -124,97 +124,102 @@ class MainLoop:
 
     def turn(self) -> None:
         """Take one item, or none, and look around."""
-        item = self.parts.feed.inbox.get(TURN_S)
+        item = self.parts.source_thread.queue.get(TURN_S)
         if isinstance(item, SourceEnded):
             self.ended = item
         elif item is not None:
-            self.hear(item)
-        self.look_around()
+            self.process(item)
+        self.tick()
 
-    def hear(self, item: AudioBlock | NoAudio) -> None:
+    def process(self, item: AudioBlock | NoAudio) -> None:
         """One block of sound, or the word that there is none."""
         self._spoke_s = self._clocks.monotonic()
-        self._health.source_spoke(self._spoke_s)
+        self._health.item_received(self._spoke_s)
         self._take(item)
 
-    def leave(self, reason: str) -> None:
+    def finish(self, reason: str) -> None:
         """What is open ends; the last word is told."""
-        heard = self.parts.hearing.finish(reason)
-        self.parts.alarming.leave(heard)
+        heard = self.parts.runner.finish(reason)
+        self.parts.controller.leave(heard)
         self._tell_heard(heard)
 
-    def say(self, *happenings: OperationNote | None) -> None:
+    def report(self, *happenings: OperationNote | None) -> None:
         """Tell what the daemon did, or what was done to it."""
-        utc_s, name = self._clocks.utc(), self.parts.feed.name_at(self.parts.feed.newest_s)
+        utc_s, name = self._clocks.utc(), self.parts.source_thread.name_at(self.parts.source_thread.newest_s)
         self._tell(Notice(utc_s, name, happening) for happening in happenings if happening is not None)
 
     def _take(self, item: AudioBlock | NoAudio) -> None:
         now_s = self._clocks.monotonic()
-        heard = self.parts.hearing.hear(item)
+        heard = self.parts.runner.push(item)
         if heard.scores:
             self._health.window_scored(now_s)
         if any(fault.kind == "gap" for fault in heard.faults):
-            self._health.gap_met(now_s)
-        self.board.take(item, heard)
-        self.parts.alarming.take(item, heard, self.parts.feed.newest_s)  # first: lights wait for nothing
+            self._health.gap_found(now_s)
+        self.tracker.update(item, heard)
+        self.parts.controller.take(item, heard, self.parts.source_thread.newest_s)  # first: lights wait for nothing
         self._tell_heard(heard)
 
     def _miss_source(self, now_s: float) -> None:
         """A source that hangs is told of for it; nothing here cures it, so the watchdog is not fed by this."""
-        feed, silent_s = self.parts.feed, now_s - self._spoke_s
-        if feed.waits or feed.inbox.backlog_s or silent_s < SILENT_AFTER_S or now_s - self._missed_s < 1.0:
+        source_thread, silent_s = self.parts.source_thread, now_s - self._spoke_s
+        if (
+            source_thread.waits
+            or source_thread.queue.backlog_s
+            or silent_s < SILENT_AFTER_S
+            or now_s - self._missed_s < 1.0
+        ):
             return
         self._missed_s = now_s
         reason = "what reads the microphone hangs; the service manager starts Auricle again where it watches over it"
-        self._take(NoAudio(reason, feed.newest_s, feed.newest_s + silent_s))
+        self._take(NoAudio(reason, source_thread.newest_s, source_thread.newest_s + silent_s))
 
-    def look_around(self) -> None:
+    def tick(self) -> None:
         """All that is looked after between two blocks."""
         now_s = self._clocks.monotonic()
         self._miss_source(now_s)
-        backlog_s = self.parts.feed.inbox.backlog_s
-        self.say(self.parts.hearing.keep_up(backlog_s, now_s), self.parts.hearing.cure(now_s))
-        self.say(self._lines_dropped(now_s))
+        backlog_s = self.parts.source_thread.queue.backlog_s
+        self.report(self.parts.runner.adapt_hop(backlog_s, now_s), self.parts.runner.reopen_failed(now_s))
+        self.report(self._lines_dropped(now_s))
         self._check_sinks(now_s)
         self._try_itself()
-        said = self.parts.alarming.look(self.parts.feed.newest_s)
+        said = self.parts.controller.look(self.parts.source_thread.newest_s)
         self._tell_heard(Heard(faults=said.faults))
-        self.say(*said.happenings)
+        self.report(*said.happenings)
         self._show_that_all_is_well(now_s)
         self._feed_watchdog(now_s)
         if now_s - self._snapshot_s >= SNAPSHOT_S:
             self._snapshot_s = now_s
             self.snapshot = self._state(now_s)
             self._tell_manager(self.snapshot)
-            self.parts.alarming.publish(self.snapshot)
+            self.parts.controller.publish(self.snapshot)
 
     def _try_itself(self) -> None:
-        trials = self.parts.trials
-        fault = None if trials is None else trials.look(self.parts.feed.newest_s)
+        self_tests = self.parts.self_tests
+        fault = None if self_tests is None else self_tests.step(self.parts.source_thread.newest_s)
         if fault is not None:
-            self.parts.alarming.find(fault)
+            self.parts.controller.find(fault)
 
     # --- telling
 
     def _tell_heard(self, heard: Heard) -> None:
         if not (heard.events or heard.faults):
             return
-        newest_s = self.parts.feed.newest_s
+        newest_s = self.parts.source_thread.newest_s
         at_s = [*(event.decided_s for event in heard.events), *(fault.at_s for fault in heard.faults)]
-        name = self.parts.feed.name_at(max(at_s))
-        self._tell(self.parts.teller.notices(heard, utc_s=self._clocks.utc(), newest_s=newest_s, source=name))
+        name = self.parts.source_thread.name_at(max(at_s))
+        self._tell(self.parts.notice_maker.notices(heard, utc_s=self._clocks.utc(), newest_s=newest_s, source=name))
 
     def _tell(self, notices: Iterable[Notice]) -> None:
         kept = list(notices)
-        self.board.told(kept)
+        self.tracker.record(kept)
         for notice in kept:
-            for outlet in self.parts.outlets:
-                outlet.tell(notice)
+            for sink in self.parts.sinks:
+                sink.tell(notice)
 
     def _check_sinks(self, now_s: float) -> None:
         """A console or a log that hangs is a fault, raised once: its readers learn nothing until it ends."""
-        hung = [outlet.name for outlet in self.parts.outlets if outlet.stuck_for_s(now_s) > HUNG_AFTER_S]
-        newest_s = self.parts.feed.newest_s
+        hung = [sink.name for sink in self.parts.sinks if sink.stuck_for_s(now_s) > HUNG_AFTER_S]
+        newest_s = self.parts.source_thread.newest_s
         if hung and self._hung_since_s is None:
             since_s = self._hung_since_s = newest_s - HUNG_AFTER_S
             detail = f"the {' and the '.join(hung)} accepted no line for {HUNG_AFTER_S:.0f} s"
@@ -224,12 +229,12 @@ class MainLoop:
             self._raise_delivery_fault(since_s, "every line is accepted again", begins=False)
 
     def _raise_delivery_fault(self, since_s: float, detail: str, *, begins: bool) -> None:
-        at_s = self.parts.feed.newest_s
-        self.parts.alarming.find(Fault("delivery", begins=begins, since_s=since_s, at_s=at_s, detail=detail))
+        at_s = self.parts.source_thread.newest_s
+        self.parts.controller.find(Fault("delivery", begins=begins, since_s=since_s, at_s=at_s, detail=detail))
 
     def _lines_dropped(self, now_s: float) -> OperationNote | None:
-        dropped = sum(outlet.dropped for outlet in self.parts.outlets)
-        self._dropped = min(self._dropped, dropped)  # a reload's outlets count from 0
+        dropped = sum(sink.dropped for sink in self.parts.sinks)
+        self._dropped = min(self._dropped, dropped)  # a reload's sinks count from 0
         if dropped <= self._dropped or now_s - self._dropped_told_s < DROPPED_TOLD_EVERY_S:
             return None
         fresh, self._dropped, self._dropped_told_s = dropped - self._dropped, dropped, now_s
@@ -239,15 +244,15 @@ class MainLoop:
 
     def _show_that_all_is_well(self, now_s: float) -> None:
         """The fail-safe output tells more than the watchdog is told: that a cry would be heard."""
-        if self.board.hears and self._health.is_well(now_s, explained=False):
-            self.parts.alarming.beat()
+        if self.tracker.hears and self._health.is_healthy(now_s, explained=False):
+            self.parts.controller.beat()
 
     def _feed_watchdog(self, now_s: float) -> None:
         watchdog_s = self._notifier.watchdog_s
         if watchdog_s is None or now_s - self._fed_s < watchdog_s / 4:
             return
-        explained = self.board.is_open("microphone", "classifier")
-        if self._health.is_well(now_s, explained=explained) and not self.parts.alarming.hangs:
+        explained = self.tracker.is_open("microphone", "classifier")
+        if self._health.is_healthy(now_s, explained=explained) and not self.parts.controller.hangs:
             self._fed_s = now_s
             self._notifier.watchdog()
 
@@ -259,16 +264,16 @@ class MainLoop:
             self._notifier.status(verdict_of(state, state.told_utc_s))
 
     def _state(self, now_s: float) -> DaemonState:
-        parts, source = self.parts, self.parts.feed.now()
-        around = Surroundings(
-            source=parts.feed.name_at(parts.feed.newest_s),
+        parts, source = self.parts, self.parts.source_thread.status()
+        around = SnapshotInputs(
+            source=parts.source_thread.name_at(parts.source_thread.newest_s),
             device=source.device,
-            backlog_s=parts.feed.inbox.backlog_s,
-            dropped_s=parts.feed.inbox.dropped_s,
+            backlog_s=parts.source_thread.queue.backlog_s,
+            dropped_s=parts.source_thread.queue.dropped_s,
             overruns=source.overruns,
             reopened=source.reopened,
-            dropped_notices=sum(outlet.dropped for outlet in parts.outlets),
-            models=tuple(f"{model.name} {model.version}" for model in parts.hearing.models.listed),
-            alarms=parts.alarming.standing,
+            dropped_notices=sum(sink.dropped for sink in parts.sinks),
+            models=tuple(f"{model.name} {model.version}" for model in parts.runner.models.listed),
+            alarms=parts.controller.standing,
         )
-        return self.board.state(parts.hearing.listener, around, utc_s=self._clocks.utc(), now_s=now_s)
+        return self.tracker.state(parts.runner.listener, around, utc_s=self._clocks.utc(), now_s=now_s)

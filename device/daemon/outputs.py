@@ -46,9 +46,9 @@ if TYPE_CHECKING:
     from device.daemon.delivery.reply_queue import ReplyQueue
     from device.runtime.clocks import Timekeeper
 
-BROKER_LEAVES_S = 1.2
-KEEPER_LEAVES_S = 0.8
-CLIPS_LEAVE_S = 1.0
+BROKER_CLOSE_S = 1.2
+JOURNAL_CLOSE_S = 0.8
+CLIPS_CLOSE_S = 1.0
 """A service manager is promised an end within 5 s, whatever hangs."""
 
 
@@ -74,34 +74,34 @@ class Outputs:
 
     Args:
         instance: name of the daemon.
-        mailbox: takes what they have to say.
+        replies: takes what they have to say.
         timekeeper: both clocks.
-        say_pin: takes a line on what a pin would do.
+        report_pin: takes a line on what a pin would do.
         prints_pins: on a machine without GPIO, say what pins would do.
-        echoed: takes what the broker brings back of a self-test; called by its thread.
+        on_echo: takes what the broker brings back of a self-test; called by its thread.
     """
 
     def __init__(
         self,
         instance: str,
         *,
-        mailbox: ReplyQueue,
+        replies: ReplyQueue,
         timekeeper: Timekeeper,
-        say_pin: Callable[[str], None],
+        report_pin: Callable[[str], None],
         prints_pins: bool,
-        echoed: Callable[[bytes], None] | None = None,
+        on_echo: Callable[[bytes], None] | None = None,
     ) -> None:
         self._instance = instance
-        self._mailbox = mailbox
+        self._replies = replies
         self._timekeeper = timekeeper
-        self._say_pin = say_pin
+        self._report_pin = report_pin
         self._prints_pins = prints_pins
-        self._echoed = echoed
+        self._on_echo = on_echo
         self._settings: Settings | None = None
-        self._ways: Channels | None = None
+        self._channels: Channels | None = None
 
     def __repr__(self) -> str:
-        return f"Outputs({self._instance!r}, {self._ways!r})"
+        return f"Outputs({self._instance!r}, {self._channels!r})"
 
     def prepare(self, settings: Settings) -> Prepared:
         """Try all that may be refused.
@@ -116,54 +116,54 @@ class Outputs:
         clips = None if before is not None and before.clips == settings.clips else self._new_clips(settings.clips)
         return Prepared(settings, zone, broker, clips)
 
-    def take(self, prepared: Prepared, labels: Labels) -> Channels:
-        """Let go of what is configured otherwise by now, and open what is; the ways from now on."""
-        settings, before, old = prepared.settings, self._settings, self._ways
+    def apply(self, prepared: Prepared, labels: Labels) -> Channels:
+        """Let go of what is configured otherwise by now, and open what is; the channels from now on."""
+        settings, before, old = prepared.settings, self._settings, self._channels
         self._timekeeper.zone = prepared.zone
         broker, is_new = self._broker(prepared, old)
         if before is not None and before.mqtt != settings.mqtt and old is not None and old.broker is not None:
-            old.broker.close(BROKER_LEAVES_S)  # first, or the new one would be taken for an intruder
+            old.broker.close(BROKER_CLOSE_S)  # first, or the new one would be taken for an intruder
         keeper = self._keeper(settings, before, old)
         pins = old.pins if old and before and before.gpio == settings.gpio else self._pins(settings, old)
-        ways = Channels(keeper, pins, clips=self._clips(prepared, old))
+        channels = Channels(keeper, pins, clips=self._clips(prepared, old))
         if broker is not None:
             topics = Topics(settings.mqtt.topic, self._instance)
-            ways.broker = broker
-            ways.dispatch = (old.dispatch if old else None) or AlarmPublisher(topics, self._timekeeper)
-            ways.announcer = self._announcer(topics, settings.mqtt, labels, ways)
+            channels.broker = broker
+            channels.dispatch = (old.dispatch if old else None) or AlarmPublisher(topics, self._timekeeper)
+            channels.announcer = self._announcer(topics, settings.mqtt, labels, channels)
             if is_new:
-                ways.dispatch.moved(topics)
-        self._settings, self._ways = settings, ways
-        if ways.announcer is not None and broker is not None:
-            self._mailbox.announced = ways.announcer.first
-            ways.announcer.begin()
+                channels.dispatch.moved(topics)
+        self._settings, self._channels = settings, channels
+        if channels.announcer is not None and broker is not None:
+            self._replies.announced = channels.announcer.first
+            channels.announcer.begin()
             if old is not None and old.announcer is not None:
-                ways.announcer.remember(json.dumps(old.announcer.known))
+                channels.announcer.remember(json.dumps(old.announcer.known))
             if is_new:
                 broker.start()
-        return ways
+        return channels
 
-    def drop(self, prepared: Prepared) -> None:
+    def discard(self, prepared: Prepared) -> None:
         """What was prepared is not to be taken."""
         if prepared.broker is not None:
             prepared.broker.close(0.0)
         if prepared.clips is not None:
-            prepared.clips.close(CLIPS_LEAVE_S)
+            prepared.clips.close(CLIPS_CLOSE_S)
 
     def close(self, hear: Callable[[], None], others: Sequence[Callable[[], object]] = ()) -> None:
-        """Let all go, within `BROKER_LEAVES_S` and `KEEPER_LEAVES_S`, whatever hangs; idempotent.
+        """Let all go, within `BROKER_CLOSE_S` and `JOURNAL_CLOSE_S`, whatever hangs; idempotent.
 
         Args:
             hear: takes what the broker acknowledged last, so that the journal knows.
             others: to be closed beside them.
         """
-        ways, self._ways = self._ways, None
-        if ways is None:
+        channels, self._channels = self._channels, None
+        if channels is None:
             return
-        closing: list[Callable[[], object]] = [ways.pins.close, partial(_leave, ways, hear), *others]
-        if ways.clips is not None:
-            closing.append(partial(ways.clips.close, CLIPS_LEAVE_S))
-        together(closing, BROKER_LEAVES_S + KEEPER_LEAVES_S)
+        closing: list[Callable[[], object]] = [channels.pins.close, partial(_leave, channels, hear), *others]
+        if channels.clips is not None:
+            closing.append(partial(channels.clips.close, CLIPS_CLOSE_S))
+        close_concurrently(closing, BROKER_CLOSE_S + JOURNAL_CLOSE_S)
 
     # --- the broker
 
@@ -180,10 +180,10 @@ class Outputs:
             client_id=f"auricle-{self._instance}",
             will=payloads.availability(topics, online=False),
             password=read_password(settings),
-            listener=self._mailbox,
+            listener=self._replies,
             commands=topics.commands,
             birth_topic=birth,
-            echo=None if self._echoed is None else Echo(alert_topic(topics), self._echoed),
+            echo=None if self._on_echo is None else Echo(alert_topic(topics), self._on_echo),
         )
 
     def _broker(self, prepared: Prepared, old: Channels | None) -> tuple[Broker | None, bool]:
@@ -193,9 +193,9 @@ class Outputs:
             return old.broker, False
         return prepared.broker, True
 
-    def _announcer(self, topics: Topics, settings: MqttSettings, labels: Labels, ways: Channels) -> StatePublisher:
-        broker = cast("Broker", ways.broker)
-        keep = partial(ways.keeper.keep_note, ANNOUNCED)
+    def _announcer(self, topics: Topics, settings: MqttSettings, labels: Labels, channels: Channels) -> StatePublisher:
+        broker = cast("Broker", channels.broker)
+        keep = partial(channels.keeper.keep_note, ANNOUNCED)
         return StatePublisher(topics, settings, labels=tuple(labels.priorities), publish=broker.publish, note=keep)
 
     # --- the journal
@@ -206,12 +206,12 @@ class Outputs:
             at_once_before = before.mqtt.in_flight if before.mqtt.host else 0
             if (before.journal, at_once_before) == (settings.journal, at_once):
                 return old.keeper
-            old.keeper.close(KEEPER_LEAVES_S)
+            old.keeper.close(JOURNAL_CLOSE_S)
         if settings.journal.file is None:
             return Memory()
         open_journal = partial(_open_journal, self._journal_path(settings.journal), settings.journal)
         notes = (PAUSED_UNTIL, ANNOUNCED)
-        return JournalWriter(open_journal, self._mailbox.tell, owed_at_once=at_once, notes=notes)
+        return JournalWriter(open_journal, self._replies.tell, owed_at_once=at_once, notes=notes)
 
     def _journal_path(self, settings: JournalSettings) -> Path:
         return journal_file(self._instance) if settings.file == "auto" else Path(str(settings.file))
@@ -224,14 +224,14 @@ class Outputs:
         pause = Pause(MOST_PAUSE_S, "button")  # the machine knows how long it may be
         pins = Gpio(
             settings.gpio,
-            on_acknowledge=lambda: self._mailbox.put(CommandReceived(Acknowledge(None, "button"))),
-            on_pause=lambda: self._mailbox.put(CommandReceived(pause)),
+            on_acknowledge=lambda: self._replies.put(CommandReceived(Acknowledge(None, "button"))),
+            on_pause=lambda: self._replies.put(CommandReceived(pause)),
             work_folder=runtime_folder(self._instance),
         )
         if pins.problem is None or not self._prints_pins or not named_pins(settings.gpio):
             return pins
         pins.close()
-        return PrintedPins(settings.gpio, tell=self._say_pin)
+        return PrintedPins(settings.gpio, tell=self._report_pin)
 
     # --- clips
 
@@ -249,7 +249,7 @@ class Outputs:
         if self._settings.clips == prepared.settings.clips:
             return old.clips
         if old.clips is not None:
-            old.clips.close(CLIPS_LEAVE_S)
+            old.clips.close(CLIPS_CLOSE_S)
         return prepared.clips
 
 
@@ -274,7 +274,7 @@ def picture(samples: npt.NDArray[np.float32], sample_rate_hz: int) -> bytes:
     return drawn.png
 
 
-def together(closing: Sequence[Callable[[], object]], deadline_s: float) -> None:
+def close_concurrently(closing: Sequence[Callable[[], object]], deadline_s: float) -> None:
     """Let several things go beside each other; one that hangs is left behind with its thread."""
     threads = [threading.Thread(target=close, name="closing", daemon=True) for close in closing]
     for thread in threads:
@@ -284,11 +284,11 @@ def together(closing: Sequence[Callable[[], object]], deadline_s: float) -> None
         thread.join(max(0.0, until_s - time.monotonic()))
 
 
-def _leave(ways: Channels, hear: Callable[[], None]) -> None:
-    if ways.broker is not None:
-        ways.broker.close(BROKER_LEAVES_S)
+def _leave(channels: Channels, hear: Callable[[], None]) -> None:
+    if channels.broker is not None:
+        channels.broker.close(BROKER_CLOSE_S)
         hear()
-    ways.keeper.close(KEEPER_LEAVES_S)
+    channels.keeper.close(JOURNAL_CLOSE_S)
 
 
 def _open_journal(path: Path, settings: JournalSettings) -> Journal:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from device.config.settings import Settings
-    from device.daemon.audio.listening import Hearing
+    from device.daemon.audio.listening import ModelRunner
     from device.daemon.delivery.channels import Channels
     from device.messages import Fault
     from device.runtime.clocks import Timekeeper
@@ -50,7 +50,7 @@ class SelfTestSchedule:
     def __repr__(self) -> str:
         return f"SelfTestSchedule({self._test!r}, {self._daily!r})"
 
-    def take(self, settings: Settings, hearing: Hearing, ways: Channels, sounds: Sequence[KnownSound]) -> None:
+    def configure(self, settings: Settings, runner: ModelRunner, ways: Channels, sounds: Sequence[KnownSound]) -> None:
         """From now on these; a test that is under way begins anew."""
         journal: Journal | None = ways.keeper if isinstance(ways.keeper, JournalWriter) else None
         if self._test is not None and self._test.is_under_way:
@@ -58,7 +58,7 @@ class SelfTestSchedule:
         self._test = SelfTest(
             sounds,
             settings=settings,
-            listening=lambda: hearing.models.listening,
+            listening=lambda: runner.models.listening,
             topics=Topics(settings.mqtt.topic, self._instance),
             boot_id=f"{self._boot_id}-{self._lives}",
             journal=journal,
@@ -67,17 +67,17 @@ class SelfTestSchedule:
         self._lives += 1
         self._daily = DailyClock(settings.self_test.daily_at, self._timekeeper.zone, self._timekeeper.clocks.utc())
 
-    def ask(self, by: str) -> None:
+    def request(self, by: str) -> None:
         """Somebody wants a test; one that is under way is all that they get."""
         self._asked_by = by
 
-    def heard(self, payload: bytes) -> None:
+    def received(self, payload: bytes) -> None:
         """What the broker brought back; from its thread."""
         test = self._test
         if test is not None:
             test.received(payload)
 
-    def look(self, stream_s: float) -> Fault | None:
+    def step(self, stream_s: float) -> Fault | None:
         """Go on with a test; what came of one that has just ended.
 
         Args:

@@ -45,8 +45,8 @@ class _Counts:
 
 
 @dataclass(frozen=True, slots=True)
-class Surroundings:
-    """What the board is told of by others, each time it is read."""
+class SnapshotInputs:
+    """What the tracker is told of by others, each time it is read."""
 
     source: str
     device: str
@@ -91,7 +91,7 @@ class StateTracker:
         """Whether a fault of one of these kinds is open."""
         return any(kind in kinds for kind, _ in self._faults)
 
-    def take(self, item: AudioBlock | NoAudio, heard: Heard) -> None:
+    def update(self, item: AudioBlock | NoAudio, heard: Heard) -> None:
         """What came in, and what was heard of it."""
         if isinstance(item, AudioBlock):
             self._level.push(item.samples, item.sample_rate_hz)
@@ -103,7 +103,7 @@ class StateTracker:
             self._begun = True
             self._scores.update({(scores.model, label): value for label, value in scores.probabilities.items()})
 
-    def told(self, notices: Iterable[Notice]) -> None:
+    def record(self, notices: Iterable[Notice]) -> None:
         """What people are told."""
         for notice in notices:
             if isinstance(notice.content, Event):
@@ -111,7 +111,7 @@ class StateTracker:
             elif isinstance(notice.content, Fault):
                 self._take_fault(notice, notice.content)
 
-    def replaced(self, listener: Listener) -> None:
+    def replace_listener(self, listener: Listener) -> None:
         """A listener is done; another one begins, and with it new figures, but the counts go on."""
         total = listener.coverage.total
         self._counts.windows_before += total.scored
@@ -120,7 +120,7 @@ class StateTracker:
         self._since_utc_s.clear()
         self._faults = {key: fault for key, fault in self._faults.items() if key[0] in FOUND_BY_DAEMON}
 
-    def state(self, listener: Listener, around: Surroundings, *, utc_s: float, now_s: float) -> DaemonState:
+    def state(self, listener: Listener, around: SnapshotInputs, *, utc_s: float, now_s: float) -> DaemonState:
         """The daemon as it is now."""
         total, counts = listener.coverage.total, self._counts
         return DaemonState(

@@ -24,7 +24,7 @@ class PipelineHealth:
         self._scored_s = now_s + STARTING_S - UNSCORED_S
         self._gap_s = now_s - STILL_S
 
-    def source_spoke(self, now_s: float) -> None:
+    def item_received(self, now_s: float) -> None:
         """Sound came, or the word that there is none."""
         self._heard_of_source_s = now_s
 
@@ -32,11 +32,11 @@ class PipelineHealth:
         """A model answered."""
         self._scored_s = max(self._scored_s, now_s)
 
-    def gap_met(self, now_s: float) -> None:
+    def gap_found(self, now_s: float) -> None:
         """Samples were missing: it is known why there is no window."""
         self._gap_s = now_s
 
-    def is_well(self, now_s: float, *, explained: bool) -> bool:
+    def is_healthy(self, now_s: float, *, explained: bool) -> bool:
         """Whether the pipeline moves: windows are scored, or it was told why not and the cure goes on.
 
         Args:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from unittest.mock import patch
 
 from device.daemon.app import Daemon
-from device.daemon.audio.listening import Hearing
+from device.daemon.audio.listening import ModelRunner
 from device.daemon.options import ListenOptions
 
 if TYPE_CHECKING:
@@ -31,13 +31,13 @@ def hang(part: str) -> None:
         threading.Event().wait()
 
 
-class HangingHearing(Hearing):
+class HangingRunner(ModelRunner):
     """Hears until it hangs."""
 
-    def hear(self, item: AudioBlock | NoAudio) -> Heard:
+    def push(self, item: AudioBlock | NoAudio) -> Heard:
         """What the listener makes of it."""
         hang("loop")
-        return super().hear(item)
+        return super().push(item)
 
 
 class HangingSource:
@@ -60,7 +60,7 @@ class HangingSource:
 def main() -> int:
     """Listen as `auricle listen --config C` does, as long as nothing hangs."""
     with (
-        patch("device.daemon.app.Hearing", HangingHearing),
+        patch("device.daemon.app.ModelRunner", HangingRunner),
         Daemon(ListenOptions(config=sys.argv[4]), wrap=HangingSource) as daemon,
     ):
         return daemon.run()

@@ -1,6 +1,6 @@
 """When the machine cannot keep up: less is heard, never late, and two figures and a fault say so.
 
-Most of this runs the daemon's own loop, inbox, models and figures on a machine whose clock is ours: time passes
+Most of this runs the daemon's own loop, queue, models and figures on a machine whose clock is ours: time passes
 where a block is taken or a network asked, as much as the test says, so that hours of overload are the same hours
 each time. The last ones take the CPU away from a daemon in a process of its own.
 """
@@ -29,13 +29,13 @@ from device.config.settings import profile
 from device.daemon.alerting.controller import AlarmController, labels_of
 from device.daemon.audio import listening as listening_module
 from device.daemon.audio.audio_queue import AUDIO_LIMIT_S, AudioQueue
-from device.daemon.audio.listening import Hearing
-from device.daemon.audio.source_thread import SourceNow, SourceThread
+from device.daemon.audio.listening import ModelRunner
+from device.daemon.audio.source_thread import SourceStatus, SourceThread
 from device.daemon.delivery.channels import Channels
 from device.daemon.delivery.notices import NoticeMaker
 from device.daemon.delivery.null_journal import Memory
 from device.daemon.delivery.reply_queue import ReplyQueue
-from device.daemon.main_loop import MainLoop, Parts
+from device.daemon.main_loop import LoopParts, MainLoop
 from device.daemon.state_tracker import Identity, StateTracker
 from device.daemon.watchdog import PipelineHealth
 from device.demo.scene import SEED, bedside
@@ -90,7 +90,7 @@ class Clock:
 
 
 class Paced(AudioQueue):
-    """The daemon's inbox; what a microphone would have put there by now, it finds there."""
+    """The daemon's queue; what a microphone would have put there by now, it finds there."""
 
     def __init__(self, blocks: Iterable[AudioBlock], clock: Clock, block_costs_s: Callable[[float], float]) -> None:
         super().__init__()
@@ -160,7 +160,7 @@ class Kept:
 
 
 class Silent:
-    """A source that gives nothing by itself: the paced inbox has it all."""
+    """A source that gives nothing by itself: the paced queue has it all."""
 
     def blocks(self) -> Iterator[AudioBlock | NoAudio]:
         return iter(())
@@ -185,29 +185,29 @@ class Night:
     """What a daemon went through."""
 
     clock: Clock
-    inbox: Paced
-    hearing: Hearing
+    queue: Paced
+    runner: ModelRunner
     loop: MainLoop
     kept: Kept
     moments: list[Moment] = field(default_factory=list)
     told_after_s: list[float] = field(default_factory=list)  # of each event, from its decision
 
     def live(self) -> Night:
-        while not self.inbox.is_over:
+        while not self.queue.is_over:
             before = len(self.kept.notices)
             self.loop.turn()
-            self.loop.parts.feed.newest_s = self.inbox.newest_s
+            self.loop.parts.source_thread.newest_s = self.queue.newest_s
             fresh = (notice.content for notice in self.kept.notices[before:])
             self.told_after_s += [self.clock.now_s - event.decided_s for event in fresh if isinstance(event, Event)]
             if not self.moments or self.clock.now_s - self.moments[-1].at_s >= 1.0:
                 self.moments.append(self._moment())
-        self.hearing.close()
+        self.runner.close()
         return self
 
     def _moment(self) -> Moment:
-        listener = self.hearing.listener
+        listener = self.runner.listener
         figures = listener.coverage.listened, listener.coverage.windows
-        return Moment(self.clock.now_s, listener.hop_s, *figures, self.inbox.backlog_s)
+        return Moment(self.clock.now_s, listener.hop_s, *figures, self.queue.backlog_s)
 
     @property
     def events(self) -> list[Event]:
@@ -248,25 +248,27 @@ def night(
 ) -> Night:
     """A daemon's loop with the shipped models, about to hear these blocks as if a microphone gave them."""
     clock, kept = Clock(), Kept()
-    inbox = Paced(blocks, clock, block_costs_s)
-    feed = SourceThread(Silent(), waits=False, name_at=lambda _second: "bedside", now=SourceNow)
-    feed.inbox = inbox
-    hearing = Hearing(profile("nursery"), stream_id="overload", sheds=True)
-    opened = {model.name: model.network for model in hearing.models.listening}
+    queue = Paced(blocks, clock, block_costs_s)
+    source_thread = SourceThread(Silent(), waits=False, name_at=lambda _second: "bedside", status=SourceStatus)
+    source_thread.queue = queue
+    runner = ModelRunner(profile("nursery"), stream_id="overload", sheds=True)
+    opened = {model.name: model.network for model in runner.models.listening}
     slow = {name: Slow(wrap(network, clock), clock, window_costs_s) for name, network in opened.items()}
-    hearing.listener.renew(slow)
+    runner.listener.renew(slow)
     clocks = Clocks(clock, clock)
-    parts = Parts(hearing, feed, NoticeMaker(hearing.models.priorities), (kept,), alarming(hearing, clocks))
-    board, health = StateTracker(Identity("overload", 0.0, 0.0)), PipelineHealth(0.0)
-    loop = MainLoop(parts, board=board, health=health, notifier=Notifier(None), clocks=clocks)
-    return Night(clock, inbox, hearing, loop, kept)
+    parts = LoopParts(
+        runner, source_thread, NoticeMaker(runner.models.priorities), (kept,), quiet_controller(runner, clocks)
+    )
+    tracker, health = StateTracker(Identity("overload", 0.0, 0.0)), PipelineHealth(0.0)
+    loop = MainLoop(parts, tracker=tracker, health=health, notifier=Notifier(None), clocks=clocks)
+    return Night(clock, queue, runner, loop, kept)
 
 
-def alarming(hearing: Hearing, clocks: Clocks) -> AlarmController:
+def quiet_controller(runner: ModelRunner, clocks: Clocks) -> AlarmController:
     """Alarms that reach nobody: no journal, no broker, no pin."""
-    labels, timekeeper = labels_of(hearing.models), Timekeeper(clocks, is_synchronized=lambda: True)
-    machine = Machine(hearing.settings.alarms, boot_id="b", holds=labels.holds, local_minute=lambda: None)
-    pins = PrintedPins(hearing.settings.gpio, tell=lambda _line: None, clock=clocks.monotonic)
+    labels, timekeeper = labels_of(runner.models), Timekeeper(clocks, is_synchronized=lambda: True)
+    machine = Machine(runner.settings.alarms, boot_id="b", holds=labels.holds, local_minute=lambda: None)
+    pins = PrintedPins(runner.settings.gpio, tell=lambda _line: None, clock=clocks.monotonic)
     ways = Channels(Memory(), pins)
     return AlarmController(
         machine, labels=labels, ways=ways, mailbox=ReplyQueue(), timekeeper=timekeeper, instance="overload"
@@ -316,7 +318,7 @@ def test_the_hop_widens_in_steps_so_that_windows_fall_and_listened_does_not(scen
     assert max(moment.windows for moment in settled) < 0.3
     assert min(moment.windows for moment in settled) > 0.2
     assert min(moment.listened for moment in heavy.moments) > 0.99
-    assert heavy.inbox.dropped_s == 0.0
+    assert heavy.queue.dropped_s == 0.0
     assert not heavy.faults("coverage")
     assert not heavy.faults("gap")
 
@@ -326,7 +328,7 @@ def test_a_second_and_a_half_after_sound_waits_the_hop_is_wider_and_four_times_a
     widened_s = [at_s for at_s, _ in heavy.happenings("hop")]
     assert widened_s[0] < 65.0
     assert widened_s[2] < 70.0
-    assert heavy.inbox.most_backlog_s < 5.0
+    assert heavy.queue.most_backlog_s < 5.0
 
 
 @pytest.mark.parametrize("heavy_s", [0.45, 0.6, 0.9, 1.2, 1.7])
@@ -357,10 +359,10 @@ def test_more_load_than_the_widest_hop_can_shed_is_a_fault_that_ends_with_the_lo
 
 def test_never_does_more_than_the_inboxs_seconds_wait_and_what_is_dropped_is_a_gap(scene: Float32) -> None:
     heavy = night(over_and_over(scene, 420), window_costs_s=from_one_to_four_minutes(10.0)).live()
-    assert 10.0 < heavy.inbox.most_backlog_s <= AUDIO_LIMIT_S
-    assert heavy.inbox.dropped_s > 60.0
+    assert 10.0 < heavy.queue.most_backlog_s <= AUDIO_LIMIT_S
+    assert heavy.queue.dropped_s > 60.0
     missing_s = sum(fault.at_s - fault.since_s for fault in heavy.faults("gap"))
-    assert missing_s == pytest.approx(heavy.inbox.dropped_s, abs=0.01)
+    assert missing_s == pytest.approx(heavy.queue.dropped_s, abs=0.01)
     # An alert waits for what was captured before it, and for the windows in which that is heard.
     assert max(heavy.told_after_s) < AUDIO_LIMIT_S + 2 * 10.0
 
@@ -384,12 +386,12 @@ def stall(at_s: float, seconds: float) -> Callable[[float], float]:
 @pytest.mark.parametrize("at_s", [20.0, 29.0, 35.0, 47.0])
 def test_a_stall_of_five_seconds_loses_no_window_and_changes_no_event(at_s: float, scene: Float32, calm: Night) -> None:
     stalled = night(over_and_over(scene, 60), block_costs_s=stall(at_s, 5.0)).live()
-    assert stalled.inbox.most_backlog_s > 4.9
+    assert stalled.queue.most_backlog_s > 4.9
     assert stalled.events == calm.events[:2]
     assert stalled.hops_s == [HOP_S]
-    total = stalled.hearing.listener.coverage.total
+    total = stalled.runner.listener.coverage.total
     assert total.scored == total.due == 117
-    assert stalled.inbox.dropped_s == 0.0
+    assert stalled.queue.dropped_s == 0.0
 
 
 def test_a_slow_machine_that_was_busy_at_its_start_comes_back_to_its_hop(scene: Float32) -> None:
@@ -398,7 +400,7 @@ def test_a_slow_machine_that_was_busy_at_its_start_comes_back_to_its_hop(scene: 
     assert late.hops_s[0] == HOP_S
     assert max(late.hops_s) > HOP_S
     assert late.hops_s[-1] == HOP_S
-    assert late.inbox.dropped_s == 0.0
+    assert late.queue.dropped_s == 0.0
 
 
 # --- no window fits
@@ -616,8 +618,8 @@ class Costly:
 
 tape, _, config = sys.argv[1:]
 with Daemon(ListenOptions(config=config, recordings=(tape,), speed=5.0, loops=True, sheds=True)) as daemon:
-    hearing = daemon._loop.parts.hearing
-    hearing.listener.renew({model.name: Costly(model.network) for model in hearing.models.listening})
+    runner = daemon._loop.parts.runner
+    runner.listener.renew({model.name: Costly(model.network) for model in runner.models.listening})
     sys.exit(daemon.run())
 """
 

@@ -124,6 +124,6 @@ def _seconds(block: AudioBlock) -> float:
     return len(block.samples) / block.sample_rate_hz
 
 
-def putter(inbox: AudioQueue, *, waits: bool) -> Callable[[Item], None]:
+def putter(queue: AudioQueue, *, waits: bool) -> Callable[[Item], None]:
     """How a source hands over: a microphone never waits, a recording does unless it may be shed."""
-    return inbox.put_waiting if waits else inbox.put
+    return queue.put_waiting if waits else queue.put

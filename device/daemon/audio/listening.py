@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from device.daemon.audio.overload import Pace
+from device.daemon.audio.overload import OverloadControl
 from device.errors import AuricleError
 from device.messages import Heard, OperationNote
 from device.runtime.model_loader import open_models
@@ -21,7 +21,7 @@ RENEW_AFTER_S = 5.0
 RENEW_MOST_S = 60.0
 
 
-class Hearing:
+class ModelRunner:
     """Opens the models and listens with them; `close` lets them go.
 
     Args:
@@ -37,7 +37,7 @@ class Hearing:
         self.settings = settings
         self.models = open_models(settings)
         self.listener = self.models.listener(settings, stream_id)
-        self._pace = Pace(
+        self._overload_control = OverloadControl(
             settings.listen.hop_s,
             widest_s=self.listener.widest_hop_s,
             widen_up_to=settings.listen.widen_up_to if sheds else 1,
@@ -46,13 +46,13 @@ class Hearing:
         self._renew_s = RENEW_AFTER_S
 
     def __repr__(self) -> str:
-        return f"Hearing({self.listener!r} every {self.listener.hop_s:g} s)"
+        return f"ModelRunner({self.listener!r} every {self.listener.hop_s:g} s)"
 
     def close(self) -> None:
         """Let the networks go."""
         self.models.__exit__(None, None, None)
 
-    def hear(self, item: AudioBlock | NoAudio) -> Heard:
+    def push(self, item: AudioBlock | NoAudio) -> Heard:
         """What the listener makes of it."""
         return self.listener.push(item)
 
@@ -60,9 +60,9 @@ class Hearing:
         """The stream ends for these models."""
         return self.listener.finish(reason)
 
-    def keep_up(self, backlog_s: float, now_s: float) -> OperationNote | None:
+    def adapt_hop(self, backlog_s: float, now_s: float) -> OperationNote | None:
         """Widen or narrow the hop as the sound that waits demands; what was done, if anything."""
-        before_s, hop_s = self.listener.hop_s, self._pace.step(backlog_s, now_s)
+        before_s, hop_s = self.listener.hop_s, self._overload_control.step(backlog_s, now_s)
         if hop_s == before_s:
             return None
         self.listener.rehop(hop_s)
@@ -72,7 +72,7 @@ class Hearing:
             detail = f"a window every {hop_s:g} s again instead of {before_s:g} s: the machine keeps up"
         return OperationNote("hop", detail)
 
-    def cure(self, now_s: float) -> OperationNote | None:
+    def reopen_failed(self, now_s: float) -> OperationNote | None:
         """Open failing models again, after a while that doubles; what was done, if anything."""
         if not self.listener.is_failing:
             self._failed_since_s, self._renew_s = None, RENEW_AFTER_S

@@ -22,7 +22,7 @@ PATIENCE_MOST_S = 600.0
 """A narrowing that held for longer was right, whatever came later."""
 
 
-class Pace:
+class OverloadControl:
     """The hop that the machine can keep up with.
 
     Args:
@@ -42,7 +42,9 @@ class Pace:
         self._patience_s: dict[int, float] = {}  # factor -> calm that it wants before the hop narrows to it
 
     def __repr__(self) -> str:
-        return f"Pace({self.hop_s:g} s, {self._factor} of at most {self._most} times {self._configured_s:g} s)"
+        return (
+            f"OverloadControl({self.hop_s:g} s, {self._factor} of at most {self._most} times {self._configured_s:g} s)"
+        )
 
     @property
     def hop_s(self) -> float:

@@ -1,4 +1,4 @@
-"""A source and the thread that carries what it gives into the inbox; knows nothing of what is heard."""
+"""A source and the thread that carries what it gives into the queue; knows nothing of what is heard."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Source(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class SourceNow:
+class SourceStatus:
     """What a source tells of itself.
 
     Attributes:
@@ -44,29 +44,29 @@ class SourceNow:
 
 
 class SourceThread:
-    """Carries a source into an inbox of its own, until it is closed.
+    """Carries a source into a queue of its own, until it is closed.
 
     Args:
-        source: is read from the feed's own thread alone, and closed with the feed.
-        waits: a recording waits where the inbox is full; a microphone cannot.
+        source: is read from its own thread alone, and closed with it.
+        waits: a recording waits where the queue is full; a microphone cannot.
         name_at: second of the stream -> what is heard then, as people call it.
-        now: what the source tells of itself.
+        status: what the source tells of itself.
 
     Attributes:
-        inbox: holds what the source gave, and at its end a `SourceEnded`.
+        queue: holds what the source gave, and at its end a `SourceEnded`.
         newest_s: how far the stream has come.
     """
 
     def __init__(
-        self, source: Source, *, waits: bool, name_at: Callable[[float], str], now: Callable[[], SourceNow]
+        self, source: Source, *, waits: bool, name_at: Callable[[float], str], status: Callable[[], SourceStatus]
     ) -> None:
         self.source = source
-        self.inbox = AudioQueue()
+        self.queue = AudioQueue()
         self.newest_s = 0.0
         self.waits = waits
         self.name_at = name_at
-        self.now = now
-        self._put = putter(self.inbox, waits=waits)
+        self.status = status
+        self._put = putter(self.queue, waits=waits)
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name="source", daemon=True)
 
@@ -83,7 +83,7 @@ class SourceThread:
         """End; idempotent. Whether the thread came to its end in time."""
         self._stopped.set()
         self.source.close()
-        self.inbox.close()
+        self.queue.close()
         if self._thread.ident is not None:
             self._thread.join(JOIN_S)
         return not self._thread.is_alive()
@@ -99,7 +99,7 @@ class SourceThread:
         except Exception as failure:  # noqa: BLE001 - whatever it is, a daemon that no longer hears must end and say so
             error = f"{type(failure).__name__}: {failure}"
         if not self._stopped.is_set():
-            self.inbox.put(SourceEnded(error))
+            self.queue.put(SourceEnded(error))
 
 
 def _end_s(item: AudioBlock | NoAudio) -> float:

@@ -13,13 +13,13 @@ from device.alarms.machine import Machine
 from device.config.settings import ModelSettings, Settings, profile
 from device.daemon.alerting.controller import AlarmController, labels_of
 from device.daemon.audio.audio_queue import SourceEnded
-from device.daemon.audio.listening import Hearing
-from device.daemon.audio.source_thread import SourceNow, SourceThread
+from device.daemon.audio.listening import ModelRunner
+from device.daemon.audio.source_thread import SourceStatus, SourceThread
 from device.daemon.delivery.channels import Channels
 from device.daemon.delivery.notices import NoticeMaker
 from device.daemon.delivery.null_journal import Memory
 from device.daemon.delivery.reply_queue import ReplyQueue
-from device.daemon.main_loop import MainLoop, Parts
+from device.daemon.main_loop import LoopParts, MainLoop
 from device.daemon.state_tracker import Identity, StateTracker
 from device.daemon.watchdog import PipelineHealth
 from device.errors import ClassifierError
@@ -107,7 +107,7 @@ class Pins:
 
 
 class Unread:
-    """A source that nobody reads: the test puts what it would have given into the inbox."""
+    """A source that nobody reads: the test puts what it would have given into the queue."""
 
     def blocks(self) -> Iterator[AudioBlock | NoAudio]:
         return iter(())
@@ -123,37 +123,41 @@ class Broken:
         raise ClassifierError("the network is broken")
 
 
-class Mute(Hearing):
+class Mute(ModelRunner):
     """Hears and says nothing, not even why."""
 
-    def hear(self, _item: AudioBlock | NoAudio) -> Heard:
+    def push(self, _item: AudioBlock | NoAudio) -> Heard:
         return Heard()
 
 
 class Stage:
     """A loop, all that it stands on, and a clock that goes where the stream goes."""
 
-    def __init__(self, manager: Manager, settings: Settings, hearing: type[Hearing] = Hearing) -> None:
+    def __init__(self, manager: Manager, settings: Settings, runner: type[ModelRunner] = ModelRunner) -> None:
         self.now_s = 500.0
         self.stream_s = self.heard_to_s = 0.0
         self.manager = manager
         self.console = NoticeSink()
-        self.feed = SourceThread(
-            Unread(), waits=False, name_at=lambda _: "nursery", now=lambda: SourceNow("USB mic", 3, 2)
+        self.source_thread = SourceThread(
+            Unread(), waits=False, name_at=lambda _: "nursery", status=lambda: SourceStatus("USB mic", 3, 2)
         )
-        self.hearing = hearing(settings, stream_id="s", sheds=True)
-        self.board = StateTracker(Identity("anna", NOON_S, self.now_s))
+        self.runner = runner(settings, stream_id="s", sheds=True)
+        self.tracker = StateTracker(Identity("anna", NOON_S, self.now_s))
         clocks = Clocks(lambda: self.now_s, lambda: NOON_S + self.now_s - 500.0)
         self.pins = Pins()
-        self.alarming = self._alarming(clocks)
-        teller = NoticeMaker(self.hearing.models.priorities)
-        self.parts = Parts(self.hearing, self.feed, teller, [self.console], self.alarming)
+        self.controller = self._controller(clocks)
+        notice_maker = NoticeMaker(self.runner.models.priorities)
+        self.parts = LoopParts(self.runner, self.source_thread, notice_maker, [self.console], self.controller)
         self.loop = MainLoop(
-            self.parts, board=self.board, health=PipelineHealth(self.now_s), notifier=manager.notifier, clocks=clocks
+            self.parts,
+            tracker=self.tracker,
+            health=PipelineHealth(self.now_s),
+            notifier=manager.notifier,
+            clocks=clocks,
         )
 
-    def _alarming(self, clocks: Clocks) -> AlarmController:
-        settings, labels = self.hearing.settings.alarms, labels_of(self.hearing.models)
+    def _controller(self, clocks: Clocks) -> AlarmController:
+        settings, labels = self.runner.settings.alarms, labels_of(self.runner.models)
         timekeeper = Timekeeper(clocks, is_synchronized=lambda: True)
         machine = Machine(settings, boot_id="b", holds=labels.holds, local_minute=lambda: None)
         ways = Channels(Memory(), self.pins)
@@ -165,8 +169,8 @@ class Stage:
         """The item comes, after so many seconds."""
         self.now_s += passed_s
         self.stream_s += passed_s
-        self.feed.newest_s = self.stream_s
-        self.feed.inbox.put(item)
+        self.source_thread.newest_s = self.stream_s
+        self.source_thread.queue.put(item)
         self.loop.turn()
 
     def sound(self, seconds: float, hz: float = 0.0, *, block_s: float = 0.25, after_gap: bool = False) -> None:
@@ -186,7 +190,7 @@ class Stage:
         """The loop turns, and no item comes: its thread hangs."""
         for _ in range(round(seconds * 4)):
             self.now_s += 0.25
-            self.loop.look_around()
+            self.loop.tick()
 
     def hungry_s(self, seconds: float, act: Callable[[float], None]) -> float:
         """Longest time, of so many seconds, in which the watchdog was not fed."""
@@ -225,7 +229,7 @@ def manager(tmp_path: Path) -> Iterator[Manager]:
 def stage(manager: Manager, settings: Settings) -> Iterator[Stage]:
     made = Stage(manager, settings)
     yield made
-    made.hearing.close()
+    made.runner.close()
 
 
 def test_the_service_manager_is_told_in_words_whether_it_hears_wherever_that_changes(stage: Stage) -> None:
@@ -274,7 +278,7 @@ def test_the_watchdog_is_fed_where_there_was_never_a_microphone(stage: Stage) ->
 
 def test_a_source_that_says_nothing_lets_the_watchdog_starve_and_no_fault_that_is_open_hides_it(stage: Stage) -> None:
     stage.absence(60)
-    assert stage.board.is_open("microphone")
+    assert stage.tracker.is_open("microphone")
     stage.nothing(10)
     stage.manager.fed()
     stage.nothing(60)
@@ -300,7 +304,7 @@ def test_a_microphone_that_says_nothing_is_told_as_a_fault_within_3_s_and_over_w
 
 
 def test_a_recording_that_waits_its_turn_is_no_microphone_that_hangs(stage: Stage) -> None:
-    stage.feed.waits = True
+    stage.source_thread.waits = True
     stage.sound(10)
     stage.nothing(60)
     assert stage.said(Fault) == []
@@ -315,13 +319,13 @@ def test_sound_without_windows_and_without_a_word_why_lets_the_watchdog_starve(
     stage.manager.fed()
     stage.sound(60)
     assert not stage.manager.fed()
-    stage.hearing.close()
+    stage.runner.close()
 
 
 def test_a_model_that_fails_is_told_and_cured_while_the_watchdog_is_fed(stage: Stage) -> None:
-    stage.hearing.listener.renew({"tone": Broken()})
+    stage.runner.listener.renew({"tone": Broken()})
     stage.sound(4)
-    assert stage.board.is_open("classifier")
+    assert stage.tracker.is_open("classifier")
     assert stage.hungry_s(5, stage.sound) <= WATCHDOG_S / 4
     assert [(fault.kind, fault.begins) for fault in stage.said(Fault)] == [
         ("classifier", True),
@@ -332,7 +336,7 @@ def test_a_model_that_fails_is_told_and_cured_while_the_watchdog_is_fed(stage: S
 
 def test_a_model_that_goes_on_failing_never_lets_the_watchdog_starve(stage: Stage) -> None:
     def fail(seconds: float) -> None:
-        stage.hearing.listener.renew({"tone": Broken()})
+        stage.runner.listener.renew({"tone": Broken()})
         stage.sound(seconds)
 
     assert stage.hungry_s(300, fail) <= WATCHDOG_S / 4
@@ -354,7 +358,7 @@ def test_a_deaf_microphone_feeds_the_watchdog(stage: Stage) -> None:
 
     assert stage.hungry_s(120, silence) <= WATCHDOG_S / 4
     assert [fault.kind for fault in stage.said(Fault)] == ["silence"]
-    assert stage.board.is_deaf
+    assert stage.tracker.is_deaf
 
 
 def test_without_a_watchdog_nothing_is_said(stage: Stage) -> None:
@@ -409,9 +413,9 @@ def test_what_was_decided_late_is_dated_back(stage: Stage) -> None:
     start = round(stage.stream_s * RATE_HZ)
     for index in range(16):
         samples = _signal(stage.stream_s + index / 4, 0.25, 1000)
-        stage.feed.inbox.put(AudioBlock(samples, RATE_HZ, start + index * RATE_HZ // 4))
+        stage.source_thread.queue.put(AudioBlock(samples, RATE_HZ, start + index * RATE_HZ // 4))
     stage.now_s += 9.0
-    stage.feed.newest_s = stage.stream_s + 9.0
+    stage.source_thread.newest_s = stage.stream_s + 9.0
     for _ in range(16):
         stage.loop.turn()
     (notice,) = (notice for notice in stage.console.notices if isinstance(notice.content, Event))
@@ -421,7 +425,7 @@ def test_what_was_decided_late_is_dated_back(stage: Stage) -> None:
 
 def test_all_outlets_are_told_the_same(stage: Stage) -> None:
     log = NoticeSink("log")
-    stage.parts.outlets = [stage.console, log]
+    stage.parts.sinks = [stage.console, log]
     stage.absence(5)
     assert log.notices == stage.console.notices != []
 
@@ -429,13 +433,13 @@ def test_all_outlets_are_told_the_same(stage: Stage) -> None:
 def test_sound_that_waits_widens_the_hop_and_that_is_told(stage: Stage) -> None:
     stage.sound(4)
     for index in range(12):
-        stage.feed.inbox.put(AudioBlock(_signal(index, 0.25, 0), RATE_HZ, (16 + index) * RATE_HZ // 4))
-    stage.loop.look_around()
+        stage.source_thread.queue.put(AudioBlock(_signal(index, 0.25, 0), RATE_HZ, (16 + index) * RATE_HZ // 4))
+    stage.loop.tick()
     stage.now_s += 1.0
-    stage.loop.look_around()
+    stage.loop.tick()
     (happening,) = stage.said(OperationNote)
     assert happening == OperationNote("hop", "a window every 1 s instead of 0.5 s: 3.0 s of sound wait")
-    assert stage.hearing.listener.hop_s == 1.0
+    assert stage.runner.listener.hop_s == 1.0
     assert stage.loop.snapshot is not None
     assert stage.loop.snapshot.hop_s == 1.0
 
@@ -447,7 +451,7 @@ def test_a_hung_sink_raises_one_delivery_fault_each_time(stage: Stage) -> None:
     faults = [fault for fault in stage.said(Fault) if fault.kind == "delivery"]
     assert [fault.begins for fault in faults] == [True, False, True]
     assert faults[0].detail == "the console accepted no line for 10 s"
-    assert [alarm.name for alarm in stage.alarming.standing.alarms] == ["delivery"]
+    assert [alarm.name for alarm in stage.controller.standing.alarms] == ["delivery"]
 
 
 def test_lines_that_were_dropped_are_told_of_once_a_minute(stage: Stage) -> None:
@@ -459,7 +463,7 @@ def test_lines_that_were_dropped_are_told_of_once_a_minute(stage: Stage) -> None
 
 
 def test_lines_that_a_new_outlet_drops_are_told_of_too(stage: Stage) -> None:
-    """A reload makes outlets that count from 0: until they came to the count of the old ones nothing was said."""
+    """A reload makes sinks that count from 0: until they came to the count of the old ones nothing was said."""
     stage.console.dropped = 100
     stage.nothing(1)
     stage.console.dropped = 0
@@ -477,7 +481,7 @@ def test_lines_that_a_new_outlet_drops_are_told_of_too(stage: Stage) -> None:
 
 def test_it_ends_with_its_source_and_closes_what_is_open(stage: Stage) -> None:
     stage.sound(6, hz=1000)
-    stage.feed.inbox.put(SourceEnded())
+    stage.source_thread.queue.put(SourceEnded())
     stage.loop.run(lambda: None)
     assert stage.loop.ended == SourceEnded()
     assert [event.reason for event in stage.said(Event)][-1] == "end_of_file"
@@ -485,7 +489,7 @@ def test_it_ends_with_its_source_and_closes_what_is_open(stage: Stage) -> None:
 
 def test_what_a_source_that_breaks_leaves_open_was_interrupted(stage: Stage) -> None:
     stage.sound(6, hz=1000)
-    stage.feed.inbox.put(SourceEnded("it broke"))
+    stage.source_thread.queue.put(SourceEnded("it broke"))
     stage.loop.run(lambda: None)
     assert stage.loop.ended == SourceEnded("it broke")
     assert [event.reason for event in stage.said(Event)][-1] == "interrupted"
@@ -507,7 +511,7 @@ def test_a_reload_is_asked_for_once_between_two_turns(stage: Stage) -> None:
         stage.loop.stopping = True
 
     stage.loop.reload_wanted = True
-    stage.feed.inbox.put(NoAudio("opening", 0.0, 0.25))
+    stage.source_thread.queue.put(NoAudio("opening", 0.0, 0.25))
     stage.loop.run(reload)
     assert asked == [False]
 

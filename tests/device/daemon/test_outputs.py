@@ -22,7 +22,7 @@ from device.daemon.alerting.controller import Labels
 from device.daemon.delivery.journal_writer import JournalWriter, Opened
 from device.daemon.delivery.null_journal import Memory
 from device.daemon.delivery.reply_queue import ReplyQueue
-from device.daemon.outputs import Outputs, picture, together
+from device.daemon.outputs import Outputs, close_concurrently, picture
 from device.errors import ConfigError
 from device.sinks.gpio.pins import Gpio, PrintedPins
 from tests.device.daemon.scripted import Hands
@@ -40,19 +40,19 @@ _SOON_S = 20.0
 
 class Stage:
     def __init__(self, *, prints_pins: bool = True) -> None:
-        self.mailbox = ReplyQueue()
+        self.replies = ReplyQueue()
         self.hands = Hands()
         self.pins: list[str] = []
-        self.equipment = Outputs(
+        self.outputs = Outputs(
             "anna",
-            mailbox=self.mailbox,
+            replies=self.replies,
             timekeeper=self.hands.keeper,
-            say_pin=self.pins.append,
+            report_pin=self.pins.append,
             prints_pins=prints_pins,
         )
 
-    def take(self, settings: Settings) -> Channels:
-        return self.equipment.take(self.equipment.prepare(settings), LABELS)
+    def apply(self, settings: Settings) -> Channels:
+        return self.outputs.apply(self.outputs.prepare(settings), LABELS)
 
 
 @pytest.fixture
@@ -61,7 +61,7 @@ def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
     made = Stage()
     yield made
-    made.equipment.close(lambda: None)
+    made.outputs.close(lambda: None)
 
 
 @pytest.fixture
@@ -73,43 +73,43 @@ def opened(stage: Stage) -> bool:
     """Whether the journal's thread has read its journal."""
     until_s = time.monotonic() + _SOON_S
     while time.monotonic() < until_s:
-        if any(isinstance(letter, Opened) for letter in stage.mailbox.take()):
+        if any(isinstance(letter, Opened) for letter in stage.replies.take()):
             return True
-        stage.mailbox.wait(0.1)
+        stage.replies.wait(0.1)
     return False
 
 
 def test_without_a_word_there_is_a_journal_and_nothing_else(stage: Stage, settings: Settings, tmp_path: Path) -> None:
-    ways = stage.take(settings)
-    assert isinstance(ways.keeper, JournalWriter)
-    assert (ways.broker, ways.dispatch, ways.announcer, ways.clips) == (None, None, None, None)
-    assert isinstance(ways.pins, Gpio)
-    assert ways.pins.problem is None
+    channels = stage.apply(settings)
+    assert isinstance(channels.keeper, JournalWriter)
+    assert (channels.broker, channels.dispatch, channels.announcer, channels.clips) == (None, None, None, None)
+    assert isinstance(channels.pins, Gpio)
+    assert channels.pins.problem is None
     assert opened(stage)
     assert (tmp_path / "auricle" / "anna" / "alarms.db").exists()
 
 
 def test_where_no_journal_is_wanted_none_is_made(stage: Stage, settings: Settings, tmp_path: Path) -> None:
-    ways = stage.take(replace(settings, journal=JournalSettings(file=None)))
-    assert isinstance(ways.keeper, Memory)
+    channels = stage.apply(replace(settings, journal=JournalSettings(file=None)))
+    assert isinstance(channels.keeper, Memory)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_folder_that_is_named_is_not_made_and_its_absence_is_trouble(
     stage: Stage, settings: Settings, tmp_path: Path
 ) -> None:
-    ways = stage.take(replace(settings, journal=JournalSettings(file=str(tmp_path / "nosuch" / "alarms.db"))))
+    channels = stage.apply(replace(settings, journal=JournalSettings(file=str(tmp_path / "nosuch" / "alarms.db"))))
     until_s = time.monotonic() + _SOON_S
-    while (trouble := ways.keeper.trouble(time.monotonic())) is None:
+    while (trouble := channels.keeper.trouble(time.monotonic())) is None:
         assert time.monotonic() < until_s
     assert "is missing; make it" in trouble.reason
     assert not (tmp_path / "nosuch").exists()
 
 
 def test_pins_are_printed_where_there_are_none_and_a_recording_is_heard(stage: Stage, settings: Settings) -> None:
-    assert isinstance(stage.take(replace(settings, gpio=GpioSettings(led=17))).pins, PrintedPins)
+    assert isinstance(stage.apply(replace(settings, gpio=GpioSettings(led=17))).pins, PrintedPins)
     live = Stage(prints_pins=False)
-    pins = live.take(replace(settings, journal=JournalSettings(file=None), gpio=GpioSettings(led=17))).pins
+    pins = live.apply(replace(settings, journal=JournalSettings(file=None), gpio=GpioSettings(led=17))).pins
     assert isinstance(pins, Gpio)
     assert "no GPIO here" in str(pins.problem)
 
@@ -125,17 +125,17 @@ def test_pins_are_printed_where_there_are_none_and_a_recording_is_heard(stage: S
 def test_what_does_not_hold_is_refused_before_anything_is_let_go(
     stage: Stage, settings: Settings, wrong: dict[str, AlarmSettings | MqttSettings]
 ) -> None:
-    ways = stage.take(replace(settings, mqtt=NOWHERE))
+    channels = stage.apply(replace(settings, mqtt=NOWHERE))
     with pytest.raises(ConfigError):
-        stage.equipment.prepare(replace(settings, **wrong))  # type: ignore[arg-type]
-    assert ways.broker is not None
-    assert ways.broker.link.state != "closed"
+        stage.outputs.prepare(replace(settings, **wrong))  # type: ignore[arg-type]
+    assert channels.broker is not None
+    assert channels.broker.link.state != "closed"
 
 
 def test_a_reload_that_changes_nothing_replaces_nothing(stage: Stage, settings: Settings) -> None:
     settings = replace(settings, mqtt=NOWHERE, gpio=GpioSettings(led=17), clips=ClipSettings(enabled=True))
-    before = stage.take(settings)
-    after = stage.take(settings)
+    before = stage.apply(settings)
+    after = stage.apply(settings)
     assert after.clips is not None
     assert (after.keeper, after.pins, after.broker, after.dispatch, after.clips) == (
         before.keeper,
@@ -147,8 +147,8 @@ def test_a_reload_that_changes_nothing_replaces_nothing(stage: Stage, settings: 
 
 
 def test_another_broker_takes_over_what_waits_and_the_old_one_is_left(stage: Stage, settings: Settings) -> None:
-    before = stage.take(replace(settings, mqtt=NOWHERE))
-    after = stage.take(replace(settings, mqtt=replace(NOWHERE, port=2)))
+    before = stage.apply(replace(settings, mqtt=NOWHERE))
+    after = stage.apply(replace(settings, mqtt=replace(NOWHERE, port=2)))
     assert after.broker is not before.broker
     assert before.broker is not None
     assert before.broker.link.state == "closed"
@@ -159,32 +159,32 @@ def test_another_broker_takes_over_what_waits_and_the_old_one_is_left(stage: Sta
 def test_a_broker_that_comes_or_goes_changes_who_confirms_and_so_the_journals_thread(
     stage: Stage, settings: Settings
 ) -> None:
-    before = stage.take(settings)
+    before = stage.apply(settings)
     assert opened(stage)
-    with_broker = stage.take(replace(settings, mqtt=NOWHERE))
+    with_broker = stage.apply(replace(settings, mqtt=NOWHERE))
     assert with_broker.keeper is not before.keeper
     assert opened(stage)  # the lock of the file was let go
-    without = stage.take(settings)
+    without = stage.apply(settings)
     assert without.broker is None
     assert without.announcer is None
 
 
 def test_clips_come_and_go(stage: Stage, settings: Settings) -> None:
-    with_clips = stage.take(replace(settings, clips=ClipSettings(enabled=True)))
+    with_clips = stage.apply(replace(settings, clips=ClipSettings(enabled=True)))
     assert with_clips.clips is not None
-    assert stage.take(settings).clips is None
+    assert stage.apply(settings).clips is None
 
 
 def test_what_was_prepared_and_is_not_taken_leaves_nothing(stage: Stage, settings: Settings) -> None:
-    prepared = stage.equipment.prepare(replace(settings, mqtt=NOWHERE, clips=ClipSettings(enabled=True)))
-    stage.equipment.drop(prepared)
+    prepared = stage.outputs.prepare(replace(settings, mqtt=NOWHERE, clips=ClipSettings(enabled=True)))
+    stage.outputs.discard(prepared)
     assert "closed" in repr(prepared.clips)
 
 
 def test_whatever_hangs_all_others_are_closed_and_nobody_waits_for_ever() -> None:
     closed: list[int] = []
     began_s = time.monotonic()
-    together([lambda: time.sleep(30.0), lambda: closed.append(1)], 0.3)
+    close_concurrently([lambda: time.sleep(30.0), lambda: closed.append(1)], 0.3)
     assert closed == [1]
     assert time.monotonic() - began_s < _SOON_S
 

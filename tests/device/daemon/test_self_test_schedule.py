@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from device.config.settings import parse_config
-from device.daemon.audio.listening import Hearing
+from device.daemon.audio.listening import ModelRunner
 from device.daemon.delivery.channels import Channels
 from device.daemon.delivery.null_journal import Memory
 from device.daemon.self_test_schedule import SelfTestSchedule
@@ -30,19 +30,21 @@ class _Loop:
     def __init__(self, daily_at: str) -> None:
         self.hands = Hands()
         self.settings = _settings(daily_at)
-        self.hearing = Hearing(self.settings, stream_id="s00", sheds=False)
-        self.trials = SelfTestSchedule("anna", boot_id="b00", timekeeper=self.hands.keeper, capture_hz=lambda: 16000)
-        self.take()
+        self.runner = ModelRunner(self.settings, stream_id="s00", sheds=False)
+        self.self_tests = SelfTestSchedule(
+            "anna", boot_id="b00", timekeeper=self.hands.keeper, capture_hz=lambda: 16000
+        )
+        self.configure()
 
-    def take(self) -> None:
+    def configure(self) -> None:
         ways = Channels(Memory(), PrintedPins(self.settings.gpio, tell=lambda _line: None))
-        self.trials.take(self.settings, self.hearing, ways, known_sounds(self.settings, self.hearing.models))
+        self.self_tests.configure(self.settings, self.runner, ways, known_sounds(self.settings, self.runner.models))
 
     def turn(self, turns: int) -> list[Fault]:
         found = []
         for _ in range(turns):
             self.hands.pass_by(_TURN_S)
-            fault = self.trials.look(12.5)
+            fault = self.self_tests.step(12.5)
             if fault is not None:
                 found.append(fault)
         return found
@@ -56,7 +58,7 @@ def _settings(daily_at: str) -> Settings:
 def loop() -> Iterator[_Loop]:
     made = _Loop("off")
     yield made
-    made.hearing.close()
+    made.runner.close()
 
 
 def test_nothing_is_tried_unless_it_is_asked_for(loop: _Loop) -> None:
@@ -64,28 +66,28 @@ def test_nothing_is_tried_unless_it_is_asked_for(loop: _Loop) -> None:
 
 
 def test_a_test_that_is_asked_for_is_made_once_and_says_that_all_is_well(loop: _Loop) -> None:
-    loop.trials.ask("mqtt")
+    loop.self_tests.request("mqtt")
     (fault,) = loop.turn(200)
     assert (fault.kind, fault.begins, fault.at_s) == ("self_test", False, 12.5)
 
 
 def test_asking_twice_makes_one_test(loop: _Loop) -> None:
-    loop.trials.ask("mqtt")
+    loop.self_tests.request("mqtt")
     loop.turn(5)
-    loop.trials.ask("button")
+    loop.self_tests.request("button")
     assert len(loop.turn(200)) == 1
 
 
 def test_a_reload_during_a_test_begins_it_anew(loop: _Loop) -> None:
-    loop.trials.ask("mqtt")
+    loop.self_tests.request("mqtt")
     assert not loop.turn(10)
-    loop.take()
+    loop.configure()
     assert not loop.turn(10)
     assert len(loop.turn(200)) == 1
 
 
 def test_what_comes_back_while_nothing_is_tried_changes_nothing(loop: _Loop) -> None:
-    loop.trials.heard(b"{}")
+    loop.self_tests.received(b"{}")
     assert not loop.turn(50)
 
 
@@ -99,4 +101,4 @@ def test_it_is_tried_daily_at_its_time() -> None:
         loop.hands.pass_by(86400.0)
         assert len(loop.turn(round(30 / _TURN_S))) == 1
     finally:
-        loop.hearing.close()
+        loop.runner.close()

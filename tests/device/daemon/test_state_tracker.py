@@ -1,4 +1,4 @@
-"""The board: what is the case right now, from what was heard and told."""
+"""The tracker: what is the case right now, from what was heard and told."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from device.daemon.alerting.controller import AlarmSummary
-from device.daemon.state_tracker import Identity, StateTracker, Surroundings
+from device.daemon.state_tracker import Identity, SnapshotInputs, StateTracker
 from device.hearing.decision import OperatingPoint
 from device.hearing.listener import Listener
 from device.hearing.listening_model import ListeningLabel, ListeningModel
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 NOON_S = 1_700_000_000.0
 SPEC = FeatureSpec(16000, 32000, 1024, 1024, 500, n_mels=16)
 POINT = OperatingPoint(on=0.5, off=0.5, confirm_s=1.0, confirm_of_s=1.0, min_length_s=0.0, hold_s=1.0, cooldown_s=3.0)
-AROUND = Surroundings(
+AROUND = SnapshotInputs(
     source="nursery",
     device="USB PnP Sound Device",
     backlog_s=0.25,
@@ -53,12 +53,12 @@ def _listener() -> Listener:
     return Listener([ListeningModel("cry", (ListeningLabel("cry", "alarm", POINT),), (SPEC,), Loud())], stream_id="s")
 
 
-def _board() -> StateTracker:
+def _tracker() -> StateTracker:
     return StateTracker(Identity("anna", NOON_S - 100, 900.0))
 
 
-def _state(board: StateTracker, listener: Listener | None = None) -> DaemonState:
-    return board.state(listener or _listener(), AROUND, utc_s=NOON_S, now_s=1000.0)
+def _state(tracker: StateTracker, listener: Listener | None = None) -> DaemonState:
+    return tracker.state(listener or _listener(), AROUND, utc_s=NOON_S, now_s=1000.0)
 
 
 def _fault(kind: FaultKind, *, begins: bool = True, model: str = "", at_s: float = 10.0) -> Notice:
@@ -70,23 +70,23 @@ def _event(phase: Phase, decided_s: float = 10.0, utc_s: float = NOON_S) -> Noti
     return Notice(utc_s, "nursery", event, "high")
 
 
-def _hears(board: StateTracker) -> None:
+def _hears(tracker: StateTracker) -> None:
     """A window is scored."""
     block = AudioBlock(np.full(800, 0.1, np.float32), 16000, 0)
-    board.take(block, Heard(scores=[Scores("cry", {"cry": 0.25}, 0.0, 2.0)]))
+    tracker.update(block, Heard(scores=[Scores("cry", {"cry": 0.25}, 0.0, 2.0)]))
 
 
 def test_before_the_first_window_nothing_is_heard() -> None:
-    board = _board()
-    state = _state(board)
+    tracker = _tracker()
+    state = _state(tracker)
     assert not state.hearing
     assert (state.sample_rate_hz, state.level_dbfs, state.listened, state.windows) == (None, None, None, None)
-    _hears(board)
-    assert _state(board).hearing
+    _hears(tracker)
+    assert _state(tracker).hearing
 
 
 def test_what_never_changes_and_what_is_told_by_others_stands_as_it_is() -> None:
-    state = _state(_board())
+    state = _state(_tracker())
     assert (state.instance, state.pid, state.started_utc_s, state.told_utc_s) == (
         "anna",
         os.getpid(),
@@ -105,7 +105,7 @@ def test_what_never_changes_and_what_is_told_by_others_stands_as_it_is() -> None
 
 
 def test_how_it_stands_with_alarms_is_told_as_it_is() -> None:
-    state = _state(_board())
+    state = _state(_tracker())
     assert (state.alarms, state.paused, state.owed, state.broker, state.journal) == (
         (),
         True,
@@ -117,109 +117,109 @@ def test_how_it_stands_with_alarms_is_told_as_it_is() -> None:
 
 @pytest.mark.parametrize("kind", get_args(FaultKind))
 def test_a_cry_would_be_heard_under_no_fault_but_those_that_deafen_nobody(kind: FaultKind) -> None:
-    board = _board()
-    _hears(board)
-    board.told([_fault(kind)])
+    tracker = _tracker()
+    _hears(tracker)
+    tracker.record([_fault(kind)])
     deafening = kind not in {"clipping", "gap", "journal", "broker", "delivery", "self_test"}
-    assert _state(board).hearing is not deafening
-    assert board.is_deaf is deafening
-    board.told([_fault(kind, begins=False)])
-    assert _state(board).hearing
+    assert _state(tracker).hearing is not deafening
+    assert tracker.is_deaf is deafening
+    tracker.record([_fault(kind, begins=False)])
+    assert _state(tracker).hearing
 
 
 def test_an_open_fault_is_shown_with_when_it_began_until_it_is_over() -> None:
-    board = _board()
-    board.told([_fault("silence"), _fault("clipping")])
-    assert [(fault.kind, fault.since_utc_s, fault.detail) for fault in _state(board).faults] == [
+    tracker = _tracker()
+    tracker.record([_fault("silence"), _fault("clipping")])
+    assert [(fault.kind, fault.since_utc_s, fault.detail) for fault in _state(tracker).faults] == [
         ("silence", NOON_S - 3.0, "it is silence"),
         ("clipping", NOON_S - 3.0, "it is clipping"),
     ]
-    assert board.is_open("microphone", "clipping")
-    assert not board.is_open("microphone")
-    board.told([_fault("silence", begins=False)])
-    assert [fault.kind for fault in _state(board).faults] == ["clipping"]
-    assert _state(board).faults_told == 2
+    assert tracker.is_open("microphone", "clipping")
+    assert not tracker.is_open("microphone")
+    tracker.record([_fault("silence", begins=False)])
+    assert [fault.kind for fault in _state(tracker).faults] == ["clipping"]
+    assert _state(tracker).faults_told == 2
 
 
 def test_of_two_models_that_fail_one_that_recovers_leaves_the_other_failing() -> None:
-    board = _board()
-    _hears(board)
-    board.told([_fault("classifier", model="cry"), _fault("classifier", model="lung")])
-    board.told([_fault("classifier", model="lung", begins=False)])
-    assert [fault.kind for fault in _state(board).faults] == ["classifier"]
-    assert not _state(board).hearing
-    board.told([_fault("classifier", model="cry", begins=False)])
-    assert _state(board).hearing
+    tracker = _tracker()
+    _hears(tracker)
+    tracker.record([_fault("classifier", model="cry"), _fault("classifier", model="lung")])
+    tracker.record([_fault("classifier", model="lung", begins=False)])
+    assert [fault.kind for fault in _state(tracker).faults] == ["classifier"]
+    assert not _state(tracker).hearing
+    tracker.record([_fault("classifier", model="cry", begins=False)])
+    assert _state(tracker).hearing
 
 
 def test_gaps_are_counted_however_few_are_told() -> None:
-    board = _board()
+    tracker = _tracker()
     gap = Fault("gap", begins=True, since_s=1.0, at_s=1.1, detail="")
     for _ in range(30):
-        board.take(AudioBlock(np.zeros(800, np.float32), 16000, 0), Heard(faults=[gap]))
-    board.told([Notice(NOON_S, "nursery", gap)])
-    state = _state(board)
+        tracker.update(AudioBlock(np.zeros(800, np.float32), 16000, 0), Heard(faults=[gap]))
+    tracker.record([Notice(NOON_S, "nursery", gap)])
+    state = _state(tracker)
     assert (state.gaps, state.faults, state.faults_told) == (30, (), 1)
 
 
 def test_events_are_counted_and_the_last_one_is_shown() -> None:
-    board = _board()
-    board.told([_event("begin"), _event("end"), _event("reopen"), _event("end"), _event("begin")])
-    state = _state(board)
+    tracker = _tracker()
+    tracker.record([_event("begin"), _event("end"), _event("reopen"), _event("end"), _event("begin")])
+    state = _state(tracker)
     assert state.events == 2
     assert state.last_event == "cry begin (0.90, 3 of 4 windows)"
 
 
 def test_a_label_is_on_since_its_sound_began_and_has_its_newest_score() -> None:
-    board, listener = _board(), _listener()
+    tracker, listener = _tracker(), _listener()
     noise = np.random.default_rng(0).normal(0, 0.1, 5 * 16000).astype(np.float32)
     block = AudioBlock(noise, 16000, 0)
     heard = listener.push(block)
-    board.take(block, heard)
-    board.told([_event("begin", decided_s=10.0)])
-    (label,) = _state(board, listener).labels
+    tracker.update(block, heard)
+    tracker.record([_event("begin", decided_s=10.0)])
+    (label,) = _state(tracker, listener).labels
     assert (label.model, label.label, label.on, label.score) == ("cry", "cry", True, 0.75)
     assert label.since_utc_s == NOON_S - 3.0
     listener.finish("stopped")
-    board.told([_event("end")])
-    (label,) = _state(board, listener).labels
+    tracker.record([_event("end")])
+    (label,) = _state(tracker, listener).labels
     assert (label.on, label.since_utc_s) == (False, None)
 
 
 def test_the_level_is_that_of_the_last_second_and_none_where_nothing_comes() -> None:
-    board = _board()
-    board.take(AudioBlock(np.full(800, 0.1, np.float32), 16000, 0), Heard())
-    state = _state(board)
+    tracker = _tracker()
+    tracker.update(AudioBlock(np.full(800, 0.1, np.float32), 16000, 0), Heard())
+    state = _state(tracker)
     assert state.level_dbfs == pytest.approx(-20.0, abs=0.01)
     assert state.peak_dbfs == pytest.approx(-20.0, abs=0.01)
     assert state.sample_rate_hz == 16000
-    board.take(NoAudio("unplugged", 0.05, 0.3), Heard())
-    assert _state(board).level_dbfs is not None
-    board.take(NoAudio("unplugged", 0.05, 1.3), Heard())
-    assert _state(board).level_dbfs is None
+    tracker.update(NoAudio("unplugged", 0.05, 0.3), Heard())
+    assert _state(tracker).level_dbfs is not None
+    tracker.update(NoAudio("unplugged", 0.05, 1.3), Heard())
+    assert _state(tracker).level_dbfs is None
 
 
 def test_figures_are_the_listeners_and_sums_run_on_where_it_is_replaced() -> None:
-    board, first, second = _board(), _listener(), _listener()
+    tracker, first, second = _tracker(), _listener(), _listener()
     noise = np.random.default_rng(0).normal(0, 0.1, 12 * 16000).astype(np.float32)
     first.push(AudioBlock(noise, 16000, 0))
-    state = _state(board, first)
+    state = _state(tracker, first)
     assert state.listened == pytest.approx(1.0)
     assert (state.windows, state.windows_scored, state.windows_due) == (1.0, 21, 21)
     assert (state.hop_s, state.configured_hop_s) == (0.5, 0.5)
-    board.told([_fault("silence"), _event("begin")])
-    board.replaced(first)
-    state = _state(board, second)
+    tracker.record([_fault("silence"), _event("begin")])
+    tracker.replace_listener(first)
+    state = _state(tracker, second)
     assert (state.windows_scored, state.windows_due, state.listened) == (21, 21, None)
     assert (state.faults, state.labels[0].score, state.events) == ((), None, 1)
     second.push(AudioBlock(noise, 16000, 0))
     second.rehop(1.0)
-    state = _state(board, second)
+    state = _state(tracker, second)
     assert (state.windows_scored, state.windows_due, state.hop_s) == (42, 42, 1.0)
 
 
 def test_what_the_daemon_does_is_neither_an_event_nor_a_fault() -> None:
-    board = _board()
-    board.told([Notice(NOON_S, "nursery", OperationNote("hop", "a window every 1 s"))])
-    state = _state(board)
+    tracker = _tracker()
+    tracker.record([Notice(NOON_S, "nursery", OperationNote("hop", "a window every 1 s"))])
+    state = _state(tracker)
     assert (state.events, state.faults_told, state.last_event) == (0, 0, "")

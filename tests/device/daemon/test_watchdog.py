@@ -23,7 +23,7 @@ def _wells(
     found = []
     for now_s in _seconds(seconds):
         each(now_s)
-        found.append(health.is_well(now_s, explained=explained))
+        found.append(health.is_healthy(now_s, explained=explained))
     return found
 
 
@@ -31,7 +31,7 @@ def test_a_pipeline_that_moves_is_well() -> None:
     health = PipelineHealth(START_S)
 
     def move(now_s: float) -> None:
-        health.source_spoke(now_s)
+        health.item_received(now_s)
         health.window_scored(now_s)
 
     assert all(_wells(health, 3600, each=move))
@@ -39,7 +39,7 @@ def test_a_pipeline_that_moves_is_well() -> None:
 
 def test_a_microphone_gone_for_an_hour_is_well_while_the_source_says_so() -> None:
     health = PipelineHealth(START_S)
-    assert all(_wells(health, 3600, each=health.source_spoke, explained=True))
+    assert all(_wells(health, 3600, each=health.item_received, explained=True))
 
 
 def test_a_source_that_says_nothing_hangs_whatever_explains_it() -> None:
@@ -48,21 +48,21 @@ def test_a_source_that_says_nothing_hangs_whatever_explains_it() -> None:
 
 
 def test_sound_without_windows_and_without_a_word_why_is_not_well() -> None:
-    wells = _wells(PipelineHealth(START_S), 60, each=PipelineHealth(START_S).source_spoke)
+    wells = _wells(PipelineHealth(START_S), 60, each=PipelineHealth(START_S).item_received)
     assert not wells[-1]
     health = PipelineHealth(START_S)
-    wells = _wells(health, 60, each=health.source_spoke)
+    wells = _wells(health, 60, each=health.item_received)
     assert wells == [second < STARTING_S for second in range(1, 61)]
 
 
 def test_windows_that_stop_are_noticed_soon() -> None:
     health = PipelineHealth(START_S)
-    _wells(health, 100, each=health.source_spoke)
+    _wells(health, 100, each=health.item_received)
     health.window_scored(START_S + 100)
     found = []
     for second in range(101, 130):
-        health.source_spoke(START_S + second)
-        found.append(health.is_well(START_S + second, explained=False))
+        health.item_received(START_S + second)
+        found.append(health.is_healthy(START_S + second, explained=False))
     assert found == [second < UNSCORED_S for second in range(1, 30)]
 
 
@@ -70,8 +70,8 @@ def test_gaps_so_close_that_no_window_fits_are_known() -> None:
     health = PipelineHealth(START_S)
 
     def gap(now_s: float) -> None:
-        health.source_spoke(now_s)
-        health.gap_met(now_s)
+        health.item_received(now_s)
+        health.gap_found(now_s)
 
     assert all(_wells(health, 3600, each=gap))
 
@@ -79,13 +79,13 @@ def test_gaps_so_close_that_no_window_fits_are_known() -> None:
 def test_the_first_window_after_a_long_absence_has_its_time() -> None:
     """What comes back is met by a gap, and a window needs 2 s."""
     health = PipelineHealth(START_S)
-    _wells(health, 3600, each=health.source_spoke, explained=True)
+    _wells(health, 3600, each=health.item_received, explained=True)
     back_s = START_S + 3601
-    health.source_spoke(back_s)
-    health.gap_met(back_s)
-    assert health.is_well(back_s + 2.5, explained=False)
+    health.item_received(back_s)
+    health.gap_found(back_s)
+    assert health.is_healthy(back_s + 2.5, explained=False)
 
 
 def test_at_the_widest_hop_a_pipeline_is_well() -> None:
-    """A window every 2 s, each scored as late as the inbox allows."""
+    """A window every 2 s, each scored as late as the queue allows."""
     assert UNSCORED_S > 2 + 12

@@ -1,4 +1,4 @@
-"""The inbox: what no interleaving of source and loop may break."""
+"""The queue: what no interleaving of source and loop may break."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ def _sound(seconds: float, from_s: float = 0.0) -> Iterator[AudioBlock]:
     return (_block(from_s + index * 0.05) for index in range(round(seconds / 0.05)))
 
 
-def _emptied(inbox: AudioQueue) -> list[Item]:
+def _emptied(queue: AudioQueue) -> list[Item]:
     items = []
-    while (item := inbox.get(0.0)) is not None:
+    while (item := queue.get(0.0)) is not None:
         items.append(item)
     return items
 
@@ -43,68 +43,68 @@ def _blocks(items: Sequence[Item]) -> list[AudioBlock]:
 
 
 def test_what_goes_in_comes_out_in_order() -> None:
-    inbox, nothing, ended = AudioQueue(), NoAudio("unplugged", 0.1, 0.35), SourceEnded()
+    queue, nothing, ended = AudioQueue(), NoAudio("unplugged", 0.1, 0.35), SourceEnded()
     first, second = _sound(0.1)
     for item in (first, nothing, second, ended):
-        inbox.put(item)
-    assert _emptied(inbox) == [first, nothing, second, ended]
+        queue.put(item)
+    assert _emptied(queue) == [first, nothing, second, ended]
 
 
 def test_whoever_waits_is_woken_without_an_item_and_the_next_does_not_wait() -> None:
-    inbox, got = AudioQueue(), []
-    waits = threading.Thread(target=lambda: got.append(inbox.get(60.0)))
+    queue, got = AudioQueue(), []
+    waits = threading.Thread(target=lambda: got.append(queue.get(60.0)))
     waits.start()
-    inbox.wake()
+    queue.wake()
     waits.join(PATIENCE_S)
     assert got == [None]
-    inbox.wake()
-    assert inbox.get(60.0) is None
+    queue.wake()
+    assert queue.get(60.0) is None
 
 
 def test_waking_hides_no_item() -> None:
-    inbox, nothing = AudioQueue(), NoAudio("unplugged", 0.1, 0.35)
-    inbox.put(nothing)
-    inbox.wake()
-    assert inbox.get(0.0) == nothing
+    queue, nothing = AudioQueue(), NoAudio("unplugged", 0.1, 0.35)
+    queue.put(nothing)
+    queue.wake()
+    assert queue.get(0.0) == nothing
 
 
 def test_it_holds_ten_seconds_and_more_without_a_loss() -> None:
     """A disk that stalls for 5 s, or models that open slowly, must lose no window."""
     assert AUDIO_LIMIT_S > 10
-    inbox = AudioQueue()
+    queue = AudioQueue()
     for block in _sound(11.9):
-        inbox.put(block)
-    assert inbox.backlog_s == pytest.approx(11.9)
-    assert inbox.dropped_s == 0.0
-    assert not any(block.after_gap for block in _blocks(_emptied(inbox)))
+        queue.put(block)
+    assert queue.backlog_s == pytest.approx(11.9)
+    assert queue.dropped_s == 0.0
+    assert not any(block.after_gap for block in _blocks(_emptied(queue)))
 
 
 def test_where_there_is_no_room_what_waits_goes_and_the_newest_stays() -> None:
-    inbox = AudioQueue(limit_s=1.02)
+    queue = AudioQueue(limit_s=1.02)
     for block in _sound(1.25):
-        inbox.put(block)
-    assert inbox.dropped_s == pytest.approx(1.0)
-    assert repr(inbox) == "AudioQueue(0.25 s of sound wait, 1.00 s were dropped)"
-    left = _blocks(_emptied(inbox))
+        queue.put(block)
+    assert queue.dropped_s == pytest.approx(1.0)
+    assert repr(queue) == "AudioQueue(0.25 s of sound wait, 1.00 s were dropped)"
+    left = _blocks(_emptied(queue))
     assert [block.start_sample for block in left] == [1000, 1050, 1100, 1150, 1200]
     assert [block.after_gap for block in left] == [True, False, False, False, False]
-    assert inbox.backlog_s == 0.0
+    assert queue.backlog_s == 0.0
 
 
 def test_the_end_of_a_source_is_never_dropped() -> None:
-    inbox, ended = AudioQueue(limit_s=0.1), SourceEnded("it broke")
-    inbox.put(_block(0.0))
-    inbox.put(ended)
+    queue, ended = AudioQueue(limit_s=0.1), SourceEnded("it broke")
+    queue.put(_block(0.0))
+    queue.put(ended)
     for block in _sound(1.0, from_s=1.0):
-        inbox.put(block)
-    assert _emptied(inbox)[0] is ended
+        queue.put(block)
+    assert _emptied(queue)[0] is ended
 
 
 def test_that_nothing_comes_is_said_once_however_long_it_waits() -> None:
-    inbox = AudioQueue()
+    queue = AudioQueue()
     for quarter in range(1, 4 * 3600):
-        inbox.put(NoAudio("unplugged", 5.0, 5.0 + quarter / 4))
-    assert _emptied(inbox) == [NoAudio("unplugged", 5.0, 5.0 + (4 * 3600 - 1) / 4)]
+        queue.put(NoAudio("unplugged", 5.0, 5.0 + quarter / 4))
+    assert _emptied(queue) == [NoAudio("unplugged", 5.0, 5.0 + (4 * 3600 - 1) / 4)]
 
 
 def test_nothing_to_take_is_none_after_the_time() -> None:
@@ -116,23 +116,23 @@ steps = st.lists(st.one_of(st.floats(0.01, 3.0), st.sampled_from(["get", "absent
 
 @given(steps=steps)
 def test_it_never_holds_more_than_its_limit_and_never_loses_sound_silently(steps: list[float | str]) -> None:
-    inbox, start, given_s, taken, lost = AudioQueue(limit_s=4.0), 0, 0.0, list[Item](), False
+    queue, start, given_s, taken, lost = AudioQueue(limit_s=4.0), 0, 0.0, list[Item](), False
     for step in steps:
         if step == "get":
-            taken += [item] if (item := inbox.get(0.0)) is not None else []
+            taken += [item] if (item := queue.get(0.0)) is not None else []
         elif step == "absent":
-            inbox.put(NoAudio("unplugged", start / RATE_HZ, start / RATE_HZ + 0.25))
+            queue.put(NoAudio("unplugged", start / RATE_HZ, start / RATE_HZ + 0.25))
         elif step == "missing":
             start, lost = start + 500, True
         else:
             block = replace(_block(start / RATE_HZ, float(step)), start_sample=start, after_gap=lost)
-            inbox.put(block)
+            queue.put(block)
             start, given_s, lost = block.end_sample, given_s + len(block.samples) / RATE_HZ, False
-        assert inbox.backlog_s <= 4.0 + 1e-9
-    taken += _emptied(inbox)
+        assert queue.backlog_s <= 4.0 + 1e-9
+    taken += _emptied(queue)
     blocks = _blocks(taken)
     heard_s = sum(len(block.samples) for block in blocks) / RATE_HZ
-    assert heard_s + inbox.dropped_s == pytest.approx(given_s)
+    assert heard_s + queue.dropped_s == pytest.approx(given_s)
     for before, after in pairwise([_block(0.0, 0.0), *blocks]):
         assert after.start_sample >= before.end_sample
         assert after.after_gap == (after.start_sample > before.end_sample)
@@ -140,93 +140,93 @@ def test_it_never_holds_more_than_its_limit_and_never_loses_sound_silently(steps
 
 def test_a_block_alone_that_is_longer_than_the_limit_is_no_gap() -> None:
     """It dropped nothing, and yet the next block was said to follow a gap."""
-    inbox = AudioQueue(limit_s=1.0)
-    inbox.put(_block(0.0, 3.0))
-    (block,) = _blocks(_emptied(inbox))
+    queue = AudioQueue(limit_s=1.0)
+    queue.put(_block(0.0, 3.0))
+    (block,) = _blocks(_emptied(queue))
     assert not block.after_gap
-    assert inbox.dropped_s == 0.0
+    assert queue.dropped_s == 0.0
 
 
 # --- two threads
 
 
 def test_a_recording_waits_for_room_and_goes_on_when_there_is_some() -> None:
-    inbox, put = AudioQueue(limit_s=0.2), list[float]()
+    queue, put = AudioQueue(limit_s=0.2), list[float]()
 
     def play() -> None:
         for block in _sound(2.0):
-            inbox.put_waiting(block)
+            queue.put_waiting(block)
             put.append(block.start_sample / RATE_HZ)
-        inbox.put(SourceEnded())
+        queue.put(SourceEnded())
 
     player = threading.Thread(target=play)
     player.start()
     taken = []
-    while not isinstance(item := inbox.get(PATIENCE_S), SourceEnded):
+    while not isinstance(item := queue.get(PATIENCE_S), SourceEnded):
         assert item is not None
-        assert inbox.backlog_s <= 0.2 + 1e-9
+        assert queue.backlog_s <= 0.2 + 1e-9
         taken.append(item)
     player.join(PATIENCE_S)
     blocks = _blocks(taken)
     assert [block.start_sample for block in blocks] == list(range(0, 2000, 50))
     assert not any(block.after_gap for block in blocks)
-    assert inbox.dropped_s == 0.0
+    assert queue.dropped_s == 0.0
 
 
 def test_a_block_longer_than_the_limit_is_let_in_alone() -> None:
-    inbox = AudioQueue(limit_s=0.2)
-    inbox.put_waiting(_block(0.0, 3.0))
-    assert inbox.backlog_s == 3.0
+    queue = AudioQueue(limit_s=0.2)
+    queue.put_waiting(_block(0.0, 3.0))
+    assert queue.backlog_s == 3.0
 
 
 def test_who_waits_for_room_goes_on_where_it_closes_and_is_forgotten() -> None:
-    inbox = AudioQueue(limit_s=0.1)
+    queue = AudioQueue(limit_s=0.1)
     first, second = _sound(0.1)
-    inbox.put(first)
-    inbox.put(second)
-    waiting = threading.Thread(target=inbox.put_waiting, args=(_block(0.1),))
+    queue.put(first)
+    queue.put(second)
+    waiting = threading.Thread(target=queue.put_waiting, args=(_block(0.1),))
     waiting.start()
     waiting.join(0.05)
     assert waiting.is_alive()
-    inbox.close()
+    queue.close()
     waiting.join(PATIENCE_S)
     assert not waiting.is_alive()
-    assert _emptied(inbox) == [first, second]
+    assert _emptied(queue) == [first, second]
 
 
 def test_a_reader_wakes_with_the_first_item() -> None:
-    inbox, taken = AudioQueue(), list[Item | None]()
-    reader = threading.Thread(target=lambda: taken.append(inbox.get(PATIENCE_S)))
+    queue, taken = AudioQueue(), list[Item | None]()
+    reader = threading.Thread(target=lambda: taken.append(queue.get(PATIENCE_S)))
     reader.start()
-    inbox.put(SourceEnded())
+    queue.put(SourceEnded())
     reader.join(PATIENCE_S)
     assert taken == [SourceEnded()]
 
 
 def test_two_threads_lose_nothing_that_is_not_counted() -> None:
     """A microphone that never waits, and a loop that stalls."""
-    inbox, blocks = AudioQueue(limit_s=0.5), list(_sound(50.0))
+    queue, blocks = AudioQueue(limit_s=0.5), list(_sound(50.0))
 
     def capture() -> None:
         for block in blocks:
-            inbox.put(block)
-        inbox.put(SourceEnded())
+            queue.put(block)
+        queue.put(SourceEnded())
 
     source = threading.Thread(target=capture)
     source.start()
     taken: list[Item] = []
-    while not isinstance(item := inbox.get(PATIENCE_S), SourceEnded):
+    while not isinstance(item := queue.get(PATIENCE_S), SourceEnded):
         assert item is not None
-        assert inbox.backlog_s <= 0.5 + 1e-9
+        assert queue.backlog_s <= 0.5 + 1e-9
         taken.append(item)
     source.join(PATIENCE_S)
     heard = _blocks(taken)
-    assert sum(len(block.samples) for block in heard) / RATE_HZ + inbox.dropped_s == pytest.approx(50.0)
+    assert sum(len(block.samples) for block in heard) / RATE_HZ + queue.dropped_s == pytest.approx(50.0)
     for before, after in pairwise(heard):
         assert after.after_gap == (after.start_sample > before.end_sample)
 
 
 def test_a_microphone_never_waits_and_a_recording_does() -> None:
-    inbox = AudioQueue()
-    assert putter(inbox, waits=False) == inbox.put
-    assert putter(inbox, waits=True) == inbox.put_waiting
+    queue = AudioQueue()
+    assert putter(queue, waits=False) == queue.put
+    assert putter(queue, waits=True) == queue.put_waiting

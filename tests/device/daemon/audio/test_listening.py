@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from device.config.settings import ListenSettings, ModelSettings, Settings, profile
-from device.daemon.audio.listening import Hearing
+from device.daemon.audio.listening import ModelRunner
 from device.errors import AuricleError, ClassifierError, SpecError
 from device.messages import AudioBlock, OperationNote
 
@@ -40,113 +40,115 @@ def bundle(tmp_path: Path, tiny_bundle_path: Path) -> Path:
 
 
 @pytest.fixture
-def hearing(bundle: Path) -> Iterator[Hearing]:
-    made = Hearing(_settings(bundle), stream_id="s", sheds=True)
+def runner(bundle: Path) -> Iterator[ModelRunner]:
+    made = ModelRunner(_settings(bundle), stream_id="s", sheds=True)
     yield made
     made.close()
 
 
-def _listen(hearing: Hearing, from_s: float, seconds: float) -> list[str]:
+def _listen(runner: ModelRunner, from_s: float, seconds: float) -> list[str]:
     """Kinds of the faults that begin, or, with a dash, end."""
     noise = np.random.default_rng(round(from_s)).normal(0, 0.01, round(seconds * RATE_HZ)).astype(np.float32)
-    heard = hearing.hear(AudioBlock(noise, RATE_HZ, round(from_s * RATE_HZ)))
+    heard = runner.push(AudioBlock(noise, RATE_HZ, round(from_s * RATE_HZ)))
     return [("" if fault.begins else "-") + fault.kind for fault in heard.faults]
 
 
-def _cured(hearing: Hearing, from_s: int, to_s: int) -> list[tuple[int, OperationNote]]:
-    found = ((second, hearing.cure(float(second))) for second in range(from_s, to_s))
+def _cured(runner: ModelRunner, from_s: int, to_s: int) -> list[tuple[int, OperationNote]]:
+    found = ((second, runner.reopen_failed(float(second))) for second in range(from_s, to_s))
     return [(second, happening) for second, happening in found if happening is not None]
 
 
-def test_a_machine_that_falls_behind_is_told_a_wider_hop_and_back(hearing: Hearing) -> None:
-    assert hearing.keep_up(0.1, 0.0) is None
-    hearing.keep_up(2.5, 1.0)
-    assert hearing.keep_up(2.5, 2.0) == OperationNote("hop", "a window every 1 s instead of 0.5 s: 2.5 s of sound wait")
-    assert hearing.listener.hop_s == 1.0
-    hearing.keep_up(0.0, 3.0)
-    assert hearing.keep_up(0.0, 33.0) == OperationNote(
+def test_a_machine_that_falls_behind_is_told_a_wider_hop_and_back(runner: ModelRunner) -> None:
+    assert runner.adapt_hop(0.1, 0.0) is None
+    runner.adapt_hop(2.5, 1.0)
+    assert runner.adapt_hop(2.5, 2.0) == OperationNote(
+        "hop", "a window every 1 s instead of 0.5 s: 2.5 s of sound wait"
+    )
+    assert runner.listener.hop_s == 1.0
+    runner.adapt_hop(0.0, 3.0)
+    assert runner.adapt_hop(0.0, 33.0) == OperationNote(
         "hop", "a window every 0.5 s again instead of 1 s: the machine keeps up"
     )
-    assert hearing.listener.hop_s == hearing.listener.configured_hop_s == 0.5
-    assert repr(hearing) == f"Hearing({hearing.listener!r} every 0.5 s)"
+    assert runner.listener.hop_s == runner.listener.configured_hop_s == 0.5
+    assert repr(runner) == f"ModelRunner({runner.listener!r} every 0.5 s)"
 
 
-def test_the_hop_is_never_wider_than_the_shortest_window(hearing: Hearing) -> None:
-    told = [hearing.keep_up(9.0, float(second)) for second in range(60)]
+def test_the_hop_is_never_wider_than_the_shortest_window(runner: ModelRunner) -> None:
+    told = [runner.adapt_hop(9.0, float(second)) for second in range(60)]
     assert sum(happening is not None for happening in told) == 3
-    assert hearing.listener.hop_s == 2.0
+    assert runner.listener.hop_s == 2.0
 
 
 def test_who_does_not_shed_keeps_his_hop(bundle: Path) -> None:
-    hearing = Hearing(_settings(bundle), stream_id="s", sheds=False)
-    assert not any(hearing.keep_up(11.0, float(second)) for second in range(60))
-    hearing.close()
+    runner = ModelRunner(_settings(bundle), stream_id="s", sheds=False)
+    assert not any(runner.adapt_hop(11.0, float(second)) for second in range(60))
+    runner.close()
 
 
-def test_nothing_is_cured_that_does_not_fail(hearing: Hearing) -> None:
-    assert _listen(hearing, 0, 5) == []
-    assert _cured(hearing, 0, 600) == []
+def test_nothing_is_cured_that_does_not_fail(runner: ModelRunner) -> None:
+    assert _listen(runner, 0, 5) == []
+    assert _cured(runner, 0, 600) == []
 
 
-def test_a_model_that_fails_is_opened_again_and_answers(hearing: Hearing) -> None:
-    hearing.listener.renew({"tone": Broken()})
-    assert _listen(hearing, 0, 5) == ["classifier"]
-    assert _cured(hearing, 100, 110) == [(105, OperationNote("reloaded", "a model failed and was opened again"))]
-    assert _listen(hearing, 5, 2) == ["-classifier"]
-    assert _cured(hearing, 110, 700) == []
+def test_a_model_that_fails_is_opened_again_and_answers(runner: ModelRunner) -> None:
+    runner.listener.renew({"tone": Broken()})
+    assert _listen(runner, 0, 5) == ["classifier"]
+    assert _cured(runner, 100, 110) == [(105, OperationNote("reloaded", "a model failed and was opened again"))]
+    assert _listen(runner, 5, 2) == ["-classifier"]
+    assert _cured(runner, 110, 700) == []
 
 
-def test_what_goes_on_failing_is_tried_after_ever_longer_times_up_to_a_minute(hearing: Hearing) -> None:
+def test_what_goes_on_failing_is_tried_after_ever_longer_times_up_to_a_minute(runner: ModelRunner) -> None:
     tried = []
     for second in range(400):
-        hearing.listener.renew({"tone": Broken()})
-        _listen(hearing, second, 1.0)
-        tried += [second] if hearing.cure(float(second)) is not None else []
+        runner.listener.renew({"tone": Broken()})
+        _listen(runner, second, 1.0)
+        tried += [second] if runner.reopen_failed(float(second)) is not None else []
     began = 1  # the first window is whole with the second second
     assert [second - began for second in tried] == [5, 15, 35, 75, 135, 195, 255, 315, 375]
 
 
-def test_a_cure_starts_afresh_for_the_next_failure(hearing: Hearing) -> None:
+def test_a_cure_starts_afresh_for_the_next_failure(runner: ModelRunner) -> None:
     for from_s in (0, 1000):
-        hearing.listener.renew({"tone": Broken()})
-        _listen(hearing, from_s, 5)
-        assert [second for second, _ in _cured(hearing, from_s, from_s + 20)][:1] == [from_s + 5]
-        _listen(hearing, from_s + 5, 5)
-        assert not hearing.listener.is_failing
-        assert hearing.cure(from_s + 30.0) is None
+        runner.listener.renew({"tone": Broken()})
+        _listen(runner, from_s, 5)
+        assert [second for second, _ in _cured(runner, from_s, from_s + 20)][:1] == [from_s + 5]
+        _listen(runner, from_s + 5, 5)
+        assert not runner.listener.is_failing
+        assert runner.reopen_failed(from_s + 30.0) is None
 
 
-def test_a_bundle_that_is_gone_is_told_of_and_looked_for_again(hearing: Hearing, bundle: Path) -> None:
+def test_a_bundle_that_is_gone_is_told_of_and_looked_for_again(runner: ModelRunner, bundle: Path) -> None:
     kept = bundle.rename(bundle.with_suffix(".kept"))
-    hearing.listener.renew({"tone": Broken()})
-    _listen(hearing, 0, 5)
-    ((_, told),) = _cured(hearing, 0, 10)
+    runner.listener.renew({"tone": Broken()})
+    _listen(runner, 0, 5)
+    ((_, told),) = _cured(runner, 0, 10)
     assert told.kind == "reload_refused"
     assert told.detail.startswith("a failing model cannot be opened again: ")
     kept.rename(bundle)
-    ((_, told),) = _cured(hearing, 10, 20)
+    ((_, told),) = _cured(runner, 10, 20)
     assert told.kind == "reloaded"
-    assert _listen(hearing, 5, 2) == ["-classifier"]
+    assert _listen(runner, 5, 2) == ["-classifier"]
 
 
 def test_a_bundle_that_became_another_is_not_put_under_labels_of_the_old_one(
-    hearing: Hearing, bundle: Path, tiny_low_bundle_path: Path
+    runner: ModelRunner, bundle: Path, tiny_low_bundle_path: Path
 ) -> None:
     """An update laid a model with two labels down where one had failed: the loop died of it."""
     shutil.copy(tiny_low_bundle_path, bundle)
-    hearing.listener.renew({"tone": Broken()})
-    _listen(hearing, 0, 5)
-    ((_, told),) = _cured(hearing, 0, 10)
+    runner.listener.renew({"tone": Broken()})
+    _listen(runner, 0, 5)
+    ((_, told),) = _cured(runner, 0, 10)
     assert told == OperationNote("reload_refused", "a failing model's bundle is another one by now; reload to take it")
-    assert _listen(hearing, 5, 2) == []
-    assert hearing.listener.is_failing
+    assert _listen(runner, 5, 2) == []
+    assert runner.listener.is_failing
 
 
 def test_what_cannot_be_opened_is_refused(tmp_path: Path) -> None:
     with pytest.raises(AuricleError):
-        Hearing(_settings(tmp_path / "none.tflite"), stream_id="s", sheds=True)
+        ModelRunner(_settings(tmp_path / "none.tflite"), stream_id="s", sheds=True)
 
 
 def test_a_hop_that_the_model_cannot_listen_at_is_refused(bundle: Path) -> None:
     with pytest.raises(SpecError, match="must be a multiple"):
-        Hearing(_settings(bundle, hop_s=0.51), stream_id="s", sheds=True)
+        ModelRunner(_settings(bundle, hop_s=0.51), stream_id="s", sheds=True)

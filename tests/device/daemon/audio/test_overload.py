@@ -1,4 +1,4 @@
-"""Pace: wider soon, narrower with patience, and never out of its bounds."""
+"""The hop in overload: wider soon, narrower with patience, and never out of its bounds."""
 
 from __future__ import annotations
 
@@ -8,33 +8,33 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from device.daemon.audio.overload import NARROW_AFTER_S, PATIENCE_MOST_S, Pace
+from device.daemon.audio.overload import NARROW_AFTER_S, PATIENCE_MOST_S, OverloadControl
 
 
 class Machine:
     """A machine and its clock: `wait` passes time with so much sound waiting, and gives the hop afterwards."""
 
-    def __init__(self, pace: Pace) -> None:
-        self.pace = pace
+    def __init__(self, control: OverloadControl) -> None:
+        self.control = control
         self.now_s = 100.0
 
     def wait(self, seconds: float, backlog_s: float) -> float:
         for _ in range(round(seconds / 0.05)):
             self.now_s += 0.05
-            self.pace.step(backlog_s, self.now_s)
-        return self.pace.hop_s
+            self.control.step(backlog_s, self.now_s)
+        return self.control.hop_s
 
     def seconds_until(self, hop_s: float, backlog_s: float) -> float:
         """How long so much sound must wait before the hop is this one."""
         began_s = self.now_s
-        while not math.isclose(self.pace.hop_s, hop_s):
+        while not math.isclose(self.control.hop_s, hop_s):
             assert self.now_s - began_s < 2000
             self.wait(0.05, backlog_s)
         return self.now_s - began_s
 
 
 def _machine(hop_s: float = 0.5, widest_s: float = 2.0, widen_up_to: int = 4) -> Machine:
-    return Machine(Pace(hop_s, widest_s=widest_s, widen_up_to=widen_up_to))
+    return Machine(OverloadControl(hop_s, widest_s=widest_s, widen_up_to=widen_up_to))
 
 
 def test_a_machine_that_keeps_up_hears_at_the_hop_that_is_configured() -> None:
@@ -52,7 +52,7 @@ def test_sound_that_waits_widens_the_hop_step_by_step_to_its_bound() -> None:
     machine = _machine()
     assert [round(machine.seconds_until(hop_s, 3.0)) for hop_s in (1.0, 1.5, 2.0)] == [1, 1, 1]
     assert machine.wait(3600, 11.0) == 2.0
-    assert repr(machine.pace) == "Pace(2 s, 4 of at most 4 times 0.5 s)"
+    assert repr(machine.control) == "OverloadControl(2 s, 4 of at most 4 times 0.5 s)"
 
 
 def test_a_hop_that_may_not_be_widened_stays() -> None:
@@ -86,7 +86,7 @@ def test_sound_that_waits_while_a_window_is_computed_does_not_keep_the_hop_wide(
     for _ in range(35):
         machine.wait(0.5, 0.5)
         machine.wait(0.5, 0.0)
-    assert machine.pace.hop_s == 0.5
+    assert machine.control.hop_s == 0.5
 
 
 def test_each_narrowing_that_is_taken_back_doubles_the_patience_up_to_ten_minutes() -> None:
@@ -139,12 +139,12 @@ def test_a_narrowing_that_holds_gives_the_patience_back() -> None:
 def test_it_is_always_a_whole_multiple_within_its_bounds_and_moves_by_one(
     hop_s: float, widest_s: float, widen_up_to: int, steps: list[tuple[float, float]]
 ) -> None:
-    pace, now_s, factor = Pace(hop_s, widest_s=widest_s, widen_up_to=widen_up_to), 0.0, 1
+    control, now_s, factor = OverloadControl(hop_s, widest_s=widest_s, widen_up_to=widen_up_to), 0.0, 1
     for backlog_s, passed_s in steps:
         now_s += passed_s
-        fresh = round(pace.step(backlog_s, now_s) / hop_s)
-        assert pace.hop_s == fresh * hop_s
+        fresh = round(control.step(backlog_s, now_s) / hop_s)
+        assert control.hop_s == fresh * hop_s
         assert 1 <= fresh <= widen_up_to
-        assert fresh == 1 or pace.hop_s <= widest_s + 1e-6
+        assert fresh == 1 or control.hop_s <= widest_s + 1e-6
         assert abs(fresh - factor) <= 1
         factor = fresh

@@ -1,4 +1,4 @@
-"""A feed: what a source gives arrives, and whatever a source does wrong, its daemon learns of it."""
+"""What a source gives arrives, and whatever a source does wrong, its daemon learns of it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from device.daemon.audio.audio_queue import AUDIO_LIMIT_S, SourceEnded
-from device.daemon.audio.source_thread import JOIN_S, SourceNow, SourceThread
+from device.daemon.audio.source_thread import JOIN_S, SourceStatus, SourceThread
 from device.messages import AudioBlock, NoAudio
 
 if TYPE_CHECKING:
@@ -52,17 +52,17 @@ class Script:
         self.closed.set()
 
 
-def _feed(source: Source, *, waits: bool = False) -> SourceThread:
-    feed = SourceThread(source, waits=waits, name_at=lambda _: "nursery", now=SourceNow)
-    feed.start()
-    return feed
+def _started(source: Source, *, waits: bool = False) -> SourceThread:
+    source_thread = SourceThread(source, waits=waits, name_at=lambda _: "nursery", status=SourceStatus)
+    source_thread.start()
+    return source_thread
 
 
-def _taken(feed: SourceThread) -> list[Item]:
+def _taken(source_thread: SourceThread) -> list[Item]:
     """All that comes, up to the end of the source."""
     items: list[Item] = []
     while not items or not isinstance(items[-1], SourceEnded):
-        item = feed.inbox.get(PATIENCE_S)
+        item = source_thread.queue.get(PATIENCE_S)
         assert item is not None
         items.append(item)
     return items
@@ -70,17 +70,17 @@ def _taken(feed: SourceThread) -> list[Item]:
 
 def test_what_a_source_gives_comes_out_in_order_with_its_end() -> None:
     source = Script([_block(0), NoAudio("unplugged", 0.05, 0.3), _block(10)])
-    feed = _feed(source)
-    assert _taken(feed) == [*source.items, SourceEnded()]
+    source_thread = _started(source)
+    assert _taken(source_thread) == [*source.items, SourceEnded()]
     assert source.read_by == "source"
-    assert feed.close()
+    assert source_thread.close()
 
 
 def test_it_says_how_far_the_stream_has_come() -> None:
-    sound = _feed(Script([_block(0), _block(1)]))
+    sound = _started(Script([_block(0), _block(1)]))
     _taken(sound)
     assert sound.newest_s == 0.1
-    absent = _feed(Script([_block(0), NoAudio("unplugged", 0.05, 7.5)]))
+    absent = _started(Script([_block(0), NoAudio("unplugged", 0.05, 7.5)]))
     _taken(absent)
     assert absent.newest_s == 7.5
     assert sound.close()
@@ -88,18 +88,18 @@ def test_it_says_how_far_the_stream_has_come() -> None:
 
 
 def test_a_source_that_raises_ends_with_the_sentence() -> None:
-    feed = _feed(Script([_block(0)], then="fails"))
-    assert _taken(feed)[1:] == [SourceEnded("OSError: the cable burnt")]
-    assert feed.close()
+    source_thread = _started(Script([_block(0)], then="fails"))
+    assert _taken(source_thread)[1:] == [SourceEnded("OSError: the cable burnt")]
+    assert source_thread.close()
 
 
 def test_a_source_that_is_closed_says_no_end() -> None:
     source = Script([_block(0)], then="waits")
-    feed = _feed(source)
-    assert isinstance(feed.inbox.get(PATIENCE_S), AudioBlock)
-    assert feed.close()
+    source_thread = _started(source)
+    assert isinstance(source_thread.queue.get(PATIENCE_S), AudioBlock)
+    assert source_thread.close()
     assert source.closed.is_set()
-    assert feed.inbox.get(0.0) is None
+    assert source_thread.queue.get(0.0) is None
 
 
 def test_a_source_that_fails_because_it_is_closed_is_no_failure() -> None:
@@ -108,45 +108,45 @@ def test_a_source_that_fails_because_it_is_closed_is_no_failure() -> None:
             yield from super().blocks()
             raise OSError("read from a closed device")
 
-    feed = _feed(Brittle([_block(0)], then="waits"))
-    assert isinstance(feed.inbox.get(PATIENCE_S), AudioBlock)
-    assert feed.close()
-    assert feed.inbox.get(0.0) is None
+    source_thread = _started(Brittle([_block(0)], then="waits"))
+    assert isinstance(source_thread.queue.get(PATIENCE_S), AudioBlock)
+    assert source_thread.close()
+    assert source_thread.queue.get(0.0) is None
 
 
 def test_a_source_that_hangs_is_left_behind_and_nothing_waits_for_it() -> None:
     source = Script([], then="hangs")
-    feed, began_s = _feed(source), time.monotonic()
-    assert not feed.close()
+    source_thread, began_s = _started(source), time.monotonic()
+    assert not source_thread.close()
     assert time.monotonic() - began_s < JOIN_S + 1.5
-    assert feed._thread.daemon
+    assert source_thread._thread.daemon
     source.released.set()
-    assert feed.close()
+    assert source_thread.close()
 
 
 def test_a_recording_that_waits_for_room_is_let_go() -> None:
     count = round(2 * AUDIO_LIMIT_S / 0.05)
-    feed = _feed(Script([_block(index) for index in range(count)]), waits=True)
+    source_thread = _started(Script([_block(index) for index in range(count)]), waits=True)
     deadline_s = time.monotonic() + PATIENCE_S
-    while feed.inbox.backlog_s < AUDIO_LIMIT_S - 0.1 and time.monotonic() < deadline_s:
+    while source_thread.queue.backlog_s < AUDIO_LIMIT_S - 0.1 and time.monotonic() < deadline_s:
         time.sleep(0.005)
-    assert feed.inbox.backlog_s == pytest.approx(AUDIO_LIMIT_S, abs=0.051)
-    assert feed.inbox.dropped_s == 0.0
-    assert feed.close()
+    assert source_thread.queue.backlog_s == pytest.approx(AUDIO_LIMIT_S, abs=0.051)
+    assert source_thread.queue.dropped_s == 0.0
+    assert source_thread.close()
 
 
 def test_a_microphone_never_waits() -> None:
     count = round(2.5 * AUDIO_LIMIT_S / 0.05)
-    feed = _feed(Script([_block(index) for index in range(count)]))
+    source_thread = _started(Script([_block(index) for index in range(count)]))
     deadline_s = time.monotonic() + PATIENCE_S
-    while feed.newest_s < 2.5 * AUDIO_LIMIT_S - 0.01 and time.monotonic() < deadline_s:
+    while source_thread.newest_s < 2.5 * AUDIO_LIMIT_S - 0.01 and time.monotonic() < deadline_s:
         time.sleep(0.005)
-    assert feed.inbox.dropped_s == pytest.approx(2 * AUDIO_LIMIT_S, abs=0.2)
-    assert feed.close()
+    assert source_thread.queue.dropped_s == pytest.approx(2 * AUDIO_LIMIT_S, abs=0.2)
+    assert source_thread.close()
 
 
 def test_it_may_be_closed_twice_or_before_it_began() -> None:
-    feed = SourceThread(Script([]), waits=False, name_at=lambda _: "nursery", now=SourceNow)
-    assert feed.close()
-    assert feed.close()
-    assert repr(feed).endswith("closed)")
+    source_thread = SourceThread(Script([]), waits=False, name_at=lambda _: "nursery", status=SourceStatus)
+    assert source_thread.close()
+    assert source_thread.close()
+    assert repr(source_thread).endswith("closed)")
