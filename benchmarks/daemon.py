@@ -25,7 +25,7 @@ import numpy as np
 import soundfile
 from ai_edge_litert.interpreter import Interpreter
 
-from device.config.settings import profile
+from device.config.loading import profile
 from device.demo.scene import SEED, bedside
 from device.hearing.features import FrameCache, finish
 from device.messages import AudioBlock

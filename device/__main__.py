@@ -96,7 +96,7 @@ def _add_listen(parser: argparse.ArgumentParser) -> None:
 
 
 def _listen(given: argparse.Namespace) -> int:
-    from device.config.settings import DEFAULT_PROFILE
+    from device.config.profiles import DEFAULT_PROFILE
     from device.daemon.app import listen
     from device.daemon.options import ListenOptions
 
@@ -168,7 +168,8 @@ def _add_pins_low(parser: argparse.ArgumentParser) -> None:
 
 
 def _pins_low(given: argparse.Namespace) -> int:
-    from device.config.settings import DEFAULT_PROFILE, load_config
+    from device.config.loading import load_config
+    from device.config.profiles import DEFAULT_PROFILE
     from device.errors import ServiceError
     from device.runtime.paths import instance_name, runtime_folder
     from device.sinks.gpio.pins import drive_low
@@ -225,7 +226,7 @@ def _add_check(parser: argparse.ArgumentParser) -> None:
 
 
 def _check(given: argparse.Namespace) -> int:
-    from device.config.settings import DEFAULT_PROFILE
+    from device.config.profiles import DEFAULT_PROFILE
     from device.tools.check.checklist import Order, check
 
     order = Order(config=given.config, profile=given.profile or DEFAULT_PROFILE, instance=given.instance)
@@ -270,7 +271,8 @@ def _replay(given: argparse.Namespace) -> int:
 
 
 def _settings(profile_name: str | None, config_path: str | None) -> Settings:
-    from device.config.settings import DEFAULT_PROFILE, load_config, profile
+    from device.config.loading import load_config, profile
+    from device.config.profiles import DEFAULT_PROFILE
 
     return load_config(config_path) if config_path else profile(profile_name or DEFAULT_PROFILE)
 
@@ -328,7 +330,8 @@ def _add_config(parser: argparse.ArgumentParser) -> None:
 
 
 def _config(given: argparse.Namespace) -> int:
-    from device.config.settings import example_config, load_config
+    from device.config.example import example_config
+    from device.config.loading import load_config
 
     if given.example:
         print(example_config(), end="")
@@ -369,7 +372,7 @@ def _add_staging(parser: argparse.ArgumentParser) -> None:
 def _install(given: argparse.Namespace) -> int:
     from pathlib import Path
 
-    from device.config.settings import DEFAULT_PROFILE
+    from device.config.profiles import DEFAULT_PROFILE
     from device.tools.install.install_command import InstallOptions, install, rollback
 
     root = Path(given.root)

@@ -1,1 +1,1 @@
-"""Settings from TOML: `settings` has what there is, the others how it is read."""
+"""Settings from TOML: `settings` has what there is, `loading` reads a file, the others say how."""

@@ -2,7 +2,7 @@
 
 A class for each table of the file, a field for each of its keys, with the range, the meaning and the
 default beside it. A new table is a new class and one field of `Settings`; its errors and its part of
-the example (`auricle config --example`) follow from it, see `toml_schema`. Knows no model: what a model
+the example (`auricle config --example`) follow from it, see `schema`. Knows no model: what a model
 says of itself travels with it, and a label's settings only overrule it. Knows no folder of bundles
 either: whoever does, asks `missing_models`.
 """
@@ -10,37 +10,17 @@ either: whoever does, asks `missing_models`.
 from __future__ import annotations
 
 import dataclasses
-import os
 from dataclasses import dataclass, field
-from pathlib import Path
-from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
-from device.config.schema import (
-    Choice,
-    Integer,
-    Key,
-    NamedTables,
-    Number,
-    Ordinal,
-    OrWord,
-    Switch,
-    Table,
-    TableSettings,
-    Text,
-    alternatives,
-    example_lines,
-    first_complaint,
-    key,
-    read_settings,
-    shown,
-)
-from device.config.toml_text import key_lines, parse_toml, printable, read_text
-from device.errors import ConfigError
+from device.config.kinds import Choice, Integer, Number, Ordinal, OrWord, Switch, Text
+from device.config.profiles import DEFAULT_PROFILE, PROFILES
+from device.config.schema import Key, NamedTables, Table, TableSettings, key
+from device.config.wording import shown
 from device.messages import Priority
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection
 
     from device.config.schema import Contradiction
 
@@ -49,7 +29,6 @@ StethoscopeBand = Literal["heart", "lung", "wide"]
 Latch = Literal["off", "high", "all"]
 MqttProtocol = Literal["5", "3.1.1"]
 AliveForm = Literal["pulse", "steady"]
-DEFAULT_PROFILE = "nursery"
 BUNDLE_SUFFIX = ".tflite"
 
 _NAME = r"[a-z0-9][a-z0-9_-]{0,63}"  # of models and labels, as in a bundle
@@ -402,22 +381,6 @@ class StatusSettings(TableSettings):
 
 
 @dataclass(frozen=True, slots=True)
-class Profile:
-    """Settings for a purpose: one line about it, and its tables as a file would hold them."""
-
-    summary: str
-    tables: Mapping[str, Any]
-
-
-PROFILES: Mapping[str, Profile] = MappingProxyType(
-    {
-        "nursery": Profile("an infant crying", {"model": {"cry": {}}}),
-        "stethoscope": Profile("crackles and wheezes in the lung", {"model": {"lung": {}}}),
-    },
-)
-
-
-@dataclass(frozen=True, slots=True)
 class Settings(TableSettings):
     """All settings, validated; `profile` and `load_config` make them.
 
@@ -461,54 +424,6 @@ class Settings(TableSettings):
         return keys, 'no model is left to listen, one must have "enabled" true'
 
 
-# --- from text
-
-
-def load_config(path: str | os.PathLike[str]) -> Settings:
-    """The settings in a file, over those of the profile it names.
-
-    Raises:
-        ConfigError: the file cannot be read, or says something that cannot be; one line, which begins
-            with the path as given.
-    """
-    return parse_config(read_text(path), source=os.fspath(path), folder=Path(path).parent)
-
-
-def parse_config(text: str, *, source: str, folder: Path | None = None) -> Settings:
-    """The settings that a TOML text makes, over those of the profile it names.
-
-    Args:
-        text: of a file.
-        source: what the text is called in an error's sentence.
-        folder: where paths that are not absolute begin; None leaves them as they are.
-
-    Raises:
-        ConfigError: the text is no TOML, or says something that cannot be: the first such thing in it.
-    """
-    said = parse_toml(text, source)
-    settings, complaints = read_settings(Settings, _merged(_profile_tables(said.get("profile")), said))
-    if complaints:
-        lines = key_lines(text, said)
-        first = first_complaint(complaints, lines)
-        line = first.line(lines)
-        where = printable(source) if line is None else f"{printable(source)}, line {line}"
-        raise ConfigError(f"{where}: {first.sentence}")
-    return settings if folder is None else _anchored(settings, folder)
-
-
-def profile(name: str = DEFAULT_PROFILE) -> Settings:
-    """The settings of a built-in profile.
-
-    Raises:
-        ConfigError: there is none of that name.
-    """
-    if name not in PROFILES:
-        there = alternatives([shown(known) for known in PROFILES])
-        raise ConfigError(f"no profile is named {shown(name)}, it must be {there}")
-    settings, _ = read_settings(Settings, {"profile": name, **PROFILES[name].tables})
-    return settings
-
-
 def missing_models(settings: Settings, available: Collection[str]) -> tuple[str, ...]:
     """Names of the bundles that should listen but are not among those available; files are not looked for."""
     wanted = dict.fromkeys(model.bundle for model in settings.listening if not model.is_file)
@@ -521,52 +436,3 @@ def missing_sentence(settings: Settings, missing: Collection[str]) -> str:
     tables = ", ".join(f"[model.{model.name}]" for model in settings.listening if model.bundle in missing)
     lacks = f"profile {shown(settings.profile)} lacks the model{'s' if len(missing) > 1 else ''} {names}"
     return f'{lacks}: no such bundle is shipped; set "bundle" in {tables} to a {BUNDLE_SUFFIX} file'
-
-
-def example_config() -> str:
-    """A configuration file that holds every key, commented out, with its meaning, range and default."""
-    head = [
-        "# Auricle's configuration. Every key may be left out; what stands here are the defaults.",
-        *(f'# Profile "{name}": {known.summary}.' for name, known in PROFILES.items()),
-        "",
-    ]
-    return "\n".join([*head, *example_lines(profile()), ""])
-
-
-def _profile_tables(name: Any) -> Mapping[str, Any]:
-    """Of a profile as it is named in a file; a name that is none is complained of elsewhere."""
-    known = PROFILES.get(name) if isinstance(name, str) else None
-    return (known or PROFILES[DEFAULT_PROFILE]).tables
-
-
-def _merged(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    both = dict(under)
-    for name, value in over.items():
-        below = both.get(name)
-        both[name] = _merged(below, value) if isinstance(below, dict) and isinstance(value, dict) else value
-    return both
-
-
-def _anchored(settings: Settings, folder: Path) -> Settings:
-    models = tuple(
-        dataclasses.replace(model, bundle=str(folder / model.bundle)) if model.is_file else model
-        for model in settings.models
-    )
-    return dataclasses.replace(
-        settings,
-        models=models,
-        log=_paths_from(folder, settings.log, "file"),
-        journal=_paths_from(folder, settings.journal, "file"),
-        mqtt=_paths_from(folder, settings.mqtt, "password_file", "ca_file", "cert_file", "key_file"),
-        clips=_paths_from(folder, settings.clips, "folder"),
-    )
-
-
-_Anchored = TypeVar("_Anchored", LogSettings, JournalSettings, MqttSettings, ClipSettings)
-
-
-def _paths_from(folder: Path, table: _Anchored, *names: str) -> _Anchored:
-    """The table with these paths beginning in the folder; what is None or "auto" is no path."""
-    paths = {name: getattr(table, name) for name in names}
-    there: dict[str, Any] = {name: str(folder / path) for name, path in paths.items() if path not in {None, "auto"}}
-    return dataclasses.replace(table, **there)

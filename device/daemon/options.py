@@ -45,7 +45,7 @@ class ListenOptions:
         Raises:
             ConfigError: the file is invalid, or there is no such profile.
         """
-        from device.config.settings import load_config, profile
+        from device.config.loading import load_config, profile
 
         return load_config(self.config) if self.config else profile(self.profile)
 
@@ -104,7 +104,7 @@ def run(arguments: argparse.Namespace) -> int:
 def _options(arguments: argparse.Namespace) -> ListenOptions:
     if not arguments.source and (arguments.speed != 1.0 or arguments.loop or arguments.shed):
         raise ConfigError("--speed, --loop and --shed are for recordings; name some with --source")
-    from device.config.settings import DEFAULT_PROFILE
+    from device.config.profiles import DEFAULT_PROFILE
 
     return ListenOptions(
         config=arguments.config,

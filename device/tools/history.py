@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from device.alarms.journal.store import look, look_owed
-from device.config.settings import DEFAULT_PROFILE, load_config
+from device.config.loading import load_config
+from device.config.profiles import DEFAULT_PROFILE
 from device.config.toml_text import printable
 from device.daytime import utc_text
 from device.errors import ConfigError, JournalError

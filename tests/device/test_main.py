@@ -11,7 +11,7 @@ import pytest
 import soundfile
 
 from device.__main__ import main
-from device.config.settings import parse_config, profile
+from device.config.loading import parse_config, profile
 
 if TYPE_CHECKING:
     from pathlib import Path

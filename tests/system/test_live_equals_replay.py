@@ -17,7 +17,7 @@ import pytest
 import soundfile
 import soxr
 
-from device.config.settings import parse_config
+from device.config.loading import parse_config
 from device.messages import AudioBlock, NoAudio, Notice
 from device.runtime.model_loader import open_models
 from device.sinks.log import log_line

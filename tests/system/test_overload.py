@@ -25,7 +25,7 @@ import soundfile
 
 from benchmarks import soak
 from device.alarms.machine import Machine
-from device.config.settings import profile
+from device.config.loading import profile
 from device.daemon.alerting.controller import AlarmController, labels_of
 from device.daemon.audio import listening as listening_module
 from device.daemon.audio.audio_queue import AUDIO_LIMIT_S, AudioQueue

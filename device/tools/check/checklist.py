@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from device.alarms.journal.store import check_place
-from device.config.settings import DEFAULT_PROFILE, load_config, profile
+from device.config.loading import load_config, profile
+from device.config.profiles import DEFAULT_PROFILE
 from device.config.toml_text import printable
 from device.errors import ConfigError, ServiceError
 from device.runtime.kernel_clock import ROOT

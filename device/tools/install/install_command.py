@@ -10,14 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from device.config.schema import example_lines
-from device.config.settings import (
-    DEFAULT_PROFILE,
-    load_config,
-    missing_models,
-    missing_sentence,
-    profile,
-)
+from device.config.example import example_lines
+from device.config.loading import load_config, profile
+from device.config.profiles import DEFAULT_PROFILE
+from device.config.settings import missing_models, missing_sentence
 from device.errors import ConfigError, ServiceError
 from device.runtime.model_library import shipped_bundles
 from device.tools.install.layout import Layout, look, systemd_files

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from device.alarms.machine import Machine
-from device.config.settings import ModelSettings, Settings, profile
+from device.config.loading import profile
+from device.config.settings import ModelSettings, Settings
 from device.daemon.alerting.controller import AlarmController, labels_of
 from device.daemon.audio.audio_queue import SourceEnded
 from device.daemon.audio.listening import ModelRunner

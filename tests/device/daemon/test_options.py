@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from device.config.settings import profile
+from device.config.loading import profile
 from device.daemon.options import ListenOptions, add_arguments, run
 from device.errors import ConfigError, RecordingError
 

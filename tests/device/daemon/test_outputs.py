@@ -9,15 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from device.config.settings import (
-    AlarmSettings,
-    ClipSettings,
-    GpioSettings,
-    JournalSettings,
-    MqttSettings,
-    Settings,
-    profile,
-)
+from device.config.loading import profile
+from device.config.settings import AlarmSettings, ClipSettings, GpioSettings, JournalSettings, MqttSettings, Settings
 from device.daemon.alerting.controller import Labels
 from device.daemon.delivery.journal_writer import JournalWriter, Opened
 from device.daemon.delivery.null_journal import Memory

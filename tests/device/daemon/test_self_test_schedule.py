@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from device.config.settings import parse_config
+from device.config.loading import parse_config
 from device.daemon.audio.listening import ModelRunner
 from device.daemon.delivery.channels import Channels
 from device.daemon.delivery.null_journal import Memory

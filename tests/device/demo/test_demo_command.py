@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from device.config.settings import profile
+from device.config.loading import profile
 from device.demo.demo_command import EVENTS, REPORT, SCENE, SCORES, is_plain, run, write_scene
 from device.demo.scene import SEED, bedside
 from device.errors import AuricleError

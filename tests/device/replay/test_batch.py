@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from device.config.settings import Settings, profile
+from device.config.loading import profile
 from device.errors import ConfigError
 from device.replay.arguments import ReplayOptions
 from device.replay.batch import replay, stream_ids
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import numpy.typing as npt
+
+    from device.config.settings import Settings
 
 RATE_HZ = 22050
 

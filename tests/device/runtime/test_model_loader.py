@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from device.config.settings import parse_config, profile
+from device.config.loading import parse_config, profile
 from device.errors import BundleError, ConfigError
 from device.runtime.model_loader import open_models, shifted
 

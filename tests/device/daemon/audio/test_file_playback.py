@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from device.config.settings import ModelSettings, profile
+from device.config.loading import profile
+from device.config.settings import ModelSettings
 from device.daemon.audio.file_playback import NAMED_S, FilePlayback
 from device.runtime.model_loader import open_models
 from device.sources.recording import Recording

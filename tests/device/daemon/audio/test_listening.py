@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from device.config.settings import ListenSettings, ModelSettings, Settings, profile
+from device.config.loading import profile
+from device.config.settings import ListenSettings, ModelSettings, Settings
 from device.daemon.audio.listening import ModelRunner
 from device.errors import AuricleError, ClassifierError, SpecError
 from device.messages import AudioBlock, OperationNote

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from device.config.settings import parse_config
+from device.config.loading import parse_config
 from device.runtime.model_loader import open_models
 from device.runtime.self_test.known_sound import known_sounds
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from device.config.settings import parse_config, profile
+from device.config.loading import parse_config, profile
 from device.demo.scene import bedside
 from device.errors import ClassifierError
 from device.hearing.bundle.reader import read_bundle

@@ -19,7 +19,8 @@ from gpiozero.pins.mock import MockFactory, MockPWMPin
 from hypothesis import given
 from hypothesis import strategies as st
 
-from device.config.settings import GpioSettings, parse_config
+from device.config.loading import parse_config
+from device.config.settings import GpioSettings
 from device.errors import ConfigError
 from device.sinks.gpio.pins import (
     DEBOUNCE_S,

@@ -16,7 +16,8 @@ from gpiozero.pins.mock import MockFactory
 
 from device.alarms.journal.entries import Entry
 from device.alarms.journal.store import Journal
-from device.config.settings import ClipSettings, GpioSettings, MqttSettings, Settings, parse_config
+from device.config.loading import parse_config
+from device.config.settings import ClipSettings, GpioSettings, MqttSettings, Settings
 from device.errors import ConfigError, JournalError
 from device.tools.check import delivery_checks
 

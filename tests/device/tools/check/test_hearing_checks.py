@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from device.config.settings import Settings, profile
+from device.config.loading import profile
 from device.messages import AudioBlock, NoAudio
 from device.runtime.model_loader import OpenModels, open_models
 from device.tools.check import hearing_checks
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
+    from device.config.settings import Settings
     from device.runtime.daemon_state import DaemonState
     from device.tools.check.finding import Finding
 

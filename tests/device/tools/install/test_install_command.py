@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from device.config.settings import PROFILES, parse_config, profile
+from device.config.loading import parse_config, profile
+from device.config.profiles import PROFILES
 from device.errors import ConfigError, ServiceError
 from device.tools.install.install_command import InstallOptions, config_text, install, rollback, uninstall
 from device.tools.install.layout import Layout, look

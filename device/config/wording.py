@@ -1,0 +1,45 @@
+"""Values, keys and choices as an error's sentence shows them."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from device.config.toml_text import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from device.config.key_lines import KeyPath
+
+_SHOWN_CHARACTERS = 60
+
+
+def bracketed(path: KeyPath) -> str:
+    """A table as its header is written, `[model.cry]`."""
+    bare = re.compile(r"[A-Za-z0-9_-]{1,60}")
+    return f"[{'.'.join(str(part) if bare.fullmatch(str(part)) else shown(part) for part in path)}]"
+
+
+def alternatives(words: Sequence[str]) -> str:
+    """Words as a sentence offers them: a, b or c."""
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} or {words[-1]}"
+
+
+def shown(value: Any) -> str:
+    """A value as TOML writes it, on one line and not too long."""
+    if isinstance(value, str):
+        return f'"{_cut(printable(value))}"'
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, int) and value.bit_length() > 128:  # Python refuses to write out very long ones
+        return "a number of very many digits"
+    if isinstance(value, int | float):
+        return str(value)
+    if isinstance(value, dict):
+        return "a table"
+    return "an array" if isinstance(value, list) else f"the date or time {value}"
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _SHOWN_CHARACTERS else f"{text[:_SHOWN_CHARACTERS]}..."
