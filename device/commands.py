@@ -11,13 +11,13 @@ from typing import Any, Literal
 
 from device.errors import CommandError
 
-MOST_BYTES = 1024
+MAX_PAYLOAD_BYTES = 1024
 """Of a payload; nothing that people may ask needs more."""
 
-MOST_PAUSE_S = 7200.0
+MAX_PAUSE_S = 7200.0
 """As long as `longest_pause_s` may be configured."""
 
-MOST_ID_CHARACTERS = 200
+MAX_ID_CHARACTERS = 200
 
 Verb = Literal["acknowledge", "pause", "resume", "self_test"]
 
@@ -84,8 +84,8 @@ def parse_command(verb: str, payload: bytes, *, by: str) -> Command:
 
 
 def _members(payload: bytes) -> dict[str, Any]:
-    if len(payload) > MOST_BYTES:
-        raise CommandError(f"a command has {len(payload)} bytes, it may have {MOST_BYTES}")
+    if len(payload) > MAX_PAYLOAD_BYTES:
+        raise CommandError(f"a command has {len(payload)} bytes, it may have {MAX_PAYLOAD_BYTES}")
     if not payload.strip():
         return {}
     try:
@@ -118,15 +118,15 @@ def _hold_only(said: dict[str, Any], *names: str) -> None:
 
 def _alarm_id(value: Any) -> str:
     """Null is none: whoever means one alarm and has lost its id must not acknowledge all."""
-    if isinstance(value, str) and 0 < len(value) <= MOST_ID_CHARACTERS and value.isprintable():
+    if isinstance(value, str) and 0 < len(value) <= MAX_ID_CHARACTERS and value.isprintable():
         return value
     raise CommandError("alarm_id must be the id of an alarm, or left out for all")
 
 
 def _duration_s(value: Any) -> float:
-    if type(value) in {int, float} and 1 <= value <= MOST_PAUSE_S:
+    if type(value) in {int, float} and 1 <= value <= MAX_PAUSE_S:
         return float(value)
-    raise CommandError(f"duration_s must be a number of seconds, 1 to {MOST_PAUSE_S:.0f}")
+    raise CommandError(f"duration_s must be a number of seconds, 1 to {MAX_PAUSE_S:.0f}")
 
 
 def _shown(name: str) -> str:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from device.alarms.journal.store import Journal
-from device.commands import MOST_PAUSE_S, Acknowledge, Pause
+from device.commands import MAX_PAUSE_S, Acknowledge, Pause
 from device.daemon.alerting.controller import PAUSED_UNTIL
 from device.daemon.delivery.alarm_publisher import AlarmPublisher
 from device.daemon.delivery.channels import Channels
@@ -221,7 +221,7 @@ class Outputs:
     def _pins(self, settings: Settings, old: Channels | None) -> Pins:
         if old is not None:
             old.pins.close()
-        pause = Pause(MOST_PAUSE_S, "button")  # the machine knows how long it may be
+        pause = Pause(MAX_PAUSE_S, "button")  # the machine knows how long it may be
         pins = Gpio(
             settings.gpio,
             on_acknowledge=lambda: self._replies.put(CommandReceived(Acknowledge(None, "button"))),

@@ -91,7 +91,7 @@ class Coverage:
         due = max(self._scored, self._due_by(self._now_s - SETTLING_S))
         return Total(listened_s, settled_s - self._begin_s, self._scored, due)
 
-    def pass_to(self, now_s: float) -> None:
+    def advance_to(self, now_s: float) -> None:
         """The stream has come to this second, heard or not; the first one is where all figures begin."""
         if self._start_s is None:
             self._start_s = self._now_s = self._watched_s = self._judged_s = self._covered_to_s = now_s

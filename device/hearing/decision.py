@@ -110,7 +110,7 @@ class Decider:
         """Whether an event is open."""
         return self._told is not None and self._told.reason is None
 
-    def rehop(self, hop_s: float) -> None:
+    def change_hop(self, hop_s: float) -> None:
         """From here on, windows come at another hop: k, n and the hold follow, so that their seconds stay.
 
         A window stands for the seconds since the one before it, and seconds are what is compared. So a sound

@@ -18,8 +18,8 @@ from device.config.settings import FilterSettings
 from device.hearing.coverage import Coverage
 from device.hearing.deafness.detector import DeafnessDetector
 from device.hearing.filters import FilterChain
-from device.hearing.listening_model import ModelState, shared_caches
-from device.hearing.segment import Segment, rates_of
+from device.hearing.listening_model import ModelPipeline, shared_caches
+from device.hearing.segment import Segment, window_formats
 from device.messages import AudioBlock, Fault, Heard, NoAudio
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from device.hearing.listening_model import ListeningModel, Network
-    from device.hearing.segment import Rate
+    from device.hearing.segment import WindowFormat
     from device.messages import FaultKind, Window
 
     Float32 = npt.NDArray[np.float32]
@@ -78,8 +78,8 @@ class Listener:
         self._gates_to_zero = gates_to_zero
         self._filters = filters
         self._frames = shared_caches(models)
-        self._models = [ModelState(model, stream_id, hop_s, self._frames) for model in models]
-        self._rates = rates_of(models, hop_s)
+        self._models = [ModelPipeline(model, stream_id, hop_s, self._frames) for model in models]
+        self._rates = window_formats(models, hop_s)
         self._segment: Segment | None = None
         self._deafness: DeafnessDetector | None = None
         self._chain: FilterChain | None = None
@@ -131,22 +131,22 @@ class Listener:
             self._hear(segment, piece, heard)
         return heard
 
-    def rehop(self, hop_s: float) -> None:
+    def change_hop(self, hop_s: float) -> None:
         """From here on, another hop: wider where the machine cannot keep up, and back.
 
         Raises:
             SpecError: a model cannot listen at this hop.
         """
-        self._rates = rates_of([state.model for state in self._models], hop_s)
+        self._rates = window_formats([state.model for state in self._models], hop_s)
         self.hop_s = hop_s
         for state in self._models:
             for decider in state.deciders:
-                decider.rehop(hop_s)
+                decider.change_hop(hop_s)
         if self._segment is not None:
-            for lane, rate in zip(self._segment.lanes, self._rates, strict=True):
-                lane.rehop(rate)
+            for pipeline, rate in zip(self._segment.pipelines, self._rates, strict=True):
+                pipeline.change_hop(rate)
 
-    def renew(self, networks: Mapping[str, Network]) -> None:
+    def replace_networks(self, networks: Mapping[str, Network]) -> None:
         """Ask these networks from here on, model -> network, in place of those that failed."""
         for state in self._models:
             if state.model.name in networks:
@@ -197,12 +197,12 @@ class Listener:
         self._suspect = (math.inf, -math.inf)
         self._segments += 1
         self._segment = Segment(rate_hz, block.start_sample, self._rates, self._chain)
-        self.coverage.pass_to(block.start_sample / rate_hz)
+        self.coverage.advance_to(block.start_sample / rate_hz)
         return self._segment
 
     def _miss(self, nothing: NoAudio, heard: Heard) -> None:
-        self.coverage.pass_to(nothing.since_s)
-        self.coverage.pass_to(nothing.at_s)
+        self.coverage.advance_to(nothing.since_s)
+        self.coverage.advance_to(nothing.at_s)
         heard.faults.extend(self._absence.miss(nothing))
         ends_s = nothing.since_s + NO_AUDIO_END_S  # however often a source says that it hears nothing
         if nothing.at_s > ends_s:
@@ -241,11 +241,13 @@ class Listener:
         rest = segment.slices.finish()
         if len(rest):
             self._hear(segment, rest, heard)
-        self._judge([window for lane in segment.lanes for window in lane.drain()], heard)
+        self._judge([window for pipeline in segment.pipelines for window in pipeline.drain()], heard)
 
     def _finish_tail(self, segment: Segment, heard: Heard) -> None:
         short_file = self._segments == 1
-        tails = [(lane.rate, w) for lane in segment.lanes for w in lane.cursor.finish(short_file=short_file)]
+        tails = [
+            (pipeline.rate, w) for pipeline in segment.pipelines for w in pipeline.cursor.finish(short_file=short_file)
+        ]
         self._judge(tails, heard)
 
     # --- one slice
@@ -256,8 +258,8 @@ class Listener:
         segment.heard_sample = block.end_sample
         self._look_for_deafness(block, segment.now_s, heard)
         filtered = segment.filters.push(samples)
-        self._judge([window for lane in segment.lanes for window in lane.push(filtered)], heard)
-        self.coverage.pass_to(segment.now_s)
+        self._judge([window for pipeline in segment.pipelines for window in pipeline.push(filtered)], heard)
+        self.coverage.advance_to(segment.now_s)
         self._judge_coverage(heard)
 
     def _look_for_deafness(self, block: AudioBlock, now_s: float, heard: Heard) -> None:
@@ -274,7 +276,7 @@ class Listener:
         if since_s is not None:
             self._suspect = (min(since_s, self._suspect[0]) if self._suspect[1] >= since_s else since_s, now_s)
 
-    def _judge(self, windows: list[tuple[Rate, Window]], heard: Heard) -> None:
+    def _judge(self, windows: list[tuple[WindowFormat, Window]], heard: Heard) -> None:
         """Windows that became whole together -> scores and decisions, in stream order."""
         for rate, window in sorted(windows, key=lambda pair: pair[1].end_s):
             trusted = window.end_s <= self._suspect[0] or window.start_s >= self._suspect[1]
@@ -283,7 +285,7 @@ class Listener:
             if all(answered) and rate == self._rates[0]:  # the first model's, which always listens
                 self.coverage.score(window.start_s, window.end_s, trusted=trusted)
 
-    def _ask(self, state: ModelState, window: Window, *, trusted: bool, heard: Heard) -> bool:
+    def _ask(self, state: ModelPipeline, window: Window, *, trusted: bool, heard: Heard) -> bool:
         """Whether the model did its part: gave scores, or need not listen now."""
         if not self._may_listen(state):
             heard.events.extend(state.close("stopped", window.start_s))
@@ -298,7 +300,7 @@ class Listener:
                 heard.events.append(event)
         return True
 
-    def _may_listen(self, state: ModelState) -> bool:
+    def _may_listen(self, state: ModelPipeline) -> bool:
         """Whether the label that this model follows is on in a model before it."""
         wanted = state.model.listens_while
         before = self._models[: self._models.index(state)]

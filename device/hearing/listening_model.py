@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     Float32 = npt.NDArray[np.float32]
 
 
-class Answer(Protocol):
+class NetworkOutput(Protocol):
     """What a network says of one window."""
 
     @property
@@ -37,7 +37,7 @@ class Answer(Protocol):
 class Network(Protocol):
     """What the listener needs of a classifier."""
 
-    def classify(self, features: Sequence[Float32]) -> Answer:
+    def classify(self, features: Sequence[Float32]) -> NetworkOutput:
         """One feature array (frames, bins) per spec -> a probability per label.
 
         Raises:
@@ -73,7 +73,7 @@ class ListeningModel:
     listens_while: str | None = None
 
 
-class ModelState:
+class ModelPipeline:
     """One model while it listens: its frames, its deciders, whether it fails.
 
     Attributes:

@@ -30,7 +30,7 @@ RESAMPLED_SLICE_S = 0.05
 
 
 @dataclass(frozen=True, slots=True)
-class Rate:
+class WindowFormat:
     """What models of one rate and window have in common."""
 
     rate_hz: int
@@ -39,10 +39,10 @@ class Rate:
     grid_samples: int
 
 
-class Lane:
+class WindowPipeline:
     """One rate's way through a segment: resampled, then cut into windows."""
 
-    def __init__(self, rate: Rate, capture_hz: int, start_s: float) -> None:
+    def __init__(self, rate: WindowFormat, capture_hz: int, start_s: float) -> None:
         self.rate = rate
         self._resampler = Resampler(capture_hz, rate.rate_hz)
         self.cursor = WindowCursor(
@@ -53,29 +53,33 @@ class Lane:
             start_s=start_s,
         )
 
-    def rehop(self, rate: Rate) -> None:
+    def change_hop(self, rate: WindowFormat) -> None:
         """From here on, the hop of this rate, which differs in nothing else."""
         self.rate = rate
-        self.cursor.rehop(rate.hop_samples)
+        self.cursor.change_hop(rate.hop_samples)
 
-    def push(self, samples: Float32) -> Iterator[tuple[Rate, Window]]:
+    def push(self, samples: Float32) -> Iterator[tuple[WindowFormat, Window]]:
         """float32 (n,) at capture rate -> the windows that are now whole."""
         return ((self.rate, window) for window in self.cursor.push(self._resampler.push(samples)))
 
-    def drain(self) -> Iterator[tuple[Rate, Window]]:
+    def drain(self) -> Iterator[tuple[WindowFormat, Window]]:
         """The windows that what the resampler still holds makes whole."""
         return ((self.rate, window) for window in self.cursor.push(self._resampler.finish()))
+
+    def finish(self, *, short_file: bool) -> Iterator[tuple[WindowFormat, Window]]:
+        """The window that covers the tail of a file, if any; see `WindowCursor.finish`."""
+        return ((self.rate, window) for window in self.cursor.finish(short_file=short_file))
 
 
 class Segment:
     """The samples between two gaps."""
 
-    def __init__(self, rate_hz: int, start_sample: int, rates: Sequence[Rate], filters: FilterChain) -> None:
+    def __init__(self, rate_hz: int, start_sample: int, rates: Sequence[WindowFormat], filters: FilterChain) -> None:
         self.rate_hz = rate_hz
         self.filters = filters
         self.next_sample = start_sample  # where the next block must start
         self.heard_sample = start_sample  # where the next slice starts
-        self.lanes = [Lane(rate, rate_hz, start_sample / rate_hz) for rate in rates]
+        self.pipelines = [WindowPipeline(rate, rate_hz, start_sample / rate_hz) for rate in rates]
         resampled = any(rate.rate_hz != rate_hz for rate in rates)
         self.slices = Slices(max(1, round(rate_hz * (RESAMPLED_SLICE_S if resampled else SLICE_S))))
         self._fresh = True
@@ -91,20 +95,20 @@ class Segment:
         return fresh
 
 
-def rates_of(models: Sequence[ListeningModel], hop_s: float) -> list[Rate]:
+def window_formats(models: Sequence[ListeningModel], hop_s: float) -> list[WindowFormat]:
     """Each rate and window that the models want, once, in the models' order.
 
     Raises:
         SpecError: a model cannot listen to a stream at this hop.
     """
-    rates: dict[tuple[int, int], Rate] = {}
+    rates: dict[tuple[int, int], WindowFormat] = {}
     for model in models:
         _check(model, hop_s)
         key = model.specs[0].sample_rate_hz, model.specs[0].window_samples
         hops = [
             spec.hop for other in models for spec in other.specs if (spec.sample_rate_hz, spec.window_samples) == key
         ]
-        rates[key] = Rate(*key, hop_samples=round(hop_s * key[0]), grid_samples=math.lcm(*hops))
+        rates[key] = WindowFormat(*key, hop_samples=round(hop_s * key[0]), grid_samples=math.lcm(*hops))
     return list(rates.values())
 
 

@@ -89,7 +89,7 @@ class WindowCursor:
         """Windows cut so far, on the hop grid."""
         return self._count
 
-    def rehop(self, hop_samples: int) -> None:
+    def change_hop(self, hop_samples: int) -> None:
         """From here on, another hop; what became whole in the meantime is not cut belatedly.
 
         The next window begins at most the widest of the hops since the last one behind it.

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from device.commands import MOST_BYTES, MOST_PAUSE_S, Acknowledge, Pause, Resume, SelfTest, parse_command
+from device.commands import MAX_PAUSE_S, MAX_PAYLOAD_BYTES, Acknowledge, Pause, Resume, SelfTest, parse_command
 from device.errors import CommandError
 
 VERBS = ("acknowledge", "pause", "resume", "self_test")
@@ -43,7 +43,7 @@ def test_an_empty_payload_acknowledges_all_resumes_and_tests(payload: bytes) -> 
     assert parse_command("self_test", payload, by="button") == SelfTest("button")
 
 
-@given(st.integers(1, 7200) | st.floats(1, MOST_PAUSE_S))
+@given(st.integers(1, 7200) | st.floats(1, MAX_PAUSE_S))
 def test_a_pause_says_how_long(duration_s: float) -> None:
     payload = json.dumps({"duration_s": duration_s}).encode()
     assert parse_command("pause", payload, by="mqtt") == Pause(duration_s, "mqtt")
@@ -94,8 +94,8 @@ def test_what_is_no_object_is_no_command(verb: str, payload: bytes) -> None:
 
 @pytest.mark.parametrize("verb", VERBS)
 def test_the_size_is_looked_at_before_the_content(verb: str) -> None:
-    assert parse_command("self_test", b" " * MOST_BYTES, by="mqtt") == SelfTest("mqtt")
-    assert f"{MOST_BYTES + 1} bytes" in _refused(verb, b" " * (MOST_BYTES + 1))
+    assert parse_command("self_test", b" " * MAX_PAYLOAD_BYTES, by="mqtt") == SelfTest("mqtt")
+    assert f"{MAX_PAYLOAD_BYTES + 1} bytes" in _refused(verb, b" " * (MAX_PAYLOAD_BYTES + 1))
 
 
 @pytest.mark.parametrize("verb", ["", "Acknowledge", "acknowledge ", "reload", "pause\n", "x" * 60_000, "\x1b[2J"])
@@ -114,5 +114,5 @@ def test_whatever_comes_is_a_bounded_command_or_refused_in_a_printable_line(verb
         assert str(error).isprintable()  # noqa: PT017 - both outcomes are lawful, each has its law
         return
     assert command.by == "mqtt"
-    assert not isinstance(command, Pause) or 1 <= command.duration_s <= MOST_PAUSE_S
+    assert not isinstance(command, Pause) or 1 <= command.duration_s <= MAX_PAUSE_S
     assert not isinstance(command, Acknowledge) or command.alarm_id != ""

@@ -55,7 +55,7 @@ if TYPE_CHECKING:
 
     from device.config.settings import Settings
     from device.daemon.audio.audio_queue import Item
-    from device.hearing.listening_model import Answer, Network
+    from device.hearing.listening_model import Network, NetworkOutput
     from device.messages import NoAudio, Notice
     from device.runtime.daemon_state import DaemonState
     from device.runtime.model_loader import OpenModels
@@ -135,7 +135,7 @@ class Slow:
     clock: Clock
     window_costs_s: Callable[[float], float]
 
-    def classify(self, features: Sequence[Float32]) -> Answer:
+    def classify(self, features: Sequence[Float32]) -> NetworkOutput:
         self.clock.spend(self.window_costs_s(self.clock.now_s))
         return self.network.classify(features)
 
@@ -254,7 +254,7 @@ def night(
     runner = ModelRunner(profile("nursery"), stream_id="overload", sheds=True)
     opened = {model.name: model.network for model in runner.models.listening}
     slow = {name: Slow(wrap(network, clock), clock, window_costs_s) for name, network in opened.items()}
-    runner.listener.renew(slow)
+    runner.listener.replace_networks(slow)
     clocks = Clocks(clock, clock)
     parts = LoopParts(
         runner, source_thread, NoticeMaker(runner.models.priorities), (kept,), quiet_controller(runner, clocks)
@@ -447,7 +447,7 @@ class Failing:
     clock: Clock
     from_s: float
 
-    def classify(self, features: Sequence[Float32]) -> Answer:
+    def classify(self, features: Sequence[Float32]) -> NetworkOutput:
         if self.clock.now_s >= self.from_s:
             raise ClassifierError("model cry: the delegate ran out of memory")
         return self.network.classify(features)
@@ -461,7 +461,7 @@ class Poisoned:
     clock: Clock
     from_s: float
 
-    def classify(self, features: Sequence[Float32]) -> Answer:
+    def classify(self, features: Sequence[Float32]) -> NetworkOutput:
         bad = self.clock.now_s >= self.from_s
         return self.network.classify([values * np.float32(np.nan) if bad else values for values in features])
 
@@ -619,7 +619,7 @@ class Costly:
 tape, _, config = sys.argv[1:]
 with Daemon(ListenOptions(config=config, recordings=(tape,), speed=5.0, loops=True, sheds=True)) as daemon:
     runner = daemon._loop.parts.runner
-    runner.listener.renew({model.name: Costly(model.network) for model in runner.models.listening})
+    runner.listener.replace_networks({model.name: Costly(model.network) for model in runner.models.listening})
     sys.exit(daemon.run())
 """
 

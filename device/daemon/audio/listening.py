@@ -65,7 +65,7 @@ class ModelRunner:
         before_s, hop_s = self.listener.hop_s, self._overload_control.step(backlog_s, now_s)
         if hop_s == before_s:
             return None
-        self.listener.rehop(hop_s)
+        self.listener.change_hop(hop_s)
         if hop_s > before_s:
             detail = f"a window every {hop_s:g} s instead of {before_s:g} s: {backlog_s:.1f} s of sound wait"
         else:
@@ -92,7 +92,7 @@ class ModelRunner:
         if fresh.listed != self.models.listed:
             fresh.__exit__(None, None, None)
             return OperationNote("reload_refused", "a failing model's bundle is another one by now; reload to take it")
-        self.listener.renew({model.name: model.network for model in fresh.listening})
+        self.listener.replace_networks({model.name: model.network for model in fresh.listening})
         self.close()
         self.models = fresh
         return OperationNote("reloaded", "a model failed and was opened again")

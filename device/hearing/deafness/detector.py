@@ -24,7 +24,7 @@ import numpy as np
 from device.hearing.deafness.limits import DEFAULTS, DeafnessLimits
 from device.hearing.deafness.noise_floor import NoiseFloor
 from device.hearing.deafness.repetition import Repeat, Repetition
-from device.hearing.deafness.sign_tracker import Change, Watch
+from device.hearing.deafness.sign_tracker import Change, SignTracker
 from device.messages import Fault
 
 if TYPE_CHECKING:
@@ -56,16 +56,16 @@ class DeafnessDetector:
         self._settings = settings
         self._row = max(2, self._samples(settings.row_s))
         found, over = self._samples(settings.found_after_s), self._samples(settings.over_after_s)
-        self._watches: dict[FaultKind, Watch] = {
-            "silence": Watch(found, over),
-            "stuck": Watch(found, over),
-            "dc": Watch(found, over),
-            "repeated": Watch(self._samples(settings.repeated_after_s), over),
+        self._trackers: dict[FaultKind, SignTracker] = {
+            "silence": SignTracker(found, over),
+            "stuck": SignTracker(found, over),
+            "dc": SignTracker(found, over),
+            "repeated": SignTracker(self._samples(settings.repeated_after_s), over),
         }
         if gates_to_zero:
-            del self._watches["silence"]
+            del self._trackers["silence"]
         clipping = self._samples(settings.clipping_s)
-        self._clipping = Watch(clipping, clipping)
+        self._clipping = SignTracker(clipping, clipping)
         self._floor = NoiseFloor(self._row, settings)
         shortest, longest = self._samples(settings.shortest_buffer_s), self._samples(settings.longest_buffer_s)
         self._repetition = Repetition(self._row, shortest, longest)
@@ -80,7 +80,7 @@ class DeafnessDetector:
         None where nothing is suspected. Set before a fault is told and until it is over: no window
         that holds later samples may decide that a sound has stopped.
         """
-        since = [self._floor.since, *(watch.since for watch in self._watches.values())]
+        since = [self._floor.since, *(tracker.since for tracker in self._trackers.values())]
         samples = [sample for sample in since if sample is not None]
         return min(samples) / self._sample_rate_hz if samples else None
 
@@ -114,13 +114,13 @@ class DeafnessDetector:
 
     def finish(self) -> list[Fault]:
         """End what is still a fault where the audio ends."""
-        watches: dict[FaultKind, Watch | NoiseFloor] = {**self._watches}
-        watches |= {"floor": self._floor, "clipping": self._clipping}
+        trackers: dict[FaultKind, SignTracker | NoiseFloor] = {**self._trackers}
+        trackers |= {"floor": self._floor, "clipping": self._clipping}
         at = self._end_sample + len(self._pending)
         return [
-            self._fault(kind, Change(begins=False, since=watch.open_since), at, "it lasted until the audio ended")
-            for kind, watch in watches.items()
-            if watch.open_since is not None
+            self._fault(kind, Change(begins=False, since=tracker.open_since), at, "it lasted until the audio ended")
+            for kind, tracker in trackers.items()
+            if tracker.open_since is not None
         ]
 
     def _samples(self, seconds: float) -> int:
@@ -134,8 +134,8 @@ class DeafnessDetector:
         self._clipped: list[float] = []  # parts of this step's rows
         self._repetition.reset()
         self._floor.break_run()
-        for watch in (*self._watches.values(), self._clipping):
-            watch.break_run()
+        for tracker in (*self._trackers.values(), self._clipping):
+            tracker.break_run()
 
     def _judge(self, rows: Float32) -> list[Fault]:
         """Rows (n, row), oldest first -> the faults that begin or end in them."""
@@ -156,8 +156,8 @@ class DeafnessDetector:
         self._levels_db.append(math.nan if kind else float(signs.level_db[index]))
         self._clipped.append(float(signs.clipped[index]))
         faults = []
-        for name, watch in self._watches.items():
-            change = watch.step(since if name == kind else None, self._end_sample)
+        for name, tracker in self._trackers.items():
+            change = tracker.step(since if name == kind else None, self._end_sample)
             if change is not None:
                 figure = self._figure(name, float(signs.mean[index]), repeat) if change.begins else _OVER
                 faults.append(self._fault(name, change, self._end_sample, figure))

@@ -12,7 +12,7 @@ class Change(NamedTuple):
     since: int
 
 
-class Watch:
+class SignTracker:
     """Turns a sign, present or absent, into a fault that begins and ends.
 
     Args:

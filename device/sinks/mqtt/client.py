@@ -19,7 +19,7 @@ import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, Protocol
 
-from device.commands import MOST_BYTES, parse_command
+from device.commands import MAX_PAYLOAD_BYTES, parse_command
 from device.errors import CommandError
 from device.sinks.mqtt.connection import Trouble, hung_up, port_of, tls_context, trouble_of
 from device.sinks.mqtt.send_queue import Outbox, OwedMessage
@@ -413,7 +413,7 @@ class Ear:
             return None
         verb = self._commands.get(topic)
         command = None
-        if verb is not None and not message.retain and len(message.payload) <= MOST_BYTES:
+        if verb is not None and not message.retain and len(message.payload) <= MAX_PAYLOAD_BYTES:
             with contextlib.suppress(CommandError):
                 command = parse_command(verb, message.payload, by="mqtt")
         if command is None or not self._is_allowed():

@@ -12,7 +12,7 @@ import select
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from device.commands import MOST_BYTES
+from device.commands import MAX_PAYLOAD_BYTES
 from device.errors import MissingExtraError
 from device.sinks.mqtt.connection import Trouble, open_wire, port_of, refusal, trouble_of
 from device.sinks.mqtt.send_queue import OwedMessage
@@ -188,7 +188,7 @@ class Session:
             return
         asked = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call] # paho says no types here
         asked.ReceiveMaximum = _MOST_RECEIVED
-        asked.MaximumPacketSize = 4 * MOST_BYTES  # with room for the topic: the broker keeps longer ones to itself
+        asked.MaximumPacketSize = 4 * MAX_PAYLOAD_BYTES  # with room for the topic; the broker drops longer ones
         self._client.connect(host, port, keepalive_s, clean_start=True, properties=asked)
 
     def wait(self, waking: socket.socket, timeout_s: float) -> None:

@@ -324,7 +324,7 @@ def test_sound_without_windows_and_without_a_word_why_lets_the_watchdog_starve(
 
 
 def test_a_model_that_fails_is_told_and_cured_while_the_watchdog_is_fed(stage: Stage) -> None:
-    stage.runner.listener.renew({"tone": Broken()})
+    stage.runner.listener.replace_networks({"tone": Broken()})
     stage.sound(4)
     assert stage.tracker.is_open("classifier")
     assert stage.hungry_s(5, stage.sound) <= WATCHDOG_S / 4
@@ -337,7 +337,7 @@ def test_a_model_that_fails_is_told_and_cured_while_the_watchdog_is_fed(stage: S
 
 def test_a_model_that_goes_on_failing_never_lets_the_watchdog_starve(stage: Stage) -> None:
     def fail(seconds: float) -> None:
-        stage.runner.listener.renew({"tone": Broken()})
+        stage.runner.listener.replace_networks({"tone": Broken()})
         stage.sound(seconds)
 
     assert stage.hungry_s(300, fail) <= WATCHDOG_S / 4

@@ -213,7 +213,7 @@ def test_figures_are_the_listeners_and_sums_run_on_where_it_is_replaced() -> Non
     assert (state.windows_scored, state.windows_due, state.listened) == (21, 21, None)
     assert (state.faults, state.labels[0].score, state.events) == ((), None, 1)
     second.push(AudioBlock(noise, 16000, 0))
-    second.rehop(1.0)
+    second.change_hop(1.0)
     state = _state(tracker, second)
     assert (state.windows_scored, state.windows_due, state.hop_s) == (42, 42, 1.0)
 

@@ -36,13 +36,13 @@ def _follow(
     explained: Callable[[float], bool] = lambda _: False,
 ) -> Iterator[tuple[float, Fault | None]]:
     """The stream in slices of 100 ms; each window is scored `lag_s` after its end. (second, what was judged)."""
-    coverage.pass_to(from_s)
+    coverage.advance_to(from_s)
     due = list(windows)
     for step in range(1, round((to_s - from_s) / STEP_S) + 1):
         now_s = from_s + step * STEP_S
         while due and due[0][1] + lag_s <= now_s + 1e-9:
             coverage.score(*due.pop(0), trusted=trusted)
-        coverage.pass_to(now_s)
+        coverage.advance_to(now_s)
         yield now_s, coverage.judge(explained=explained(now_s))
 
 

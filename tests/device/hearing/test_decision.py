@@ -260,7 +260,7 @@ def _told(point: OperatingPoint, changes: list[tuple[float, int]], *, sound: tup
         told += [event] if event else []
         while due and due[0][0] <= at_s:
             factor = due.pop(0)[1]
-            decider.rehop(factor * HOP_S)
+            decider.change_hop(factor * HOP_S)
         at_s += factor * HOP_S
     return told
 
@@ -286,7 +286,7 @@ def test_a_hop_that_is_said_again_changes_nothing(
     plain, reminded = _decider(point, hop_s), _decider(point, hop_s)
     for index, value in enumerate(values):
         if index in said:
-            reminded.rehop(hop_s)
+            reminded.change_hop(hop_s)
         scores = _scores(index, value, hop_s)
         assert plain.push(scores) == reminded.push(scores)
 
@@ -299,13 +299,13 @@ def test_no_change_of_hop_keeps_a_lasting_sound_from_being_confirmed(point: Oper
         decider.push(Scores("cry", {"cry": 0.9}, at_s, at_s + 2.0))
         if at_s >= point.confirm_s + 4 * HOP_S:
             assert decider.is_on
-        decider.rehop(factor * HOP_S)
+        decider.change_hop(factor * HOP_S)
         at_s += factor * HOP_S
 
 
 def test_one_window_at_a_widened_hop_confirms_nothing_that_wants_longer() -> None:
     decider = _decider(replace(POINT, confirm_s=2.75, confirm_of_s=4.0))
-    decider.rehop(2.0)
+    decider.change_hop(2.0)
     decisions, events = _run_at(decider, [0.9, 0.9], 2.0)
     assert decisions[0].rule.endswith("1 of the last 1 windows count, 2 must")
     assert [event.decided_s for event in events] == [4.0]
@@ -314,7 +314,7 @@ def test_one_window_at_a_widened_hop_confirms_nothing_that_wants_longer() -> Non
 def test_a_widened_hop_counts_what_was_heard_before_it_by_its_seconds() -> None:
     decider = _decider(replace(POINT, confirm_s=3.0, confirm_of_s=3.0))
     _run(decider, [0.9] * 3)
-    decider.rehop(1.5)
+    decider.change_hop(1.5)
     (begin,) = _run_at(decider, [0.9], 1.5, first_s=2.5)[1]
     assert (begin.start_s, begin.decided_s, begin.reason) == (0.0, 4.5, "4 of 4 windows at or above 0.70")
 
@@ -322,7 +322,7 @@ def test_a_widened_hop_counts_what_was_heard_before_it_by_its_seconds() -> None:
 def test_a_hold_is_as_long_at_a_widened_hop() -> None:
     decider = _decider(replace(POINT, hold_s=3.0))
     _run(decider, [0.9, 0.9, 0.1])
-    decider.rehop(1.5)
+    decider.change_hop(1.5)
     decisions, (end,) = _run_at(decider, [0.1, 0.1], 1.5, first_s=2.5)
     assert [decision.state for decision in decisions] == ["holding", "off"]
     assert (end.end_s, end.decided_s) == (2.5, 6.0)

@@ -431,7 +431,7 @@ def test_a_network_that_fails_leaves_all_unheard_and_one_fault_says_so() -> None
 def test_a_failing_network_that_is_renewed_answers_from_the_next_window_on() -> None:
     listener = Listener([_model(network=LevelMeter(range(1000)))], stream_id="s")
     heard = _hear(listener, _noise(5))
-    listener.renew({"meter": LevelMeter(), "another": LevelMeter()})
+    listener.replace_networks({"meter": LevelMeter(), "another": LevelMeter()})
     _add(heard, _hear(listener, _noise(5), start=5 * RATE_HZ))
     assert [(fault.begins, fault.at_s) for fault in heard.faults] == [(True, 2.0), (False, 5.5)]
     assert not listener.is_failing
@@ -499,7 +499,7 @@ def test_what_the_network_is_fed_at_any_hop_is_what_training_computes() -> None:
             scores.start_s
             for scores in _hear(listener, signal[second * 16000 :][:16000], start=second * RATE_HZ).scores
         ]
-        listener.rehop(0.5 * factor)
+        listener.change_hop(0.5 * factor)
     assert len(network.fed) == len(starts) > 40
     for start_s, fed in zip(starts, network.fed, strict=True):
         assert np.array_equal(fed, window_features(SPEC, signal[round(start_s * RATE_HZ) :][:32000]))
@@ -507,13 +507,13 @@ def test_what_the_network_is_fed_at_any_hop_is_what_training_computes() -> None:
 
 def test_a_wider_hop_shows_in_the_windows_alone() -> None:
     listener = Listener([_model(), _model("lung", LUNG_SPEC)], stream_id="s")
-    listener.rehop(listener.widest_hop_s)
+    listener.change_hop(listener.widest_hop_s)
     assert (listener.hop_s, listener.configured_hop_s) == (2.0, 0.5)
     heard = _hear(listener, _noise(64))
     assert heard.faults == []
     assert listener.coverage.listened == pytest.approx(1.0)
     assert listener.coverage.windows == pytest.approx(0.25, abs=0.02)
-    listener.rehop(0.5)
+    listener.change_hop(0.5)
     _hear(listener, _noise(40), start=64 * RATE_HZ)
     assert listener.coverage.listened == pytest.approx(1.0)
     assert listener.coverage.windows == 1.0
@@ -529,7 +529,7 @@ def test_a_hop_that_changes_confirms_in_the_same_seconds(changes: dict[int, int]
         listener, signal, heard = Listener([_model()], stream_id="s"), _bedside(), Heard()
         for block in range(len(signal) // 1600):
             if block in changes:
-                listener.rehop(0.5 * changes[block])
+                listener.change_hop(0.5 * changes[block])
             _add(heard, _hear(listener, signal[block * 1600 :][:1600], start=block * 1600))
         return heard.events
 
@@ -542,7 +542,7 @@ def test_a_hop_that_changes_confirms_in_the_same_seconds(changes: dict[int, int]
 def test_a_hop_that_no_model_can_listen_at_is_refused_and_changes_nothing() -> None:
     listener = Listener([_model()], stream_id="s")
     with pytest.raises(SpecError):
-        listener.rehop(2.5)
+        listener.change_hop(2.5)
     assert listener.hop_s == 0.5
     assert len(_hear(listener, _noise(3)).scores) == 3
 

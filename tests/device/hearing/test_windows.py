@@ -135,7 +135,7 @@ def test_whatever_the_hops_every_window_is_true_whole_on_the_grid_and_later_than
     for step in [*steps, 0]:
         if step < 0:
             hop, changed_at, widest = -step, at, max(widest, -step)
-            cursor.rehop(hop)
+            cursor.change_hop(hop)
             continue
         for window in cursor.push(_ramp(at + step)[at:]):
             assert np.array_equal(window.samples, np.arange(window.start_sample, window.start_sample + WINDOW))
@@ -158,16 +158,16 @@ def test_whatever_the_hops_every_window_is_true_whole_on_the_grid_and_later_than
 def test_a_wider_hop_counts_from_the_last_window() -> None:
     cursor = _cursor()
     starts = [window.start_sample for window in cursor.push(_ramp(310))]
-    cursor.rehop(150)
+    cursor.change_hop(150)
     starts += [window.start_sample for window in cursor.push(_ramp(810)[310:])]
     assert starts == [0, 50, 100, 250, 400, 550]
 
 
 def test_a_narrower_hop_cuts_nothing_belatedly_and_stays_in_step() -> None:
     cursor = _cursor()
-    cursor.rehop(200)
+    cursor.change_hop(200)
     starts = [window.start_sample for window in cursor.push(_ramp(330))]  # the next one would begin at 200
-    cursor.rehop(50)
+    cursor.change_hop(50)
     starts += [window.start_sample for window in cursor.push(_ramp(450)[330:])]
     assert starts == [0, 150, 200, 250]  # 50 and 100 were whole already
 
@@ -175,9 +175,9 @@ def test_a_narrower_hop_cuts_nothing_belatedly_and_stays_in_step() -> None:
 def test_a_narrower_hop_never_puts_the_next_window_off() -> None:
     """From 200 to 150 where 190 had passed, the next window was once looked for at 300."""
     cursor = _cursor()
-    cursor.rehop(200)
+    cursor.change_hop(200)
     starts = [window.start_sample for window in cursor.push(_ramp(390))]
-    cursor.rehop(150)
+    cursor.change_hop(150)
     starts += [window.start_sample for window in cursor.push(_ramp(700)[390:])]
     assert starts == [0, 200, 350, 500]
 
@@ -186,7 +186,7 @@ def test_a_hop_that_is_said_again_changes_no_window() -> None:
     cursor, signal = _cursor(), _ramp(1000)
     found = []
     for first in range(0, 1000, 7):
-        cursor.rehop(HOP)
+        cursor.change_hop(HOP)
         found += [window.start_sample for window in cursor.push(signal[first : first + 7])]
     assert found == list(range(0, 801, 50))
 
@@ -195,5 +195,5 @@ def test_the_tail_right_after_a_change_of_hop_is_covered() -> None:
     for hop in (5, 50, 200):
         cursor = _cursor()
         list(cursor.push(_ramp(238)))
-        cursor.rehop(hop)
+        cursor.change_hop(hop)
         assert [window.start_sample for window in cursor.finish(short_file=True)] == [35]

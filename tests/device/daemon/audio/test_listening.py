@@ -92,7 +92,7 @@ def test_nothing_is_cured_that_does_not_fail(runner: ModelRunner) -> None:
 
 
 def test_a_model_that_fails_is_opened_again_and_answers(runner: ModelRunner) -> None:
-    runner.listener.renew({"tone": Broken()})
+    runner.listener.replace_networks({"tone": Broken()})
     assert _listen(runner, 0, 5) == ["classifier"]
     assert _cured(runner, 100, 110) == [(105, OperationNote("reloaded", "a model failed and was opened again"))]
     assert _listen(runner, 5, 2) == ["-classifier"]
@@ -102,7 +102,7 @@ def test_a_model_that_fails_is_opened_again_and_answers(runner: ModelRunner) -> 
 def test_what_goes_on_failing_is_tried_after_ever_longer_times_up_to_a_minute(runner: ModelRunner) -> None:
     tried = []
     for second in range(400):
-        runner.listener.renew({"tone": Broken()})
+        runner.listener.replace_networks({"tone": Broken()})
         _listen(runner, second, 1.0)
         tried += [second] if runner.reopen_failed(float(second)) is not None else []
     began = 1  # the first window is whole with the second second
@@ -111,7 +111,7 @@ def test_what_goes_on_failing_is_tried_after_ever_longer_times_up_to_a_minute(ru
 
 def test_a_cure_starts_afresh_for_the_next_failure(runner: ModelRunner) -> None:
     for from_s in (0, 1000):
-        runner.listener.renew({"tone": Broken()})
+        runner.listener.replace_networks({"tone": Broken()})
         _listen(runner, from_s, 5)
         assert [second for second, _ in _cured(runner, from_s, from_s + 20)][:1] == [from_s + 5]
         _listen(runner, from_s + 5, 5)
@@ -121,7 +121,7 @@ def test_a_cure_starts_afresh_for_the_next_failure(runner: ModelRunner) -> None:
 
 def test_a_bundle_that_is_gone_is_told_of_and_looked_for_again(runner: ModelRunner, bundle: Path) -> None:
     kept = bundle.rename(bundle.with_suffix(".kept"))
-    runner.listener.renew({"tone": Broken()})
+    runner.listener.replace_networks({"tone": Broken()})
     _listen(runner, 0, 5)
     ((_, told),) = _cured(runner, 0, 10)
     assert told.kind == "reload_refused"
@@ -137,7 +137,7 @@ def test_a_bundle_that_became_another_is_not_put_under_labels_of_the_old_one(
 ) -> None:
     """An update laid a model with two labels down where one had failed: the loop died of it."""
     shutil.copy(tiny_low_bundle_path, bundle)
-    runner.listener.renew({"tone": Broken()})
+    runner.listener.replace_networks({"tone": Broken()})
     _listen(runner, 0, 5)
     ((_, told),) = _cured(runner, 0, 10)
     assert told == OperationNote("reload_refused", "a failing model's bundle is another one by now; reload to take it")

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from device.config.settings import Settings
-    from device.hearing.listening_model import Answer, ListeningModel
+    from device.hearing.listening_model import ListeningModel, NetworkOutput
     from device.messages import Event
     from device.runtime.model_loader import OpenModels
     from device.runtime.self_test.outcome import Outcome
@@ -80,7 +80,7 @@ class _Failing:
 
     asked: int = 0
 
-    def classify(self, features: Sequence[npt.NDArray[np.float32]]) -> Answer:
+    def classify(self, features: Sequence[npt.NDArray[np.float32]]) -> NetworkOutput:
         self.asked += len(features)
         raise ClassifierError("the network gave a score that is not finite")
 
@@ -96,7 +96,7 @@ class _Unsure:
 
     asked: int = 0
 
-    def classify(self, features: Sequence[npt.NDArray[np.float32]]) -> Answer:
+    def classify(self, features: Sequence[npt.NDArray[np.float32]]) -> NetworkOutput:
         self.asked += len(features)
         return _Answer(np.full(1, 0.4, np.float32))
 
