@@ -16,7 +16,7 @@ from device.sinks.mqtt.send_queue import OwedMessage
 from device.sinks.payloads import alarm_payload
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Sequence
+    from collections.abc import Collection, Iterable
 
     from device.alarms.journal.entries import Entry, Key
     from device.runtime.clocks import Timekeeper
@@ -53,8 +53,8 @@ class Broker(Protocol):
     def stuck_for_s(self, now_s: float) -> float:
         """How long its thread has not turned."""
 
-    def offer(self, messages: Sequence[OwedMessage]) -> int:
-        """Take, in order, as many as may be unacknowledged."""
+    def offer(self, messages: Iterable[OwedMessage]) -> int:
+        """Accept, in order, as many as may be unacknowledged, and none that waits for a denied change of its alarm."""
 
     def publish(self, message: Message) -> None:
         """Tell the newest of its topic."""
@@ -167,22 +167,25 @@ class AlarmPublisher:
 
     def offer(self, broker: Broker, now_s: float) -> None:
         """Offer what waits, as much as is taken."""
-        if not self._ways:
-            return
-        room = broker.room
-        if not room:
+        if not self._ways or not broker.room:
             return
         waiting = self._not_held(broker.held, now_s)
-        offered = [self._message(way) for way in waiting[:room]]
-        if offered:
-            broker.offer(offered)
+        if waiting:
+            broker.offer(self._message(way) for way in waiting)  # all: those of a denied alarm must not fill the room
             self._not_held(broker.held, now_s)
 
     def _not_held(self, held: Collection[Key], now_s: float) -> list[_Way]:
+        """What may be offered: nothing that was held a moment ago, nor a later change of the same alarm."""
+        waiting, settling = [], set()
         for key, way in self._ways.items():
+            alarm_id, _ = key
             if key in held:
                 way.held_s = now_s
-        return [way for way in self._ways.values() if now_s - way.held_s > _HELD_S]
+            elif now_s - way.held_s <= _HELD_S:
+                settling.add(alarm_id)
+            elif alarm_id not in settling:
+                waiting.append(way)
+        return waiting
 
     def _message(self, way: _Way) -> OwedMessage:
         entry = way.entry

@@ -26,7 +26,7 @@ from device.sinks.mqtt.send_queue import Outbox, OwedMessage
 from device.sinks.mqtt.session import FAILURE, Login, Pace, Session
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping
 
     from device.commands import Command, Verb
     from device.config.settings import MqttSettings
@@ -193,6 +193,7 @@ class Mqtt:
     @property
     def room(self) -> int:
         """How many alarms would be taken now."""
+        self._outbox.retry_denied(self._clock())
         return self._outbox.room if self._link.is_up and not self._closing.is_set() else 0
 
     def stuck_for_s(self, now_s: float) -> float:
@@ -205,8 +206,11 @@ class Mqtt:
         self._turned_s = self._clock()
         self._thread.start()
 
-    def offer(self, messages: Sequence[OwedMessage]) -> int:
-        """Take, in order, as many as may be unacknowledged; how many. None while there is no connection."""
+    def offer(self, messages: Iterable[OwedMessage]) -> int:
+        """Accept, in order, as many as may be unacknowledged; how many. None while there is no connection.
+
+        A change of an alarm is not accepted while an earlier one of that alarm is denied.
+        """
         if not self.room:
             return 0
         taken = self._outbox.take(messages, self._clock())

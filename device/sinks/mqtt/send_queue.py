@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -37,6 +37,14 @@ class OwedMessage:
     payload: Callable[[], bytes]
 
 
+@dataclass(frozen=True, slots=True)
+class _Denial:
+    """The earliest change of an alarm that the broker did not accept, and until when it is not tried again."""
+
+    seq: int
+    until_s: float
+
+
 class Outbox:
     """What waits and what is on its way; from any thread, and bounded.
 
@@ -49,7 +57,8 @@ class Outbox:
         self._lock = threading.RLock()  # whoever is told of an acknowledgement may ask what is held
         self._held: dict[Key, OwedMessage] = {}  # in the order in which they were taken
         self._unsent: deque[Key] = deque()
-        self._denied: dict[Key, float] = {}  # until when
+        self._overtaken: set[Key] = set()  # sent, and an earlier change was denied since: the answer will not count
+        self._denied: dict[str, _Denial] = {}  # by alarm: at most one, since later changes wait for it
         self._kept: dict[str, Message] = {}  # retained ones, for the next connection
         self._due: dict[str, Message] = {}
         self.dropped = 0
@@ -61,7 +70,7 @@ class Outbox:
     def room(self) -> int:
         """How many more alarms would be taken."""
         with self._lock:
-            return self._limit - len(self._held) if len(self._denied) < _MOST_DENIED else 0
+            return self._room if len(self._denied) < _MOST_DENIED else 0
 
     @property
     def has_unsent(self) -> bool:
@@ -70,22 +79,34 @@ class Outbox:
             return bool(self._unsent or self._due)
 
     def held(self, now_s: float) -> frozenset[Key]:
-        """What was taken and is not acknowledged, and what was lately denied."""
+        """What was taken and is not acknowledged, and what was lately denied: whoever owes offers all else, in order.
+
+        A denial whose time has passed is forgotten here and in `retry_denied` alone, never in `take`: what is offered
+        was chosen by what this returned, so the denied change comes before the later ones of its alarm.
+        """
         with self._lock:
-            self._forgive(now_s)
-            return frozenset({*self._held, *self._denied})
+            self.retry_denied(now_s)
+            denied = ((alarm_id, denial.seq) for alarm_id, denial in self._denied.items())
+            return frozenset({*self._held, *self._overtaken, *denied})
+
+    def retry_denied(self, now_s: float) -> None:
+        """Forget the denials whose time has passed."""
+        with self._lock:
+            self._denied = {id_: denial for id_, denial in self._denied.items() if denial.until_s > now_s}
 
     def take(self, messages: Iterable[OwedMessage], now_s: float) -> int:
-        """None of an alarm of which an earlier change was denied: within one alarm, order is kept."""
+        """Accept in order what there is room for; how many. No change that an earlier one of its alarm holds up."""
         taken = 0
         with self._lock:
-            self._forgive(now_s)
-            waiting = {alarm_id for alarm_id, _ in self._denied}
+            overtaken = {alarm_id for alarm_id, _ in self._overtaken}
             for owed in messages:
-                if len(self._held) >= self._limit:
+                if self._room <= 0:
                     break
-                if owed.key[0] in waiting or owed.key in self._held:
+                alarm_id, seq = owed.key
+                if owed.key in self._held or alarm_id in overtaken or self._is_held_up(alarm_id, seq, now_s):
                     continue
+                if alarm_id in self._denied and self._denied[alarm_id].seq == seq:
+                    del self._denied[alarm_id]
                 self._held[owed.key] = owed
                 self._unsent.append(owed.key)
                 taken += 1
@@ -95,7 +116,8 @@ class Outbox:
         """A new connection: all that is held is to be sent again; how much that is."""
         with self._lock:
             self._unsent = deque(self._held)
-            self._denied.clear()
+            self._overtaken.clear()
+            self._denied = {id_: replace(denial, until_s=float("-inf")) for id_, denial in self._denied.items()}
             self._due = {**self._kept, **self._due}
             return len(self._unsent)
 
@@ -142,6 +164,7 @@ class Outbox:
         It is held until `tell` has returned: nobody may find it still owed and not held any more.
         """
         with self._lock:
+            self._overtaken.discard(key)
             if key not in self._held:
                 return False
             tell(key)
@@ -149,11 +172,34 @@ class Outbox:
             return True
 
     def denied(self, key: Key, until_s: float) -> None:
-        """The broker would not take it: it is held no longer, and not taken again before then."""
-        with self._lock:
-            self._held.pop(key, None)
-            self._denied[key] = until_s
+        """The broker would not take it: it is held no longer, and not taken again before then.
 
-    def _forgive(self, now_s: float) -> None:
-        for key in [key for key, until_s in self._denied.items() if until_s <= now_s]:
-            del self._denied[key]
+        Nor are the later changes of its alarm held any longer: they are owed still, and to be offered behind it. One
+        that is on its way cannot be called back. Its answer does not count, and nothing of the alarm is taken before
+        that answer, or the end of the connection: it would be mistaken for the answer to the next try.
+        """
+        with self._lock:
+            if key in self._overtaken:
+                self._overtaken.discard(key)
+                return
+            alarm_id, seq = key
+            for later in [held for held in self._held if held[0] == alarm_id and held[1] > seq]:
+                if later not in self._unsent:
+                    self._overtaken.add(later)
+                self._withdraw(later)
+            self._withdraw(key)
+            self._denied[alarm_id] = _Denial(seq, until_s)
+
+    @property
+    def _room(self) -> int:
+        return self._limit - len(self._held) - len(self._overtaken)
+
+    def _is_held_up(self, alarm_id: str, seq: int, now_s: float) -> bool:
+        """Whether this change was denied, and it is too early to try it again, or an earlier one was."""
+        denial = self._denied.get(alarm_id)
+        return denial is not None and (denial.seq < seq or (denial.seq == seq and denial.until_s > now_s))
+
+    def _withdraw(self, key: Key) -> None:
+        self._held.pop(key, None)
+        if key in self._unsent:
+            self._unsent.remove(key)

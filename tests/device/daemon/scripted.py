@@ -11,7 +11,7 @@ from device.runtime.clocks import Clocks, Timekeeper
 from device.sinks.mqtt.client import Counts, Link
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Iterable, Sequence
 
     from device.alarms.journal.entries import Entry, Key
     from device.alarms.machine import Signal
@@ -148,7 +148,7 @@ class ScriptedBroker:
     def start(self) -> None:
         """It runs."""
 
-    def offer(self, messages: Sequence[OwedMessage]) -> int:
+    def offer(self, messages: Iterable[OwedMessage]) -> int:
         fresh = [message for message in messages if message.key not in self._held][: self.room]
         for message in fresh:
             self._held[message.key] = message

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
@@ -11,8 +12,14 @@ from hypothesis import strategies as st
 from device.alarms.journal.entries import Entry
 from device.daemon.delivery.alarm_publisher import MOST_FROM_MEMORY, AlarmPublisher
 from device.daemon.delivery.reply_queue import Acknowledged, ReplyQueue
+from device.sinks.mqtt.send_queue import Outbox as SendQueue
 from device.sinks.payloads import Topics
 from tests.device.daemon.scripted import DOWN, NOON_S, Hands, ScriptedBroker
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from device.sinks.mqtt.send_queue import OwedMessage
 
 TOPICS = Topics("auricle", "anna")
 
@@ -74,6 +81,65 @@ def test_nothing_is_offered_while_there_is_no_connection(stage: Stage) -> None:
     stage.turn()
     assert stage.sent == []
     assert stage.dispatch.waiting == 1
+
+
+class QueueBroker(ScriptedBroker):
+    """A broker behind a real send queue, which denies what a test says."""
+
+    def __init__(self, mailbox: ReplyQueue, hands: Hands, room: int) -> None:
+        super().__init__(mailbox, room)
+        self._hands = hands
+        self._queue = SendQueue(room)
+        self.denies: set[tuple[str, int]] = set()
+        self.accepted: list[tuple[str, int]] = []
+
+    @property
+    def held(self) -> frozenset[tuple[str, int]]:
+        return self._queue.held(self._hands.now_s)
+
+    @property
+    def room(self) -> int:
+        return self._queue.room
+
+    def offer(self, messages: Iterable[OwedMessage]) -> int:
+        return self._queue.take(messages, self._hands.now_s)
+
+    def answer(self) -> None:
+        """Send all that waits, and answer each."""
+        while (owed := self._queue.next_alarm()) is not None:
+            if owed.key in self.denies:
+                self._queue.denied(owed.key, self._hands.now_s + 30.0)
+            else:
+                self.accepted.append(owed.key)
+                self._queue.acknowledged(owed.key, self._mailbox.acknowledged)
+
+
+def _stage_with_queue(room: int, entries: list[Entry]) -> tuple[Stage, QueueBroker]:
+    stage = Stage(room)
+    stage.broker = broker = QueueBroker(stage.mailbox, stage.hands, room)
+    stage.dispatch.owe(entries)
+    return stage, broker
+
+
+def test_a_denied_change_is_offered_before_the_later_ones_of_its_alarm_once_it_may_be_tried_again() -> None:
+    """The bug: for a second more the publisher kept the denied change back, and offered the next one of its alarm."""
+    stage, broker = _stage_with_queue(20, [entry(1, 0), entry(1, 1)])
+    broker.denies = {("a1", 0)}
+    for turn in range(400):
+        stage.turn()
+        broker.answer()
+        if turn == 200:
+            broker.denies = set()
+    assert broker.accepted == [("a1", 0), ("a1", 1)]
+
+
+def test_the_later_changes_of_a_denied_alarm_take_no_room_from_others() -> None:
+    stage, broker = _stage_with_queue(3, [*(entry(1, seq) for seq in range(10)), entry(2), entry(3)])
+    broker.denies = {("a1", 0)}
+    for _ in range(5):
+        stage.turn()
+        broker.answer()
+    assert broker.accepted == [("a2", 0), ("a3", 0)]
 
 
 def test_after_a_new_connection_the_journal_decides_what_comes_first(stage: Stage) -> None:

@@ -97,6 +97,89 @@ def test_where_a_thousand_were_denied_no_more_is_tried_for_a_while() -> None:
     assert outbox.take(_owed(("b", 0)), 30.0) == 1
 
 
+def _offer(outbox: Outbox, owed: list[Key], now_s: float = 0.0) -> None:
+    held = outbox.held(now_s)
+    outbox.take(_owed(*(key for key in owed if key not in held)), now_s)
+
+
+def _next(outbox: Outbox) -> Key:
+    message = outbox.next_alarm()
+    assert message is not None
+    return message.key
+
+
+def test_a_later_change_is_not_acknowledged_before_an_earlier_one_that_was_denied() -> None:
+    """The bug: three changes fit, the broker denied the first one, and a later change of its alarm overtook it.
+
+    The queue accepted nothing more of an alarm of which a change was denied, but it went on to send what it had
+    accepted of it before. A subscriber learned that an alarm had ended before it learned that it had begun, and in
+    the journal the first change was still owed after a later one had been delivered.
+    """
+    outbox = Outbox(3)
+    owed = [(f"a{number % 4}", number // 4) for number in range(24)]
+    _offer(outbox, owed)
+    assert _next(outbox) == ("a0", 0)
+    outbox.denied(("a0", 0), until_s=30.0)
+    outbox.joined()
+    for key in (("a1", 0), ("a2", 0)):
+        assert _next(outbox) == key
+        assert outbox.acknowledged(key, owed.remove)
+    _offer(outbox, owed)
+    assert _next(outbox) == ("a0", 0)
+    outbox.denied(("a0", 0), until_s=30.0)
+    assert _next(outbox) == ("a3", 0)
+    assert outbox.acknowledged(("a3", 0), owed.remove)
+    assert outbox.next_alarm() is None, "a0's second change waits for its first"
+    _offer(outbox, owed, now_s=30.0)
+    assert _sent(outbox) == [("a0", 0), ("a0", 1), ("a1", 1)]
+
+
+def test_a_later_change_that_was_on_its_way_at_the_denial_is_sent_again_behind_the_earlier_one() -> None:
+    """Both were published before the denial of the first came; that the second was accepted does not count."""
+    outbox = Outbox(4)
+    owed = [("a", 0), ("a", 1), ("a", 2)]
+    _offer(outbox, owed[:2])
+    assert _sent(outbox) == [("a", 0), ("a", 1)]
+    outbox.denied(("a", 0), until_s=30.0)
+    _offer(outbox, owed, now_s=30.0)
+    assert _sent(outbox) == [], "the acknowledgement that is still to come would be taken for that of the next try"
+    assert not outbox.acknowledged(("a", 1), owed.remove)
+    _offer(outbox, owed, now_s=30.0)
+    assert _sent(outbox) == owed
+
+
+def test_an_offer_that_was_made_before_a_denial_and_a_reconnect_passes_no_earlier_change() -> None:
+    outbox = Outbox(4)
+    outbox.take(_owed(("a", 0)), 0.0)
+    held = outbox.held(0.0)
+    offer = _owed(*(key for key in [("a", 0), ("a", 1)] if key not in held))
+    outbox.denied(_next(outbox), until_s=30.0)
+    outbox.joined()
+    assert outbox.take(offer, 60.0) == 0
+    assert outbox.take(_owed(("a", 0), ("a", 1)), 60.0) == 2
+
+
+def test_a_denied_change_that_nobody_offers_any_more_does_not_block_its_alarm_for_ever() -> None:
+    outbox = Outbox(4)
+    outbox.take(_owed(("a", 0)), 0.0)
+    outbox.denied(_next(outbox), until_s=30.0)
+    assert outbox.take(_owed(("a", 1)), 10.0) == 0
+    assert outbox.held(30.0) == frozenset()
+    assert outbox.take(_owed(("a", 1)), 30.0) == 1
+
+
+def test_a_thousand_denials_leave_room_again_once_their_time_has_passed() -> None:
+    """The bug: a publisher that offers nothing while there is no room waited for the next connection."""
+    outbox = Outbox(1)
+    for number in range(1000):
+        outbox.take(_owed((f"a{number}", 0)), 0.0)
+        outbox.denied(_next(outbox), until_s=30.0)
+    outbox.retry_denied(29.0)
+    assert outbox.room == 0
+    outbox.retry_denied(30.0)
+    assert outbox.room == 1
+
+
 # --- the state
 
 
@@ -155,18 +238,30 @@ class Telling(RuleBasedStateMachine):
         self.outbox = Outbox(3)
         self.now_s = 0.0
         self.owed: list[Key] = [(f"a{number % 4}", number // 4) for number in range(24)]
+        self.prepared: list[Key] | None = None
         self.on_the_way: list[Key] = []
         self.arrived: list[Key] = []
 
     @rule()
-    def offer(self) -> None:
+    def prepare_an_offer(self) -> None:
+        """What is offered later may be as old as this."""
         held = self.outbox.held(self.now_s)
-        self.outbox.take(_owed(*(key for key in self.owed if key not in held)), self.now_s)
+        self.prepared = [key for key in self.owed if key not in held]
+
+    @rule()
+    def offer(self) -> None:
+        if self.prepared is None:
+            self.prepare_an_offer()
+        self.outbox.take(_owed(*(self.prepared or ())), self.now_s)
+        self.prepared = None
 
     @rule()
     def send(self) -> None:
         owed = self.outbox.next_alarm()
         if owed is not None:
+            alarm_id, seq = owed.key
+            earlier = {key for key in self.owed if key[0] == alarm_id and key[1] < seq}
+            assert earlier <= set(self.on_the_way), "an earlier change is unsent or was denied"
             self.on_the_way.append(owed.key)
             self.arrived.append(owed.key)
 
@@ -206,6 +301,17 @@ class Telling(RuleBasedStateMachine):
         for number in range(4):
             owed = [seq for alarm_id, seq in self.owed if alarm_id == f"a{number}"]
             assert owed == list(range(6 - len(owed), 6))
+
+    def teardown(self) -> None:
+        """A broker that denies nothing any more gets all of it, in a round for each change of an alarm and more."""
+        for _ in range(20):
+            self.wait(40.0)
+            self.offer()
+            while self.outbox.has_unsent:
+                self.send()
+            while self.on_the_way:
+                self.acknowledge()
+        assert not self.owed
 
 
 TestTelling = Telling.TestCase
