@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from device.fault_info import DEAFENING, FOUND_BY_DAEMON
 from device.hearing.level import Level
 from device.messages import AudioBlock, Event, Fault
-from device.runtime.daemon_state import AlarmNow, DaemonState, FaultNow, LabelNow
+from device.runtime.daemon_state import AlarmStatus, DaemonState, FaultStatus, LabelStatus
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -72,7 +72,7 @@ class StateTracker:
         self._rate_hz: int | None = None
         self._scores: dict[tuple[str, str], float] = {}
         self._since_utc_s: dict[tuple[str, str], float] = {}
-        self._faults: dict[tuple[FaultKind, str], FaultNow] = {}
+        self._faults: dict[tuple[FaultKind, str], FaultStatus] = {}
         self._counts = _Counts()
         self._last_event = ""
         self._begun = False
@@ -161,9 +161,9 @@ class StateTracker:
             models=around.models,
         )
 
-    def _label_now(self, key: tuple[str, str], *, on: bool) -> LabelNow:
+    def _label_now(self, key: tuple[str, str], *, on: bool) -> LabelStatus:
         since_utc_s = self._since_utc_s.get(key) if on else None
-        return LabelNow(*key, on=on, score=self._scores.get(key), since_utc_s=since_utc_s)
+        return LabelStatus(*key, on=on, score=self._scores.get(key), since_utc_s=since_utc_s)
 
     def _take_event(self, notice: Notice, event: Event) -> None:
         key = event.model, event.label
@@ -180,13 +180,13 @@ class StateTracker:
             return
         if fault.begins:
             since_utc_s = notice.utc_s - (fault.at_s - fault.since_s)
-            self._faults[fault.kind, fault.model] = FaultNow(fault.kind, since_utc_s, fault.detail)
+            self._faults[fault.kind, fault.model] = FaultStatus(fault.kind, since_utc_s, fault.detail)
         else:
             self._faults.pop((fault.kind, fault.model), None)
 
 
-def _alarm_now(alarm: Alarm) -> AlarmNow:
-    return AlarmNow(
+def _alarm_now(alarm: Alarm) -> AlarmStatus:
+    return AlarmStatus(
         alarm_id=alarm.alarm_id,
         kind=alarm.kind,
         name=alarm.name,

@@ -1,7 +1,6 @@
-"""Both clocks, and how far the time of day can be believed.
+"""Monotonic clock, time of day, and the quality of the time of day.
 
-Inside, all is timed by a clock that never jumps; the time of day is attached to what is told, with its quality.
-Knows no alarm.
+Durations are measured with the monotonic clock. Published times are times of day, with their quality. Knows no alarm.
 """
 
 from __future__ import annotations
@@ -22,25 +21,25 @@ if TYPE_CHECKING:
     from device.messages import TimeQuality
 
 STEPPED_S = 2.0
-"""A time of day that moved by more than this against the clock that never jumps was set, not slewed."""
+"""A time of day that moved by more than this against the monotonic clock was stepped, not slewed."""
 
-ASKED_EVERY_S = 5.0
-"""The kernel is asked so often whether its time of day is synchronized."""
+SYNC_CHECK_EVERY_S = 5.0
+"""Period of asking the kernel whether its clock is synchronized."""
 
 
 @dataclass(frozen=True, slots=True)
 class Clocks:
-    """Both clocks, in seconds: one that never jumps, and the time of day."""
+    """Both clocks, in seconds: monotonic, and UTC since the epoch."""
 
     monotonic: Callable[[], float]
     utc: Callable[[], float]
 
 
 def zone_of(name: str | None) -> tzinfo | None:
-    """The zone that is configured; None for the machine's own.
+    """The configured time zone; None for the machine's own.
 
     Raises:
-        ConfigError: there is none of that name.
+        ConfigError: there is no zone of that name.
     """
     if name is None:
         return None
@@ -53,12 +52,12 @@ def zone_of(name: str | None) -> tzinfo | None:
 
 
 class Timekeeper:
-    """The time of day, its quality, and the minute on the wall.
+    """The time of day, its quality, and the local minute.
 
     Args:
-        clocks: both.
-        zone: of the minute on the wall; None for the machine's own.
-        is_synchronized: whether the time of day can be believed; asked every few seconds.
+        clocks: both clocks.
+        zone: of the local minute; None for the machine's own.
+        is_synchronized: whether the system clock is synchronized; called every few seconds.
     """
 
     def __init__(
@@ -70,8 +69,8 @@ class Timekeeper:
     ) -> None:
         self.clocks = clocks
         self.zone = zone
-        self._ask = is_synchronized
-        self._asked_s = float("-inf")
+        self._query = is_synchronized
+        self._queried_s = float("-inf")
         self._synchronized = False
 
     def __repr__(self) -> str:
@@ -79,31 +78,31 @@ class Timekeeper:
 
     @property
     def is_synchronized(self) -> bool:
-        """Whether the time of day can be believed."""
+        """Whether the system clock is synchronized, so that the time of day can be trusted."""
         now_s = self.clocks.monotonic()
-        if now_s - self._asked_s >= ASKED_EVERY_S:
-            self._asked_s = now_s
-            self._synchronized = self._ask()
+        if now_s - self._queried_s >= SYNC_CHECK_EVERY_S:
+            self._queried_s = now_s
+            self._synchronized = self._query()
         return self._synchronized
 
     @property
     def offset_s(self) -> float:
-        """Time of day less the clock that never jumps: it changes where the time of day is set."""
+        """Time of day minus monotonic time; it changes when the system clock is stepped."""
         return self.clocks.utc() - self.clocks.monotonic()
 
     def quality(self, offset_s: float) -> TimeQuality:
-        """How good times of day are that were taken at this offset, and now."""
+        """Quality of a time of day that was read at this offset, as seen now."""
         if abs(self.offset_s - offset_s) > STEPPED_S:
             return "stepped"
         return "synchronized" if self.is_synchronized else "unsynchronized"
 
     def local_minute(self) -> int | None:
-        """Minutes since local midnight; None while the time of day is not to be believed."""
+        """Minutes since local midnight; None while the time of day cannot be trusted."""
         if not self.is_synchronized:
             return None
         utc_s = self.clocks.utc()
         if self.zone is None:
             local = time.localtime(utc_s)
             return 60 * local.tm_hour + local.tm_min
-        there = datetime.fromtimestamp(utc_s, UTC).astimezone(self.zone)
-        return 60 * there.hour + there.minute
+        local_time = datetime.fromtimestamp(utc_s, UTC).astimezone(self.zone)
+        return 60 * local_time.hour + local_time.minute

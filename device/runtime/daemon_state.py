@@ -10,7 +10,7 @@ from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_
 
 from device.config.toml_text import printable
 from device.errors import BundleError, ServiceError
-from device.messages import (  # noqa: TC001 - `from_json` reads them from the classes that they are written in
+from device.messages import (  # noqa: TC001 - `from_json` evaluates the annotations of these classes
     AlarmKind,
     AlarmState,
     FaultKind,
@@ -19,22 +19,22 @@ from device.messages import (  # noqa: TC001 - `from_json` reads them from the c
 from device.strict_json import parse
 
 VERSION = 2
-"""Of what is told; another one is another set of members."""
+"""Of the JSON; it changes whenever the set of fields does."""
 
 HUNG_AFTER_S = 5.0
-"""A state is made twice a second: one this old comes from a main loop that hangs."""
+"""The main loop makes a state twice a second; if the newest is this old, the loop hangs."""
 
 
 @dataclass(frozen=True, slots=True)
-class LabelNow:
+class LabelStatus:
     """One label of one model.
 
     Attributes:
         model: name of the model.
         label: of it.
-        on: it is heard now.
+        on: whether it is detected now.
         score: of the newest window, in [0, 1]; None before the first.
-        since_utc_s: since when it is heard; None where it is not.
+        since_utc_s: onset time in UTC seconds; None while it is off.
     """
 
     model: str
@@ -45,13 +45,13 @@ class LabelNow:
 
 
 @dataclass(frozen=True, slots=True)
-class FaultNow:
-    """A fault that is open.
+class FaultStatus:
+    """An open fault.
 
     Attributes:
         kind: what is wrong.
-        since_utc_s: since when.
-        detail: one sentence with the figure that was measured.
+        since_utc_s: when it began, in UTC seconds.
+        detail: one sentence with the measured value.
     """
 
     kind: FaultKind
@@ -60,17 +60,17 @@ class FaultNow:
 
 
 @dataclass(frozen=True, slots=True)
-class AlarmNow:
-    """An alarm that is open.
+class AlarmStatus:
+    """An open alarm.
 
     Attributes:
-        alarm_id: never used for another one.
-        kind: of what people hear, or of what keeps Auricle from hearing or telling.
+        alarm_id: never reused.
+        kind: `sound` for a detected sound, `technical` for a fault of Auricle itself.
         name: the label, or the fault's kind.
-        model: that heard it, or that fails; empty for a fault of none.
-        priority: as it is told now.
-        state: whether its cause is there.
-        acknowledged: somebody has seen it.
+        model: the model that detected it, or that fails; empty for a fault of no model.
+        priority: its current priority.
+        state: whether its cause persists.
+        acknowledged: whether a caregiver has acknowledged it.
         detail: one sentence.
     """
 
@@ -86,45 +86,45 @@ class AlarmNow:
 
 @dataclass(frozen=True, slots=True)
 class DaemonState:
-    """A daemon as it is at one moment; all counts are since its start, the microphone's since it was configured.
+    """A snapshot of a daemon; counts run from its start, those of the microphone from when it was configured.
 
     Attributes:
         instance: its name.
         version: of Auricle.
         pid: its process.
-        started_utc_s: time of day when it started, as its clock then was.
-        told_utc_s: time of day when this was made.
-        uptime_s: seconds from its start to this, by a clock that never jumps.
-        source: what is heard: the microphone as it is configured, or a recording.
-        device: full name of the microphone; empty where none has been open yet.
-        hearing: a cry would be heard now.
-        sample_rate_hz: at which is captured; None before the first sample.
-        level_dbfs: root mean square of the last second; None for digital silence, or no sound at all.
+        started_utc_s: time of day when it started, as the clock read then.
+        told_utc_s: time of day when this snapshot was made.
+        uptime_s: seconds from the start to this snapshot, by the monotonic clock.
+        source: the audio source: the microphone as configured, or a recording.
+        device: full name of the microphone; empty until one has been opened.
+        hearing: whether a cry would be detected now.
+        sample_rate_hz: capture rate; None before the first sample.
+        level_dbfs: root mean square of the last second; None for digital silence, or no audio at all.
         peak_dbfs: of the last second; None as for the level.
-        hop_s: from one window to the next, now.
-        configured_hop_s: as it should be.
+        hop_s: current time from one window to the next.
+        configured_hop_s: the configured one.
         listened: share of the last seconds that was in a scored window, in [0, 1]; None before the first.
         windows: share of the windows due that were scored, in [0, 1]; None before the first.
-        backlog_s: seconds of sound that wait to be heard.
+        backlog_s: seconds of queued audio.
         labels: of all models.
-        faults: that are open.
-        alarms: that are open, the most urgent first.
-        paused: lights show alarms, and nothing sounds.
-        owed: changes of alarms that no broker has acknowledged; None where none is configured.
-        broker: how it stands with the broker, as `connected` or `lost`; None where none is configured.
-        journal: why alarms are not kept at present; empty while they are.
-        events: that began.
-        faults_told: that began.
+        faults: open faults.
+        alarms: open alarms, the most urgent first.
+        paused: whether alarms are shown by lights only, without sound.
+        owed: alarm changes that no broker has acknowledged; None if no broker is configured.
+        broker: state of the connection, as `connected` or `lost`; None if no broker is configured.
+        journal: why alarms are not journalled at present; empty while they are.
+        events: events that began.
+        faults_told: faults that began.
         gaps: stretches of missing samples.
         overruns: how often the sound card lost samples.
-        reopened: how often the microphone was opened again.
+        reopened: how often the microphone was reopened.
         windows_scored: by every model that shares the first one's windows.
         windows_due: of these windows, one for each configured hop.
-        dropped_s: seconds of sound that were dropped in overload.
-        dropped_notices: lines that could not be told in time.
+        dropped_s: seconds of audio dropped in overload.
+        dropped_notices: notices that no sink wrote in time.
         last_event: one line about it; empty before the first.
         models: name and version of each.
-        age_s: seconds since this was made; whoever tells it sets it.
+        age_s: seconds since this snapshot was made, set by whoever serves it.
     """
 
     instance: str
@@ -144,9 +144,9 @@ class DaemonState:
     listened: float | None
     windows: float | None
     backlog_s: float
-    labels: tuple[LabelNow, ...]
-    faults: tuple[FaultNow, ...]
-    alarms: tuple[AlarmNow, ...]
+    labels: tuple[LabelStatus, ...]
+    faults: tuple[FaultStatus, ...]
+    alarms: tuple[AlarmStatus, ...]
     paused: bool
     owed: int | None
     broker: str | None
@@ -166,23 +166,23 @@ class DaemonState:
 
     @property
     def hangs(self) -> bool:
-        """Whether the main loop has made no state for too long."""
+        """Whether the main loop has made no snapshot for too long."""
         return self.age_s > HUNG_AFTER_S
 
     @property
     def hears(self) -> bool:
-        """Whether a cry would be heard now: `hearing`, and somebody is there who would say otherwise."""
+        """Whether a cry would be detected now: `hearing`, from a main loop that does not hang."""
         return self.hearing and not self.hangs
 
 
-class Age:
-    """How old a daemon's states are, from their `uptime_s` alone: the freshest one ever seen was new."""
+class StateAge:
+    """How old a daemon's snapshots are, from their `uptime_s` alone: the freshest one seen so far counts as new."""
 
     def __init__(self) -> None:
         self._started_s = float("inf")
 
-    def told(self, state: DaemonState, now_s: float) -> DaemonState:
-        """The state with the seconds since it was made; `now_s` is monotonic."""
+    def apply(self, state: DaemonState, now_s: float) -> DaemonState:
+        """The state with its `age_s` set; `now_s` is monotonic."""
         self._started_s = min(self._started_s, now_s - state.uptime_s)
         return dataclasses.replace(state, age_s=now_s - state.uptime_s - self._started_s)
 
@@ -196,34 +196,34 @@ def to_json(state: DaemonState) -> str:
     Raises:
         ValueError: a number is not finite.
     """
-    told = {"version": VERSION, "state": dataclasses.asdict(state)}
-    text = json.dumps(told, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    return text.encode("utf-8", "replace").decode()  # a file name that is no UTF-8 holds what JSON may not
+    content = {"version": VERSION, "state": dataclasses.asdict(state)}
+    text = json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    return text.encode("utf-8", "replace").decode()  # a file name that is not UTF-8 holds surrogates
 
 
 def from_json(data: bytes) -> DaemonState:
-    """The state that the bytes describe.
+    """The state that `to_json` wrote.
 
     Raises:
-        ServiceError: they describe none, or one of another version.
+        ServiceError: the bytes are no state, or one of another version.
     """
     try:
-        told = parse(data, "what the daemon tells")
+        content = parse(data, "what the daemon tells")
     except BundleError as error:
         raise ServiceError(str(error)) from None
-    if not isinstance(told, dict) or "version" not in told:
+    if not isinstance(content, dict) or "version" not in content:
         raise ServiceError("what the daemon tells is no status")
-    if told["version"] != VERSION:
-        version = printable(str(told["version"]))
+    if content["version"] != VERSION:
+        version = printable(str(content["version"]))
         raise ServiceError(f"the daemon tells its status in version {version}, this is {VERSION}: use its own auricle")
-    return _object(told.get("state"), DaemonState, "state")
+    return _object(content.get("state"), DaemonState, "state")
 
 
-_Made = TypeVar("_Made")
+_T = TypeVar("_T")
 
 
-def _object(value: Any, kind: type[_Made], where: str) -> _Made:
-    """A JSON object that has exactly the fields of a dataclass."""
+def _object(value: Any, kind: type[_T], where: str) -> _T:
+    """A JSON object with exactly the fields of a dataclass, as an instance of it."""
     hints = get_type_hints(kind)
     if not isinstance(value, dict) or value.keys() != hints.keys():
         raise ServiceError(f"what the daemon tells is no status: {where} must have {', '.join(hints)}")

@@ -1,4 +1,4 @@
-"""Whether the time of day can be believed, as the kernel and systemd tell it; reads, and sets nothing."""
+"""Whether the system clock is synchronized, according to the kernel and systemd; read only."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from pathlib import Path
 
 ROOT = Path("/")
 
-_TIME_ERROR = 5  # what adjtimex(2) gives while nothing disciplines the clock
-_TIMEX_BYTES = 512  # more than struct timex has on any machine; all zeros ask for nothing to be changed
+_TIME_ERROR = 5  # returned by adjtimex(2) while nothing disciplines the clock
+_TIMEX_BYTES = 512  # more than struct timex takes on any machine; all zeros change nothing
 
 
 def kernel_clock_is_synchronized() -> bool:
     """Whether something disciplines the clock, as the kernel sees it: adjtimex(2).
 
     Raises:
-        OSError: the kernel does not say.
+        OSError: the kernel refuses the query.
     """
     state = ctypes.CDLL(None, use_errno=True).adjtimex(ctypes.create_string_buffer(_TIMEX_BYTES))
     if state < 0:
@@ -31,7 +31,7 @@ def timesyncd_has_set_it(root: Path = ROOT) -> bool:
 
 
 def clock_is_synchronized() -> bool:
-    """Whether anybody says that the time of day is right; where nobody can be asked, it is not.
+    """Whether systemd or the kernel calls the clock synchronized; False if neither can be asked.
 
     The service may not ask the kernel (ProtectClock=), so systemd's own client is asked first.
     """

@@ -1,7 +1,7 @@
-"""A daemon's state as Prometheus metrics, on a port of 127.0.0.1 and nowhere else.
+"""A daemon's state as Prometheus metrics, on a port of 127.0.0.1 only.
 
-Reads the same snapshot as `auricle status`. A figure that is not known is left out: it is never told as 0.
-One thread serves one client after the other, so that no number of them costs the daemon more than that.
+Reads the same snapshot as `auricle status`. An unknown value is omitted, never exported as 0. One thread serves one
+client after the other, so that no number of clients costs the daemon more than that.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 from device.config.toml_text import printable
 from device.errors import MissingExtraError, ServiceError
 from device.messages import FaultKind
-from device.runtime.daemon_state import Age
+from device.runtime.daemon_state import StateAge
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -29,61 +29,61 @@ _CLIENT_S = 2.0
 _JOIN_S = 2.0
 
 
-class _Figure(NamedTuple):
+class _Metric(NamedTuple):
     """One metric.
 
     Attributes:
-        name: without the `auricle_` that all have, and the `_total` that a counter has.
-        says: its line of help.
-        of: its value; None where there is none to tell.
+        name: without the prefix `auricle_`, and without the suffix `_total` of counters.
+        help: its help line.
+        value: its value in a state; None if it is unknown.
     """
 
     name: str
-    says: str
-    of: Callable[[DaemonState], float | None]
+    help: str
+    value: Callable[[DaemonState], float | None]
 
 
 GAUGES = (
-    _Figure(
-        "state_age_seconds", "Age of what is told here; it grows where the main loop hangs.", lambda now: now.age_s
+    _Metric(
+        "state_age_seconds", "StateAge of what is told here; it grows where the main loop hangs.", lambda now: now.age_s
     ),
-    _Figure("uptime_seconds", "Since the start, by a clock that never jumps.", lambda now: now.uptime_s),
-    _Figure("listened_ratio", "Share of the time that was in a scored window.", lambda now: now.listened),
-    _Figure("windows_ratio", "Share of the windows due that were scored.", lambda now: now.windows),
-    _Figure("hop_seconds", "From one window to the next, now.", lambda now: now.hop_s),
-    _Figure(
+    _Metric("uptime_seconds", "Since the start, by a clock that never jumps.", lambda now: now.uptime_s),
+    _Metric("listened_ratio", "Share of the time that was in a scored window.", lambda now: now.listened),
+    _Metric("windows_ratio", "Share of the windows due that were scored.", lambda now: now.windows),
+    _Metric("hop_seconds", "From one window to the next, now.", lambda now: now.hop_s),
+    _Metric(
         "configured_hop_seconds", "From one window to the next, as it should be.", lambda now: now.configured_hop_s
     ),
-    _Figure("backlog_seconds", "Sound that waits to be heard.", lambda now: now.backlog_s),
-    _Figure("level_dbfs", "Root mean square of the last second; absent in silence.", lambda now: now.level_dbfs),
-    _Figure("peak_dbfs", "Peak of the last second; absent in digital silence.", lambda now: now.peak_dbfs),
-    _Figure("sample_rate_hertz", "At which is captured.", lambda now: now.sample_rate_hz),
-    _Figure("alarms_open", "Alarms that are open.", lambda now: len(now.alarms)),
-    _Figure(
+    _Metric("backlog_seconds", "Sound that waits to be heard.", lambda now: now.backlog_s),
+    _Metric("level_dbfs", "Root mean square of the last second; absent in silence.", lambda now: now.level_dbfs),
+    _Metric("peak_dbfs", "Peak of the last second; absent in digital silence.", lambda now: now.peak_dbfs),
+    _Metric("sample_rate_hertz", "At which is captured.", lambda now: now.sample_rate_hz),
+    _Metric("alarms_open", "Alarms that are open.", lambda now: len(now.alarms)),
+    _Metric(
         "alarms_unacknowledged",
         "Open alarms that nobody has acknowledged.",
         lambda now: sum(not alarm.acknowledged for alarm in now.alarms),
     ),
-    _Figure(
+    _Metric(
         "alarms_owed", "Changes of alarms that no broker has acknowledged; absent without one.", lambda now: now.owed
     ),
-    _Figure(
+    _Metric(
         "broker_connected",
         "1 while the broker is connected; absent without one.",
         lambda now: None if now.broker is None else float(now.broker in {"connected", "denied"}),
     ),
-    _Figure("journal_trouble", "1 while alarms are not kept on disk.", lambda now: float(bool(now.journal))),
+    _Metric("journal_trouble", "1 while alarms are not kept on disk.", lambda now: float(bool(now.journal))),
 )
 COUNTERS = (
-    _Figure("events", "Events that began.", lambda now: now.events),
-    _Figure("faults", "Faults that began.", lambda now: now.faults_told),
-    _Figure("gaps", "Stretches of missing samples.", lambda now: now.gaps),
-    _Figure("overruns", "Times that the sound card lost samples.", lambda now: now.overruns),
-    _Figure("reopened", "Times that the microphone was opened again.", lambda now: now.reopened),
-    _Figure("windows_scored", "Windows that were scored.", lambda now: now.windows_scored),
-    _Figure("windows_due", "Windows that should have been scored.", lambda now: now.windows_due),
-    _Figure("dropped_seconds", "Sound that was dropped in overload.", lambda now: now.dropped_s),
-    _Figure("dropped_notices", "Lines that could not be told in time.", lambda now: now.dropped_notices),
+    _Metric("events", "Events that began.", lambda now: now.events),
+    _Metric("faults", "Faults that began.", lambda now: now.faults_told),
+    _Metric("gaps", "Stretches of missing samples.", lambda now: now.gaps),
+    _Metric("overruns", "Times that the sound card lost samples.", lambda now: now.overruns),
+    _Metric("reopened", "Times that the microphone was opened again.", lambda now: now.reopened),
+    _Metric("windows_scored", "Windows that were scored.", lambda now: now.windows_scored),
+    _Metric("windows_due", "Windows that should have been scored.", lambda now: now.windows_due),
+    _Metric("dropped_seconds", "Sound that was dropped in overload.", lambda now: now.dropped_s),
+    _Metric("dropped_notices", "Lines that could not be told in time.", lambda now: now.dropped_notices),
 )
 
 
@@ -96,7 +96,7 @@ class MetricsServer:
 
     Raises:
         MissingExtraError: prometheus-client is not installed.
-        ServiceError: the port cannot be had.
+        ServiceError: the port cannot be opened.
     """
 
     def __init__(self, port: int, state: Callable[[], DaemonState | None]) -> None:
@@ -125,7 +125,7 @@ class MetricsServer:
         self.close()
 
     def close(self) -> None:
-        """Let the port go; idempotent."""
+        """Close the port; idempotent."""
         if self._closed.is_set():
             return
         self._closed.set()
@@ -138,7 +138,7 @@ class MetricsServer:
 
 
 class _Server(WSGIServer):
-    """One thread, and no look-up of names: without a network, that would take seconds."""
+    """Single-threaded, and without name resolution: that takes seconds if there is no network."""
 
     def server_bind(self) -> None:
         socketserver.TCPServer.server_bind(self)
@@ -146,14 +146,14 @@ class _Server(WSGIServer):
         self.setup_environ()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that hangs or leaves is none of our business."""
+        """A client that hangs or leaves is ignored."""
 
 
 class _Handler(WSGIRequestHandler):
     timeout = _CLIENT_S
 
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the name that http.server gave it
-        """A scrape every 15 s is no news."""
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - named by http.server
+        """Scrapes are not logged."""
 
 
 def _app(state: Callable[[], DaemonState | None]) -> Any:
@@ -163,14 +163,14 @@ def _app(state: Callable[[], DaemonState | None]) -> Any:
         from prometheus_client.registry import Collector
     except ImportError as error:
         raise MissingExtraError(f"metrics need {error.name}: pip install 'auricle[device]' brings it") from None
-    age = Age()
+    age = StateAge()
 
     class StateCollector(Collector):
-        """Makes all metrics anew each time that somebody asks."""
+        """Makes all metrics anew for each scrape."""
 
         def collect(self) -> Iterator[Any]:
             now = state()
-            yield from families(None if now is None else age.told(now, time.monotonic()))
+            yield from families(None if now is None else age.apply(now, time.monotonic()))
 
     registry = CollectorRegistry()
     ProcessCollector(registry=registry)
@@ -179,20 +179,20 @@ def _app(state: Callable[[], DaemonState | None]) -> Any:
 
 
 def families(now: DaemonState | None) -> Iterator[Any]:
-    """The metric families of one state; of none it is told that nothing is heard."""
+    """The metric families of one state; without one, only that nothing is heard."""
     from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily
 
     yield GaugeMetricFamily("auricle_hearing", "1 where a cry would be heard.", value=float(bool(now and now.hears)))
     if now is None:
         return
     about = {"version": now.version, "name": now.instance, "source": now.source, "device": now.device}
-    said = {name: printable(text) for name, text in about.items()}  # a file name need not be UTF-8
-    yield InfoMetricFamily("auricle", "What runs, and what it hears.", value=said)
-    for kind, figures in ((GaugeMetricFamily, GAUGES), (CounterMetricFamily, COUNTERS)):
-        for figure in figures:
-            value = figure.of(now)
+    labels = {name: printable(text) for name, text in about.items()}  # a file name need not be UTF-8
+    yield InfoMetricFamily("auricle", "What runs, and what it hears.", value=labels)
+    for family, metrics in ((GaugeMetricFamily, GAUGES), (CounterMetricFamily, COUNTERS)):
+        for metric in metrics:
+            value = metric.value(now)
             if value is not None:
-                yield kind(f"auricle_{figure.name}", figure.says, value=value)
+                yield family(f"auricle_{metric.name}", metric.help, value=value)
     yield _faults(now)
     yield from _labels(now)
 
@@ -201,10 +201,10 @@ def _faults(now: DaemonState) -> Any:
     from prometheus_client.core import GaugeMetricFamily
 
     family = GaugeMetricFamily("auricle_fault", "1 where a fault of this kind is open.", labels=["kind"])
-    there = {fault.kind for fault in now.faults}
+    open_kinds = {fault.kind for fault in now.faults}
     for kind in get_args(FaultKind):
-        if kind != "gap":  # over when it is told: it is counted
-            family.add_metric([kind], float(kind in there))
+        if kind != "gap":  # a gap is never open: it is counted
+            family.add_metric([kind], float(kind in open_kinds))
     return family
 
 

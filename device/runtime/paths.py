@@ -1,6 +1,6 @@
-"""Where the files of one instance lie: as systemd says, or under the user's own folders.
+"""Paths of an instance's files: in the folders that systemd names, or under the user's own.
 
-An instance is one running daemon with one microphone; its name stands in every path, so that two on
+An instance is one running daemon with one microphone. Its name is part of every path, so that two on
 one machine share nothing. Creates nothing.
 """
 
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 SYSTEM_RUNTIME = Path("/run/auricle")
-"""Where the unit file makes the instances' runtime folders."""
+"""Parent of the instances' runtime folders, which the unit file creates."""
 
 SYSTEM_STATE = Path("/var/lib/auricle")
-"""Where it makes the folders of what outlives a daemon."""
+"""Parent of the instances' state folders, which the unit file creates."""
 
 _INSTANCE = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
 _STATUS_SOCKET = "status.sock"
@@ -31,10 +31,10 @@ _CLIPS = "clips"
 
 
 def checked_instance(name: str) -> str:
-    """The name of an instance: it stands in paths, in a unit's name and in topics.
+    """The name, which becomes part of paths, of a unit's name and of topics.
 
     Raises:
-        ConfigError: it could not.
+        ConfigError: it is not valid there.
     """
     if _INSTANCE.fullmatch(name):
         return name
@@ -42,10 +42,10 @@ def checked_instance(name: str) -> str:
 
 
 def instance_name(given: str | None, *, config: str | None, profile: str) -> str:
-    """What a daemon is called: as given, or as its file, or as its profile.
+    """A daemon's name: the given one, or that of its file, or that of its profile.
 
     Raises:
-        ConfigError: it cannot be called so.
+        ConfigError: that is no valid name.
     """
     if given is not None:
         return checked_instance(given)
@@ -56,7 +56,7 @@ def instance_name(given: str | None, *, config: str | None, profile: str) -> str
 
 
 def runtime_folder(instance: str, environment: Mapping[str, str] = os.environ) -> Path:
-    """Folder of what lives only while the daemon does: its status socket."""
+    """Folder of files that live as long as the daemon, as its status socket."""
     given = environment.get("RUNTIME_DIRECTORY")
     if given:
         return Path(given.split(":")[0])
@@ -65,12 +65,12 @@ def runtime_folder(instance: str, environment: Mapping[str, str] = os.environ) -
 
 
 def status_socket(instance: str, environment: Mapping[str, str] = os.environ) -> Path:
-    """The socket on which a running daemon tells its state."""
+    """The socket on which a running daemon serves its state."""
     return runtime_folder(instance, environment) / _STATUS_SOCKET
 
 
 def status_sockets(environment: Mapping[str, str] = os.environ) -> dict[str, Path]:
-    """Instance -> socket, of all that may be running here: the system's first, then one's own."""
+    """Instance -> socket, for all that may run here; the system's daemons before the user's own."""
     own = runtime_folder("any", environment).parent
     found: dict[str, Path] = {}
     for folder in (SYSTEM_RUNTIME, own):
@@ -80,13 +80,13 @@ def status_sockets(environment: Mapping[str, str] = os.environ) -> dict[str, Pat
 
 
 def _sockets_in(folder: Path) -> Iterator[Path]:
-    """Those of closed folders too: a daemon of another user's is no daemon that does not run."""
-    with contextlib.suppress(OSError):  # there is no such folder
+    """Also in unreadable folders: the daemon of another user may run there."""
+    with contextlib.suppress(OSError):  # the folder does not exist
         sockets = (path / _STATUS_SOCKET for path in sorted(folder.iterdir()))
-        yield from (socket for socket in sockets if _may_be_there(socket))
+        yield from (socket for socket in sockets if _may_exist(socket))
 
 
-def _may_be_there(path: Path) -> bool:
+def _may_exist(path: Path) -> bool:
     try:
         path.lstat()
     except PermissionError:
@@ -97,40 +97,40 @@ def _may_be_there(path: Path) -> bool:
 
 
 def log_file(instance: str, environment: Mapping[str, str] = os.environ) -> Path:
-    """Where the log is written unless the configuration says otherwise."""
+    """The log's default path."""
     given = environment.get("LOGS_DIRECTORY")
     folder = Path(given.split(":")[0]) if given else _state_folder(instance, environment)
     return folder / _LOG
 
 
 def journal_file(instance: str, environment: Mapping[str, str] = os.environ) -> Path:
-    """Where alarms are kept unless the configuration says otherwise."""
-    return _kept_folder(instance, environment) / _JOURNAL
+    """The journal's default path."""
+    return _persistent_folder(instance, environment) / _JOURNAL
 
 
 def clips_folder(instance: str, environment: Mapping[str, str] = os.environ) -> Path:
-    """Where the sound of alarms is kept, if that is wanted, unless the configuration says otherwise."""
-    return _kept_folder(instance, environment) / _CLIPS
+    """The default folder of audio clips."""
+    return _persistent_folder(instance, environment) / _CLIPS
 
 
 def journal_files(environment: Mapping[str, str] = os.environ) -> dict[str, Path]:
-    """Instance -> journal, of all that have kept one in its usual place: the system's first, then one's own."""
+    """Instance -> journal, for all at the default path; the system's daemons before the user's own."""
     own = _state_folder("any", environment).parent
     found: dict[str, Path] = {}
     for folder in (SYSTEM_STATE, own):
-        with contextlib.suppress(OSError):  # there is no such folder
+        with contextlib.suppress(OSError):  # the folder does not exist
             for path in sorted(folder.iterdir()):
-                if _may_be_there(path / _JOURNAL):
+                if _may_exist(path / _JOURNAL):
                     found.setdefault(path.name, path / _JOURNAL)
     return found
 
 
-def _kept_folder(instance: str, environment: Mapping[str, str]) -> Path:
+def _persistent_folder(instance: str, environment: Mapping[str, str]) -> Path:
     given = environment.get("STATE_DIRECTORY")
     return Path(given.split(":")[0]) if given else _state_folder(instance, environment)
 
 
 def _state_folder(instance: str, environment: Mapping[str, str]) -> Path:
     state = environment.get("XDG_STATE_HOME")
-    base = Path(state) if state else Path(environment.get("HOME", "/tmp")) / ".local" / "state"  # noqa: S108 - no home: nothing else is writable
+    base = Path(state) if state else Path(environment.get("HOME", "/tmp")) / ".local" / "state"  # noqa: S108 - without a home nothing else is writable
     return base / "auricle" / instance

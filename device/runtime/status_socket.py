@@ -1,8 +1,8 @@
-"""What a running daemon tells those who ask, over a local socket.
+"""A local socket that serves a daemon's state, and the client that reads it.
 
-The daemon hands in a snapshot of its state; whoever connects is told it as JSON and let go. Nothing is
-read from a client, so nothing can be asked for, and a client that hangs hinders nobody for long. How old
-a snapshot is, the server measures by a clock that never jumps: a main loop that hangs cannot say so itself.
+Each client gets the newest snapshot as JSON, then the connection is closed. Nothing is read from a client, so it can
+ask for nothing, and a client that hangs delays the others by a second at most. The server measures the age of a
+snapshot by the monotonic clock: a main loop that hangs cannot report that itself.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Self
 
 from device.config.toml_text import printable
 from device.errors import ServiceError
-from device.runtime.daemon_state import Age, from_json, to_json
+from device.runtime.daemon_state import StateAge, from_json, to_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -33,32 +33,32 @@ _MOST_BYTES = 1 << 20
 _TICK_S = 1.0
 _CLIENT_S = 1.0
 _PAUSE_S = 0.05
-_CLIENTS = 8  # that may wait for their turn
+_BACKLOG = 8  # clients that may wait to be accepted
 _JOIN_S = 2.0
 
 
 class StatusServer:
-    """Tells a daemon's state to whoever connects to a socket; a context manager with a thread of its own.
+    """Serves a daemon's state on a socket from a thread of its own; a context manager.
 
     Args:
-        path: of the socket; its folder is made where there is none. A second file beside it is locked as
-            long as this lives, so that a socket left behind by a crash is known from one that is served.
-        state: the newest snapshot, from any thread; None before the first.
+        path: of the socket; a missing folder is created. A lock file beside it is held while the server lives: it
+            tells a socket left behind by a crash from one that is served.
+        state: returns the newest snapshot, from any thread; None before the first.
 
     Raises:
-        ServiceError: another daemon serves this socket, or it cannot be made.
+        ServiceError: another daemon serves this socket, or it cannot be created.
     """
 
     def __init__(self, path: Path, state: Callable[[], DaemonState | None]) -> None:
         self._path = path
         self._state = state
-        self._age = Age()
+        self._age = StateAge()
         self._closed = threading.Event()
         with contextlib.ExitStack() as opened:
             try:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 opened.callback(os.close, _lock(path))
-                self._listening = opened.enter_context(_listening(path))
+                self._server = opened.enter_context(_bound_socket(path))
             except OSError as error:
                 why = error.strerror or error
                 raise ServiceError(f"the status socket {printable(str(path))} cannot be made: {why}") from None
@@ -79,7 +79,7 @@ class StatusServer:
         self.close()
 
     def close(self) -> None:
-        """Serve nobody any more, and take the socket away; idempotent."""
+        """Stop serving and remove the socket; idempotent."""
         if self._closed.is_set():
             return
         self._closed.set()
@@ -90,18 +90,18 @@ class StatusServer:
 
     def _serve(self) -> None:
         poll = select.poll()
-        poll.register(self._listening, select.POLLIN)
+        poll.register(self._server, select.POLLIN)
         poll.register(self._wake, select.POLLIN)
         while not self._closed.is_set():
-            self._aged()  # once in a while, whoever asks: the first who does so must be told the right age
+            self._state_with_age()  # regularly, so that even the first client gets the right age
             if poll.poll(_TICK_S * 1000):
-                self._tell()
+                self._serve_client()
 
-    def _tell(self) -> None:
-        """One client; a crowd, or one that hangs, costs each of the others a second at most."""
+    def _serve_client(self) -> None:
+        """Answer one client; one that hangs delays the others by a second at most."""
         try:
-            client, _ = self._listening.accept()
-        except OSError:  # none is there, or no descriptor is left for one
+            client, _ = self._server.accept()
+        except OSError:  # the client has gone, or no file descriptor is left
             self._closed.wait(_PAUSE_S)
             return
         with client, contextlib.suppress(OSError):
@@ -109,19 +109,19 @@ class StatusServer:
             client.sendall(self._answer())
 
     def _answer(self) -> bytes:
-        """The state; nothing before the first, or where it holds what JSON cannot say."""
-        state = self._aged()
+        """The state as JSON; empty before the first snapshot, or if JSON cannot express it."""
+        state = self._state_with_age()
         with contextlib.suppress(ValueError, TypeError):
             return b"" if state is None else to_json(state).encode()
         return b""
 
-    def _aged(self) -> DaemonState | None:
+    def _state_with_age(self) -> DaemonState | None:
         state = self._state()
-        return None if state is None else self._age.told(state, time.monotonic())
+        return None if state is None else self._age.apply(state, time.monotonic())
 
 
 def _lock(path: Path) -> int:
-    """The descriptor of a file whose lock says that the socket beside it is served."""
+    """The descriptor of a lock file; the lock means that the socket beside it is served."""
     descriptor = os.open(path.with_name(f"{path.name}.lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -137,18 +137,18 @@ def _lock(path: Path) -> int:
     return descriptor
 
 
-def _listening(path: Path) -> socket.socket:
-    """A socket at the path, open to owner and group; one that a crash left behind is taken away."""
+def _bound_socket(path: Path) -> socket.socket:
+    """A listening socket at the path, open to owner and group; one left behind by a crash is removed."""
     with contextlib.suppress(FileNotFoundError):
         if not stat.S_ISSOCK(path.lstat().st_mode):
             raise ServiceError(f"{printable(str(path))} is no socket: move it away, auricle listens there")
         path.unlink()
     server = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
     try:
-        with _short(path) as address:
+        with _address(path) as address:
             server.bind(address)
-        path.chmod(0o660)  # nobody can connect before it listens
-        server.listen(_CLIENTS)
+        path.chmod(0o660)  # no client can connect before `listen`
+        server.listen(_BACKLOG)
         server.setblocking(False)
     except BaseException:
         server.close()
@@ -157,8 +157,8 @@ def _listening(path: Path) -> socket.socket:
 
 
 @contextlib.contextmanager
-def _short(path: Path) -> Iterator[str]:
-    """An address for a socket at a path of any length: the kernel takes 107 bytes of one."""
+def _address(path: Path) -> Iterator[str]:
+    """An address for a socket at a path of any length; the kernel accepts at most 107 bytes."""
     folder = os.open(path.parent, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         yield f"/proc/self/fd/{folder}/{path.name}"
@@ -167,14 +167,14 @@ def _short(path: Path) -> Iterator[str]:
 
 
 def read_status(path: Path, timeout_s: float = ANSWER_WITHIN_S) -> DaemonState:
-    """Ask the daemon at a socket.
+    """The state of the daemon that serves a socket, within a deadline.
 
     Raises:
-        ServiceError: none runs there, or it does not answer.
+        ServiceError: no daemon serves it, or it does not answer.
     """
     where = printable(str(path))
     try:
-        answer = _asked(path, time.monotonic() + timeout_s)
+        answer = _received(path, time.monotonic() + timeout_s)
     except (FileNotFoundError, NotADirectoryError, ConnectionRefusedError):
         raise ServiceError(f"no daemon runs at {where}; auricle listen starts one") from None
     except PermissionError:
@@ -188,9 +188,12 @@ def read_status(path: Path, timeout_s: float = ANSWER_WITHIN_S) -> DaemonState:
     return from_json(answer)
 
 
-def _asked(path: Path, deadline_s: float) -> bytes:
+def _received(path: Path, deadline_s: float) -> bytes:
     chunks = bytearray()
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC) as client, _short(path) as address:
+    with (
+        socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC) as client,
+        _address(path) as address,
+    ):
         client.settimeout(max(0.01, deadline_s - time.monotonic()))
         client.connect(address)
         while len(chunks) <= _MOST_BYTES:

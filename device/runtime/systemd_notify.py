@@ -1,11 +1,11 @@
-"""What the daemon tells systemd of itself: that it is ready, alive, reloading, leaving (`sd_notify(3)`).
+"""Notifications to systemd: ready, alive, reloading, stopping (`sd_notify(3)`).
 
-Never raises and never waits: a daemon that hears a cry has better things to do than to mind who
-watches it. What could not be said is counted, and a change of state is said again with the next word.
-Without a service manager every method does nothing.
+Never raises and never waits, as detection must not depend on the service manager. A message that could not be sent
+is counted, and a change of state is sent again with the next message. Without a service manager every method does
+nothing.
 
-The variables that systemd sets stay in the environment, but they are meant for this one process: a child
-that inherits them could speak in its name. Start children in `without_notify(environ)`.
+The variables that systemd sets are meant for the daemon's process alone: a child that inherits them could send
+notifications in its name. Start children in `without_notify(environ)`.
 """
 
 from __future__ import annotations
@@ -21,23 +21,23 @@ if TYPE_CHECKING:
 _SOCKET = "NOTIFY_SOCKET"
 _WATCHDOG_USEC = "WATCHDOG_USEC"
 _WATCHDOG_PID = "WATCHDOG_PID"
-_STATUS_CHARACTERS = 500  # systemd cuts a message at 4096 bytes, and a character has up to 4
+_STATUS_CHARACTERS = 500  # systemd cuts a message at 4096 bytes, and a character takes up to 4
 
 
 def without_notify(environ: Mapping[str, str]) -> dict[str, str]:
-    """The environment for a child process: all but what systemd tells the main one alone."""
+    """The environment for a child process: without the variables that systemd sets for the main process."""
     return {name: value for name, value in environ.items() if name not in (_SOCKET, _WATCHDOG_USEC, _WATCHDOG_PID)}
 
 
 class Notifier:
-    """The line to the service manager.
+    """The notification socket of the service manager.
 
     Args:
-        address: an absolute path, or "@" and an abstract name; None where no service manager listens.
-        watchdog_s: the manager ends a process that calls `watchdog` less often than this; None if it does not care.
+        address: an absolute path, or "@" and an abstract name; None if there is no service manager.
+        watchdog_s: the manager kills a process that calls `watchdog` less often than this; None if it does not.
 
     Attributes:
-        watchdog_s: as given; feed it at least twice in this time.
+        watchdog_s: as given; call `watchdog` at least twice in this time.
         lost: messages that could not be delivered: the manager's socket was full, or gone.
     """
 
@@ -45,11 +45,11 @@ class Notifier:
         self.watchdog_s = watchdog_s
         self.lost = 0
         self._address = address
-        self._owed = ""  # the change of state that the manager has not been told yet
+        self._pending = ""  # a change of state that could not be sent yet
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] = os.environ) -> Self:
-        """As systemd asks for it in NOTIFY_SOCKET, WATCHDOG_USEC and WATCHDOG_PID."""
+        """From NOTIFY_SOCKET, WATCHDOG_USEC and WATCHDOG_PID, as systemd sets them."""
         return cls(environ.get(_SOCKET) or None, _watchdog_s(environ))
 
     def __repr__(self) -> str:
@@ -59,42 +59,42 @@ class Notifier:
         return f"Notifier({self._address!r}{watched}, {self.lost} lost)"
 
     def ready(self, status: str) -> None:
-        """The start, or a reload, is over."""
+        """Report that the start, or a reload, is complete."""
         self._change("READY=1", status)
 
     def reloading(self) -> None:
-        """The configuration is read anew; `ready` says when that is over."""
-        # systemd from v253 on (Type=notify-reload) takes only a word that is younger than its request.
+        """Report that the configuration is being reloaded, until `ready`."""
+        # systemd from v253 on (Type=notify-reload) ignores a message that is older than its request.
         self._change(f"RELOADING=1\nMONOTONIC_USEC={time.monotonic_ns() // 1000}", "reloading")
 
     def stopping(self) -> None:
-        """The daemon is about to leave."""
+        """Report that the daemon is about to exit."""
         self._change("STOPPING=1", "stopping")
 
     def status(self, text: str) -> None:
-        """One line for `systemctl status`."""
+        """Set the line that `systemctl status` shows."""
         self._send(_status(text))
 
     def watchdog(self) -> None:
-        """The main loop turns."""
+        """Reset the watchdog: the main loop turns."""
         self._send("WATCHDOG=1")
 
     def _change(self, state: str, status: str) -> None:
-        self._owed = state
+        self._pending = state
         self._send(_status(status))
 
     def _send(self, message: str) -> None:
-        """Tell it together with a change of state that is still owed."""
+        """Send a message, preceded by a change of state that is still pending."""
         if self._address is None:
             return
-        told = f"{self._owed}\n{message}" if self._owed else message
+        datagram = f"{self._pending}\n{message}" if self._pending else message
         try:
             with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as line:
-                line.sendto(told.encode(errors="replace"), socket.MSG_DONTWAIT, _socket_name(self._address))
+                line.sendto(datagram.encode(errors="replace"), socket.MSG_DONTWAIT, _socket_name(self._address))
         except OSError:
             self.lost += 1
         else:
-            self._owed = ""
+            self._pending = ""
 
 
 def _status(text: str) -> str:
@@ -102,7 +102,7 @@ def _status(text: str) -> str:
 
 
 def _socket_name(address: str) -> str:
-    """The address for the kernel, where an abstract name begins with a zero byte.
+    """The address as the kernel takes it: an abstract name begins with a zero byte.
 
     Raises:
         OSError: neither a path nor an abstract name (systemd has others, for virtual machines).
@@ -113,7 +113,7 @@ def _socket_name(address: str) -> str:
 
 
 def _watchdog_s(environ: Mapping[str, str]) -> float | None:
-    """How `sd_watchdog_enabled(3)` reads it; None where systemd asks for nothing, or asks another process."""
+    """The period as `sd_watchdog_enabled(3)` reads it; None if it is not set, or set for another process."""
     period_us = environ.get(_WATCHDOG_USEC, "")
     if environ.get(_WATCHDOG_PID, str(os.getpid())) != str(os.getpid()):
         return None

@@ -1,4 +1,4 @@
-"""Whether a daemon hears, in one line: what `auricle status` begins with and what the service manager shows."""
+"""Whether a daemon hears, in one line: the first line of `auricle status`, and the status that systemd shows."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def verdict_of(state: DaemonState, now_utc_s: float) -> str:
-    """In words, whether it hears, and if not, why and since when."""
+    """Whether the daemon hears; if not, why and since when."""
     if state.hangs:
         return f"hears NOTHING: its main loop has hung for {span_text(state.age_s)}, restart it"
     if state.hearing:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import TextIO
 
-    from device.runtime.daemon_state import AlarmNow, DaemonState, LabelNow
+    from device.runtime.daemon_state import AlarmStatus, DaemonState, LabelStatus
 
 HEARS, DEAF, ABSENT = 0, 1, 2
 """Exit codes: it hears; it runs but does not hear; no daemon answers."""
@@ -87,13 +87,13 @@ def _hop(state: DaemonState) -> str:
     return f"{text}; {waits}" + (f", {state.dropped_s:.1f} s were dropped" if state.dropped_s else "")
 
 
-def _label(label: LabelNow, now_utc_s: float) -> str:
+def _label(label: LabelStatus, now_utc_s: float) -> str:
     score = "no score yet" if label.score is None else f"score {label.score:.2f}"
     since = "" if label.since_utc_s is None else f" since {since_text(label.since_utc_s, now_utc_s)}"
     return f"{printable(label.label)} ({printable(label.model)}): {'ON' if label.on else 'off'}{since}, {score}"
 
 
-def _alarm(alarm: AlarmNow) -> str:
+def _alarm(alarm: AlarmStatus) -> str:
     about = f"{alarm.name} ({alarm.model})" if alarm.model else alarm.name
     seen = ", acknowledged" if alarm.acknowledged else ""
     return f"{alarm.priority} {printable(about)}: {alarm.state}{seen}; {printable(alarm.detail)}"

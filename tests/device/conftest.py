@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from device.runtime.daemon_state import AlarmNow, DaemonState, LabelNow
+from device.runtime.daemon_state import AlarmStatus, DaemonState, LabelStatus
 
 
 @pytest.fixture
@@ -28,10 +28,10 @@ def state() -> DaemonState:
         listened=0.9996,
         windows=1.0,
         backlog_s=0.1,
-        labels=(LabelNow("cry", "cry", on=True, score=0.97, since_utc_s=1795230787.0),),
+        labels=(LabelStatus("cry", "cry", on=True, score=0.97, since_utc_s=1795230787.0),),
         faults=(),
         alarms=(
-            AlarmNow(
+            AlarmStatus(
                 alarm_id="s-cry-cry-2",
                 kind="sound",
                 name="cry",

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from device.errors import ConfigError
-from device.runtime.clocks import ASKED_EVERY_S, Clocks, Timekeeper, zone_of
+from device.runtime.clocks import SYNC_CHECK_EVERY_S, Clocks, Timekeeper, zone_of
 
 NOON_S = 1_700_000_000.0  # 2023-11-14T22:13:20Z
 
@@ -46,7 +46,7 @@ def test_a_clock_that_nobody_sets_is_unsynchronized_and_knows_no_minute() -> Non
     assert hands.keeper.quality(hands.keeper.offset_s) == "unsynchronized"
     assert hands.keeper.local_minute() is None
     hands.synchronized = True
-    hands.pass_by(ASKED_EVERY_S)
+    hands.pass_by(SYNC_CHECK_EVERY_S)
     assert hands.keeper.local_minute() is not None
 
 

@@ -11,15 +11,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from device.errors import ServiceError
-from device.runtime.daemon_state import Age, AlarmNow, DaemonState, FaultNow, LabelNow, from_json, to_json
+from device.runtime.daemon_state import AlarmStatus, DaemonState, FaultStatus, LabelStatus, StateAge, from_json, to_json
 
 _FINITE = st.floats(allow_nan=False, allow_infinity=False)
 _LABELS = st.builds(
-    LabelNow, st.text(), st.text(), on=st.booleans(), score=st.none() | _FINITE, since_utc_s=st.none() | _FINITE
+    LabelStatus, st.text(), st.text(), on=st.booleans(), score=st.none() | _FINITE, since_utc_s=st.none() | _FINITE
 )
-_FAULTS = st.builds(FaultNow, st.sampled_from(["silence", "microphone"]), _FINITE, st.text())
+_FAULTS = st.builds(FaultStatus, st.sampled_from(["silence", "microphone"]), _FINITE, st.text())
 _ALARMS = st.builds(
-    AlarmNow,
+    AlarmStatus,
     kind=st.sampled_from(["sound", "technical"]),
     priority=st.sampled_from(["high", "medium", "low"]),
     state=st.sampled_from(["active", "latched"]),
@@ -102,13 +102,13 @@ def test_a_number_that_is_none_is_never_told(state: DaemonState) -> None:
 def test_the_age_is_right_once_a_fresh_state_was_seen(waits: list[tuple[float, float]], started_s: float) -> None:
     started_s = started_s % 1e6
     base = _bare(0.0)
-    age = Age()
-    assert age.told(base, started_s).age_s == 0.0
+    age = StateAge()
+    assert age.apply(base, started_s).age_s == 0.0
     now_s = 0.0
     for until_made_s, until_told_s in waits:
         made_s = now_s + until_made_s
         now_s = made_s + until_told_s
-        told = age.told(dataclasses.replace(base, uptime_s=made_s), started_s + now_s)
+        told = age.apply(dataclasses.replace(base, uptime_s=made_s), started_s + now_s)
         assert told.age_s == pytest.approx(until_told_s, abs=1e-6)
 
 

@@ -14,7 +14,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from device.errors import MissingExtraError, ServiceError
-from device.runtime.daemon_state import DaemonState, FaultNow, LabelNow
+from device.runtime.daemon_state import DaemonState, FaultStatus, LabelStatus
 from device.runtime.metrics import ADDRESS, MetricsServer
 
 if TYPE_CHECKING:
@@ -72,8 +72,8 @@ def test_every_figure_of_the_state_is_told_under_its_unit(state: DaemonState) ->
 
 
 def test_labels_faults_and_who_it_is_are_told_with_names(state: DaemonState) -> None:
-    wheeze = LabelNow("lung", "wheeze", on=False, score=None, since_utc_s=None)
-    faults = (FaultNow("clipping", 1.0, "loud"),)
+    wheeze = LabelStatus("lung", "wheeze", on=False, score=None, since_utc_s=None)
+    faults = (FaultStatus("clipping", 1.0, "loud"),)
     told = _told(lambda: dataclasses.replace(state, labels=(*state.labels, wheeze), faults=faults))
     assert told["auricle_label_on", (("label", "cry"), ("model", "cry"))] == 1.0
     assert told["auricle_label_on", (("label", "wheeze"), ("model", "lung"))] == 0.0

@@ -12,7 +12,7 @@ import pytest
 from device.errors import ConfigError, ServiceError
 from device.fault_info import FAULTS
 from device.messages import FaultKind
-from device.runtime.daemon_state import DaemonState, FaultNow, from_json
+from device.runtime.daemon_state import DaemonState, FaultStatus, from_json
 from device.runtime.status_socket import StatusServer
 from device.tools.status import ABSENT, DEAF, HEARS, show_status, status_lines
 
@@ -27,8 +27,8 @@ def _lines(state: DaemonState, **changed: object) -> list[str]:
     return list(status_lines(dataclasses.replace(state, **changed), _NOW_UTC_S))  # type: ignore[arg-type]
 
 
-def _fault(kind: FaultKind, ago_s: float = 185.0) -> FaultNow:
-    return FaultNow(kind, _NOW_UTC_S - ago_s, "a figure")
+def _fault(kind: FaultKind, ago_s: float = 185.0) -> FaultStatus:
+    return FaultStatus(kind, _NOW_UTC_S - ago_s, "a figure")
 
 
 def test_a_daemon_that_is_well_is_told_like_this(state: DaemonState) -> None:
@@ -98,7 +98,7 @@ def test_a_clock_that_was_set_back_gives_no_negative_time(state: DaemonState) ->
 
 
 def test_what_a_daemon_tells_cannot_play_with_the_terminal(state: DaemonState) -> None:
-    lines = _lines(state, source="\x1b[2J", device="a\nb", last_event="\r", faults=(FaultNow("gap", 0.0, "\x07"),))
+    lines = _lines(state, source="\x1b[2J", device="a\nb", last_event="\r", faults=(FaultStatus("gap", 0.0, "\x07"),))
     assert all(line.isprintable() for line in lines)
 
 

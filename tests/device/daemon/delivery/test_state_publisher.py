@@ -11,7 +11,7 @@ import pytest
 from device.config.settings import MqttSettings
 from device.daemon.delivery.state_publisher import FIGURES_EVERY_S, StatePublisher
 from device.messages import Alarm, Event
-from device.runtime.daemon_state import DaemonState, FaultNow
+from device.runtime.daemon_state import DaemonState, FaultStatus
 from device.sinks.payloads import Message, Topics
 
 TOPICS = Topics("auricle", "anna")
@@ -67,8 +67,8 @@ def test_it_begins_with_all_that_an_entity_needs_to_be_available() -> None:
 def test_the_microphone_is_available_while_sound_comes(now: DaemonState) -> None:
     stage = Stage()
     stage.announcer.begin()
-    lost = replace(now, faults=(FaultNow("microphone", 1.0, "unplugged"),))
-    silent = replace(now, faults=(FaultNow("silence", 1.0, "all zeros"),))
+    lost = replace(now, faults=(FaultStatus("microphone", 1.0, "unplugged"),))
+    silent = replace(now, faults=(FaultStatus("silence", 1.0, "all zeros"),))
     for state in (replace(now, sample_rate_hz=None), now, silent, lost, now):
         stage.announcer.state(state, 0.0)
     stage.announcer.leave()
