@@ -1,1 +1,1 @@
-"""Settings from TOML: `settings` has what there is, `loading` reads a file, the others say how."""
+"""The configuration: TOML in, frozen and validated settings out; `settings` declares them, `loading` reads a file."""

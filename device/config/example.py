@@ -1,4 +1,4 @@
-"""The example of a configuration file: every key, commented out, with its meaning, range and default."""
+"""An example configuration file: every key, commented out, below its description, range and default."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from device.config.loading import profile
 from device.config.profiles import PROFILES
-from device.config.schema import Key, NamedTables, Table, entries, entry_of
+from device.config.schema import Key, NamedTables, Table, members
 from device.config.wording import bracketed, shown
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ _COMMENT_COLUMNS = 100
 
 
 def example_config() -> str:
-    """A configuration file that holds every key, commented out, with its meaning, range and default."""
+    """A configuration file of the default profile, in which every key is commented out."""
     head = [
         "# Auricle's configuration. Every key may be left out; what stands here are the defaults.",
         *(f'# Profile "{name}": {known.summary}.' for name, known in PROFILES.items()),
@@ -30,21 +30,21 @@ def example_config() -> str:
 
 
 def example_lines(settings: TableSettings, path: KeyPath = ()) -> Iterator[str]:
-    """Lines of a TOML text that makes these settings, every key commented out below its meaning and range."""
-    for name, item in entries(type(settings)).items():
-        value = getattr(settings, item.name)
-        match entry_of(item):
-            case Key(kind=kind, says=says):
-                yield from _comment(f"{says} Must be {kind.expects}.")
-                yield f"# {name} = {shown(kind.write(value))}"
+    """Yield the lines of a TOML text for these settings, every key commented out below its description and range."""
+    for name, (attribute, entry) in members(type(settings)).items():
+        value = getattr(settings, attribute)
+        match entry:
+            case Key(kind=kind, description=description):
+                yield from _comment(f"{description} Must be {kind.expects}.")
+                yield f"# {name} = {shown(kind.to_toml(value))}"
             case Table():
-                yield from _example_table(value, (*path, name))
-            case NamedTables(made=made, sample=sample):
-                for named in value or (made(name=sample),):
-                    yield from _example_table(named, (*path, name, named.name))
+                yield from _table_lines(value, (*path, name))
+            case NamedTables(settings_class=settings_class, example_name=example_name):
+                for named in value or (settings_class(name=example_name),):
+                    yield from _table_lines(named, (*path, name, named.name))
 
 
-def _example_table(settings: TableSettings, path: KeyPath) -> Iterator[str]:
+def _table_lines(settings: TableSettings, path: KeyPath) -> Iterator[str]:
     yield ""
     yield from _comment(str(type(settings).__doc__).splitlines()[0])
     yield bracketed(path)

@@ -1,4 +1,4 @@
-"""What a key may say: kinds of values, each in words and as a check."""
+"""The kinds of values that a key may have: each one in words, as a check, and as a conversion from TOML and back."""
 
 from __future__ import annotations
 
@@ -10,32 +10,32 @@ from typing import Any
 from device.config.wording import alternatives, shown
 
 
-class UnfitError(Exception):
-    """A value is none that its key may have."""
+class InvalidValueError(Exception):
+    """A key may not have this value."""
 
 
-class Kind(ABC):
-    """What a key may say: in words, and as a check."""
+class ValueKind(ABC):
+    """What a key accepts."""
 
     __slots__ = ()
 
     @property
     @abstractmethod
     def expects(self) -> str:
-        """What would work, to stand behind `must be`."""
+        """What would work, worded to follow `must be`."""
 
     @abstractmethod
-    def read(self, value: Any) -> Any:
-        """The setting that a TOML value means; raises `UnfitError` where it means none."""
+    def from_toml(self, value: Any) -> Any:
+        """Return the setting for a TOML value; raises `InvalidValueError` if the key does not accept it."""
 
-    def write(self, setting: Any) -> Any:
-        """The TOML value that means a setting."""
+    def to_toml(self, setting: Any) -> Any:
+        """Return the TOML value for a setting."""
         return setting
 
 
 @dataclass(frozen=True, slots=True)
-class Number(Kind):
-    """A number from `low` to `high`, both included; never NaN, infinite, or a bool."""
+class Number(ValueKind):
+    """A number from `low` to `high`, both included; never NaN, infinite, or a bool. An integer is accepted."""
 
     low: float
     high: float
@@ -43,116 +43,116 @@ class Number(Kind):
 
     @property
     def expects(self) -> str:
-        """What would work."""
+        """The range and the unit."""
         return f"a number from {self.low:g} to {self.high:g} {self.unit}".rstrip()
 
-    def read(self, value: Any) -> float:
-        """An integer will do."""
+    def from_toml(self, value: Any) -> float:
+        """Return the number as a float."""
         if type(value) in {int, float} and self.low <= value <= self.high:
             return float(value)
-        raise UnfitError
+        raise InvalidValueError
 
 
 @dataclass(frozen=True, slots=True)
-class Integer(Kind):
-    """A whole number from `low` to `high`, both included; never a bool, nor a float that is whole."""
+class Integer(ValueKind):
+    """An integer from `low` to `high`, both included; never a bool, nor a float without a fraction."""
 
     low: int
     high: int
 
     @property
     def expects(self) -> str:
-        """What would work."""
+        """The range."""
         return f"a whole number from {self.low} to {self.high}"
 
-    def read(self, value: Any) -> int:
-        """The number itself."""
+    def from_toml(self, value: Any) -> int:
+        """Return the integer itself."""
         if type(value) is int and self.low <= value <= self.high:
             return value
-        raise UnfitError
+        raise InvalidValueError
 
 
 @dataclass(frozen=True, slots=True)
-class Ordinal(Kind):
-    """One of things that people count from 1, up to `last`, and programs from 0."""
+class Ordinal(ValueKind):
+    """The position of one of at most `last` things: counted from 1 in the file, from 0 in the settings."""
 
     last: int
 
     @property
     def expects(self) -> str:
-        """What would work."""
+        """The range."""
         return f"a whole number from 1 to {self.last}"
 
-    def read(self, value: Any) -> int:
-        """One less."""
-        return Integer(1, self.last).read(value) - 1
+    def from_toml(self, value: Any) -> int:
+        """Return one less."""
+        return Integer(1, self.last).from_toml(value) - 1
 
-    def write(self, setting: int) -> int:
-        """One more."""
+    def to_toml(self, setting: int) -> int:
+        """Return one more."""
         return setting + 1
 
 
 @dataclass(frozen=True, slots=True)
-class Switch(Kind):
-    """On or off; never 0 or 1."""
+class Boolean(ValueKind):
+    """True or false; never 0 or 1."""
 
     expects: str = "true or false"
 
-    def read(self, value: Any) -> bool:
-        """The bool itself."""
+    def from_toml(self, value: Any) -> bool:
+        """Return the bool itself."""
         if isinstance(value, bool):
             return value
-        raise UnfitError
+        raise InvalidValueError
 
 
 @dataclass(frozen=True, slots=True)
-class Choice(Kind):
-    """One of some words."""
+class Choice(ValueKind):
+    """One of several words."""
 
     words: tuple[str, ...]
 
     @property
     def expects(self) -> str:
-        """What would work."""
+        """All of the words."""
         return alternatives([shown(word) for word in self.words])
 
-    def read(self, value: Any) -> str:
-        """The word itself."""
+    def from_toml(self, value: Any) -> str:
+        """Return the word itself."""
         if isinstance(value, str) and value in self.words:
             return value
-        raise UnfitError
+        raise InvalidValueError
 
 
 @dataclass(frozen=True, slots=True)
-class Text(Kind):
-    """A string of printable characters that matches `pattern` as a whole; `expects` says that in words."""
+class Text(ValueKind):
+    """A string of printable characters that matches `pattern` as a whole; `expects` describes the pattern."""
 
     pattern: str
     expects: str
 
-    def read(self, value: Any) -> str:
-        """The string itself."""
+    def from_toml(self, value: Any) -> str:
+        """Return the string itself."""
         if isinstance(value, str) and value.isprintable() and re.fullmatch(self.pattern, value):
             return value
-        raise UnfitError
+        raise InvalidValueError
 
 
 @dataclass(frozen=True, slots=True)
-class OrWord(Kind):
-    """What another kind allows, or one word that stands for None."""
+class OrKeyword(ValueKind):
+    """What another kind accepts, or one keyword that stands for None."""
 
-    kind: Kind
-    word: str
+    kind: ValueKind
+    keyword: str
 
     @property
     def expects(self) -> str:
-        """What would work."""
-        return f"{self.kind.expects}, or {shown(self.word)}"
+        """What the other kind expects, or the keyword."""
+        return f"{self.kind.expects}, or {shown(self.keyword)}"
 
-    def read(self, value: Any) -> Any:
-        """None for the word."""
-        return None if value == self.word else self.kind.read(value)
+    def from_toml(self, value: Any) -> Any:
+        """Return None for the keyword."""
+        return None if value == self.keyword else self.kind.from_toml(value)
 
-    def write(self, setting: Any) -> Any:
-        """The word for None."""
-        return self.word if setting is None else self.kind.write(setting)
+    def to_toml(self, setting: Any) -> Any:
+        """Return the keyword for None."""
+        return self.keyword if setting is None else self.kind.to_toml(setting)

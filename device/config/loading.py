@@ -1,4 +1,4 @@
-"""Settings from a configuration file, over those of the profile that it names."""
+"""Settings from a configuration file, on top of those of the profile that it names."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from device.config.key_lines import key_lines
 from device.config.profiles import DEFAULT_PROFILE, PROFILES
-from device.config.reader import first_complaint, read_settings
+from device.config.reader import first_problem, read_settings
 from device.config.settings import ClipSettings, JournalSettings, LogSettings, MqttSettings, Settings
 from device.config.toml_text import parse_toml, printable, read_text
 from device.config.wording import alternatives, shown
@@ -20,42 +20,41 @@ if TYPE_CHECKING:
 
 
 def load_config(path: str | os.PathLike[str]) -> Settings:
-    """The settings in a file, over those of the profile it names.
+    """Read the settings in a file, on top of those of the profile that it names.
 
     Raises:
-        ConfigError: the file cannot be read, or says something that cannot be; one line, which begins
-            with the path as given.
+        ConfigError: the file cannot be read or is invalid; one line, which begins with the path as given.
     """
     return parse_config(read_text(path), source=os.fspath(path), folder=Path(path).parent)
 
 
 def parse_config(text: str, *, source: str, folder: Path | None = None) -> Settings:
-    """The settings that a TOML text makes, over those of the profile it names.
+    """Read the settings in a TOML text, on top of those of the profile that it names.
 
     Args:
-        text: of a file.
-        source: what the text is called in an error's sentence.
-        folder: where paths that are not absolute begin; None leaves them as they are.
+        text: content of a configuration file.
+        source: name of the text in an error's sentence.
+        folder: base of relative paths; None leaves them relative.
 
     Raises:
-        ConfigError: the text is no TOML, or says something that cannot be: the first such thing in it.
+        ConfigError: the text is not TOML, or is invalid: the first problem in it.
     """
-    said = parse_toml(text, source)
-    settings, complaints = read_settings(Settings, _merged(_profile_tables(said.get("profile")), said))
-    if complaints:
-        lines = key_lines(text, said)
-        first = first_complaint(complaints, lines)
+    tables = parse_toml(text, source)
+    settings, problems = read_settings(Settings, _merged(_profile_tables(tables.get("profile")), tables))
+    if problems:
+        lines = key_lines(text, tables)
+        first = first_problem(problems, lines)
         line = first.line(lines)
         where = printable(source) if line is None else f"{printable(source)}, line {line}"
         raise ConfigError(f"{where}: {first.sentence}")
-    return settings if folder is None else _anchored(settings, folder)
+    return settings if folder is None else _with_absolute_paths(settings, folder)
 
 
 def profile(name: str = DEFAULT_PROFILE) -> Settings:
     """The settings of a built-in profile.
 
     Raises:
-        ConfigError: there is none of that name.
+        ConfigError: no profile has this name.
     """
     if name not in PROFILES:
         there = alternatives([shown(known) for known in PROFILES])
@@ -65,20 +64,20 @@ def profile(name: str = DEFAULT_PROFILE) -> Settings:
 
 
 def _profile_tables(name: Any) -> Mapping[str, Any]:
-    """Of a profile as it is named in a file; a name that is none is complained of elsewhere."""
+    """Tables of the profile that a file names; an unknown name is reported by the reader."""
     known = PROFILES.get(name) if isinstance(name, str) else None
     return (known or PROFILES[DEFAULT_PROFILE]).tables
 
 
-def _merged(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    both = dict(under)
+def _merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(base)
     for name, value in over.items():
-        below = both.get(name)
-        both[name] = _merged(below, value) if isinstance(below, dict) and isinstance(value, dict) else value
-    return both
+        below = merged.get(name)
+        merged[name] = _merged(below, value) if isinstance(below, dict) and isinstance(value, dict) else value
+    return merged
 
 
-def _anchored(settings: Settings, folder: Path) -> Settings:
+def _with_absolute_paths(settings: Settings, folder: Path) -> Settings:
     models = tuple(
         dataclasses.replace(model, bundle=str(folder / model.bundle)) if model.is_file else model
         for model in settings.models
@@ -93,11 +92,11 @@ def _anchored(settings: Settings, folder: Path) -> Settings:
     )
 
 
-_Anchored = TypeVar("_Anchored", LogSettings, JournalSettings, MqttSettings, ClipSettings)
+_TableWithPaths = TypeVar("_TableWithPaths", LogSettings, JournalSettings, MqttSettings, ClipSettings)
 
 
-def _paths_from(folder: Path, table: _Anchored, *names: str) -> _Anchored:
-    """The table with these paths beginning in the folder; what is None or "auto" is no path."""
+def _paths_from(folder: Path, table: _TableWithPaths, *names: str) -> _TableWithPaths:
+    """The table with these paths relative to the folder; None and "auto" are not paths."""
     paths = {name: getattr(table, name) for name in names}
-    there: dict[str, Any] = {name: str(folder / path) for name, path in paths.items() if path not in {None, "auto"}}
-    return dataclasses.replace(table, **there)
+    absolute: dict[str, Any] = {name: str(folder / path) for name, path in paths.items() if path not in {None, "auto"}}
+    return dataclasses.replace(table, **absolute)

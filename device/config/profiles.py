@@ -1,4 +1,4 @@
-"""The built-in profiles: settings for a purpose, as a file would hold them."""
+"""The built-in profiles: settings for one purpose, as a configuration file would hold them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ DEFAULT_PROFILE = "nursery"
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """Settings for a purpose: one line about it, and its tables as a file would hold them."""
+    """A one-line summary of the purpose, and the tables as a file would hold them."""
 
     summary: str
     tables: Mapping[str, Any]

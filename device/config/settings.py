@@ -1,28 +1,28 @@
-"""TOML in, frozen and validated settings out: the one place of every default, and the profiles.
+"""The settings: one frozen class for each table of the file, and the only place of every default.
 
-A class for each table of the file, a field for each of its keys, with the range, the meaning and the
-default beside it. A new table is a new class and one field of `Settings`; its errors and its part of
-the example (`auricle config --example`) follow from it, see `schema`. Knows no model: what a model
-says of itself travels with it, and a label's settings only overrule it. Knows no folder of bundles
-either: whoever does, asks `missing_models`.
+Each field is a key, declared with its range, its description and its default. A new table is a new class and
+one field of `Settings`: its errors, its part of the example and of the JSON Schema follow, see `schema`.
+
+Does not know what a model declares about its labels: that travels with the model, and `LabelSettings` only
+overrides it. Does not know which bundles are installed: callers pass them to `missing_models`.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, get_args
 
-from device.config.kinds import Choice, Integer, Number, Ordinal, OrWord, Switch, Text
+from device.config.kinds import Boolean, Choice, Integer, Number, Ordinal, OrKeyword, Text
 from device.config.profiles import DEFAULT_PROFILE, PROFILES
-from device.config.schema import Key, NamedTables, Table, TableSettings, key
+from device.config.schema import TableSettings, key, named_tables, table
 from device.config.wording import shown
 from device.messages import Priority
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from device.config.schema import Contradiction
+    from device.config.schema import Conflict
 
 MAX_TIME_S = 3600.0
 StethoscopeBand = Literal["heart", "lung", "wide"]
@@ -31,14 +31,14 @@ MqttProtocol = Literal["5", "3.1.1"]
 AliveForm = Literal["pulse", "steady"]
 BUNDLE_SUFFIX = ".tflite"
 
-_NAME = r"[a-z0-9][a-z0-9_-]{0,63}"  # of models and labels, as in a bundle
+_NAME = r"[a-z0-9][a-z0-9_-]{0,63}"  # the same rule as in a bundle
 _MODEL_NAME = Text(_NAME, "the name of a model, of a-z, 0-9, _ and -")
 _LABEL_NAME = Text(_NAME, "the name of a label, of a-z, 0-9, _ and -")
 _BUNDLE = Text(r".*\S.*", f"the name of a shipped bundle, or the path of a {BUNDLE_SUFFIX} file")
-_PROBABILITY = OrWord(Number(0.001, 0.999), "model")
+_PROBABILITY = OrKeyword(Number(0.001, 0.999), "model")
 _DEVICE = Text(
     r"(?i:usb:[0-9a-f]{1,4}:[0-9a-f]{1,4}(:.+)?|port:[0-9]+-[0-9]+(\.[0-9]+)*"
-    # Neither a number, nor ALSA's names with one, nor a name of nothing but one.
+    # Anything but a number, ALSA's names with a number, or a name that is only a number: these change at boot.
     r"|(?!\s*(usb:|port:|hw:|plughw:|[0-9]+\s*$|\(hw:[0-9]+,[0-9]+\)\s*$)).*\S.*)",
     'a device\'s name, "usb:VENDOR:PRODUCT" in hexadecimal, "port:BUS-PORT", or "default", and no number',
 )
@@ -50,7 +50,7 @@ _HOST = Text(r"[A-Za-z0-9]([A-Za-z0-9._:-]*[A-Za-z0-9])?", "a host's name or add
 _TOPIC = Text(r"[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*", "a topic of A-Z, a-z, 0-9, _ and -, in parts divided by /")
 _USER = Text(r".{1,128}", "a user's name")
 _PIN = Integer(0, 27)  # BCM numbers of the Pi's header
-_TIME_S = OrWord(Number(0.0, MAX_TIME_S, "s"), "model")
+_TIME_S = OrKeyword(Number(0.0, MAX_TIME_S, "s"), "model")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,18 +68,15 @@ class LabelSettings(TableSettings):
     min_length_s: float | None = key(None, _TIME_S, "Nothing is told before it has lasted this long.")
     hold_s: float | None = key(None, _TIME_S, 'It is over after this long below "off".')
     cooldown_s: float | None = key(None, _TIME_S, "Heard again within this time, it is the same event.")
-    priority: Priority | None = field(
-        default=None,
-        metadata={"entry": Key(OrWord(Choice(get_args(Priority)), "model"), "How urgent its alert is.")},
-    )
+    priority: Priority | None = key(None, OrKeyword(Choice(get_args(Priority)), "model"), "How urgent its alert is.")
 
     def operating_point(self) -> dict[str, float]:
-        """What is overruled of the model's operating point: field of `OperatingPoint` -> value."""
+        """The overridden part of the model's operating point: field of `OperatingPoint` -> value."""
         names = {item.name for item in dataclasses.fields(self)} - {"name", "priority", "sensitivity"}
         return {name: getattr(self, name) for name in sorted(names) if getattr(self, name) is not None}
 
-    def contradiction(self) -> Contradiction | None:
-        """Thresholds or confirmation times that exclude each other."""
+    def conflict(self) -> Conflict | None:
+        """Report an off threshold above the on threshold, or a confirmation time longer than its window."""
         if self.on is not None and self.off is not None and self.off > self.on:
             return (("on",), ("off",)), f'"off" is {shown(self.off)}, must be at most "on", which is {shown(self.on)}'
         if self.confirm_s is not None and self.confirm_of_s is not None and self.confirm_s > self.confirm_of_s:
@@ -93,35 +90,33 @@ class ModelSettings(TableSettings):
     """A model that listens, under a name of your choice, which its events carry.
 
     Attributes:
-        name: of the table, unique.
-        labels: those of which something is overruled; all others are as the model says.
+        name: name of the table, unique.
+        labels: the labels with overrides; all others are as the model declares them.
     """
 
     name: str
     bundle: str = key("", _BUNDLE, "The model; a path that is not absolute begins at this file's folder.")
-    enabled: bool = key(default=True, kind=Switch(), says="Whether it listens at all.")
+    enabled: bool = key(default=True, kind=Boolean(), description="Whether it listens at all.")
     threads: int = key(1, Integer(1, 16), "Threads that its network may use.")
     listens_while: str | None = key(
         None,
-        OrWord(_LABEL_NAME, "always"),
+        OrKeyword(_LABEL_NAME, "always"),
         "Listen only while this label, of a model further up, is on.",
     )
-    labels: tuple[LabelSettings, ...] = field(
-        default=(), metadata={"entry": NamedTables("label", _LABEL_NAME, LabelSettings, "cry")}
-    )
+    labels: tuple[LabelSettings, ...] = named_tables("label", _LABEL_NAME, LabelSettings, "cry")
 
     def __post_init__(self) -> None:
-        """A model whose bundle is not named is the bundle of its own name; a label that says nothing is dropped."""
+        """Default the bundle to the table's name, and drop labels without overrides."""
         object.__setattr__(self, "bundle", self.bundle or self.name)
         object.__setattr__(self, "labels", tuple(label for label in self.labels if label != LabelSettings(label.name)))
 
     @property
     def is_file(self) -> bool:
-        """Whether `bundle` is a path; a shipped bundle's name otherwise."""
+        """Whether `bundle` is a path; otherwise it is a shipped bundle's name."""
         return "/" in self.bundle or self.bundle.endswith(BUNDLE_SUFFIX)
 
     def label(self, name: str) -> LabelSettings:
-        """What is overruled of a label: nothing, where the settings do not name it."""
+        """The overrides of a label; none if the settings do not name it."""
         return next((label for label in self.labels if label.name == name), LabelSettings(name))
 
 
@@ -147,7 +142,7 @@ class MicrophoneSettings(TableSettings):
     """Which microphone the daemon hears, and how it is opened.
 
     Attributes:
-        device: see `sources.devices` for what it may say.
+        device: parsed by `sources.device_match`.
         channel: counted from 0 here, from 1 in the file; None for the mean of all.
         sample_rate_hz: None for the device's own.
     """
@@ -158,9 +153,9 @@ class MicrophoneSettings(TableSettings):
         '"default", a device\'s name or a part of it, "usb:VENDOR:PRODUCT" or "usb:VENDOR:PRODUCT:SERIAL", '
         'or "port:BUS-PORT"; auricle devices lists them. A number is none: it changes at boot.',
     )
-    channel: int | None = key(0, OrWord(Ordinal(64), "mix"), "The channel that is heard, or the mix of all.")
+    channel: int | None = key(0, OrKeyword(Ordinal(64), "mix"), "The channel that is heard, or the mix of all.")
     sample_rate_hz: int | None = key(
-        None, OrWord(Integer(8000, 192000), "device"), "Rate at which it is opened, in Hz; the device's own is best."
+        None, OrKeyword(Integer(8000, 192000), "device"), "Rate at which it is opened, in Hz; the device's own is best."
     )
 
 
@@ -174,24 +169,20 @@ class FilterSettings(TableSettings):
 
     gain_db: float = key(0.0, Number(-40.0, 60.0, "dB"), "Gain; it clips nothing and makes no microphone better.")
     high_pass_hz: float | None = key(
-        None, OrWord(Number(5.0, 2000.0, "Hz"), "off"), "Takes off what is below: wind, steps, handling."
+        None, OrKeyword(Number(5.0, 2000.0, "Hz"), "off"), "Takes off what is below: wind, steps, handling."
     )
     hum_hz: float | None = key(
-        None, OrWord(Number(40.0, 70.0, "Hz"), "off"), "Notches at the mains frequency (50 or 60) and its harmonics."
+        None, OrKeyword(Number(40.0, 70.0, "Hz"), "off"), "Notches at the mains frequency (50 or 60) and its harmonics."
     )
-    stethoscope: StethoscopeBand | None = field(
-        default=None,
-        metadata={
-            "entry": Key(
-                OrWord(Choice(get_args(StethoscopeBand)), "off"),
-                "Band-pass of a stethoscope: heart 20 to 200 Hz, lung 60 to 2000 Hz, wide 20 to 2000 Hz.",
-            )
-        },
+    stethoscope: StethoscopeBand | None = key(
+        None,
+        OrKeyword(Choice(get_args(StethoscopeBand)), "off"),
+        "Band-pass of a stethoscope: heart 20 to 200 Hz, lung 60 to 2000 Hz, wide 20 to 2000 Hz.",
     )
 
     @property
     def is_neutral(self) -> bool:
-        """Whether the sound passes as it is."""
+        """Whether the sound passes unchanged."""
         return self == FilterSettings()
 
 
@@ -203,7 +194,7 @@ class RecordingSettings(TableSettings):
         channel: counted from 0 here, from 1 in the file; None for the mean of all.
     """
 
-    channel: int | None = key(None, OrWord(Ordinal(1024), "mix"), "The channel that is heard, or the mix of all.")
+    channel: int | None = key(None, OrKeyword(Ordinal(1024), "mix"), "The channel that is heard, or the mix of all.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,8 +203,8 @@ class DeafnessSettings(TableSettings):
 
     gates_to_zero: bool = key(
         default=False,
-        kind=Switch(),
-        says="This microphone gives digital zeros where nothing is loud: they are then quiet, not deafness.",
+        kind=Boolean(),
+        description="This microphone gives digital zeros where nothing is loud: they are then quiet, not deafness.",
     )
 
 
@@ -229,12 +220,12 @@ class LogSettings(TableSettings):
     """The daemon's log of what it heard and told, one JSON object a line.
 
     Attributes:
-        file: None where nothing is logged; "auto" for the instance's own place.
+        file: None for no log; "auto" for the instance's default path.
     """
 
     file: str | None = key(
         "auto",
-        OrWord(_PATH, "off"),
+        OrKeyword(_PATH, "off"),
         'Where it is written; "auto" is the instance\'s own place, which auricle check names.',
     )
     max_mb: float = key(
@@ -253,26 +244,22 @@ class AlarmSettings(TableSettings):
         time_zone: of the quiet hours and of daily times; None for the machine's own.
     """
 
-    latch: Latch = field(
-        default="off",
-        metadata={
-            "entry": Key(
-                Choice(get_args(Latch)),
-                "Which alarms stay, once raised, until they are acknowledged, though their cause is over: none, "
-                "those of high priority, or all.",
-            )
-        },
+    latch: Latch = key(
+        "off",
+        Choice(get_args(Latch)),
+        "Which alarms stay, once raised, until they are acknowledged, though their cause is over: none, "
+        "those of high priority, or all.",
     )
     remind_s: float | None = key(
-        120.0, OrWord(Number(10.0, MAX_TIME_S, "s"), "never"), "An alarm that nobody acknowledged is told again."
+        120.0, OrKeyword(Number(10.0, MAX_TIME_S, "s"), "never"), "An alarm that nobody acknowledged is told again."
     )
     longest_pause_s: float = key(
         600.0, Number(10.0, 7200.0, "s"), "Signals may be paused for at most this long; alarms are told even so."
     )
     quiet_hours: str | None = key(
-        None, OrWord(_HOURS, "off"), "Sound alarms are told with a priority one lower; technical ones are as ever."
+        None, OrKeyword(_HOURS, "off"), "Sound alarms are told with a priority one lower; technical ones are as ever."
     )
-    time_zone: str | None = key(None, OrWord(_ZONE, "local"), "Zone of quiet hours and of daily times.")
+    time_zone: str | None = key(None, OrKeyword(_ZONE, "local"), "Zone of quiet hours and of daily times.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -280,10 +267,10 @@ class JournalSettings(TableSettings):
     """The durable record of alarms.
 
     Attributes:
-        file: None for none: what is owed is then lost with the process.
+        file: None for no journal: alarms not yet delivered are then lost with the process.
     """
 
-    file: str | None = key("auto", OrWord(_PATH, "off"), 'Where it is kept; "auto" is the instance\'s own place.')
+    file: str | None = key("auto", OrKeyword(_PATH, "off"), 'Where it is kept; "auto" is the instance\'s own place.')
     max_mb: float = key(64.0, Number(4.0, 4096.0, "MB"), "Its size at most; what was delivered longest ago goes first.")
 
 
@@ -294,52 +281,50 @@ class MqttSettings(TableSettings):
     Attributes:
         host: None for no broker.
         port: None for 1883, or 8883 with TLS.
-        password_file: None for the systemd credential `mqtt-password`, where there is one.
+        password_file: None for the systemd credential `mqtt-password`, if there is one.
     """
 
-    host: str | None = key(None, OrWord(_HOST, "off"), "The broker's name or address.")
-    port: int | None = key(None, OrWord(Integer(1, 65535), "usual"), "Its port; 1883, or 8883 with TLS.")
-    protocol: MqttProtocol = field(
-        default="5", metadata={"entry": Key(Choice(get_args(MqttProtocol)), "MQTT's version.")}
-    )
+    host: str | None = key(None, OrKeyword(_HOST, "off"), "The broker's name or address.")
+    port: int | None = key(None, OrKeyword(Integer(1, 65535), "usual"), "Its port; 1883, or 8883 with TLS.")
+    protocol: MqttProtocol = key("5", Choice(get_args(MqttProtocol)), "MQTT's version.")
     topic: str = key("auricle", _TOPIC, "What every topic begins with; the instance follows.")
-    username: str | None = key(None, OrWord(_USER, "none"), "Who logs in.")
+    username: str | None = key(None, OrKeyword(_USER, "none"), "Who logs in.")
     password_file: str | None = key(
-        None, OrWord(_PATH, "credential"), "File with the password; else the systemd credential mqtt-password."
+        None, OrKeyword(_PATH, "credential"), "File with the password; else the systemd credential mqtt-password."
     )
-    tls: bool = key(default=False, kind=Switch(), says="Encrypt, and verify the broker's certificate.")
-    ca_file: str | None = key(None, OrWord(_PATH, "system"), "Authorities that may vouch for the broker.")
-    cert_file: str | None = key(None, OrWord(_PATH, "none"), "This client's certificate ...")
-    key_file: str | None = key(None, OrWord(_PATH, "none"), "... and its key.")
+    tls: bool = key(default=False, kind=Boolean(), description="Encrypt, and verify the broker's certificate.")
+    ca_file: str | None = key(None, OrKeyword(_PATH, "system"), "Authorities that may vouch for the broker.")
+    cert_file: str | None = key(None, OrKeyword(_PATH, "none"), "This client's certificate ...")
+    key_file: str | None = key(None, OrKeyword(_PATH, "none"), "... and its key.")
     in_flight: int = key(20, Integer(1, 100), "Alarms that may be unacknowledged by the broker at once.")
-    home_assistant: bool = key(default=True, kind=Switch(), says="Announce the device to Home Assistant.")
+    home_assistant: bool = key(default=True, kind=Boolean(), description="Announce the device to Home Assistant.")
     discovery_topic: str = key("homeassistant", _TOPIC, "Where Home Assistant looks for announcements.")
-    frigate_topics: bool = key(default=False, kind=Switch(), says="Publish under Frigate's topic names as well.")
+    frigate_topics: bool = key(
+        default=False, kind=Boolean(), description="Publish under Frigate's topic names as well."
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class GpioSettings(TableSettings):
     """Pins, by their BCM numbers; none is touched unless it is named here."""
 
-    led: int | None = key(None, OrWord(_PIN, "off"), "Light: patterns for each priority.")
-    buzzer: int | None = key(None, OrWord(_PIN, "off"), "Active buzzer: the same, silent while paused or acknowledged.")
-    relay: int | None = key(None, OrWord(_PIN, "off"), "On while an alarm of high priority is not acknowledged.")
-    button: int | None = key(None, OrWord(_PIN, "off"), "To ground: acknowledges all; held for 3 s, it pauses.")
-    alive: int | None = key(
-        None, OrWord(_PIN, "off"), "Fail-safe: a pulse at least every second while all is well, from the main loop."
+    led: int | None = key(None, OrKeyword(_PIN, "off"), "Light: patterns for each priority.")
+    buzzer: int | None = key(
+        None, OrKeyword(_PIN, "off"), "Active buzzer: the same, silent while paused or acknowledged."
     )
-    alive_is: AliveForm = field(
-        default="pulse",
-        metadata={
-            "entry": Key(
-                Choice(get_args(AliveForm)),
-                "A pin can keep a steady level after its process was killed; only a pulse is fail-safe.",
-            )
-        },
+    relay: int | None = key(None, OrKeyword(_PIN, "off"), "On while an alarm of high priority is not acknowledged.")
+    button: int | None = key(None, OrKeyword(_PIN, "off"), "To ground: acknowledges all; held for 3 s, it pauses.")
+    alive: int | None = key(
+        None, OrKeyword(_PIN, "off"), "Fail-safe: a pulse at least every second while all is well, from the main loop."
+    )
+    alive_is: AliveForm = key(
+        "pulse",
+        Choice(get_args(AliveForm)),
+        "A pin can keep a steady level after its process was killed; only a pulse is fail-safe.",
     )
 
-    def contradiction(self) -> Contradiction | None:
-        """A pin that is to be two things."""
+    def conflict(self) -> Conflict | None:
+        """Report a pin that has two functions."""
         pins = ("led", "buzzer", "relay", "button", "alive")
         for later, name in enumerate(pins):
             for other in pins[:later]:
@@ -353,7 +338,7 @@ class GpioSettings(TableSettings):
 class ClipSettings(TableSettings):
     """Recordings and pictures of alarms; none, unless asked for: no sound reaches disk or network."""
 
-    enabled: bool = key(default=False, kind=Switch(), says="Keep the sound and a picture of each sound alarm.")
+    enabled: bool = key(default=False, kind=Boolean(), description="Keep the sound and a picture of each sound alarm.")
     folder: str = key("auto", _PATH, 'Where; "auto" is the instance\'s own place.')
     before_s: float = key(5.0, Number(0.0, 30.0, "s"), "Sound kept from before the alarm.")
     after_s: float = key(10.0, Number(0.0, 60.0, "s"), "Sound kept from after it.")
@@ -364,7 +349,7 @@ class ClipSettings(TableSettings):
 class SelfTestSettings(TableSettings):
     """The daily trial of the whole way from sound to broker."""
 
-    daily_at: str | None = key("12:00", OrWord(_CLOCK_TIME, "off"), "When; it tells nobody but where it fails.")
+    daily_at: str | None = key("12:00", OrKeyword(_CLOCK_TIME, "off"), "When; it tells nobody but where it fails.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -376,7 +361,7 @@ class StatusSettings(TableSettings):
     """
 
     metrics_port: int | None = key(
-        None, OrWord(Integer(1, 65535), "off"), "Prometheus metrics on this port of 127.0.0.1, and nowhere else."
+        None, OrKeyword(Integer(1, 65535), "off"), "Prometheus metrics on this port of 127.0.0.1, and nowhere else."
     )
 
 
@@ -385,39 +370,33 @@ class Settings(TableSettings):
     """All settings, validated; `profile` and `load_config` make them.
 
     Attributes:
-        models: in the order of the profile, then of the file; `listening` are those that are enabled.
+        models: those of the profile, then those of the file; `listening` are the enabled ones.
     """
 
     profile: str = key(DEFAULT_PROFILE, Choice(tuple(PROFILES)), "What is not said below is as in this profile.")
-    listen: ListenSettings = field(default_factory=ListenSettings, metadata={"entry": Table(ListenSettings)})
-    models: tuple[ModelSettings, ...] = field(
-        default=(), metadata={"entry": NamedTables("model", _MODEL_NAME, ModelSettings, "cry")}
-    )
-    microphone: MicrophoneSettings = field(
-        default_factory=MicrophoneSettings, metadata={"entry": Table(MicrophoneSettings)}
-    )
-    filters: FilterSettings = field(default_factory=FilterSettings, metadata={"entry": Table(FilterSettings)})
-    recording: RecordingSettings = field(
-        default_factory=RecordingSettings, metadata={"entry": Table(RecordingSettings)}
-    )
-    deafness: DeafnessSettings = field(default_factory=DeafnessSettings, metadata={"entry": Table(DeafnessSettings)})
-    log: LogSettings = field(default_factory=LogSettings, metadata={"entry": Table(LogSettings)})
-    alarms: AlarmSettings = field(default_factory=AlarmSettings, metadata={"entry": Table(AlarmSettings)})
-    journal: JournalSettings = field(default_factory=JournalSettings, metadata={"entry": Table(JournalSettings)})
-    mqtt: MqttSettings = field(default_factory=MqttSettings, metadata={"entry": Table(MqttSettings)})
-    gpio: GpioSettings = field(default_factory=GpioSettings, metadata={"entry": Table(GpioSettings)})
-    clips: ClipSettings = field(default_factory=ClipSettings, metadata={"entry": Table(ClipSettings)})
-    self_test: SelfTestSettings = field(default_factory=SelfTestSettings, metadata={"entry": Table(SelfTestSettings)})
-    status: StatusSettings = field(default_factory=StatusSettings, metadata={"entry": Table(StatusSettings)})
-    replay: ReplaySettings = field(default_factory=ReplaySettings, metadata={"entry": Table(ReplaySettings)})
+    listen: ListenSettings = table(ListenSettings)
+    models: tuple[ModelSettings, ...] = named_tables("model", _MODEL_NAME, ModelSettings, "cry")
+    microphone: MicrophoneSettings = table(MicrophoneSettings)
+    filters: FilterSettings = table(FilterSettings)
+    recording: RecordingSettings = table(RecordingSettings)
+    deafness: DeafnessSettings = table(DeafnessSettings)
+    log: LogSettings = table(LogSettings)
+    alarms: AlarmSettings = table(AlarmSettings)
+    journal: JournalSettings = table(JournalSettings)
+    mqtt: MqttSettings = table(MqttSettings)
+    gpio: GpioSettings = table(GpioSettings)
+    clips: ClipSettings = table(ClipSettings)
+    self_test: SelfTestSettings = table(SelfTestSettings)
+    status: StatusSettings = table(StatusSettings)
+    replay: ReplaySettings = table(ReplaySettings)
 
     @property
     def listening(self) -> tuple[ModelSettings, ...]:
         """The models that are enabled."""
         return tuple(model for model in self.models if model.enabled)
 
-    def contradiction(self) -> Contradiction | None:
-        """Nothing would listen."""
+    def conflict(self) -> Conflict | None:
+        """Report that no model is enabled."""
         if self.listening:
             return None
         keys = tuple(("model", model.name, "enabled") for model in self.models)
@@ -425,13 +404,13 @@ class Settings(TableSettings):
 
 
 def missing_models(settings: Settings, available: Collection[str]) -> tuple[str, ...]:
-    """Names of the bundles that should listen but are not among those available; files are not looked for."""
+    """Names of the bundles that are enabled but not available; paths of files are not checked."""
     wanted = dict.fromkeys(model.bundle for model in settings.listening if not model.is_file)
     return tuple(name for name in wanted if name not in available)
 
 
 def missing_sentence(settings: Settings, missing: Collection[str]) -> str:
-    """The sentence that says which models a profile still lacks, and what would work."""
+    """The error sentence for missing models, with what would work."""
     names = ", ".join(shown(name) for name in missing)
     tables = ", ".join(f"[model.{model.name}]" for model in settings.listening if model.bundle in missing)
     lacks = f"profile {shown(settings.profile)} lacks the model{'s' if len(missing) > 1 else ''} {names}"

@@ -1,4 +1,4 @@
-"""A TOML file's text, read with care and parsed. Knows no key."""
+"""The text of a TOML file: read within a size limit, decoded and parsed. Knows no key."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from device.errors import ConfigError
 MAX_FILE_BYTES = 2**20
 
 _PLACE = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)$")
-_SAID_CHARACTERS = 200
-"""Of what `tomllib` complains; it may quote a key of any length."""
+_MESSAGE_CHARACTERS = 200
+"""Limit for `tomllib`'s message, which may quote a key of any length."""
 
 
 def read_text(path: str | os.PathLike[str]) -> str:
-    """The text of a configuration file.
+    """Read the text of a configuration file.
 
     Raises:
-        ConfigError: the file cannot be read, is too large, or is no UTF-8 text; one line, which begins
-            with the path as given.
+        ConfigError: the file cannot be read, is too large, or is not UTF-8; one line, which begins with the
+            path as given.
     """
     source = os.fspath(path)
     try:
@@ -36,10 +36,10 @@ def read_text(path: str | os.PathLike[str]) -> str:
 
 
 def parse_toml(text: str, source: str) -> dict[str, Any]:
-    """The tables of a TOML text.
+    """Parse the tables of a TOML text.
 
     Raises:
-        ConfigError: the text is no TOML; one line, which begins with `source`.
+        ConfigError: the text is not TOML; one line, which begins with `source`.
     """
     if text.startswith("\ufeff"):
         raise ConfigError(
@@ -56,7 +56,7 @@ def parse_toml(text: str, source: str) -> dict[str, Any]:
 
 
 def printable(text: str) -> str:
-    """Text on one line: what would break it, or a terminal, is escaped."""
+    """Text on one line: characters that would break the line or a terminal are escaped."""
     return text if text.isprintable() else json.dumps(text)[1:-1]
 
 
@@ -77,7 +77,7 @@ def _decoded(data: bytes, source: str) -> str:
 def _syntax_error(message: str, text: str, source: str) -> str:
     place = _PLACE.search(message)
     what = printable(message[: place.start()] if place else message)
-    what = f"no valid TOML: {what[:1].lower()}{what[1:_SAID_CHARACTERS]}"
+    what = f"no valid TOML: {what[:1].lower()}{what[1:_MESSAGE_CHARACTERS]}"
     if place is None:
         return f"{printable(source)}: {what}"
     if place[1] is None:

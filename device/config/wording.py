@@ -1,4 +1,4 @@
-"""Values, keys and choices as an error's sentence shows them."""
+"""How sentences show values, table headers and alternatives."""
 
 from __future__ import annotations
 
@@ -13,26 +13,26 @@ if TYPE_CHECKING:
     from device.config.key_lines import KeyPath
 
 _SHOWN_CHARACTERS = 60
+_BARE_KEY = re.compile(r"[A-Za-z0-9_-]{1,60}")
 
 
 def bracketed(path: KeyPath) -> str:
-    """A table as its header is written, `[model.cry]`."""
-    bare = re.compile(r"[A-Za-z0-9_-]{1,60}")
-    return f"[{'.'.join(str(part) if bare.fullmatch(str(part)) else shown(part) for part in path)}]"
+    """A table's header, `[model.cry]`."""
+    return f"[{'.'.join(str(part) if _BARE_KEY.fullmatch(str(part)) else shown(part) for part in path)}]"
 
 
 def alternatives(words: Sequence[str]) -> str:
-    """Words as a sentence offers them: a, b or c."""
+    """Words joined for a sentence: a, b or c."""
     return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} or {words[-1]}"
 
 
 def shown(value: Any) -> str:
-    """A value as TOML writes it, on one line and not too long."""
+    """A value as TOML writes it, on one line, cut to 60 characters."""
     if isinstance(value, str):
         return f'"{_cut(printable(value))}"'
     if isinstance(value, bool):
         return str(value).lower()
-    if isinstance(value, int) and value.bit_length() > 128:  # Python refuses to write out very long ones
+    if isinstance(value, int) and value.bit_length() > 128:  # Python refuses to convert very long ones
         return "a number of very many digits"
     if isinstance(value, int | float):
         return str(value)

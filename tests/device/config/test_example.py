@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from device.config.example import example_config, example_lines
-from device.config.kinds import Integer, Number, OrWord, Switch, Text
+from device.config.kinds import Boolean, Integer, Number, OrKeyword, Text
 from device.config.loading import parse_config, profile
 from device.config.profiles import DEFAULT_PROFILE
-from device.config.schema import NamedTables, Table, TableSettings, every_key, key
+from device.config.schema import TableSettings, every_key, key, named_tables, table
 from device.config.settings import Settings
 
 
@@ -26,18 +26,16 @@ class Pin(TableSettings):
 class Lamp(TableSettings):
     """A lamp."""
 
-    dark_s: float | None = key(None, OrWord(Number(0.0, 9.0, "s"), "never"), "Until it is dark.")
+    dark_s: float | None = key(None, OrKeyword(Number(0.0, 9.0, "s"), "never"), "Until it is dark.")
 
 
 @dataclass(frozen=True, slots=True)
 class House(TableSettings):
     """A house."""
 
-    open_door: bool = key(default=False, kind=Switch(), says="Whether one may come in.")
-    lamp: Lamp = field(default_factory=Lamp, metadata={"entry": Table(Lamp)})
-    pins: tuple[Pin, ...] = field(
-        default=(), metadata={"entry": NamedTables("pin", Text("[a-z]+", "a word of a-z"), Pin, "bell")}
-    )
+    open_door: bool = key(default=False, kind=Boolean(), description="Whether one may come in.")
+    lamp: Lamp = table(Lamp)
+    pins: tuple[Pin, ...] = named_tables("pin", Text("[a-z]+", "a word of a-z"), Pin, "bell")
 
 
 def _uncommented(text: str) -> str:

@@ -5,57 +5,59 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from device.config.kinds import Choice, Integer, Kind, Number, Ordinal, OrWord, Switch, Text, UnfitError
+from device.config.kinds import Boolean, Choice, Integer, InvalidValueError, Number, Ordinal, OrKeyword, Text, ValueKind
 
 
-def _unfit(kind: Kind, value: Any) -> bool:
+def _is_invalid(kind: ValueKind, value: Any) -> bool:
     try:
-        kind.read(value)
-    except UnfitError:
+        kind.from_toml(value)
+    except InvalidValueError:
         return True
     return False
 
 
 def test_a_number_may_be_whole_but_no_bool_and_within_its_range() -> None:
     kind = Number(0.5, 2.0, "s")
-    assert (kind.read(1), kind.read(0.5), kind.read(2)) == (1.0, 0.5, 2.0)
-    assert isinstance(kind.read(1), float)
-    assert all(_unfit(kind, value) for value in (True, "1", math.nan, math.inf, -math.inf, 0.4999, 10**400, [1], None))
+    assert (kind.from_toml(1), kind.from_toml(0.5), kind.from_toml(2)) == (1.0, 0.5, 2.0)
+    assert isinstance(kind.from_toml(1), float)
+    assert all(
+        _is_invalid(kind, value) for value in (True, "1", math.nan, math.inf, -math.inf, 0.4999, 10**400, [1], None)
+    )
 
 
 def test_a_whole_number_is_no_float_and_no_bool() -> None:
-    assert Integer(0, 3).read(3) == 3
-    assert all(_unfit(Integer(0, 3), value) for value in (1.0, True, "1", -1, 4, 10**400))
+    assert Integer(0, 3).from_toml(3) == 3
+    assert all(_is_invalid(Integer(0, 3), value) for value in (1.0, True, "1", -1, 4, 10**400))
 
 
 def test_an_ordinal_begins_at_1_and_is_kept_from_0() -> None:
-    kind = OrWord(Ordinal(3), "all")
-    assert [kind.read(value) for value in (1, 3, "all")] == [0, 2, None]
-    assert [kind.write(setting) for setting in (0, 2, None)] == [1, 3, "all"]
-    assert all(_unfit(Ordinal(3), value) for value in (0, 4, True, 1.0))
+    kind = OrKeyword(Ordinal(3), "all")
+    assert [kind.from_toml(value) for value in (1, 3, "all")] == [0, 2, None]
+    assert [kind.to_toml(setting) for setting in (0, 2, None)] == [1, 3, "all"]
+    assert all(_is_invalid(Ordinal(3), value) for value in (0, 4, True, 1.0))
 
 
 def test_a_switch_is_neither_a_number_nor_a_word() -> None:
-    assert Switch().read(value=False) is False
-    assert all(_unfit(Switch(), value) for value in (0, 1, "true", "on", None))
+    assert Boolean().from_toml(value=False) is False
+    assert all(_is_invalid(Boolean(), value) for value in (0, 1, "true", "on", None))
 
 
 def test_a_text_matches_as_a_whole_and_holds_no_control_character() -> None:
     kind = Text(".+", "something")
-    assert kind.read("a b") == "a b"
-    assert all(_unfit(kind, value) for value in ("", "a\n", "a\x00b", "a\u202eb", 1, ["a"]))
-    assert _unfit(Text("[a-z]+", "a word"), "ab1")
+    assert kind.from_toml("a b") == "a b"
+    assert all(_is_invalid(kind, value) for value in ("", "a\n", "a\x00b", "a\u202eb", 1, ["a"]))
+    assert _is_invalid(Text("[a-z]+", "a word"), "ab1")
 
 
 def test_a_word_stands_for_none_and_all_else_is_as_without_it() -> None:
-    kind = OrWord(Integer(0, 3), "any")
-    assert kind.read("any") is None
-    assert kind.read(2) == 2
-    assert all(_unfit(kind, value) for value in ("Any", 4, True))
+    kind = OrKeyword(Integer(0, 3), "any")
+    assert kind.from_toml("any") is None
+    assert kind.from_toml(2) == 2
+    assert all(_is_invalid(kind, value) for value in ("Any", 4, True))
 
 
 def test_what_works_is_said_in_words() -> None:
     assert Number(0.5, 2.0, "s").expects == "a number from 0.5 to 2 s"
     assert Number(0.001, 0.999).expects == "a number from 0.001 to 0.999"
-    assert OrWord(Integer(0, 3), "any").expects == 'a whole number from 0 to 3, or "any"'
+    assert OrKeyword(Integer(0, 3), "any").expects == 'a whole number from 0 to 3, or "any"'
     assert Choice(("a", "b", "c")).expects == '"a", "b" or "c"'

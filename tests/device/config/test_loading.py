@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from device.config.example import example_config
-from device.config.kinds import Choice, Integer, Kind, Number, Ordinal, OrWord, Switch, Text, UnfitError
+from device.config.kinds import Boolean, Choice, Integer, InvalidValueError, Number, Ordinal, OrKeyword, Text, ValueKind
 from device.config.loading import load_config, parse_config, profile
 from device.config.profiles import PROFILES
 from device.config.schema import every_key
@@ -28,7 +28,7 @@ def _parse(text: str) -> Settings:
     return parse_config(text, source="nursery.toml")
 
 
-def _complaint(text: str) -> str | None:
+def _problem(text: str) -> str | None:
     try:
         _parse(text)
     except ConfigError as error:
@@ -54,9 +54,7 @@ def test_a_file_that_names_a_profile_is_that_profile(name: str) -> None:
 def test_an_unknown_profile_is_refused_with_those_there_are() -> None:
     with pytest.raises(ConfigError, match=r'^no profile is named "cot", it must be "nursery" or "stethoscope"$'):
         profile("cot")
-    assert (
-        _complaint('profile = "cot"') == 'nursery.toml, line 1: "profile" is "cot", must be "nursery" or "stethoscope"'
-    )
+    assert _problem('profile = "cot"') == 'nursery.toml, line 1: "profile" is "cot", must be "nursery" or "stethoscope"'
 
 
 def test_a_file_overrules_its_profile_and_leaves_the_rest() -> None:
@@ -99,7 +97,7 @@ def test_a_file_overrules_its_profile_and_leaves_the_rest() -> None:
     ],
 )
 def test_a_mistake_names_itself_its_line_and_what_would_work(text: str, said: str) -> None:
-    assert _complaint(text) == f"nursery.toml{said}"
+    assert _problem(text) == f"nursery.toml{said}"
 
 
 def test_equal_thresholds_and_times_are_fine() -> None:
@@ -109,8 +107,8 @@ def test_equal_thresholds_and_times_are_fine() -> None:
 
 def test_the_first_of_several_mistakes_is_told() -> None:
     text = "[replay]\nworkers = 0\n[listen]\nhop = 1\n[model.cry.label.cry]\non = 7\n"
-    assert "line 2" in str(_complaint(text))
-    assert "line 4" in str(_complaint(text.replace("workers = 0", "workers = 1")))
+    assert "line 2" in str(_problem(text))
+    assert "line 4" in str(_problem(text.replace("workers = 0", "workers = 1")))
 
 
 def test_a_file_is_named_as_it_was_given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -146,7 +144,7 @@ KEYS = [
 ]
 
 
-def _values(kind: Kind) -> st.SearchStrategy[Any]:
+def _values(kind: ValueKind) -> st.SearchStrategy[Any]:
     """TOML values that a kind takes."""
     values: st.SearchStrategy[Any] = st.booleans()
     match kind:
@@ -161,10 +159,10 @@ def _values(kind: Kind) -> st.SearchStrategy[Any]:
             values = st.sampled_from(words)
         case Text(pattern=pattern):
             values = st.from_regex(pattern, fullmatch=True).filter(str.isprintable)
-        case OrWord(kind=inner, word=word):
+        case OrKeyword(kind=inner, keyword=word):
             values = st.just(word) | _values(inner)
         case _:
-            assert isinstance(kind, Switch)
+            assert isinstance(kind, Boolean)
     return values
 
 
@@ -189,40 +187,42 @@ def _at(settings: Settings, path: tuple[str, ...]) -> Any:
 
 
 @given(st.sampled_from(KEYS).flatmap(lambda found: st.tuples(st.just(found), _values(found[1]))))
-def test_whatever_a_key_may_say_comes_back(drawn: tuple[tuple[tuple[str, ...], Kind], Any]) -> None:
+def test_whatever_a_key_may_say_comes_back(drawn: tuple[tuple[tuple[str, ...], ValueKind], Any]) -> None:
     (path, kind), value = drawn
     companion = "[model.other]\n" if path == ("model", "cry", "enabled") else ""
     if path == ("profile",) and value != "nursery":
         assert _parse(f"profile = {_toml(value)}") == profile(value)
         return
     settings = _parse(f"{'.'.join(path)} = {_toml(value)}\n{companion}")
-    assert _at(settings, path) == kind.read(value)
-    assert kind.write(_at(settings, path)) == value
+    assert _at(settings, path) == kind.from_toml(value)
+    assert kind.to_toml(_at(settings, path)) == value
     assert all(_at(settings, other) == _at(profile(), other) for other, _ in KEYS if other != path)
 
 
-def _fits(kind: Kind, value: Any) -> bool:
+def _fits(kind: ValueKind, value: Any) -> bool:
     try:
-        kind.read(value)
-    except UnfitError:
+        kind.from_toml(value)
+    except InvalidValueError:
         return False
     return True
 
 
 @given(st.sampled_from(KEYS), st.booleans() | st.integers() | st.floats() | st.text() | st.just([]) | st.just({}))
-def test_a_value_that_a_key_may_not_say_is_refused_by_its_name(found: tuple[tuple[str, ...], Kind], value: Any) -> None:
+def test_a_value_that_a_key_may_not_say_is_refused_by_its_name(
+    found: tuple[tuple[str, ...], ValueKind], value: Any
+) -> None:
     path, kind = found
-    complaint = _complaint(f"{'.'.join(path)} = {_toml(value)}\n[model.other]\n")
-    assert (complaint is None) is _fits(kind, value)
-    if complaint is not None:
-        assert complaint.startswith(f'nursery.toml, line 1: "{path[-1]}"')
-        assert complaint.endswith(f", must be {kind.expects}")
+    problem = _problem(f"{'.'.join(path)} = {_toml(value)}\n[model.other]\n")
+    assert (problem is None) is _fits(kind, value)
+    if problem is not None:
+        assert problem.startswith(f'nursery.toml, line 1: "{path[-1]}"')
+        assert problem.endswith(f", must be {kind.expects}")
 
 
 @given(st.text())
 def test_any_text_makes_settings_or_one_line(text: str) -> None:
-    complaint = _complaint(text)
-    assert complaint is None or ONE_LINE.fullmatch(complaint)
+    problem = _problem(text)
+    assert problem is None or ONE_LINE.fullmatch(problem)
 
 
 @given(st.data())
@@ -233,9 +233,9 @@ def test_a_damaged_file_makes_settings_or_one_line(data: st.DataObject) -> None:
         end = data.draw(st.integers(begin, min(len(text), begin + 30)))
         put = data.draw(st.text(max_size=5) | st.text("[]{}=.,#\"'\\\n a1_", max_size=8) | st.sampled_from(PIECES))
         text = text[:begin] + put + text[end:]
-    complaint = _complaint(text)
-    assert complaint is None or ONE_LINE.fullmatch(complaint)
-    assert complaint is None or len(complaint.splitlines()) == 1
+    problem = _problem(text)
+    assert problem is None or ONE_LINE.fullmatch(problem)
+    assert problem is None or len(problem.splitlines()) == 1
 
 
 PIECES = [
@@ -265,9 +265,9 @@ def test_any_bytes_make_settings_or_one_line(tmp_path_factory: pytest.TempPathFa
 
 @pytest.mark.parametrize("device", ["1", " 2 ", "hw:1,0", "plughw:0", "usb:zz", "usb:0d8c", "port:1", "(hw:1,0)", ""])
 def test_a_microphone_that_could_never_be_sought_is_refused_with_the_file(device: str) -> None:
-    complaint = _complaint(f'[microphone]\ndevice = "{device}"')
-    assert complaint is not None
-    assert "no number" in complaint
+    problem = _problem(f'[microphone]\ndevice = "{device}"')
+    assert problem is not None
+    assert "no number" in problem
 
 
 @given(_values(dict(KEYS)["microphone", "device"]))

@@ -1,20 +1,20 @@
-"""Reading tables, on settings that Auricle does not have: values and complaints follow from the classes."""
+"""Reading tables, on settings that Auricle does not have: values and problems follow from the classes."""
 
 from __future__ import annotations
 
 import tomllib
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pytest
 
 from device.config.key_lines import key_lines
-from device.config.kinds import Choice, Integer, Number, OrWord, Switch, Text
-from device.config.reader import first_complaint, read_settings
-from device.config.schema import NamedTables, Table, TableSettings, key
+from device.config.kinds import Boolean, Choice, Integer, Number, OrKeyword, Text
+from device.config.reader import first_problem, read_settings
+from device.config.schema import TableSettings, key, named_tables, table
 
 if TYPE_CHECKING:
-    from device.config.schema import Contradiction
+    from device.config.schema import Conflict
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,9 +30,9 @@ class Lamp(TableSettings):
     """A lamp."""
 
     dim_s: float = key(1.0, Number(0.0, 9.0, "s"), "Until it is dim.")
-    dark_s: float | None = key(None, OrWord(Number(0.0, 9.0, "s"), "never"), "Until it is dark.")
+    dark_s: float | None = key(None, OrKeyword(Number(0.0, 9.0, "s"), "never"), "Until it is dark.")
 
-    def contradiction(self) -> Contradiction | None:
+    def conflict(self) -> Conflict | None:
         if self.dark_s is not None and self.dark_s < self.dim_s:
             return (("dim_s",), ("dark_s",)), f'"dark_s" is {self.dark_s:g}, must be at least {self.dim_s:g}'
         return None
@@ -43,17 +43,15 @@ class House(TableSettings):
     """A house."""
 
     colour: str = key("red", Choice(("red", "green", "blue")), "What it looks like.")
-    open_door: bool = key(default=False, kind=Switch(), says="Whether one may come in.")
-    lamp: Lamp = field(default_factory=Lamp, metadata={"entry": Table(Lamp)})
-    pins: tuple[Pin, ...] = field(
-        default=(), metadata={"entry": NamedTables("pin", Text("[a-z]+", "a word of a-z"), Pin, "bell")}
-    )
+    open_door: bool = key(default=False, kind=Boolean(), description="Whether one may come in.")
+    lamp: Lamp = table(Lamp)
+    pins: tuple[Pin, ...] = named_tables("pin", Text("[a-z]+", "a word of a-z"), Pin, "bell")
 
 
 def _first(text: str) -> tuple[int | None, str]:
     parsed = tomllib.loads(text)
     lines = key_lines(text, parsed)
-    first = first_complaint(read_settings(House, parsed)[1], lines)
+    first = first_problem(read_settings(House, parsed)[1], lines)
     return first.line(lines), first.sentence
 
 
@@ -105,11 +103,11 @@ def test_the_first_in_the_file_is_complained_of_whatever_the_order_of_the_classe
 
 
 def test_where_no_line_is_known_the_sentence_still_names_the_table() -> None:
-    first = first_complaint(read_settings(House, {"lamp": {"dim": 1}})[1], {})
+    first = first_problem(read_settings(House, {"lamp": {"dim": 1}})[1], {})
     assert first.line({}) is None
     assert "[lamp]" in first.sentence
 
 
 def test_a_wrong_value_is_no_contradiction_as_well() -> None:
-    complaints = read_settings(House, {"lamp": {"dim_s": 99, "dark_s": 0}})[1]
-    assert [complaint.paths for complaint in complaints] == [(("lamp", "dim_s"),)]
+    problems = read_settings(House, {"lamp": {"dim_s": 99, "dark_s": 0}})[1]
+    assert [problem.paths for problem in problems] == [(("lamp", "dim_s"),)]

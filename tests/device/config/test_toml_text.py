@@ -91,7 +91,7 @@ def test_a_complaint_about_a_very_long_key_stays_short() -> None:
     assert len(_refusal(f"[{key}]\n[{key}]\n")) < 300
 
 
-def _complaint(text: str) -> str | None:
+def _problem(text: str) -> str | None:
     try:
         parse_toml(text, "a.toml")
     except ConfigError as error:
@@ -101,9 +101,9 @@ def _complaint(text: str) -> str | None:
 
 @given(st.text() | st.text("[]{}=.,#\"'\\\n a1-:u"))
 def test_any_text_is_parsed_or_refused_on_one_line(text: str) -> None:
-    complaint = _complaint(text)
-    assert complaint is None or re.fullmatch(r"a\.toml(, line \d+)?: .+", complaint)
-    assert complaint is None or len(complaint.splitlines()) == 1
+    problem = _problem(text)
+    assert problem is None or re.fullmatch(r"a\.toml(, line \d+)?: .+", problem)
+    assert problem is None or len(problem.splitlines()) == 1
 
 
 def test_what_breaks_a_line_or_a_terminal_is_escaped() -> None:
