@@ -1,4 +1,4 @@
-"""Settings and bundles become models that listen, each verified on this machine first."""
+"""Opens the models that the settings name, and verifies each on this machine."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class OpenModels:
-    """Models that are ready to listen; a context manager that lets their networks go.
+    """Open, verified models; a context manager that closes their networks.
 
     Attributes:
-        listening: as the listener takes them.
-        listed: as a page names them.
+        listening: as the listener needs them.
+        listed: as reports list them.
         priorities: (model, label) -> priority.
     """
 
@@ -46,10 +46,10 @@ class OpenModels:
         self._closing.close()
 
     def listener(self, settings: Settings, stream_id: str) -> Listener:
-        """A fresh listener with these models.
+        """A new listener with these models.
 
         Raises:
-            SpecError: a model cannot listen at the settings' hop.
+            SpecError: a model does not support the settings' hop.
         """
         return Listener(
             self.listening,
@@ -63,17 +63,17 @@ class OpenModels:
 def open_models(settings: Settings, wanted: Sequence[str] = ()) -> OpenModels:
     """Open and verify the models of the settings, or those `wanted` by name or file instead.
 
-    A wanted model that the settings know by its bundle keeps what they say of it.
+    A wanted model whose bundle the settings name keeps its settings.
 
     Raises:
-        ConfigError: the settings name a model, or a label, that there is not; a name comes twice.
-        BundleError: a bundle does not hold.
+        ConfigError: the settings name a model or a label that does not exist, or two models have one name.
+        BundleError: a bundle is damaged or fails verification.
         MissingExtraError: no runtime is installed.
     """
     chosen = _chosen(settings, wanted)
     with ExitStack() as closing:
         opened = [_open(choice, closing) for choice in chosen]
-        _refuse_twins([listening.name for listening, _ in opened])
+        _refuse_duplicate_names([listening.name for listening, _ in opened])
         labels = [(listed.name, label) for _, listed in opened for label in listed.labels]
         return OpenModels(
             listening=tuple(listening for listening, _ in opened),
@@ -95,42 +95,42 @@ def _chosen(settings: Settings, wanted: Sequence[str]) -> list[_Choice]:
 
 
 class _Choice(NamedTuple):
-    """A bundle that is to listen, and what the settings say of it, if anything."""
+    """A bundle to open, and its settings, if it has any."""
 
     path: Path
-    said: ModelSettings | None
+    settings: ModelSettings | None
 
 
 def _open(choice: _Choice, closing: ExitStack) -> tuple[ListeningModel, ListedModel]:
     bundle = read_bundle(choice.path)
-    said = choice.said or ModelSettings(name=bundle.name)
-    _refuse_unknown_labels(said, bundle)
-    labels = [_configured(label, said.label(label.name)) for label in bundle.labels]
+    settings = choice.settings or ModelSettings(name=bundle.name)
+    _refuse_unknown_labels(settings, bundle)
+    labels = [_configured(label, settings.label(label.name)) for label in bundle.labels]
     listening = ListeningModel(
-        name=said.name,
+        name=settings.name,
         labels=tuple(ListeningLabel(label.name, label.role, label.operating_point) for label in labels),
         specs=bundle.specs,
-        network=closing.enter_context(Classifier.open(bundle, threads=said.threads)),
-        listens_while=said.listens_while,
+        network=closing.enter_context(Classifier.open(bundle, threads=settings.threads)),
+        listens_while=settings.listens_while,
     )
-    return listening, _listed(said.name, bundle, labels)
+    return listening, _listed(settings.name, bundle, labels)
 
 
-def _configured(label: Label, said: LabelSettings) -> Label:
-    """The label as the bundle has it, with what the settings say otherwise.
+def _configured(label: Label, settings: LabelSettings) -> Label:
+    """The bundle's label, with the settings applied.
 
-    A single threshold that is overruled takes the other along, so that off stays at most on.
+    If only one threshold is set and would leave `off` above `on`, the other is moved to it.
     """
-    changed = said.operating_point()
+    changed = settings.operating_point()
     point = replace(label.operating_point, **changed)
     if point.off > point.on:
         point = replace(point, off=point.on) if "off" not in changed else replace(point, on=point.off)
-    point = replace(point, on=shifted(point.on, said.sensitivity), off=shifted(point.off, said.sensitivity))
-    return replace(label, operating_point=point, priority=said.priority or label.priority)
+    point = replace(point, on=shifted(point.on, settings.sensitivity), off=shifted(point.off, settings.sensitivity))
+    return replace(label, operating_point=point, priority=settings.priority or label.priority)
 
 
 def shifted(threshold: float, sensitivity: int) -> float:
-    """A threshold whose odds p / (1 - p) each step of sensitivity halves; in [0.001, 0.999]."""
+    """The threshold, its odds p / (1 - p) halved for each step of sensitivity; in [0.001, 0.999]."""
     odds = threshold / (1 - threshold) / 2**sensitivity
     return min(0.999, max(0.001, odds / (1 + odds))) if sensitivity else threshold
 
@@ -150,14 +150,14 @@ def _listed(name: str, bundle: Bundle, labels: Sequence[Label]) -> ListedModel:
     )
 
 
-def _refuse_unknown_labels(said: ModelSettings, bundle: Bundle) -> None:
-    for label in said.labels:
+def _refuse_unknown_labels(settings: ModelSettings, bundle: Bundle) -> None:
+    for label in settings.labels:
         if label.name not in bundle.label_names:
-            there = ", ".join(bundle.label_names)
-            raise ConfigError(f"model {said.name} has no label {label.name!r}; its labels are {there}")
+            known = ", ".join(bundle.label_names)
+            raise ConfigError(f"model {settings.name} has no label {label.name!r}; its labels are {known}")
 
 
-def _refuse_twins(names: Sequence[str]) -> None:
+def _refuse_duplicate_names(names: Sequence[str]) -> None:
     for name in names:
         if names.count(name) > 1:
             raise ConfigError(f"two models are named {name!r}; their events could not be told apart, give one")

@@ -1,1 +1,1 @@
-"""The self-test: a known sound goes the whole way from samples to broker and back, beside the real one."""
+"""The self-test: a known sound takes the whole path from samples to broker and back, beside the live audio."""

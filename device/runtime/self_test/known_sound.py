@@ -1,4 +1,4 @@
-"""The sound that each model must raise an alarm at: a golden window out of its own bundle, over and over."""
+"""The sound at which each model must raise an alarm: a golden window of its own bundle, repeated."""
 
 from __future__ import annotations
 
@@ -25,78 +25,78 @@ if TYPE_CHECKING:
     Float32 = npt.NDArray[np.float32]
 
 SLICE_S = 0.1
-"""Of the known sound in one step."""
+"""How much of the known sound one step plays."""
 
 LONGEST_SOUND_S = 60.0
-"""An operating point that no shorter sound confirms is not tried; its network is."""
+"""An operating point that takes a longer sound to confirm is not tested; its network is."""
 
 _ROOM_DBFS = -70.0
-_SPARE_S = 1.0  # beyond what confirms an onset: what a resampler and a slice hold back
+_SPARE_S = 1.0  # beyond what confirms an onset: delay of the resampler and of a slice
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class KnownSound:
-    """What one model must hear.
+    """The sound that one model must detect.
 
     Attributes:
         model: its name.
-        label: of which it must raise an alarm; empty where no sound at hand reaches the label's threshold, or one
-            would have to be too long: the network must answer then, and no more.
-        samples: float32 (n,), one window of sound, over and over.
+        label: the label that must raise an alarm; empty if no golden window reaches an alarm threshold, or only a
+            sound that is too long: then the network only has to return scores.
+        samples: float32 (n,), one window, to be repeated.
         sample_rate_hz: of the model.
-        lasts_s: how much of it confirms an onset.
+        duration_s: how much sound confirms an onset.
     """
 
     model: str
     label: str
     samples: Float32
     sample_rate_hz: int
-    lasts_s: float
+    duration_s: float
 
 
 def known_sounds(settings: Settings, models: OpenModels) -> tuple[KnownSound, ...]:
-    """One for each model that listens, in their order; reads the bundles, so not for the main loop's turns.
+    """One for each listening model, in their order; reads the bundles, so do not call it between two windows.
 
     Raises:
-        BundleError: a bundle is no longer there.
+        BundleError: a bundle is missing or damaged.
     """
-    bundles = {said.name: read_bundle(bundle_path(said.bundle)) for said in settings.listening}
+    bundles = {model.name: read_bundle(bundle_path(model.bundle)) for model in settings.listening}
     return tuple(known_sound(bundles[model.name], model) for model in models.listening)
 
 
 def known_sound(bundle: Bundle, model: ListeningModel) -> KnownSound:
-    """The golden window that is farthest above the threshold of a label that is an alarm."""
+    """The golden window that is farthest above the threshold of a label with the role `alarm`."""
     window_s = bundle.window_samples / bundle.sample_rate_hz
-    found = [
+    candidates = [
         (float(score) - label.point.on, case.samples, label)
         for case in bundle.golden
         for label, score in zip(model.labels, case.probabilities, strict=True)
-        if label.role == "alarm" and score >= label.point.on and _lasts_s(label, window_s) <= LONGEST_SOUND_S
+        if label.role == "alarm" and score >= label.point.on and _duration_s(label, window_s) <= LONGEST_SOUND_S
     ]
-    if not found:
+    if not candidates:
         return KnownSound(model.name, "", bundle.golden[-1].samples, bundle.sample_rate_hz, window_s + _SPARE_S)
-    _, samples, label = max(found, key=lambda one: one[0])
-    return KnownSound(model.name, label.name, samples, bundle.sample_rate_hz, _lasts_s(label, window_s))
+    _, samples, label = max(candidates, key=lambda candidate: candidate[0])
+    return KnownSound(model.name, label.name, samples, bundle.sample_rate_hz, _duration_s(label, window_s))
 
 
-def _lasts_s(label: ListeningLabel, window_s: float) -> float:
+def _duration_s(label: ListeningLabel, window_s: float) -> float:
     point = label.point
     return window_s + max(point.confirm_s, point.confirm_of_s) + point.min_length_s + _SPARE_S
 
 
 def known_sound_blocks(sound: KnownSound, capture_hz: int) -> Iterator[AudioBlock]:
-    """The sound, and a room's murmur under it, as a microphone of that rate would give it.
+    """The sound over faint room noise, as a microphone at that rate would deliver it, in blocks of `SLICE_S`.
 
-    Without the murmur the windows would be equal, sample for sample, which is a sign of a driver that hangs.
+    Without the noise the windows would repeat sample for sample, which the deafness detector takes for a hung driver.
     """
     slice_samples = round(SLICE_S * sound.sample_rate_hz)
     resampler = Resampler(sound.sample_rate_hz, capture_hz)
     rng = np.random.default_rng(0)
-    given = 0
-    for number in range(round(sound.lasts_s / SLICE_S)):
-        places = np.arange(number * slice_samples, (number + 1) * slice_samples) % len(sound.samples)
-        murmur = rng.standard_normal(slice_samples) * 10 ** (_ROOM_DBFS / 20)
-        samples = resampler.push(np.clip(sound.samples[places] + murmur, -1.0, 1.0).astype(np.float32))
+    start_sample = 0
+    for number in range(round(sound.duration_s / SLICE_S)):
+        indices = np.arange(number * slice_samples, (number + 1) * slice_samples) % len(sound.samples)
+        room_noise = rng.standard_normal(slice_samples) * 10 ** (_ROOM_DBFS / 20)
+        samples = resampler.push(np.clip(sound.samples[indices] + room_noise, -1.0, 1.0).astype(np.float32))
         if len(samples):
-            yield AudioBlock(samples, capture_hz, given)
-            given += len(samples)
+            yield AudioBlock(samples, capture_hz, start_sample)
+            start_sample += len(samples)

@@ -1,4 +1,4 @@
-"""What comes of a self-test: a verdict on each stage, the fault that follows, and what is published of it."""
+"""The result of a self-test: of each stage, the fault that follows from it, and the message that publishes it."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ SCHEMA_VERSION = 1
 
 
 def result_topic(topics: Topics) -> str:
-    """Where the newest test's verdicts stand, retained."""
+    """Topic of the newest result, retained."""
     return f"{topics.base}/self_test"
 
 
 def alert_topic(topics: Topics) -> str:
-    """Where a test's alert is published and read back; never retained."""
+    """Topic on which a test's alert is published and read back; never retained."""
     return f"{result_topic(topics)}/alert"
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
-    """What one stage did.
+class StageResult:
+    """The result of one stage.
 
     Attributes:
-        stage: of the way.
-        passed: None where there is no such stage here, or nothing reached it.
+        stage: which one.
+        passed: None if the stage does not apply here, or was not reached.
         detail: one sentence.
     """
 
@@ -45,29 +45,29 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """A test that has ended.
+    """The result of a test.
 
     Attributes:
-        test_id: never used twice.
-        by: who asked for it: mqtt, button, daily.
+        test_id: never reused.
+        by: who requested it: mqtt, button, daily.
         begun_utc_s: when it began.
-        took_s: until the last stage.
-        verdicts: one for each stage, in order.
+        took_s: its duration.
+        results: one for each stage, in order.
     """
 
     test_id: str
     by: str
     begun_utc_s: float
     took_s: float
-    verdicts: tuple[Verdict, ...]
+    results: tuple[StageResult, ...]
 
     @property
-    def failed(self) -> Verdict | None:
-        """The first stage that did not do its part."""
-        return next((verdict for verdict in self.verdicts if verdict.passed is False), None)
+    def failed(self) -> StageResult | None:
+        """The first stage that failed."""
+        return next((result for result in self.results if result.passed is False), None)
 
     def fault(self, at_s: float) -> Fault:
-        """What the alarm machine is told, at this second of the stream: that it failed, or that it fails no more."""
+        """The fault for the alarm machine: begins if the test failed, ends if it passed; `at_s` is in stream time."""
         failed = self.failed
         if failed is None:
             detail = f"a self-test passed in {self.took_s:.1f} s"
@@ -76,8 +76,8 @@ class Outcome:
         return Fault("self_test", begins=failed is not None, since_s=at_s, at_s=at_s, detail=detail)
 
     def message(self, topics: Topics) -> Message:
-        """What is published of it, retained."""
-        told = {
+        """The retained message with this result."""
+        content = {
             "schema_version": SCHEMA_VERSION,
             "test": True,
             "instance": topics.instance,
@@ -86,8 +86,6 @@ class Outcome:
             "begun_utc": utc_text(self.begun_utc_s, "milliseconds"),
             "took_s": round(self.took_s, 3),
             "passed": self.failed is None,
-            "stages": {
-                verdict.stage: {"passed": verdict.passed, "detail": verdict.detail} for verdict in self.verdicts
-            },
+            "stages": {result.stage: {"passed": result.passed, "detail": result.detail} for result in self.results},
         }
-        return Message(result_topic(topics), json.dumps(told, ensure_ascii=False).encode(), retain=True)
+        return Message(result_topic(topics), json.dumps(content, ensure_ascii=False).encode(), retain=True)

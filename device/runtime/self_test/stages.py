@@ -1,16 +1,15 @@
-"""The self-test: a known sound takes the whole way from samples to broker and back, beside the real one.
+"""Steps through a self-test: hear, decide, journal, publish, read back.
 
-For each model that listens the sound is the golden window, out of its own bundle, that it must raise an alarm at.
-It goes through a fresh `Listener` with the same networks, operating points, filters and capture rate; the alert that
-comes of it is committed to the journal as a note, published under a topic of its own with `test: true`, and read
-back. Five stages, each with a verdict: hear, decide, journal, publish, read_back. The first that fails is a fault
-`self_test`; a test that passes ends it.
+Each listening model gets its known sound through a fresh `Listener` with the same networks, operating points, filters
+and capture rate. The resulting alert is committed to the journal as a note, published under a topic of its own with
+`test: true`, and read back. Each of the five stages has a result. The first that fails begins the fault `self_test`;
+a test that passes ends it.
 
-Nothing here makes an event, an alarm or a label that is on: the listeners' events stay in this module. It has no
-thread and no clock: the main loop begins a test and steps through it, see `daemon.self_test_schedule`. All networks
-are asked in the thread that steps, which is the one that listens, so no classifier is used from two. A step hears
-100 ms of the known sound at most, and costs what 100 ms of real sound cost. A model that is opened again meanwhile
-is tried from the start.
+Nothing here creates an event, an alarm or a label that is on: the listeners' events stay in this room. It has no
+thread and no clock: the main loop begins a test and steps through it, see `daemon.self_test_schedule`. The networks
+run in the thread that steps, which is the one that runs the live models, so no classifier is used from two threads. A
+step plays 100 ms of the known sound at most, and costs as much as 100 ms of live sound. If a model is reopened during
+its trial, the trial starts over.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ from typing import TYPE_CHECKING, Protocol
 from device.daytime import utc_text
 from device.errors import AuricleError
 from device.runtime.self_test.model_trial import ModelTrial
-from device.runtime.self_test.outcome import SCHEMA_VERSION, Outcome, Verdict, alert_topic
+from device.runtime.self_test.outcome import SCHEMA_VERSION, Outcome, StageResult, alert_topic
 from device.sinks.payloads import Message
 
 if TYPE_CHECKING:
@@ -36,35 +35,35 @@ if TYPE_CHECKING:
     from device.sinks.payloads import Topics
 
 NOTE = "self_test"
-"""Name of the journal's note that keeps the newest test's alert."""
+"""Key of the journal's note that holds the newest test's alert."""
 
 KEPT_WITHIN_S = 5.0
-"""A disk may take so long; alarms are told from memory after 1 s, and a busy card is no broken one."""
+"""Deadline of the journal. Alarms are published from memory after 1 s, and a busy SD card is not broken."""
 
 BROKER_WITHIN_S = 10.0
-"""So long for a connection, and then so long for what was published to come back."""
+"""Deadline for a connection, and again for the published alert to come back."""
 
 
 class Journal(Protocol):
-    """Keeps small facts on disk, in a thread of its own."""
+    """Stores notes on disk, in a thread of its own."""
 
     def keep_note(self, key: str, value: str) -> None:
-        """Keep it; returns at once."""
+        """Store it; returns at once."""
 
     def keeps_note(self, key: str) -> bool:
         """Whether the newest value is committed."""
 
 
 class Link(Protocol):
-    """How it stands with the broker."""
+    """State of the connection to the broker."""
 
     @property
     def is_up(self) -> bool:
-        """Whether there is a connection."""
+        """Whether it is connected."""
 
     @property
     def reason(self) -> str:
-        """Why there is none."""
+        """Why it is not, or what it is connected to."""
 
 
 class Broker(Protocol):
@@ -72,39 +71,39 @@ class Broker(Protocol):
 
     @property
     def link(self) -> Link:
-        """How it stands."""
+        """State of the connection."""
 
     def publish(self, message: Message) -> None:
-        """Tell it; returns at once."""
+        """Queue it; returns at once."""
 
 
 @dataclass(slots=True, eq=False)
 class _Run:
-    """A test that is under way: what has been found so far."""
+    """The state of a running test."""
 
     test_id: str
     by: str
     begun_s: float
     begun_utc_s: float
     capture_hz: int | None
-    verdicts: list[Verdict]
+    results: list[StageResult]
     trials: list[ModelTrial]
-    since_s: float
+    stage_since_s: float
     alert: bytes = b""
-    came_back: bool = False
+    echo_received: bool = False
 
 
 class SelfTest:
-    """Steps through one test at a time.
+    """Runs one test at a time, step by step.
 
     Args:
-        sounds: of the models that listen.
-        settings: by which they listen.
-        listening: the models as they are now; their networks change where one failed and was opened again.
+        sounds: known sounds of the listening models.
+        settings: of the daemon.
+        listening: returns the current models; a failing model that is reopened gets another network.
         topics: of the instance.
-        boot_id: what ids of tests begin with; never used by a daemon before.
-        journal: None where there is none.
-        broker: None where there is none.
+        boot_id: prefix of test ids, unique to this start of the daemon.
+        journal: None if there is none.
+        broker: None if there is none.
     """
 
     def __init__(
@@ -127,57 +126,57 @@ class SelfTest:
         self._broker = broker
         self._numbers = count()
         self._run: _Run | None = None
-        self._next: Callable[[_Run, float], Verdict | None] | None = None
+        self._next: Callable[[_Run, float], StageResult | None] | None = None
 
     def __repr__(self) -> str:
         return f"SelfTest({', '.join(self._sounds)}; {'under way' if self.is_under_way else 'idle'})"
 
     @property
     def is_under_way(self) -> bool:
-        """Whether a test has begun and not ended."""
+        """Whether a test is running."""
         return self._run is not None
 
     def begin(self, *, by: str, now_s: float, utc_s: float, capture_hz: int | None) -> bool:
-        """Begin a test; False where one is under way, which is all that was asked for.
+        """Begin a test; returns False if one is already running.
 
         Args:
-            by: who asks.
+            by: who requests it.
             now_s: monotonic.
             utc_s: time of day.
-            capture_hz: rate of the microphone; None where nobody knows: the models' own.
+            capture_hz: rate of the microphone; None if unknown, for the models' own.
         """
         if self._run is not None:
             return False
         test_id = f"{self._boot_id}-{NOTE}-{next(self._numbers)}"
-        self._run = _Run(test_id, by, now_s, utc_s, capture_hz, verdicts=[], trials=[], since_s=now_s)
+        self._run = _Run(test_id, by, now_s, utc_s, capture_hz, results=[], trials=[], stage_since_s=now_s)
         self._next = self._hear
         return True
 
     def received(self, payload: bytes) -> None:
-        """What came under `alert_topic`; from any thread."""
+        """Accept a payload that the broker delivered on `alert_topic`; from any thread."""
         run = self._run
         if run is not None and run.alert and payload == run.alert:
-            run.came_back = True
+            run.echo_received = True
 
     def step(self, now_s: float) -> Outcome | None:
-        """Go on a little; the outcome, once."""
+        """Do a small part of the test; returns the outcome when it is complete."""
         run, stage = self._run, self._next
         if run is None or stage is None:
             return None
-        verdict = stage(run, now_s)
-        if verdict is None:
+        result = stage(run, now_s)
+        if result is None:
             return None
-        run.verdicts.append(verdict)
-        run.since_s = now_s
-        self._next = self._after(verdict.stage)
+        run.results.append(result)
+        run.stage_since_s = now_s
+        self._next = self._after(result.stage)
         return self._ended(run, now_s) if self._next is None else None
 
-    def _after(self, stage: Stage) -> Callable[[_Run, float], Verdict | None] | None:
+    def _after(self, stage: Stage) -> Callable[[_Run, float], StageResult | None] | None:
         match stage:
             case "hear":
                 return self._decide
             case "decide":
-                return self._keep
+                return self._write_journal
             case "journal":
                 return self._publish
             case "publish":
@@ -187,62 +186,62 @@ class SelfTest:
 
     def _ended(self, run: _Run, now_s: float) -> Outcome:
         self._run = None
-        outcome = Outcome(run.test_id, run.by, run.begun_utc_s, now_s - run.begun_s, tuple(run.verdicts))
+        outcome = Outcome(run.test_id, run.by, run.begun_utc_s, now_s - run.begun_s, tuple(run.results))
         if self._broker is not None:
             self._broker.publish(outcome.message(self._topics))
         return outcome
 
     # --- hear, decide
 
-    def _hear(self, run: _Run, _now_s: float) -> Verdict | None:
-        """One slice of one model's trial; the verdict after the last model's last."""
+    def _hear(self, run: _Run, _now_s: float) -> StageResult | None:
+        """Play one slice to one model; returns the result after the last model's last slice."""
         models = self._listening()
-        tried = len(run.trials)
-        if tried and run.trials[-1].network is not models[tried - 1].network:  # it was opened again meanwhile
+        started = len(run.trials)
+        if started and run.trials[-1].network is not models[started - 1].network:  # it was reopened meanwhile
             run.trials.pop()
-        elif tried and not run.trials[-1].step():
+        elif started and not run.trials[-1].step():
             return None
-        elif tried == len(models):
-            return _heard(run.trials)
+        elif started == len(models):
+            return _hear_result(run.trials)
         model = models[len(run.trials)]
         try:
             run.trials.append(ModelTrial(self._sounds[model.name], model, self._settings, run.capture_hz))
         except AuricleError as error:
-            return Verdict("hear", passed=False, detail=str(error))
+            return StageResult("hear", passed=False, detail=str(error))
         return None
 
-    def _decide(self, run: _Run, _now_s: float) -> Verdict:
-        wrong = [why for trial in run.trials if (why := trial.judge()[1])]
-        if wrong:
-            return Verdict("decide", passed=False, detail="; ".join(wrong))
+    def _decide(self, run: _Run, _now_s: float) -> StageResult:
+        errors = [error for trial in run.trials if (error := trial.errors()[1])]
+        if errors:
+            return StageResult("decide", passed=False, detail="; ".join(errors))
         raised = [f"{trial.event.label} ({trial.event.score:.2f})" for trial in run.trials if trial.event is not None]
         if not raised:
-            return Verdict("decide", passed=None, detail="no known sound was to be raised, or none was heard")
-        return Verdict("decide", passed=True, detail=f"raised {', '.join(raised)}")
+            return StageResult("decide", passed=None, detail="no known sound was to be raised, or none was heard")
+        return StageResult("decide", passed=True, detail=f"raised {', '.join(raised)}")
 
     # --- journal
 
-    def _keep(self, run: _Run, now_s: float) -> Verdict | None:
+    def _write_journal(self, run: _Run, now_s: float) -> StageResult | None:
         if not run.alert:
             run.alert = self._alert(run)
             if self._journal is not None:
                 self._journal.keep_note(NOTE, run.alert.decode())
         if self._journal is None:
-            return Verdict("journal", passed=None, detail="no journal is configured")
+            return StageResult("journal", passed=None, detail="no journal is configured")
         if self._journal.keeps_note(NOTE):
-            return Verdict("journal", passed=True, detail=f"kept within {now_s - run.since_s:.1f} s")
-        if now_s - run.since_s < KEPT_WITHIN_S:
+            return StageResult("journal", passed=True, detail=f"kept within {now_s - run.stage_since_s:.1f} s")
+        if now_s - run.stage_since_s < KEPT_WITHIN_S:
             return None
-        return Verdict("journal", passed=False, detail=f"it kept nothing within {KEPT_WITHIN_S:.0f} s")
+        return StageResult("journal", passed=False, detail=f"it kept nothing within {KEPT_WITHIN_S:.0f} s")
 
     def _alert(self, run: _Run) -> bytes:
-        """What is published as a real alert would be, under no topic of one."""
+        """The payload of the test's alert, which is published like a real one but never on its topics."""
         raised = [
             {"model": trial.sound.model, "label": trial.sound.label, "score": round(trial.best, 6)}
             for trial in run.trials
             if trial.event is not None
         ]
-        told = {
+        content = {
             "schema_version": SCHEMA_VERSION,
             "test": True,
             "instance": self._topics.instance,
@@ -251,35 +250,35 @@ class SelfTest:
             "raised": raised,
             "begun_utc": utc_text(run.begun_utc_s, "milliseconds"),
         }
-        return json.dumps(told).encode()
+        return json.dumps(content).encode()
 
     # --- broker
 
-    def _publish(self, run: _Run, now_s: float) -> Verdict | None:
+    def _publish(self, run: _Run, now_s: float) -> StageResult | None:
         if self._broker is None:
-            return Verdict("publish", passed=None, detail="no broker is configured")
+            return StageResult("publish", passed=None, detail="no broker is configured")
         link = self._broker.link
         if link.is_up:
             self._broker.publish(Message(alert_topic(self._topics), run.alert))
-            return Verdict("publish", passed=True, detail=f"handed to the broker's connection: {link.reason}")
-        if now_s - run.since_s < BROKER_WITHIN_S:
+            return StageResult("publish", passed=True, detail=f"handed to the broker's connection: {link.reason}")
+        if now_s - run.stage_since_s < BROKER_WITHIN_S:
             return None
-        return Verdict("publish", passed=False, detail=link.reason)
+        return StageResult("publish", passed=False, detail=link.reason)
 
-    def _read_back(self, run: _Run, now_s: float) -> Verdict | None:
-        if run.verdicts[-1].passed is not True:
-            return Verdict("read_back", passed=None, detail="nothing was published")
-        if run.came_back:
-            return Verdict("read_back", passed=True, detail=f"came back within {now_s - run.since_s:.1f} s")
-        if now_s - run.since_s < BROKER_WITHIN_S:
+    def _read_back(self, run: _Run, now_s: float) -> StageResult | None:
+        if run.results[-1].passed is not True:
+            return StageResult("read_back", passed=None, detail="nothing was published")
+        if run.echo_received:
+            return StageResult("read_back", passed=True, detail=f"came back within {now_s - run.stage_since_s:.1f} s")
+        if now_s - run.stage_since_s < BROKER_WITHIN_S:
             return None
         waited = f"{alert_topic(self._topics)} brought nothing back within {BROKER_WITHIN_S:.0f} s"
-        return Verdict("read_back", passed=False, detail=f"{waited}: may this client read and write there?")
+        return StageResult("read_back", passed=False, detail=f"{waited}: may this client read and write there?")
 
 
-def _heard(trials: Sequence[ModelTrial]) -> Verdict:
-    wrong = [why for trial in trials if (why := trial.judge()[0])]
-    if wrong:
-        return Verdict("hear", passed=False, detail="; ".join(wrong))
+def _hear_result(trials: Sequence[ModelTrial]) -> StageResult:
+    errors = [error for trial in trials if (error := trial.errors()[0])]
+    if errors:
+        return StageResult("hear", passed=False, detail="; ".join(errors))
     scored = ", ".join(f"{trial.sound.model} ({trial.windows} windows)" for trial in trials)
-    return Verdict("hear", passed=True, detail=f"scored by {scored}")
+    return StageResult("hear", passed=True, detail=f"scored by {scored}")

@@ -18,4 +18,4 @@ def test_an_operating_point_that_takes_minutes_to_confirm_is_not_tried(tiny_bund
     with open_models(settings) as models:
         (sound,) = known_sounds(settings, models)
     assert not sound.label
-    assert sound.lasts_s < 10
+    assert sound.duration_s < 10

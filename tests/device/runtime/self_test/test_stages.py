@@ -168,7 +168,7 @@ def nursery() -> Iterator[tuple[Settings, OpenModels]]:
 
 
 def _passed(outcome: Outcome) -> dict[str, bool | None]:
-    return {verdict.stage: verdict.passed for verdict in outcome.verdicts}
+    return {result.stage: result.passed for result in outcome.results}
 
 
 # --- what is heard
@@ -207,7 +207,7 @@ def test_usual_filters_leave_the_known_sound_known(filters: str) -> None:
 def test_two_tests_in_a_row_give_the_same(nursery: tuple[Settings, OpenModels]) -> None:
     rig = _Rig(*nursery)
     first, second = rig.outcome(), rig.outcome()
-    assert first.verdicts == second.verdicts
+    assert first.results == second.results
     assert first.test_id != second.test_id
 
 
@@ -217,8 +217,8 @@ def test_a_model_that_follows_another_is_tried_by_itself(tiny_bundle_path: Path)
     with open_models(settings) as models:
         outcome = _Rig(settings, models).outcome()
     assert outcome.failed is None
-    assert "cry (" in outcome.verdicts[1].detail
-    assert "tone (" in outcome.verdicts[1].detail
+    assert "cry (" in outcome.results[1].detail
+    assert "tone (" in outcome.results[1].detail
 
 
 def test_a_threshold_that_no_sound_at_hand_reaches_is_not_tried_but_its_network_is(tiny_bundle_path: Path) -> None:
