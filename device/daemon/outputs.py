@@ -238,7 +238,7 @@ class Outputs:
     def _new_clips(self, settings: ClipSettings) -> Clips | None:
         if not settings.enabled:
             return None
-        from device.sinks.clips.store import Clips as KeptClips
+        from device.sinks.clips.worker import Clips as KeptClips
 
         folder = clips_folder(self._instance) if settings.folder == "auto" else Path(settings.folder)
         return KeptClips(settings, folder, picture=picture)

@@ -28,7 +28,7 @@ from device.alarms.journal.salvage import damage_of, head_damage, log_of, quoted
 from device.alarms.journal.store import check_place, connect_reading
 from device.errors import ConfigError, JournalError
 from device.runtime.self_test.outcome import alert_topic
-from device.sinks.clips.store import KEPT_FREE_BYTES
+from device.sinks.clips.clip_store import KEPT_FREE_BYTES
 from device.sinks.gpio.pins import Gpio, named_pins
 from device.sinks.mqtt.connection import hung_up, port_of, read_password, tls_context, trouble_of
 from device.sinks.payloads import Message, Topics
