@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from device.errors import ConfigError
+from device.runtime.command_line import add_settings_options
 
 if TYPE_CHECKING:
     from device.config.settings import Settings
@@ -77,9 +78,7 @@ class ListenOptions:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `auricle listen`."""
-    chosen = parser.add_mutually_exclusive_group()
-    chosen.add_argument("--profile", metavar="NAME", help="a built-in profile (default: nursery)")
-    chosen.add_argument("--config", metavar="FILE", help="a TOML file; see auricle config --example")
+    add_settings_options(parser)
     parser.add_argument("--instance", metavar="NAME", help="name of this daemon (default: that of the file)")
     played = parser.add_argument_group("without a microphone")
     played.add_argument("--source", metavar="FILE_OR_DIR", nargs="+", default=[], help="hear recordings instead")

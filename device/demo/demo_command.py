@@ -6,24 +6,27 @@ import os
 import sys
 import wave
 from contextlib import ExitStack
+from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 import numpy as np
 
+from device.config.loading import profile
 from device.demo.comparison import timeline, verdict
 from device.demo.scene import SEED, Scene, bedside
 from device.errors import RecordingError
-from device.replay.arguments import Replayed, ReplayOptions, Task
 from device.replay.batch import stream_ids
 from device.replay.one_recording import replay_one
+from device.replay.recording_result import RecordingResult, RecordingTask
+from device.replay.replay_options import ReplayOptions
 from device.replay.result_writers import Rows, fault_line, say
 from device.report.result_files import encode
 from device.report.tables import EventLines, ScoreTable
 from device.runtime.model_loader import open_models
 
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Iterator
-    from pathlib import Path
 
     from device.config.settings import Settings
     from device.messages import Heard, Scores
@@ -32,7 +35,17 @@ SCENE, EVENTS, SCORES, REPORT = "scene.wav", "events.jsonl", "scores.csv", "repo
 _FULL_SCALE_16_BIT = 32_767
 
 
-def run(out_dir: Path, settings: Settings, *, models: tuple[str, ...] = (), seed: int = SEED) -> int:
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of `auricle demo`."""
+    parser.add_argument("--out", metavar="DIR", default="auricle-demo", help="where scene, events and page are written")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run `auricle demo`; returns its exit code. Raises what `run_demo` raises."""
+    return run_demo(Path(arguments.out), profile("nursery"))
+
+
+def run_demo(out_dir: Path, settings: Settings, *, models: tuple[str, ...] = (), seed: int = SEED) -> int:
     """Make the scene, hear it, print what was heard beside what was put in; writes four files into `out_dir`.
 
     Args:
@@ -76,11 +89,11 @@ def is_plain(stream: TextIO) -> bool:
     return (stream.encoding or "").lower().replace("-", "") != "utf8"
 
 
-def _heard(out_dir: Path, order: ReplayOptions) -> tuple[Replayed, list[Scores]]:
+def _heard(out_dir: Path, order: ReplayOptions) -> tuple[RecordingResult, list[Scores]]:
     """Replay the scene just as `auricle replay` would, and keep the scores."""
     source = str(out_dir / SCENE)
     scores: list[Scores] = []
-    task = Task(source, stream_ids([source])[0], page=str(out_dir / REPORT))
+    task = RecordingTask(source, stream_ids([source])[0], page=str(out_dir / REPORT))
     with ExitStack() as closing:
         models = closing.enter_context(open_models(order.settings, order.models))
         events = closing.enter_context(EventLines(out_dir / EVENTS))

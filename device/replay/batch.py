@@ -19,10 +19,11 @@ from device.sources.recording_paths import find_recordings
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from device.replay.arguments import Replayed, ReplayOptions, Task
+    from device.replay.recording_result import RecordingResult, RecordingTask
+    from device.replay.replay_options import ReplayOptions
 
 
-def replay(order: ReplayOptions, paths: Sequence[str]) -> int:
+def replay(options: ReplayOptions, paths: Sequence[str]) -> int:
     """Replay recordings and folders of them; the exit code: 0, or 2 where an input was bad.
 
     Every bad input is one line on stderr; the others are heard.
@@ -35,8 +36,8 @@ def replay(order: ReplayOptions, paths: Sequence[str]) -> int:
     if not sources:
         return 2
     several = len(sources) > 1 or any(Path(path).is_dir() for path in paths)
-    with Results(order, sources, several=several) as results:
-        for done in _replay_all(order, sources, results):
+    with Results(options, sources, several=several) as results:
+        for done in _replay_all(options, sources, results):
             results.take(done)
             failures += done.error is not None
         results.finish()
@@ -67,41 +68,41 @@ def _find(paths: Sequence[str]) -> tuple[list[str], int]:
     return sources, failures
 
 
-def _replay_all(order: ReplayOptions, sources: Sequence[str], results: Results) -> Iterator[Replayed]:
+def _replay_all(options: ReplayOptions, sources: Sequence[str], results: Results) -> Iterator[RecordingResult]:
     pairs = zip(sources, stream_ids(sources), strict=True)
     tasks = [results.task(index, *pair) for index, pair in enumerate(pairs)]
-    workers = min(_wanted_workers(order), len(tasks))
-    with open_models(order.settings, order.models) as models:
+    workers = min(_wanted_workers(options), len(tasks))
+    with open_models(options.settings, options.models) as models:
         if workers <= 1:
             for task in tasks:
                 rows = results.rows(task.source, models.priorities)
-                yield replay_one(order, models, task, rows.tell)
+                yield replay_one(options, models, task, rows.tell)
             return
-    with ProcessPoolExecutor(workers, get_context("spawn"), _Worker.start, (order, results.wanted)) as pool:
+    with ProcessPoolExecutor(workers, get_context("spawn"), _Worker.start, (options, results.wanted)) as pool:
         yield from pool.map(_Worker.work, tasks)
 
 
-def _wanted_workers(order: ReplayOptions) -> int:
-    return 1 if order.realtime else order.workers or order.settings.replay.workers
+def _wanted_workers(options: ReplayOptions) -> int:
+    return 1 if options.realtime else options.workers or options.settings.replay.workers
 
 
 class _Worker:
-    """A process that replays: the order, and its models, opened once."""
+    """A process that replays: the options, and its models, opened once."""
 
-    order: ReplayOptions
+    options: ReplayOptions
     wanted: frozenset[str]
     models: OpenModels
 
     @classmethod
-    def start(cls, order: ReplayOptions, wanted: frozenset[str]) -> None:
-        cls.order, cls.wanted = order, wanted
-        cls.models = open_models(order.settings, order.models)
+    def start(cls, options: ReplayOptions, wanted: frozenset[str]) -> None:
+        cls.options, cls.wanted = options, wanted
+        cls.models = open_models(options.settings, options.models)
 
     @classmethod
-    def work(cls, task: Task) -> Replayed:
+    def work(cls, task: RecordingTask) -> RecordingResult:
         """Replay one recording; its rows are kept until its turn has come."""
         kept: dict[str, list[str]] = {table: [] for table in cls.wanted}
         tables = {table: rows.append for table, rows in kept.items()}
         rows = Rows(task.source, cls.models.priorities, tables)
-        done = replay_one(cls.order, cls.models, task, rows.tell)
+        done = replay_one(cls.options, cls.models, task, rows.tell)
         return replace(done, rows={table: "".join(texts) for table, texts in kept.items()})

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 
 from device.errors import RecordingError
-from device.replay.arguments import Replayed
+from device.replay.recording_result import RecordingResult
 from device.report.explain import Explainer
 from device.report.page import PageSummary, summarize, write_page
 from device.report.page_content import PageRecorder
@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
     from device.hearing.listener import Listener
     from device.messages import AudioBlock, Event, Fault, Heard
-    from device.replay.arguments import ReplayOptions, Task
+    from device.replay.recording_result import RecordingTask
+    from device.replay.replay_options import ReplayOptions
     from device.runtime.model_loader import OpenModels
 
 _REALTIME_BLOCK_S = 0.05
@@ -56,40 +57,42 @@ def hear(
         raise broken
 
 
-def replay_one(order: ReplayOptions, models: OpenModels, task: Task, tell: Callable[[Heard], None]) -> Replayed:
+def replay_one(
+    options: ReplayOptions, models: OpenModels, task: RecordingTask, on_heard: Callable[[Heard], None]
+) -> RecordingResult:
     """Hear one recording.
 
     Args:
-        order: what is wanted.
-        models: who listens.
-        task: which recording.
-        tell: is given what was heard, as soon as it was.
+        options: of the replay.
+        models: that listen.
+        task: the recording.
+        on_heard: called with what each block gave.
 
     Raises:
         OSError: its page cannot be written.
     """
-    session = _Session(order, models, task)
+    session = _Session(options, models, task)
     error = None
     try:
-        with open_recording(order, task.source) as recording:
-            listener = models.listener(order.settings, task.stream_id)
-            for block, heard in hear(recording, listener, realtime=order.realtime):
+        with open_recording(options, task.source) as recording:
+            listener = models.listener(options.settings, task.stream_id)
+            for block, heard in hear(recording, listener, realtime=options.realtime):
                 session.take(block, heard)
-                tell(heard)
+                on_heard(heard)
     except RecordingError as broken:
         error = str(broken)
     return session.finish(error)
 
 
-def open_recording(order: ReplayOptions, source: str) -> Recording:
+def open_recording(options: ReplayOptions, source: str) -> Recording:
     """The recording as ordered: its channel, and small blocks where it is paced.
 
     Raises:
         RecordingError: it cannot be heard at all.
     """
-    channel = order.settings.recording.channel if order.channel is None else order.channel
+    channel = options.settings.recording.channel if options.channel is None else options.channel
     recording = Recording(source, channel=channel)
-    if not order.realtime:
+    if not options.realtime:
         return recording
     with recording:
         block_samples = max(1, round(recording.sample_rate_hz * _REALTIME_BLOCK_S))
@@ -99,11 +102,11 @@ def open_recording(order: ReplayOptions, source: str) -> Recording:
 class _Session:
     """Collects what one recording gives, for all who ordered something of it."""
 
-    def __init__(self, order: ReplayOptions, models: OpenModels, task: Task) -> None:
-        self._order = order
+    def __init__(self, options: ReplayOptions, models: OpenModels, task: RecordingTask) -> None:
+        self._options = options
         self._task = task
         self._recorder = PageRecorder(task.source, models.listed) if task.page else None
-        self._explainer = None if order.explain_s is None else Explainer(order.explain_s)
+        self._explainer = None if options.explain_s is None else Explainer(options.explain_s)
         self._events: list[Event] = []
         self._faults: list[Fault] = []
         self._duration_s = 0.0
@@ -120,9 +123,9 @@ class _Session:
                 self._recorder.block(block)
             self._recorder.heard(heard)
 
-    def finish(self, error: str | None) -> Replayed:
+    def finish(self, error: str | None) -> RecordingResult:
         source = self._task.source
-        return Replayed(
+        return RecordingResult(
             source=source,
             duration_s=self._duration_s,
             events=tuple(self._events),
@@ -138,17 +141,17 @@ class _Session:
         notes = [error] if error else []
         if not self._duration_s:
             return PageSummary(self._task.source, None, 0.0, (), 0, tuple(notes))
-        with _SecondReading(self._order, self._task.source) as again:
+        with _SecondReading(self._options, self._task.source) as again:
             content = self._recorder.finish(again.read, notes=notes)
         write_page(self._task.page, content, index=self._task.index)
         return summarize(content, Path(self._task.page).name)
 
 
 class _SecondReading:
-    """Reads stretches of a recording again, in time order, walking through it once."""
+    """Reads stretches of a recording again, in time options, walking through it once."""
 
-    def __init__(self, order: ReplayOptions, source: str) -> None:
-        self._recording = open_recording(order, source)
+    def __init__(self, options: ReplayOptions, source: str) -> None:
+        self._recording = open_recording(options, source)
         self._blocks = self._recording.blocks()
         self._held: list[AudioBlock] = []
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from device.errors import ConfigError
-from device.replay.arguments import Task
+from device.replay.recording_result import RecordingTask
 from device.report.page import write_index
 from device.report.result_files import STDOUT, encode, write_whole
 from device.report.tables import EventLines, ScoreTable, event_line, label_track, page_names, score_rows
@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from device.messages import Event, Heard, Priority
-    from device.replay.arguments import Replayed, ReplayOptions
+    from device.replay.recording_result import RecordingResult
+    from device.replay.replay_options import ReplayOptions
     from device.report.page import PageSummary
 
 _FAULTS_IN_A_LINE = 4
@@ -64,8 +65,8 @@ class Results:
         OSError: a result cannot be written.
     """
 
-    def __init__(self, order: ReplayOptions, sources: Sequence[str], *, several: bool) -> None:
-        self._order = order
+    def __init__(self, options: ReplayOptions, sources: Sequence[str], *, several: bool) -> None:
+        self._options = options
         self._closing = ExitStack()
         self._several = several
         self._progress = _Progress(len(sources))
@@ -73,7 +74,7 @@ class Results:
         self._page_names = page_names(sources)
         self._track_names = page_names(sources, ".txt")
         self._taken = 0
-        for out in (order.report, order.labels):
+        for out in (options.report, options.labels):
             if several and out is not None:
                 _make_folder(out)
         self._tables = self._open_tables()
@@ -90,19 +91,19 @@ class Results:
         """The tables that are made."""
         return frozenset(self._tables)
 
-    def task(self, index: int, source: str, stream_id: str) -> Task:
+    def task(self, index: int, source: str, stream_id: str) -> RecordingTask:
         """What is to be done with the recording given as number `index`."""
-        if self._order.report is None:
-            return Task(source, stream_id)
+        if self._options.report is None:
+            return RecordingTask(source, stream_id)
         if not self._several:
-            return Task(source, stream_id, page=self._order.report)
-        return Task(source, stream_id, str(Path(self._order.report) / self._page_names[index]), _INDEX)
+            return RecordingTask(source, stream_id, page=self._options.report)
+        return RecordingTask(source, stream_id, str(Path(self._options.report) / self._page_names[index]), _INDEX)
 
     def rows(self, source: str, priorities: Mapping[tuple[str, str], Priority]) -> Rows:
         """Rows that go straight to their tables."""
         return Rows(source, priorities, self._tables)
 
-    def take(self, done: Replayed) -> None:
+    def take(self, done: RecordingResult) -> None:
         """Write what one recording gave, in the order of the recordings."""
         self._progress.clear()
         for table, text in done.rows.items():
@@ -113,8 +114,8 @@ class Results:
             say(fault_line(done))
         if done.error is not None:
             say(done.error)
-        if self._order.labels is not None and done.duration_s:
-            self._write_track(self._order.labels, done)
+        if self._options.labels is not None and done.duration_s:
+            self._write_track(self._options.labels, done)
         if done.summary is not None:
             self._summaries.append(done.summary)
         self._taken += 1
@@ -123,24 +124,24 @@ class Results:
     def finish(self) -> None:
         """Write what needs all recordings."""
         self._progress.clear()
-        if self._several and self._order.report is not None:
-            write_index(Path(self._order.report) / _INDEX, self._summaries)
+        if self._several and self._options.report is not None:
+            write_index(Path(self._options.report) / _INDEX, self._summaries)
 
     def _open_tables(self) -> dict[str, Callable[[str], object]]:
-        order = self._order
-        outs = [out for out in (order.events, order.scores, order.labels, order.report) if out == STDOUT]
+        options = self._options
+        outs = [out for out in (options.events, options.scores, options.labels, options.report) if out == STDOUT]
         if len(outs) > 1:
             raise ConfigError("two results are to go to standard output (-); give one of them a file")
         tables: dict[str, Callable[[str], object]] = {}
-        if order.events is not None:
-            tables["events"] = self._closing.enter_context(EventLines(order.events)).write_text
-        if order.scores is not None:
-            tables["scores"] = self._closing.enter_context(ScoreTable(order.scores)).write_text
-        if not outs and order.explain_s is None:
+        if options.events is not None:
+            tables["events"] = self._closing.enter_context(EventLines(options.events)).write_text
+        if options.scores is not None:
+            tables["scores"] = self._closing.enter_context(ScoreTable(options.scores)).write_text
+        if not outs and options.explain_s is None:
             tables["people"] = self._print
         return tables
 
-    def _write_track(self, out: str, done: Replayed) -> None:
+    def _write_track(self, out: str, done: RecordingResult) -> None:
         path = Path(out) / self._track_names[self._taken] if self._several else out
         write_whole(path, encode(label_track(done.events, done.duration_s)))
 
@@ -164,7 +165,7 @@ class _Progress:
         self._shown = sys.stderr.isatty() and total > 1
         self._done = self._events = 0
 
-    def show(self, done: Replayed) -> None:
+    def show(self, done: RecordingResult) -> None:
         self._done += 1
         self._events += sum(event.phase == "begin" for event in done.events)
         if self._shown:
@@ -184,7 +185,7 @@ def _for_people(source: str, event: Event, priority: Priority) -> str:
     return f"{source}  {at_s:9.2f} s  {what:<14} {priority:<6} {event.score:.2f}  {told}\n"
 
 
-def fault_line(done: Replayed) -> str:
+def fault_line(done: RecordingResult) -> str:
     """What kept Auricle from hearing a recording well, in one sentence."""
     told = [f"{fault.kind} {fault.start_s:.2f} to {fault.end_s:.2f} s ({fault.detail})" for fault in done.faults]
     more = len(told) - _FAULTS_IN_A_LINE

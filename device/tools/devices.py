@@ -1,11 +1,14 @@
-"""What `auricle devices` prints: the microphones that there are, how to name each, and how loud one is now."""
+"""`auricle devices`: lists the microphones and how to name each in the configuration, or meters the level of one."""
 
 from __future__ import annotations
 
+import argparse
 import shutil
+import sys
 from typing import TYPE_CHECKING, TextIO
 
-from device.errors import MicrophoneError
+from device.config.settings import MicrophoneSettings
+from device.errors import ConfigError, MicrophoneError
 from device.hearing.level import Level
 from device.messages import AudioBlock, NoAudio
 from device.sources.device_match import NO_MICROPHONE, identity
@@ -15,58 +18,92 @@ from device.sources.microphone_list import list_microphones
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from device.config.settings import MicrophoneSettings
     from device.sources.device_match import ListedDevice
 
 REDRAWN_EVERY_S = 0.1
 PRINTED_EVERY_S = 1.0
 FLOOR_DBFS = -90.0
-"""Left end of the bar; 16 bit resolve no less."""
+"""Left end of the bar; 16 bits resolve no lower level."""
 
 _BAR = 36
 _HEADER = ("", "microphone", "device = ", "channels", "rates in Hz")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of `auricle devices`."""
+    parser.add_argument(
+        "--meter", metavar="DEVICE", nargs="?", const="default", help="show the level of one (default: the default one)"
+    )
+    parser.add_argument("--seconds", metavar="N", type=_seconds, help="end the meter by itself (default: Ctrl-C)")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """List the microphones, or meter one; returns exit code 0.
+
+    Raises:
+        ConfigError: `--seconds` without `--meter`.
+        MicrophoneError: there is no microphone, they cannot be listed, or the metered one gave no sound.
+    """
+    if arguments.meter is not None:
+        meter(MicrophoneSettings(device=arguments.meter), sys.stdout, seconds=arguments.seconds)
+        return 0
+    if arguments.seconds is not None:
+        raise ConfigError("--seconds ends the level meter; give it with --meter")
+    for text in list_devices():
+        print(text)
+    return 0
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if 0.1 <= seconds <= 1e6:
+        return seconds
+    raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds, 0.1 to 1000000")
 
 
 def list_devices(devices: Sequence[ListedDevice] | None = None) -> Iterator[str]:
     """One line for each microphone, under a heading: its name, what to write in the configuration, rates.
 
     Args:
-        devices: that are there; None looks.
+        devices: to list; None for all of this machine.
 
     Raises:
-        MicrophoneError: there is none, or they cannot be listed.
+        MicrophoneError: there is no microphone, or they cannot be listed.
     """
-    there = list_microphones() if devices is None else devices
-    if not there:
+    listed = list_microphones() if devices is None else devices
+    if not listed:
         raise MicrophoneError(NO_MICROPHONE)
-    rows = [_HEADER, *(_row(device, there) for device in there)]
+    rows = [_HEADER, *(_row(device, listed) for device in listed)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(_HEADER))]
     for row in rows:
         yield "  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip()
-    if any(device.is_default for device in there):
+    if any(device.is_default for device in listed):
         yield '* is what device = "default" hears at present'
 
 
 def meter(settings: MicrophoneSettings, stream: TextIO, *, seconds: float | None = None) -> None:
-    """Show a microphone's level until `seconds` are over, or Ctrl-C: redrawn in place on a terminal only.
+    """Show a microphone's level until `seconds` are over, or Ctrl-C.
 
     Args:
-        settings: which microphone.
-        stream: a terminal, or anything else, which gets a line a second.
-        seconds: None for ever.
+        settings: of the microphone.
+        stream: a terminal, where one line is redrawn in place; or anything else, which gets one line a second.
+        seconds: of sound; None for no limit.
 
     Raises:
-        MicrophoneError: nothing was heard in all that time; the sentence says why.
+        MicrophoneError: the microphone gave no sound in all that time; the message says why.
     """
-    drawn = stream.isatty()
+    redraws = stream.isatty()
     heard = False
     reason = "it was given no time"
     with Microphone(settings) as microphone:
-        for reading in readings(microphone.blocks(), REDRAWN_EVERY_S if drawn else PRINTED_EVERY_S, seconds):
-            _show(reading, stream, drawn=drawn)
+        for reading in readings(microphone.blocks(), REDRAWN_EVERY_S if redraws else PRINTED_EVERY_S, seconds):
+            _show(reading, stream, redraws=redraws)
             heard |= isinstance(reading, Level)
             reason = reading.reason if isinstance(reading, NoAudio) else reason
-    if drawn:
+    if redraws:
         stream.write("\n")
     if not heard:
         raise MicrophoneError(f"nothing was heard: {reason}")
@@ -75,29 +112,29 @@ def meter(settings: MicrophoneSettings, stream: TextIO, *, seconds: float | None
 def readings(
     messages: Iterable[AudioBlock | NoAudio], every_s: float, seconds: float | None = None
 ) -> Iterator[Level | NoAudio]:
-    """A reading every so often: the level of the sound since the last, or why there was none.
+    """One reading per `every_s`: the level of the sound since the last reading, or why there was no sound.
 
     Args:
         messages: of a microphone.
-        every_s: from one reading to the next, in the stream's time.
+        every_s: from one reading to the next, in stream time.
         seconds: of the stream; None for all of it.
     """
-    held = Level(every_s)
+    level = Level(every_s)
     due_s = every_s
     for message in messages:
         now_s = _end_s(message)
         if isinstance(message, AudioBlock):
-            held.push(message.samples, message.sample_rate_hz)
+            level.push(message.samples, message.sample_rate_hz)
         if now_s >= due_s - 1e-9:
-            yield message if isinstance(message, NoAudio) else held
-            held = Level(every_s)
+            yield message if isinstance(message, NoAudio) else level
+            level = Level(every_s)
             due_s = now_s + every_s
         if seconds is not None and now_s >= seconds:
             return
 
 
 def line(reading: Level | NoAudio) -> str:
-    """A reading in one line; levels in dBFS, where a full-scale square wave is 0 and a full-scale sine -3."""
+    """A reading as one line; levels in dBFS: a full-scale square wave has 0, a full-scale sine -3."""
     if isinstance(reading, NoAudio):
         return f"no audio: {reading.reason}"
     rms_dbfs, peak_dbfs = reading.rms_dbfs, reading.peak_dbfs
@@ -107,12 +144,12 @@ def line(reading: Level | NoAudio) -> str:
 
 
 def _row(device: ListedDevice, among: Sequence[ListedDevice]) -> tuple[str, ...]:
-    way = identity(device, among)
+    name = identity(device, among)
     rates = ", ".join(str(rate_hz) for rate_hz in device.rates_hz) or f"{device.default_rate_hz} (in use?)"
     return (
         "*" if device.is_default else "",
         device.stable_name,
-        f'"{way}"' if way else "cannot be told from another",
+        f'"{name}"' if name else "cannot be told from another",
         str(device.channels),
         rates,
     )
@@ -122,9 +159,9 @@ def _end_s(message: AudioBlock | NoAudio) -> float:
     return message.at_s if isinstance(message, NoAudio) else message.end_sample / message.sample_rate_hz
 
 
-def _show(reading: Level | NoAudio, stream: TextIO, *, drawn: bool) -> None:
+def _show(reading: Level | NoAudio, stream: TextIO, *, redraws: bool) -> None:
     text = line(reading)
-    if drawn:
+    if redraws:
         stream.write(f"\r{text[: shutil.get_terminal_size().columns - 1]}\x1b[K")
     else:
         stream.write(f"{text}\n")

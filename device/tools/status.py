@@ -1,6 +1,6 @@
-"""`auricle status`: the state of running daemons in words, for people.
+"""`auricle status`: the state of running daemons as text for people, or as JSON.
 
-Says first whether a cry would be heard, then the figures, then what is wrong and what helps.
+The text says first whether the daemon hears, then the figures, then the faults and their cures.
 """
 
 from __future__ import annotations
@@ -17,8 +17,10 @@ from device.runtime.daemon_state import to_json
 from device.runtime.paths import checked_instance, status_socket, status_sockets
 from device.runtime.status_socket import read_status
 from device.runtime.verdict import since_text, verdict_of
+from device.tools.level_text import level_text
 
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Iterator, Mapping
     from pathlib import Path
     from typing import TextIO
@@ -29,16 +31,69 @@ HEARS, DEAF, ABSENT = 0, 1, 2
 """Exit codes: it hears; it runs but does not hear; no daemon answers."""
 
 
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of `auricle status`."""
+    parser.add_argument("--instance", metavar="NAME", help="one daemon (default: all that run here)")
+    parser.add_argument("--json", action="store_true", help="as JSON, one object a line")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run `auricle status`; returns its exit code. Raises what `show_status` raises."""
+    return show_status(arguments.instance, as_json=arguments.json, out=sys.stdout)
+
+
+def show_status(
+    instance: str | None, *, as_json: bool, out: TextIO, environment: Mapping[str, str] = os.environ
+) -> int:
+    """Print the state of one instance, or of all that run here; returns the highest of their exit codes.
+
+    Raises:
+        ConfigError: the name is not valid for an instance.
+        ServiceError: no daemon runs here, or the one named does not answer.
+    """
+    sockets = _chosen_sockets(instance, environment)
+    if len(sockets) == 1:
+        return max(_show(read_status(path), as_json=as_json, out=out, environment=environment) for path in sockets)
+    return max(_show_or_report(path, as_json=as_json, out=out, environment=environment) for path in sockets)
+
+
+def _chosen_sockets(instance: str | None, environment: Mapping[str, str]) -> list[Path]:
+    sockets = status_sockets(environment)
+    if instance is not None:
+        name = checked_instance(instance)
+        return [sockets.get(name) or status_socket(name, environment)]
+    if not sockets:
+        raise ServiceError("no daemon runs here; auricle listen starts one")
+    return list(sockets.values())
+
+
+def _show_or_report(path: Path, *, as_json: bool, out: TextIO, environment: Mapping[str, str]) -> int:
+    """One of several daemons: if it does not answer, the others are still shown."""
+    try:
+        return _show(read_status(path), as_json=as_json, out=out, environment=environment)
+    except ServiceError as error:
+        print(f"auricle: {error}", file=sys.stderr)
+        return ABSENT
+
+
+def _show(state: DaemonState, *, as_json: bool, out: TextIO, environment: Mapping[str, str]) -> int:
+    colour = out.isatty() and not environment.get("NO_COLOR")
+    lines = [to_json(state)] if as_json else status_lines(state, time.time(), colour=colour)
+    for line in lines:
+        print(line, file=out)
+    return HEARS if state.hears else DEAF
+
+
 def status_lines(state: DaemonState, now_utc_s: float, *, colour: bool = False) -> Iterator[str]:
-    """A state for people: first in words whether it hears, then the figures, then what is wrong and what helps.
+    """Lines of text for one daemon: first whether it hears, then the figures, then the faults and their cures.
 
     Args:
-        state: that was told.
-        now_utc_s: time of day now.
-        colour: mark the first line for a terminal.
+        state: the snapshot that the daemon reported.
+        now_utc_s: current time of day.
+        colour: colour the first line with a terminal's escape sequences.
     """
     verdict = verdict_of(state, now_utc_s)
-    yield f"{state.instance}  {_painted(verdict, good=state.hears) if colour else verdict}"
+    yield f"{state.instance}  {_coloured(verdict, good=state.hears) if colour else verdict}"
     for name, text in _figures(state, now_utc_s):
         yield f"  {name:<11} {text}"
     for fault in state.faults:
@@ -64,18 +119,11 @@ def _figures(state: DaemonState, now_utc_s: float) -> Iterator[tuple[str, str]]:
         yield "ALARM", _alarm(alarm)
     if state.paused:
         yield "paused", "lights show alarms, and nothing sounds"
-    yield "told", _told(state)
+    yield "told", _delivery(state)
     yield "counted", _counted(state)
     models = ", ".join(printable(model) for model in state.models)
     started = since_text(state.told_utc_s - state.uptime_s, now_utc_s)
     yield "running", f"auricle {printable(state.version)} with {models}; process {state.pid}, since {started}"
-
-
-def level_text(level_dbfs: float | None, peak_dbfs: float | None) -> str:
-    """Level and peak for people; digital silence is no level, least of all 0 dBFS."""
-    if level_dbfs is None:
-        return "no signal"
-    return f"{level_dbfs:.1f} dBFS" + ("" if peak_dbfs is None else f", peak {peak_dbfs:.1f} dBFS")
 
 
 def _hop(state: DaemonState) -> str:
@@ -83,8 +131,8 @@ def _hop(state: DaemonState) -> str:
     text = f"a window every {state.hop_s:g} s"
     if widened:
         text += f" instead of {state.configured_hop_s:g} s: the machine cannot keep up"
-    waits = f"{state.backlog_s:.1f} s of sound wait"
-    return f"{text}; {waits}" + (f", {state.dropped_s:.1f} s were dropped" if state.dropped_s else "")
+    backlog = f"{state.backlog_s:.1f} s of sound wait"
+    return f"{text}; {backlog}" + (f", {state.dropped_s:.1f} s were dropped" if state.dropped_s else "")
 
 
 def _label(label: LabelStatus, now_utc_s: float) -> str:
@@ -99,7 +147,7 @@ def _alarm(alarm: AlarmStatus) -> str:
     return f"{alarm.priority} {printable(about)}: {alarm.state}{seen}; {printable(alarm.detail)}"
 
 
-def _told(state: DaemonState) -> str:
+def _delivery(state: DaemonState) -> str:
     kept = f"alarms are NOT kept: {printable(state.journal)}" if state.journal else "alarms are kept"
     if state.broker is None:
         return f"{kept}; no broker is configured"
@@ -119,51 +167,9 @@ def _counted(state: DaemonState) -> str:
 
 
 def _percent(share: float | None) -> str:
-    """Cut, not rounded: 100 % is said of what is whole."""
+    """A share in percent, truncated: 100 % means all of it."""
     return "-" if share is None else f"{int(share * 1000 + 1e-6) / 10:.1f} %"
 
 
-def _painted(text: str, *, good: bool) -> str:
+def _coloured(text: str, *, good: bool) -> str:
     return f"\x1b[{32 if good else 31}m{text}\x1b[0m"
-
-
-def show_status(
-    instance: str | None, *, as_json: bool, out: TextIO, environment: Mapping[str, str] = os.environ
-) -> int:
-    """Print the state of one instance, or of all that run here; the exit code: the worst of theirs.
-
-    Raises:
-        ConfigError: the name can be no instance's.
-        ServiceError: none runs here, or the one asked for does not answer.
-    """
-    sockets = _wanted(instance, environment)
-    if len(sockets) == 1:
-        return max(_show(read_status(path), as_json=as_json, out=out, environment=environment) for path in sockets)
-    return max(_try(path, as_json=as_json, out=out, environment=environment) for path in sockets)
-
-
-def _wanted(instance: str | None, environment: Mapping[str, str]) -> list[Path]:
-    sockets = status_sockets(environment)
-    if instance is not None:
-        name = checked_instance(instance)
-        return [sockets.get(name) or status_socket(name, environment)]
-    if not sockets:
-        raise ServiceError("no daemon runs here; auricle listen starts one")
-    return list(sockets.values())
-
-
-def _try(path: Path, *, as_json: bool, out: TextIO, environment: Mapping[str, str]) -> int:
-    """One of several: that one does not answer hides none of the others."""
-    try:
-        return _show(read_status(path), as_json=as_json, out=out, environment=environment)
-    except ServiceError as error:
-        print(f"auricle: {error}", file=sys.stderr)
-        return ABSENT
-
-
-def _show(state: DaemonState, *, as_json: bool, out: TextIO, environment: Mapping[str, str]) -> int:
-    colour = out.isatty() and not environment.get("NO_COLOR")
-    lines = [to_json(state)] if as_json else status_lines(state, time.time(), colour=colour)
-    for line in lines:
-        print(line, file=out)
-    return HEARS if state.hears else DEAF

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from device.__main__ import main
+from device.__main__ import VERBS, main
 from device.config.loading import parse_config, profile
 
 if TYPE_CHECKING:
@@ -82,12 +82,27 @@ def test_a_configuration_is_checked(tmp_path: Path, capfd: pytest.CaptureFixture
     assert main(["config", "--check", str(path)]) == 0
 
 
-def test_the_version_needs_nothing_that_a_replay_needs() -> None:
+@pytest.mark.parametrize(("option", "start"), [("--version", b"auricle "), ("--help", b"usage: auricle ")])
+def test_version_and_help_need_nothing_that_a_replay_needs(option: str, start: bytes) -> None:
     blocked = "import sys; sys.modules.update(dict.fromkeys(['numpy', 'soundfile', 'soxr', 'PIL', 'ai_edge_litert']))"
-    code = f"{blocked}\nfrom device.__main__ import main\nmain(['--version'])"
+    code = f"{blocked}\nfrom device.__main__ import main\nmain(['{option}'])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith(b"auricle ")
+    assert done.stdout.startswith(start)
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_each_verb_has_its_own_options_and_imports_no_other_verb(verb: str) -> None:
+    others = [module for name, (module, _) in VERBS.items() if name != verb]
+    code = (
+        "import sys, atexit\nfrom device.__main__ import main\n"
+        f"atexit.register(lambda: print([name for name in {others} if name in sys.modules]))\n"
+        f"main(['{verb}', '--help'])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith(f"usage: auricle {verb} [-h]")
+    assert done.stdout.endswith("[]\n")
 
 
 def test_results_go_to_stdout_and_talk_to_stderr(recording: Path, tiny_bundle_path: Path) -> None:

@@ -17,7 +17,7 @@ from device.config.settings import MqttSettings
 from device.sinks.mqtt.client import Mqtt
 from device.sinks.payloads import Topics, availability
 from device.tools.check import delivery_checks
-from device.tools.check.checklist import Order, Surroundings, check
+from device.tools.check.checklist import CheckOptions, Surroundings, check
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -57,7 +57,7 @@ def _config(folder: Path, card: Card) -> str:
 def _microphone_line(folder: Path, card: Card) -> tuple[int, str]:
     environment = {"HOME": str(folder), "XDG_RUNTIME_DIR": str(folder)}
     out = io.StringIO()
-    code = check(Order(config=_config(folder, card)), out, Surroundings(environment=environment))
+    code = check(CheckOptions(config=_config(folder, card)), out, Surroundings(environment=environment))
     return code, next(line for line in out.getvalue().splitlines() if line.split()[1] == "microphone")
 
 
@@ -163,7 +163,7 @@ def test_the_line_is_printed_among_the_others(
     config.write_text(f'[mqtt]\nhost = "127.0.0.1"\nport = {broker.port}\n')
     out = io.StringIO()
     check(
-        Order(config=str(config)),
+        CheckOptions(config=str(config)),
         out,
         Surroundings(environment={"HOME": str(private_folder), "XDG_RUNTIME_DIR": str(private_folder)}),
     )

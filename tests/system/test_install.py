@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from device.tools.install.install_command import InstallOptions, install, rollback, uninstall
+from device.tools.install.install_command import InstallOptions, install, rollback
 from device.tools.install.layout import UNIT, Layout, look
+from device.tools.install.uninstall_command import uninstall
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -45,12 +45,12 @@ _OK, _FAILED = 0, 1
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
-    """What is checked.
+class CheckOptions:
+    """What to check.
 
     Attributes:
         config: a TOML file; None for a built-in profile.
-        profile: of that name, where there is no file.
+        profile: name of the profile if there is no file.
         instance: name of the daemon; None for that of the file, or of the profile.
     """
 
@@ -62,7 +62,7 @@ class Order:
         """Name of the daemon.
 
         Raises:
-            ConfigError: it cannot be one.
+            ConfigError: the name is not valid.
         """
         return instance_name(self.instance, config=self.config, profile=self.profile)
 
@@ -79,25 +79,25 @@ class Surroundings:
     pin_factory: Any = None
 
 
-def check(order: Order, out: TextIO, surroundings: Surroundings | None = None) -> int:
+def check(options: CheckOptions, out: TextIO, surroundings: Surroundings | None = None) -> int:
     """Print every finding; 0 where nothing fails, warnings included, 1 where something does.
 
     Raises:
         ConfigError: no profile, or no instance, can have the name that was given.
     """
-    instance, found_failure = order.instance_name(), False
-    if order.config is None:
-        profile(order.profile)
-    for finding in findings(order, instance, surroundings or Surroundings()):
+    instance, found_failure = options.instance_name(), False
+    if options.config is None:
+        profile(options.profile)
+    for finding in findings(options, instance, surroundings or Surroundings()):
         found_failure |= finding.verdict == "failure"
         for line in finding_lines(finding):
             print(line, file=out, flush=True)
     return _FAILED if found_failure else _OK
 
 
-def findings(order: Order, instance: str, around: Surroundings) -> Iterator[Finding]:
+def findings(options: CheckOptions, instance: str, around: Surroundings) -> Iterator[Finding]:
     """All of them, in the order in which they are told; none is skipped because another failed."""
-    settings, finding = _settings(order)
+    settings, finding = _settings(options)
     yield finding
     yield from _hearing(settings, instance, around)
     yield from _telling(settings, instance, around)
@@ -109,12 +109,12 @@ def findings(order: Order, instance: str, around: Surroundings) -> Iterator[Find
     yield tried("memory", lambda: machine_checks.memory(around.root), "")
 
 
-def _settings(order: Order) -> tuple[Settings, Finding]:
+def _settings(options: CheckOptions) -> tuple[Settings, Finding]:
     """What is configured; where that does not hold, the default profile, so that the rest can be tried."""
-    if order.config is None:
-        return profile(order.profile), Finding("config", "ok", f"the built-in profile {order.profile}")
+    if options.config is None:
+        return profile(options.profile), Finding("config", "ok", f"the built-in profile {options.profile}")
     try:
-        return load_config(order.config), Finding("config", "ok", f"{printable(order.config)} holds")
+        return load_config(options.config), Finding("config", "ok", f"{printable(options.config)} holds")
     except ConfigError as error:
         do = f"correct it; below, the profile {DEFAULT_PROFILE} is tried instead"
         return profile(), Finding("config", "failure", str(error), do)

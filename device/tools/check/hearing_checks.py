@@ -15,7 +15,7 @@ from device.errors import SpecError
 from device.hearing.level import Level
 from device.messages import AudioBlock, NoAudio
 from device.tools.check.finding import Finding
-from device.tools.status import level_text
+from device.tools.level_text import level_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

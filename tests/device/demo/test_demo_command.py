@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from device.config.loading import profile
-from device.demo.demo_command import EVENTS, REPORT, SCENE, SCORES, is_plain, run, write_scene
+from device.demo.demo_command import EVENTS, REPORT, SCENE, SCORES, is_plain, run_demo, write_scene
 from device.demo.scene import SEED, bedside
 from device.errors import AuricleError
 
@@ -32,7 +32,7 @@ def test_a_model_that_knows_no_cry_fails_the_demo_and_leaves_its_files(
     tmp_path: Path, tiny_bundle_path: Path, capsysbinary: pytest.CaptureFixture[bytes]
 ) -> None:
     out = tmp_path / "new" / "demo"
-    assert run(out, profile("nursery"), models=(str(tiny_bundle_path),)) == 1
+    assert run_demo(out, profile("nursery"), models=(str(tiny_bundle_path),)) == 1
     printed = capsysbinary.readouterr().out.decode("ascii")
     assert "MISSED: an infant crying at 0:28.0 was not heard as cry." in printed
     assert printed.endswith("FAILED\n")
@@ -48,7 +48,7 @@ def test_a_model_that_knows_no_cry_fails_the_demo_and_leaves_its_files(
 def test_the_shipped_model_hears_the_cry_and_nothing_else(
     seed: int, tmp_path: Path, capsysbinary: pytest.CaptureFixture[bytes]
 ) -> None:
-    assert run(tmp_path, profile("nursery"), seed=seed) == 0, capsysbinary.readouterr().out.decode()
+    assert run_demo(tmp_path, profile("nursery"), seed=seed) == 0, capsysbinary.readouterr().out.decode()
     told = [json.loads(line) for line in (tmp_path / EVENTS).read_text().splitlines()]
     assert {event["label"] for event in told} == {"cry"}
     assert [event["phase"] for event in told][:1] == ["begin"]
@@ -56,7 +56,7 @@ def test_the_shipped_model_hears_the_cry_and_nothing_else(
 
 def test_a_model_that_is_not_there_is_refused(tmp_path: Path) -> None:
     with pytest.raises(AuricleError, match="no-such-model"):
-        run(tmp_path, profile("nursery"), models=("no-such-model",))
+        run_demo(tmp_path, profile("nursery"), models=("no-such-model",))
 
 
 def test_the_scene_is_written_in_sixteen_bits_without_loss_beyond_rounding(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Replays of many recordings: order, determinism, bad input, and what stands in the results."""
+"""Replays of many recordings: options, determinism, bad input, and what stands in the results."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ import soundfile
 
 from device.config.loading import profile
 from device.errors import ConfigError
-from device.replay.arguments import ReplayOptions
 from device.replay.batch import replay, stream_ids
+from device.replay.replay_options import ReplayOptions
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,11 +31,11 @@ class Folder:
     """Recordings of every kind, and the model that hears their tones."""
 
     path: Path
-    order: ReplayOptions
+    options: ReplayOptions
 
     def run(self, *names: str, **changes: Any) -> int:
         """Replay the named recordings; paths are relative to the working directory, the folder."""
-        return replay(replace(self.order, **changes), names)
+        return replay(replace(self.options, **changes), names)
 
     def events(self, name: str = "events.jsonl") -> list[dict[str, Any]]:
         return [json.loads(line) for line in (self.path / name).read_text().splitlines()]
@@ -188,7 +188,7 @@ def test_a_second_past_the_end_is_explained_as_such(folder: Folder, capfd: pytes
 
 
 def test_several_models_at_different_rates_hear_one_recording(folder: Folder, tiny_low_bundle_path: Path) -> None:
-    models = (*folder.order.models, str(tiny_low_bundle_path))
+    models = (*folder.options.models, str(tiny_low_bundle_path))
     folder.run("tone.flac", models=models, scores="scores.csv")
     with (folder.path / "scores.csv").open(newline="") as file:
         found = {(row["model"], row["label"]) for row in csv.DictReader(file)}
@@ -207,7 +207,7 @@ def test_progress_is_for_terminals_only(folder: Folder, capfd: pytest.CaptureFix
 
 
 def test_windows_follow_the_configured_hop(folder: Folder) -> None:
-    settings: Settings = folder.order.settings
+    settings: Settings = folder.options.settings
     hop = replace(settings, listen=replace(settings.listen, hop_s=1.0))
     folder.run("quiet.wav", settings=hop, scores="scores.csv")
     starts = [line.split(",")[2] for line in (folder.path / "scores.csv").read_text().splitlines()[1:]]

@@ -12,7 +12,7 @@ import pytest
 from device.errors import ConfigError, MicrophoneError
 from device.messages import AudioBlock, NoAudio
 from device.runtime.status_socket import StatusServer
-from device.tools.check.checklist import Order, Surroundings, check
+from device.tools.check.checklist import CheckOptions, Surroundings, check
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -73,17 +73,17 @@ def around(tmp_path: Path) -> Surroundings:
     )
 
 
-def _told(order: Order, around: Surroundings) -> tuple[int, dict[str, str]]:
+def _told(options: CheckOptions, around: Surroundings) -> tuple[int, dict[str, str]]:
     """Exit code, and check -> its first line."""
     out = io.StringIO()
-    code = check(order, out, around)
+    code = check(options, out, around)
     lines = [line for line in out.getvalue().splitlines() if not line.startswith(" ")]
     assert [line.split()[1] for line in lines] == [name for name in _ALL if name in {line.split()[1] for line in lines}]
     return code, {line.split()[1]: line for line in lines}
 
 
 def test_a_machine_that_is_well_passes_every_check(around: Surroundings) -> None:
-    code, told = _told(Order(), around)
+    code, told = _told(CheckOptions(), around)
     assert list(told) == _ALL
     assert code == 0
     assert all(told[name].startswith("ok") for name in _ALL if name != "speed")
@@ -93,7 +93,7 @@ def test_a_machine_that_is_well_passes_every_check(around: Surroundings) -> None
 def test_a_microphone_that_fails_makes_the_whole_fail_and_keeps_no_check_from_being_made(
     around: Surroundings, microphone: Callable[[MicrophoneSettings], Quiet], words: str
 ) -> None:
-    code, told = _told(Order(), dataclasses.replace(around, open_microphone=microphone))
+    code, told = _told(CheckOptions(), dataclasses.replace(around, open_microphone=microphone))
     assert code == 1
     assert told["microphone"].startswith("FAILURE")
     assert words in told["microphone"]
@@ -105,7 +105,7 @@ def test_a_configuration_that_does_not_hold_is_a_failure_and_the_rest_is_tried(
 ) -> None:
     config = tmp_path / "anna.toml"
     config.write_text("[listen]\nhop = 1\n")
-    code, told = _told(Order(config=str(config)), around)
+    code, told = _told(CheckOptions(config=str(config)), around)
     assert code == 1
     assert 'unknown key "hop"' in told["config"]
     assert told["microphone"].startswith("ok")
@@ -114,7 +114,7 @@ def test_a_configuration_that_does_not_hold_is_a_failure_and_the_rest_is_tried(
 def test_a_model_that_is_not_there_leaves_no_speed_to_tell(around: Surroundings, tmp_path: Path) -> None:
     config = tmp_path / "anna.toml"
     config.write_text('[model.cry]\nbundle = "gone.tflite"\n')
-    code, told = _told(Order(config=str(config)), around)
+    code, told = _told(CheckOptions(config=str(config)), around)
     assert code == 1
     assert told["models"].startswith("FAILURE")
     assert list(told) == [name for name in _ALL if name != "speed"]
@@ -122,7 +122,7 @@ def test_a_model_that_is_not_there_leaves_no_speed_to_tell(around: Surroundings,
 
 def test_warnings_alone_do_not_fail(around: Surroundings) -> None:
     (around.root / "sys/class/thermal/thermal_zone0/temp").write_text("79000\n")
-    code, told = _told(Order(), around)
+    code, told = _told(CheckOptions(), around)
     assert code == 0
     assert told["temperature"].startswith("WARNING")
 
@@ -130,14 +130,14 @@ def test_warnings_alone_do_not_fail(around: Surroundings) -> None:
 def test_the_log_of_an_installed_instance_is_looked_for_where_the_unit_puts_it(
     around: Surroundings, tmp_path: Path
 ) -> None:
-    _, told = _told(Order(), around)
+    _, told = _told(CheckOptions(), around)
     assert f"{tmp_path}/.local/state/auricle/nursery/heard.jsonl" in told["disk"]
     (around.logs / "anna").mkdir(parents=True)
-    _, told = _told(Order(instance="anna"), around)
+    _, told = _told(CheckOptions(instance="anna"), around)
     assert f"{tmp_path}/log/anna/heard.jsonl" in told["disk"]
     (around.root / "etc/systemd/system").mkdir(parents=True)
     (around.root / "etc/systemd/system/auricle@.service").touch()
-    _, told = _told(Order(instance="ben"), around)  # which was never started
+    _, told = _told(CheckOptions(instance="ben"), around)  # which was never started
     assert f"{tmp_path}/log/ben/heard.jsonl" in told["disk"]
 
 
@@ -145,7 +145,7 @@ def test_a_hop_at_which_a_model_cannot_listen_is_to_be_corrected(around: Surroun
     config = tmp_path / "anna.toml"
     config.write_text("[listen]\nhop_s = 0.3\n")
     out = io.StringIO()
-    assert check(Order(config=str(config)), out, around) == 1
+    assert check(CheckOptions(config=str(config)), out, around) == 1
     assert 'correct "hop_s" in [listen]' in out.getvalue()
 
 
@@ -153,12 +153,14 @@ def test_a_daemon_that_runs_is_asked_instead_of_its_microphone(
     around: Surroundings, tmp_path: Path, state: DaemonState
 ) -> None:
     with StatusServer(tmp_path / "run" / "auricle" / "anna" / "status.sock", lambda: state):
-        code, told = _told(Order(instance="anna"), dataclasses.replace(around, open_microphone=_absent))
+        code, told = _told(CheckOptions(instance="anna"), dataclasses.replace(around, open_microphone=_absent))
     assert code == 0
     assert "the daemon that runs holds" in told["microphone"]
 
 
-@pytest.mark.parametrize("order", [Order(profile="nursry"), Order(instance="../anna"), Order(config="My Room.toml")])
-def test_what_can_be_no_name_is_bad_input(around: Surroundings, order: Order) -> None:
+@pytest.mark.parametrize(
+    "options", [CheckOptions(profile="nursry"), CheckOptions(instance="../anna"), CheckOptions(config="My Room.toml")]
+)
+def test_what_can_be_no_name_is_bad_input(around: Surroundings, options: CheckOptions) -> None:
     with pytest.raises(ConfigError):
-        check(order, io.StringIO(), around)
+        check(options, io.StringIO(), around)

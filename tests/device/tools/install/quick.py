@@ -86,7 +86,7 @@ def checkout_of(checkout: Path, folder: Path, version: str) -> Path:
 def install(origin: Path, root: Path) -> None:
     """Install quickly, and say nothing."""
     with contextlib.redirect_stdout(io.StringIO()):
-        installing.install(installing.InstallOptions(origin=origin), root=root, run=Quick())
+        installing.install(installing.InstallOptions(origin=origin), root=root, runner=Quick())
 
 
 # --- crashes
@@ -108,7 +108,7 @@ def main(checkout: Path, folder: Path) -> int:
 
 def _rollback(root: Path) -> None:
     with contextlib.redirect_stdout(io.StringIO()):
-        installing.rollback(root=root, run=Quick())
+        installing.rollback(root=root, runner=Quick())
 
 
 def _crash_all(folder: Path, start: Path, what: str, do: Callable[[Path], None], newest: Path) -> Iterator[str]:

@@ -15,8 +15,9 @@ import pytest
 from device.config.loading import parse_config, profile
 from device.config.profiles import PROFILES
 from device.errors import ConfigError, ServiceError
-from device.tools.install.install_command import InstallOptions, config_text, install, rollback, uninstall
+from device.tools.install.install_command import InstallOptions, config_text, install, rollback
 from device.tools.install.layout import Layout, look
+from device.tools.install.uninstall_command import uninstall
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -60,10 +61,10 @@ def everything(root: Path) -> dict[str, tuple[int, int]]:
 
 
 def test_a_second_install_touches_nothing(layout: Layout, origins: list[Path]) -> None:
-    install(order(origins[0]), root=layout.root, run=quick.Quick())
+    install(order(origins[0]), root=layout.root, runner=quick.Quick())
     before = everything(layout.root)
     again = quick.Quick()
-    assert install(order(origins[0]), root=layout.root, run=again) == 0
+    assert install(order(origins[0]), root=layout.root, runner=again) == 0
     assert everything(layout.root) == before
     assert not any("pip" in command for command in again.commands)
 
@@ -72,23 +73,23 @@ def test_an_upgrade_keeps_one_version_and_a_rollback_goes_back_and_forward(
     layout: Layout, origins: list[Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
     for origin in origins:
-        install(order(origin), root=layout.root, run=quick.Quick())
+        install(order(origin), root=layout.root, runner=quick.Quick())
     assert [name[:3] for name in look(layout).versions] == ["1.1", "1.2"]
     unit = layout.root / "etc/systemd/system/auricle@.service"
     for expected in ("1.1", "1.2"):
         capsys.readouterr()
-        rollback(root=layout.root, run=quick.Quick())
+        rollback(root=layout.root, runner=quick.Quick())
         assert str(look(layout).current).startswith(expected)
         assert capsys.readouterr().out.splitlines()[-1].startswith(f"{expected}-")
         assert unit.read_text().endswith(f"# {expected}\n")
 
 
 def test_the_owners_configuration_survives_everything_but_a_purge(layout: Layout, origins: list[Path]) -> None:
-    install(order(origins[0]), root=layout.root, run=quick.Quick())
+    install(order(origins[0]), root=layout.root, runner=quick.Quick())
     config = layout.config("nursery")
     config.write_text("[listen]\nhop_s = 1.0\n")
-    install(order(origins[1]), root=layout.root, run=quick.Quick())
-    rollback(root=layout.root, run=quick.Quick())
+    install(order(origins[1]), root=layout.root, runner=quick.Quick())
+    rollback(root=layout.root, runner=quick.Quick())
     uninstall(root=layout.root)
     assert config.read_text() == "[listen]\nhop_s = 1.0\n"
     uninstall(root=layout.root, purge=True)
@@ -98,7 +99,7 @@ def test_the_owners_configuration_survives_everything_but_a_purge(layout: Layout
 def test_an_uninstall_leaves_nothing_of_ours_and_can_be_repeated(
     layout: Layout, origins: list[Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    install(order(origins[0]), root=layout.root, run=quick.Quick())
+    install(order(origins[0]), root=layout.root, runner=quick.Quick())
     uninstall(root=layout.root)
     assert [path for path in layout.root.rglob("*") if not path.is_dir()] == [layout.config("nursery")]
     capsys.readouterr()
@@ -111,16 +112,16 @@ def test_a_broken_configuration_is_refused_before_anything_is_changed(layout: La
     layout.config("nursery").write_text("hop = 1\n")
     before = everything(layout.root)
     with pytest.raises(ConfigError, match=r"nursery\.toml, line 1"):
-        install(order(origins[0]), root=layout.root, run=quick.Quick())
+        install(order(origins[0]), root=layout.root, runner=quick.Quick())
     assert everything(layout.root) == before
 
 
 @pytest.mark.parametrize("fails", ["venv", "-r", "--no-deps", "verify", "--check"])
 def test_what_cannot_be_built_or_verified_leaves_what_runs(layout: Layout, origins: list[Path], fails: str) -> None:
-    install(order(origins[0]), root=layout.root, run=quick.Quick())
+    install(order(origins[0]), root=layout.root, runner=quick.Quick())
     current = look(layout).current
     with pytest.raises(ServiceError, match="it failed"):
-        install(order(origins[1]), root=layout.root, run=quick.Quick(fails=fails))
+        install(order(origins[1]), root=layout.root, runner=quick.Quick(fails=fails))
     after = look(layout)
     assert (after.current, after.versions) == (current, (current,))
     assert quick.is_complete(layout.current)
@@ -130,11 +131,11 @@ def test_a_dry_run_prints_the_plan_and_changes_nothing(
     layout: Layout, origins: list[Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
     commands = quick.Quick()
-    install(order(origins[0]), root=layout.root, dry_run=True, run=commands)
+    install(order(origins[0]), root=layout.root, dry_run=True, runner=commands)
     planned = capsys.readouterr().out
     assert everything(layout.root) == {}
     assert commands.commands == []
-    install(order(origins[0]), root=layout.root, run=quick.Quick())
+    install(order(origins[0]), root=layout.root, runner=quick.Quick())
     assert capsys.readouterr().out == planned
     before = everything(layout.root)
     uninstall(root=layout.root, dry_run=True, purge=True)
@@ -142,9 +143,9 @@ def test_a_dry_run_prints_the_plan_and_changes_nothing(
 
 
 def test_without_a_previous_version_a_rollback_is_refused(layout: Layout, origins: list[Path]) -> None:
-    install(order(origins[0]), root=layout.root, run=quick.Quick())
+    install(order(origins[0]), root=layout.root, runner=quick.Quick())
     with pytest.raises(ServiceError, match="no previous version"):
-        rollback(root=layout.root, run=quick.Quick())
+        rollback(root=layout.root, runner=quick.Quick())
 
 
 def test_two_installs_at_once_are_one_too_many(layout: Layout, origins: list[Path]) -> None:
@@ -152,14 +153,14 @@ def test_two_installs_at_once_are_one_too_many(layout: Layout, origins: list[Pat
     try:
         fcntl.flock(held, fcntl.LOCK_EX)
         with pytest.raises(ServiceError, match="another auricle install"):
-            install(order(origins[0]), root=layout.root, run=quick.Quick())
+            install(order(origins[0]), root=layout.root, runner=quick.Quick())
     finally:
         os.close(held)
 
 
 def test_each_instance_has_its_own_configuration(layout: Layout, origins: list[Path]) -> None:
     for name in ("anna", "ben"):
-        install(order(origins[0], instance=name), root=layout.root, run=quick.Quick())
+        install(order(origins[0], instance=name), root=layout.root, runner=quick.Quick())
     assert look(layout).configs == (layout.config("anna"), layout.config("ben"))
     assert look(layout).enabled == (layout.enabled("anna"), layout.enabled("ben"))
 
@@ -174,7 +175,7 @@ def test_a_profile_whose_model_is_not_shipped_is_refused_before_anything_is_chan
     layout: Layout, origins: list[Path]
 ) -> None:
     with pytest.raises(ConfigError, match=r'stethoscope\.toml: .*lacks the model "lung"'):
-        install(order(origins[0], profile="stethoscope"), root=layout.root, run=quick.Quick())
+        install(order(origins[0], profile="stethoscope"), root=layout.root, runner=quick.Quick())
     assert everything(layout.root) == {}
 
 

@@ -1,4 +1,4 @@
-"""The night as it is shown: a line for each alarm, a row for each change, and the moment that is meant."""
+"""`auricle history`: a line for each alarm, a row for each change."""
 
 from __future__ import annotations
 
@@ -7,32 +7,30 @@ import io
 import json
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
-from zoneinfo import ZoneInfo
 
 import pytest
 
 from device.alarms.journal.entries import Entry
 from device.alarms.journal.store import Journal
 from device.daytime import utc_text
-from device.errors import ConfigError, JournalError
-from device.tools.history import HistoryOptions, show_history, since
+from device.errors import JournalError
+from device.tools.history.history_command import HistoryOptions, show_history
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-BERLIN = ZoneInfo("Europe/Berlin")
 NIGHT_S = datetime(2026, 11, 21, 1, 0, tzinfo=UTC).timestamp()  # 02:00 in Berlin
 NOW = datetime(2026, 11, 21, 6, 30, tzinfo=UTC)
 
 
-def entry(seq: int, change: str, at_s: float, *, alarm_id: str = "s-cry-cry-0", **said: object) -> Entry:
+def entry(seq: int, change: str, at_s: float, *, alarm_id: str = "s-cry-cry-0", **body: object) -> Entry:
     usual = {
         "instance": "anna", "change": change, "kind": "sound", "name": "cry", "model": "cry", "priority": "high",
         "state": "active", "acknowledged": False, "score": 0.97, "detail": "3 of 4 windows", "cause": "heard",
         "start_utc": utc_text(NIGHT_S - 3, "milliseconds"), "time_quality": "synchronized",
     }  # fmt: skip
-    return Entry(alarm_id, seq, at_s, urgent=True, alarm="{}", body=json.dumps({**usual, **said}))
+    return Entry(alarm_id, seq, at_s, urgent=True, alarm="{}", body=json.dumps({**usual, **body}))
 
 
 @pytest.fixture
@@ -42,15 +40,15 @@ def environment(tmp_path: Path) -> dict[str, str]:
 
 @pytest.fixture
 def journal(tmp_path: Path) -> Iterator[Journal]:
-    """That a daemon keeps, meanwhile."""
+    """The journal of a running daemon."""
     (tmp_path / "auricle" / "anna").mkdir(parents=True)
-    with Journal.open(tmp_path / "auricle" / "anna" / "alarms.db", max_bytes=4_000_000) as kept:
-        yield kept
+    with Journal.open(tmp_path / "auricle" / "anna" / "alarms.db", max_bytes=4_000_000) as writing:
+        yield writing
 
 
-def shown(environment: dict[str, str], **order: object) -> list[str]:
+def shown(environment: dict[str, str], **options: object) -> list[str]:
     out = io.StringIO()
-    assert show_history(HistoryOptions(**order), out, environment=environment, now_utc_s=NOW.timestamp()) == 0  # type: ignore[arg-type]
+    assert show_history(HistoryOptions(**options), out, environment=environment, now_utc_s=NOW.timestamp()) == 0  # type: ignore[arg-type]
     return out.getvalue().splitlines()
 
 
@@ -132,25 +130,3 @@ def test_where_no_journal_is_kept_that_is_said(environment: dict[str, str], tmp_
     (tmp_path / "off.toml").write_text('[journal]\nfile = "off"\n')
     with pytest.raises(JournalError, match="keeps no journal"):
         shown(environment, config=str(tmp_path / "off.toml"))
-
-
-@pytest.mark.parametrize(
-    ("said", "meant"),
-    [
-        (None, "2026-11-20T06:30:00+00:00"),
-        ("22:00", "2026-11-20T21:00:00+00:00"),
-        ("7:15", "2026-11-21T06:15:00+00:00"),
-        ("07:31", "2026-11-20T06:31:00+00:00"),
-        ("2026-11-20T22:00", "2026-11-20T21:00:00+00:00"),
-        ("2026-11-20T22:00Z", "2026-11-20T22:00:00+00:00"),
-        ("2026-11-20", "2026-11-19T23:00:00+00:00"),
-    ],
-)
-def test_a_time_is_the_last_such_time_on_the_wall(said: str | None, meant: str) -> None:
-    assert since(said, NOW, BERLIN) == datetime.fromisoformat(meant)
-
-
-@pytest.mark.parametrize("said", ["25:00", "22.00", "yesterday", "", "22:00:00:00"])
-def test_what_is_no_time_is_refused(said: str) -> None:
-    with pytest.raises(ConfigError, match="is no time"):
-        since(said, NOW, BERLIN)
