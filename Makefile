@@ -30,15 +30,15 @@ check: $(VENV)/.dev
 	$(BIN)/lint-imports
 
 bench: $(VENV)/.dev system-packages
-	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 NUMBA_NUM_THREADS=1 $(BIN)/python benchmarks/replay.py
-	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python benchmarks/daemon.py
-	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python benchmarks/alarms.py
+	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 NUMBA_NUM_THREADS=1 $(BIN)/python -m benchmarks.replay
+	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m benchmarks.daemon
+	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m benchmarks.alarms
 
 soak: $(VENV)/.dev system-packages
-	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/soak.py
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.soak
 
 chaos: $(VENV)/.dev system-packages
-	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/chaos.py
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.chaos
 
 test-arm64: $(VENV)/.dev
 	$(BIN)/python tests/arm64/compare.py

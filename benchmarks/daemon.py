@@ -1,6 +1,6 @@
 """What the daemon costs: the nursery profile beside stock YAMNet, its memory, and how soon it hears.
 
-    make bench                                       (or: python benchmarks/daemon.py [--minutes 10])
+    make bench                                       (or: python -m benchmarks.daemon [--minutes 10])
 
 Everything is measured in one run; CPU seconds of one thread where one thing is set beside another. The
 microphone is a private PulseAudio, the one that the system tests use. YAMNet (Google, float, as
@@ -47,7 +47,9 @@ BLOCK = 800
 
 def main() -> None:
     """Print the tables."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.daemon", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--minutes", type=int, default=10, help="of sound for the comparison")
     parser.add_argument("--seconds", type=float, default=30.0, help="that the whole daemon runs")
     given = parser.parse_args()

@@ -1,6 +1,6 @@
 """What a replay costs: speed, memory, time to the first score, and where the time goes.
 
-    make bench                                       (or: python benchmarks/replay.py [--hours 10])
+    make bench                                       (or: python -m benchmarks.replay [--hours 10])
 
 Everything is measured in one run on one core, in CPU seconds where that is what counts; compare the
 figures with each other, not with another machine's.
@@ -49,7 +49,9 @@ REPEATS = 200
 
 def main() -> None:
     """Print the tables."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.replay", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--hours", type=float, default=10.0, help="length of the long file")
     parser.add_argument("--model", default="cry", help="a shipped model's name or a bundle file")
     given = parser.parse_args()

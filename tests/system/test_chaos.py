@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from benchmarks.chaos import LOT, Copy, Killed, judge, try_lot
+from benchmarks.chaos.faults import Killed
+from benchmarks.chaos.judgement import Copy, judge
+from benchmarks.chaos.lots import LOT, try_lot
 from device.alarms.journal.entries import Entry
 
 if TYPE_CHECKING:

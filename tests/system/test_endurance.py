@@ -13,20 +13,22 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from benchmarks import soak
+from benchmarks.soak.growth import Life, table
+from benchmarks.soak.lives import changing, reopened, room
+from benchmarks.soak.proc import family, read
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 
-def told(life: soak.Life) -> str:
+def told(life: Life) -> str:
     """What a failing test shows."""
-    return f"{life.complaints()}\n{soak.table([life])}\n" + "\n".join(map(str, life.readings))
+    return f"{life.complaints()}\n{table([life])}\n" + "\n".join(map(str, life.readings))
 
 
 @pytest.mark.real_audio
 def test_an_hour_of_changing_sound_leaves_memory_threads_and_files_flat(data_dir: Path) -> None:
-    life = soak.changing(1.0, data_dir)
+    life = changing(1.0, data_dir)
     assert not life.complaints(), told(life)
     state = life.state
     assert state is not None
@@ -38,7 +40,7 @@ def test_an_hour_of_changing_sound_leaves_memory_threads_and_files_flat(data_dir
 
 @pytest.mark.real_audio
 def test_an_hour_in_one_room_leaves_memory_threads_and_files_flat(data_dir: Path) -> None:
-    life = soak.room(1.0, data_dir)
+    life = room(1.0, data_dir)
     assert not life.complaints(), told(life)
     state = life.state
     assert state is not None
@@ -48,7 +50,7 @@ def test_an_hour_in_one_room_leaves_memory_threads_and_files_flat(data_dir: Path
 
 @pytest.mark.system
 def test_a_microphone_reopened_hundreds_of_times_leaves_no_process_thread_or_file_behind() -> None:
-    life = soak.reopened(240)
+    life = reopened(240)
     assert not life.complaints(), told(life)
     state = life.state
     assert state is not None
@@ -64,14 +66,14 @@ LEAKS = {
 }
 
 
-def life_of(leak: str) -> soak.Life:
+def life_of(leak: str) -> Life:
     """Of a process that leaks, or does not."""
     script = f"import subprocess, threading, time\nheld = []\nwhile True:\n    {leak}\n    time.sleep(0.1)"
     process = subprocess.Popen([sys.executable, "-c", script], process_group=0)
-    life = soak.Life("leaking", "reading", passing=1)
+    life = Life("leaking", "reading", passing=1)
     try:
         for number in range(1, 13):
-            life.readings.append(soak.read(process.pid, number))
+            life.readings.append(read(process.pid, number))
     finally:
         _end(process)
     return life
@@ -79,8 +81,7 @@ def life_of(leak: str) -> soak.Life:
 
 def _end(process: subprocess.Popen[bytes]) -> None:
     """With all the children that it made, of whom it lost sight."""
-    family = soak.family(process.pid)
-    for pid in family[1:]:
+    for pid in family(process.pid)[1:]:
         os.kill(pid, signal.SIGKILL)
     process.kill()
     process.wait()
@@ -96,4 +97,4 @@ def test_what_does_not_leak_is_flat() -> None:
 
 
 def test_a_life_too_short_to_be_judged_is_not_called_flat() -> None:
-    assert "too short" in soak.Life("short", "hour").complaints()[0]
+    assert "too short" in Life("short", "hour").complaints()[0]

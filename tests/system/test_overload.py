@@ -23,7 +23,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from benchmarks import soak
+from benchmarks.soak.proc import memory_kib
 from device.alarms.machine import Machine
 from device.config.loading import profile
 from device.daemon.alerting.controller import AlarmController, labels_of
@@ -644,7 +644,7 @@ class Watch:
         if state is None:
             return False
         self.states.append(state)
-        self.rss_kib.append(soak.memory_kib(self.daemon.process.pid))
+        self.rss_kib.append(memory_kib(self.daemon.process.pid))
         return True
 
 

@@ -1,0 +1,1 @@
+"""How soon a cry reaches the broker, and what it costs."""

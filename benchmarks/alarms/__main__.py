@@ -1,0 +1,51 @@
+"""How soon a cry reaches the broker, and what it costs to owe it: delay, bytes on the card, CPU, memory.
+
+    make bench                             (or: python -m benchmarks.alarms [--minutes 5] [--rates 16000 48000])
+
+The daemon is the real one, its journal lies on a real disk and is synced, mosquitto runs on the loopback. In place of
+the microphone stands a source whose every sample is captured at a known moment of CLOCK_MONOTONIC, in blocks of 50 ms
+as a microphone gives them; a cry comes every few seconds, and somebody acknowledges each alarm at once. The delay runs
+from the last sample of the deciding window to PUBACK; it is counted from that sample's capture, and from the arrival
+of the block that held it. The journal is as full as it may be, so that room has to be made for every entry.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.alarms.figures import costs, delays
+from benchmarks.alarms.load import measured
+from benchmarks.alarms.memory import memory
+from benchmarks.alarms.stamped_daemon import stamped_daemon
+
+
+def main() -> None:
+    """Print the tables."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.alarms", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--minutes", type=float, default=5.0, help="of cries, for each rate")
+    parser.add_argument("--rates", type=int, nargs="+", default=[16000, 48000], metavar="HZ", help="of the microphone")
+    parser.add_argument("--seconds", type=float, default=30.0, help="that the daemon runs before its memory is read")
+    parser.add_argument("--stamped", nargs=3, metavar=("FOLDER", "HZ", "SECONDS"), help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    if given.stamped:
+        folder, rate_hz, seconds = given.stamped
+        print(json.dumps(stamped_daemon(Path(folder), int(rate_hz), float(seconds))))
+        return
+    print(f"{platform.machine()}, Python {platform.python_version()}, numpy {np.__version__}\n")
+    runs = {rate_hz: measured(rate_hz, 60.0 * given.minutes) for rate_hz in given.rates}
+    delays(runs)
+    print()
+    costs(runs[given.rates[0]])
+    print()
+    memory(given.seconds)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,73 @@
+"""Memory of the daemon as it runs, with its capture child, with a broker and without."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import soundfile
+
+from benchmarks.alarms.cries import MODEL_HZ, sounds
+from benchmarks.alarms.load import private, write_config
+from device.errors import ServiceError
+from device.runtime.status_socket import read_status
+from tests.system.conftest import Mosquitto, PulseCard
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+def memory(seconds: float) -> None:
+    """Of the daemon as it runs, with its capture child, with a broker and without."""
+    print("| whole daemon, nursery, 16 kHz | RSS | PSS |\n|---|---:|---:|")
+    for name, told in (("without MQTT", False), ("with MQTT, journal, an alarm told", True)):
+        with tempfile.TemporaryDirectory(prefix="bench-") as folder:
+            rss_mb, pss_mb = _memory_mb(Path(folder), seconds, told=told)
+        print(f"| {name} | {rss_mb:.1f} MB | {pss_mb:.1f} MB |")
+
+
+def _memory_mb(folder: Path, seconds: float, *, told: bool) -> tuple[float, float]:
+    broker, card = Mosquitto(folder), PulseCard(folder)
+    write_config(folder, broker.port if told else None)
+    tape = folder / "cries.wav"
+    soundfile.write(tape, np.tile(sounds(MODEL_HZ)[1], 60), MODEL_HZ, "PCM_16")
+    broker.start()
+    card.start()
+    auricle = Path(sys.executable).with_name("auricle")
+    command = [str(auricle), "listen", "--config", str(folder / "bench.toml")]
+    daemon = subprocess.Popen(command, env=private(folder, card.environment), stdout=subprocess.DEVNULL)
+    try:
+        card.play(tape)
+        time.sleep(seconds)
+        _expect_alarms(folder)
+        family = [daemon.pid, *_children(daemon.pid)]
+        return sum(_mb(pid, "Rss") for pid in family), sum(_mb(pid, "Pss") for pid in family)
+    finally:
+        daemon.terminate()
+        daemon.wait(10)
+        card.stop()
+        broker.kill()
+
+
+def _expect_alarms(folder: Path) -> None:
+    """A daemon that heard nothing is not what was to be measured."""
+    state = read_status(folder / "run" / "auricle" / "bench" / "status.sock")
+    if not state.events:
+        raise ServiceError("the daemon that was to be measured heard no cry; let it run for longer: --seconds")
+
+
+def _children(pid: int) -> Iterator[int]:
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        for child in (task / "children").read_text().split():
+            yield int(child)
+            yield from _children(int(child))
+
+
+def _mb(pid: int, name: str) -> float:
+    rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
+    return next(int(line.split()[1]) for line in rollup.splitlines() if line.startswith(f"{name}:")) * 1024 / 1e6

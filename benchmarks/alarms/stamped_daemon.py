@@ -1,0 +1,211 @@
+"""The daemon that is measured, a process of its own that stamps every change of an alarm."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import threading
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from unittest.mock import patch
+
+from benchmarks.alarms.cries import BLOCK_S, QUIET_S, cut, sounds
+from device.alarms.journal.store import Journal
+from device.alarms.machine import Machine
+from device.daemon.alerting.controller import AlarmController
+from device.daemon.app import Daemon
+from device.daemon.delivery.alarm_publisher import AlarmPublisher
+from device.daemon.delivery.journal_writer import Receipt
+from device.daemon.delivery.reply_queue import ReplyQueue
+from device.daemon.options import ListenOptions
+from device.messages import AudioBlock
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from device.alarms.journal.entries import Entry, Key
+    from device.daemon.delivery.journal_writer import Word
+    from device.messages import Event, Priority, Transition
+
+
+@dataclass(slots=True)
+class Stamps:
+    """Moments of CLOCK_MONOTONIC at which a change of an alarm came by.
+
+    Attributes:
+        arrived: (second of the stream, moment) for the end of each block, oldest first.
+        began_s: when sample 0 was captured.
+        changes: of each that a window decided, moment by moment.
+        alarming_cpu_s: of the main loop, in all that it does about alarms.
+        commits: of the journal.
+    """
+
+    arrived: list[tuple[float, float]] = field(default_factory=list)
+    began_s: float = 0.0
+    changes: dict[Key, dict[str, float]] = field(default_factory=dict)
+    alarming_cpu_s: float = 0.0
+    commits: int = 0
+
+    def decided(self, transitions: Iterable[Transition]) -> None:
+        """A window decided these just now."""
+        for transition in transitions:
+            if transition.event is None:
+                continue
+            stream_s, now_s = transition.event.decided_s, time.monotonic()
+            arrived_s = next(at_s for end_s, at_s in self.arrived if end_s >= stream_s - 1e-9)
+            times = {"captured": self.began_s + stream_s, "arrived": arrived_s, "decided": now_s}
+            self.changes[transition.alarm.alarm_id, transition.seq] = times
+
+    def passed(self, keys: Iterable[Key], stage: str) -> None:
+        """These have just come so far."""
+        for key in keys:
+            if key in self.changes:
+                self.changes[key].setdefault(stage, time.monotonic())
+
+
+STAMPS = Stamps()
+
+
+class StampedMachine(Machine):
+    """Says when it decided."""
+
+    def event(self, event: Event, priority: Priority, now_s: float) -> list[Transition]:
+        """As every machine."""
+        transitions = super().event(event, priority, now_s)
+        STAMPS.decided(transitions)
+        return transitions
+
+
+class StampedMailbox(ReplyQueue):
+    """Says when journal and broker had an entry."""
+
+    def tell(self, word: Word) -> None:
+        """As every mailbox."""
+        if isinstance(word, Receipt):
+            STAMPS.passed([entry.key for entry in word.entries], "kept")
+        super().tell(word)
+
+    def acknowledged(self, key: Key) -> None:
+        """As every mailbox."""
+        STAMPS.passed([key], "acknowledged")
+        super().acknowledged(key)
+
+
+class StampedDispatch(AlarmPublisher):
+    """Says when the main loop took from the journal what is to be told."""
+
+    def owe(self, entries: Iterable[Entry]) -> list[Key]:
+        """As every dispatch."""
+        owed = list(entries)
+        STAMPS.passed([entry.key for entry in owed], "owed")
+        return super().owe(owed)
+
+
+class StampedJournal(Journal):
+    """Counts its commits."""
+
+    def _write(self, act: Callable[[Any], None]) -> None:
+        STAMPS.commits += 1
+        super()._write(act)
+
+
+class Clockwork:
+    """A microphone whose every sample is captured at a known moment: the room for a while, then cry after cry.
+
+    Args:
+        rate_hz: of the microphone.
+        seconds: of cries.
+    """
+
+    def __init__(self, rate_hz: int, seconds: float) -> None:
+        self._rate_hz = rate_hz
+        self._block = round(rate_hz * BLOCK_S)
+        self._room, self._cycle = sounds(rate_hz)
+        self._seconds = QUIET_S + seconds
+        self._closed = threading.Event()
+        self.spent: list[dict[str, Any]] = []
+
+    def blocks(self) -> Iterator[AudioBlock]:
+        """In time, to the end."""
+        STAMPS.began_s = time.monotonic()
+        quiet = round(QUIET_S * self._rate_hz / self._block)
+        for number in range(round(self._seconds * self._rate_hz / self._block)):
+            if number in {quiet // 2, quiet}:  # what starting costs is over by the first
+                self.spent.append(_spent())
+            end_s = (number + 1) * self._block / self._rate_hz
+            if self._closed.wait(max(0.0, STAMPS.began_s + end_s - time.monotonic())):
+                return
+            STAMPS.arrived.append((end_s, time.monotonic()))
+            del STAMPS.arrived[:-400]
+            sound, place = (self._room, number) if number < quiet else (self._cycle, number - quiet)
+            yield AudioBlock(cut(sound, place * self._block, self._block), self._rate_hz, number * self._block)
+        self.spent.append(_spent())
+
+    def close(self) -> None:
+        """End."""
+        self._closed.set()
+
+
+def _spent() -> dict[str, Any]:
+    """What this process has cost by now."""
+    written = dict(line.split(": ") for line in Path("/proc/self/io").read_text().splitlines())
+    return {
+        "at_s": time.monotonic(),
+        "written": int(written["write_bytes"]),
+        "commits": STAMPS.commits,
+        "changes": len(STAMPS.changes),
+        "loop_cpu_s": STAMPS.alarming_cpu_s,
+        **{f"{name}_cpu_s": cpu_s for name, cpu_s in _threads_cpu_s() if name in {"journal", "mqtt"}},
+        "process_cpu_s": time.process_time(),
+    }
+
+
+def _threads_cpu_s() -> Iterator[tuple[str, float]]:
+    for thread in threading.enumerate():
+        with contextlib.suppress(FileNotFoundError):  # it ended meanwhile
+            schedule = Path(f"/proc/self/task/{thread.native_id}/schedstat").read_text()
+            yield thread.name, int(schedule.split()[0]) / 1e9
+
+
+def stamped_daemon(folder: Path, rate_hz: int, seconds: float) -> dict[str, Any]:
+    """Run a daemon to the end of its sound; the moments of each change, and what was spent."""
+    source = Clockwork(rate_hz, seconds)
+    with (
+        patch("device.daemon.app.Machine", StampedMachine),
+        patch("device.daemon.app.ReplyQueue", StampedMailbox),
+        patch("device.daemon.app.AlarmController", CostedAlarming),
+        patch("device.daemon.outputs.AlarmPublisher", StampedDispatch),
+        patch("device.daemon.outputs.Journal", StampedJournal),
+        contextlib.redirect_stdout(sys.stderr),
+        Daemon(ListenOptions(config=str(folder / "bench.toml")), wrap=lambda _microphone: source) as daemon,
+    ):
+        daemon.run()
+    return {"changes": list(STAMPS.changes.values()), "spent": source.spent}
+
+
+class CostedAlarming(AlarmController):
+    """Adds up what the main loop does about alarms."""
+
+    def take(self, *given: Any) -> None:
+        """As ever."""
+        with _counted():
+            super().take(*given)
+
+    def look(self, newest_s: float) -> Any:
+        """As ever."""
+        with _counted():
+            return super().look(newest_s)
+
+    def publish(self, now: Any) -> None:
+        """As ever."""
+        with _counted():
+            super().publish(now)
+
+
+@contextlib.contextmanager
+def _counted() -> Iterator[None]:
+    began_s = time.thread_time()
+    yield
+    STAMPS.alarming_cpu_s += time.thread_time() - began_s

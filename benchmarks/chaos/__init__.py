@@ -1,0 +1,1 @@
+"""Faults at random moments: no alarm that was owed may be lost."""

@@ -1,0 +1,1 @@
+"""A night of sound through the daemon: memory, threads, processes and files stay flat."""
