@@ -44,7 +44,7 @@ test-arm64: $(VENV)/.dev
 	$(BIN)/python tests/arm64/compare.py
 
 test-ha: $(VENV)/.dev system-packages
-	$(BIN)/python tests/ha/follow.py
+	$(BIN)/python -m tests.ha.follow
 
 # The list of a lock names no registry, so it holds wherever the packages come from.
 lock: $(VENV)/.dev

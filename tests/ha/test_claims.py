@@ -5,7 +5,9 @@ from __future__ import annotations
 from itertools import count
 from typing import TYPE_CHECKING
 
-from tests.ha.follow import RINGS, SILENCE, Table, as_list, guide
+from tests.ha.claims import Table
+from tests.ha.household import as_list, guide
+from tests.ha.trials import RINGS, SILENCE
 
 if TYPE_CHECKING:
     import pytest

@@ -1,0 +1,218 @@
+"""All that takes part in a trial: Home Assistant, a broker, a sound card, and the daemon."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+import textwrap
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from paho.mqtt import client as paho
+from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
+from paho.mqtt.subscribeoptions import SubscribeOptions
+
+from tests.ha.claims import SOON_S, Table
+from tests.ha.house import HomeAssistant
+from tests.system.conftest import Mosquitto, PulseCard
+from tests.system.running_daemon import RATE_HZ, UP_WITHIN_S, RunningDaemon, Sounds
+
+if TYPE_CHECKING:
+    import subprocess
+    from collections.abc import Iterator, Sequence
+
+    from tests.ha.house import Entity
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+GUIDE = CHECKOUT / "docs" / "home-assistant.md"
+
+
+NAME = "anna"
+CRY = f"binary_sensor.auricle_{NAME}_cry"
+ALARM = f"event.auricle_{NAME}_cry_alarm"
+TECHNICAL = f"event.auricle_{NAME}_technical_alarm"
+FAULT = f"binary_sensor.auricle_{NAME}_fault"
+HEARING = f"binary_sensor.auricle_{NAME}_hearing"
+LEVEL = f"sensor.auricle_{NAME}_level"
+LISTENED = f"sensor.auricle_{NAME}_listened"
+ACKNOWLEDGE = f"button.auricle_{NAME}_acknowledge"
+SELF_TEST = f"button.auricle_{NAME}_self_test"
+ENTITIES = (CRY, ALARM, TECHNICAL, FAULT, HEARING, LEVEL, LISTENED, ACKNOWLEDGE, SELF_TEST)
+
+
+UNAVAILABLE = "unavailable"
+
+
+_AS_PUBLISHED = SubscribeOptions(qos=1, retainAsPublished=True)  # or nobody could tell what the broker keeps
+
+
+CONFIG = """
+[microphone]
+device = "fakemic"
+sample_rate_hz = {rate_hz}
+
+[model.cry.label.cry]
+hold_s = 1.0
+cooldown_s = 0.0
+{more}
+[alarms]
+remind_s = 10.0
+
+[self_test]
+daily_at = "off"
+
+[mqtt]
+host = "127.0.0.1"
+port = {port}
+{mqtt}
+"""
+
+
+class Postbox:
+    """What the broker keeps for whoever comes: the newest of each retained topic."""
+
+    def __init__(self, port: int) -> None:
+        self._kept: dict[str, bytes] = {}
+        self._client = paho.Client(CallbackAPIVersion.VERSION2, protocol=MQTTProtocolVersion.MQTTv5)
+        self._client.reconnect_delay_set(1, 1)
+        self._client.on_connect = lambda client, *_: client.subscribe("#", options=_AS_PUBLISHED)
+        self._client.on_message = self._take
+        self._client.connect_async("127.0.0.1", port)
+        self._client.loop_start()
+
+    def close(self) -> None:
+        """Look no more."""
+        self._client.disconnect()
+        self._client.loop_stop()
+
+    def newest(self, topic: str) -> Any:
+        """What stands below the instance's topic, as JSON; an empty one where nothing does."""
+        return json.loads(self._kept.get(f"auricle/{NAME}/{topic}") or b"{}")
+
+    def forget_all(self) -> int:
+        """Empty it, as a broker does that keeps nothing over a restart; how many topics that were."""
+        kept = [topic for topic, payload in list(self._kept.items()) if payload]
+        for topic in kept:
+            self._client.publish(topic, b"", qos=1, retain=True).wait_for_publish(SOON_S)
+        return len(kept)
+
+    def _take(self, _client: object, _data: object, message: paho.MQTTMessage) -> None:
+        if message.retain:
+            self._kept[message.topic] = bytes(message.payload)
+
+
+class Room:
+    """A sound card into which a room, or an infant crying, is played without end."""
+
+    def __init__(self, card: PulseCard, sounds: Sounds) -> None:
+        self.card = card
+        self._room = sounds.write("room.wav", [sounds.room(1800.0)])
+        self._cry = sounds.write("cry.wav", [sounds.crying(300.0)])
+        self._player: subprocess.Popen[bytes] | None = None
+
+    def cry(self) -> None:
+        """An infant cries."""
+        self._play(self._cry)
+
+    def calm(self) -> None:
+        """It is quiet."""
+        self._play(self._room)
+
+    def _play(self, path: Path) -> None:
+        if self._player is not None:
+            self._player.kill()
+            self._player.wait(UP_WITHIN_S)
+        self._player = self.card.play(path)
+
+
+@dataclass(slots=True)
+class Trial:
+    """All that takes part."""
+
+    house: HomeAssistant
+    broker: Mosquitto
+    postbox: Postbox
+    room: Room
+    daemon: RunningDaemon
+    table: Table
+
+    # --- what Home Assistant shows
+
+    def state(self, entity_id: str) -> str:
+        """Of an entity; empty where there is none."""
+        entity = self.house.entity(entity_id)
+        return "" if entity is None else str(entity["state"])
+
+    def is_available(self, entity_id: str) -> bool:
+        """Whether it is there, and says something of itself."""
+        return self.state(entity_id) not in {"", UNAVAILABLE}
+
+    def all_available(self) -> bool:
+        """Whether every entity is there, and says something of itself."""
+        known = self.house.entities()
+        return all(name in known and known[name]["state"] != UNAVAILABLE for name in ENTITIES)
+
+    def all_unavailable(self) -> bool:
+        """Whether every entity is there, and says that nothing is known."""
+        known = self.house.entities()
+        return all(name in known and known[name]["state"] == UNAVAILABLE for name in ENTITIES)
+
+    def ours(self) -> set[str]:
+        """All entities of the instance."""
+        return {name for name in self.house.entities() if f".auricle_{NAME}_" in name}
+
+    def open_faults(self) -> set[str]:
+        """Kinds, as the sensor's attributes list them."""
+        fault = self.house.entity(FAULT) or {"attributes": {}}
+        return {listed["kind"] for listed in fault["attributes"].get("open", [])}
+
+    def told(self, event_id: str, since: int, **attributes: object) -> Entity | None:
+        """The attributes of the first event since then that has these."""
+        for state in self.house.changes[since:]:
+            if state["entity_id"] == event_id and attributes.items() <= state["attributes"].items():
+                return state["attributes"]  # type: ignore[no-any-return]
+        return None
+
+    def runs_of(self, automation: str) -> int:
+        """How often it ran since the first start."""
+        return self.house.automations_run.count(automation)
+
+    def configure(self, *, more: str = "", mqtt: str = "") -> None:
+        """Write the daemon's configuration."""
+        self.daemon.configure(CONFIG.format(rate_hz=RATE_HZ, port=self.broker.port, more=more, mqtt=mqtt))
+
+
+def guide() -> list[str]:
+    """The automations of the guide, as Home Assistant's editor takes each."""
+    return re.findall(r"```yaml\n(alias: .*?)```", GUIDE.read_text("utf-8"), re.DOTALL)
+
+
+def as_list(automations: Sequence[str]) -> str:
+    """As the file that holds them all."""
+    return "".join(f"- {textwrap.indent(text, '  ').strip()}\n" for text in automations)
+
+
+@contextlib.contextmanager
+def household(tree: Path, folder: Path) -> Iterator[Trial]:
+    """All that takes part, up and running, but for the daemon, which has never run."""
+    broker, card, sounds = Mosquitto(folder), PulseCard(folder), Sounds(folder)
+    house = HomeAssistant(tree, "household")
+    with contextlib.ExitStack() as opened:
+        broker.start()
+        opened.callback(broker.kill)
+        postbox = Postbox(broker.port)
+        opened.callback(postbox.close)
+        card.start()
+        opened.callback(card.stop)
+        room = Room(card, sounds)
+        room.calm()
+        opened.enter_context(house)
+        house.know_broker(broker.port)
+        house.automate(as_list(guide()))
+        daemon = RunningDaemon(folder, card.environment, "", name=NAME)
+        opened.callback(daemon.kill)
+        trial = Trial(house, broker, postbox, room, daemon, Table())
+        trial.configure()
+        yield trial
