@@ -1,4 +1,4 @@
-"""What is taken from the daemon, and how it is given back."""
+"""The faults that are injected: how each begins, how long it lasts, how it ends."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-from benchmarks.chaos.rig import Rig, sbin
+from benchmarks.chaos.chaos_broker import sbin
+from benchmarks.chaos.rig import Rig
 from tests.system.conftest import program, wait_until
 
 if TYPE_CHECKING:
@@ -21,89 +22,86 @@ _SYSTEM = Path(__file__).resolve().parents[2] / "tests" / "system"
 
 
 class Fault:
-    """Something that is taken away for a while, and given back.
+    """A fault that begins at a random moment, lasts for a while, and ends.
 
     Attributes:
-        name: as the table calls it.
-        share: of the rounds; what takes long is tried less often.
+        name: in the table and on the command line.
+        share: of the rounds; slow faults are tried less often.
         longest_s: how long it lasts at most.
-        needs_root: and namespaces of its own.
-        keeps_all: False where the journal must let go of what was told, to make room.
+        needs_root: whether it needs root and private namespaces.
+        journal_keeps_all: False if the journal has to delete delivered entries to make room.
     """
 
     name: ClassVar[str]
     share: ClassVar[float] = 1.0
     longest_s: ClassVar[float] = 3.0
     needs_root: ClassVar[bool] = False
-    keeps_all: ClassVar[bool] = True
+    journal_keeps_all: ClassVar[bool] = True
 
-    def rig(self, folder: Path, sound: Path) -> Rig:
-        """What it needs."""
+    def make_rig(self, folder: Path, sound: Path) -> Rig:
+        """A rig that this fault can be injected into."""
         return Rig(folder, sound)
 
     def begin(self, rig: Rig, rng: random.Random) -> None:
-        """It is there."""
+        """Begin the fault."""
 
     def end(self, rig: Rig) -> None:
-        """It is over."""
+        """End the fault."""
 
-    def round(self, rig: Rig, rng: random.Random) -> None:
-        """One time: alarms are raised before, during and after it."""
-        rig.broker_up()
+    def run_round(self, rig: Rig, rng: random.Random) -> None:
+        """Inject it once; alarms are raised before, during and after it."""
+        rig.start_broker()
         if not rig.is_alive:
             rig.start()
         time.sleep(rng.uniform(0.2, 1.0))
         self.begin(rig, rng)
-        lasts_s, dies, dies_s = rng.uniform(0.2, self.longest_s), rng.random() < 0.5, rng.random()
-        if dies:
-            time.sleep(dies_s * lasts_s)
+        lasts_s, is_killed, killed_at = rng.uniform(0.2, self.longest_s), rng.random() < 0.5, rng.random()
+        if is_killed:
+            time.sleep(killed_at * lasts_s)
             rig.kill()
-            rig.start(until_it_hears=False)
+            rig.start(wait_until_ready=False)
         time.sleep(lasts_s)
         self.end(rig)
-        rig.well_utc_s.append(time.time())
-        if not dies:
-            rig.leave()
+        rig.recovered_utc_s.append(time.time())
+        if not is_killed:
+            rig.deliver_and_stop()
 
 
 class Killed(Fault):
-    """The daemon, at any moment of its life; the broker is away from any moment on, for any time."""
+    """The daemon is killed at any moment; the broker is away from any moment on, for any time."""
 
     name = "killed"
 
-    def round(self, rig: Rig, rng: random.Random) -> None:
-        """One life: broker down, broker up and the kill in any order; what is owed grows from life to life."""
+    def run_round(self, rig: Rig, rng: random.Random) -> None:
+        """One daemon: broker down, broker up and the kill in any order; what is owed grows from round to round."""
         early = rng.random() < 0.2
-        falls_s, away_s, dies_s = rng.uniform(-0.5, 1.5), rng.uniform(0.1, 2.0), rng.uniform(0.0, 1.5)
-        if falls_s < 0:
-            rig.broker_down()
+        down_at_s, away_s, killed_at_s = rng.uniform(-0.5, 1.5), rng.uniform(0.1, 2.0), rng.uniform(0.0, 1.5)
+        if down_at_s < 0:
+            rig.kill_broker()
         else:
-            rig.broker_up()
-        rig.start(until_it_hears=not early)
-        acts = sorted([(falls_s, rig.broker_down), (falls_s + away_s, rig.broker_up), (dies_s, rig.kill)], key=_when)
+            rig.start_broker()
+        rig.start(wait_until_ready=not early)
+        back_at_s = down_at_s + away_s
+        acts = [(down_at_s, rig.kill_broker), (back_at_s, rig.start_broker), (killed_at_s, rig.kill)]
         passed_s = 0.0
-        for at_s, act in acts:
+        for at_s, act in sorted(acts, key=lambda act: act[0]):
             time.sleep(max(0.0, at_s - passed_s))
             passed_s = max(passed_s, at_s)
             act()
 
 
-def _when(act: tuple[float, object]) -> float:
-    return act[0]
-
-
 class BrokerKilled(Fault):
-    """The broker dies and comes back."""
+    """The broker is killed and started again."""
 
     name = "broker killed"
 
     def begin(self, rig: Rig, rng: random.Random) -> None:  # noqa: ARG002 - as of any fault
-        """It dies."""
-        rig.broker_down()
+        """Kill the broker."""
+        rig.kill_broker()
 
     def end(self, rig: Rig) -> None:
-        """It is back."""
-        rig.broker_up()
+        """Start the broker."""
+        rig.start_broker()
 
 
 class BrokerFrozen(Fault):
@@ -114,16 +112,16 @@ class BrokerFrozen(Fault):
     longest_s = 15.0
 
     def begin(self, rig: Rig, rng: random.Random) -> None:  # noqa: ARG002 - as of any fault
-        """It hangs."""
+        """Stop the broker (SIGSTOP)."""
         rig.broker.signal(signal.SIGSTOP)
 
     def end(self, rig: Rig) -> None:
-        """It goes on where it was."""
+        """Continue it."""
         rig.broker.signal(signal.SIGCONT)
 
 
 class NetworkCut(Fault):
-    """Packets vanish, in one direction or both."""
+    """Packets are dropped, in one direction or both."""
 
     name = "network cut"
     share = 0.6
@@ -131,7 +129,7 @@ class NetworkCut(Fault):
     needs_root = True
 
     def begin(self, rig: Rig, rng: random.Random) -> None:
-        """From now on."""
+        """Drop the packets from now on."""
         port = rig.broker.port
         rules = [["tcp", side, str(port), "drop"] for side in rng.choice([["dport"], ["sport"], ["dport", "sport"]])]
         nft = sbin("nft")
@@ -142,26 +140,26 @@ class NetworkCut(Fault):
             subprocess.run([nft, "add", "rule", "inet", "cut", "in", *rule], check=True, timeout=20)
 
     def end(self, rig: Rig) -> None:  # noqa: ARG002 - as of any fault
-        """They arrive again."""
+        """Deliver packets again."""
         subprocess.run([sbin("nft"), "delete", "table", "inet", "cut"], check=True, timeout=20)
 
 
 class LoginRefused(Fault):
-    """Somebody changed the password, and changes it back."""
+    """The broker's password for the daemon is changed, and changed back."""
 
     name = "login refused"
     share = 0.2
     longest_s = 4.0
 
     def begin(self, rig: Rig, rng: random.Random) -> None:  # noqa: ARG002 - as of any fault
-        """The broker comes back with another password."""
-        rig.broker_down()
-        rig.let_in(daemon=False)
-        rig.broker_up()
+        """Restart the broker with another password."""
+        rig.kill_broker()
+        rig.broker.write_passwords(daemon_allowed=False)
+        rig.start_broker()
 
     def end(self, rig: Rig) -> None:
-        """It knows the old one again."""
-        rig.let_in(daemon=True)
+        """Restore the password; SIGHUP makes the broker read it."""
+        rig.broker.write_passwords(daemon_allowed=True)
         rig.broker.signal(signal.SIGHUP)
 
 
@@ -170,8 +168,8 @@ class _SmallDisk(Fault):
 
     needs_root = True
 
-    def rig(self, folder: Path, sound: Path) -> Rig:
-        """With 12 MB for a journal of 64."""
+    def make_rig(self, folder: Path, sound: Path) -> Rig:
+        """A rig with 12 MB for a journal of 64."""
         disk = folder / "disk"
         disk.mkdir()
         subprocess.run([program("mount"), "-t", "tmpfs", "-o", "size=12m", "none", disk], check=True, timeout=20)
@@ -179,62 +177,62 @@ class _SmallDisk(Fault):
 
 
 class DiskFull(_SmallDisk):
-    """Somebody else fills the disk, and cleans up."""
+    """Another program fills the disk, and cleans up."""
 
     name = "disk full"
-    keeps_all = False
+    journal_keeps_all = False
 
     def begin(self, rig: Rig, rng: random.Random) -> None:  # noqa: ARG002 - as of any fault
-        """Not a byte is left."""
+        """Fill the disk to its last byte."""
         with (rig.journal.parent / "junk").open("wb", buffering=0) as junk, contextlib.suppress(OSError):
             while junk.write(bytes(4096)):
                 pass
 
     def end(self, rig: Rig) -> None:
-        """There is room."""
+        """Make room."""
         (rig.journal.parent / "junk").unlink()
 
 
 class DiskReadOnly(_SmallDisk):
-    """The disk was found with errors when it was mounted; a disk that is being written to cannot be made read-only."""
+    """The daemon starts on a read-only disk; a disk that is being written to cannot be remounted read-only."""
 
     name = "disk read-only"
 
     def begin(self, rig: Rig, rng: random.Random) -> None:  # noqa: ARG002 - as of any fault
-        """The daemon dies and comes back to a disk that takes nothing."""
+        """Kill the daemon and start it on a read-only disk."""
         rig.kill()
         self._remount(rig, "ro")
         rig.start()
 
     def end(self, rig: Rig) -> None:
-        """It is writable again."""
+        """Make the disk writable again."""
         self._remount(rig, "rw")
 
-    def _remount(self, rig: Rig, how: str) -> None:
-        command = [program("mount"), "-o", f"remount,{how}", str(rig.journal.parent)]
-        wait_until(lambda: subprocess.run(command, check=False, timeout=20).returncode == 0, f"a disk that is {how}")
+    def _remount(self, rig: Rig, mode: str) -> None:
+        command = [program("mount"), "-o", f"remount,{mode}", str(rig.journal.parent)]
+        wait_until(lambda: subprocess.run(command, check=False, timeout=20).returncode == 0, f"a disk that is {mode}")
 
 
 class _Preloaded(Fault):
-    """A library takes the place of some of the C library's calls."""
+    """A preloaded library replaces some calls of the C library."""
 
     source: ClassVar[str]
     variable: ClassVar[str]
 
-    def rig(self, folder: Path, sound: Path) -> Rig:
-        """With the library, and the file that it looks at."""
+    def make_rig(self, folder: Path, sound: Path) -> Rig:
+        """A rig whose daemon loads the library; the file `switch` controls it."""
         library = folder / "preloaded.so"
-        compiling = [program("gcc"), "-shared", "-fPIC", "-o", library, _SYSTEM / self.source, "-ldl"]
-        subprocess.run([str(part) for part in compiling], check=True, timeout=60)
+        command = [program("gcc"), "-shared", "-fPIC", "-o", library, _SYSTEM / self.source, "-ldl"]
+        subprocess.run([str(part) for part in command], check=True, timeout=60)
         self.prepare(folder / "switch")
         return Rig(folder, sound, environment={"LD_PRELOAD": str(library), self.variable: str(folder / "switch")})
 
     def prepare(self, switch: Path) -> None:
-        """What the library finds at the start."""
+        """Write the switch for the start; no file by default."""
 
 
 class DiskStalled(_Preloaded):
-    """The card busies itself."""
+    """The SD card is busy with itself."""
 
     name = "disk stalled"
     source = "stall_fsync.c"
@@ -242,67 +240,67 @@ class DiskStalled(_Preloaded):
     longest_s = 8.0
 
     def begin(self, rig: Rig, rng: random.Random) -> None:  # noqa: ARG002 - as of any fault
-        """No fsync returns."""
+        """Let no fsync return."""
         (rig.folder / "switch").touch()
 
     def end(self, rig: Rig) -> None:
-        """They do."""
+        """Let every fsync return."""
         (rig.folder / "switch").unlink()
 
 
 class ClockStepped(_Preloaded):
-    """Somebody sets the time of day, again and again."""
+    """The time of day is set again and again."""
 
     name = "clock stepped"
     source = "shift_clock.c"
     variable = "SHIFT_CLOCK_FILE"
 
     def prepare(self, switch: Path) -> None:
-        """The right time."""
+        """Start with the right time."""
         _write_shift(switch, 0)
 
     def begin(self, rig: Rig, rng: random.Random) -> None:
-        """By up to an hour, either way."""
+        """Step the clock by up to an hour, in either direction."""
         for _ in range(rng.randint(1, 4)):
             _write_shift(rig.folder / "switch", rng.randint(-3600, 3600))
             time.sleep(rng.uniform(0.0, 0.3))
 
     def end(self, rig: Rig) -> None:
-        """It is right again."""
+        """Restore the right time."""
         _write_shift(rig.folder / "switch", 0)
 
 
 def _write_shift(path: Path, shift_s: int) -> None:
-    """In place: the file is mapped by those who look at it."""
+    """Write in place: the preloaded library has the file mapped."""
     with path.open("r+b" if path.exists() else "wb") as file:
         file.write(shift_s.to_bytes(8, sys.byteorder, signed=True))
 
 
 class JournalDamaged(Fault):
-    """The card forgets, or makes up, some of what it was given, between two lives."""
+    """Pages of the journal are overwritten between two runs of the daemon."""
 
     name = "journal damaged"
 
-    def round(self, rig: Rig, rng: random.Random) -> None:
-        """Some of it is owed when it is damaged."""
-        rig.broker_up()
+    def run_round(self, rig: Rig, rng: random.Random) -> None:
+        """Damage a journal that holds owed alarms."""
+        rig.start_broker()
         if not rig.is_alive:
             rig.start()
         time.sleep(rng.uniform(0.2, 1.0))
-        rig.broker_down()
+        rig.kill_broker()
         time.sleep(rng.uniform(0.2, 1.5))
         rig.kill()
         _damage(rig.journal, rng)
         if rng.random() < 0.5:
-            rig.broker_up()
+            rig.start_broker()
         rig.start()
         time.sleep(rng.uniform(0.2, 1.0))
-        rig.broker_up()
-        rig.well_utc_s.append(time.time())
+        rig.start_broker()
+        rig.recovered_utc_s.append(time.time())
 
 
 def _damage(path: Path, rng: random.Random) -> None:
-    """A few pages of the database hold noise, or nothing."""
+    """Overwrite one to three pages of the database with noise or zeros."""
     with path.open("r+b") as file:
         pages = max(1, path.stat().st_size // 4096)
         for page in rng.sample(range(pages), k=min(pages, rng.randint(1, 3))):
@@ -311,12 +309,12 @@ def _damage(path: Path, rng: random.Random) -> None:
 
 
 class DeliveryHung(Fault):
-    """What the daemon prints goes into a pipe that is full."""
+    """The daemon's stdout is a full pipe that nobody reads."""
 
     name = "delivery hung"
 
-    def rig(self, folder: Path, sound: Path) -> Rig:
-        """Nobody reads, and nobody lets go of the pipe."""
+    def make_rig(self, folder: Path, sound: Path) -> Rig:
+        """A rig whose daemon prints into a full pipe; its read end stays open."""
         self._read_end, write_end = os.pipe()
         os.set_blocking(write_end, False)
         with contextlib.suppress(BlockingIOError):

@@ -1,22 +1,20 @@
-"""The daemon, broker and subscriber of one lot, in a folder of their own."""
+"""The daemon under test with its journal, the broker and the subscriber of one batch."""
 
 from __future__ import annotations
 
 import contextlib
-import os
 import shutil
 import signal
-import subprocess
 import tempfile
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from benchmarks.chaos.judgement import Judgement, judge, life_of
-from benchmarks.chaos.subscriber import Ears
+from benchmarks.chaos.chaos_broker import DAEMON_NAME, DAEMON_PASSWORD, ChaosBroker
+from benchmarks.chaos.judgement import Judgement, id_prefix, judge
 from device.alarms.journal.store import look
 from device.errors import JournalError
-from tests.system.conftest import Mosquitto, NotifySocket, program, wait_until
+from tests.system.conftest import NotifySocket, wait_until
 from tests.system.running_daemon import AURICLE, RunningDaemon, Sounds
 
 if TYPE_CHECKING:
@@ -28,10 +26,10 @@ SPEED = 20
 """Times as fast as real: four alarms begin and end in a second."""
 
 ARRIVES_WITHIN_S = 60.0
-"""After all is well again; the longest wait of a client that was refused is 30 s."""
+"""After the last fault is over; the longest wait of a client that was refused is 30 s."""
 
 STILL_S = 2.0
-"""Of a quiet room, after which no alarm of before changes any more: 40 s at this pace."""
+"""Of a quiet room, after which no earlier alarm changes any more: 40 s at this pace."""
 
 
 _CONFIG = """
@@ -58,14 +56,19 @@ port = {port}
 
 
 class Rig:
-    """A daemon, a broker and a subscriber in a folder of their own; a context manager that ends all of them.
+    """A daemon, a broker and a subscriber in a folder of their own; a context manager that kills all of them.
 
     Args:
         folder: with a short path, for sockets' names.
-        sound: what is heard, over and over.
-        environment: of the daemon, beside what all have.
-        journal: where the daemon keeps it; None for the folder.
-        console: the daemon's stdout; None for a file.
+        sound: the recording that the daemon plays in a loop.
+        environment: further variables of the daemon.
+        journal: path of the daemon's journal; None for one in the folder.
+        console: descriptor that becomes the daemon's stdout; None for a file.
+
+    Attributes:
+        journalled: all entries that the journal was ever seen to hold.
+        killed_ids: prefixes of alarm ids of daemons that were killed.
+        recovered_utc_s: when each fault was over.
     """
 
     def __init__(
@@ -79,22 +82,17 @@ class Rig:
     ) -> None:
         self.folder = folder
         self.journal = journal or folder / "journal.db"
-        self.kept: dict[Key, Entry] = {}
-        self.killed: set[str] = set()
-        self.well_utc_s: list[float] = []
+        self.journalled: dict[Key, Entry] = {}
+        self.killed_ids: set[str] = set()
+        self.recovered_utc_s: list[float] = []
         self._console = console
-        self._passwords = folder / "passwords"
-        self.let_in(daemon=True)
-        socket = folder / "people.sock"
-        self.broker = Mosquitto(folder, *_broker_lines(folder, socket, self._passwords))
-        self.is_broker_up = False
-        self.ears = Ears(socket)
+        self.broker = ChaosBroker(folder)
         self._ready = NotifySocket(folder)
         self._environment = {**(environment or {}), **self._ready.environment}
-        self.daemon = self._hearing(sound)
+        self.daemon = self._daemon_playing(sound)
 
     def __repr__(self) -> str:
-        return f"Rig({self.folder}, {self.ears!r}, {len(self.kept)} kept)"
+        return f"Rig({self.folder}, {self.broker!r}, {len(self.journalled)} journalled)"
 
     def __enter__(self) -> Self:
         return self
@@ -102,12 +100,11 @@ class Rig:
     def __exit__(self, *_error: object) -> None:
         self.daemon.kill()
         self.broker.kill()
-        self.ears.ended()
         self._ready.close()
 
     # --- the daemon
 
-    def _hearing(self, sound: Path) -> RunningDaemon:
+    def _daemon_playing(self, sound: Path) -> RunningDaemon:
         return RunningDaemon(
             self.folder,
             self._environment,
@@ -120,143 +117,115 @@ class Rig:
         """Whether a daemon runs."""
         return self.daemon._process is not None and self.daemon.process.poll() is None  # noqa: SLF001 - before its first start too
 
-    def start(self, *, until_it_hears: bool = True) -> None:
-        """A new life."""
+    def start(self, *, wait_until_ready: bool = True) -> None:
+        """Start a daemon; returns when it says that it is ready, if that is to be awaited."""
         self._ready.collect()
         self._ready.received.clear()
         self.daemon.start(self._console)
-        if until_it_hears:
+        if wait_until_ready:
             self._ready.wait_for("READY=1", 60.0)
 
     def kill(self) -> None:
-        """Kill -9, and look at what it leaves behind."""
+        """Kill it (SIGKILL) and read the journal that it leaves behind."""
         self.daemon.kill()
-        self.look()
-        self.killed.update(life_of(alarm_id) for alarm_id, _ in self.kept.keys() | self._arrived())
+        self.read_journal()
+        self.killed_ids.update(id_prefix(alarm_id) for alarm_id, _ in self.journalled.keys() | self._received_keys())
 
-    def look(self) -> None:
-        """Remember what the journal holds now; of a dead daemon's a copy is read, so that nothing is repaired."""
+    def read_journal(self) -> None:
+        """Remember what the journal holds now; a dead daemon's is read from a copy, so that nothing is repaired."""
         if self.is_alive:
             self._read(self.journal)
             return
-        with tempfile.TemporaryDirectory(dir=self.folder) as aside:
+        with tempfile.TemporaryDirectory(dir=self.folder) as copy_folder:
             for file in self.journal.parent.glob(f"{self.journal.name}*"):
                 if not file.name.endswith(".ballast"):
-                    shutil.copy(file, aside)
-            self._read(Path(aside) / self.journal.name)
+                    shutil.copy(file, copy_folder)
+            self._read(Path(copy_folder) / self.journal.name)
 
     def _read(self, path: Path) -> None:
         if path.exists():
-            self.kept.update((entry.key, entry) for entry in look(path, 0.0))
+            self.journalled.update((entry.key, entry) for entry in look(path, 0.0))
 
     # --- the broker
 
-    def let_in(self, *, daemon: bool) -> None:
-        """Whom the broker knows from its next start, or reload, on."""
-        self._passwords.unlink(missing_ok=True)
-        for name, word in (("people", "people"), ("auricle", "right" if daemon else "another")):
-            given = ("-b",) if self._passwords.exists() else ("-b", "-c")
-            subprocess.run([sbin("mosquitto_passwd"), *given, self._passwords, name, word], check=True, timeout=20)
-        self._passwords.chmod(0o600)
-
-    def broker_up(self) -> None:
-        """Start it; the daemon is held still until the subscriber is there, or the broker would throw alarms away."""
-        if self.is_broker_up:
+    def start_broker(self) -> None:
+        """Start it; the daemon is stopped until the subscriber is there, or the broker would discard alarms."""
+        if self.broker.is_up:
             return
-        self.hold_still(signal.SIGSTOP)
+        self._signal_daemon(signal.SIGSTOP)
         self.broker.start()
-        self.ears.open()
-        self.hold_still(signal.SIGCONT)
-        self.is_broker_up = True
+        self._signal_daemon(signal.SIGCONT)
 
-    def broker_down(self) -> None:
-        """Kill -9."""
-        if self.is_broker_up:
-            self.broker.kill()
-            self.ears.ended()
-            self.is_broker_up = False
+    def kill_broker(self) -> None:
+        """Kill it (SIGKILL); idempotent."""
+        self.broker.kill()
 
-    def hold_still(self, number: signal.Signals) -> None:
-        """SIGSTOP or SIGCONT to the daemon, if there is one."""
+    def _signal_daemon(self, number: signal.Signals) -> None:
         if self.is_alive:
             self.daemon.process.send_signal(number)
 
-    # --- the end of a lot
+    # --- the end of a batch
 
-    def settle(self, within_s: float = ARRIVES_WITHIN_S, *, keeps_all: bool = True) -> Judgement:
-        """All is well again: what is owed arrives, a last life hears a quiet room, and all that is kept is judged."""
-        self.well_utc_s.append(time.time())
-        self.broker_up()
+    def recover_and_judge(self, within_s: float = ARRIVES_WITHIN_S, *, journal_keeps_all: bool = True) -> Judgement:
+        """End all faults, wait for what is owed, run a last daemon on a quiet room, and judge the result."""
+        self.recovered_utc_s.append(time.time())
+        self.start_broker()
         if not self.is_alive:
             self.start()
-        self.leave(within_s)
-        self.daemon = self._hearing(Sounds(self.folder).endless_room())  # which decides nothing on its way out
+        self.deliver_and_stop(within_s)
+        self.daemon = self._daemon_playing(Sounds(self.folder).endless_room())  # no alarm changes when it stops
         self.start()
-        self.leave(within_s, still_s=STILL_S)
-        copies = self.ears.copies
-        return judge(self.kept, copies, well_utc_s=self.well_utc_s, killed=self.killed, keeps_all=keeps_all)
+        self.deliver_and_stop(within_s, still_s=STILL_S)
+        return judge(
+            self.journalled,
+            self.broker.subscriber.copies,
+            recovered_utc_s=self.recovered_utc_s,
+            killed_ids=self.killed_ids,
+            journal_keeps_all=journal_keeps_all,
+        )
 
-    def leave(self, within_s: float = ARRIVES_WITHIN_S, *, still_s: float = 0.0) -> None:
-        """What is owed by now arrives, and nothing more comes for a while; then the daemon is told to end.
+    def deliver_and_stop(self, within_s: float = ARRIVES_WITHIN_S, *, still_s: float = 0.0) -> None:
+        """Wait until all that is journalled has arrived and nothing new is decided, then stop the daemon (SIGTERM).
 
         Args:
-            within_s: is waited for at most.
-            still_s: for which nothing may be decided.
+            within_s: how long to wait at most.
+            still_s: how long nothing new may have been journalled.
         """
         deadline_s = time.monotonic() + within_s
         known, since_s = -1, time.monotonic()
         while time.monotonic() < deadline_s:
-            self._look_patiently()
-            if len(self.kept) != known:
-                known, since_s = len(self.kept), time.monotonic()
-            if not self.kept.keys() - self._arrived() and time.monotonic() - since_s >= still_s:
+            self._wait_for_journal()
+            if len(self.journalled) != known:
+                known, since_s = len(self.journalled), time.monotonic()
+            if not self.journalled.keys() - self._received_keys() and time.monotonic() - since_s >= still_s:
                 break
             time.sleep(0.1)
         self.daemon.terminate()
-        self.look()
+        self.read_journal()
 
-    def _arrived(self) -> set[Key]:
-        return {copy.key for copy in tuple(self.ears.copies)}
+    def _received_keys(self) -> set[Key]:
+        return {copy.key for copy in tuple(self.broker.subscriber.copies)}
 
-    def _look_patiently(self) -> None:
-        """A journal that is being begun, or taken up, cannot be read for a moment."""
-        wait_until(self._can_look, "a journal that can be read", 60.0)
+    def _wait_for_journal(self) -> None:
+        """Read the journal; one that is being created or recovered cannot be read for a moment."""
+        wait_until(self._try_read_journal, "a journal that can be read", 60.0)
 
-    def _can_look(self) -> bool:
+    def _try_read_journal(self) -> bool:
         with contextlib.suppress(JournalError):
-            self.look()
+            self.read_journal()
             return self.journal.exists()
         return False
 
 
-def _broker_lines(folder: Path, socket: Path, passwords: Path) -> tuple[str, ...]:
-    return (
-        "allow_anonymous false",
-        f"password_file {passwords}",
-        "persistence true",
-        f"persistence_location {folder}/",
-        "autosave_on_changes true",
-        "autosave_interval 1",
-        "max_inflight_messages 0",  # so that what is acknowledged to the daemon was sent to the subscriber
-        "max_queued_messages 0",
-        f"listener 0 {socket}",
-    )
-
-
 def _login(folder: Path) -> str:
-    word = folder / "password"
-    word.write_text("right\n")
-    word.chmod(0o600)
-    return f'username = "auricle"\npassword_file = "{word}"'
+    password_file = folder / "password"
+    password_file.write_text(f"{DAEMON_PASSWORD}\n")
+    password_file.chmod(0o600)
+    return f'username = "{DAEMON_NAME}"\npassword_file = "{password_file}"'
 
 
-def sbin(name: str) -> str:
-    """Path of a program that may lie in /usr/sbin."""
-    return shutil.which(name, path=f"{os.environ.get('PATH', '')}:/usr/sbin") or program(name)
-
-
-def crying(folder: Path) -> Path:
-    """An infant who cries for three seconds, again and again, with pauses of three to five: a WAV file."""
+def write_crying(folder: Path) -> Path:
+    """Write a WAV file: an infant cries ten times for three seconds, with pauses of three to five."""
     sounds = Sounds(folder)
     parts = [sounds.room(1.0)]
     for number in range(10):

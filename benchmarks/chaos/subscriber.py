@@ -1,4 +1,4 @@
-"""A subscriber on a socket that no fault touches; it keeps all that comes."""
+"""Keeps every alarm message that the broker delivers, on a socket that no fault touches."""
 
 from __future__ import annotations
 
@@ -16,51 +16,57 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-class Ears:
-    """A subscriber on a socket of its own; it is there before the daemon can tell anything.
+NAME = PASSWORD = "subscriber"  # noqa: S105 - of a broker that lives for minutes, on the loopback
+
+
+class Subscriber:
+    """A subscriber with a persistent session, connected before the daemon can publish anything.
 
     Args:
-        socket: of the broker.
+        socket: path of the broker's Unix socket.
+
+    Attributes:
+        copies: of all changes of alarms, in arrival order.
     """
 
     def __init__(self, socket: Path) -> None:
         self.copies: list[Copy] = []
         self._socket = socket
         self._client: paho.Client | None = None
-        self._gone = threading.Event()
+        self._disconnected = threading.Event()
 
     def __repr__(self) -> str:
-        return f"Ears({len(self.copies)} copies)"
+        return f"Subscriber({len(self.copies)} copies)"
 
     def open(self) -> None:
-        """Subscribe; returns when the broker has said so."""
+        """Connect and subscribe; returns when the broker confirms it."""
         ready = threading.Event()
-        self._gone = threading.Event()
+        self._disconnected = threading.Event()
         client = paho.Client(
             CallbackAPIVersion.VERSION2,
-            "people",
+            NAME,
             clean_session=False,
             protocol=MQTTProtocolVersion.MQTTv311,
             transport="unix",
             reconnect_on_failure=False,
         )
-        client.username_pw_set("people", "people")
+        client.username_pw_set(NAME, PASSWORD)
         client.on_subscribe = lambda *_: ready.set()
-        client.on_disconnect = lambda *_, gone=self._gone: gone.set()
-        client.on_message = self._hear
+        client.on_disconnect = lambda *_, disconnected=self._disconnected: disconnected.set()
+        client.on_message = self._on_message
         client.connect(str(self._socket), keepalive=600)
         client.subscribe("auricle/+/alarm/#", 1)
         client.loop_start()
         self._client = client
         if not ready.wait(20.0):
-            raise TimeoutError("the broker takes no subscriber")
+            raise TimeoutError("the broker does not confirm the subscription")
 
-    def ended(self) -> None:
-        """The broker is gone: returns when all that it had sent was read."""
+    def drain(self) -> None:
+        """Return when all that a dead broker had sent was read; idempotent."""
         if self._client is not None:
-            self._gone.wait(20.0)
+            self._disconnected.wait(20.0)
             self._client.loop_stop()
             self._client = None
 
-    def _hear(self, _client: paho.Client, _data: object, message: paho.MQTTMessage) -> None:
+    def _on_message(self, _client: paho.Client, _data: object, message: paho.MQTTMessage) -> None:
         self.copies.append(Copy(json.loads(message.payload), time.time()))
