@@ -1,6 +1,6 @@
-"""What is the case right now: open faults, labels that are on, figures; what a person asks a running daemon for.
+"""Tracks a daemon's current state: open faults, active labels, levels and counts.
 
-Takes what was heard and told, and gives a `DaemonState`. Knows no socket and no sink; the clocks are arguments.
+Fed with audio, results and notices, it builds a `DaemonState`. Knows no socket and no sink; the clocks are arguments.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ if TYPE_CHECKING:
     from device.messages import Alarm, FaultKind, Heard, NoAudio, Notice
 
 MOST_ALARMS = 50
-"""That a state lists, the most urgent first: with every kind of fault and a few models there are fewer."""
+"""The most alarms in a state, the most urgent first; every kind of fault and a few models make fewer."""
 
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """What never changes while a daemon runs."""
+    """What is fixed while a daemon runs."""
 
     instance: str
     started_utc_s: float
@@ -46,7 +46,7 @@ class _Counts:
 
 @dataclass(frozen=True, slots=True)
 class SnapshotInputs:
-    """What the tracker is told of by others, each time it is read."""
+    """The parts of a state that the tracker does not follow itself, read from their owners for each snapshot."""
 
     source: str
     device: str
@@ -60,10 +60,10 @@ class SnapshotInputs:
 
 
 class StateTracker:
-    """Follows one daemon.
+    """Tracks one daemon.
 
     Args:
-        identity: of the daemon.
+        identity: name and start of the daemon.
     """
 
     def __init__(self, identity: Identity) -> None:
@@ -79,12 +79,12 @@ class StateTracker:
 
     @property
     def is_deaf(self) -> bool:
-        """Whether a fault is open under which a cry might not be heard."""
+        """Whether a fault is open under which a cry might be missed."""
         return self.is_open(*DEAFENING)
 
     @property
     def hears(self) -> bool:
-        """Whether a cry would be heard now."""
+        """Whether a cry would be detected now."""
         return self._begun and not self.is_deaf
 
     def is_open(self, *kinds: FaultKind) -> bool:
@@ -92,7 +92,7 @@ class StateTracker:
         return any(kind in kinds for kind, _ in self._faults)
 
     def update(self, item: AudioBlock | NoAudio, heard: Heard) -> None:
-        """What came in, and what was heard of it."""
+        """Update from an item of the source and the listener's results for it."""
         if isinstance(item, AudioBlock):
             self._level.push(item.samples, item.sample_rate_hz)
             self._rate_hz = item.sample_rate_hz
@@ -104,15 +104,15 @@ class StateTracker:
             self._scores.update({(scores.model, label): value for label, value in scores.probabilities.items()})
 
     def record(self, notices: Iterable[Notice]) -> None:
-        """What people are told."""
+        """Update from the notices that are written to the sinks."""
         for notice in notices:
             if isinstance(notice.content, Event):
-                self._take_event(notice, notice.content)
+                self._record_event(notice, notice.content)
             elif isinstance(notice.content, Fault):
-                self._take_fault(notice, notice.content)
+                self._record_fault(notice, notice.content)
 
     def replace_listener(self, listener: Listener) -> None:
-        """A listener is done; another one begins, and with it new figures, but the counts go on."""
+        """Add up the counts of a listener that has ended, and reset what belongs to it alone."""
         total = listener.coverage.total
         self._counts.windows_before += total.scored
         self._counts.due_before += total.due
@@ -120,8 +120,8 @@ class StateTracker:
         self._since_utc_s.clear()
         self._faults = {key: fault for key, fault in self._faults.items() if key[0] in FOUND_BY_DAEMON}
 
-    def state(self, listener: Listener, around: SnapshotInputs, *, utc_s: float, now_s: float) -> DaemonState:
-        """The daemon as it is now."""
+    def state(self, listener: Listener, inputs: SnapshotInputs, *, utc_s: float, now_s: float) -> DaemonState:
+        """A snapshot of the daemon."""
         total, counts = listener.coverage.total, self._counts
         return DaemonState(
             instance=self._identity.instance,
@@ -130,8 +130,8 @@ class StateTracker:
             started_utc_s=self._identity.started_utc_s,
             told_utc_s=utc_s,
             uptime_s=now_s - self._identity.started_s,
-            source=around.source,
-            device=around.device,
+            source=inputs.source,
+            device=inputs.device,
             hearing=self.hears,
             sample_rate_hz=self._rate_hz,
             level_dbfs=self._level.rms_dbfs,
@@ -140,32 +140,32 @@ class StateTracker:
             configured_hop_s=listener.configured_hop_s,
             listened=listener.coverage.listened if total.elapsed_s else None,
             windows=listener.coverage.windows if total.elapsed_s else None,
-            backlog_s=around.backlog_s,
-            labels=tuple(self._label_now(key, on=on) for key, on in listener.is_on.items()),
+            backlog_s=inputs.backlog_s,
+            labels=tuple(self._label_status(key, on=on) for key, on in listener.is_on.items()),
             faults=tuple(self._faults.values()),
-            alarms=tuple(_alarm_now(alarm) for alarm in around.alarms.alarms[:MOST_ALARMS]),
-            paused=around.alarms.paused,
-            owed=around.alarms.owed,
-            broker=around.alarms.broker,
-            journal=around.alarms.journal,
+            alarms=tuple(_alarm_status(alarm) for alarm in inputs.alarms.alarms[:MOST_ALARMS]),
+            paused=inputs.alarms.paused,
+            owed=inputs.alarms.owed,
+            broker=inputs.alarms.broker,
+            journal=inputs.alarms.journal,
             events=counts.events,
             faults_told=counts.faults,
             gaps=counts.gaps,
-            overruns=around.overruns,
-            reopened=around.reopened,
+            overruns=inputs.overruns,
+            reopened=inputs.reopened,
             windows_scored=counts.windows_before + total.scored,
             windows_due=counts.due_before + total.due,
-            dropped_s=around.dropped_s,
-            dropped_notices=around.dropped_notices,
+            dropped_s=inputs.dropped_s,
+            dropped_notices=inputs.dropped_notices,
             last_event=self._last_event,
-            models=around.models,
+            models=inputs.models,
         )
 
-    def _label_now(self, key: tuple[str, str], *, on: bool) -> LabelStatus:
+    def _label_status(self, key: tuple[str, str], *, on: bool) -> LabelStatus:
         since_utc_s = self._since_utc_s.get(key) if on else None
         return LabelStatus(*key, on=on, score=self._scores.get(key), since_utc_s=since_utc_s)
 
-    def _take_event(self, notice: Notice, event: Event) -> None:
+    def _record_event(self, notice: Notice, event: Event) -> None:
         key = event.model, event.label
         if event.phase == "end":
             self._since_utc_s.pop(key, None)
@@ -174,7 +174,7 @@ class StateTracker:
             self._since_utc_s[key] = notice.utc_s - (event.decided_s - event.start_s)
         self._last_event = f"{event.label} {event.phase} ({event.score:.2f}, {event.reason})"
 
-    def _take_fault(self, notice: Notice, fault: Fault) -> None:
+    def _record_fault(self, notice: Notice, fault: Fault) -> None:
         self._counts.faults += fault.begins
         if fault.kind == "gap":
             return
@@ -185,7 +185,7 @@ class StateTracker:
             self._faults.pop((fault.kind, fault.model), None)
 
 
-def _alarm_now(alarm: Alarm) -> AlarmStatus:
+def _alarm_status(alarm: Alarm) -> AlarmStatus:
     return AlarmStatus(
         alarm_id=alarm.alarm_id,
         kind=alarm.kind,

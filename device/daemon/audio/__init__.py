@@ -1,1 +1,1 @@
-"""From a source of sound to the listener, at the pace of the machine."""
+"""From an audio source to the listener, at the speed that the machine can keep up with."""

@@ -1,8 +1,8 @@
-"""All that reaches the main loop comes through here, in the order in which it came, and never without bound.
+"""The bounded queue between a source's thread and the main loop.
 
-Sound is bounded in seconds. A microphone never waits: what the loop could not take in time is dropped
-as a whole, newest sound first heard again, counted, and a gap is marked. A recording that is played
-waits instead, unless it was asked not to. Knows no listener.
+Its bound is in seconds of audio. A microphone never waits: if the queue is full, all queued audio is dropped and
+counted, and the next block is marked as following a gap. The playback of a recording waits for room instead, unless
+it sheds load too. Knows no listener.
 """
 
 from __future__ import annotations
@@ -18,12 +18,16 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 AUDIO_LIMIT_S = 12.0
-"""A disk that stalls for 5 s, or a model opened on a busy Pi, must lose no window."""
+"""A disk that stalls for 5 s, or a model that is opened on a busy Pi, must lose no window."""
 
 
 @dataclass(frozen=True, slots=True)
 class SourceEnded:
-    """The source gives nothing more: its recordings are over, or it failed, with the sentence that says how."""
+    """The source has ended.
+
+    Attributes:
+        error: one sentence if it failed; None if its recordings are over.
+    """
 
     error: str | None = None
 
@@ -35,7 +39,7 @@ class AudioQueue:
     """A bounded queue with one reader.
 
     Args:
-        limit_s: seconds of sound that it holds at most.
+        limit_s: the most seconds of audio that it holds.
     """
 
     def __init__(self, limit_s: float = AUDIO_LIMIT_S) -> None:
@@ -53,42 +57,42 @@ class AudioQueue:
 
     @property
     def backlog_s(self) -> float:
-        """Seconds of sound that wait."""
+        """Seconds of queued audio."""
         return self._held_s
 
     @property
     def dropped_s(self) -> float:
-        """Seconds of sound that nobody could hear in time, since the start."""
+        """Seconds of audio dropped since the start."""
         return self._dropped_s
 
     def close(self) -> None:
-        """Whoever waits to put something goes on, and it is forgotten."""
+        """Wake a blocked `put_waiting` and discard its item."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()
 
     def put(self, item: Item) -> None:
-        """Never waits; where there is no room, all the sound that waits is dropped."""
+        """Add an item without waiting; if there is no room, all queued audio is dropped first."""
         with self._changed:
             if isinstance(item, AudioBlock) and self._held_s + _seconds(item) > self._limit_s:
                 self._drop()
             self._append(item)
 
     def put_waiting(self, item: Item) -> None:
-        """Waits for room; a block longer than the limit is let in alone."""
+        """Add an item, waiting for room; a block longer than the limit is accepted by an empty queue."""
         with self._changed:
             self._changed.wait_for(lambda: self._closed or self._has_room(item))
             if not self._closed:
                 self._append(item)
 
     def wake(self) -> None:
-        """Whoever waits for an item goes on without one; whoever comes next does not wait."""
+        """Make the current `get` return at once, or the next one if none is waiting; from any thread."""
         with self._changed:
             self._woken = True
             self._changed.notify_all()
 
     def get(self, timeout_s: float) -> Item | None:
-        """The oldest item; None where nothing comes within the time, or somebody wakes the reader."""
+        """The oldest item; None if none arrives within the time, or on `wake`."""
         with self._changed:
             self._changed.wait_for(lambda: self._woken or bool(self._items), timeout_s)
             self._woken = False
@@ -109,7 +113,7 @@ class AudioQueue:
                 item, self._gap_due = replace(item, after_gap=True), False
             self._held_s += _seconds(item)
         elif isinstance(item, NoAudio) and self._items and isinstance(self._items[-1], NoAudio):
-            self._items.pop()  # the newer one says all that it said
+            self._items.pop()  # the newer one supersedes it
         self._items.append(item)
         self._changed.notify_all()
 
@@ -124,6 +128,6 @@ def _seconds(block: AudioBlock) -> float:
     return len(block.samples) / block.sample_rate_hz
 
 
-def putter(queue: AudioQueue, *, waits: bool) -> Callable[[Item], None]:
-    """How a source hands over: a microphone never waits, a recording does unless it may be shed."""
+def put_method(queue: AudioQueue, *, waits: bool) -> Callable[[Item], None]:
+    """How a source adds items: a microphone never waits; a recording does, unless it sheds load."""
     return queue.put_waiting if waits else queue.put

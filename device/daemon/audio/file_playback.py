@@ -1,4 +1,4 @@
-"""Recordings as if a microphone heard them, one after another: at real pace, faster, or over and over."""
+"""Plays recordings one after another like a live source: in real time, faster, or in a loop."""
 
 from __future__ import annotations
 
@@ -18,23 +18,26 @@ if TYPE_CHECKING:
     from device.messages import AudioBlock
 
 BLOCK_S = 0.05
-"""As a microphone gives them."""
+"""Length of a block, as from a microphone."""
 
 NAMED_S = 60.0
-"""A name is asked for when the sound was heard: nothing that is older still waits."""
+"""How long the name of a finished recording is kept; queued audio is never older."""
 
 _TOLERANCE = 1e-6
-"""Of a sample: what seconds lose in a float."""
+"""In samples: rounding error of seconds as a float."""
 
 
 class FilePlayback:
-    """One stream made of recordings; where the next one begins, samples are said to be missing.
+    """One stream made of recordings; each recording but the first follows a gap.
 
     Args:
         paths: of recordings.
-        channel: that is heard, from 0; None for the mean of all.
-        speed: times as fast as they were recorded.
-        loops: begin again after the last one, for ever.
+        channel: which to play, from 0; None for the mean of all.
+        speed: relative to real time.
+        loops: start over after the last one, forever.
+
+    Attributes:
+        failures: how many recordings could not be played.
     """
 
     def __init__(self, paths: Sequence[str], *, channel: int | None, speed: float = 1.0, loops: bool = False) -> None:
@@ -43,7 +46,7 @@ class FilePlayback:
         self._speed = speed
         self._loops = loops
         self._closed = threading.Event()
-        self._begun: tuple[tuple[float, str], ...] = ()  # (second, path), oldest first; replaced whole, for threads
+        self._starts: tuple[tuple[float, str], ...] = ()  # (second, path), oldest first; read by other threads
         self._end_s = 0.0
         self.failures = 0
 
@@ -51,29 +54,29 @@ class FilePlayback:
         return f"FilePlayback({len(self._paths)} recordings, {self._speed:g} x, {self._end_s:.1f} s so far)"
 
     def name_at(self, stream_s: float) -> str:
-        """The recording that is heard up to this second of the stream."""
-        begun = self._begun or ((0.0, self._paths[0]),)
-        return next((path for start_s, path in reversed(begun) if start_s < stream_s), begun[0][1])
+        """The recording that plays up to this second of the stream."""
+        starts = self._starts or ((0.0, self._paths[0]),)
+        return next((path for start_s, path in reversed(starts) if start_s < stream_s), starts[0][1])
 
     def close(self) -> None:
-        """`blocks` ends soon; idempotent, from any thread."""
+        """Make `blocks` end soon; idempotent, from any thread."""
         self._closed.set()
 
     def blocks(self) -> Iterator[AudioBlock]:
-        """All recordings, paced; what cannot be heard is said on stderr and counted, the others are heard."""
+        """All recordings in time; one that cannot be played is reported on stderr, counted and skipped."""
         began_s = time.monotonic()
         while not self._closed.is_set():
-            heard_s = self._end_s
+            pass_start_s = self._end_s
             for path in self._paths:
                 if self._closed.is_set():
                     return
-                yield from self._paced(path, began_s)
-            if not self._loops or self._end_s == heard_s:
+                yield from self._in_time(path, began_s)
+            if not self._loops or self._end_s == pass_start_s:
                 return
 
-    def _paced(self, path: str, began_s: float) -> Iterator[AudioBlock]:
+    def _in_time(self, path: str, began_s: float) -> Iterator[AudioBlock]:
         try:
-            for block in self._placed(path):
+            for block in self._in_stream(path):
                 due_s = began_s + block.end_sample / block.sample_rate_hz / self._speed
                 if self._closed.wait(max(0.0, due_s - time.monotonic())):
                     return
@@ -83,11 +86,11 @@ class FilePlayback:
             self.failures += 1
             print(f"auricle: {error}", file=sys.stderr, flush=True)
 
-    def _placed(self, path: str) -> Iterator[AudioBlock]:
-        """The blocks of one recording, at their place in the stream."""
+    def _in_stream(self, path: str) -> Iterator[AudioBlock]:
+        """The blocks of one recording, numbered as part of the stream."""
         with Recording(path, channel=self._channel) as recording:
             rate_hz = recording.sample_rate_hz
-        offset, follows = math.ceil(self._end_s * rate_hz - _TOLERANCE), bool(self._begun)
+        offset, follows = math.ceil(self._end_s * rate_hz - _TOLERANCE), bool(self._starts)
         self._begin(path)
         with Recording(path, channel=self._channel, block_samples=max(1, round(rate_hz * BLOCK_S))) as recording:
             for block in recording.blocks():
@@ -95,6 +98,6 @@ class FilePlayback:
                 yield replace(block, start_sample=offset + block.start_sample, after_gap=after_gap)
 
     def _begin(self, path: str) -> None:
-        """From here on this one is heard; those that were over long ago are forgotten, or a loop would hoard them."""
-        over = sum(start_s < self._end_s - NAMED_S for start_s, _ in self._begun[1:])
-        self._begun = (*self._begun[over:], (self._end_s, path))
+        """Note that a recording starts, and drop the names of old ones, or a loop would collect them without bound."""
+        expired = sum(start_s < self._end_s - NAMED_S for start_s, _ in self._starts[1:])
+        self._starts = (*self._starts[expired:], (self._end_s, path))

@@ -1,7 +1,6 @@
-"""The models under one configuration, listening to one stream, at the hop that the machine keeps up with.
+"""Runs the models of one configuration on one stream, at the hop that the machine can keep up with.
 
-Made anew where the configuration is read again. Knows no source, no sink and no thread; the clock is
-an argument.
+A reload makes a new one. Knows no source, no sink and no thread; the clock is an argument.
 """
 
 from __future__ import annotations
@@ -17,20 +16,22 @@ if TYPE_CHECKING:
     from device.config.settings import Settings
     from device.messages import AudioBlock, NoAudio
 
-RENEW_AFTER_S = 5.0
-RENEW_MOST_S = 60.0
+REOPEN_AFTER_S = 5.0
+"""Delay before a failing model is reopened; it doubles with each attempt."""
+
+REOPEN_MOST_S = 60.0
 
 
 class ModelRunner:
-    """Opens the models and listens with them; `close` lets them go.
+    """Opens models and feeds them audio, until `close`.
 
     Args:
         settings: of the daemon.
-        stream_id: what event ids begin with; never used twice.
-        sheds: whether the hop may be widened.
+        stream_id: prefix of event ids; never reused.
+        sheds: whether the hop may be widened in overload.
 
     Raises:
-        AuricleError: a model cannot be opened, or cannot listen at this hop.
+        AuricleError: a model cannot be opened, or does not support the configured hop.
     """
 
     def __init__(self, settings: Settings, *, stream_id: str, sheds: bool) -> None:
@@ -43,25 +44,25 @@ class ModelRunner:
             widen_up_to=settings.listen.widen_up_to if sheds else 1,
         )
         self._failed_since_s: float | None = None
-        self._renew_s = RENEW_AFTER_S
+        self._reopen_after_s = REOPEN_AFTER_S
 
     def __repr__(self) -> str:
         return f"ModelRunner({self.listener!r} every {self.listener.hop_s:g} s)"
 
     def close(self) -> None:
-        """Let the networks go."""
+        """Close the networks."""
         self.models.__exit__(None, None, None)
 
     def push(self, item: AudioBlock | NoAudio) -> Heard:
-        """What the listener makes of it."""
+        """Pass one item to the listener; returns its results."""
         return self.listener.push(item)
 
     def finish(self, reason: str) -> Heard:
-        """The stream ends for these models."""
+        """End the stream for these models; returns the last results."""
         return self.listener.finish(reason)
 
     def adapt_hop(self, backlog_s: float, now_s: float) -> OperationNote | None:
-        """Widen or narrow the hop as the sound that waits demands; what was done, if anything."""
+        """Widen or narrow the hop to suit the backlog; returns a note if it changed."""
         before_s, hop_s = self.listener.hop_s, self._overload_control.step(backlog_s, now_s)
         if hop_s == before_s:
             return None
@@ -73,18 +74,18 @@ class ModelRunner:
         return OperationNote("hop", detail)
 
     def reopen_failed(self, now_s: float) -> OperationNote | None:
-        """Open failing models again, after a while that doubles; what was done, if anything."""
+        """Reopen failing models, after a delay that doubles with each attempt; returns a note if it tried."""
         if not self.listener.is_failing:
-            self._failed_since_s, self._renew_s = None, RENEW_AFTER_S
+            self._failed_since_s, self._reopen_after_s = None, REOPEN_AFTER_S
             return None
         if self._failed_since_s is None:
             self._failed_since_s = now_s
-        if now_s - self._failed_since_s < self._renew_s:
+        if now_s - self._failed_since_s < self._reopen_after_s:
             return None
-        self._failed_since_s, self._renew_s = now_s, min(2 * self._renew_s, RENEW_MOST_S)
-        return self._renew()
+        self._failed_since_s, self._reopen_after_s = now_s, min(2 * self._reopen_after_s, REOPEN_MOST_S)
+        return self._reopen()
 
-    def _renew(self) -> OperationNote:
+    def _reopen(self) -> OperationNote:
         try:
             fresh = open_models(self.settings)
         except AuricleError as error:

@@ -1,4 +1,4 @@
-"""A source and the thread that carries what it gives into the queue; knows nothing of what is heard."""
+"""The thread that reads an audio source into a queue; knows no listener."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from device.daemon.audio.audio_queue import AudioQueue, SourceEnded, putter
+from device.daemon.audio.audio_queue import AudioQueue, SourceEnded, put_method
 from device.messages import AudioBlock
 
 if TYPE_CHECKING:
@@ -15,27 +15,27 @@ if TYPE_CHECKING:
     from device.messages import NoAudio
 
 JOIN_S = 1.5
-"""A source ends within 1 s of its close; one that does not is left behind, its thread cannot keep the process."""
+"""A source ends within 1 s of its close; if one does not, its daemon thread is abandoned."""
 
 
 class Source(Protocol):
-    """Where sound comes from."""
+    """A source of audio."""
 
     def blocks(self) -> Iterator[AudioBlock | NoAudio]:
-        """Sound, or that there is none, until it is closed or over."""
+        """Audio, or the report that there is none, until the source is closed or ends."""
 
     def close(self) -> None:
-        """From any thread; `blocks` ends soon."""
+        """Make `blocks` end soon; from any thread."""
 
 
 @dataclass(frozen=True, slots=True)
 class SourceStatus:
-    """What a source tells of itself.
+    """A source's own figures.
 
     Attributes:
-        device: full name of the microphone, once known.
+        device: full name of the microphone; empty until it is known.
         overruns: how often samples were lost.
-        reopened: how often it was opened again.
+        reopened: how often it was reopened.
     """
 
     device: str = ""
@@ -44,17 +44,17 @@ class SourceStatus:
 
 
 class SourceThread:
-    """Carries a source into a queue of its own, until it is closed.
+    """Reads a source into a queue of its own, until it is closed.
 
     Args:
-        source: is read from its own thread alone, and closed with it.
-        waits: a recording waits where the queue is full; a microphone cannot.
-        name_at: second of the stream -> what is heard then, as people call it.
-        status: what the source tells of itself.
+        source: read by this thread alone, and closed with it.
+        waits: wait for room if the queue is full, as for a recording; a microphone cannot wait.
+        name_at: second of the stream -> name of the source at that time, for people.
+        status: returns the source's own figures.
 
     Attributes:
-        queue: holds what the source gave, and at its end a `SourceEnded`.
-        newest_s: how far the stream has come.
+        queue: the source's items, and at its end a `SourceEnded`.
+        newest_s: end of the newest item, in seconds of the stream.
     """
 
     def __init__(
@@ -66,7 +66,7 @@ class SourceThread:
         self.waits = waits
         self.name_at = name_at
         self.status = status
-        self._put = putter(self.queue, waits=waits)
+        self._put = put_method(self.queue, waits=waits)
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name="source", daemon=True)
 
@@ -76,11 +76,11 @@ class SourceThread:
         )
 
     def start(self) -> None:
-        """Begin to read the source."""
+        """Start reading the source."""
         self._thread.start()
 
     def close(self) -> bool:
-        """End; idempotent. Whether the thread came to its end in time."""
+        """Close the source and the thread; idempotent. Returns whether the thread ended in time."""
         self._stopped.set()
         self.source.close()
         self.queue.close()
@@ -96,7 +96,7 @@ class SourceThread:
                     return
                 self._put(item)
                 self.newest_s = _end_s(item)
-        except Exception as failure:  # noqa: BLE001 - whatever it is, a daemon that no longer hears must end and say so
+        except Exception as failure:  # noqa: BLE001 - whatever failed, a daemon without audio must end and report it
             error = f"{type(failure).__name__}: {failure}"
         if not self._stopped.is_set():
             self.queue.put(SourceEnded(error))

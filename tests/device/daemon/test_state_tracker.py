@@ -1,4 +1,4 @@
-"""The tracker: what is the case right now, from what was heard and told."""
+"""The state tracker: the state that follows from audio, results and notices."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 NOON_S = 1_700_000_000.0
 SPEC = FeatureSpec(16000, 32000, 1024, 1024, 500, n_mels=16)
 POINT = OperatingPoint(on=0.5, off=0.5, confirm_s=1.0, confirm_of_s=1.0, min_length_s=0.0, hold_s=1.0, cooldown_s=3.0)
-AROUND = SnapshotInputs(
+INPUTS = SnapshotInputs(
     source="nursery",
     device="USB PnP Sound Device",
     backlog_s=0.25,
@@ -58,7 +58,7 @@ def _tracker() -> StateTracker:
 
 
 def _state(tracker: StateTracker, listener: Listener | None = None) -> DaemonState:
-    return tracker.state(listener or _listener(), AROUND, utc_s=NOON_S, now_s=1000.0)
+    return tracker.state(listener or _listener(), INPUTS, utc_s=NOON_S, now_s=1000.0)
 
 
 def _fault(kind: FaultKind, *, begins: bool = True, model: str = "", at_s: float = 10.0) -> Notice:

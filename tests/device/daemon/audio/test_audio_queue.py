@@ -1,4 +1,4 @@
-"""The queue: what no interleaving of source and loop may break."""
+"""The audio queue: what holds for every interleaving of source and loop."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from device.daemon.audio.audio_queue import AUDIO_LIMIT_S, AudioQueue, Item, SourceEnded, putter
+from device.daemon.audio.audio_queue import AUDIO_LIMIT_S, AudioQueue, Item, SourceEnded, put_method
 from device.messages import AudioBlock, NoAudio
 
 if TYPE_CHECKING:
@@ -228,5 +228,5 @@ def test_two_threads_lose_nothing_that_is_not_counted() -> None:
 
 def test_a_microphone_never_waits_and_a_recording_does() -> None:
     queue = AudioQueue()
-    assert putter(queue, waits=False) == queue.put
-    assert putter(queue, waits=True) == queue.put_waiting
+    assert put_method(queue, waits=False) == queue.put
+    assert put_method(queue, waits=True) == queue.put_waiting

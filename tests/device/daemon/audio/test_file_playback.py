@@ -80,7 +80,7 @@ def test_what_was_heard_long_ago_is_forgotten_and_what_waits_is_not(tmp_path: Pa
         at_s = block.end_sample / 16000
         assert simulation.name_at(at_s) == paths[int(2 * at_s - 0.01) % 2]
         assert simulation.name_at(max(0.1, at_s - 20)) == paths[int(2 * max(0.1, at_s - 20) - 0.01) % 2]
-    assert len(simulation._begun) < 2 * NAMED_S + 3
+    assert len(simulation._starts) < 2 * NAMED_S + 3
 
 
 def test_it_loops_until_it_is_closed(tmp_path: Path) -> None:
