@@ -28,7 +28,8 @@ from device.runtime.clocks import zone_of
 from device.runtime.paths import clips_folder, journal_file, runtime_folder
 from device.runtime.self_test.outcome import alert_topic
 from device.sinks import homeassistant, payloads
-from device.sinks.gpio.pins import Gpio, PrintedPins, named_pins
+from device.sinks.gpio.pins import Gpio, named_pins
+from device.sinks.gpio.printed_pins import PrintedPins
 from device.sinks.payloads import Topics
 
 if TYPE_CHECKING:
@@ -231,7 +232,7 @@ class Outputs:
         if pins.problem is None or not self._prints_pins or not named_pins(settings.gpio):
             return pins
         pins.close()
-        return PrintedPins(settings.gpio, tell=self._report_pin)
+        return PrintedPins(settings.gpio, write_line=self._report_pin)
 
     # --- clips
 

@@ -44,7 +44,7 @@ from device.messages import AudioBlock, Event, Fault, OperationNote
 from device.runtime.clocks import Clocks, Timekeeper
 from device.runtime.model_loader import open_models
 from device.runtime.systemd_notify import Notifier
-from device.sinks.gpio.pins import PrintedPins
+from device.sinks.gpio.printed_pins import PrintedPins
 from tests.system.running_daemon import AURICLE, RATE_HZ, RunningDaemon, private
 
 if TYPE_CHECKING:
@@ -268,7 +268,7 @@ def quiet_controller(runner: ModelRunner, clocks: Clocks) -> AlarmController:
     """Alarms that reach nobody: no journal, no broker, no pin."""
     labels, timekeeper = labels_of(runner.models), Timekeeper(clocks, is_synchronized=lambda: True)
     machine = Machine(runner.settings.alarms, boot_id="b", holds=labels.holds, local_minute=lambda: None)
-    pins = PrintedPins(runner.settings.gpio, tell=lambda _line: None, clock=clocks.monotonic)
+    pins = PrintedPins(runner.settings.gpio, write_line=lambda _line: None, clock=clocks.monotonic)
     ways = Channels(Memory(), pins)
     return AlarmController(
         machine, labels=labels, ways=ways, mailbox=ReplyQueue(), timekeeper=timekeeper, instance="overload"

@@ -17,7 +17,8 @@ from device.daemon.delivery.null_journal import Memory
 from device.daemon.delivery.reply_queue import ReplyQueue
 from device.daemon.outputs import Outputs, close_concurrently, picture
 from device.errors import ConfigError
-from device.sinks.gpio.pins import Gpio, PrintedPins
+from device.sinks.gpio.pins import Gpio
+from device.sinks.gpio.printed_pins import PrintedPins
 from tests.device.daemon.scripted import Hands
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from device.daemon.delivery.channels import Channels
 from device.daemon.delivery.null_journal import Memory
 from device.daemon.self_test_schedule import SelfTestSchedule
 from device.runtime.self_test.known_sound import known_sounds
-from device.sinks.gpio.pins import PrintedPins
+from device.sinks.gpio.printed_pins import PrintedPins
 from tests.device.daemon.scripted import NOON_S, Hands
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ class _Loop:
         self.configure()
 
     def configure(self) -> None:
-        ways = Channels(Memory(), PrintedPins(self.settings.gpio, tell=lambda _line: None))
+        ways = Channels(Memory(), PrintedPins(self.settings.gpio, write_line=lambda _line: None))
         self.self_tests.configure(self.settings, self.runner, ways, known_sounds(self.settings, self.runner.models))
 
     def turn(self, turns: int) -> list[Fault]:
