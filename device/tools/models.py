@@ -4,10 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from device.runtime.model_library import describe_shipped, verify
+from device.hearing.bundle.reader import read_bundle
+from device.hearing.classifier import Classifier
+from device.runtime.model_library import bundle_path, card_line, golden_deviations, shipped_bundles
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from device.hearing.bundle.contents import Bundle, Label
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -27,3 +33,59 @@ def run(arguments: argparse.Namespace) -> int:
     for line in verify(arguments.bundle) if arguments.action == "verify" else describe_shipped():
         print(line)
     return 0
+
+
+def describe_shipped() -> Iterator[str]:
+    """Every shipped bundle, line by line.
+
+    Raises:
+        BundleError: a shipped bundle is damaged.
+    """
+    for path in shipped_bundles().values():
+        yield from describe(read_bundle(path), path)
+        yield ""
+
+
+def describe(bundle: Bundle, path: Path) -> Iterator[str]:
+    """One bundle: labels, roles, rate, size, hashes, terms and the headline of its card."""
+    yield f"{bundle.name} {bundle.version}"
+    rows = {
+        "file": str(path),
+        "listens": f"{bundle.sample_rate_hz} Hz, windows of {bundle.window_samples / bundle.sample_rate_hz:g} s",
+        "size": f"{path.stat().st_size / 1024:.0f} KiB, the network {len(bundle.network) / 1024:.0f} KiB",
+        "sha256": bundle.sha256,
+        "features": ", ".join(spec.spec_hash for spec in bundle.specs),
+        "terms": card_line(bundle, "licence"),
+        "measured": card_line(bundle, "headline"),
+    }
+    for label in bundle.labels:
+        yield f"  label     {_label(label)}"
+    for name, value in rows.items():
+        yield f"  {name:<9} {value}"
+
+
+def verify(name: str) -> Iterator[str]:
+    """Repeat every check on a bundle; one line for each that passed.
+
+    Args:
+        name: of a shipped bundle, or a path.
+
+    Raises:
+        BundleError: the first check that fails.
+        MissingExtraError: no runtime for networks is installed.
+    """
+    path = bundle_path(name)
+    bundle = read_bundle(path)
+    yield f"archive and hashes hold: {path}, sha256 {bundle.sha256}"
+    yield f"labels and specs hold: {', '.join(bundle.label_names)}; {len(bundle.specs)} inputs"
+    with Classifier.open(bundle) as classifier:
+        yield f"tensors and golden numbers hold on {classifier.runtime}:"
+        for off in golden_deviations(bundle, classifier):
+            yield f"  {off.case:<12} features within {off.features:.1e}, scores within {off.scores:.1e}"
+    yield f"{bundle.name} {bundle.version} is sound"
+
+
+def _label(label: Label) -> str:
+    point = label.operating_point
+    when = f"from {point.on:g} on for {point.confirm_s:g} of {point.confirm_of_s:g} s"
+    return f"{label.name}: {label.role}, {label.priority} priority, {when}"
