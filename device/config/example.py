@@ -18,11 +18,16 @@ if TYPE_CHECKING:
 
 _COMMENT_COLUMNS = 100
 
+SCHEMA_FILE = "config.schema.json"
+"""Where the example expects the JSON Schema: beside itself."""
+
 
 def example_config() -> str:
     """A configuration file of the default profile, in which every key is commented out."""
     head = [
+        f"#:schema ./{SCHEMA_FILE}",
         "# Auricle's configuration. Every key may be left out; what stands here are the defaults.",
+        f"# Editors that know Taplo complete and check it: auricle config --schema > {SCHEMA_FILE}",
         *(f'# Profile "{name}": {known.summary}.' for name, known in PROFILES.items()),
         "",
     ]
@@ -31,7 +36,7 @@ def example_config() -> str:
 
 def example_lines(settings: TableSettings, path: KeyPath = ()) -> Iterator[str]:
     """Yield the lines of a TOML text for these settings, every key commented out below its description and range."""
-    for name, (attribute, entry) in members(type(settings)).items():
+    for name, (attribute, entry, _) in members(type(settings)).items():
         value = getattr(settings, attribute)
         match entry:
             case Key(kind=kind, description=description):

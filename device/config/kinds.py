@@ -1,4 +1,4 @@
-"""The kinds of values that a key may have: each one in words, as a check, and as a conversion from TOML and back."""
+"""The kinds of values that a key may have: in words, as a check, in TOML, and in JSON Schema."""
 
 from __future__ import annotations
 
@@ -32,6 +32,10 @@ class ValueKind(ABC):
         """Return the TOML value for a setting."""
         return setting
 
+    @abstractmethod
+    def json_schema(self) -> dict[str, Any]:
+        """Return the keywords of JSON Schema (draft 4) that accept the same values."""
+
 
 @dataclass(frozen=True, slots=True)
 class Number(ValueKind):
@@ -52,6 +56,10 @@ class Number(ValueKind):
             return float(value)
         raise InvalidValueError
 
+    def json_schema(self) -> dict[str, Any]:
+        """Return a number with its range."""
+        return {"type": "number", "minimum": self.low, "maximum": self.high}
+
 
 @dataclass(frozen=True, slots=True)
 class Integer(ValueKind):
@@ -70,6 +78,10 @@ class Integer(ValueKind):
         if type(value) is int and self.low <= value <= self.high:
             return value
         raise InvalidValueError
+
+    def json_schema(self) -> dict[str, Any]:
+        """Return an integer with its range."""
+        return {"type": "integer", "minimum": self.low, "maximum": self.high}
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +103,10 @@ class Ordinal(ValueKind):
         """Return one more."""
         return setting + 1
 
+    def json_schema(self) -> dict[str, Any]:
+        """Return an integer, counted from 1."""
+        return Integer(1, self.last).json_schema()
+
 
 @dataclass(frozen=True, slots=True)
 class Boolean(ValueKind):
@@ -103,6 +119,10 @@ class Boolean(ValueKind):
         if isinstance(value, bool):
             return value
         raise InvalidValueError
+
+    def json_schema(self) -> dict[str, Any]:
+        """Return a boolean."""
+        return {"type": "boolean"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +142,10 @@ class Choice(ValueKind):
             return value
         raise InvalidValueError
 
+    def json_schema(self) -> dict[str, Any]:
+        """Return the words."""
+        return {"enum": list(self.words)}
+
 
 @dataclass(frozen=True, slots=True)
 class Text(ValueKind):
@@ -130,11 +154,20 @@ class Text(ValueKind):
     pattern: str
     expects: str
 
+    @property
+    def whole_pattern(self) -> str:
+        """The pattern for engines that search: JSON Schema's do."""
+        return f"^(?:{self.pattern})$"
+
     def from_toml(self, value: Any) -> str:
         """Return the string itself."""
         if isinstance(value, str) and value.isprintable() and re.fullmatch(self.pattern, value):
             return value
         raise InvalidValueError
+
+    def json_schema(self) -> dict[str, Any]:
+        """Return the pattern; that characters must be printable is not expressed."""
+        return {"type": "string", "pattern": self.whole_pattern}
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,3 +189,10 @@ class OrKeyword(ValueKind):
     def to_toml(self, setting: Any) -> Any:
         """Return the keyword for None."""
         return self.keyword if setting is None else self.kind.to_toml(setting)
+
+    def json_schema(self) -> dict[str, Any]:
+        """Return what the other kind accepts, or the keyword."""
+        schema = self.kind.json_schema()
+        if "enum" in schema:
+            return {"enum": [*schema["enum"], self.keyword]}
+        return {"anyOf": [schema, {"enum": [self.keyword]}]}

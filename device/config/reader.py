@@ -136,7 +136,7 @@ class _TableReader:
             return f"unknown key {shown(key)} {_within(path)}; it belongs {self._table_of_key[key]}"
         else:
             what = f"unknown key {shown(key)} {_within(path)}"
-        valid = {known: _as_written(entry, (*path, known)) for known, (_, entry) in members(settings_class).items()}
+        valid = {known: _as_written(entry, (*path, known)) for known, (_, entry, _) in members(settings_class).items()}
         near = difflib.get_close_matches(key.lower(), valid, n=1, cutoff=0.5)
         hint = f"did you mean {valid[near[0]]}?" if near else f"there may be {alternatives(list(valid.values()))}"
         return f"{what}; {hint}"

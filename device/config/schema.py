@@ -62,10 +62,17 @@ Conflict = tuple[tuple["KeyPath", ...], str]
 
 
 class Member(NamedTuple):
-    """A field of a class of settings: its attribute's name and what it declares."""
+    """A field of a class of settings.
+
+    Attributes:
+        attribute: name of the attribute that holds it.
+        entry: what it declares.
+        default: the default setting of a key; `dataclasses.MISSING` for a table.
+    """
 
     attribute: str
     entry: Entry
+    default: Any
 
 
 class TableSettings:
@@ -95,16 +102,19 @@ def named_tables(key: str, names: Text, settings_class: type[Any], example_name:
 
 def members(settings_class: type[Any]) -> dict[str, Member]:
     """Return key or table as written in the file -> member, in the order of the class."""
-    declared = [(item.name, item.metadata["entry"]) for item in dataclasses.fields(settings_class) if item.metadata]
+    declared = [
+        Member(item.name, item.metadata["entry"], item.default)
+        for item in dataclasses.fields(settings_class)
+        if item.metadata
+    ]
     return {
-        entry.key if isinstance(entry, NamedTables) else attribute: Member(attribute, entry)
-        for attribute, entry in declared
+        member.entry.key if isinstance(member.entry, NamedTables) else member.attribute: member for member in declared
     }
 
 
 def every_key(settings_class: type[Any], path: KeyPath = ()) -> Iterator[tuple[KeyPath, Key]]:
     """Yield all keys of a file with their paths, in which `NAME` stands for any name."""
-    for name, (_, entry) in members(settings_class).items():
+    for name, (_, entry, _) in members(settings_class).items():
         match entry:
             case Key():
                 yield (*path, name), entry

@@ -36,10 +36,11 @@ _MODEL_NAME = Text(_NAME, "the name of a model, of a-z, 0-9, _ and -")
 _LABEL_NAME = Text(_NAME, "the name of a label, of a-z, 0-9, _ and -")
 _BUNDLE = Text(r".*\S.*", f"the name of a shipped bundle, or the path of a {BUNDLE_SUFFIX} file")
 _PROBABILITY = OrKeyword(Number(0.001, 0.999), "model")
+_USB, _PORT, _ALSA = "[Uu][Ss][Bb]:", "[Pp][Oo][Rr][Tt]:", "([Pp][Ll][Uu][Gg])?[Hh][Ww]:"  # JSON Schema has no flags
 _DEVICE = Text(
-    r"(?i:usb:[0-9a-f]{1,4}:[0-9a-f]{1,4}(:.+)?|port:[0-9]+-[0-9]+(\.[0-9]+)*"
+    rf"{_USB}[0-9A-Fa-f]{{1,4}}:[0-9A-Fa-f]{{1,4}}(:.+)?|{_PORT}[0-9]+-[0-9]+(\.[0-9]+)*"
     # Anything but a number, ALSA's names with a number, or a name that is only a number: these change at boot.
-    r"|(?!\s*(usb:|port:|hw:|plughw:|[0-9]+\s*$|\(hw:[0-9]+,[0-9]+\)\s*$)).*\S.*)",
+    rf"|(?!\s*({_USB}|{_PORT}|{_ALSA}|[0-9]+\s*$|\([Hh][Ww]:[0-9]+,[0-9]+\)\s*$)).*\S.*",
     'a device\'s name, "usb:VENDOR:PRODUCT" in hexadecimal, "port:BUS-PORT", or "default", and no number',
 )
 _PATH = Text(r".*\S.*", '"auto", or the path of a file')

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,9 +12,6 @@ import soundfile
 
 from device.__main__ import VERBS, main
 from device.config.loading import parse_config, profile
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 def _auricle(*arguments: str) -> subprocess.CompletedProcess[bytes]:
@@ -41,7 +38,7 @@ def recording(tmp_path: Path) -> Path:
         (["replay", "--workers", "many", "a.wav"], "'many' is not a number of processes"),
         (["replay", "gone.wav"], "gone.wav"),
         (["models", "verify", "gone.tflite"], "gone.tflite"),
-        (["config"], "one of the arguments --example --check is required"),
+        (["config"], "one of the arguments --example --schema --check is required"),
     ],
 )
 def test_bad_input_is_one_line_and_exit_code_2(
@@ -71,6 +68,12 @@ def test_debug_adds_the_traceback(tmp_path: Path, capfd: pytest.CaptureFixture[s
 def test_the_example_configuration_is_valid_and_is_the_defaults(capfd: pytest.CaptureFixture[str]) -> None:
     assert main(["config", "--example"]) == 0
     assert parse_config(capfd.readouterr().out, source="example") == profile("nursery")
+
+
+def test_the_printed_schema_is_the_committed_one(capfd: pytest.CaptureFixture[str]) -> None:
+    committed = Path(__file__).parents[2] / "docs" / "schemas" / "config.schema.json"
+    assert main(["config", "--schema"]) == 0
+    assert capfd.readouterr().out == committed.read_text(encoding="utf-8")
 
 
 def test_a_configuration_is_checked(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
