@@ -87,7 +87,7 @@ def _fill(path: Path) -> None:
         for night in range(40):
             entries = [Entry(f"old-{night}-{n}", 0, 1e9 + n, False, "{}", json.dumps("x" * 900)) for n in range(100)]
             journal.append(entries)
-            journal.delivered([entry.key for entry in entries])
+            journal.mark_delivered([entry.key for entry in entries])
 
 
 @contextlib.contextmanager

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
 from benchmarks.alarms.cries import BLOCK_S, QUIET_S, cut, sounds
-from device.alarms.journal.store import Journal
+from device.alarms.journal.database import Database
 from device.alarms.machine import Machine
 from device.daemon.alerting.controller import AlarmController
 from device.daemon.app import Daemon
@@ -103,12 +103,13 @@ class StampedDispatch(AlarmPublisher):
         return super().owe(owed)
 
 
-class StampedJournal(Journal):
+class StampedDatabase(Database):
     """Counts its commits."""
 
-    def _write(self, act: Callable[[Any], None]) -> None:
+    def write(self, act: Callable[[Any], None]) -> None:
+        """As every database."""
         STAMPS.commits += 1
-        super()._write(act)
+        super().write(act)
 
 
 class Clockwork:
@@ -177,7 +178,7 @@ def stamped_daemon(folder: Path, rate_hz: int, seconds: float) -> dict[str, Any]
         patch("device.daemon.app.ReplyQueue", StampedMailbox),
         patch("device.daemon.app.AlarmController", CostedAlarming),
         patch("device.daemon.outputs.AlarmPublisher", StampedDispatch),
-        patch("device.daemon.outputs.Journal", StampedJournal),
+        patch("device.alarms.journal.store.Database", StampedDatabase),
         contextlib.redirect_stdout(sys.stderr),
         Daemon(ListenOptions(config=str(folder / "bench.toml")), wrap=lambda _microphone: source) as daemon,
     ):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Self
 
 from benchmarks.chaos.chaos_broker import DAEMON_NAME, DAEMON_PASSWORD, ChaosBroker
 from benchmarks.chaos.judgement import Judgement, id_prefix, judge
-from device.alarms.journal.store import look
+from device.alarms.journal.reading import read_history
 from device.errors import JournalError
 from tests.system.conftest import NotifySocket, wait_until
 from tests.system.running_daemon import AURICLE, RunningDaemon, Sounds
@@ -144,7 +144,7 @@ class Rig:
 
     def _read(self, path: Path) -> None:
         if path.exists():
-            self.journalled.update((entry.key, entry) for entry in look(path, 0.0))
+            self.journalled.update((entry.key, entry) for entry in read_history(path, 0.0))
 
     # --- the broker
 

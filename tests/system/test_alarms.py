@@ -13,7 +13,7 @@ import pytest
 from paho.mqtt import client as paho
 from paho.mqtt.enums import CallbackAPIVersion
 
-from device.alarms.journal.store import look
+from device.alarms.journal.reading import read_history
 from tests.system.running_daemon import AURICLE, CRY_WITHIN_S, UP_WITHIN_S, RunningDaemon, Sounds, says
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ def playing(folder: Path, recording: Path, text: str, *, loops: bool = True) -> 
 def journalled(daemon: RunningDaemon) -> dict[tuple[str, int], Told]:
     """What its journal keeps."""
     path = daemon.log_path.with_name("alarms.db")
-    return {entry.key: json.loads(entry.body) for entry in look(path, 0.0)} if path.exists() else {}
+    return {entry.key: json.loads(entry.body) for entry in read_history(path, 0.0)} if path.exists() else {}
 
 
 @pytest.fixture
@@ -265,7 +265,7 @@ def test_what_no_disk_keeps_is_told_within_a_second_and_that_is_an_alarm_until_a
         assert (state.hearing, "nosuch" in state.journal) == (True, True)
         folder.mkdir()
         daemon.wait_until(lambda: people.alarms(name="journal", change="ended"), "the cure", 2 * SOON_S)
-        kept = {entry.key for entry in look(folder / "alarms.db", 0.0)}
+        kept = {entry.key for entry in read_history(folder / "alarms.db", 0.0)}
         assert (raised["alarm_id"], raised["seq"]) in kept
 
 

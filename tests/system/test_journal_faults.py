@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from device.alarms.journal.entries import Entry
-from device.alarms.journal.salvage import log_of
-from device.alarms.journal.store import Journal, look
+from device.alarms.journal.reading import read_history
+from device.alarms.journal.salvage import read_wal
+from device.alarms.journal.store import Journal
 from device.errors import JournalError
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ with Journal.open(Path(sys.argv[1]), max_bytes=64_000_000) as journal:
         journal.append([entry])
         print("kept", entry.alarm_id, flush=True)
         if number % 3 == 0:
-            journal.delivered([entry.key])
+            journal.mark_delivered([entry.key])
             print("told", entry.alarm_id, flush=True)
 """
 
@@ -171,7 +172,7 @@ def test_whenever_a_writer_is_killed_all_that_it_was_told_to_be_kept_is_there(tm
     for number in range(_ROUNDS):
         newly_kept, newly_told = _killed_writer(path, f"round{number}", chance.uniform(0.0, 0.25))
         kept, told = kept | newly_kept, told | newly_told
-        log = log_of(path)
+        log = read_wal(path)
         with Journal.open(path, max_bytes=_BIG) as journal:
             # A kill just between a commit's header and its page looks like rot: that alone is salvaged, to be safe.
             assert journal.salvage is None or (log.beyond[-1].commits and not journal.salvage.unreadable_rows)
@@ -226,7 +227,7 @@ def test_a_disk_that_is_full_of_untold_entries_refuses_and_loses_none_of_them(sm
         junk.unlink()
         journal.append([_entry(5000)])
         assert list(journal.history(0.0)) == [*kept, _entry(5000)]
-        assert journal.shed == 0
+        assert journal.pruned_undelivered == 0
 
 
 def test_a_journal_that_is_opened_on_a_full_disk_tells_what_it_owes(small_disk: Path) -> None:
@@ -280,7 +281,7 @@ def test_on_a_read_only_disk_all_is_read_and_the_next_append_after_it_is_writabl
         journal.append([_entry(30)])
         assert list(journal.history(0.0)) == [*entries, _entry(30)]
         assert journal.salvage is None
-    assert len(list(look(small_disk / "journal.db", 0.0))) == 31
+    assert len(list(read_history(small_disk / "journal.db", 0.0))) == 31
 
 
 def _copy(source: Path, target: Path) -> None:
@@ -320,7 +321,7 @@ def test_a_disk_that_stalls_for_5_s_holds_nobody_up_and_people_are_told_from_mem
     assert seen["closed"]
     assert seen["trouble"]
     assert not seen["trouble_at_end"]
-    assert len(list(look(tmp_path / "journal.db", 0.0))) == seen["submitted"] + 1
+    assert len(list(read_history(tmp_path / "journal.db", 0.0))) == seen["submitted"] + 1
 
 
 # --- worn

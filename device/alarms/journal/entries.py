@@ -1,7 +1,7 @@
-"""What the journal keeps, and how a row proves that it is whole.
+"""The format of the journal: its entries, its tables, and the checksum that every row carries.
 
-SQLite keeps no checksums, so each row carries its own: whatever is read, from a sound database or out of
-the rubble of one, is either what was written or known not to be. Knows no file.
+SQLite keeps no checksums, so each row has its own (the column `proof`): whatever is read, from a sound database
+or from the remains of a damaged one, is either what was written or known not to be. Knows no file.
 """
 
 from __future__ import annotations
@@ -20,6 +20,9 @@ Key = tuple[str, int]
 APPLICATION_ID = 0x41757263  # "Aurc"
 SCHEMA_VERSION = 1
 
+PAGE_BYTES = 512
+"""The smallest: an entry then rewrites 2 kB of tables instead of 12, and at one alarm a minute that is what counts."""
+
 SCHEMA = (
     (
         "CREATE TABLE entries (ordinal INTEGER PRIMARY KEY, alarm_id TEXT NOT NULL, seq INTEGER NOT NULL,"
@@ -29,7 +32,7 @@ SCHEMA = (
     "CREATE TABLE owed (place INTEGER PRIMARY KEY, proof INTEGER NOT NULL)",
     "CREATE TABLE notes (key TEXT NOT NULL UNIQUE, value TEXT NOT NULL, proof INTEGER NOT NULL)",
 )
-"""`entries` in the order of their coming; `owed` holds the ordinals of those not delivered, negative where urgent."""
+"""`entries` in arrival order; `owed` holds the ordinals of those not delivered, negated for urgent ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +43,9 @@ class Entry:
         alarm_id: of the alarm.
         seq: orders the changes of one alarm; `(alarm_id, seq)` is unique.
         utc_s: when, in seconds since 1970-01-01 UTC.
-        urgent: to be told before all that is not.
-        alarm: JSON of the `Alarm` as it is after the change, for restoring.
-        body: JSON as it is published, without lateness.
+        urgent: delivered before all entries that are not.
+        alarm: JSON of the `Alarm` after the change, from which a restarted daemon restores it.
+        body: JSON as it is published, without the members that say how late it is.
     """
 
     alarm_id: str
@@ -59,7 +62,7 @@ class Entry:
 
     @property
     def ended(self) -> bool:
-        """Whether the alarm is over with this change; one that cannot be read counts as open."""
+        """Whether the alarm ended with this change; an alarm that cannot be parsed counts as open."""
         try:
             alarm = json.loads(self.alarm)
         except ValueError:
@@ -69,13 +72,13 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """An entry as it is kept.
+    """A row of the table `entries`.
 
     Attributes:
-        ordinal: counts entries in the order of their coming.
-        entry: what is kept.
-        ended: whether the alarm is over with it.
-        owed_from: the oldest ordinal that was owed when it came: all before were delivered by then.
+        ordinal: number of the entry, in arrival order.
+        entry: the entry itself.
+        ended: whether the alarm ended with it.
+        owed_from: the oldest ordinal that was owed when it was inserted: all before had been delivered by then.
     """
 
     ordinal: int
@@ -85,7 +88,7 @@ class Row:
 
     @property
     def values(self) -> tuple[int | float | str, ...]:
-        """Its columns, with its proof."""
+        """Its columns, the checksum last."""
         entry = self.entry
         plain = (
             self.ordinal,
@@ -98,16 +101,16 @@ class Row:
             entry.alarm,
             entry.body,
         )
-        return (*plain, proof_of("entry", *plain))
+        return (*plain, row_checksum("entry", *plain))
 
 
-def proof_of(*values: float | str) -> int:
+def row_checksum(*values: float | str) -> int:
     """CRC-32 of a row's values: 0 to 2^32 - 1."""
     return zlib.crc32("\x1f".join(map(repr, values)).encode())
 
 
-def row_of(values: Sequence[Any]) -> Row | None:
-    """The columns of `entries` -> the row; None where they are not what was written."""
+def parse_row(values: Sequence[Any]) -> Row | None:
+    """The columns of `entries` -> the row; None if they are not what was written."""
     match values:
         case [
             int(ordinal),
@@ -127,17 +130,17 @@ def row_of(values: Sequence[Any]) -> Row | None:
     return None
 
 
-def note_of(values: Sequence[Any]) -> tuple[str, str] | None:
-    """The columns of `notes` -> (key, value); None where they are not what was written."""
+def parse_note(values: Sequence[Any]) -> tuple[str, str] | None:
+    """The columns of `notes` -> (key, value); None if they are not what was written."""
     match values:
-        case [str(key), str(value), int(proof)] if proof == proof_of("note", key, value):
+        case [str(key), str(value), int(proof)] if proof == row_checksum("note", key, value):
             return key, value
     return None
 
 
-def place_of(values: Sequence[Any]) -> int | None:
-    """The columns of `owed` -> the place; None where they are not what was written."""
+def parse_place(values: Sequence[Any]) -> int | None:
+    """The columns of `owed` -> the place; None if they are not what was written."""
     match values:
-        case [int(place), int(proof)] if proof == proof_of("owed", place):
+        case [int(place), int(proof)] if proof == row_checksum("owed", place):
             return place
     return None

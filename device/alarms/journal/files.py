@@ -1,4 +1,4 @@
-"""The files around a journal: who may write it, what is set aside of it, and a reserve for a full disk."""
+"""The files beside a journal: its lock, damaged copies that were set aside, and a reserve for a full disk."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import os
 import stat
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 from device.errors import JournalError
 
@@ -15,12 +16,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 FILE_MODE = 0o640
-"""Its owner writes; the group may read; what happens in a bedroom is nobody else's business."""
+"""The owner writes, the group may read; what happens in a bedroom is nobody else's business."""
 
-BALLAST_BYTES = 512 * 1024
-"""On a full disk SQLite cannot even delete. Given up, this is room for some hundred entries and their log."""
+RESERVE_BYTES = 512 * 1024
+"""On a full disk SQLite cannot even delete. Deleting this file makes room for some hundred entries and their log."""
 
-ASIDE_KEPT = 3
+MAX_DAMAGED_FILES = 3
 
 
 def beside(path: Path, suffix: str) -> Path:
@@ -28,15 +29,20 @@ def beside(path: Path, suffix: str) -> Path:
     return path.with_name(path.name + suffix)
 
 
+def uri_path(path: Path) -> str:
+    """A path as it is written in a URI."""
+    return quote(str(path.absolute()))
+
+
 class Lock:
-    """One process may write a journal; the kernel lets go of it with the process, however that ends.
+    """Only one process may write a journal; the kernel releases the lock when the process ends, however it ends.
 
     Args:
         path: of the journal.
 
     Raises:
         JournalError: another process writes it.
-        OSError: there can be no lock here.
+        OSError: no lock file can be created here.
     """
 
     def __init__(self, path: Path) -> None:
@@ -50,17 +56,17 @@ class Lock:
             ) from None
 
     def close(self) -> None:
-        """Let another process have it; idempotent."""
+        """Release the lock; idempotent."""
         if self._descriptor >= 0:
             os.close(self._descriptor)
             self._descriptor = -1
 
 
 def make_empty(path: Path) -> None:
-    """An empty file of the journal's mode, whatever was there before.
+    """Create an empty file with the journal's mode; replaces whatever was there.
 
     Raises:
-        OSError: it cannot be made.
+        OSError: it cannot be created.
     """
     path.unlink(missing_ok=True)
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, FILE_MODE)
@@ -70,26 +76,26 @@ def make_empty(path: Path) -> None:
         os.close(descriptor)
 
 
-def lay_ballast(path: Path) -> bool:
-    """Whether the reserve of the journal at `path` is there now, made if there is room for it."""
-    ballast = beside(path, ".ballast")
+def create_reserve(path: Path) -> bool:
+    """Whether the reserve of the journal at `path` exists now; it is created if there is room for it."""
+    reserve = beside(path, ".ballast")
     with contextlib.suppress(OSError):
-        if ballast.stat().st_size == BALLAST_BYTES:
+        if reserve.stat().st_size == RESERVE_BYTES:
             return True
     try:
-        descriptor = os.open(ballast, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, FILE_MODE)
+        descriptor = os.open(reserve, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, FILE_MODE)
         try:
-            os.posix_fallocate(descriptor, 0, BALLAST_BYTES)
+            os.posix_fallocate(descriptor, 0, RESERVE_BYTES)
         finally:
             os.close(descriptor)
     except OSError:
-        drop_ballast(path)
+        delete_reserve(path)
         return False
     return True
 
 
-def drop_ballast(path: Path) -> bool:
-    """Whether there was a reserve to give up; it is gone now."""
+def delete_reserve(path: Path) -> bool:
+    """Whether there was a reserve; it is deleted now."""
     try:
         beside(path, ".ballast").unlink()
     except OSError:
@@ -98,10 +104,10 @@ def drop_ballast(path: Path) -> bool:
 
 
 def check_is_file(path: Path) -> None:
-    """Nothing but a plain file, or nothing at all, may stand where a journal is to be.
+    """Only a plain file, or nothing at all, may be where the journal goes.
 
     Raises:
-        JournalError: something else does: a folder, a pipe on which one would wait for ever.
+        JournalError: something else is there: a folder, or a pipe, whose reader would wait for ever.
     """
     with contextlib.suppress(FileNotFoundError):
         if not stat.S_ISREG(path.stat().st_mode):
@@ -109,7 +115,7 @@ def check_is_file(path: Path) -> None:
 
 
 def sync_folder(path: Path) -> None:
-    """What was renamed or removed beside `path` stays so through a power cut."""
+    """Make renames and deletions beside `path` survive a power cut."""
     descriptor = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)
@@ -117,8 +123,8 @@ def sync_folder(path: Path) -> None:
         os.close(descriptor)
 
 
-def name_aside(path: Path, utc_s: float) -> Path:
-    """A free name for a damaged journal, with the time in UTC."""
+def damaged_file_name(path: Path, utc_s: float) -> Path:
+    """An unused name for a damaged journal that is set aside, with the time in UTC."""
     stem = f".damaged-{datetime.fromtimestamp(utc_s, UTC):%Y%m%dT%H%M%SZ}"
     name, count = beside(path, stem), 1
     while name.exists():
@@ -127,14 +133,17 @@ def name_aside(path: Path, utc_s: float) -> Path:
     return name
 
 
-def thin_aside(path: Path, max_bytes: int) -> None:
-    """Of what was set aside only the newest stay: at most `ASIDE_KEPT` files, and at most `max_bytes` but for one."""
+def prune_damaged_files(path: Path, max_bytes: int) -> None:
+    """Delete the oldest of the damaged files that were set aside.
+
+    At most `MAX_DAMAGED_FILES` remain, and at most `max_bytes` in all, but the newest always does.
+    """
     found = [file for file in path.parent.glob(f"{path.name}.damaged-*") if not file.name.endswith("-wal")]
     newest_first = sorted(found, key=lambda file: (file.stat().st_mtime, file.name), reverse=True)
     held_bytes = 0
     for rank, file in enumerate(newest_first):
         log = beside(file, "-wal")
         held_bytes += sum(part.stat().st_size for part in (file, log) if part.exists())
-        if rank and (rank >= ASIDE_KEPT or held_bytes > max_bytes):
+        if rank and (rank >= MAX_DAMAGED_FILES or held_bytes > max_bytes):
             file.unlink()
             log.unlink(missing_ok=True)

@@ -1,36 +1,36 @@
-"""What is asked of the journal's tables, on a connection that is open; knows no file.
+"""The SQL of the journal: inserts, queries and deletes on an open connection; knows no file.
 
-Where a row turns out not to be what was written, `NotAsWrittenError` says so.
+A row that turns out not to be what was written raises `NotAsWrittenError`.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from device.alarms.journal.entries import Key, Row, note_of, proof_of, row_of
+from device.alarms.journal.entries import Key, Row, parse_note, parse_row, row_checksum
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Callable, Collection, Iterable, Iterator
+    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
     from device.alarms.journal.entries import Entry
 
 _PRUNED_AT_ONCE = 64
-VICTIMS = (
-    # told, and needed for nothing any more
+PRUNING_ORDER = (
+    # delivered, and not the newest state of an open alarm
     """SELECT ordinal FROM entries WHERE NOT EXISTS (SELECT 1 FROM owed WHERE place IN (ordinal, -ordinal))
     AND (ended OR seq < (SELECT max(seq) FROM entries AS later WHERE later.alarm_id = entries.alarm_id))
     ORDER BY ordinal LIMIT ?""",
-    # told, but the state of an alarm that is open
+    # delivered, but the newest state of an open alarm
     """SELECT ordinal FROM entries WHERE NOT EXISTS (SELECT 1 FROM owed WHERE place IN (ordinal, -ordinal))
     ORDER BY ordinal LIMIT ?""",
     "SELECT ordinal FROM entries WHERE NOT urgent ORDER BY ordinal LIMIT ?",
     "SELECT ordinal FROM entries ORDER BY ordinal LIMIT ?",
 )
-"""What goes first where there is no room, the oldest of each."""
+"""Queries for the entries to delete if there is no room, in this order; each yields the oldest first."""
 
-UNTOLD_RANK = 2
-"""From this one of `VICTIMS` on, something is lost of which nobody was told."""
+FIRST_UNDELIVERED_RANK = 2
+"""From this index of `PRUNING_ORDER` on, entries are lost that were never delivered."""
 
 
 class NotAsWrittenError(Exception):
@@ -38,7 +38,7 @@ class NotAsWrittenError(Exception):
 
 
 def transact(connection: sqlite3.Connection, act: Callable[[sqlite3.Connection], None]) -> None:
-    """All of what `act` does, safe on disk, or nothing of it."""
+    """Run `act` in a transaction: all of it is safe on disk afterwards, or nothing of it has happened."""
     connection.execute("BEGIN IMMEDIATE")
     try:
         act(connection)
@@ -48,15 +48,48 @@ def transact(connection: sqlite3.Connection, act: Callable[[sqlite3.Connection],
             connection.execute("ROLLBACK")
 
 
-def insert_row(connection: sqlite3.Connection, row: Row) -> None:
-    """Keep a row that is owed from now on."""
+def insert_entries(
+    entries: Sequence[Entry],
+    delivered: Collection[Key],
+    make_room: Callable[[sqlite3.Connection, int], None],
+    connection: sqlite3.Connection,
+) -> None:
+    """Insert the entries whose key is not known yet; they are owed unless they are `delivered`.
+
+    Args:
+        entries: in arrival order.
+        delivered: keys to mark as delivered, of these entries or of earlier ones.
+        make_room: (connection, bytes) -> makes room for that much before the insertion.
+        connection: in a transaction.
+    """
+    mark_delivered(delivered, connection)
+    known = "SELECT 1 FROM entries WHERE alarm_id = ? AND seq = ?"
+    fresh: dict[Key, Entry] = {}
+    for entry in entries:
+        if connection.execute(known, entry.key).fetchone() is None:
+            fresh.setdefault(entry.key, entry)
+    if not fresh:
+        return
+    make_room(connection, sum(_estimated_bytes(entry) for entry in fresh.values()))
+    newest = connection.execute("SELECT coalesce(max(ordinal), 0) FROM entries").fetchone()[0]
+    owed_from = oldest_owed(connection) or newest + 1
+    for ordinal, entry in enumerate(fresh.values(), start=newest + 1):
+        _insert_row(connection, Row(ordinal, entry, entry.ended, owed_from))
+    mark_delivered([key for key in fresh if key in delivered], connection)  # delivered before they could be kept
+
+
+def _estimated_bytes(entry: Entry) -> int:
+    return len(entry.alarm.encode()) + len(entry.body.encode()) + 2 * len(entry.alarm_id) + 128
+
+
+def _insert_row(connection: sqlite3.Connection, row: Row) -> None:
     connection.execute("INSERT INTO entries VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row.values)
     place = -row.ordinal if row.entry.urgent else row.ordinal
-    connection.execute("INSERT INTO owed VALUES (?, ?)", (place, proof_of("owed", place)))
+    connection.execute("INSERT INTO owed VALUES (?, ?)", (place, row_checksum("owed", place)))
 
 
-def settle(keys: Collection[Key], connection: sqlite3.Connection) -> None:
-    """Nothing of that is owed any more; keys that are not known mean nothing."""
+def mark_delivered(keys: Collection[Key], connection: sqlite3.Connection) -> None:
+    """These entries are owed no more; unknown keys are ignored."""
     for key in keys:
         found = connection.execute("SELECT ordinal FROM entries WHERE alarm_id = ? AND seq = ?", key).fetchone()
         if found is not None:
@@ -64,16 +97,16 @@ def settle(keys: Collection[Key], connection: sqlite3.Connection) -> None:
 
 
 def write_note(key: str, value: str, connection: sqlite3.Connection) -> None:
-    """Keep a fact under a name, in the place of what it said before."""
-    connection.execute("INSERT OR REPLACE INTO notes VALUES (?, ?, ?)", (key, value, proof_of("note", key, value)))
+    """Keep a fact under a name; replaces an earlier value."""
+    connection.execute("INSERT OR REPLACE INTO notes VALUES (?, ?, ?)", (key, value, row_checksum("note", key, value)))
 
 
 def read_note(connection: sqlite3.Connection, key: str) -> str | None:
-    """The fact under a name; None where there is none."""
+    """The fact under a name; None if there is none."""
     values = connection.execute("SELECT key, value, proof FROM notes WHERE key = ?", (key,)).fetchone()
     if values is None:
         return None
-    note = note_of(values)
+    note = parse_note(values)
     if note is None:
         raise NotAsWrittenError(f"the note {key!r} is damaged")
     return note[1]
@@ -82,21 +115,21 @@ def read_note(connection: sqlite3.Connection, key: str) -> str | None:
 def row_at(connection: sqlite3.Connection, ordinal: int) -> Row:
     """The row of that ordinal."""
     values = connection.execute("SELECT * FROM entries WHERE ordinal = ?", (ordinal,)).fetchone()
-    row = None if values is None else row_of(values)
+    row = None if values is None else parse_row(values)
     if row is None:
         raise NotAsWrittenError(f"row {ordinal} is damaged")
     return row
 
 
 def open_rows(connection: sqlite3.Connection) -> list[Row]:
-    """The newest row of each alarm that has not ended, in the order of their coming."""
+    """The newest row of each alarm that has not ended, in arrival order."""
     query = """SELECT ordinal FROM (SELECT alarm_id, max(seq) AS seq FROM entries GROUP BY alarm_id)
         JOIN entries USING (alarm_id, seq) WHERE NOT ended ORDER BY ordinal"""
     return [row_at(connection, ordinal) for (ordinal,) in connection.execute(query).fetchall()]
 
 
 def owed_groups(connection: sqlite3.Connection, first: Iterable[str]) -> Iterator[list[tuple[int, Key]]]:
-    """What is owed, as (ordinal, key), in groups that must stay in order; some come twice."""
+    """Owed entries as (ordinal, key), in groups that must be delivered in order; some entries come twice."""
     for alarm_id in first:
         yield _owed_of(connection, alarm_id, None)
     query = "SELECT place, alarm_id, seq FROM owed CROSS JOIN entries ON ordinal = abs(place) ORDER BY place"
@@ -112,7 +145,7 @@ def _owed_of(connection: sqlite3.Connection, alarm_id: str, newest: int | None) 
 
 
 def oldest_owed(connection: sqlite3.Connection) -> int | None:
-    """The ordinal of the oldest entry that nobody was told of; None where there is none."""
+    """The ordinal of the oldest entry that is not delivered yet; None if there is none."""
     found = connection.execute(
         "SELECT (SELECT min(place) FROM owed WHERE place > 0), (SELECT -max(place) FROM owed WHERE place < 0)"
     ).fetchone()
@@ -120,31 +153,31 @@ def oldest_owed(connection: sqlite3.Connection) -> int | None:
 
 
 def history(connection: sqlite3.Connection, since_utc_s: float) -> Iterator[Entry]:
-    """All entries since then, in the order of their coming, without one long transaction."""
+    """All entries since then, in arrival order, without one long transaction."""
     last = 0
     query = "SELECT * FROM entries WHERE ordinal > ? AND utc_s >= ? ORDER BY ordinal LIMIT 200"
     while rows := connection.execute(query, (last, since_utc_s)).fetchall():
         for values in rows:
-            row = row_of(values)
+            row = parse_row(values)
             if row is None:
                 raise NotAsWrittenError(f"row {values[0]} is damaged")
             last = row.ordinal
             yield row.entry
 
 
-def delete_oldest(connection: sqlite3.Connection, victims: str) -> int:
-    """Let some entries go, by one of `VICTIMS`; how many there were."""
-    gone = connection.execute(victims, (_PRUNED_AT_ONCE,)).fetchall()
+def delete_oldest(connection: sqlite3.Connection, query: str) -> int:
+    """Delete the oldest entries that one query of `PRUNING_ORDER` finds; returns their number."""
+    gone = connection.execute(query, (_PRUNED_AT_ONCE,)).fetchall()
     connection.executemany("DELETE FROM owed WHERE place IN (?1, -?1)", gone)
     connection.executemany("DELETE FROM entries WHERE ordinal = ?", gone)
     return len(gone)
 
 
 def pages_used(connection: sqlite3.Connection) -> int:
-    """Pages that hold something."""
+    """Number of pages that are not free."""
     return pragma(connection, "page_count") - pragma(connection, "freelist_count")
 
 
 def pragma(connection: sqlite3.Connection, name: str) -> int:
-    """The value of a setting that is a number."""
+    """The value of a numeric pragma."""
     return int(connection.execute(f"PRAGMA {name}").fetchone()[0])

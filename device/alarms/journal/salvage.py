@@ -1,8 +1,8 @@
-"""A sound journal out of a damaged one: every row that can still be read, row by row.
+"""Salvages a damaged journal: a sound one is built from every row that can still be read.
 
-The damaged file is only read, then set aside under a name with the time; the fresh one is built beside it and
-takes its place at the end, so that a power cut at any moment leaves the one or the other. Rows prove themselves;
-pointers, page headers and the schema are not believed.
+The damaged file is only read, then set aside under a name with the time. The new one is built beside it and takes
+its place at the end, so that a power cut at any moment leaves one or the other. A row is believed if its checksum
+holds; pointers, page headers and the schema are not trusted.
 """
 
 from __future__ import annotations
@@ -11,42 +11,46 @@ import contextlib
 import sqlite3
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
-from urllib.parse import quote
 
 from device.alarms.journal.entries import (
     APPLICATION_ID,
+    PAGE_BYTES,
     SCHEMA,
     SCHEMA_VERSION,
     Row,
-    note_of,
-    place_of,
-    proof_of,
-    row_of,
+    parse_note,
+    parse_place,
+    parse_row,
+    row_checksum,
 )
-from device.alarms.journal.files import beside, make_empty, name_aside, sync_folder, thin_aside
-from device.alarms.journal.sqlite_pages import Log, Pages, raw_file, read_log
+from device.alarms.journal.files import (
+    beside,
+    damaged_file_name,
+    make_empty,
+    prune_damaged_files,
+    sync_folder,
+    uri_path,
+)
+from device.alarms.journal.sqlite_pages import Pages, WriteAheadLog, parse_wal, raw_file
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
     from device.alarms.journal.sqlite_pages import Frame, Record
 
-PAGE_BYTES = 512
-"""The smallest: an entry then rewrites 2 kB of tables instead of 12, and at one alarm a minute that is what counts."""
-
-_MOST_INTEGER = 1 << 62
+_MAX_ORDINAL = 1 << 62
 
 
 @dataclass(frozen=True, slots=True)
 class Salvage:
-    """What became of a damaged journal.
+    """The result of salvaging a damaged journal.
 
     Attributes:
-        reason: what was found, in one clause.
+        reason: what was damaged, in one clause.
         rows: entries that could be read and are kept.
-        unreadable_rows: entries that are known to have been there and could not be read.
-        set_aside: where the damaged file lies now; None where it was removed.
+        unreadable_rows: entries that are known to have existed and could not be read.
+        set_aside: where the damaged file is now; None if it was removed.
     """
 
     reason: str
@@ -63,66 +67,66 @@ class Salvage:
 
 
 @dataclass(slots=True)
-class _Found:
-    """What was read: ordinal -> row, key -> note's value, and ordinals that an index says were there."""
+class _Recovered:
+    """What was read: ordinal -> row, key -> value of a note, and ordinals that an index lists."""
 
     rows: dict[int, Row] = field(default_factory=dict)
     notes: dict[str, str] = field(default_factory=dict)
-    witnessed: set[int] = field(default_factory=set)
+    indexed: set[int] = field(default_factory=set)
 
-    def take(self, records: Iterable[Record]) -> None:
+    def add(self, records: Iterable[Record]) -> None:
         for record in records:
             values = record.values
             if record.rowid is None:
-                self._take_index_entry(values)
-            elif (row := row_of((record.rowid, *values[1:]))) is not None:
+                self._add_index_entry(values)
+            elif (row := parse_row((record.rowid, *values[1:]))) is not None:
                 self.rows[row.ordinal] = row
-            elif (note := note_of(values)) is not None:
+            elif (note := parse_note(values)) is not None:
                 self.notes[note[0]] = note[1]
 
-    def _take_index_entry(self, values: tuple[object, ...]) -> None:
+    def _add_index_entry(self, values: tuple[object, ...]) -> None:
         match values:
-            case [str(), int(), int(ordinal)] if 0 < ordinal < _MOST_INTEGER:
-                self.witnessed.add(ordinal)
+            case [str(), int(), int(ordinal)] if 0 < ordinal < _MAX_ORDINAL:
+                self.indexed.add(ordinal)
 
 
-def log_of(path: Path) -> Log:
+def read_wal(path: Path) -> WriteAheadLog:
     """The write-ahead log of the journal at `path`."""
     with raw_file(beside(path, "-wal")) as (read, size):
-        return read_log(read(0, size), PAGE_BYTES)
+        return parse_wal(read(0, size), PAGE_BYTES)
 
 
-def uncommitted_rows(path: Path, log: Log) -> list[Row]:
-    """Rows of a transaction that was cut off, as far as they are whole: what they tell of has happened."""
-    if not log.beyond:
+def uncommitted_rows(path: Path, wal: WriteAheadLog) -> list[Row]:
+    """Whole rows of a transaction that was cut off before its commit: the changes that they describe did happen."""
+    if not wal.beyond:
         return []
-    found = _Found()
+    found = _Recovered()
     with raw_file(path) as (read, size):
-        found.take(_view(read, size, [*log.committed, *log.beyond]).newer_records())
+        found.add(_view(read, size, [*wal.committed, *wal.beyond]).newer_records())
     return [found.rows[ordinal] for ordinal in sorted(found.rows)]
 
 
 def salvage(path: Path, reason: str, *, max_bytes: int, utc_s: float) -> Salvage:
-    """Put a sound journal in the place of a damaged one.
+    """Replace a damaged journal with a sound one that holds its readable rows.
 
     Raises:
-        OSError: the disk refuses; the damaged one is where it was.
+        OSError: the disk refuses; the damaged journal is where it was.
         sqlite3.Error: the same.
     """
     found = _read(path)
     owed = _owed(path, found)
-    build(beside(path, ".new"), found.rows.values(), owed, found.notes)
-    aside = name_aside(path, utc_s)
+    create_database(beside(path, ".new"), found.rows.values(), owed, found.notes)
+    aside = damaged_file_name(path, utc_s)
     _swap(path, aside)
-    thin_aside(path, max_bytes)
-    return Salvage(reason, len(found.rows), len(found.witnessed - set(found.rows)), aside)
+    prune_damaged_files(path, max_bytes)
+    return Salvage(reason, len(found.rows), len(found.indexed - set(found.rows)), aside)
 
 
-def build(path: Path, rows: Iterable[Row], owed: Iterable[int], notes: dict[str, str]) -> None:
-    """A new journal file that holds all that, safe on disk.
+def create_database(path: Path, rows: Iterable[Row], owed: Iterable[int], notes: dict[str, str]) -> None:
+    """Create a journal file with this content, safe on disk.
 
     Raises:
-        OSError: it cannot be made here.
+        OSError: it cannot be created here.
         sqlite3.Error: the same.
     """
     make_empty(path)
@@ -133,8 +137,8 @@ def build(path: Path, rows: Iterable[Row], owed: Iterable[int], notes: dict[str,
         connection.execute("PRAGMA journal_mode = WAL")
 
 
-def in_memory(path: Path) -> sqlite3.Connection:
-    """What can be read of the journal at `path`, where nothing can be written: not even the index of its log.
+def load_into_memory(path: Path) -> sqlite3.Connection:
+    """What can be read of the journal at `path`, for a disk on which not even the index of its log can be written.
 
     Raises:
         OSError: it cannot be read.
@@ -152,16 +156,16 @@ def _fill(connection: sqlite3.Connection, rows: Iterable[Row], owed: Iterable[in
     in_order = sorted(rows, key=lambda row: row.ordinal)
     marks = "INSERT OR IGNORE INTO entries VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
     connection.executemany(marks, (row.values for row in in_order))
-    connection.executemany("INSERT INTO owed VALUES (?, ?)", ((place, proof_of("owed", place)) for place in owed))
-    kept = ((key, value, proof_of("note", key, value)) for key, value in notes.items())
+    connection.executemany("INSERT INTO owed VALUES (?, ?)", ((place, row_checksum("owed", place)) for place in owed))
+    kept = ((key, value, row_checksum("note", key, value)) for key, value in notes.items())
     connection.executemany("INSERT INTO notes VALUES (?, ?, ?)", kept)
     connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
     connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
     connection.execute("COMMIT")
 
 
-def finish_swap(path: Path) -> None:
-    """End what a power cut interrupted: put the fresh journal in its place, or remove one that was not complete.
+def complete_swap(path: Path) -> None:
+    """Finish a salvage that a power cut interrupted: move the new journal into place, or delete an incomplete one.
 
     Raises:
         OSError: the disk refuses.
@@ -178,7 +182,7 @@ def finish_swap(path: Path) -> None:
 
 
 def _swap(path: Path, aside: Path | None) -> None:
-    """The damaged file, then its log, then the fresh one: at no moment could the log be taken for another's."""
+    """Move the damaged file, then its log, then the new one: so the log is never beside a file of another."""
     for suffix in ("", "-wal"):
         source = beside(path, suffix)
         if source.exists():
@@ -188,13 +192,13 @@ def _swap(path: Path, aside: Path | None) -> None:
     sync_folder(path)
 
 
-def _read(path: Path) -> _Found:
-    """The file as it is, with the log's whole transactions, and with all that the log holds: the newest view last."""
-    found = _Found()
-    log = log_of(path)
+def _read(path: Path) -> _Recovered:
+    """Read the file alone, then with the log's committed transactions, then with everything in the log: newest last."""
+    found = _Recovered()
+    wal = read_wal(path)
     with raw_file(path) as (read, size):
-        for frames in ([], log.committed, [*log.committed, *log.beyond]):
-            found.take(_view(read, size, frames).records())
+        for frames in ([], wal.committed, [*wal.committed, *wal.beyond]):
+            found.add(_view(read, size, frames).records())
     return found
 
 
@@ -203,10 +207,10 @@ def _view(read: Callable[[int, int], bytes], size: int, frames: Iterable[Frame])
     return Pages(read, count=-(-size // PAGE_BYTES), page_bytes=PAGE_BYTES, newer=newer)
 
 
-def _owed(path: Path, found: _Found) -> list[int]:
-    """Places of what is owed: as the list says if it is sound, else all since the newest row's oldest debt.
+def _owed(path: Path, found: _Recovered) -> list[int]:
+    """Values of `owed.place`: from the table if it is sound, else every row from the newest row's `owed_from` on.
 
-    What came after the list's own newest row is owed in any case: told twice is better than never.
+    Rows after the newest one that the table knows of are owed in any case: delivered twice is better than never.
     """
     rows = found.rows
     newest = max(rows, default=0)
@@ -221,62 +225,15 @@ def _owed(path: Path, found: _Found) -> list[int]:
 
 
 def _listed_places(path: Path) -> tuple[set[int] | None, int]:
-    """What SQLite still reads of the list, None where that cannot be trusted; and up to which row it is complete."""
+    """What SQLite still reads of the table `owed`, and the last row that it covers; None, 0 if it cannot be trusted."""
     try:
-        with contextlib.closing(sqlite3.connect(f"file:{quoted(path)}?mode=ro", uri=True)) as connection:
+        with contextlib.closing(sqlite3.connect(f"file:{uri_path(path)}?mode=ro", uri=True)) as connection:
             connection.execute("PRAGMA trusted_schema = OFF")
             if connection.execute("PRAGMA quick_check('owed')").fetchall() != [("ok",)]:
                 return None, 0
-            places = [place_of(values) for values in connection.execute("SELECT place, proof FROM owed")]
+            places = [parse_place(values) for values in connection.execute("SELECT place, proof FROM owed")]
             newest = connection.execute("SELECT ordinal FROM entries ORDER BY ordinal DESC LIMIT 1").fetchone()
-    except (sqlite3.Error, UnicodeDecodeError):  # what SQLite complains of may itself be rubble
+    except (sqlite3.Error, UnicodeDecodeError):  # SQLite's message may quote damaged bytes
         return None, 0
     sound = {place for place in places if place is not None}
     return (sound, newest[0] if newest else 0) if len(sound) == len(places) else (None, 0)
-
-
-def quoted(path: Path) -> str:
-    """A path as it stands in a URI."""
-    return quote(str(path.absolute()))
-
-
-def head_damage(path: Path) -> str | None:
-    """What is wrong with the file's first bytes; asked before SQLite, which throws away the log of an empty file."""
-    with raw_file(path) as (read, _size):
-        head = read(0, 20)
-    sound = b"SQLite format 3\0" + PAGE_BYTES.to_bytes(2, "big") + b"\x02\x02"
-    return None if head == sound else "it is no journal, or its first page is lost"
-
-
-def damage_of(connection: sqlite3.Connection) -> str | None:
-    """What is wrong with an open journal, in one clause; None where each of its rows is as it was written.
-
-    Raises:
-        sqlite3.Error: it cannot be read.
-    """
-    try:
-        return _damage_of(connection)
-    except UnicodeDecodeError:
-        return "what it holds is no text"
-
-
-def _damage_of(connection: sqlite3.Connection) -> str | None:
-    version = connection.execute("PRAGMA user_version").fetchone()[0]
-    if connection.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
-        return "it is no journal"
-    if version != SCHEMA_VERSION:
-        return f"its schema is version {version}, {SCHEMA_VERSION} is known here"
-    if tuple(_schema(connection)) != SCHEMA:
-        return "its schema is not what was made"
-    checked = connection.execute("PRAGMA integrity_check(1)").fetchone()[0]
-    if checked != "ok":
-        return " ".join(str(checked).split())[:200]
-    bad = sum(row_of(values) is None for values in connection.execute("SELECT * FROM entries"))
-    bad += sum(note_of(values) is None for values in connection.execute("SELECT key, value, proof FROM notes"))
-    bad += sum(place_of(values) is None for values in connection.execute("SELECT place, proof FROM owed"))
-    return f"{bad} rows are not what was written" if bad else None
-
-
-def _schema(connection: sqlite3.Connection) -> Iterator[str]:
-    for (statement,) in connection.execute("SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL ORDER BY rootpage"):
-        yield statement

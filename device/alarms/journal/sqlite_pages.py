@@ -1,8 +1,8 @@
-"""SQLite's pages and write-ahead log read as they lie on disk, without SQLite.
+"""Parses SQLite's pages and write-ahead log from the raw bytes, without SQLite.
 
-A damaged database is rubble to SQLite as soon as one pointer is lost, though nearly all of its rows still
-lie there whole. This reads every record of every page that can be parsed, sound or not; whoever asks must
-know which are true. Source of the formats: "Database File Format", sqlite.org/fileformat2.html.
+SQLite gives up on a damaged database as soon as one pointer is lost, even if nearly all of its rows are still
+intact. This reads every record of every page that can be parsed, whether it is valid or not; callers must check
+the records themselves. Source of the formats: "Database File Format", sqlite.org/fileformat2.html.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _INTEGER_BYTES = {1: 1, 2: 2, 3: 3, 4: 4, 5: 6, 6: 8}
 
 WAL_HEADER_BYTES = 32
 FRAME_HEADER_BYTES = 24
-_WAL_MAGIC = 0x377F0682  # the lowest bit says in which byte order the checksums are taken
+_WAL_MAGIC = 0x377F0682  # the lowest bit says in which byte order the checksums are computed
 _MOST_GENERATIONS = 1 << 16
 
 
@@ -51,7 +51,7 @@ class Frame:
     Attributes:
         number: of the page.
         commits: it is the last of a transaction.
-        salts: 8 bytes that tell the rounds of the log apart.
+        salts: 8 bytes that identify the generation of the log; it starts a new one after each checkpoint.
         image: the page.
     """
 
@@ -62,13 +62,13 @@ class Frame:
 
 
 @dataclass(frozen=True, slots=True)
-class Log:
+class WriteAheadLog:
     """A write-ahead log.
 
     Attributes:
-        committed: frames of whole transactions, as SQLite would take them.
-        beyond: frames of this round after these; they may hold rows even so.
-        is_damaged: what lies beyond is not just a transaction that was cut off.
+        committed: frames of whole transactions, as SQLite would apply them.
+        beyond: later frames of the same generation; they may contain rows, too.
+        is_damaged: the later frames are more than a transaction that was cut off.
     """
 
     committed: tuple[Frame, ...] = ()
@@ -83,7 +83,7 @@ class Pages:
         read: (offset, size) -> bytes of the file.
         count: pages in the file.
         page_bytes: size of a page.
-        newer: number -> image that stands in its place.
+        newer: page number -> image that replaces the page in the file.
     """
 
     def __init__(
@@ -98,7 +98,7 @@ class Pages:
         return f"Pages({self._count} of {self._page_bytes} bytes, {len(self._newer)} newer)"
 
     def page(self, number: int) -> bytes:
-        """Bytes of a page, counted from 1; zeros from where the file ends in it, empty where it is missing."""
+        """Bytes of a page, counted from 1; zeros after the end of the file, empty if the page is missing."""
         if number in self._newer:
             return self._newer[number]
         if not 0 < number <= self._count:
@@ -112,12 +112,12 @@ class Pages:
             yield from self._records_of(number)
 
     def newer_records(self) -> Iterator[Record]:
-        """The same, of those pages alone that newer images replace."""
+        """The same, but only of pages that newer images replace."""
         for number in sorted(self._newer):
             yield from self._records_of(number)
 
     def _free_pages(self) -> set[int]:
-        """Numbers of pages that hold nothing any more, as far as the chain that tells so is whole."""
+        """Numbers of free pages, as far as the chain that lists them is intact."""
         free: set[int] = set()
         first = self.page(1)
         trunk = struct.unpack_from(">I", first, 32)[0] if first else 0
@@ -140,7 +140,7 @@ class Pages:
                 yield record
 
     def _record(self, page: bytes, offset: int, kind: int) -> Record | None:
-        """One cell; None where it makes no sense."""
+        """One cell; None if it cannot be parsed."""
         try:
             offset += 4 if kind == _INNER_INDEX else 0
             size, offset = _varint(page, offset)
@@ -152,7 +152,7 @@ class Pages:
             return None
 
     def _payload(self, page: bytes, offset: int, size: int, kind: int) -> bytes:
-        """What lies in the page and, of a long record, in the pages chained to it."""
+        """The bytes of a record in its page and, for a long one, in the overflow pages chained to it."""
         if size > _LONGEST_RECORD_BYTES:
             raise ValueError(size)
         local = self._local_bytes(size, kind)
@@ -168,7 +168,7 @@ class Pages:
         return bytes(payload)
 
     def _local_bytes(self, size: int, kind: int) -> int:
-        """How much of a record lies in its own page; section 1.6 of the format, with nothing reserved."""
+        """How many bytes of a record are in its own page; section 1.6 of the format, without reserved space."""
         usable = self._page_bytes
         most = usable - 35 if kind == _LEAF_TABLE else (usable - 12) * 64 // 255 - 23
         if size <= most:
@@ -180,9 +180,9 @@ class Pages:
 
 @contextmanager
 def raw_file(path: Path) -> Iterator[tuple[Callable[[int, int], bytes], int]]:
-    """A file as (offset, size) -> bytes, and its size; where a sector cannot be read there are zeros.
+    """A file as (offset, size) -> bytes, and its size; unreadable sectors read as zeros.
 
-    Not mapped into memory: there, a sector that cannot be read ends the process.
+    It is not mapped into memory, because an unreadable sector in a mapping would kill the process.
     """
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
@@ -205,20 +205,20 @@ def _read(descriptor: int, offset: int, size: int) -> bytes:
     return _read(descriptor, offset, half) + _read(descriptor, offset + half, size - half)
 
 
-def read_log(data: bytes, page_bytes: int) -> Log:
-    """A write-ahead log as SQLite would take it, what lies beyond that, and whether it ought not to.
+def parse_wal(data: bytes, page_bytes: int) -> WriteAheadLog:
+    """Parse a write-ahead log: what SQLite would apply, the frames after that, and whether the log is damaged.
 
-    SQLite stops without a word at the first frame whose checksum does not hold: right after a power cut,
-    where that frame was never committed, but wrong where one that was has rotted since.
+    SQLite silently stops at the first frame whose checksum fails. That is right after a power cut, when that frame
+    was never committed, but wrong if a committed frame has been corrupted since.
     """
     if not data:
-        return Log()
+        return WriteAheadLog()
     size = FRAME_HEADER_BYTES + page_bytes
     offsets = range(WAL_HEADER_BYTES, len(data) - size + 1, size)
     frames = [_frame(data, offset, page_bytes) for offset in offsets]
     sums = _header_sums(data, page_bytes)
     if sums is None:
-        return Log(beyond=tuple(frames), is_damaged=any(data))
+        return WriteAheadLog(beyond=tuple(frames), is_damaged=any(data))
     order, salts = "<" if not data[3] & 1 else ">", data[16:24]
     committed = valid = 0
     for frame, offset in zip(frames, offsets, strict=True):
@@ -230,7 +230,7 @@ def read_log(data: bytes, page_bytes: int) -> Log:
         committed = valid if frame.commits else committed
     rest = frames[valid:]
     beyond = [*frames[committed:valid], *(frame for frame in rest if not _is_left_over(frame.salts, salts))]
-    return Log(tuple(frames[:committed]), tuple(beyond), _is_damage(rest, salts))
+    return WriteAheadLog(tuple(frames[:committed]), tuple(beyond), _is_damage(rest, salts))
 
 
 def _frame(data: bytes, offset: int, page_bytes: int) -> Frame:
@@ -240,10 +240,10 @@ def _frame(data: bytes, offset: int, page_bytes: int) -> Frame:
 
 
 def _is_damage(rest: list[Frame], salts: bytes) -> bool:
-    """Whether the frames after the last that holds were more than the beginning of a transaction.
+    """Whether the frames after the last valid one are more than the beginning of a transaction.
 
-    A process that is killed leaves at most one frame half written, and nothing of its round behind it; the frame
-    is of an earlier round still, or is no commit. Of a commit nobody can tell whether it rotted: it counts.
+    A killed process leaves at most one frame half written, and no frame of the same generation after it; the frame
+    still belongs to an earlier generation, or is no commit. An invalid commit may be corruption: it counts as damage.
     """
     if not rest:
         return False
@@ -254,7 +254,7 @@ def _is_damage(rest: list[Frame], salts: bytes) -> bool:
 
 
 def _header_sums(data: bytes, page_bytes: int) -> tuple[int, int] | None:
-    """The checksums with which the frames' begin; None where the header is not one of ours."""
+    """The checksums that the first frame continues from; None if the header is invalid or of another page size."""
     if len(data) < WAL_HEADER_BYTES:
         return None
     magic, _version, size = struct.unpack_from(">III", data)
@@ -275,7 +275,7 @@ def _summed(data: bytes, sums: tuple[int, int], order: str) -> tuple[int, int]:
 
 
 def _is_left_over(salts: bytes, now: bytes) -> bool:
-    """Whether a frame is of an earlier round of the log: each adds 1 to the first salt and draws the second."""
+    """Whether a frame is of an earlier generation: each adds 1 to the first salt and draws the second at random."""
     before, current = struct.unpack(">II", salts), struct.unpack(">II", now)
     return bool(0 < (current[0] - before[0]) % (1 << 32) <= _MOST_GENERATIONS and before[1] != current[1])
 
@@ -296,7 +296,7 @@ def _values(payload: bytes) -> tuple[Value, ...]:
     """The columns of a record.
 
     Raises:
-        ValueError: it is none; IndexError and struct.error likewise.
+        ValueError: the record is invalid; IndexError and struct.error likewise.
     """
     end, offset = _varint(payload, 0)
     body = end

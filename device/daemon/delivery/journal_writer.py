@@ -337,7 +337,7 @@ class JournalWriter:
         if not self._was_opened:
             journal = self._journal
             notes = {key: value for key in self._wanted_notes if (value := journal.note(key)) is not None}
-            opened = Opened(tuple(journal.open_alarms()), notes, journal.owed_count(), journal.shed)
+            opened = Opened(tuple(journal.open_alarms()), notes, journal.owed_count(), journal.pruned_undelivered)
             self._was_opened = True
             self._tell(opened)
         return self._journal
@@ -425,7 +425,7 @@ class JournalWriter:
                 if self._notes.get(key) == value:
                     del self._notes[key]
         if due and (told_of := self._settled()):
-            journal.delivered(told_of)
+            journal.mark_delivered(told_of)
             with self._changed:
                 self._forget(told_of)
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from device.alarms.journal.store import check_place
+from device.alarms.journal.reading import check_location
 from device.config.loading import load_config, profile
 from device.config.profiles import DEFAULT_PROFILE
 from device.config.toml_text import printable
@@ -181,7 +181,7 @@ def _journal(settings: Settings, instance: str, around: Surroundings, state: Dae
         path = _usual(around.kept / instance, journal_file(instance, around.environment), around)
     elif file is not None:
         path = Path(file)
-        check_place(path)
+        check_location(path)
     return delivery_checks.journal(path, round(settings.journal.max_mb * 1e6), state)
 
 

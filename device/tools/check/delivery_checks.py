@@ -22,10 +22,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from device.alarms.journal.files import beside
+from device.alarms.journal.damage import connection_damage, header_damage
+from device.alarms.journal.files import beside, uri_path
 from device.alarms.journal.queries import NotAsWrittenError
-from device.alarms.journal.salvage import damage_of, head_damage, log_of, quoted
-from device.alarms.journal.store import check_place, connect_reading
+from device.alarms.journal.reading import check_location, connect_read_only
+from device.alarms.journal.salvage import read_wal
 from device.errors import ConfigError, JournalError
 from device.runtime.self_test.outcome import alert_topic
 from device.sinks.clips.clip_store import KEPT_FREE_BYTES
@@ -85,7 +86,7 @@ def _unfit(path: Path, state: DaemonState | None) -> Finding | None:
         return Finding("journal", "failure", f"the daemon that runs does not keep alarms: {state.journal}", do)
     if not path.exists():
         return None
-    check_place(path)
+    check_location(path)
     damage = _damage_of(path, is_in_motion=state is not None or _is_kept(path))
     if damage is not None:
         do = "start the daemon: it salvages what can be read and sets the file aside; then look after the disk"
@@ -106,13 +107,13 @@ def _is_kept(path: Path) -> bool:
 def _damage_of(path: Path, *, is_in_motion: bool) -> str | None:
     """What is wrong with it, in one clause; None where it is sound."""
     try:
-        if not is_in_motion and log_of(path).is_damaged:
+        if not is_in_motion and read_wal(path).is_damaged:
             return "its log is"
-        head = head_damage(path)
+        head = header_damage(path)
         if head is not None:
             return head
         with _read_only(path, is_in_motion=is_in_motion) as connection:
-            return damage_of(connection)
+            return connection_damage(connection)
     except PermissionError:
         raise
     except (OSError, sqlite3.OperationalError) as error:
@@ -130,7 +131,7 @@ def _read_only(path: Path, *, is_in_motion: bool) -> Iterator[sqlite3.Connection
         sqlite3.Error: likewise, or it is no journal.
     """
     if is_in_motion:  # whoever writes it keeps the index
-        with contextlib.closing(connect_reading(path)) as connection:
+        with contextlib.closing(connect_read_only(path)) as connection:
             yield connection
         return
     with tempfile.TemporaryDirectory(prefix="auricle-") as folder:
@@ -139,7 +140,7 @@ def _read_only(path: Path, *, is_in_motion: bool) -> Iterator[sqlite3.Connection
             copied = Path(folder, path.name)
             shutil.copyfile(log, beside(copied, "-wal"))
             path = Path(shutil.copyfile(path, copied))
-        address = f"file:{quoted(path)}?mode=ro{'' if path.parent == Path(folder) else '&immutable=1'}"
+        address = f"file:{uri_path(path)}?mode=ro{'' if path.parent == Path(folder) else '&immutable=1'}"
         with contextlib.closing(sqlite3.connect(address, uri=True)) as connection:
             yield connection
 

@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from device.alarms.journal.store import look, look_owed
+from device.alarms.journal.reading import read_history, read_owed_keys
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -36,8 +36,8 @@ def read_changes(path: Path, since_utc_s: float) -> Iterator[AlarmChange]:
     Raises:
         JournalError: there is no journal, or it cannot be read.
     """
-    owed = look_owed(path)
-    for entry in _entries_since(look(path, float("-inf")), since_utc_s):
+    owed = read_owed_keys(path)
+    for entry in _entries_since(read_history(path, float("-inf")), since_utc_s):
         yield AlarmChange(entry, _body(entry), entry.key not in owed)
 
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from device.alarms.journal.sqlite_pages import Log, Pages, raw_file, read_log
+from device.alarms.journal.sqlite_pages import Pages, WriteAheadLog, parse_wal, raw_file
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -39,9 +39,9 @@ def _rows(path: Path, newer: dict[int, bytes]) -> dict[int, tuple[object, ...]]:
     return {record.rowid: record.values for record in records if record.rowid is not None and len(record.values) == 3}
 
 
-def _log(path: Path) -> Log:
+def _log(path: Path) -> WriteAheadLog:
     with raw_file(path.with_name(f"{path.name}-wal")) as (read, size):
-        return read_log(read(0, size), _PAGE)
+        return parse_wal(read(0, size), _PAGE)
 
 
 @given(rows=st.dictionaries(st.integers(-(2**63), 2**63 - 1), st.tuples(_VALUES, _VALUES), max_size=30))
@@ -89,7 +89,7 @@ def test_a_log_that_is_cut_off_anywhere_ends_with_its_last_whole_transaction_and
 ) -> None:
     data, ends = transactions
     for size in range(0, len(data) + 1, 97):
-        log = read_log(data[:size], _PAGE)
+        log = parse_wal(data[:size], _PAGE)
         whole = max((end for end in ends if end <= size), default=32)
         assert len(log.committed) == (whole - 32) // (24 + _PAGE)
         assert log.is_damaged == (0 < size < 32)
@@ -100,7 +100,7 @@ def test_a_byte_that_rotted_before_the_last_transaction_is_damage_wherever_it_li
 ) -> None:
     data, ends = transactions
     for at in range(0, ends[-2], 61):
-        log = read_log(data[:at] + bytes([data[at] ^ 0x40]) + data[at + 1 :], _PAGE)
+        log = parse_wal(data[:at] + bytes([data[at] ^ 0x40]) + data[at + 1 :], _PAGE)
         assert log.is_damaged
         assert len(log.committed) * (24 + _PAGE) + 32 <= max(at, 32)
 

@@ -62,7 +62,7 @@ def test_an_alarm_is_one_line_with_how_long_it_was_and_who_saw_it(
         entry(3, "ended", NIGHT_S + 200, state="ended", cause="quiet"),
     ]
     journal.append(entries)
-    journal.delivered([entry.key for entry in entries])
+    journal.mark_delivered([entry.key for entry in entries])
     (tmp_path / "anna.toml").write_text(f'[alarms]\ntime_zone = "Europe/Berlin"\n[journal]\nfile = "{journal.path}"\n')
     heading, line = shown(environment, config=str(tmp_path / "anna.toml"))
     assert heading.split() == ["local", "time", "UTC", "priority", "what"]

@@ -49,10 +49,10 @@ def _snapshots() -> dict[str, Path]:
         atexit.register(shutil.rmtree, folder, ignore_errors=True)
         with Journal.open(folder / "journal.db", max_bytes=_BIG) as journal:
             if kind == "fresh":
-                journal._connected().execute("PRAGMA wal_autocheckpoint = 0")
+                journal._database.connection().execute("PRAGMA wal_autocheckpoint = 0")
             for first in range(0, _COUNT, chunk):
                 journal.append(_entries()[first : first + chunk])
-            journal.delivered([entry.key for entry in _entries() if entry.key not in _owed_keys()])
+            journal.mark_delivered([entry.key for entry in _entries() if entry.key not in _owed_keys()])
             journal.set_note("paused_until", "17")
             folders[kind] = Path(shutil.copytree(folder, folder / "as-left"))
     return folders
@@ -144,7 +144,9 @@ def test_a_file_that_lost_its_second_half_keeps_the_first_and_tells_what_it_know
 def test_the_number_of_rows_on_a_page_of_garbage_is_told(tmp_path: Path) -> None:
     path = Path(shutil.copytree(_snapshots()["settled"], tmp_path / "state")) / "journal.db"
     with Journal.open(path, max_bytes=_BIG) as journal:
-        found = journal._connected().execute("SELECT pageno FROM dbstat WHERE name = 'entries' AND pagetype = 'leaf'")
+        found = journal._database.connection().execute(
+            "SELECT pageno FROM dbstat WHERE name = 'entries' AND pagetype = 'leaf'"
+        )
         page = found.fetchall()[40][0]
     _overwrite(path, (page - 1) * _PAGE, b"\xa5" * _PAGE)
     with _judge(path, at_most_lost=8) as journal:

@@ -13,7 +13,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from device.alarms.journal.entries import Entry
-from device.alarms.journal.store import Journal, look
+from device.alarms.journal.reading import read_history
+from device.alarms.journal.store import Journal
 from device.errors import JournalError
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ def test_the_same_key_is_kept_once_and_as_it_was_first(journal: Journal) -> None
     journal.append([first, again])
     journal.append([again])
     assert list(journal.history(0.0)) == [first]
-    journal.delivered([first.key])
+    journal.mark_delivered([first.key])
     journal.append([first])
     assert journal.owed_count() == 0
 
@@ -104,7 +105,7 @@ def test_what_is_owed_comes_in_order_within_each_alarm_and_nothing_else_comes(
     path = tmp_path_factory.mktemp("owed") / "journal.db"
     with Journal.open(path, max_bytes=_BIG) as journal:
         journal.append(entries)
-        journal.delivered([entries[index].key for index in told if index < len(entries)])
+        journal.mark_delivered([entries[index].key for index in told if index < len(entries)])
         owed = {entry.key for index, entry in enumerate(entries) if index not in told}
         skip = {entries[index].key for index in skipped if index < len(entries)}
         given_out = journal.owed(limit, skip, first=[f"stream-cry-cry-{alarm}" for alarm in first])
@@ -122,7 +123,7 @@ def test_ten_thousand_owed_entries_do_not_hold_up_a_new_one(journal: Journal) ->
     assert _names(journal.owed(2, first=["stream-cry-cry-10001"])) == ["10001/0", "10002/0"]
     plan = " ".join(
         str(row)
-        for row in journal._connected().execute(
+        for row in journal._database.connection().execute(
             "EXPLAIN QUERY PLAN SELECT place FROM owed CROSS JOIN entries ON ordinal = abs(place) ORDER BY place"
         )
     )
@@ -155,20 +156,20 @@ def test_what_was_told_goes_first_where_there_is_no_room(path: Path) -> None:
         for first in range(2, 6002, 100):
             entries = [_entry(number, state="ended") for number in range(first, first + 100)]
             journal.append(entries)
-            journal.delivered([entry.key for entry in entries])
+            journal.mark_delivered([entry.key for entry in entries])
             assert _bytes_on_disk(path) <= _SMALL
         kept = _names(list(journal.history(0.0)))
         assert kept[:2] == ["0/0", "1/0"]
         assert kept[2:] == [f"{number}/0" for number in range(6002 - len(kept) + 2, 6002)]
         assert len(kept) > 1500
-        assert journal.shed == 0
+        assert journal.pruned_undelivered == 0
 
 
 def test_the_state_of_an_open_alarm_outlives_newer_entries_that_were_told(path: Path) -> None:
     with Journal.open(path, max_bytes=_SMALL) as journal:
         latched = [_entry(0, 0), _entry(0, 1, state="latched")]
         journal.append(latched)
-        journal.delivered([entry.key for entry in latched])
+        journal.mark_delivered([entry.key for entry in latched])
         for first in range(1, 4001, 100):
             entries = [_entry(number, state="ended") for number in range(first, first + 100)]
             journal.append(entries, delivered=[entry.key for entry in entries])
@@ -182,11 +183,11 @@ def test_untold_entries_go_last_oldest_first_urgent_ones_after_the_others_and_ar
             journal.append([_entry(number, urgent=number % 10 == 0) for number in range(first, first + 100)])
             assert _bytes_on_disk(path) <= _SMALL
         kept = list(journal.history(0.0))
-        assert journal.shed == 6000 - len(kept) > 0
+        assert journal.pruned_undelivered == 6000 - len(kept) > 0
         assert sum(entry.urgent for entry in kept) == 600
         assert journal.owed_count() == len(kept)
     with Journal.open(path, max_bytes=_SMALL) as journal:
-        assert journal.shed == 6000 - len(kept)
+        assert journal.pruned_undelivered == 6000 - len(kept)
 
 
 def test_a_bound_that_was_lowered_holds_from_the_next_start_on(path: Path) -> None:
@@ -201,12 +202,12 @@ def test_a_bound_that_was_lowered_holds_from_the_next_start_on(path: Path) -> No
 
 def test_history_is_read_while_the_journal_is_kept_and_holds_nothing_up(path: Path, journal: Journal) -> None:
     journal.append([_entry(number) for number in range(600)])
-    reading = look(path, 1.7e9 + 100)
+    reading = read_history(path, 1.7e9 + 100)
     assert next(reading).alarm_id == "stream-cry-cry-100"
     journal.append([_entry(600)])
     assert len(list(reading)) == 500
     journal.close()
-    assert len(list(look(path, 0.0))) == 601
+    assert len(list(read_history(path, 0.0))) == 601
 
 
 def test_a_second_keeper_is_refused_and_the_first_goes_on(path: Path, journal: Journal) -> None:
@@ -239,12 +240,12 @@ def test_a_missing_folder_and_what_is_no_file_are_refused_with_a_sentence(tmp_pa
     with pytest.raises(JournalError, match="is not a file"):
         Journal.open(tmp_path / "folder.db", max_bytes=_BIG)
     with pytest.raises(JournalError, match="there is no journal at"):
-        next(look(tmp_path / "none.db", 0.0))
+        next(read_history(tmp_path / "none.db", 0.0))
 
 
 def test_a_file_that_is_removed_under_the_journal_is_written_anew(path: Path, journal: Journal) -> None:
     journal.append([_entry(1), _entry(2)])
-    journal.delivered([_entry(1).key])
+    journal.mark_delivered([_entry(1).key])
     for file in path.parent.iterdir():
         file.unlink()
     journal.append([_entry(3)])
@@ -271,7 +272,7 @@ def test_a_folder_that_goes_away_is_told_and_the_next_append_succeeds_when_it_is
 
 def test_sqlite_agrees_that_the_file_is_sound_and_syncs_each_commit(path: Path, journal: Journal) -> None:
     journal.append([_entry(number) for number in range(50)])
-    connection = journal._connected()
+    connection = journal._database.connection()
     assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
     assert connection.execute("PRAGMA synchronous").fetchone() == (2,)
     other = sqlite3.connect(path)
