@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
+import functools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +13,9 @@ import pytest
 import soundfile
 
 from training.data.split_list import ListedClip, write_list
-from training.evaluation.runner import Outcome
+from training.evaluation.alarm_counting import WindowScores
+from training.evaluation.runner import ScoredScene
+from training.mixing.scenes import Scene
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -66,34 +70,47 @@ def collection(tmp_path_factory: pytest.TempPathFactory) -> Collection:
     return Collection(folder, folder / "list.csv")
 
 
+def score_windows(probabilities: Float32) -> WindowScores:
+    """Windows of two seconds, half a second apart."""
+    starts_s = np.arange(len(probabilities)) / 2
+    return WindowScores(starts_s, starts_s + 2, probabilities)
+
+
+_SCENE = Scene(
+    name="esc50/dog/1.wav",
+    set="esc50",
+    kind="dog",
+    subject="esc50:1",
+    is_cry=False,
+    doubtful=False,
+    sample_rate_hz=16_000,
+    snr_db=20.0,
+    duration_s=14.0,
+    start_s=4.25,
+    end_s=9.25,
+    onset_s=4.5,
+)
+_SCORED = ScoredScene(
+    scene=_SCENE,
+    alarms_s=(),
+    background_alarms=0,
+    system="int8",
+    windows=score_windows(np.zeros(25, np.float32)),
+    level=0.1,
+    faults=(),
+)
+
+
+def change_scored(scored: ScoredScene, **changed: Any) -> ScoredScene:
+    """A scored scene with other values of its own or of its scene."""
+    of_scene = {name: changed.pop(name) for name in tuple(changed) if hasattr(scored.scene, name)}
+    return dataclasses.replace(scored, scene=dataclasses.replace(scored.scene, **of_scene), **changed)
+
+
 @pytest.fixture(scope="session")
-def make_outcome() -> Callable[..., Outcome]:
-    """An outcome of a clip of 5 s within 14 s of background; what is named differs from that."""
-
-    def make(**changed: Any) -> Outcome:
-        usual: dict[str, Any] = {
-            "system": "int8",
-            "name": "esc50/dog/1.wav",
-            "set": "esc50",
-            "kind": "dog",
-            "subject": "esc50:1",
-            "is_cry": False,
-            "doubtful": False,
-            "sample_rate_hz": 16_000,
-            "snr_db": 20.0,
-            "duration_s": 14.0,
-            "start_s": 4.25,
-            "end_s": 9.25,
-            "onset_s": 4.5,
-            "alerts_s": (),
-            "elsewhere": 0,
-            "level": 0.1,
-            "probabilities": np.zeros(25, np.float32),
-            "faults": (),
-        }
-        return Outcome(**usual | changed)
-
-    return make
+def make_scored() -> Callable[..., ScoredScene]:
+    """A scored clip of 5 s within 14 s of background; named values differ from that."""
+    return functools.partial(change_scored, _SCORED)
 
 
 def _tone(seconds: float, peak: float, hz: float = 1000.0) -> Float32:

@@ -1,41 +1,38 @@
-"""Who listens in an evaluation: the device's own listener, with one network or several, and networks of others.
+"""Detectors that are evaluated: the device's own listener, with one network or several, and networks of others.
 
-An ear hears a stretch of sound from its start to its end and says, for each system in it, the probability of
-every window and when an event began. What the sound is, it is not told.
+A detector runs over a stretch of sound from its start to its end and returns, for each of its systems, the scores of
+every window and the times of its alarms. It does not know what the sound is.
 """
 
 from __future__ import annotations
 
-import os
-import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
-import numpy as np
-
-from device.errors import BundleError, ConfigError, MissingExtraError
+from device.errors import ConfigError, MissingExtraError
 from device.hearing.bundle.reader import read_bundle
-from device.hearing.classifier import Classifier, sigmoid
-from device.hearing.decision import Decider, OperatingPoint
+from device.hearing.classifier import Classifier
+from device.hearing.decision import OperatingPoint
 from device.hearing.listener import Listener
 from device.hearing.listening_model import ListeningLabel, ListeningModel
 from device.hearing.windows import WindowCursor
 from device.messages import AudioBlock, Scores
 from training.data.clips import SAMPLE_RATE_HZ
+from training.evaluation.alarm_counting import HOP_S, WindowScores, alarm_times, decide_alarms
+from training.evaluation.keras_network import KerasNetwork
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
+    import numpy as np
     import numpy.typing as npt
 
     from device.hearing.bundle.contents import Bundle, Label
-    from device.messages import Event, Heard
+    from device.messages import Heard
 
     Float32 = npt.NDArray[np.float32]
-    Float64 = npt.NDArray[np.float64]
 
-HOP_S = 0.5
 INT8, FLOAT = "int8", "float"
 
 _BLOCK_SAMPLES = SAMPLE_RATE_HZ
@@ -48,7 +45,13 @@ PEER_THRESHOLDS = (0.3, 0.5)
 
 @dataclass(frozen=True, slots=True)
 class System:
-    """What is judged: a network and the rule by which its scores are believed."""
+    """What is evaluated: a network and its operating point.
+
+    Attributes:
+        name: in reports.
+        window_s: length of its windows.
+        point: how its scores become events.
+    """
 
     name: str
     window_s: float
@@ -56,31 +59,29 @@ class System:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Listened:
-    """What a system made of a stretch.
+class Detections:
+    """What a system detected in a stretch of sound.
 
     Attributes:
-        ends_s: end of each window (n,).
-        probabilities: of the label in each (n,).
-        begun_s: when an event was decided to begin; one that reopens is not told anew.
-        faults: kinds of what kept the listener from hearing.
+        windows: the scores of its windows.
+        alarms_s: when alarms were decided; an event that reopens is none.
+        faults: kinds of faults that kept the listener from hearing.
     """
 
-    ends_s: Float64
-    probabilities: Float32
-    begun_s: tuple[float, ...]
+    windows: WindowScores
+    alarms_s: tuple[float, ...]
     faults: tuple[str, ...] = ()
 
 
-class Ear(Protocol):
-    """Hears a stretch, for all its systems at once."""
+class Detector(Protocol):
+    """Runs all its systems over a stretch of sound."""
 
     @property
     def systems(self) -> tuple[System, ...]:
-        """What it holds."""
+        """Its systems, in the order of the report."""
 
-    def hear(self, samples: Float32, stream_id: str) -> dict[str, Listened]:
-        """Float32 (n,) at `SAMPLE_RATE_HZ` -> what each system, by name, made of it."""
+    def detect(self, samples: Float32, stream_id: str) -> dict[str, Detections]:
+        """Float32 (n,) at `SAMPLE_RATE_HZ` -> the detections of each system, by its name."""
 
 
 class ListenerDetector:
@@ -88,7 +89,7 @@ class ListenerDetector:
 
     Args:
         models: by the system's name; the model's name is the same.
-        label: which of their labels is judged.
+        label: which of their labels is evaluated.
     """
 
     def __init__(self, models: Sequence[ListeningModel], label: str) -> None:
@@ -108,8 +109,8 @@ class ListenerDetector:
             if label.name == self._label
         )
 
-    def hear(self, samples: Float32, stream_id: str) -> dict[str, Listened]:
-        """Hear a stretch as a file is heard: to its end, and then no more."""
+    def detect(self, samples: Float32, stream_id: str) -> dict[str, Detections]:
+        """Listen to a stretch as to a file: the listener is finished at its end."""
         listener = Listener(self._models, stream_id=stream_id, hop_s=HOP_S)
         heard = [
             *(
@@ -118,15 +119,14 @@ class ListenerDetector:
             ),
             listener.finish("end_of_file"),
         ]
-        return {model.name: self._listened(model.name, heard) for model in self._models}
+        return {model.name: self._detections(model.name, heard) for model in self._models}
 
-    def _listened(self, name: str, heard: Sequence[Heard]) -> Listened:
+    def _detections(self, name: str, heard: Sequence[Heard]) -> Detections:
         scores = [scores for part in heard for scores in part.scores if scores.model == name]
         events = (event for part in heard for event in part.events if (event.model, event.label) == (name, self._label))
-        return Listened(
-            ends_s=np.array([one.end_s for one in scores]),
-            probabilities=np.array([one.probabilities[self._label] for one in scores], np.float32),
-            begun_s=_begun(events),
+        return Detections(
+            windows=WindowScores.of(scores, self._label),
+            alarms_s=alarm_times(events),
             faults=tuple(fault.kind for part in heard for fault in part.faults if fault.begins),
         )
 
@@ -134,12 +134,12 @@ class ListenerDetector:
 class PeerDetector:
     """YAMNet, whose features are inside its graph, with the device's decision behind it at several thresholds.
 
-    It runs as users of it run it: one window of 0.975 s at or above the threshold is an alert. How long an
+    It runs as its users run it: one window of 0.975 s at or above the threshold is an alarm. How long an
     event lasts is decided as for our model.
 
     Args:
         path: the `.tflite` file.
-        like: its hold and cooldown are taken over.
+        like: the operating point whose hold and cooldown it uses.
 
     Raises:
         MissingExtraError: LiteRT is not installed.
@@ -161,17 +161,10 @@ class PeerDetector:
         """One for each threshold."""
         return tuple(System(name, _YAMNET_SAMPLES / SAMPLE_RATE_HZ, point) for name, point in self._points.items())
 
-    def hear(self, samples: Float32, stream_id: str) -> dict[str, Listened]:
-        """Hear a stretch once, decide at each threshold."""
-        scores = list(self._scores(samples))
-        return {
-            name: Listened(
-                ends_s=np.array([one.end_s for one in scores]),
-                probabilities=np.array([one.probabilities["cry"] for one in scores], np.float32),
-                begun_s=begun(scores, point, prefix=f"{stream_id}-{name}"),
-            )
-            for name, point in self._points.items()
-        }
+    def detect(self, samples: Float32, stream_id: str) -> dict[str, Detections]:  # noqa: ARG002 - of the Protocol
+        """Score a stretch once, decide at each threshold."""
+        windows = WindowScores.of(self._scores(samples), "cry")
+        return {name: Detections(windows, decide_alarms(windows, point)) for name, point in self._points.items()}
 
     def _scores(self, samples: Float32) -> Iterator[Scores]:
         cursor = WindowCursor(
@@ -187,57 +180,8 @@ class PeerDetector:
             yield Scores("yamnet", {"cry": score}, window.start_s, window.end_s)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _KerasAnswer:
-    probabilities: Float32
-
-
-class KerasNetwork:
-    """A trained network before it was converted, as the listener takes one.
-
-    Args:
-        path: the `.keras` file: one input of (frames, bins, 1) for each spec, one output of (labels,).
-        bundle: what became of it: its specs, labels and kind of output.
-
-    Raises:
-        BundleError: the file cannot be loaded, or its inputs or output do not fit the bundle.
-        MissingExtraError: Keras is not installed.
-    """
-
-    def __init__(self, path: Path, bundle: Bundle) -> None:
-        model, tensorflow = _keras_model(path), _tensorflow()
-        shapes = [(None, *spec.shape, 1) for spec in bundle.specs]
-        found = [tuple(tensor.shape) for tensor in model.inputs]
-        outputs = [tuple(tensor.shape) for tensor in model.outputs]
-        if found != shapes or outputs != [(None, len(bundle.labels))]:
-            raise BundleError(f"{path} takes {found} and gives {outputs}: {bundle.name} takes {shapes}, one per label")
-        self._path = path
-        self._is_logits = bundle.output == "logits"
-        # One traced graph: called as it is, Keras spends ten times as long on Python as on the network.
-        self._run: Any = tensorflow.function(
-            lambda *inputs: model(list(inputs), training=False),
-            input_signature=[tensorflow.TensorSpec((1, *shape[1:]), tensorflow.float32) for shape in shapes],
-        )
-
-    def __repr__(self) -> str:
-        return f"KerasNetwork({str(self._path)!r})"
-
-    def classify(self, features: Sequence[Float32]) -> _KerasAnswer:
-        """One (frames, bins) per spec -> a probability per label."""
-        outputs = self._run(*(one[None, :, :, None] for one in features))
-        scores: Float32 = (outputs[0] if isinstance(outputs, list | tuple) else outputs).numpy()[0]
-        return _KerasAnswer(sigmoid(scores) if self._is_logits else scores)
-
-
-def begun(scores: Sequence[Scores], point: OperatingPoint, *, prefix: str, label: str = "cry") -> tuple[float, ...]:
-    """When events begin in the scores of a whole file, as the device decides: seconds of stream."""
-    decider = Decider(event_prefix=prefix, model=prefix, label=label, point=point, hop_s=HOP_S)
-    events = [event for one in scores if (event := decider.push(one)[1]) is not None]
-    return _begun((*events, *decider.finish(scores[-1].end_s)) if scores else ())
-
-
-def judged_label(bundle: Bundle, wanted: str | None = None) -> Label:
-    """The label that is judged: the one `wanted`, or a bundle's only alarm.
+def evaluated_label(bundle: Bundle, wanted: str | None = None) -> Label:
+    """The label that is evaluated: the one `wanted`, or a bundle's only alarm.
 
     Raises:
         ConfigError: there is none of that name, or several alarms and none wanted.
@@ -252,32 +196,28 @@ def judged_label(bundle: Bundle, wanted: str | None = None) -> Label:
 
 def open_detectors(
     bundle_path: Path, *, label: str | None = None, float_path: Path | None = None, peer_path: Path | None = None
-) -> tuple[Ear, ...]:
-    """Ears for an INT8 bundle, its float network and a peer; a bundle is verified first.
+) -> tuple[Detector, ...]:
+    """Detectors for an INT8 bundle, its float network and a peer; a bundle is verified first.
 
     Raises:
-        BundleError: the bundle, or its float network, does not hold.
-        ConfigError: the label is not clear.
+        BundleError: the bundle is not valid, or its float network does not fit it.
+        ConfigError: the label is ambiguous or unknown.
         MissingExtraError: a library is not installed.
     """
     bundle = read_bundle(bundle_path)
-    judged = judged_label(bundle, label)
+    evaluated = evaluated_label(bundle, label)
     networks: dict[str, Any] = {INT8: Classifier.open(bundle)}
     if float_path is not None:
         networks[FLOAT] = KerasNetwork(float_path, bundle)
-    ears: list[Ear] = [ListenerDetector(_listening(bundle, networks), judged.name)]
+    detectors: list[Detector] = [ListenerDetector(_listening_models(bundle, networks), evaluated.name)]
     if peer_path is not None:
-        ears.append(PeerDetector(peer_path, judged.operating_point))
-    return tuple(ears)
+        detectors.append(PeerDetector(peer_path, evaluated.operating_point))
+    return tuple(detectors)
 
 
-def _listening(bundle: Bundle, networks: Mapping[str, Any]) -> list[ListeningModel]:
+def _listening_models(bundle: Bundle, networks: Mapping[str, Any]) -> list[ListeningModel]:
     labels = tuple(ListeningLabel(label.name, label.role, label.operating_point) for label in bundle.labels)
     return [ListeningModel(name, labels, bundle.specs, network) for name, network in networks.items()]
-
-
-def _begun(events: Iterator[Event] | Sequence[Event]) -> tuple[float, ...]:
-    return tuple(event.decided_s for event in events if event.phase == "begin")
 
 
 def _single_window(on: float, like: OperatingPoint) -> OperatingPoint:
@@ -298,30 +238,3 @@ def _litert() -> Any:
     except ImportError as error:
         raise MissingExtraError("LiteRT is not installed; install the extra: pip install 'auricle[device]'") from error
     return interpreter
-
-
-def _tensorflow() -> Any:
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    # Arithmetic in another order would not repeat to the last bit.
-    os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
-    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
-    try:
-        import tensorflow as tf
-    except ImportError as error:
-        raise MissingExtraError(
-            "TensorFlow is not installed; install the extra: pip install 'auricle[training]'"
-        ) from error
-    return tf
-
-
-def _keras_model(path: Path) -> Any:
-    _tensorflow()
-    import keras
-
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", DeprecationWarning)  # Keras's own, of numpy's interface
-            return keras.saving.load_model(path, compile=False, safe_mode=True)
-    except Exception as error:  # Keras raises anything on a damaged file
-        first = next(iter(str(error).splitlines()), type(error).__name__)
-        raise BundleError(f"{path} cannot be loaded by Keras: {first}") from error

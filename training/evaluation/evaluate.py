@@ -1,4 +1,4 @@
-"""`python -m training evaluate`: hears a part of the list through the device's listener and writes what it found.
+"""`python -m training evaluate`: scores a part of the list through the device's listener and writes a report.
 
 On validation it can also choose the operating point, from the scores of the very network that is shipped.
 """
@@ -16,18 +16,19 @@ from device.errors import ConfigError
 from device.hearing.bundle.reader import read_bundle
 from device.hearing.classifier import Classifier
 from training.data.split_list import CRY_LIST
-from training.evaluation.detectors import HOP_S, INT8, judged_label
+from training.evaluation.alarm_counting import HOP_S
+from training.evaluation.detectors import INT8, evaluated_label
 from training.evaluation.event_metrics import report
 from training.evaluation.markdown_report import headline, markdown
-from training.evaluation.runner import SNRS_DB, Judged, Outcome, hear_all, tasks
+from training.evaluation.runner import EvaluationSettings, ScoredScene, score_plans
+from training.mixing.clip_in_background import SNRS_DB
+from training.mixing.scenes import SEED
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from training.evaluation.detectors import System
-
-SEED = 20250228
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -52,11 +53,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Judge, write the report, and print its headline."""
+    """Evaluate, write the report, and print its headline."""
     if args.operating_point and args.part != "val":
         raise ConfigError(f"--operating-point with --part {args.part}: thresholds are chosen on val, never on test")
-    _refuse_nowhere(args.out, args.markdown, args.clips, args.operating_point)
-    judged = Judged(
+    _refuse_missing_folders(args.out, args.markdown, args.clips, args.operating_point)
+    settings = EvaluationSettings(
         bundle=args.bundle,
         data=args.data,
         part=args.part,
@@ -66,73 +67,82 @@ def run(args: argparse.Namespace) -> int:
         float_model=args.float,
         peer=args.peer,
     )
-    systems, outcomes = hear_all(judged, tasks(judged), workers=args.workers)
-    found = full_report(judged, systems, outcomes)
+    systems, scored = score_plans(settings, settings.plans(), workers=args.workers)
+    found = full_report(settings, systems, scored)
     _write_json(args.out, found)
     if args.markdown:
         args.markdown.write_text(markdown(found), encoding="utf-8")
     if args.clips:
-        args.clips.write_text("".join(f"{json.dumps(line)}\n" for line in clip_lines(outcomes)), encoding="utf-8")
+        args.clips.write_text("".join(f"{json.dumps(line)}\n" for line in scene_lines(scored)), encoding="utf-8")
     if args.operating_point:
-        _write_json(args.operating_point, operating_point(outcomes))
+        _write_json(args.operating_point, chosen_operating_point(scored))
     print(found["headline"])
     return 0
 
 
-def full_report(judged: Judged, systems: Sequence[System], outcomes: Sequence[Outcome]) -> dict[str, Any]:
-    """All figures, and on what and how they were found: equal inputs give an equal report."""
-    bundle = read_bundle(judged.bundle)
+def full_report(
+    settings: EvaluationSettings, systems: Sequence[System], scored: Sequence[ScoredScene]
+) -> dict[str, Any]:
+    """All figures, on what and how they were measured: equal inputs give an equal report."""
+    bundle = read_bundle(settings.bundle)
     with Classifier(bundle) as classifier:
         runtime = classifier.runtime
     found = {
-        "part": judged.part,
-        "command": command(judged),
+        "part": settings.part,
+        "command": command(settings),
         "bundle": {
             "name": bundle.name,
             "version": bundle.version,
-            "label": judged_label(bundle, judged.label).name,
+            "label": evaluated_label(bundle, settings.label).name,
             "sha256": bundle.sha256,
             "network_sha256": _sha256(bundle.network),
             "runtime": runtime,
         },
-        "float_sha256": _sha256(judged.float_model.read_bytes()) if judged.float_model else None,
-        "peer_sha256": _sha256(judged.peer.read_bytes()) if judged.peer else None,
-        "split": {"file": _listed_as(judged.split), "sha256": _sha256(judged.split.read_bytes())},
+        "float_sha256": _sha256(settings.float_model.read_bytes()) if settings.float_model else None,
+        "peer_sha256": _sha256(settings.peer.read_bytes()) if settings.peer else None,
+        "split": {"file": _listed_as(settings.split), "sha256": _sha256(settings.split.read_bytes())},
         "hop_s": HOP_S,
-        **report(outcomes, systems, snr_db=SNRS_DB[0], seed=judged.seed),
+        **report(scored, systems, snr_db=SNRS_DB[0], seed=settings.seed),
     }
     return {"headline": headline(found), **found}
 
 
-def command(judged: Judged) -> str:
-    """What is typed to find the same figures again, but for the files that they are written to."""
-    words = ["--bundle", str(judged.bundle), "--part", judged.part, "--data", str(judged.data)]
-    for option, value in (("--float", judged.float_model), ("--peer", judged.peer), ("--label", judged.label)):
+def command(settings: EvaluationSettings) -> str:
+    """The command line that reproduces the figures, but for the files that they are written to."""
+    words = ["--bundle", str(settings.bundle), "--part", settings.part, "--data", str(settings.data)]
+    for option, value in (("--float", settings.float_model), ("--peer", settings.peer), ("--label", settings.label)):
         words += [option, str(value)] if value else []
-    words += ["--list", str(judged.split)] if judged.split != CRY_LIST else []
-    words += ["--seed", str(judged.seed)] if judged.seed != SEED else []
+    words += ["--list", str(settings.split)] if settings.split != CRY_LIST else []
+    words += ["--seed", str(settings.seed)] if settings.seed != SEED else []
     return shlex.join(["python", "-m", "training", "evaluate", *words, "--out", "report.json"])
 
 
-def clip_lines(outcomes: Iterable[Outcome]) -> Iterable[dict[str, Any]]:
-    """What each scene gave to each system, as JSON types: what to look at when a figure surprises."""
-    for one in outcomes:
-        line = asdict(one)
-        line["probabilities"] = [round(float(value), 4) for value in one.probabilities]
-        yield line | {"delay_s": one.delay_s}
+def scene_lines(scored: Iterable[ScoredScene]) -> Iterator[dict[str, Any]]:
+    """Each scene as each system scored it, as JSON types: what to read when a figure surprises."""
+    for one in scored:
+        yield {
+            "system": one.system,
+            **asdict(one.scene),
+            "alarms_s": one.alarms_s,
+            "background_alarms": one.background_alarms,
+            "delay_s": one.delay_s,
+            "level": one.level,
+            "probabilities": [round(float(value), 4) for value in one.windows.probabilities],
+            "faults": one.faults,
+        }
 
 
-def operating_point(outcomes: Sequence[Outcome]) -> dict[str, Any]:
-    """The rule that serves the shipped network best on these scenes, and what it gives there: JSON types."""
-    from training.evaluation.threshold_search import choose, table
+def chosen_operating_point(scored: Sequence[ScoredScene]) -> dict[str, Any]:
+    """The operating point that serves the shipped network best on these scenes, and its figures there: JSON types."""
+    from training.evaluation.threshold_search import choose, figures
 
-    own = [one for one in outcomes if one.system == INT8]
-    best = choose(own, [one.probabilities for one in own])
-    return {"operating_point": asdict(best.point), "validation": table(best)}
+    own = [one for one in scored if one.system == INT8]
+    best = choose([one.scene for one in own], [one.windows for one in own])
+    return {"operating_point": asdict(best.point), "validation": figures(best)}
 
 
-def _refuse_nowhere(*paths: Path | None) -> None:
-    """Say before minutes of work, and not after them, that there is no folder for what it gives."""
+def _refuse_missing_folders(*paths: Path | None) -> None:
+    """Refuse before minutes of work, and not after them, to write into a folder that does not exist."""
     for path in paths:
         if path is not None and not path.parent.is_dir():
             raise ConfigError(f"{path} cannot be written: make the folder {path.parent} first")

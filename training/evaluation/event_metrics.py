@@ -1,7 +1,7 @@
-"""Counts outcomes: what an evaluation reports, as JSON types, every figure with its count and interval.
+"""The figures of an evaluation as JSON types, each with its count and interval.
 
-Knows no sound and no network. Shares lie between 0 and 1, times are seconds, and equal outcomes give equal
-reports.
+Counts scored scenes; knows no samples and no network. Shares lie between 0 and 1, times are seconds, and equal
+scenes give equal reports.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from training.evaluation.alarm_counting import IN_TIME_S
 from training.evaluation.detectors import FLOAT, INT8
 from training.statistics import auc_by_cluster, poisson_rate, roc_auc, share_by_cluster, wilson
 
@@ -20,12 +21,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from training.evaluation.detectors import System
-    from training.evaluation.runner import Outcome
+    from training.evaluation.runner import ScoredScene
 
     Row = dict[str, Any]
-
-IN_TIME_S = 4.0
-"""A cry counts as decided in time if its alert comes so long after its onset, or sooner."""
 
 BY_RECORDING = ("babycry",)
 """Sets of so few recordings that each is a source of its own."""
@@ -36,7 +34,7 @@ MOST_OTHER_SHARE = 0.01
 MOST_PER_HOUR = 2.0
 LEAST_IN_TIME = 0.95
 MOST_INT8_POINTS = 0.5
-"""What is aimed at, on subjects that no training has seen."""
+"""The aims, on subjects that no training has seen."""
 
 EVERY_LEVEL = "every cry at every level"
 """All scenes with a cry together: a source of thirty clips cannot show half a point."""
@@ -45,34 +43,32 @@ _PLACES = 5
 _RELATIONS = {">=": operator.ge, "<=": operator.le, "<": operator.lt}
 
 
-def report(outcomes: Sequence[Outcome], systems: Sequence[System], *, snr_db: float, seed: int) -> dict[str, Any]:
+def report(scored: Sequence[ScoredScene], systems: Sequence[System], *, snr_db: float, seed: int) -> dict[str, Any]:
     """All figures.
 
     Args:
-        outcomes: of all systems on the same scenes.
-        systems: in the order of the report; the first is what is shipped.
-        snr_db: at which single figures are told.
+        scored: the same scenes, by all systems.
+        systems: in the order of the report; the first is the shipped one.
+        snr_db: of the cries that single figures are stated for.
         seed: of the bootstraps.
     """
-    first = [one for one in outcomes if one.system == systems[0].name]
-    judged = [
-        _system(system, [one for one in outcomes if one.system == system.name], snr_db, seed) for system in systems
-    ]
-    costs = _int8_cost(outcomes, {one["system"]: one for one in judged})
+    first = [one for one in scored if one.system == systems[0].name]
+    rows = [_system(system, [one for one in scored if one.system == system.name], snr_db, seed) for system in systems]
+    costs = _int8_cost(scored, {row["system"]: row for row in rows})
     return {
         "snr_db": snr_db,
         "seed": seed,
         "scenes": _scenes(first, snr_db),
         "others": _listed_others(first, snr_db),
-        "systems": judged,
+        "systems": rows,
         "int8_cost": costs,
-        "aims": _aims(judged[0], costs),
+        "aims": _aims(rows[0], costs),
     }
 
 
-def _system(system: System, outcomes: Sequence[Outcome], snr_db: float, seed: int) -> Row:
-    cries = [one for one in outcomes if one.is_cry and one.snr_db == snr_db]
-    others = [one for one in outcomes if not one.is_cry and one.snr_db == snr_db]
+def _system(system: System, scored: Sequence[ScoredScene], snr_db: float, seed: int) -> Row:
+    cries = [one for one in scored if one.scene.is_cry and one.scene.snr_db == snr_db]
+    others = [one for one in scored if not one.scene.is_cry and one.scene.snr_db == snr_db]
     point = system.point
     return {
         "system": system.name,
@@ -90,29 +86,29 @@ def _system(system: System, outcomes: Sequence[Outcome], snr_db: float, seed: in
             for doubtful, held in _with_and_without_doubtful(all_of)
         ],
         "missed": [
-            {"file": one.name, "doubtful": one.doubtful, "level": _rounded(one.level)}
-            for one in sorted(cries, key=lambda one: (one.level, one.name))
+            {"file": one.scene.name, "doubtful": one.scene.doubtful, "level": _rounded(one.level)}
+            for one in sorted(cries, key=lambda one: (one.level, one.scene.name))
             if not one.found
         ],
-        "noise": _noise([one for one in outcomes if one.is_cry]),
+        "noise": _noise([one for one in scored if one.scene.is_cry]),
         "delay": [_delay(source, held) for source, held in {**_by_source(cries), "all": cries}.items() if held],
         "others": _others(others, seed),
-        "hours": _hours([one for one in outcomes if one.snr_db is None]),
-        "margins": _margins([one for one in outcomes if one.snr_db == snr_db]),
-        "faults": dict(sorted(Counter(kind for one in outcomes for kind in one.faults).items())),
+        "hours": _hours([one for one in scored if one.scene.is_stream]),
+        "margins": _margins([one for one in scored if one.scene.snr_db == snr_db]),
+        "faults": dict(sorted(Counter(kind for one in scored for kind in one.faults).items())),
     }
 
 
 # --- cries --------------------------------------------------------------------------------------
 
 
-def sources(outcome: Outcome) -> tuple[str, ...]:
+def sources(scored: ScoredScene) -> tuple[str, ...]:
     """Under which names a cry is counted: its set, its recording, and donateacry's halves by their rate."""
-    if outcome.set in BY_RECORDING:
-        return (outcome.subject.replace(":", " ", 1),)
-    if outcome.set == "donateacry":
-        return outcome.set, f"{outcome.set} {outcome.sample_rate_hz / 1000:g} kHz"
-    return (outcome.set,)
+    if scored.scene.set in BY_RECORDING:
+        return (scored.scene.subject.replace(":", " ", 1),)
+    if scored.scene.set == "donateacry":
+        return scored.scene.set, f"{scored.scene.set} {scored.scene.sample_rate_hz / 1000:g} kHz"
+    return (scored.scene.set,)
 
 
 def _half_of(source: str) -> str | None:
@@ -121,58 +117,60 @@ def _half_of(source: str) -> str | None:
     return whole if rate.endswith("kHz") else None
 
 
-def _by_source(cries: Iterable[Outcome]) -> dict[str, list[Outcome]]:
-    found: dict[str, list[Outcome]] = {}
+def _by_source(cries: Iterable[ScoredScene]) -> dict[str, list[ScoredScene]]:
+    found: dict[str, list[ScoredScene]] = {}
     for one in cries:
         for source in sources(one):
             found.setdefault(source, []).append(one)
     return dict(sorted(found.items()))
 
 
-def _with_and_without_doubtful(cries: Sequence[Outcome]) -> list[tuple[str, Sequence[Outcome]]]:
+def _with_and_without_doubtful(cries: Sequence[ScoredScene]) -> list[tuple[str, Sequence[ScoredScene]]]:
     """All of them, and where some are doubtful (and not all), the others alone."""
-    certain = [one for one in cries if not one.doubtful]
+    certain = [one for one in cries if not one.scene.doubtful]
     return [("with", cries), ("without", certain)] if 0 < len(certain) < len(cries) else [("with", cries)]
 
 
-def _cries(source: str, cries: Sequence[Outcome], others: Sequence[Outcome], seed: int, *, doubtful: str) -> Row:
-    levels, subjects = [one.level for one in cries], [one.subject for one in cries]
+def _cries(
+    source: str, cries: Sequence[ScoredScene], others: Sequence[ScoredScene], seed: int, *, doubtful: str
+) -> Row:
+    levels, subjects = [one.level for one in cries], [one.scene.subject for one in cries]
     hits = [one.found for one in cries]
     row: Row = {
         "source": source,
         "half_of": _half_of(source),
         "doubtful": doubtful,
         "clips": len(cries),
-        "doubtful_clips": sum(one.doubtful for one in cries),
+        "doubtful_clips": sum(one.scene.doubtful for one in cries),
         "subjects": len(set(subjects)),
         **_share("recall", sum(hits), len(hits)),
         **_between("recall_by_subject", share_by_cluster(hits, subjects, seed=seed)),
     }
     if not others:
         return row | {"auc": None}
-    other_levels, other_subjects = [one.level for one in others], [one.subject for one in others]
+    other_levels, other_subjects = [one.level for one in others], [one.scene.subject for one in others]
     interval = auc_by_cluster(levels, subjects, other_levels, other_subjects, seed=seed)
     return row | {"auc": _rounded(roc_auc(levels, other_levels)), **_between("auc", interval)}
 
 
-def _noise(cries: Sequence[Outcome]) -> list[Row]:
+def _noise(cries: Sequence[ScoredScene]) -> list[Row]:
     """Recall at each level over the background."""
     return [
         {
             "source": source,
             "snr_db": snr_db,
-            **_share("recall", sum(one.found for one in held if one.snr_db == snr_db), len(held) // len(snrs_db)),
+            **_share("recall", sum(one.found for one in held if one.scene.snr_db == snr_db), len(held) // len(snrs_db)),
         }
         for source, held in _by_source(cries).items()
-        for snrs_db in [sorted({one.snr_db for one in held if one.snr_db is not None}, reverse=True)]
+        for snrs_db in [sorted({one.scene.snr_db for one in held if one.scene.snr_db is not None}, reverse=True)]
         for snr_db in snrs_db
     ]
 
 
-def _delay(source: str, cries: Sequence[Outcome]) -> Row:
-    """From the onset to the alert; a cry that was missed is never in time."""
+def _delay(source: str, cries: Sequence[ScoredScene]) -> Row:
+    """From the onset to the alarm; a cry that was missed is never in time."""
     delays = [one.delay_s for one in cries if one.delay_s is not None]
-    in_time = sum(delay_s <= IN_TIME_S for delay_s in delays)
+    in_time = sum(one.in_time for one in cries)
     return {
         "source": source,
         "clips": len(cries),
@@ -189,17 +187,19 @@ def _delay(source: str, cries: Sequence[Outcome]) -> Row:
 # --- everything else ----------------------------------------------------------------------------
 
 
-def kind_of(outcome: Outcome) -> str:
+def kind_of(scored: ScoredScene) -> str:
     """Set and class of another clip; what a collection says beyond two words is left out."""
-    return f"{outcome.set}: {' '.join(outcome.kind.split('|')[:2])}"
+    return f"{scored.scene.set}: {' '.join(scored.scene.kind.split('|')[:2])}"
 
 
-def _others(others: Sequence[Outcome], seed: int) -> Row:
-    by_set = {name: [one for one in others if one.set == name] for name in sorted({one.set for one in others})}
+def _others(others: Sequence[ScoredScene], seed: int) -> Row:
+    by_set = {
+        name: [one for one in others if one.scene.set == name] for name in sorted({one.scene.set for one in others})
+    }
     kinds = {name: [one for one in others if kind_of(one) == name] for name in sorted(set(map(kind_of, others)))}
     total = _share("share", sum(one.found for one in others), len(others))
     if others:
-        found, subjects = [one.found for one in others], [one.subject for one in others]
+        found, subjects = [one.found for one in others], [one.scene.subject for one in others]
         total |= _between("share_by_subject", share_by_cluster(found, subjects, seed=seed))
     rows = [
         {"kind": name, **_share("share", sum(one.found for one in held), len(held))} for name, held in kinds.items()
@@ -211,34 +211,34 @@ def _others(others: Sequence[Outcome], seed: int) -> Row:
         ],
         "kinds": sorted(rows, key=lambda row: (-row["found"], -row["share"], row["kind"])),
         "raised": [
-            {"file": one.name, "kind": kind_of(one), "level": _rounded(one.level)}
-            for one in sorted(others, key=lambda one: (-one.level, one.name))
+            {"file": one.scene.name, "kind": kind_of(one), "level": _rounded(one.level)}
+            for one in sorted(others, key=lambda one: (-one.level, one.scene.name))
             if one.found
         ],
     }
 
 
-def _hours(streams: Sequence[Outcome]) -> Row:
-    """False alarms an hour of what was played through."""
-    sounds: Mapping[str, Callable[[Outcome], bool]] = {
-        "ambient": lambda one: one.set == "ambient" and not one.kind.startswith("music"),
-        "music": lambda one: one.set == "ambient" and one.kind.startswith("music"),
-        "speech": lambda one: one.set == "speech",
+def _hours(streams: Sequence[ScoredScene]) -> Row:
+    """False alarms an hour of streams."""
+    sounds: Mapping[str, Callable[[ScoredScene], bool]] = {
+        "ambient": lambda one: one.scene.set == "ambient" and not one.scene.kind.startswith("music"),
+        "music": lambda one: one.scene.set == "ambient" and one.scene.kind.startswith("music"),
+        "speech": lambda one: one.scene.set == "speech",
         "all": lambda _: True,
     }
     held = {name: [one for one in streams if belongs(one)] for name, belongs in sounds.items()}
     return {
         "sounds": [_rate(name, of) for name, of in held.items() if of],
         "raised": [
-            {"recording": one.name, "alarms": len(one.alerts_s), "duration_s": _rounded(one.duration_s)}
-            for one in sorted(streams, key=lambda one: (-len(one.alerts_s), one.name))
-            if one.alerts_s
+            {"recording": one.scene.name, "alarms": len(one.alarms_s), "duration_s": _rounded(one.scene.duration_s)}
+            for one in sorted(streams, key=lambda one: (-len(one.alarms_s), one.scene.name))
+            if one.alarms_s
         ],
     }
 
 
-def _rate(sound: str, streams: Sequence[Outcome]) -> Row:
-    alarms, hours = sum(len(one.alerts_s) for one in streams), sum(one.duration_s for one in streams) / 3600
+def _rate(sound: str, streams: Sequence[ScoredScene]) -> Row:
+    alarms, hours = sum(len(one.alarms_s) for one in streams), sum(one.scene.duration_s for one in streams) / 3600
     return {
         "sound": sound,
         "recordings": len(streams),
@@ -249,41 +249,41 @@ def _rate(sound: str, streams: Sequence[Outcome]) -> Row:
     }
 
 
-def _margins(clips: Sequence[Outcome]) -> Row:
-    """Events of the backgrounds alone, before and behind the clips: they count for no clip."""
-    hours = sum(one.duration_s - (one.end_s - one.start_s) for one in clips) / 3600
-    return {"hours": _rounded(hours), "events": sum(one.elsewhere for one in clips)}
+def _margins(clips: Sequence[ScoredScene]) -> Row:
+    """Alarms of the backgrounds alone, before and behind the clips: they count for no clip."""
+    hours = sum(one.scene.duration_s - (one.scene.end_s - one.scene.start_s) for one in clips) / 3600
+    return {"hours": _rounded(hours), "events": sum(one.background_alarms for one in clips)}
 
 
-# --- what was heard, and how well ------------------------------------------------------------------
+# --- scenes, cost of int8, aims ------------------------------------------------------------------
 
 
-def _scenes(outcomes: Sequence[Outcome], snr_db: float) -> Row:
-    at_snr = [one for one in outcomes if one.snr_db == snr_db]
+def _scenes(scored: Sequence[ScoredScene], snr_db: float) -> Row:
+    at_snr = [one for one in scored if one.scene.snr_db == snr_db]
     return {
-        "cries": sum(one.is_cry for one in at_snr),
-        "doubtful_cries": sum(one.is_cry and one.doubtful for one in at_snr),
-        "others": sum(not one.is_cry for one in at_snr),
-        "streams": sum(one.snr_db is None for one in outcomes),
-        "snrs_db": sorted({one.snr_db for one in outcomes if one.snr_db is not None}, reverse=True),
-        "hours": _rounded(sum(one.duration_s for one in outcomes) / 3600),
+        "cries": sum(one.scene.is_cry for one in at_snr),
+        "doubtful_cries": sum(one.scene.is_cry and one.scene.doubtful for one in at_snr),
+        "others": sum(not one.scene.is_cry for one in at_snr),
+        "streams": sum(one.scene.is_stream for one in scored),
+        "snrs_db": sorted({one.scene.snr_db for one in scored if one.scene.snr_db is not None}, reverse=True),
+        "hours": _rounded(sum(one.scene.duration_s for one in scored) / 3600),
     }
 
 
-def _listed_others(outcomes: Sequence[Outcome], snr_db: float) -> Row:
+def _listed_others(scored: Sequence[ScoredScene], snr_db: float) -> Row:
     """The one set of other clips that cries are ranked against: how many of what, and a hash of their names."""
-    others = [one for one in outcomes if not one.is_cry and one.snr_db == snr_db]
-    names = "".join(f"{one.name}\n" for one in sorted(others, key=lambda one: one.name))
+    others = [one for one in scored if not one.scene.is_cry and one.scene.snr_db == snr_db]
+    names = "".join(f"{one.scene.name}\n" for one in sorted(others, key=lambda one: one.scene.name))
     return {
         "clips": len(others),
-        "subjects": len({one.subject for one in others}),
-        "sets": dict(sorted(Counter(one.set for one in others).items())),
+        "subjects": len({one.scene.subject for one in others}),
+        "sets": dict(sorted(Counter(one.scene.set for one in others).items())),
         "kinds": dict(sorted(Counter(map(kind_of, others)).items())),
         "files_sha256": hashlib.sha256(names.encode()).hexdigest(),
     }
 
 
-def _int8_cost(outcomes: Sequence[Outcome], systems: Mapping[str, Row]) -> list[Row]:
+def _int8_cost(scored: Sequence[ScoredScene], systems: Mapping[str, Row]) -> list[Row]:
     """What quantization costs, in points of a hundred: float minus int8, by source and over all scenes with a cry."""
     if INT8 not in systems or FLOAT not in systems:
         return []
@@ -297,7 +297,7 @@ def _int8_cost(outcomes: Sequence[Outcome], systems: Mapping[str, Row]) -> list[
         }
         for exact, coarse in zip(systems[FLOAT]["cries"], systems[INT8]["cries"], strict=True)
     ]
-    found = {name: [one.found for one in outcomes if one.is_cry and one.system == name] for name in (INT8, FLOAT)}
+    found = {name: [one.found for one in scored if one.scene.is_cry and one.system == name] for name in (INT8, FLOAT)}
     if not found[INT8]:
         return rows
     points = _rounded(100 * float(np.mean(found[FLOAT]) - np.mean(found[INT8])))
@@ -306,7 +306,7 @@ def _int8_cost(outcomes: Sequence[Outcome], systems: Mapping[str, Row]) -> list[
 
 
 def _aims(own: Row, costs: Sequence[Row]) -> list[Row]:
-    """What was aimed at, beside what was reached by the shipped model."""
+    """Each aim beside what the shipped model reached."""
     cries = [row for row in own["cries"] if row["half_of"] is None]
     rows = [_aim(f"ROC AUC, {_named(row)}", row["auc"], LEAST_AUC, ">=") for row in cries]
     rows += [_aim(f"recall, {_named(row)}", row["recall"], LEAST_RECALL, ">=") for row in cries]

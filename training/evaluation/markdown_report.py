@@ -7,8 +7,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from training.evaluation.event_metrics import EVERY_LEVEL, IN_TIME_S
-from training.mixing.clip_in_background import LEAD_S, MARGIN_S, ONSET_DB, PAUSE_S, SPEECH_OVER_ROOM_DB
+from training.evaluation.alarm_counting import IN_TIME_S
+from training.evaluation.event_metrics import EVERY_LEVEL
+from training.mixing.clip_in_background import (
+    LEAD_S,
+    MARGIN_S,
+    ONSET_DB,
+    PAUSE_S,
+    SPEECH_OVER_ROOM_DB,
+)
 from training.statistics import RESAMPLES
 
 if TYPE_CHECKING:

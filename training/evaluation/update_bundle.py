@@ -17,7 +17,7 @@ from device.hearing.bundle.manifest import label_from_dict, label_to_dict
 from device.hearing.bundle.reader import read_bundle
 from device.hearing.bundle.writer import write_bundle
 from device.hearing.classifier import Classifier
-from training.evaluation.detectors import INT8, judged_label
+from training.evaluation.detectors import INT8, evaluated_label
 from training.evaluation.markdown_report import card_section
 
 if TYPE_CHECKING:
@@ -60,13 +60,15 @@ def with_evaluation(bundle: Bundle, report: dict[str, Any]) -> Bundle:
     """
     try:
         own = next(system for system in report["systems"] if system["system"] == INT8)
-        label = judged_label(bundle, report["bundle"]["label"])
-        judged, section = report["bundle"]["network_sha256"], card_section(report)
+        label = evaluated_label(bundle, report["bundle"]["label"])
+        expected, section = report["bundle"]["network_sha256"], card_section(report)
     except (KeyError, TypeError, StopIteration) as error:
         raise BundleError(f"the report holds no evaluation ({error!r}); make it with evaluate") from None
     found = hashlib.sha256(bundle.network).hexdigest()
-    if found != judged:
-        raise BundleError(f"the report is of network {judged:.12}, the bundle holds {found:.12}; evaluate this bundle")
+    if found != expected:
+        raise BundleError(
+            f"the report is of network {expected:.12}, the bundle holds {found:.12}; evaluate this bundle"
+        )
     for name in _POINT_FIELDS:
         if own[name] != getattr(label.operating_point, name):
             raise BundleError(
@@ -83,7 +85,7 @@ def with_operating_point(bundle: Bundle, chosen: dict[str, Any], *, label: str |
         BundleError: the point is none that a bundle can carry.
         ConfigError: it is not clear whose it is.
     """
-    changed = judged_label(bundle, label)
+    changed = evaluated_label(bundle, label)
     if "operating_point" not in chosen:
         raise BundleError("the file holds no operating_point; make it with evaluate --part val --operating-point")
     new = label_from_dict(

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from training.data.clips import SAMPLE_RATE_HZ
+from training.mixing.clip_in_background import SNRS_DB, background
 from training.mixing.signal import (
     STEP_SAMPLES,
     bin_hz,
@@ -22,7 +23,6 @@ from training.mixing.signal import (
     lowpass_gain,
     mix_at_snr,
     mu_law,
-    noise,
     quantized,
     reverberated,
     synthetic_impulse_response,
@@ -81,7 +81,7 @@ class AugmentSettings:
     speed_range: tuple[float, float] = (0.87, 1.15)
     room_share: float = 0.4
     clean_share: float = 0.35
-    snr_range_db: tuple[float, float] = (-2.0, 22.0)
+    snr_range_db: tuple[float, float] = (min(SNRS_DB) - 2.0, max(SNRS_DB) + 2.0)
     narrow_sound_share: float = 0.35
     narrow_share: float = 0.12
     highpass_share: float = 0.35
@@ -174,7 +174,7 @@ def example(rng: Rng, palette: Palette, settings: AugmentSettings) -> Example:
     if is_cry and rng.random() < settings.speech_with_cry_share:
         sound = mix_at_snr(sound, _cut(rng, _drawn(rng, palette.speech), settings).samples, float(rng.uniform(0, 15)))
     snr_db = _snr_db(rng, settings)
-    mixed = mix_at_snr(sound, background(rng, palette), snr_db)
+    mixed = mix_at_snr(sound, _background(rng, palette), snr_db)
     mixed, active = _interrupted(rng, _through_a_channel(rng, mixed, settings), layer.active, settings)
     target = target_of(active, settings)
     weight = 0.6 if target > 0 and (snr_db < 0 or target < 1) else 1.0
@@ -204,7 +204,7 @@ def _cry_layer(rng: Rng, palette: Palette, settings: AugmentSettings) -> _Layer:
 
 def _other_layer(rng: Rng, palette: Palette, settings: AugmentSettings) -> _Layer:
     if rng.random() < settings.empty_share:
-        return _Layer(background(rng, palette), np.zeros(WINDOW_STEPS, np.bool_), is_narrow=False)
+        return _Layer(_background(rng, palette), np.zeros(WINDOW_STEPS, np.bool_), is_narrow=False)
     layer = _cut(rng, _drawn(rng, palette.others), settings)
     if rng.random() < settings.second_share:
         second = _cut(rng, _drawn(rng, palette.others), settings)
@@ -265,13 +265,10 @@ def _snr_db(rng: Rng, settings: AugmentSettings) -> float:
     return float(rng.uniform(*settings.snr_range_db))
 
 
-def background(rng: Rng, palette: Palette) -> Float32:
-    """Two seconds of some room, or of some noise: (WINDOW_SAMPLES,)."""
-    if not palette.backgrounds or rng.random() < 0.35:
-        return noise(rng, WINDOW_SAMPLES)
-    sound = _drawn(rng, palette.backgrounds).samples
-    start = int(rng.integers(0, max(1, len(sound) - WINDOW_SAMPLES + 1)))
-    return np.resize(sound[start : start + WINDOW_SAMPLES], WINDOW_SAMPLES)
+def _background(rng: Rng, palette: Palette) -> Float32:
+    """Two seconds of a drawn recording, or of a synthesized room tone: (WINDOW_SAMPLES,)."""
+    recordings = [_drawn(rng, palette.backgrounds).samples] if palette.backgrounds else []
+    return background(rng, recordings, WINDOW_SAMPLES)
 
 
 def _in_a_room(rng: Rng, samples: Float32, rooms: Sequence[Float32], settings: AugmentSettings) -> Float32:

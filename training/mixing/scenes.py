@@ -1,170 +1,196 @@
-"""Validation as a caregiver would hear it: each clip within four seconds of some room, at several SNRs.
+"""The scenes that a model is scored on: each clip over a background, and recordings played through.
 
-A scene is scored window by window at the device's hop. Scenes are made of one part of the list only,
-backgrounds included, and are a function of their seed.
+Validation and evaluation score the same kinds of scenes, each of its own part of the committed list, backgrounds
+included; nothing of another part is opened. Every clip that is neither ignored nor a background is laid over a
+background (`clip_in_background`), ambient recordings are played through unchanged, and so are each speaker's
+sentences one after the other: there, false alarms are counted by the hour. A scene depends on the seed and on its
+file alone, so that neither the order of the work nor the number of processes changes it. Knows no network.
 """
 
 from __future__ import annotations
 
-import dataclasses
+import zlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from training.data.clips import SAMPLE_RATE_HZ, load_clips
-from training.mixing.augment import WINDOW_SAMPLES
-from training.mixing.signal import STEP_SAMPLES, loud_power, noise, quantized
-from training.train.batches import features
-from training.train.teacher_labels import ACTIVITY, load_activity
+from device.errors import RecordingError
+from training.data.clips import SAMPLE_RATE_HZ
+from training.data.datasets.annotated_recording import load_audio
+from training.data.datasets.manifest import read_manifest
+from training.data.split_list import CRY_LIST, read_list
+from training.mixing.clip_in_background import SNRS_DB, is_home_sound, mix_clip, mix_speech
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
-    import numpy.typing as npt
+    from training.data.datasets.annotated_recording import AnnotatedRecording
+    from training.data.split_list import ListedClip
+    from training.mixing.signal import Float32
 
-    from training.data.clips import Clip
-    from training.data.split_list import Part
-    from training.mixing.signal import Mask
+HeldOutPart = Literal["val", "test"]
+"""A part whose subjects no training sees."""
 
-    Float32 = npt.NDArray[np.float32]
-    Float16 = npt.NDArray[np.float16]
-
-HOP_SAMPLES = 8_000
-MARGIN_S = 4.0
-CRY_SNRS_DB = (20.0, 10.0, 5.0, 0.0)
+SEED = 20250228
+"""Of backgrounds and pauses, unless another is asked for."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Scene:
-    """A stretch of sound and what is known of it, as features of its windows.
+@dataclass(frozen=True, slots=True)
+class ScenePlan:
+    """The recordings that one or several scenes are made of, not yet decoded.
 
     Attributes:
-        source: the clip's collection, or what the stretch is.
-        kind: what the clip is.
-        snr_db: of the clip over its background; None for a stretch as it was recorded.
-        is_cry: whether an infant cries in it.
-        onset_s: where the first audible cry begins; 0 where there is none.
-        end_s: where the last one ends.
-        log_mel: (windows, frames, 64).
-        mfcc: (windows, frames, 40).
-        cry_s: seconds of audible cry in each window (windows,).
+        name: the clip's file as listed; of a stream its file or speaker.
+        listed: the lines of the committed list that it holds.
+        recordings: the same, as they can be opened.
+        is_stream: played through rather than laid over a background.
     """
 
-    source: str
-    kind: str
-    snr_db: float | None
-    is_cry: bool
-    onset_s: float
-    end_s: float
-    log_mel: Float16
-    mfcc: Float16
-    cry_s: Float32
+    name: str
+    listed: tuple[ListedClip, ...]
+    recordings: tuple[AnnotatedRecording, ...]
+    is_stream: bool
 
     @property
-    def duration_s(self) -> float:
-        """Length of the stretch."""
-        return (WINDOW_SAMPLES + (len(self.log_mel) - 1) * HOP_SAMPLES) / SAMPLE_RATE_HZ
+    def is_cry(self) -> bool:
+        """Whether an infant cries in it."""
+        return self.listed[0].label == "cry"
 
 
-def embedded(
-    rng: np.random.Generator, clip: Clip, rooms: Sequence[Clip], *, snr_db: float, active: Mask | None
-) -> Scene:
-    """A clip with `MARGIN_S` of background before and behind it, which lies under it too.
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """What is known of a stretch of sound that is scored; the samples travel beside it.
+
+    Attributes:
+        name: of its plan.
+        set: the collection.
+        kind: what the collection calls it, the most general label first, joined by `|`.
+        subject: the group of the committed list.
+        is_cry: whether an infant cries in it.
+        doubtful: as listed.
+        sample_rate_hz: as recorded.
+        snr_db: of the clip over its background; None for a stream.
+        duration_s: of the whole scene.
+        start_s: where the clip starts in it; 0 for a stream.
+        end_s: where the clip ends; the end of the stream.
+        onset_s: where the clip is first audible; 0 for a stream.
+    """
+
+    name: str
+    set: str
+    kind: str
+    subject: str
+    is_cry: bool
+    doubtful: bool
+    sample_rate_hz: int
+    snr_db: float | None
+    duration_s: float
+    start_s: float
+    end_s: float
+    onset_s: float
+
+    @property
+    def is_stream(self) -> bool:
+        """Whether it was played through, with no background added."""
+        return self.snr_db is None
+
+
+def plan_scenes(
+    data: Path, part: HeldOutPart, *, split: Path = CRY_LIST, only: Iterable[str] | None = None
+) -> tuple[ScenePlan, ...]:
+    """The plans of a part, in its list's order: clips, then ambient recordings, then speakers.
 
     Args:
-        rng: chooses the background and the level.
-        clip: what happens.
-        rooms: recordings to lie under it; without one it is noise.
-        snr_db: power of the clip's loud steps over the background's.
-        active: where an infant cries in the clip; None where none does.
+        data: folder that holds the collections.
+        part: whose recordings.
+        split: the committed list.
+        only: names of the files to use; None for all of them.
+
+    Raises:
+        RecordingError: the list or a manifest is missing, or a listed file is in no manifest.
     """
-    margin = int(MARGIN_S * SAMPLE_RATE_HZ)
-    count = 2 * margin + max(len(clip.samples), HOP_SAMPLES)
-    ground = _ground(rng, rooms, count)
-    power, wanted = loud_power(clip.samples), loud_power(ground) * 10 ** (snr_db / 10)
-    ground[margin : margin + len(clip.samples)] += clip.samples * np.float32(np.sqrt(wanted / max(power, 1e-12)))
-    level = np.float32(10 ** (rng.uniform(-30, -3) / 20) / max(float(np.abs(ground).max()), 1e-9))
-    marks = np.zeros(count // STEP_SAMPLES, np.bool_)
-    if active is not None:
-        marks[margin // STEP_SAMPLES : margin // STEP_SAMPLES + len(active)] = active
-    return _scene(ground * level, marks, source=clip.listed.set, kind=clip.kind, snr_db=snr_db)
+    wanted = None if only is None else set(only)
+    listed = [
+        clip
+        for clip in read_list(split)
+        if clip.part == part and clip.label in ("cry", "other") and (wanted is None or clip.file in wanted)
+    ]
+    known = _recordings(data, listed)
+    clips = [ScenePlan(one.file, (one,), (known[one.file],), is_stream=False) for one in listed if one.set != "ambient"]
+    ambient = [
+        ScenePlan(one.file, (one,), (known[one.file],), is_stream=True) for one in listed if one.set == "ambient"
+    ]
+    return (*clips, *ambient, *_speakers([one for one in listed if one.set == "speech"], known))
 
 
-def as_recorded(clips: Iterable[Clip], source: str) -> Scene:
-    """Recordings one after the other, with nothing changed: to count false alarms on."""
-    joined = np.concatenate([clip.samples for clip in clips])
-    return _scene(joined, np.zeros(len(joined) // STEP_SAMPLES, np.bool_), source=source, kind=source, snr_db=None)
+def home_backgrounds(data: Path, part: HeldOutPart, *, split: Path = CRY_LIST) -> tuple[Float32, ...]:
+    """Ambient recordings of the part that may go on for minutes beside a cot, float32 (n,) each."""
+    listed = [
+        clip for clip in read_list(split) if clip.part == part and clip.set == "ambient" and is_home_sound(clip.subject)
+    ]
+    known = _recordings(data, listed)
+    return tuple(load_audio(known[clip.file], SAMPLE_RATE_HZ) for clip in listed)
 
 
-def _ground(rng: np.random.Generator, rooms: Sequence[Clip], count: int) -> Float32:
-    """Background of some length at about -40 dBFS: (count,)."""
-    if rooms and rng.random() < 0.7:
-        samples = rooms[int(rng.integers(len(rooms)))].samples
-        ground = np.resize(np.roll(samples, -int(rng.integers(len(samples)))), count)
-    else:
-        ground = np.resize(noise(rng, 10 * SAMPLE_RATE_HZ), count)
-    scaled: Float32 = ground * np.float32(0.01 / np.sqrt(max(loud_power(ground), 1e-12)))
-    return scaled
+def mix_scenes(plan: ScenePlan, backgrounds: Sequence[Float32], *, seed: int) -> Iterator[tuple[Scene, Float32]]:
+    """The scenes of a plan with their samples, float32 (n,): a cry at each of `SNRS_DB`, any other clip at the first.
+
+    Args:
+        plan: what to decode and mix.
+        backgrounds: recordings of the same part, see `home_backgrounds`.
+        seed: of what is drawn.
+    """
+    rng = np.random.default_rng([seed, zlib.crc32(plan.name.encode()), int(plan.is_stream)])
+    sounds = [load_audio(recording, SAMPLE_RATE_HZ) for recording in plan.recordings]
+    if plan.is_stream:
+        samples = mix_speech(rng, sounds) if plan.listed[0].set == "speech" else sounds[0]
+        duration_s = len(samples) / SAMPLE_RATE_HZ
+        yield _scene(plan, None, duration_s=duration_s, start_s=0.0, end_s=duration_s, onset_s=0.0), samples
+        return
+    snrs_db = SNRS_DB if plan.is_cry else SNRS_DB[:1]
+    for snr_db, mixed in zip(snrs_db, mix_clip(rng, sounds[0], backgrounds, snrs_db=snrs_db), strict=True):
+        times = {"start_s": mixed.start_s, "end_s": mixed.end_s, "onset_s": mixed.onset_s}
+        yield _scene(plan, snr_db, duration_s=len(mixed.samples) / SAMPLE_RATE_HZ, **times), mixed.samples
 
 
-def _scene(samples: Float32, marks: Mask, *, source: str, kind: str, snr_db: float | None) -> Scene:
-    starts = np.arange(0, max(1, len(samples) - WINDOW_SAMPLES + 1), HOP_SAMPLES)
-    recorded = quantized(samples)
-    heard = [features(np.resize(recorded[start : start + WINDOW_SAMPLES], WINDOW_SAMPLES)) for start in starts]
-    active = np.flatnonzero(marks) * STEP_SAMPLES / SAMPLE_RATE_HZ
-    crying = np.cumsum(np.r_[0.0, marks]) * STEP_SAMPLES / SAMPLE_RATE_HZ
-    first, last = starts // STEP_SAMPLES, (starts + WINDOW_SAMPLES) // STEP_SAMPLES
+def _scene(
+    plan: ScenePlan, snr_db: float | None, *, duration_s: float, start_s: float, end_s: float, onset_s: float
+) -> Scene:
+    listed, recording = plan.listed[0], plan.recordings[0]
     return Scene(
-        source=source,
-        kind=kind,
+        name=plan.name,
+        set=listed.set,
+        kind="|".join(recording.labels),
+        subject=listed.subject,
+        is_cry=plan.is_cry,
+        doubtful=listed.doubtful,
+        sample_rate_hz=recording.sample_rate_hz,
         snr_db=snr_db,
-        is_cry=bool(len(active)),
-        onset_s=float(active[0]) if len(active) else 0.0,
-        end_s=float(active[-1]) if len(active) else 0.0,
-        log_mel=np.stack([pair[0] for pair in heard]).astype(np.float16),
-        mfcc=np.stack([pair[1] for pair in heard]).astype(np.float16),
-        cry_s=(crying[np.minimum(last, len(marks))] - crying[np.minimum(first, len(marks))]).astype(np.float32),
+        duration_s=duration_s,
+        start_s=start_s,
+        end_s=end_s,
+        onset_s=onset_s,
     )
 
 
-def scenes(
-    clips: Sequence[Clip], active: Mapping[str, Mask], *, cry_snrs_db: Sequence[float], seed: int
-) -> tuple[Scene, ...]:
-    """Every cry at every SNR, every other short clip at 20 dB, ambient sound and speech as recorded."""
-    rng = np.random.default_rng([seed, 0x5CE7])
-    rooms = [clip for clip in clips if clip.listed.set == "ambient" and not clip.kind.startswith("music")]
-    speech = [clip for clip in clips if clip.listed.set == "speech"]
-    cries = [clip for clip in clips if clip.is_cry and active[clip.listed.file].any()]
-    others = [clip for clip in clips if not clip.is_cry and clip.listed.set not in ("ambient", "speech")]
-    return (
-        *(
-            embedded(rng, clip, rooms, snr_db=snr_db, active=active[clip.listed.file])
-            for snr_db in cry_snrs_db
-            for clip in cries
-        ),
-        *(embedded(rng, clip, rooms, snr_db=20.0, active=None) for clip in others),
-        *(as_recorded([clip], "ambient") for clip in clips if clip.listed.set == "ambient"),
-        *([as_recorded(speech, "speech")] if speech else []),
-    )
+def _recordings(data: Path, listed: Iterable[ListedClip]) -> dict[str, AnnotatedRecording]:
+    """Listed file -> recording, for the listed files."""
+    wanted = {clip.file: clip.set for clip in listed}
+    known = {
+        recording.file.relative_to(data).as_posix(): recording
+        for name in sorted(set(wanted.values()))
+        for recording in read_manifest(data / name)
+    }
+    for file in wanted:
+        if file not in known:
+            raise RecordingError(f"{file} is listed, but stands in no manifest under {data}: make the list anew.")
+    return {file: known[file] for file in wanted}
 
 
-def part_scenes(data: Path, work: Path, part: Part, *, seed: int = 1) -> tuple[Scene, ...]:
-    """The scenes of one part of the committed list, its cries as the teacher marked them in `work`."""
-    active = load_activity(work / ACTIVITY)
-    return scenes(load_clips(data, part), active, cry_snrs_db=CRY_SNRS_DB, seed=seed)
-
-
-def thinned(held: Iterable[Scene], every: int) -> tuple[Scene, ...]:
-    """Scenes with only every n-th window, beginning at another one in each: for quick checks."""
-    return tuple(
-        dataclasses.replace(
-            scene,
-            log_mel=scene.log_mel[index % every :: every],
-            mfcc=scene.mfcc[index % every :: every],
-            cry_s=scene.cry_s[index % every :: every],
-        )
-        for index, scene in enumerate(held)
-        if len(scene.log_mel) >= every
-    )
+def _speakers(listed: Sequence[ListedClip], known: dict[str, AnnotatedRecording]) -> Iterator[ScenePlan]:
+    """One stream for each speaker, the sentences in the list's order."""
+    for subject in dict.fromkeys(clip.subject for clip in listed):
+        held = tuple(clip for clip in listed if clip.subject == subject)
+        yield ScenePlan(subject, held, tuple(known[clip.file] for clip in held), is_stream=True)

@@ -13,19 +13,19 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from training.mixing.scenes import Scene
+    from training.evaluation.validation_windows import SceneWindows
 
     Float32 = npt.NDArray[np.float32]
 
 
-def probabilities(network: Any, scenes: Sequence[Scene], *, batch_windows: int = 64) -> list[Float32]:
+def probabilities(network: Any, held: Sequence[SceneWindows], *, batch_windows: int = 64) -> list[Float32]:
     """The network's probability of a cry for each window of each scene."""
-    lengths = np.cumsum([len(scene.log_mel) for scene in scenes])[:-1]
+    lengths = np.cumsum([len(one.log_mel) for one in held])[:-1]
     return np.split(
         scored(
             network,
-            np.concatenate([scene.log_mel for scene in scenes]),
-            np.concatenate([scene.mfcc for scene in scenes]),
+            np.concatenate([one.log_mel for one in held]),
+            np.concatenate([one.mfcc for one in held]),
             batch_windows,
         ),
         lengths,

@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from training.data.clips import load_clips, load_rooms
+from training.evaluation.validation_windows import part_windows, thinned
 from training.mixing.augment import AugmentSettings
 from training.mixing.sampling import build_palette
-from training.mixing.scenes import part_scenes, thinned
 from training.networks import residual
 from training.networks.audioset_teacher import EMBEDDING_SIZE
 from training.networks.predict import probabilities
@@ -34,8 +34,8 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
+    from training.evaluation.validation_windows import SceneWindows
     from training.mixing.augment import Palette
-    from training.mixing.scenes import Scene
     from training.train.batches import Chunk
 
     Float32 = npt.NDArray[np.float32]
@@ -148,7 +148,9 @@ class Average:
         return self._held
 
 
-def train(recipe: Recipe, scenes: Sequence[Scene], settings: TrainSettings, *, out: Path, start: Path | None) -> Check:
+def train(
+    recipe: Recipe, scenes: Sequence[SceneWindows], settings: TrainSettings, *, out: Path, start: Path | None
+) -> Check:
     """Train and leave the best checkpoint as `out/best.keras`.
 
     Args:
@@ -259,11 +261,11 @@ def masked(rng: Rng, log_mel: Float32, mfcc: Float32, share: float) -> tuple[Flo
 # --- checks -------------------------------------------------------------------------------------
 
 
-def check(network: Any, scenes: Sequence[Scene], step: int) -> Check:
+def check(network: Any, scenes: Sequence[SceneWindows], step: int) -> Check:
     """Recall of cry windows at few false positives, over all scenes."""
     scores = np.concatenate(probabilities(network, scenes))
     cry_s = np.concatenate([scene.cry_s for scene in scenes])
-    held = np.concatenate([np.full(len(scene.cry_s), scene.is_cry) for scene in scenes])
+    held = np.concatenate([np.full(len(scene.cry_s), scene.scene.is_cry) for scene in scenes])
     positive, negative = scores[cry_s >= 0.5], scores[~held]
     recalls = tuple(float(np.mean(positive > np.quantile(negative, 1 - rate))) for rate in FALSE_POSITIVE_RATES)
     return Check(step, recalls, roc_auc(positive, negative))
@@ -287,7 +289,7 @@ def run(args: argparse.Namespace) -> int:
     """Train, and print what the best checkpoint reaches."""
     args.out.mkdir(parents=True, exist_ok=True)
     settings = TrainSettings(seed=args.seed, steps=args.steps, learning_rate=args.learning_rate)
-    scenes = thinned(part_scenes(args.data, args.work, "val"), 2)
+    scenes = thinned(part_windows(args.data, args.work, "val"), 2)
     best = train(cry_recipe(args.data, args.work, args.seed), scenes, settings, out=args.out, start=args.start)
     print(json.dumps(asdict(best) | {"merit": best.merit}))
     return 0

@@ -1,4 +1,4 @@
-"""The device's listener and networks of others, as ears."""
+"""The device's listener and networks of others, as detectors."""
 
 from __future__ import annotations
 
@@ -13,17 +13,15 @@ from device.errors import BundleError, ConfigError
 from device.hearing.bundle.reader import read_bundle
 from device.hearing.decision import OperatingPoint
 from device.hearing.features import window_features
-from device.messages import Scores
 from training.evaluation.detectors import (
     FLOAT,
     INT8,
-    KerasNetwork,
     ListenerDetector,
     PeerDetector,
-    begun,
-    judged_label,
+    evaluated_label,
     open_detectors,
 )
+from training.evaluation.keras_network import KerasNetwork
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -44,42 +42,26 @@ def beep(quiet_s: float = 4.0, tone_s: float = 4.0) -> Float32:
     return samples.astype(np.float32)
 
 
-def scores(probabilities: list[float]) -> list[Scores]:
-    return [Scores("cry", {"cry": value}, index / 2, index / 2 + 2) for index, value in enumerate(probabilities)]
-
-
-def test_the_listener_tells_when_an_event_was_decided(tiny_bundle_path: Path) -> None:
-    (ear,) = open_detectors(tiny_bundle_path)
-    heard = ear.hear(beep(), "s")[INT8]
-    assert len(heard.begun_s) == 1
-    assert 5 < heard.begun_s[0] < 7
-    assert heard.begun_s[0] in heard.ends_s
-    assert heard.probabilities.max() > 0.9
-    assert heard.probabilities[0] < 0.1
+def test_the_listener_yields_the_time_of_its_decision(tiny_bundle_path: Path) -> None:
+    (detector,) = open_detectors(tiny_bundle_path)
+    detections = detector.detect(beep(), "s")[INT8]
+    assert len(detections.alarms_s) == 1
+    assert 5 < detections.alarms_s[0] < 7
+    assert detections.alarms_s[0] in detections.windows.ends_s
+    assert detections.windows.probabilities.max() > 0.9
+    assert detections.windows.probabilities[0] < 0.1
 
 
 def test_a_system_is_named_with_its_window_and_the_bundles_own_point(tiny_bundle_path: Path) -> None:
-    (ear,) = open_detectors(tiny_bundle_path)
-    (system,) = ear.systems
+    (detector,) = open_detectors(tiny_bundle_path)
+    (system,) = detector.systems
     assert system.window_s == 2.0
     assert system.point == read_bundle(tiny_bundle_path).labels[0].operating_point
 
 
-def test_faults_of_the_microphone_are_told(tiny_bundle_path: Path) -> None:
-    (ear,) = open_detectors(tiny_bundle_path)
-    assert "silence" in ear.hear(np.zeros(80_000, np.float32), "s")[INT8].faults
-
-
-def test_events_begin_as_the_decider_says_and_a_reopened_one_is_not_told_anew() -> None:
-    found = begun(scores([0, 0.9, 0.9, 0, 0, 0.9, 0.9, 0]), POINT, prefix="s")
-    assert found == (3.0,)
-    apart = dataclasses.replace(POINT, cooldown_s=0.0)
-    assert begun(scores([0, 0.9, 0.9, 0, 0, 0, 0, 0.9, 0.9]), apart, prefix="s") == (3.0, 6.0)
-    assert begun([], POINT, prefix="s") == ()
-
-
-def test_a_file_of_one_window_is_judged_by_it() -> None:
-    assert begun(scores([0.9]), POINT, prefix="s") == (2.0,)
+def test_faults_of_the_microphone_are_reported(tiny_bundle_path: Path) -> None:
+    (detector,) = open_detectors(tiny_bundle_path)
+    assert "silence" in detector.detect(np.zeros(80_000, np.float32), "s")[INT8].faults
 
 
 def _renamed(bundle: Bundle, **roles: str) -> Bundle:
@@ -89,15 +71,15 @@ def _renamed(bundle: Bundle, **roles: str) -> Bundle:
 
 def test_the_only_alarm_is_judged_unless_another_label_is_wanted(tiny_bundle_path: Path) -> None:
     bundle = _renamed(read_bundle(tiny_bundle_path), cry="alarm", cough="info")
-    assert judged_label(bundle).name == "cry"
-    assert judged_label(bundle, "cough").name == "cough"
+    assert evaluated_label(bundle).name == "cry"
+    assert evaluated_label(bundle, "cough").name == "cough"
 
 
 @pytest.mark.parametrize("wanted", [None, "wheeze"])
 def test_a_label_that_is_not_clear_is_refused_with_those_there_are(tiny_bundle_path: Path, wanted: str | None) -> None:
     bundle = _renamed(read_bundle(tiny_bundle_path), cry="alarm", scream="alarm")
     with pytest.raises(ConfigError, match="cry, scream"):
-        judged_label(bundle, wanted)
+        evaluated_label(bundle, wanted)
 
 
 # --- the float network -------------------------------------------------------------------------------
@@ -132,11 +114,11 @@ def test_a_float_network_answers_as_keras_does(float_path: Path, tiny_bundle_pat
 
 
 def test_float_and_int8_hear_the_same_windows(float_path: Path, tiny_bundle_path: Path) -> None:
-    (ear,) = open_detectors(tiny_bundle_path, float_path=float_path)
-    heard = ear.hear(beep(), "s")
-    assert set(heard) == {INT8, FLOAT}
-    assert np.array_equal(heard[INT8].ends_s, heard[FLOAT].ends_s)
-    assert "int8, float" in repr(ear)
+    (detector,) = open_detectors(tiny_bundle_path, float_path=float_path)
+    detections = detector.detect(beep(), "s")
+    assert set(detections) == {INT8, FLOAT}
+    assert np.array_equal(detections[INT8].windows.ends_s, detections[FLOAT].windows.ends_s)
+    assert "int8, float" in repr(detector)
 
 
 def test_a_float_network_of_another_model_is_refused(float_path: Path, tiny_low_bundle_path: Path) -> None:
@@ -158,16 +140,16 @@ def test_a_damaged_float_network_is_refused(tmp_path: Path, tiny_bundle_path: Pa
 def test_yamnet_hears_a_real_cry_and_no_tone(peers_dir: Path, data_dir: Path) -> None:
     import soundfile
 
-    ear = PeerDetector(peers_dir / "yamnet.tflite", POINT)
+    detector = PeerDetector(peers_dir / "yamnet.tflite", POINT)
     cry, _ = soundfile.read(data_dir / "babycry" / "cry" / "margot.m4a_10.ogg", dtype="float32")
-    heard = ear.hear(cry, "s")
-    assert set(heard) == {"yamnet 0.3", "yamnet 0.5"}
-    assert heard["yamnet 0.3"].begun_s
-    assert heard["yamnet 0.3"].ends_s[0] == pytest.approx(0.975)
-    assert not ear.hear(beep(), "s")["yamnet 0.3"].begun_s
+    detections = detector.detect(cry, "s")
+    assert set(detections) == {"yamnet 0.3", "yamnet 0.5"}
+    assert detections["yamnet 0.3"].alarms_s
+    assert detections["yamnet 0.3"].windows.ends_s[0] == pytest.approx(0.975)
+    assert not detector.detect(beep(), "s")["yamnet 0.3"].alarms_s
 
 
-def test_an_ear_says_who_listens(tiny_bundle_path: Path) -> None:
-    (ear,) = open_detectors(tiny_bundle_path)
-    assert isinstance(ear, ListenerDetector)
-    assert repr(ear) == "ListenerDetector(int8; tone)"
+def test_a_detector_names_its_networks_and_label(tiny_bundle_path: Path) -> None:
+    (detector,) = open_detectors(tiny_bundle_path)
+    assert isinstance(detector, ListenerDetector)
+    assert repr(detector) == "ListenerDetector(int8; tone)"

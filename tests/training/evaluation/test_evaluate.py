@@ -8,16 +8,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
+from tests.training.conftest import score_windows
 from training.__main__ import main
 from training.evaluation.detectors import FLOAT
-from training.evaluation.evaluate import clip_lines, operating_point
+from training.evaluation.evaluate import chosen_operating_point, scene_lines
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
     from tests.training.conftest import Collection
-    from training.evaluation.runner import Outcome
+    from training.evaluation.runner import ScoredScene
 
 
 @pytest.fixture
@@ -52,7 +53,7 @@ def test_recordings_go_in_and_a_report_comes_out(
     assert report["headline"] in written["page.md"].read_text()
     lines = [json.loads(line) for line in written["clips.jsonl"].read_text().splitlines()]
     assert len(lines) == 3 * 4 + 5 + 2 + 1
-    assert {line["name"]: line["alerts_s"] for line in lines}["esc50/dog/1.wav"] == []
+    assert {line["name"]: line["alarms_s"] for line in lines}["esc50/dog/1.wav"] == []
 
 
 def test_two_runs_write_the_same_bytes(options: list[str], tmp_path: Path) -> None:
@@ -100,24 +101,24 @@ def test_a_missing_bundle_is_one_line_and_exit_code_2(
     assert len(capsys.readouterr().err.splitlines()) == 1
 
 
-def _scene(make: Callable[..., Outcome], score: float, **changed: object) -> Outcome:
+def _scene(make: Callable[..., ScoredScene], score: float, **changed: object) -> ScoredScene:
     """A clip whose middle eight windows score so."""
     probabilities = np.full(25, 0.05, np.float32)
     probabilities[8:16] = score
-    return make(probabilities=probabilities, **changed)
+    return make(windows=score_windows(probabilities), **changed)
 
 
-def test_the_chosen_rule_finds_the_cries_and_nothing_else(make_outcome: Callable[..., Outcome]) -> None:
-    cries = [_scene(make_outcome, 0.9, is_cry=True, name=f"cry {number}") for number in range(4)]
-    others = [_scene(make_outcome, 0.6, name=f"other {number}") for number in range(4)]
-    misleading = [_scene(make_outcome, 0.99, system=FLOAT, name=f"other {number}") for number in range(4)]
-    chosen = operating_point([*cries, *others, *misleading])
+def test_the_chosen_rule_finds_the_cries_and_nothing_else(make_scored: Callable[..., ScoredScene]) -> None:
+    cries = [_scene(make_scored, 0.9, is_cry=True, name=f"cry {number}") for number in range(4)]
+    others = [_scene(make_scored, 0.6, name=f"other {number}") for number in range(4)]
+    misleading = [_scene(make_scored, 0.99, system=FLOAT, name=f"other {number}") for number in range(4)]
+    chosen = chosen_operating_point([*cries, *others, *misleading])
     assert 0.6 < chosen["operating_point"]["on"] <= 0.9
     assert chosen["validation"]["recall_by_snr_db"] == {"20": 1.0}
     assert chosen["validation"]["false_clip_share"] == 0.0
 
 
-def test_a_line_of_a_clip_is_json(make_outcome: Callable[..., Outcome]) -> None:
-    (line,) = clip_lines([_scene(make_outcome, 0.5, alerts_s=(6.0,))])
+def test_a_line_of_a_clip_is_json(make_scored: Callable[..., ScoredScene]) -> None:
+    (line,) = scene_lines([_scene(make_scored, 0.5, alarms_s=(6.0,))])
     assert json.loads(json.dumps(line, allow_nan=False))["delay_s"] == 1.5
     assert line["probabilities"][:9] == [0.05] * 8 + [0.5]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import itertools
 import json
 from typing import TYPE_CHECKING, Any
@@ -11,6 +10,7 @@ import pytest
 
 from device.hearing.bundle.card_page import card_markdown
 from device.hearing.decision import OperatingPoint
+from tests.training.conftest import change_scored
 from training.evaluation import event_metrics
 from training.evaluation.detectors import FLOAT, INT8, System
 from training.evaluation.markdown_report import card_section, headline, markdown, method
@@ -18,22 +18,22 @@ from training.evaluation.markdown_report import card_section, headline, markdown
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from training.evaluation.runner import Outcome
+    from training.evaluation.runner import ScoredScene
 
 POINT = OperatingPoint(on=0.6, off=0.3, confirm_s=1.0, confirm_of_s=1.5, min_length_s=0.0, hold_s=5.0, cooldown_s=10.0)
 
 
 @pytest.fixture
-def report(make_outcome: Callable[..., Outcome]) -> dict[str, Any]:
+def report(make_scored: Callable[..., ScoredScene]) -> dict[str, Any]:
     """Two cries, one doubtful and missed, one cat that raises an alert, an hour with one alarm; two systems."""
     named = {"set": "donateacry", "kind": "cry|hungry", "is_cry": True}
     own = [
-        make_outcome(name="donateacry/1.wav", subject="a", level=0.9, alerts_s=(6.0,), **named),
-        make_outcome(name="donateacry/2.wav", subject="b", level=0.1, doubtful=True, **named),
-        make_outcome(kind="cat|a", level=0.7, alerts_s=(7.0,)),
-        make_outcome(name="ambient/l", set="ambient", snr_db=None, duration_s=3600.0, start_s=0.0, alerts_s=(4.0,)),
+        make_scored(name="donateacry/1.wav", subject="a", level=0.9, alarms_s=(6.0,), **named),
+        make_scored(name="donateacry/2.wav", subject="b", level=0.1, doubtful=True, **named),
+        make_scored(kind="cat|a", level=0.7, alarms_s=(7.0,)),
+        make_scored(name="ambient/l", set="ambient", snr_db=None, duration_s=3600.0, start_s=0.0, alarms_s=(4.0,)),
     ]
-    both = [*own, *(dataclasses.replace(one, system=FLOAT) for one in own)]
+    both = [*own, *(change_scored(one, system=FLOAT) for one in own)]
     systems = (System(INT8, 2.0, POINT), System(FLOAT, 2.0, POINT))
     return {
         "part": "test",
@@ -88,9 +88,9 @@ def test_networks_stand_side_by_side(report: dict[str, Any]) -> None:
 
 
 def test_a_report_without_streams_or_others_is_still_a_page(
-    report: dict[str, Any], make_outcome: Callable[..., Outcome]
+    report: dict[str, Any], make_scored: Callable[..., ScoredScene]
 ) -> None:
-    cry = make_outcome(is_cry=True)
+    cry = make_scored(is_cry=True)
     bare = event_metrics.report([cry], (System(INT8, 2.0, POINT),), snr_db=20.0, seed=1)
     page = markdown({**report, **bare})
     assert "0 of 1 in esc50" in page

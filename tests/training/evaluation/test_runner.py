@@ -1,84 +1,64 @@
-"""What counts for a clip, and that a figure hangs on seed and file alone."""
+"""Scenes through detectors: what is scored, and that a figure depends on seed and file alone."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections import Counter
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 import pytest
 
-from device.errors import RecordingError
 from device.hearing.decision import OperatingPoint
-from training.data.split_list import CRY_LIST, read_list, write_list
-from training.evaluation.detectors import INT8, Listened, System
-from training.evaluation.runner import SNRS_DB, Bench, Judged, Outcome, Task, bench, hear_all, tasks
+from tests.training.conftest import score_windows
+from training.evaluation.detectors import INT8, Detections, System
+from training.evaluation.runner import EvaluationSettings, SceneScorer, ScoredScene, open_scorer, score_plans
+from training.mixing.clip_in_background import SNRS_DB
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.training.conftest import Collection
+    from training.mixing.scenes import ScenePlan
 
 Float32 = npt.NDArray[np.float32]
 
 POINT = OperatingPoint(on=0.5, off=0.25, confirm_s=1.0, confirm_of_s=1.5, min_length_s=0.0, hold_s=1.0, cooldown_s=2.0)
 
 
-class _FixedEar:
-    """Says what it was told to say, whatever it hears."""
+class _FixedDetector:
+    """Returns fixed alarms and scores, whatever the samples."""
 
-    def __init__(self, begun_s: tuple[float, ...] = (), loud: tuple[int, ...] = ()) -> None:
-        self._begun_s = begun_s
+    def __init__(self, alarms_s: tuple[float, ...] = (), loud: tuple[int, ...] = ()) -> None:
+        self._alarms_s = alarms_s
         self._loud = loud
         self.systems = (System("fixed", 2.0, POINT),)
 
-    def hear(self, samples: Float32, stream_id: str) -> dict[str, Listened]:
+    def detect(self, samples: Float32, stream_id: str) -> dict[str, Detections]:
         assert stream_id
-        count = 1 + (len(samples) - 32_000) // 8_000
-        probabilities = np.full(count, 0.1, np.float32)
+        probabilities = np.full(1 + (len(samples) - 32_000) // 8_000, 0.1, np.float32)
         probabilities[list(self._loud)] = 0.9
-        return {"fixed": Listened(2.0 + np.arange(count) / 2, probabilities, self._begun_s)}
+        return {"fixed": Detections(score_windows(probabilities), self._alarms_s)}
 
 
 @pytest.fixture
-def judged(collection: Collection, tiny_bundle_path: Path) -> Judged:
-    return Judged(bundle=tiny_bundle_path, data=collection.data, part="test", split=collection.split, seed=1)
+def settings(collection: Collection, tiny_bundle_path: Path) -> EvaluationSettings:
+    return EvaluationSettings(
+        bundle=tiny_bundle_path, data=collection.data, part="test", split=collection.split, seed=1
+    )
 
 
-def one(judged: Judged, file: str) -> Task:
-    return next(task for task in tasks(judged, only=[file]) if task.name == file)
+def plan_of(settings: EvaluationSettings, file: str) -> ScenePlan:
+    return next(plan for plan in settings.plans(only=[file]) if plan.name == file)
 
 
-def heard(judged: Judged, *, begun_s: tuple[float, ...] = (), loud: tuple[int, ...] = ()) -> Outcome:
+def scored_dog(
+    settings: EvaluationSettings, *, alarms_s: tuple[float, ...] = (), loud: tuple[int, ...] = ()
+) -> ScoredScene:
     """A clip of 3 s that starts between 4 and 4.5 s of its scene, and ends between 7 and 7.5 s."""
-    outcomes = Bench([_FixedEar(begun_s, loud)], [], seed=1).hear(one(judged, "esc50/dog/1.wav"))
-    assert len(outcomes) == 1
-    return outcomes[0]
-
-
-def test_a_part_is_clips_recordings_and_one_stream_for_each_speaker(judged: Judged) -> None:
-    streams = Counter((task.is_stream, task.listed[0].set) for task in tasks(judged))
-    assert streams == {
-        (False, "donateacry"): 3,
-        (False, "esc50"): 3,
-        (False, "speech"): 2,
-        (True, "ambient"): 2,
-        (True, "speech"): 1,
-    }
-
-
-def test_another_part_is_not_heard(judged: Judged) -> None:
-    assert tasks(dataclasses.replace(judged, part="val")) == ()
-
-
-def test_a_listed_file_without_a_line_in_its_manifest_is_refused(judged: Judged, tmp_path: Path) -> None:
-    lines = list(read_list(judged.split))
-    lines.append(dataclasses.replace(lines[0], file=f"{lines[0].set}/gone.wav"))
-    write_list(tmp_path / "list.csv", lines)
-    with pytest.raises(RecordingError, match=r"gone\.wav is listed"):
-        tasks(dataclasses.replace(judged, split=tmp_path / "list.csv"))
+    scorer = SceneScorer([_FixedDetector(alarms_s, loud)], [], seed=1)
+    (scored,) = scorer.score(plan_of(settings, "esc50/dog/1.wav"))
+    return scored
 
 
 @pytest.mark.parametrize(
@@ -91,20 +71,20 @@ def test_a_listed_file_without_a_line_in_its_manifest_is_refused(judged: Judged,
         (10.0, False),  # the window began after it
     ],
 )
-def test_an_alert_counts_if_its_deciding_window_touches_the_clip(
-    judged: Judged,
+def test_an_alarm_counts_if_its_deciding_window_touches_the_clip(
+    settings: EvaluationSettings,
     decided_s: float,
     counts: bool,  # noqa: FBT001 - a parameter
 ) -> None:
-    outcome = heard(judged, begun_s=(decided_s,))
-    assert outcome.found is counts
-    assert outcome.elsewhere == (not counts)
+    scored = scored_dog(settings, alarms_s=(decided_s,))
+    assert scored.found is counts
+    assert scored.background_alarms == (not counts)
 
 
-def test_the_delay_runs_from_the_onset_to_the_first_alert(judged: Judged) -> None:
-    outcome = heard(judged, begun_s=(6.5, 8.0))
-    assert outcome.delay_s == pytest.approx(6.5 - outcome.onset_s)
-    assert heard(judged).delay_s is None
+def test_the_delay_runs_from_the_onset_to_the_first_alarm(settings: EvaluationSettings) -> None:
+    scored = scored_dog(settings, alarms_s=(6.5, 8.0))
+    assert scored.delay_s == pytest.approx(6.5 - scored.scene.onset_s)
+    assert scored_dog(settings).delay_s is None
 
 
 @pytest.mark.parametrize(
@@ -119,72 +99,60 @@ def test_the_delay_runs_from_the_onset_to_the_first_alert(judged: Judged) -> Non
         ((16, 17), 0.1),  # both lie behind it
     ],
 )
-def test_the_level_is_that_of_windows_that_touch_the_clip(judged: Judged, loud: tuple[int, ...], level: float) -> None:
-    assert heard(judged, loud=loud).level == pytest.approx(level)
+def test_the_level_is_that_of_windows_that_touch_the_clip(
+    settings: EvaluationSettings, loud: tuple[int, ...], level: float
+) -> None:
+    assert scored_dog(settings, loud=loud).level == pytest.approx(level)
 
 
-def test_cries_are_heard_at_every_level_and_others_at_the_first(judged: Judged) -> None:
-    fixed = Bench([_FixedEar()], [], seed=1)
-    assert [outcome.snr_db for outcome in fixed.hear(one(judged, "donateacry/cry/a0.wav"))] == list(SNRS_DB)
-    assert [outcome.snr_db for outcome in fixed.hear(one(judged, "esc50/cat/2.wav"))] == [SNRS_DB[0]]
+def test_cries_are_scored_at_every_level_and_others_at_the_first(settings: EvaluationSettings) -> None:
+    scorer = SceneScorer([_FixedDetector()], [], seed=1)
+    cries = scorer.score(plan_of(settings, "donateacry/cry/a0.wav"))
+    assert [scored.scene.snr_db for scored in cries] == list(SNRS_DB)
+    (other,) = scorer.score(plan_of(settings, "esc50/cat/2.wav"))
+    assert other.scene.snr_db == SNRS_DB[0]
 
 
-def test_a_stream_is_played_through_as_it_is(judged: Judged) -> None:
-    (outcome,) = Bench([_FixedEar((3.0, 9.0))], [], seed=1).hear(one(judged, "ambient/loops/fan.wav"))
-    assert (outcome.snr_db, outcome.duration_s, outcome.alerts_s) == (None, 20.0, (3.0, 9.0))
+def test_every_alarm_of_a_stream_counts(settings: EvaluationSettings) -> None:
+    (scored,) = SceneScorer([_FixedDetector((3.0, 9.0))], [], seed=1).score(plan_of(settings, "ambient/loops/fan.wav"))
+    assert (scored.scene.snr_db, scored.scene.duration_s, scored.alarms_s) == (None, 20.0, (3.0, 9.0))
 
 
-def test_a_speaker_is_heard_with_pauses(judged: Judged) -> None:
-    task = next(task for task in tasks(judged) if task.is_stream and task.listed[0].set == "speech")
-    (outcome,) = Bench([_FixedEar()], [], seed=1).hear(task)
-    assert len(task.recordings) == 2
-    assert 3 + 2 * 0.5 + 2 < outcome.duration_s < 3 + 2 * 2 + 2.1
-
-
-def test_the_tiny_bundle_hears_the_tones_and_nothing_else(judged: Judged) -> None:
-    _, outcomes = hear_all(judged, tasks(judged))
-    found = {(outcome.name, outcome.snr_db) for outcome in outcomes if outcome.found}
+def test_the_tiny_bundle_detects_the_tones_and_nothing_else(settings: EvaluationSettings) -> None:
+    _, scored = score_plans(settings, settings.plans())
+    found = {(one.scene.name, one.scene.snr_db) for one in scored if one.found}
     assert {name for name, snr_db in found if snr_db == SNRS_DB[0]} == {
         "donateacry/cry/a0.wav",
         "donateacry/cry/a1.wav",
         "esc50/cat/2.wav",
     }
     assert {name for name, snr_db in found if snr_db is None} == {"ambient/music/flute.wav"}
-    assert {outcome.system for outcome in outcomes} == {INT8}
+    assert {one.system for one in scored} == {INT8}
 
 
-def _key(outcome: Outcome) -> tuple[object, ...]:
-    values = dataclasses.asdict(outcome)
-    return (*(value for name, value in values.items() if name != "probabilities"), outcome.probabilities.tobytes())
+def _key(scored: ScoredScene) -> tuple[object, ...]:
+    windows = scored.windows
+    arrays = (windows.starts_s.tobytes(), windows.ends_s.tobytes(), windows.probabilities.tobytes())
+    alarms = (scored.alarms_s, scored.background_alarms, scored.level, scored.faults)
+    return (scored.system, scored.scene, *alarms, *arrays)
 
 
-def test_neither_order_nor_processes_change_what_is_heard(judged: Judged) -> None:
-    work = tasks(judged)
-    _, alone = hear_all(judged, work)
-    bench.cache_clear()
-    _, backwards = hear_all(judged, work[::-1])
-    _, shared = hear_all(judged, work, workers=2)
-    assert [_key(outcome) for outcome in shared] == [_key(outcome) for outcome in alone]
-    assert {_key(outcome) for outcome in backwards} == {_key(outcome) for outcome in alone}
+def test_neither_order_nor_processes_change_what_is_scored(settings: EvaluationSettings) -> None:
+    plans = settings.plans()
+    _, alone = score_plans(settings, plans)
+    open_scorer.cache_clear()
+    _, backwards = score_plans(settings, plans[::-1])
+    _, shared = score_plans(settings, plans, workers=2)
+    assert [_key(one) for one in shared] == [_key(one) for one in alone]
+    assert {_key(one) for one in backwards} == {_key(one) for one in alone}
 
 
-def test_another_seed_draws_other_backgrounds(judged: Judged) -> None:
-    work = tasks(judged, only=["donateacry/cry/a0.wav"])
-    _, first = hear_all(judged, work)
-    _, second = hear_all(dataclasses.replace(judged, seed=2), work)
-    assert not np.array_equal(first[0].probabilities, second[0].probabilities)
+def test_another_seed_draws_other_backgrounds(settings: EvaluationSettings) -> None:
+    plans = settings.plans(only=["donateacry/cry/a0.wav"])
+    _, first = score_plans(settings, plans)
+    _, second = score_plans(dataclasses.replace(settings, seed=2), plans)
+    assert not np.array_equal(first[0].windows.probabilities, second[0].windows.probabilities)
 
 
-@pytest.mark.real_audio
-@pytest.mark.parametrize("part", ["val", "test"])
-def test_every_listed_clip_of_a_part_is_work_and_the_part_has_rooms(
-    data_dir: Path,
-    tiny_bundle_path: Path,
-    part: str,
-) -> None:
-    real = Judged(tiny_bundle_path, data_dir, "val" if part == "val" else "test", CRY_LIST, seed=1)
-    work = tasks(real)
-    listed = {clip.file for clip in read_list() if clip.part == part and clip.label in ("cry", "other")}
-    assert {task.name for task in work if task.listed[0].set != "speech" or not task.is_stream} == listed
-    assert "rooms)" in repr(bench(real))
-    assert int(repr(bench(real)).split("; ")[1].split()[0]) >= 5
+def test_a_scorer_names_its_systems_and_counts_its_backgrounds(settings: EvaluationSettings) -> None:
+    assert repr(open_scorer(settings)) == "SceneScorer(int8; 1 backgrounds)"

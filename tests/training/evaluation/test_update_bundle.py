@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from device.hearing.bundle.contents import Bundle
-    from training.evaluation.runner import Outcome
+    from training.evaluation.runner import ScoredScene
 
 CHOSEN = {
     "on": 0.7,
@@ -41,17 +41,17 @@ def bundle(tiny_bundle_path: Path) -> Bundle:
 
 
 @pytest.fixture
-def report(bundle: Bundle, make_outcome: Callable[..., Outcome]) -> dict[str, Any]:
+def report(bundle: Bundle, make_scored: Callable[..., ScoredScene]) -> dict[str, Any]:
     """What an evaluation of the tiny bundle would say."""
     systems = (System(INT8, 2.0, bundle.labels[0].operating_point),)
-    outcomes = [make_outcome(is_cry=True, alerts_s=(6.0,), level=0.9), make_outcome()]
+    scored = [make_scored(is_cry=True, alarms_s=(6.0,), level=0.9), make_scored()]
     network = {"network_sha256": hashlib.sha256(bundle.network).hexdigest(), "label": "tone", "runtime": "x 1"}
     return {
         "part": "test",
         "command": "python -m training evaluate",
         "bundle": {"name": bundle.name, "version": bundle.version, **network},
         "split": {"file": "list.csv", "sha256": "cd" * 32},
-        **event_metrics.report(outcomes, systems, snr_db=20.0, seed=1),
+        **event_metrics.report(scored, systems, snr_db=20.0, seed=1),
     }
 
 

@@ -12,7 +12,15 @@ from hypothesis import strategies as st
 
 from training.data.clips import SAMPLE_RATE_HZ
 from training.mixing import clip_in_background
-from training.mixing.clip_in_background import MARGIN_S, embed, embedded, is_home_sound, onset_sample, recorded, talk
+from training.mixing.clip_in_background import (
+    MARGIN_S,
+    as_16_bit_recording,
+    is_home_sound,
+    mix_clip,
+    mix_speech,
+    onset_sample,
+    place_clip,
+)
 from training.mixing.signal import loud_power
 
 Float32 = npt.NDArray[np.float32]
@@ -39,7 +47,7 @@ def power(samples: Float32) -> float:
 def test_the_clip_lies_so_far_over_its_background_whatever_either_level(
     peak: float, snr_db: float, level: float
 ) -> None:
-    scene = embed(tone(2, peak), hiss(10, level), lead_samples=LEAD, snr_db=snr_db)
+    scene = place_clip(tone(2, peak), hiss(10, level), lead_samples=LEAD, snr_db=snr_db)
     turned_down = np.abs(scene.samples).max() > 0.99  # both, alike
     before = power(scene.samples[:LEAD])
     clip = power(scene.samples[LEAD + 800 : LEAD + 31_200]) - before
@@ -49,12 +57,12 @@ def test_the_clip_lies_so_far_over_its_background_whatever_either_level(
 
 
 def test_a_silent_clip_has_a_quiet_room_around_it() -> None:
-    scene = embed(np.zeros(SAMPLE_RATE_HZ, np.float32), hiss(10, 0.3), lead_samples=LEAD, snr_db=20)
+    scene = place_clip(np.zeros(SAMPLE_RATE_HZ, np.float32), hiss(10, 0.3), lead_samples=LEAD, snr_db=20)
     assert 10 * np.log10(power(scene.samples)) == pytest.approx(-70, abs=1)
 
 
 def test_a_digitally_silent_background_is_left_so() -> None:
-    scene = embed(tone(1, 0.5), np.zeros(10 * SAMPLE_RATE_HZ, np.float32), lead_samples=LEAD, snr_db=20)
+    scene = place_clip(tone(1, 0.5), np.zeros(10 * SAMPLE_RATE_HZ, np.float32), lead_samples=LEAD, snr_db=20)
     assert not scene.samples[:LEAD].any()
     assert np.isfinite(scene.samples).all()
 
@@ -62,7 +70,7 @@ def test_a_digitally_silent_background_is_left_so() -> None:
 def test_no_click_tells_where_a_clip_was_cut() -> None:
     """The cosine starts at its peak: cut hard, the first sample would leap by all of it."""
     clip = tone(1, 0.9)
-    scene = embed(clip, np.zeros(10 * SAMPLE_RATE_HZ, np.float32), lead_samples=LEAD, snr_db=20)
+    scene = place_clip(clip, np.zeros(10 * SAMPLE_RATE_HZ, np.float32), lead_samples=LEAD, snr_db=20)
     steps = np.abs(np.diff(scene.samples))
     assert steps.max() <= np.abs(np.diff(clip)).max() * 1.05
 
@@ -70,7 +78,7 @@ def test_no_click_tells_where_a_clip_was_cut() -> None:
 @pytest.mark.parametrize("seed", range(8))
 def test_at_least_the_margin_lies_on_both_sides(seed: int) -> None:
     clip = tone(1.3, 0.2)
-    (scene,) = embedded(np.random.default_rng(seed), clip, [hiss(60, 0.1)], snrs_db=(20,))
+    (scene,) = mix_clip(np.random.default_rng(seed), clip, [hiss(60, 0.1)], snrs_db=(20,))
     assert MARGIN_S <= scene.start_s < MARGIN_S + 0.5
     assert scene.end_s - scene.start_s == pytest.approx(1.3)
     assert len(scene.samples) / SAMPLE_RATE_HZ - scene.end_s == pytest.approx(MARGIN_S)
@@ -79,27 +87,27 @@ def test_at_least_the_margin_lies_on_both_sides(seed: int) -> None:
 def test_equal_seeds_give_equal_scenes() -> None:
     clip, rooms = tone(1, 0.2), [hiss(30, 0.1), hiss(3, 0.1, seed=1)]
     first, again, other = (
-        embedded(np.random.default_rng(seed), clip, rooms, snrs_db=(20, 0))[1].samples for seed in (3, 3, 4)
+        mix_clip(np.random.default_rng(seed), clip, rooms, snrs_db=(20, 0))[1].samples for seed in (3, 3, 4)
     )
     assert np.array_equal(first, again)
     assert not np.array_equal(first[:LEAD], other[:LEAD])
 
 
 def test_all_levels_share_one_background() -> None:
-    loud, faint = embedded(np.random.default_rng(1), tone(1, 0.2), [], snrs_db=(0, 20))
+    loud, faint = mix_clip(np.random.default_rng(1), tone(1, 0.2), [], snrs_db=(0, 20))
     assert faint.start_s == loud.start_s
     together = np.corrcoef(loud.samples[:LEAD], faint.samples[:LEAD])[0, 1]
     assert together == pytest.approx(1, abs=1e-3)
 
 
-def test_rooms_and_synthesized_tones_are_both_heard() -> None:
+def test_recordings_and_synthesized_tones_are_both_drawn() -> None:
     room = tone(60, 0.1, hz=1000)
     heard = [clip_in_background.background(np.random.default_rng(seed), [room], 16_000) for seed in range(40)]
     from_room = sum(float(np.abs(one).max()) == pytest.approx(0.1, abs=1e-4) for one in heard)
     assert 10 < from_room < 30
 
 
-def test_a_short_room_goes_round() -> None:
+def test_a_short_recording_is_repeated() -> None:
     room = np.arange(1, 101, dtype=np.float32)
     for seed in range(10):
         heard = clip_in_background.background(np.random.default_rng(seed), [room], 250)
@@ -111,13 +119,13 @@ def test_a_short_room_goes_round() -> None:
 
 def test_what_exceeds_full_scale_is_turned_down_and_not_clipped() -> None:
     loud = tone(0.1, 3.0)
-    held = recorded(loud)
+    held = as_16_bit_recording(loud)
     assert np.abs(held).max() <= 32_767 / 32_768
     assert np.allclose(held, loud / 3.0, atol=1e-4)
 
 
 def test_scenes_lie_on_the_grid_of_16_bits() -> None:
-    steps = recorded(hiss(1, 0.1)) * 32_768
+    steps = as_16_bit_recording(hiss(1, 0.1)) * 32_768
     assert np.array_equal(steps, np.round(steps))
 
 
@@ -127,7 +135,7 @@ def test_an_onset_is_where_the_silence_ends(silence_s: float) -> None:
     assert onset_sample(clip) / SAMPLE_RATE_HZ == pytest.approx(silence_s, abs=0.05)
 
 
-def test_what_lies_more_than_20_db_below_the_loud_part_is_no_onset() -> None:
+def test_sound_more_than_20_db_below_the_loud_part_is_no_onset() -> None:
     faint, audible, loud = tone(1, 0.3 * 10 ** (-23 / 20)), tone(1, 0.3 * 10 ** (-17 / 20)), tone(1, 0.3)
     assert onset_sample(np.concatenate([faint, loud])) == SAMPLE_RATE_HZ
     assert onset_sample(np.concatenate([audible, loud])) == 0
@@ -138,9 +146,9 @@ def test_silence_has_its_onset_at_its_start(samples: int) -> None:
     assert onset_sample(np.zeros(samples, np.float32)) == 0
 
 
-def test_talk_holds_every_sentence_after_a_pause_over_the_tone_of_a_room() -> None:
+def test_speech_holds_every_sentence_after_a_pause_over_the_tone_of_a_room() -> None:
     sentences = [tone(1, 0.3), tone(2, 0.3)]
-    samples = talk(np.random.default_rng(2), sentences)
+    samples = mix_speech(np.random.default_rng(2), sentences)
     frames = samples[: len(samples) // 160 * 160].reshape(-1, 160)
     levels = 10 * np.log10(np.mean(frames.astype(np.float64) ** 2, axis=1) + 1e-20)
     speaks = levels > -25

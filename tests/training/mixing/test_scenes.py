@@ -1,57 +1,110 @@
-"""Scenes: where the cry lies in them, how loud, and the same for equal seeds."""
+"""Which scenes a part is scored on, and that a scene depends on seed and file alone."""
 
 from __future__ import annotations
 
+import dataclasses
+from collections import Counter
+from typing import TYPE_CHECKING
+
 import numpy as np
+import pytest
 
-from training.data.clips import Clip
-from training.data.split_list import ListedClip
-from training.mixing import scenes
+from device.errors import RecordingError
+from training.data.clips import SAMPLE_RATE_HZ
+from training.data.split_list import read_list, write_list
+from training.mixing.clip_in_background import LEAD_S, MARGIN_S, SNRS_DB
+from training.mixing.scenes import home_backgrounds, mix_scenes, plan_scenes
 
+if TYPE_CHECKING:
+    from pathlib import Path
 
-def _clip(seconds: float, *, set_name: str = "esc50", cry: bool = False) -> Clip:
-    listed = ListedClip(f"{set_name}/x", set_name, "s", "val", "cry" if cry else "other", doubtful=False, reason="")
-    count = int(seconds * 16_000)
-    samples = (0.2 * np.sin(2 * np.pi * 440 * np.arange(count) / 16_000)).astype(np.float32)
-    return Clip(listed, "crying_baby" if cry else "cat", samples)
-
-
-def test_a_cry_lies_four_seconds_within_its_scene() -> None:
-    active = np.ones(300, np.bool_)
-    scene = scenes.embedded(np.random.default_rng(0), _clip(3.0, cry=True), [], snr_db=10.0, active=active)
-    assert scene.is_cry
-    assert scene.onset_s == 4.0
-    assert abs(scene.end_s - 7.0) < 0.02
-    assert scene.duration_s == 11.0
-    assert scene.log_mel.shape == (19, 62, 64)
-    assert scene.mfcc.shape == (19, 62, 40)
-    assert scene.cry_s[0] == 0.0
-    assert scene.cry_s.max() == 2.0
-    assert scene.cry_s[6] == 1.0  # the window from 3 s to 5 s
+    from tests.training.conftest import Collection
+    from training.mixing.scenes import HeldOutPart, Scene, ScenePlan
+    from training.mixing.signal import Float32
 
 
-def test_other_sounds_hold_no_cry_and_continuous_ones_are_as_long_as_recorded() -> None:
-    other = scenes.embedded(np.random.default_rng(0), _clip(1.0), [_clip(5.0)], snr_db=20.0, active=None)
-    assert not other.is_cry
-    assert not other.cry_s.any()
-    joined = scenes.as_recorded([_clip(4.0), _clip(6.0)], "speech")
-    assert joined.duration_s == 10.0
-    assert joined.snr_db is None
+@pytest.fixture
+def plans(collection: Collection) -> tuple[ScenePlan, ...]:
+    return plan_scenes(collection.data, "test", split=collection.split)
 
 
-def test_equal_seeds_make_equal_scenes_of_every_kind() -> None:
-    clips = [_clip(2.0, cry=True), _clip(1.0), _clip(5.0, set_name="ambient"), _clip(2.0, set_name="speech")]
-    marks = {"esc50/x": np.ones(200, np.bool_)}
-    first, second = (scenes.scenes(clips, marks, cry_snrs_db=(20.0, 0.0), seed=4) for _ in range(2))
-    assert [(scene.source, scene.snr_db) for scene in first] == [
-        ("esc50", 20.0), ("esc50", 0.0), ("esc50", 20.0), ("ambient", None), ("speech", None),
-    ]  # fmt: skip
-    assert all(np.array_equal(*pair) for pair in zip([s.mfcc for s in first], [s.mfcc for s in second], strict=True))
+def mixed(plans: tuple[ScenePlan, ...], name: str, *, seed: int = 1) -> list[tuple[Scene, Float32]]:
+    plan = next(plan for plan in plans if plan.name == name)
+    return list(mix_scenes(plan, [], seed=seed))
 
 
-def test_thinned_scenes_keep_their_windows_in_step() -> None:
-    scene = scenes.as_recorded([_clip(10.0)], "ambient")
-    even, odd = scenes.thinned([scene, scene], 2)
-    assert np.array_equal(even.log_mel, scene.log_mel[::2])
-    assert np.array_equal(odd.log_mel, scene.log_mel[1::2])
-    assert len(even.cry_s) == len(even.mfcc)
+def test_a_part_is_clips_recordings_and_one_stream_for_each_speaker(plans: tuple[ScenePlan, ...]) -> None:
+    assert Counter((plan.is_stream, plan.listed[0].set) for plan in plans) == {
+        (False, "donateacry"): 3,
+        (False, "esc50"): 3,
+        (False, "speech"): 2,
+        (True, "ambient"): 2,
+        (True, "speech"): 1,
+    }
+
+
+def test_another_part_is_not_planned(collection: Collection) -> None:
+    assert plan_scenes(collection.data, "val", split=collection.split) == ()
+
+
+def test_only_named_files_are_planned_if_any_are_named(collection: Collection) -> None:
+    (plan,) = plan_scenes(collection.data, "test", split=collection.split, only=["esc50/cat/2.wav"])
+    assert plan.name == "esc50/cat/2.wav"
+
+
+def test_a_listed_file_without_a_line_in_its_manifest_is_refused(collection: Collection, tmp_path: Path) -> None:
+    lines = list(read_list(collection.split))
+    lines.append(dataclasses.replace(lines[0], file=f"{lines[0].set}/gone.wav"))
+    write_list(tmp_path / "list.csv", lines)
+    with pytest.raises(RecordingError, match=r"gone\.wav is listed"):
+        plan_scenes(collection.data, "test", split=tmp_path / "list.csv")
+
+
+def test_only_home_sounds_are_backgrounds(collection: Collection) -> None:
+    (fan,) = home_backgrounds(collection.data, "test", split=collection.split)
+    assert len(fan) == 20 * SAMPLE_RATE_HZ
+
+
+def test_cries_are_mixed_at_every_level_and_others_at_the_first(plans: tuple[ScenePlan, ...]) -> None:
+    assert [scene.snr_db for scene, _ in mixed(plans, "donateacry/cry/a0.wav")] == list(SNRS_DB)
+    assert [scene.snr_db for scene, _ in mixed(plans, "esc50/cat/2.wav")] == [SNRS_DB[0]]
+
+
+def test_a_scene_states_where_its_clip_lies(plans: tuple[ScenePlan, ...]) -> None:
+    ((scene, samples),) = mixed(plans, "esc50/cat/2.wav")
+    assert MARGIN_S <= scene.start_s < MARGIN_S + LEAD_S
+    assert scene.end_s - scene.start_s == pytest.approx(3.0)
+    assert scene.onset_s == scene.start_s
+    assert scene.duration_s == len(samples) / SAMPLE_RATE_HZ == pytest.approx(scene.end_s + MARGIN_S)
+    assert (scene.set, scene.kind, scene.subject, scene.is_cry) == ("esc50", "cat", "esc50:cat-2", False)
+
+
+def test_a_stream_is_played_through_as_it_is(plans: tuple[ScenePlan, ...]) -> None:
+    ((scene, samples),) = mixed(plans, "ambient/loops/fan.wav")
+    assert scene.is_stream
+    assert (scene.snr_db, scene.duration_s, scene.start_s, scene.end_s) == (None, 20.0, 0.0, 20.0)
+    assert len(samples) == 20 * SAMPLE_RATE_HZ
+
+
+def test_a_speaker_is_played_with_pauses(plans: tuple[ScenePlan, ...]) -> None:
+    plan = next(plan for plan in plans if plan.is_stream and plan.listed[0].set == "speech")
+    ((scene, _),) = mix_scenes(plan, [], seed=1)
+    assert len(plan.recordings) == 2
+    assert 3 + 2 * 0.5 + 2 < scene.duration_s < 3 + 2 * 2 + 2.1
+
+
+def test_equal_seeds_mix_equal_scenes_and_other_seeds_others(plans: tuple[ScenePlan, ...]) -> None:
+    first, again, other = (mixed(plans, "donateacry/cry/a0.wav", seed=seed) for seed in (1, 1, 2))
+    assert [scene for scene, _ in first] == [scene for scene, _ in again]
+    assert all(np.array_equal(*pair) for pair in zip([s for _, s in first], [s for _, s in again], strict=True))
+    assert not np.array_equal(first[0][1][:SAMPLE_RATE_HZ], other[0][1][:SAMPLE_RATE_HZ])
+
+
+@pytest.mark.real_audio
+@pytest.mark.parametrize("part", ["val", "test"])
+def test_every_listed_clip_of_a_part_is_planned_and_the_part_has_backgrounds(data_dir: Path, part: HeldOutPart) -> None:
+
+    real = plan_scenes(data_dir, part)
+    listed = {clip.file for clip in read_list() if clip.part == part and clip.label in ("cry", "other")}
+    assert {plan.name for plan in real if plan.listed[0].set != "speech" or not plan.is_stream} == listed
+    assert len(home_backgrounds(data_dir, part)) >= 5

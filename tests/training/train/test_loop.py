@@ -14,8 +14,8 @@ from converter.training_output import read_trained
 from training.data.clips import Clip
 from training.data.split_list import ListedClip, read_list
 from training.evaluation.threshold_search import point
+from training.evaluation.validation_windows import cut_windows
 from training.mixing.augment import AugmentSettings, Group, Palette, Sound
-from training.mixing.scenes import as_recorded, embedded
 from training.networks import residual
 from training.train import loop
 from training.train.batches import Chunk, Recipe
@@ -26,7 +26,9 @@ from training.train.model_card import card
 from training.train.teacher_labels import Judge
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+
+    from training.evaluation.runner import ScoredScene
 
 # Keras 3 hands TensorFlow's variables to numpy 2 in a way that numpy calls outdated; nothing here can change it.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -92,10 +94,12 @@ def test_the_average_forgets_the_first_weights_and_settles_on_the_last() -> None
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("_canned")
-def test_two_steps_leave_a_folder_that_the_converter_reads(tmp_path: Path) -> None:
+def test_two_steps_leave_a_folder_that_the_converter_reads(
+    tmp_path: Path, make_scored: Callable[..., ScoredScene]
+) -> None:
     scenes = [
-        embedded(np.random.default_rng(0), _clip(cry=True), [], snr_db=20.0, active=np.ones(250, np.bool_)),
-        as_recorded([_clip(cry=False)], "ambient"),
+        cut_windows(make_scored(is_cry=True, start_s=0.0).scene, _clip(cry=True).samples, np.ones(250, np.bool_)),
+        cut_windows(make_scored(snr_db=None).scene, _clip(cry=False).samples, None),
     ]
     settings = TrainSettings(seed=1, steps=2, learning_rate=1e-3, batch_windows=4, check_every=1, warmup_steps=1)
     best = loop.train(_recipe(), scenes, settings, out=tmp_path, start=None)
