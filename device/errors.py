@@ -1,19 +1,19 @@
-"""Every error that Auricle raises on purpose, each also the builtin that people would catch.
+"""All errors that Auricle raises on purpose; each also inherits the builtin that callers would expect.
 
     AuricleError
-    ├── ConfigError      (ValueError)    a setting that does not hold
-    ├── SpecError        (ValueError)    a feature specification that makes no numbers
-    ├── BundleError      (ValueError)    a model file that must not be trusted
-    ├── ClassifierError  (RuntimeError)  a network that fails, or answers nonsense, while it listens
-    ├── RecordingError   (ValueError)    a file that holds no usable sound
-    ├── MicrophoneError  (OSError)       a microphone that is not there, or cannot be told from others
-    ├── CommandError     (ValueError)    something asked of the daemon that it must not do
-    ├── JournalError     (OSError)       the durable record of alarms refuses, or is damaged
-    ├── ServiceError     (RuntimeError)  a daemon that cannot run here, or be installed, or does not answer
+    ├── ConfigError      (ValueError)    an invalid setting
+    ├── SpecError        (ValueError)    an inconsistent feature specification
+    ├── BundleError      (ValueError)    a model file that is damaged or fails verification
+    ├── ClassifierError  (RuntimeError)  a network that fails at run time, or returns invalid scores
+    ├── RecordingError   (ValueError)    a file without usable sound
+    ├── MicrophoneError  (OSError)       a microphone that is missing or ambiguous
+    ├── CommandError     (ValueError)    an invalid command to the daemon
+    ├── JournalError     (OSError)       the journal of alarms cannot be read or written, or is damaged
+    ├── ServiceError     (RuntimeError)  a daemon that cannot run or be installed here, or does not answer
     └── MissingExtraError (ImportError)  a library that one of the extras would install
 
-A message says what, which value, and what would work, in one sentence: the command line prints
-it as it is and leaves with exit code 2.
+A message says what is wrong, with which value, and what would work, in one sentence: the command line prints
+it unchanged and exits with code 2.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class AuricleError(Exception):
 
 
 class ConfigError(AuricleError, ValueError):
-    """A configuration file, profile or option says something that cannot be."""
+    """A configuration file, profile or option has an invalid value."""
 
 
 class SpecError(AuricleError, ValueError):
@@ -32,11 +32,11 @@ class SpecError(AuricleError, ValueError):
 
 
 class BundleError(AuricleError, ValueError):
-    """A model bundle is damaged, forged, or does not reproduce its golden numbers here."""
+    """A model bundle is damaged or forged, or does not reproduce its golden vectors on this machine."""
 
 
 class ClassifierError(AuricleError, RuntimeError):
-    """A network could not be run, or gave a score that is not a finite number."""
+    """A network could not be run, or returned a score that is not a finite number."""
 
 
 class RecordingError(AuricleError, ValueError):
@@ -44,20 +44,20 @@ class RecordingError(AuricleError, ValueError):
 
 
 class MicrophoneError(AuricleError, OSError):
-    """No microphone answers to what was asked for, or several do; the message lists those there are."""
+    """No microphone matches the selection, or several do; the message lists the available ones."""
 
 
 class CommandError(AuricleError, ValueError):
-    """Something was asked of a running daemon that means nothing, or too much."""
+    """A command to a running daemon is malformed or out of range."""
 
 
 class JournalError(AuricleError, OSError):
-    """The journal cannot be opened, read or written; the message says what is kept and what would work."""
+    """The journal cannot be opened, read or written; the message says what is safe and what would work."""
 
 
 class ServiceError(AuricleError, RuntimeError):
-    """The daemon cannot run or be installed on this machine, or the one asked for does not answer."""
+    """The daemon cannot run or be installed on this machine, or does not answer."""
 
 
 class MissingExtraError(AuricleError, ImportError):
-    """A library is not installed; the message names the extra that brings it."""
+    """A library is not installed; the message names the extra that installs it."""

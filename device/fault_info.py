@@ -1,4 +1,4 @@
-"""What is known of each kind of fault, one row a kind: its priority, whether it deafens, its words, what to do."""
+"""One row for each kind of fault: its priority, whether it deafens, how it is worded, and what to do about it."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ class FaultInfo:
     """One kind of fault.
 
     Attributes:
-        priority: of the technical alarm that it raises. High is left to sounds. None: it raises none, because it is
-            over by the time it is known.
+        priority: of the technical alarm that it raises; high is reserved for sounds. None if it raises none, because
+            it is over by the time it is noticed.
         deafens: whether a cry could be missed while it is open.
-        is_found_by_daemon: whether the daemon itself detects it. Otherwise a listener does, and a replaced listener
-            takes its open faults with it.
         words: what is wrong, as the end of "hears NOTHING: ...".
         cure: what to do about it, one imperative sentence.
+        is_found_by_daemon: whether the daemon itself detects it. Otherwise a listener does, and its open faults end
+            when that listener is replaced.
     """
 
     priority: Priority | None
@@ -108,7 +108,7 @@ FAULTS: Mapping[FaultKind, FaultInfo] = MappingProxyType(
             is_found_by_daemon=True,
         ),
         "delivery": FaultInfo(
-            priority="medium",  # readers of the console or the log learn nothing
+            priority="medium",  # readers of the console or the log see nothing
             deafens=False,
             words="the console or the log accepts no line",
             cure="check what reads the daemon's output, and the disk of its log; a restart of the daemon reopens both",
@@ -123,7 +123,7 @@ FAULTS: Mapping[FaultKind, FaultInfo] = MappingProxyType(
         ),
     }
 )
-"""Of every kind."""
+"""The row of every kind of fault."""
 
 DEAFENING: frozenset[FaultKind] = frozenset(kind for kind, info in FAULTS.items() if info.deafens)
 """Faults during which a cry could be missed."""

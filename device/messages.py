@@ -1,8 +1,13 @@
-"""What flows through Auricle, in the order in which it flows.
+"""The messages that flow through Auricle, in the order in which they flow.
 
-Frozen and slotted; units stand in the names. A class that holds an array compares by identity
-(`eq=False`). The only clock is the sample index: all `_s` values are seconds since the first sample
-of the stream. Knows nothing of files, devices, threads or clocks.
+    a source        yields    AudioBlock, or NoAudio if it receives no sound
+    the listener    makes     Window -> Scores -> Decision -> Event, and Fault; one push returns them as Heard
+    the daemon      makes     Notice from events, faults and its own OperationNote, for the console and the log
+    alarms.machine  makes     Transition from events and faults: each carries the Alarm after the change
+
+All classes are frozen and slotted. Units are part of the names. A class that holds an array compares by identity
+(`eq=False`). The only clock is the sample index: unless stated otherwise, values in `_s` are seconds since the
+first sample of the stream. Knows nothing of files, devices, threads or clocks.
 """
 
 from __future__ import annotations
@@ -19,32 +24,32 @@ Priority = Literal["high", "medium", "low"]
 Role = Literal["alarm", "info", "reject"]
 LabelState = Literal["off", "pending", "on", "holding"]
 FaultKind = Literal[
-    "silence",  # the five signs of a deaf microphone, and one of an overdriven one: see `hearing.deafness`
+    "silence",  # this and the next four: a microphone that delivers samples but no sound, see `hearing.deafness`
     "stuck",
     "dc",
     "repeated",
     "floor",
-    "clipping",
+    "clipping",  # the microphone is heavily overdriven
     "gap",  # samples are missing
-    "microphone",  # no samples come at all
-    "coverage",  # too little of what was captured was in a window that was scored
-    "classifier",  # a network fails, or gives a score that is not finite
-    "journal",  # alarms cannot be kept on disk
-    "broker",  # no broker can be reached, or it refuses us
+    "microphone",  # no samples arrive
+    "coverage",  # too little of the captured sound was scored
+    "classifier",  # a network fails, or returns a score that is not finite
+    "journal",  # alarms cannot be stored on disk
+    "broker",  # the MQTT broker cannot be reached, or refuses the connection
     "delivery",  # the console or the log accepts no line
-    "self_test",  # a stage between sound and broker did not do its part
+    "self_test",  # a stage between sound and broker failed
 ]
 AlarmKind = Literal["sound", "technical"]
 AlarmState = Literal[
-    "active",  # its cause is there
-    "latched",  # its cause is over, or not known to be over; it stays until it is acknowledged
+    "active",  # its cause is present
+    "latched",  # its cause is over, or no longer observed; the alarm stays until it is acknowledged
     "ended",
 ]
 AlarmChange = Literal["raised", "reopened", "priority", "latched", "acknowledged", "reminded", "ended"]
 TimeQuality = Literal[
-    "synchronized",  # with a time server, or a radio
-    "unsynchronized",  # a Pi without a clock, before it has reached one
-    "stepped",  # it jumped while the alarm was open
+    "synchronized",  # with a time server, or a radio clock
+    "unsynchronized",  # not yet: a Raspberry Pi has no battery-backed clock
+    "stepped",  # the clock jumped while the alarm was open
 ]
 OperationKind = Literal[
     "started", "stopping", "reloaded", "reload_refused", "hop", "dropped", "asked", "journal", "pins"
@@ -53,13 +58,13 @@ OperationKind = Literal[
 
 @dataclass(frozen=True, slots=True, eq=False)
 class AudioBlock:
-    """Some consecutive samples of one stream, at capture rate.
+    """Consecutive samples of one stream, at capture rate.
 
     Attributes:
-        samples: float32 (n,), mono, in [-1, 1]; n may be any number from 1 on.
+        samples: float32 (n,), mono, in [-1, 1]; n is at least 1.
         sample_rate_hz: capture rate, constant between gaps.
-        start_sample: index of the first sample since the stream began, at capture rate; missing
-            samples are counted, so that it is also a time.
+        start_sample: index of the first sample since the stream began, at capture rate. Missing samples are
+            counted too, so the index is also a time.
         after_gap: samples are missing between the previous block and this one.
     """
 
@@ -76,12 +81,12 @@ class AudioBlock:
 
 @dataclass(frozen=True, slots=True)
 class NoAudio:
-    """The source is alive but hears nothing.
+    """The source runs but receives no sound.
 
     Attributes:
-        reason: why, in words that say what would help.
-        since_s: second of the stream since which it has heard nothing.
-        at_s: second of the stream at which that is still so; later than every sample so far.
+        reason: why, and what would help, in words for people.
+        since_s: when the sound stopped.
+        at_s: the current time of the stream; later than every sample so far.
     """
 
     reason: str
@@ -91,15 +96,16 @@ class NoAudio:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Window:
-    """Exactly one window of sound at a model's rate.
+    """Exactly one window of sound at a model's sample rate.
 
     Attributes:
         samples: float32 (window_samples,).
-        start_sample: index of its first sample at the model's rate, since its segment began.
-        start_s: where it starts in the stream.
-        end_s: where it ends in the stream (for a file shorter than a window: the file's end).
-        repeated: the file is shorter than a window and was repeated to fill it; such samples stand
-            nowhere in the stream.
+        start_sample: index of its first sample at the model's rate, since its segment began. A segment is the
+            sound between two gaps.
+        start_s: start in the stream.
+        end_s: end in the stream (for a file shorter than a window: the end of the file).
+        repeated: the file is shorter than a window and was repeated to fill it, so that the samples are not
+            consecutive samples of the stream.
     """
 
     samples: npt.NDArray[np.float32]
@@ -111,7 +117,7 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class Scores:
-    """What one model gave for one window: a probability in [0, 1] for each of its labels."""
+    """One model's result for one window: a probability in [0, 1] for each of its labels."""
 
     model: str
     probabilities: dict[str, float]
@@ -121,17 +127,17 @@ class Scores:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What was decided about one label in one window, and by which rule: what `--explain` prints.
+    """The decision about one label in one window, and the rule that made it: what `--explain` prints.
 
     Attributes:
         model: name of the model.
         label: one of its labels.
         state: of the label after this window.
-        rule: the sentence that says why.
+        rule: the rule, in one sentence.
         score: the window's probability for the label.
         start_s: start of the window.
         end_s: end of the window.
-        trusted: False where the window holds samples suspected of deafness: it shows no quiet.
+        trusted: False if the window may have been recorded by a deaf microphone: then it is no evidence of quiet.
     """
 
     model: str
@@ -146,20 +152,20 @@ class Decision:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """A change that people or programs are told about.
+    """A detected sound begins, begins again or ends.
 
     Attributes:
         event_id: `<stream_id>-<model>-<label>-<n>`, the same in all phases of one event.
-        seq: orders the phases of one event, from 0.
+        seq: number of the phase within the event, from 0.
         model: name of the model.
-        label: what was heard.
+        label: the class of the sound.
         phase: begin, reopen (an onset within the cooldown) or end.
         score: the highest probability since the event began.
-        start_s: start of the first window counted.
+        start_s: start of the first window that counted towards the onset.
         end_s: end of the last window at or above the off threshold; None at begin and reopen.
-        decided_s: end of the window that decided.
-        reason: the rule that decided, or at an end why it ended.
-        windows: (start_s, probability) of the windows that decided, oldest first.
+        decided_s: end of the window that triggered the decision.
+        reason: the rule that decided; at an end, why the event ended.
+        windows: (start_s, probability) of the windows that the decision is based on, oldest first.
     """
 
     event_id: str
@@ -177,15 +183,15 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """Something that keeps Auricle from hearing; it begins (`begins`) or is over.
+    """Something that keeps Auricle from detecting or delivering begins, or is over.
 
     Attributes:
         kind: what is wrong.
-        begins: True where it begins, False where it ends.
-        since_s: where it began in the stream.
-        at_s: where this was noticed.
-        detail: one sentence with the figure that was measured.
-        model: that fails; empty for a fault of what all models hear.
+        begins: True if it begins, False if it is over.
+        since_s: when it began.
+        at_s: when this change was noticed.
+        detail: one sentence, with the measured value if there is one.
+        model: the model that fails; empty for a fault that affects all models.
     """
 
     kind: FaultKind
@@ -198,7 +204,7 @@ class Fault:
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """What one push gave, each list in stream order."""
+    """The result of one push to the listener; each list is in stream order."""
 
     scores: list[Scores] = field(default_factory=list)
     decisions: list[Decision] = field(default_factory=list)
@@ -208,12 +214,12 @@ class Heard:
 
 @dataclass(frozen=True, slots=True)
 class OperationNote:
-    """Something the daemon did, or that was done to it, which is neither a sound nor a fault of hearing.
+    """A note about the operation of the daemon that is neither a sound nor a fault.
 
     Attributes:
-        kind: started, stopping, reloaded, reload_refused, hop (it was widened or narrowed), dropped (lines that
-            could not be delivered in time), asked (what people asked for), journal (what became of it), pins (what
-            they would do, or why they do nothing).
+        kind: started, stopping, reloaded, reload_refused, hop (widened or narrowed under load), dropped (lines that
+            could not be delivered in time), asked (a command was received), journal (how it was opened, repaired or
+            pruned), pins (what the GPIO pins would do, or why they do nothing).
         detail: one sentence.
     """
 
@@ -223,11 +229,11 @@ class OperationNote:
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """What is told to people: an event, a fault or a happening, with the time of day attached.
+    """An event, fault or operation note with the time of day: what the console and the log write.
 
     Attributes:
         utc_s: when it was decided, in seconds since 1970-01-01 UTC.
-        source: what is heard: the microphone as it is named in the configuration, or a recording's path.
+        source: where the sound comes from: the microphone as named in the configuration, or a recording's path.
         content: the event, fault or operation note itself.
         priority: of an event's label; None for all else.
     """
@@ -240,19 +246,19 @@ class Notice:
 
 @dataclass(frozen=True, slots=True)
 class Alarm:
-    """One alarm as it is now; made by `alarms.machine`.
+    """The current state of one alarm; made by `alarms.machine`.
 
     Attributes:
-        alarm_id: the event's id, or `<boot id>-<kind>-<n>` of a fault; never used again.
-        kind: of what people hear, or of what keeps Auricle from hearing or telling.
+        alarm_id: the event's id, or `<boot id>-<kind>-<n>` for a fault; never reused.
+        kind: sound for a detected sound, technical for a fault.
         name: the label, or the fault's kind.
-        model: that heard it, or that fails; empty for a fault of none.
-        priority: as it is told now; quiet hours may have lowered it.
-        state: whether its cause is there.
-        acknowledged: somebody has seen it.
-        score: of a sound, the highest probability so far; None for a technical one.
-        detail: one sentence: the rule that decided, or the figure that was measured.
-        lowered_from: its priority outside quiet hours, where they lowered it; None where they did not.
+        model: the model that detected the sound, or that fails; empty for a fault without a model.
+        priority: the current one; quiet hours may have lowered it.
+        state: whether its cause is present.
+        acknowledged: whether somebody has acknowledged it.
+        score: of a sound alarm, the highest probability so far; None for a technical alarm.
+        detail: one sentence: the rule that decided, or the measured value.
+        lowered_from: its priority outside quiet hours, if they lowered it; None if they did not.
     """
 
     alarm_id: str
@@ -269,15 +275,15 @@ class Alarm:
 
 @dataclass(frozen=True, slots=True)
 class Transition:
-    """A change of one alarm: what is journalled and told.
+    """A change of one alarm: what the journal stores and what is published.
 
     Attributes:
-        alarm: as it is after the change.
-        seq: orders the changes of one alarm, across restarts; `(alarm_id, seq)` is unique.
+        alarm: its state after the change.
+        seq: number of the change, ascending within the alarm, across restarts too; `(alarm_id, seq)` is unique.
         change: what changed.
-        cause: why, in one sentence: the end's reason, who acknowledged it, what was heard.
-        at_s: when, by the clock of whoever stepped the machine.
-        event: the sound's event that changed it, if one did.
+        cause: why, in one sentence: the rule or reason of the event, or who acknowledged it.
+        at_s: when, by the clock that was passed to the machine.
+        event: the event that caused the change; None if something else did.
     """
 
     alarm: Alarm

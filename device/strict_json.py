@@ -1,6 +1,6 @@
-"""JSON from a file that is not trusted: UTF-8, no duplicate keys, finite numbers, a bounded depth.
+"""Parses JSON from an untrusted file: UTF-8, no duplicate keys, finite numbers, a bounded depth.
 
-`members` then takes an object apart: exactly the members that are known, each of its type.
+`members` then checks an object: exactly the expected members, each of its type.
 """
 
 from __future__ import annotations
@@ -16,22 +16,22 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 MAX_DEPTH = 24
-"""Objects and lists within each other: four times what a card has."""
+"""Levels of nested objects and lists: four times what a model card has."""
 
-_HALF_PAIR = re.compile("[\ud800-\udfff]")  # what "\\ud800" alone gives: no encoder takes it
-_MAX_WHOLE = 2**53
-"""Beyond it a whole number is not the same in every JSON reader."""
+_LONE_SURROGATE = re.compile("[\ud800-\udfff]")  # "\\ud800" alone decodes to it, but it cannot be encoded
+_MAX_INTEGER = 2**53
+"""JSON parsers that use floating point round larger whole numbers."""
 
 
 def parse(data: bytes, where: str) -> Any:
-    """The value that the bytes describe.
+    """Parse bytes to the value that they describe.
 
     Args:
         data: UTF-8 without a byte order mark.
-        where: what is read, the first word of an error's sentence.
+        where: name of the input, the first word of an error's sentence.
 
     Raises:
-        BundleError: no JSON, or JSON that two readers could understand differently.
+        BundleError: no JSON, or JSON that two parsers could understand differently.
     """
     try:
         value = json.loads(
@@ -50,7 +50,7 @@ def parse(data: bytes, where: str) -> Any:
     for item, depth in _walk(value):
         if depth >= MAX_DEPTH and isinstance(item, dict | list):
             raise BundleError(f"{where} is nested deeper than {MAX_DEPTH} levels")
-        if isinstance(item, str) and _HALF_PAIR.search(item):
+        if isinstance(item, str) and _LONE_SURROGATE.search(item):
             raise BundleError(f"{where} holds half of a surrogate pair, which is no character")
     return value
 
@@ -58,10 +58,10 @@ def parse(data: bytes, where: str) -> Any:
 def members(value: Any, where: str, kinds: Mapping[str, type]) -> dict[str, Any]:
     """The members of a JSON object: exactly those named in `kinds`, in that order.
 
-    A `float` may be written as a whole number; a bool is no number.
+    A whole number is accepted for `float`; a bool is accepted for no number.
 
     Raises:
-        BundleError: no object, a member too many, too few or of another type.
+        BundleError: no object, or a member is unknown, missing or of another type.
     """
     if not isinstance(value, dict):
         raise BundleError(f"{where} must be an object, is {_shown(value)}")
@@ -109,14 +109,14 @@ def _finite(text: str) -> float:
 
 
 def _whole(text: str) -> int:
-    value = int(text) if len(text) <= len(str(-_MAX_WHOLE)) else _MAX_WHOLE + 1
-    if abs(value) > _MAX_WHOLE:
+    value = int(text) if len(text) <= len(str(-_MAX_INTEGER)) else _MAX_INTEGER + 1
+    if abs(value) > _MAX_INTEGER:
         raise ValueError(f"whole number {text[:24]} is beyond 2^53")
     return value
 
 
 def _walk(value: Any) -> Iterator[tuple[Any, int]]:
-    """Each value, and each member's name, with the number of objects and lists it lies in; no recursion."""
+    """Each value and each member's name with its nesting depth; iterative, so that no input exhausts the stack."""
     pending = [(value, 0)]
     while pending:
         item, depth = pending.pop()
