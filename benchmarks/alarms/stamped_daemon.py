@@ -17,7 +17,7 @@ from device.alarms.machine import Machine
 from device.daemon.alerting.controller import AlarmController
 from device.daemon.app import Daemon
 from device.daemon.delivery.alarm_publisher import AlarmPublisher
-from device.daemon.delivery.journal_writer import Receipt
+from device.daemon.delivery.journal_messages import CommitReceipt
 from device.daemon.delivery.reply_queue import ReplyQueue
 from device.daemon.options import ListenOptions
 from device.messages import AudioBlock
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from device.alarms.journal.entries import Entry, Key
-    from device.daemon.delivery.journal_writer import Word
+    from device.daemon.delivery.reply_queue import Reply
     from device.messages import Event, Priority, Transition
 
 
@@ -78,29 +78,29 @@ class StampedMachine(Machine):
         return transitions
 
 
-class StampedMailbox(ReplyQueue):
+class StampedReplies(ReplyQueue):
     """Says when journal and broker had an entry."""
 
-    def tell(self, word: Word) -> None:
-        """As every mailbox."""
-        if isinstance(word, Receipt):
-            STAMPS.passed([entry.key for entry in word.entries], "kept")
-        super().tell(word)
+    def put(self, reply: Reply) -> None:
+        """As every queue."""
+        if isinstance(reply, CommitReceipt):
+            STAMPS.passed([entry.key for entry in reply.entries], "kept")
+        super().put(reply)
 
     def acknowledged(self, key: Key) -> None:
-        """As every mailbox."""
+        """As every queue."""
         STAMPS.passed([key], "acknowledged")
         super().acknowledged(key)
 
 
-class StampedDispatch(AlarmPublisher):
+class StampedPublisher(AlarmPublisher):
     """Says when the main loop took from the journal what is to be told."""
 
-    def owe(self, entries: Iterable[Entry]) -> list[Key]:
-        """As every dispatch."""
+    def add_owed(self, entries: Iterable[Entry]) -> list[Key]:
+        """As every publisher."""
         owed = list(entries)
         STAMPS.passed([entry.key for entry in owed], "owed")
-        return super().owe(owed)
+        return super().add_owed(owed)
 
 
 class StampedDatabase(Database):
@@ -175,9 +175,9 @@ def stamped_daemon(folder: Path, rate_hz: int, seconds: float) -> dict[str, Any]
     source = Clockwork(rate_hz, seconds)
     with (
         patch("device.daemon.app.Machine", StampedMachine),
-        patch("device.daemon.app.ReplyQueue", StampedMailbox),
-        patch("device.daemon.app.AlarmController", CostedAlarming),
-        patch("device.daemon.outputs.AlarmPublisher", StampedDispatch),
+        patch("device.daemon.app.ReplyQueue", StampedReplies),
+        patch("device.daemon.app.AlarmController", CostedController),
+        patch("device.daemon.outputs.AlarmPublisher", StampedPublisher),
         patch("device.alarms.journal.store.Database", StampedDatabase),
         contextlib.redirect_stdout(sys.stderr),
         Daemon(ListenOptions(config=str(folder / "bench.toml")), wrap=lambda _microphone: source) as daemon,
@@ -186,23 +186,23 @@ def stamped_daemon(folder: Path, rate_hz: int, seconds: float) -> dict[str, Any]
     return {"changes": list(STAMPS.changes.values()), "spent": source.spent}
 
 
-class CostedAlarming(AlarmController):
+class CostedController(AlarmController):
     """Adds up what the main loop does about alarms."""
 
-    def take(self, *given: Any) -> None:
+    def process(self, *given: Any) -> None:
         """As ever."""
         with _counted():
-            super().take(*given)
+            super().process(*given)
 
-    def look(self, newest_s: float) -> Any:
+    def poll(self, newest_s: float) -> Any:
         """As ever."""
         with _counted():
-            return super().look(newest_s)
+            return super().poll(newest_s)
 
-    def publish(self, now: Any) -> None:
+    def publish_state(self, state: Any) -> None:
         """As ever."""
         with _counted():
-            super().publish(now)
+            super().publish_state(state)
 
 
 @contextlib.contextmanager

@@ -21,7 +21,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from device.alarms.machine import Machine
-from device.daemon.alerting.controller import AlarmController, labels_of
+from device.daemon.alerting.alarm_labels import AlarmLabels
+from device.daemon.alerting.controller import AlarmController
 from device.daemon.audio.listening import ModelRunner
 from device.daemon.audio.source_thread import SourceStatus, SourceThread
 from device.daemon.delivery.notices import NoticeMaker
@@ -164,7 +165,7 @@ class Daemon:
         loop.run(self._read_again)
         self._notifier.stopping()
         loop.report(OperationNote("stopping", self._why_it_stops()))
-        loop.parts.controller.settle(SETTLE_S)
+        loop.parts.controller.flush(SETTLE_S)
         return self._exit_code()
 
     def stop(self) -> None:
@@ -189,11 +190,11 @@ class Daemon:
             runner = self._open_hearing(self._settings)
             opened.callback(runner.close)
             sounds = known_sounds(self._settings, runner.models)
-            controller = self._open_alarming(runner)
-            opened.callback(self._outputs.close, controller.read_letters)
+            controller = self._open_controller(runner)
+            opened.callback(self._outputs.close, controller.process_replies)
             notice_maker, sinks = NoticeMaker(runner.models.priorities), self._open_outlets(self._settings)
             parts = LoopParts(runner, source_thread, notice_maker, sinks, controller, self._self_tests)
-            self._self_tests.configure(self._settings, runner, controller.ways, sounds)
+            self._self_tests.configure(self._settings, runner, controller.channels, sounds)
             health = PipelineHealth(self._clocks.monotonic())
             loop = MainLoop(
                 parts, tracker=StateTracker(self._identity), health=health, notifier=self._notifier, clocks=self._clocks
@@ -201,21 +202,21 @@ class Daemon:
             opened.pop_all()
         return loop
 
-    def _open_alarming(self, runner: ModelRunner) -> AlarmController:
-        """The ways to people, and the machine, whose ids no start ever had."""
-        labels, timekeeper = labels_of(runner.models), self._timekeeper
-        ways = self._outputs.apply(self._outputs.prepare(self._settings), labels)
+    def _open_controller(self, runner: ModelRunner) -> AlarmController:
+        """The delivery channels, and the machine, whose ids no start ever had."""
+        labels, timekeeper = AlarmLabels.of(runner.models), self._timekeeper
+        channels = self._outputs.apply(self._outputs.prepare(self._settings), labels)
         machine = Machine(
             self._settings.alarms,
             boot_id=secrets.token_hex(6),
-            holds=labels.holds,
+            holds=labels.hold_s,
             local_minute=timekeeper.local_minute,
         )
         return AlarmController(
             machine,
             labels=labels,
-            ways=ways,
-            mailbox=self._replies,
+            channels=channels,
+            replies=self._replies,
             timekeeper=timekeeper,
             instance=self._identity.instance,
             self_test=lambda command: self._self_tests.request(command.by),
@@ -290,7 +291,7 @@ class Daemon:
             self._told.parts.source_thread.queue.wake()
 
     def _report_pin(self, line: str) -> None:
-        self._loop.parts.controller.say_pin(line)
+        self._loop.parts.controller.report_pin(line)
 
     def _handle_signals(self) -> None:
         """The handlers only set a flag, which the loop sees within a turn: anything more could wait for itself."""
@@ -331,9 +332,9 @@ class Daemon:
         loop.tracker.replace_listener(parts.runner.listener)
         parts.runner.close()
         parts.runner, parts.notice_maker = runner, NoticeMaker(runner.models.priorities)
-        labels = labels_of(runner.models)
-        parts.controller.replaced(settings.alarms, labels, self._outputs.apply(prepared, labels))
-        self._self_tests.configure(settings, runner, parts.controller.ways, sounds)
+        labels = AlarmLabels.of(runner.models)
+        parts.controller.reconfigure(settings.alarms, labels, self._outputs.apply(prepared, labels))
+        self._self_tests.configure(settings, runner, parts.controller.channels, sounds)
         if settings.microphone != before.microphone and not self._recordings:
             parts.source_thread.close()
             parts.source_thread = self._open_feed(settings)  # a file holds no microphone that could not be sought
@@ -354,7 +355,7 @@ class Daemon:
     def _take_apart(self) -> None:
         parts = self._loop.parts
         parts.source_thread.close()
-        self._outputs.close(parts.controller.read_letters, [partial(_close_all, parts.sinks)])
+        self._outputs.close(parts.controller.process_replies, [partial(_close_all, parts.sinks)])
         parts.runner.close()
 
     def _close_metrics(self) -> None:

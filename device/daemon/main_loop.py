@@ -52,7 +52,7 @@ class NoticeSink(Protocol):
     def dropped(self) -> int:
         """Notices that were dropped, since the start."""
 
-    def tell(self, notice: Notice) -> None:
+    def write(self, notice: Notice) -> None:
         """Take a notice; never waits."""
 
     def stuck_for_s(self, now_s: float) -> float:
@@ -140,7 +140,7 @@ class MainLoop:
     def finish(self, reason: str) -> None:
         """What is open ends; the last word is told."""
         heard = self.parts.runner.finish(reason)
-        self.parts.controller.leave(heard)
+        self.parts.controller.finish_stream(heard)
         self._tell_heard(heard)
 
     def report(self, *happenings: OperationNote | None) -> None:
@@ -156,7 +156,7 @@ class MainLoop:
         if any(fault.kind == "gap" for fault in heard.faults):
             self._health.gap_found(now_s)
         self.tracker.update(item, heard)
-        self.parts.controller.take(item, heard, self.parts.source_thread.newest_s)  # first: lights wait for nothing
+        self.parts.controller.process(item, heard, self.parts.source_thread.newest_s)  # first: lights wait for nothing
         self._tell_heard(heard)
 
     def _miss_source(self, now_s: float) -> None:
@@ -182,22 +182,22 @@ class MainLoop:
         self.report(self._lines_dropped(now_s))
         self._check_sinks(now_s)
         self._try_itself()
-        said = self.parts.controller.look(self.parts.source_thread.newest_s)
+        said = self.parts.controller.poll(self.parts.source_thread.newest_s)
         self._tell_heard(Heard(faults=said.faults))
-        self.report(*said.happenings)
+        self.report(*said.notes)
         self._show_that_all_is_well(now_s)
         self._feed_watchdog(now_s)
         if now_s - self._snapshot_s >= SNAPSHOT_S:
             self._snapshot_s = now_s
             self.snapshot = self._state(now_s)
             self._tell_manager(self.snapshot)
-            self.parts.controller.publish(self.snapshot)
+            self.parts.controller.publish_state(self.snapshot)
 
     def _try_itself(self) -> None:
         self_tests = self.parts.self_tests
         fault = None if self_tests is None else self_tests.step(self.parts.source_thread.newest_s)
         if fault is not None:
-            self.parts.controller.find(fault)
+            self.parts.controller.report_fault(fault)
 
     # --- telling
 
@@ -214,7 +214,7 @@ class MainLoop:
         self.tracker.record(kept)
         for notice in kept:
             for sink in self.parts.sinks:
-                sink.tell(notice)
+                sink.write(notice)
 
     def _check_sinks(self, now_s: float) -> None:
         """A console or a log that hangs is a fault, raised once: its readers learn nothing until it ends."""
@@ -230,7 +230,7 @@ class MainLoop:
 
     def _raise_delivery_fault(self, since_s: float, detail: str, *, begins: bool) -> None:
         at_s = self.parts.source_thread.newest_s
-        self.parts.controller.find(Fault("delivery", begins=begins, since_s=since_s, at_s=at_s, detail=detail))
+        self.parts.controller.report_fault(Fault("delivery", begins=begins, since_s=since_s, at_s=at_s, detail=detail))
 
     def _lines_dropped(self, now_s: float) -> OperationNote | None:
         dropped = sum(sink.dropped for sink in self.parts.sinks)
@@ -252,7 +252,7 @@ class MainLoop:
         if watchdog_s is None or now_s - self._fed_s < watchdog_s / 4:
             return
         explained = self.tracker.is_open("microphone", "classifier")
-        if self._health.is_healthy(now_s, explained=explained) and not self.parts.controller.hangs:
+        if self._health.is_healthy(now_s, explained=explained) and not self.parts.controller.is_hung:
             self._fed_s = now_s
             self._notifier.watchdog()
 
@@ -274,6 +274,6 @@ class MainLoop:
             reopened=source.reopened,
             dropped_notices=sum(sink.dropped for sink in parts.sinks),
             models=tuple(f"{model.name} {model.version}" for model in parts.runner.models.listed),
-            alarms=parts.controller.standing,
+            alarms=parts.controller.summary,
         )
         return self.tracker.state(parts.runner.listener, around, utc_s=self._clocks.utc(), now_s=now_s)

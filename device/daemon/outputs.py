@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, cast
 
 from device.alarms.journal.store import Journal
 from device.commands import MAX_PAUSE_S, Acknowledge, Pause
-from device.daemon.alerting.controller import PAUSED_UNTIL
+from device.daemon.alerting.restore import PAUSED_UNTIL
 from device.daemon.delivery.alarm_publisher import AlarmPublisher
 from device.daemon.delivery.channels import Channels
 from device.daemon.delivery.journal_writer import JournalWriter
-from device.daemon.delivery.null_journal import Memory
+from device.daemon.delivery.null_journal import NullJournal
 from device.daemon.delivery.reply_queue import CommandReceived
 from device.daemon.delivery.state_publisher import ANNOUNCED, StatePublisher
 from device.errors import JournalError
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from device.config.settings import ClipSettings, JournalSettings, MqttSettings, Settings
-    from device.daemon.alerting.controller import Labels
+    from device.daemon.alerting.alarm_labels import AlarmLabels
     from device.daemon.delivery.alarm_publisher import Broker
     from device.daemon.delivery.channels import Clips, Pins
     from device.daemon.delivery.null_journal import AlarmJournal
@@ -117,29 +117,30 @@ class Outputs:
         clips = None if before is not None and before.clips == settings.clips else self._new_clips(settings.clips)
         return Prepared(settings, zone, broker, clips)
 
-    def apply(self, prepared: Prepared, labels: Labels) -> Channels:
+    def apply(self, prepared: Prepared, labels: AlarmLabels) -> Channels:
         """Let go of what is configured otherwise by now, and open what is; the channels from now on."""
         settings, before, old = prepared.settings, self._settings, self._channels
         self._timekeeper.zone = prepared.zone
         broker, is_new = self._broker(prepared, old)
         if before is not None and before.mqtt != settings.mqtt and old is not None and old.broker is not None:
             old.broker.close(BROKER_CLOSE_S)  # first, or the new one would be taken for an intruder
-        keeper = self._keeper(settings, before, old)
+        journal = self._journal(settings, before, old)
         pins = old.pins if old and before and before.gpio == settings.gpio else self._pins(settings, old)
-        channels = Channels(keeper, pins, clips=self._clips(prepared, old))
+        channels = Channels(journal, pins, clips=self._clips(prepared, old))
         if broker is not None:
             topics = Topics(settings.mqtt.topic, self._instance)
             channels.broker = broker
-            channels.dispatch = (old.dispatch if old else None) or AlarmPublisher(topics, self._timekeeper)
-            channels.announcer = self._announcer(topics, settings.mqtt, labels, channels)
+            kept = old.alarm_publisher if old else None
+            channels.alarm_publisher = kept or AlarmPublisher(topics, self._timekeeper)
+            channels.state_publisher = self._state_publisher(topics, settings.mqtt, labels, channels)
             if is_new:
-                channels.dispatch.moved(topics)
+                channels.alarm_publisher.use_topics(topics)
         self._settings, self._channels = settings, channels
-        if channels.announcer is not None and broker is not None:
-            self._replies.announced = channels.announcer.first
-            channels.announcer.begin()
-            if old is not None and old.announcer is not None:
-                channels.announcer.remember(json.dumps(old.announcer.known))
+        if channels.state_publisher is not None and broker is not None:
+            self._replies.initial_messages = channels.state_publisher.initial_messages
+            channels.state_publisher.start()
+            if old is not None and old.state_publisher is not None:
+                channels.state_publisher.restore_announced(json.dumps(old.state_publisher.known_components))
             if is_new:
                 broker.start()
         return channels
@@ -194,25 +195,27 @@ class Outputs:
             return old.broker, False
         return prepared.broker, True
 
-    def _announcer(self, topics: Topics, settings: MqttSettings, labels: Labels, channels: Channels) -> StatePublisher:
-        broker = cast("Broker", channels.broker)
-        keep = partial(channels.keeper.keep_note, ANNOUNCED)
-        return StatePublisher(topics, settings, labels=tuple(labels.priorities), publish=broker.publish, note=keep)
+    def _state_publisher(
+        self, topics: Topics, settings: MqttSettings, labels: AlarmLabels, channels: Channels
+    ) -> StatePublisher:
+        publish = cast("Broker", channels.broker).publish
+        save_note = partial(channels.journal.set_note, ANNOUNCED)
+        return StatePublisher(topics, settings, labels=tuple(labels.priorities), publish=publish, save_note=save_note)
 
     # --- the journal
 
-    def _keeper(self, settings: Settings, before: Settings | None, old: Channels | None) -> AlarmJournal:
+    def _journal(self, settings: Settings, before: Settings | None, old: Channels | None) -> AlarmJournal:
         at_once = settings.mqtt.in_flight if settings.mqtt.host else 0
         if before is not None and old is not None:
             at_once_before = before.mqtt.in_flight if before.mqtt.host else 0
             if (before.journal, at_once_before) == (settings.journal, at_once):
-                return old.keeper
-            old.keeper.close(JOURNAL_CLOSE_S)
+                return old.journal
+            old.journal.close(JOURNAL_CLOSE_S)
         if settings.journal.file is None:
-            return Memory()
+            return NullJournal()
         open_journal = partial(_open_journal, self._journal_path(settings.journal), settings.journal)
         notes = (PAUSED_UNTIL, ANNOUNCED)
-        return JournalWriter(open_journal, self._replies.tell, owed_at_once=at_once, notes=notes)
+        return JournalWriter(open_journal, self._replies.put, max_in_flight=at_once, notes=notes)
 
     def _journal_path(self, settings: JournalSettings) -> Path:
         return journal_file(self._instance) if settings.file == "auto" else Path(str(settings.file))
@@ -289,7 +292,7 @@ def _leave(channels: Channels, hear: Callable[[], None]) -> None:
     if channels.broker is not None:
         channels.broker.close(BROKER_CLOSE_S)
         hear()
-    channels.keeper.close(JOURNAL_CLOSE_S)
+    channels.journal.close(JOURNAL_CLOSE_S)
 
 
 def _open_journal(path: Path, settings: JournalSettings) -> Journal:

@@ -50,9 +50,11 @@ class SelfTestSchedule:
     def __repr__(self) -> str:
         return f"SelfTestSchedule({self._test!r}, {self._daily!r})"
 
-    def configure(self, settings: Settings, runner: ModelRunner, ways: Channels, sounds: Sequence[KnownSound]) -> None:
+    def configure(
+        self, settings: Settings, runner: ModelRunner, channels: Channels, sounds: Sequence[KnownSound]
+    ) -> None:
         """From now on these; a test that is under way begins anew."""
-        journal: Journal | None = ways.keeper if isinstance(ways.keeper, JournalWriter) else None
+        journal: Journal | None = channels.journal if isinstance(channels.journal, JournalWriter) else None
         if self._test is not None and self._test.is_under_way:
             self._asked_by = self._asked_by or "reload"
         self._test = SelfTest(
@@ -62,7 +64,7 @@ class SelfTestSchedule:
             topics=Topics(settings.mqtt.topic, self._instance),
             boot_id=f"{self._boot_id}-{self._lives}",
             journal=journal,
-            broker=ways.broker,
+            broker=channels.broker,
         )
         self._lives += 1
         self._daily = DailyClock(settings.self_test.daily_at, self._timekeeper.zone, self._timekeeper.clocks.utc())

@@ -18,7 +18,7 @@ from device.runtime.daemon_state import AlarmStatus, DaemonState, FaultStatus, L
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from device.daemon.alerting.controller import AlarmSummary
+    from device.daemon.alerting.alarm_summary import AlarmSummary
     from device.hearing.listener import Listener
     from device.messages import Alarm, FaultKind, Heard, NoAudio, Notice
 

@@ -64,7 +64,7 @@ class Console:
         """Lines that the stream did not take."""
         return self._failed
 
-    def tell(self, notice: Notice) -> None:
+    def write(self, notice: Notice) -> None:
         """Write one line."""
         try:
             self._write(f"{line(notice, colours=self._colours)}\n")

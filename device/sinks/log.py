@@ -65,7 +65,7 @@ class Log:
         """Lines that could not be written when they were told."""
         return self._failed
 
-    def tell(self, notice: Notice) -> None:
+    def write(self, notice: Notice) -> None:
         """Write one line, after those that are owed."""
         self._owed.append(log_line(notice))
         if not self._pay():

@@ -58,16 +58,17 @@ import json, sys, time
 from pathlib import Path
 from device.alarms.journal.entries import Entry
 from device.alarms.journal.store import Journal
-from device.daemon.delivery.journal_writer import JournalWriter, Receipt
+from device.daemon.delivery.journal_messages import CommitReceipt
+from device.daemon.delivery.journal_writer import JournalWriter
 
 path, flag = Path(sys.argv[1]), Path(sys.argv[2])
 received, late, slowest_s, trouble = {}, {}, 0.0, False
 
 def hear(word):
-    if isinstance(word, Receipt):
+    if isinstance(word, CommitReceipt):
         received.update((entry.alarm_id, time.monotonic()) for entry in word.entries)
 
-keeper = JournalWriter(lambda: Journal.open(path, max_bytes=64_000_000), hear, owed_at_once=20)
+keeper = JournalWriter(lambda: Journal.open(path, max_bytes=64_000_000), hear, max_in_flight=20)
 keeper.submit([Entry("first", 0, 1.7e9, True, "{}", "{}")])
 while "first" not in received:
     time.sleep(0.01)
@@ -78,15 +79,15 @@ while (now_s := time.monotonic()) < begin_s + 7.0:
     submitted[name] = now_s
     keeper.submit([Entry(name, 0, 1.7e9, True, "{}", "{}")])
     slowest_s = max(slowest_s, time.monotonic() - now_s)
-    late.update((entry.alarm_id, time.monotonic()) for entry in keeper.take_overdue(time.monotonic()))
-    trouble = trouble or keeper.trouble(time.monotonic()) is not None
+    late.update((entry.alarm_id, time.monotonic()) for entry in keeper.collect_overdue(time.monotonic()))
+    trouble = trouble or keeper.failure(time.monotonic()) is not None
     time.sleep(0.05)
 closed = keeper.close(20.0)
 first = submitted["alarm-0"]
 print(json.dumps({
     "submitted": len(submitted), "received": len(received) - 1, "closed": closed, "slowest_s": slowest_s,
     "first_receipt_s": received["alarm-0"] - first, "first_late_s": late["alarm-0"] - first,
-    "late": len(late), "trouble": trouble, "trouble_at_end": keeper.trouble(time.monotonic()) is not None,
+    "late": len(late), "trouble": trouble, "trouble_at_end": keeper.failure(time.monotonic()) is not None,
 }))
 """
 

@@ -26,14 +26,15 @@ import soundfile
 from benchmarks.soak.proc import memory_kib
 from device.alarms.machine import Machine
 from device.config.loading import profile
-from device.daemon.alerting.controller import AlarmController, labels_of
+from device.daemon.alerting.alarm_labels import AlarmLabels
+from device.daemon.alerting.controller import AlarmController
 from device.daemon.audio import listening as listening_module
 from device.daemon.audio.audio_queue import AUDIO_LIMIT_S, AudioQueue
 from device.daemon.audio.listening import ModelRunner
 from device.daemon.audio.source_thread import SourceStatus, SourceThread
 from device.daemon.delivery.channels import Channels
 from device.daemon.delivery.notices import NoticeMaker
-from device.daemon.delivery.null_journal import Memory
+from device.daemon.delivery.null_journal import NullJournal
 from device.daemon.delivery.reply_queue import ReplyQueue
 from device.daemon.main_loop import LoopParts, MainLoop
 from device.daemon.state_tracker import Identity, StateTracker
@@ -149,7 +150,7 @@ class Kept:
     def __init__(self) -> None:
         self.notices: list[Notice] = []
 
-    def tell(self, notice: Notice) -> None:
+    def write(self, notice: Notice) -> None:
         self.notices.append(notice)
 
     def stuck_for_s(self, _now_s: float) -> float:
@@ -266,12 +267,12 @@ def night(
 
 def quiet_controller(runner: ModelRunner, clocks: Clocks) -> AlarmController:
     """Alarms that reach nobody: no journal, no broker, no pin."""
-    labels, timekeeper = labels_of(runner.models), Timekeeper(clocks, is_synchronized=lambda: True)
-    machine = Machine(runner.settings.alarms, boot_id="b", holds=labels.holds, local_minute=lambda: None)
+    labels, timekeeper = AlarmLabels.of(runner.models), Timekeeper(clocks, is_synchronized=lambda: True)
+    machine = Machine(runner.settings.alarms, boot_id="b", holds=labels.hold_s, local_minute=lambda: None)
     pins = PrintedPins(runner.settings.gpio, write_line=lambda _line: None, clock=clocks.monotonic)
-    ways = Channels(Memory(), pins)
+    channels = Channels(NullJournal(), pins)
     return AlarmController(
-        machine, labels=labels, ways=ways, mailbox=ReplyQueue(), timekeeper=timekeeper, instance="overload"
+        machine, labels=labels, channels=channels, replies=ReplyQueue(), timekeeper=timekeeper, instance="overload"
     )
 
 

@@ -1,1 +1,1 @@
-"""From what was heard to the changes of alarms."""
+"""From detected sounds and faults to the transitions of alarms."""

@@ -1,6 +1,6 @@
-"""An alarm's change as the journal keeps it, and an alarm as it is read back after a restart. Pure.
+"""A transition as a journal entry, and an alarm read back from one after a restart. Pure.
 
-Beside the alarm itself stands when what it is about began, so that a change after a restart can still say so.
+The entry also holds when the alarm's cause began, so that a transition after a restart can still report it.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ _TEXTS = ("alarm_id", "name", "model", "detail")
 
 
 @dataclass(frozen=True, slots=True)
-class Recorded:
-    """An alarm as it was kept.
+class StoredAlarm:
+    """An alarm as the journal holds it.
 
     Attributes:
-        alarm: as it was told last.
-        seq: of that change.
-        start_utc_s: when what it is about began; None where nobody knew.
+        alarm: after its last journalled transition.
+        seq: of that transition.
+        start_utc_s: when the alarm's cause began; None if unknown.
     """
 
     alarm: Alarm
@@ -37,13 +37,13 @@ class Recorded:
 
 
 def entry_of(transition: Transition, *, body: str, start_utc_s: float | None, decided_utc_s: float) -> Entry:
-    """What the journal keeps of a change.
+    """Make the journal entry of a transition.
 
     Args:
-        transition: the change.
-        body: as it is published.
-        start_utc_s: when what is alarmed about began; None where nobody knows.
-        decided_utc_s: when this change was decided.
+        transition: to be journalled.
+        body: JSON as it is published.
+        start_utc_s: when the alarm's cause began; None if unknown.
+        decided_utc_s: when this transition was decided.
     """
     alarm = transition.alarm
     text = json.dumps({**dataclasses.asdict(alarm), _START: start_utc_s})
@@ -51,31 +51,31 @@ def entry_of(transition: Transition, *, body: str, start_utc_s: float | None, de
     return Entry(alarm.alarm_id, transition.seq, decided_utc_s, urgent, text, body)
 
 
-def recorded(text: str, seq: int) -> Recorded:
-    """What was kept, read back.
+def read_alarm(text: str, seq: int) -> StoredAlarm:
+    """Parse the alarm JSON of a journal entry.
 
     Raises:
-        ValueError: that is no alarm, or one of another version.
+        ValueError: it is not an alarm, or was written by an incompatible version.
     """
-    kept = json.loads(text)
-    if not isinstance(kept, dict):
+    members = json.loads(text)
+    if not isinstance(members, dict):
         raise ValueError("what was kept of an alarm is no object")  # noqa: TRY004 - of JSON, not of Python, it is a value
-    start_utc_s = kept.pop(_START, None)
+    start_utc_s = members.pop(_START, None)
     names = {field.name for field in dataclasses.fields(Alarm)}
-    if kept.keys() != names or not _holds(kept):
+    if members.keys() != names or not _is_valid(members):
         raise ValueError("what was kept of an alarm has other members than an alarm")
-    return Recorded(Alarm(**kept), seq, start_utc_s if _is_number(start_utc_s) else None)
+    return StoredAlarm(Alarm(**members), seq, start_utc_s if _is_number(start_utc_s) else None)
 
 
-def _holds(kept: dict[str, Any]) -> bool:
+def _is_valid(members: dict[str, Any]) -> bool:
     return (
-        all(isinstance(kept[name], str) for name in _TEXTS)
-        and kept["kind"] in get_args(AlarmKind)
-        and kept["state"] in get_args(AlarmState)
-        and kept["priority"] in get_args(Priority)
-        and kept["lowered_from"] in {None, *get_args(Priority)}
-        and isinstance(kept["acknowledged"], bool)
-        and (kept["score"] is None or _is_number(kept["score"]))
+        all(isinstance(members[name], str) for name in _TEXTS)
+        and members["kind"] in get_args(AlarmKind)
+        and members["state"] in get_args(AlarmState)
+        and members["priority"] in get_args(Priority)
+        and members["lowered_from"] in {None, *get_args(Priority)}
+        and isinstance(members["acknowledged"], bool)
+        and (members["score"] is None or _is_number(members["score"]))
     )
 
 

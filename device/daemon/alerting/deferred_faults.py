@@ -1,6 +1,7 @@
-"""Faults whose end nobody has seen: a listener that is taken away says that its faults are over, and they are not.
+"""Fault ends reported by a closed listener: it says its faults are over, but nobody has seen them end.
 
-After a reload the new listener finds them again within a while, or they are over. Pure; the clock is an argument.
+After a reload the new listener detects a fault again within a while, or the fault is over. Pure; the clock is an
+argument.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class DeferredFaults:
-    """Keeps the ends of faults back until it is known whether they are over."""
+    """Holds the ends of faults back until it is known whether they are over."""
 
     def __init__(self) -> None:
         self._ends: dict[tuple[str, str], tuple[Fault, float]] = {}
@@ -22,15 +23,15 @@ class DeferredFaults:
     def __repr__(self) -> str:
         return f"DeferredFaults({', '.join(kind for kind, _ in self._ends)})"
 
-    def keep_back(self, end: Fault, now_s: float) -> None:
-        """A listener was taken away, and with it the sight of this fault."""
+    def defer(self, end: Fault, now_s: float) -> None:
+        """Hold back the end of a fault whose listener was closed."""
         self._ends[end.kind, end.model] = (end, now_s + FOUND_AGAIN_S)
 
-    def seen(self, fault: Fault) -> None:
-        """It was found again, or its end was."""
+    def cancel(self, fault: Fault) -> None:
+        """Forget a deferred end: the new listener has reported the fault, or its end."""
         self._ends.pop((fault.kind, fault.model), None)
 
-    def over(self, now_s: float) -> list[Fault]:
-        """Those that were not found again in time."""
+    def pop_due(self, now_s: float) -> list[Fault]:
+        """Remove and return the ends of those faults that were not detected again in time."""
         due = [key for key, (_, until_s) in self._ends.items() if now_s >= until_s]
         return [self._ends.pop(key)[0] for key in due]

@@ -1,1 +1,1 @@
-"""From the changes of alarms to the receipts of journal, broker and other sinks."""
+"""From the transitions of alarms to the receipts of journal, broker and other sinks."""

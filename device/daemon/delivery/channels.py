@@ -1,4 +1,4 @@
-"""The ways on which alarms reach people, as the main loop sees them; a reload replaces some."""
+"""The delivery channels of alarms, as the main loop sees them: journal, pins, broker and clips."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ class Pins(Protocol):
         """Follow a signal."""
 
     def beat(self) -> None:
-        """All is well."""
+        """Keep the fail-safe output alive."""
 
     def close(self) -> None:
-        """All low."""
+        """Drive all pins low."""
 
 
 class Clips(Protocol):
@@ -42,34 +42,34 @@ class Clips(Protocol):
         """Why the last one was not."""
 
     def push(self, block: AudioBlock) -> None:
-        """Sound as it came."""
+        """Buffer a block of sound."""
 
     def keep(self, event: Event, *, utc_s: float) -> None:
-        """Keep the sound around it."""
+        """Write the sound around an event, which was decided at `utc_s`."""
 
     def finish(self) -> None:
-        """The stream is over."""
+        """End the stream."""
 
     def close(self, deadline_s: float) -> bool:
-        """Write what waits."""
+        """Write what waits; whether that was done before the deadline."""
 
 
 @dataclass(slots=True, eq=False)
 class Channels:
-    """The ways to people; a reload replaces some of them.
+    """All delivery channels; a reload makes another set, which may share some with this one.
 
     Attributes:
-        keeper: of what must not be lost.
-        pins: that show it.
-        broker: None where none is configured, as the two that come with it.
-        dispatch: offers the broker what is owed.
-        announcer: tells the broker what is the case.
-        clips: None where no sound is kept.
+        journal: the durable record.
+        pins: light, buzzer and relay.
+        broker: None if none is configured; the two publishers are then None too.
+        alarm_publisher: offers the broker each change of an alarm until it is acknowledged.
+        state_publisher: publishes the newest state of the daemon.
+        clips: None if no sound is kept.
     """
 
-    keeper: AlarmJournal
+    journal: AlarmJournal
     pins: Pins
     broker: Broker | None = None
-    dispatch: AlarmPublisher | None = None
-    announcer: StatePublisher | None = None
+    alarm_publisher: AlarmPublisher | None = None
+    state_publisher: StatePublisher | None = None
     clips: Clips | None = None

@@ -1,7 +1,7 @@
-"""From what was heard to what people are told: the time of day, the name of the source, and no flood.
+"""From events and faults to notices for console and log: with time of day and source, and without floods.
 
-Events are always told. Gaps that come thick are told once in a while, with their number; all other
-faults are told where they begin and where they end. Knows no sink; the time of day is handed in.
+Every event becomes a notice. Gaps that come in quick succession become one notice once in a while, with their number;
+all other faults become a notice when they begin and when they end. Knows no sink; the time of day is handed in.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ if TYPE_CHECKING:
 
     from device.messages import Fault, Heard, Priority
 
-GAPS_TOLD_EVERY_S = 10.0
+GAP_NOTICE_EVERY_S = 10.0
 """An overloaded sound card can lose samples ten times a second, all night."""
 
 
 @dataclass(slots=True)
-class _Untold:
-    """Gaps since the last one that was told."""
+class _Gaps:
+    """Gaps since the last notice of one."""
 
     count: int = 0
     missing_s: float = 0.0
@@ -32,40 +32,40 @@ class NoticeMaker:
     """Makes notices, in stream order.
 
     Args:
-        priorities: (model, label) -> priority.
+        priorities: of each (model, label).
     """
 
     def __init__(self, priorities: Mapping[tuple[str, str], Priority]) -> None:
         self._priorities = priorities
-        self._untold = _Untold()
-        self._gap_told_s: float | None = None
+        self._gaps = _Gaps()
+        self._gap_noticed_s: float | None = None
 
     def notices(self, heard: Heard, *, utc_s: float, newest_s: float, source: str) -> Iterator[Notice]:
-        """What is told of what one push gave.
+        """Make the notices of what the listener returned for one block.
 
         Args:
             heard: by the listener.
             utc_s: time of day now.
             newest_s: second of the stream that is captured now; what was decided before is dated back by that much.
-            source: what is heard.
+            source: name of the microphone or recording.
         """
         for event in heard.events:
             priority = self._priorities.get((event.model, event.label))
             yield Notice(utc_s - max(0.0, newest_s - event.decided_s), source, event, priority)
         for fault in heard.faults:
-            told = self._thinned(fault) if fault.kind == "gap" else fault
-            if told is not None:
-                yield Notice(utc_s - max(0.0, newest_s - fault.at_s), source, told)
+            content = self._merge_gap(fault) if fault.kind == "gap" else fault
+            if content is not None:
+                yield Notice(utc_s - max(0.0, newest_s - fault.at_s), source, content)
 
-    def _thinned(self, gap: Fault) -> Fault | None:
-        self._untold.count += 1
-        self._untold.missing_s += gap.at_s - gap.since_s
-        if self._gap_told_s is not None and gap.at_s - self._gap_told_s < GAPS_TOLD_EVERY_S:
+    def _merge_gap(self, gap: Fault) -> Fault | None:
+        self._gaps.count += 1
+        self._gaps.missing_s += gap.at_s - gap.since_s
+        if self._gap_noticed_s is not None and gap.at_s - self._gap_noticed_s < GAP_NOTICE_EVERY_S:
             return None
-        self._gap_told_s = gap.at_s
-        untold, self._untold = self._untold, _Untold()
-        if untold.count == 1:
+        self._gap_noticed_s = gap.at_s
+        gaps, self._gaps = self._gaps, _Gaps()
+        if gaps.count == 1:
             return gap
         return replace(
-            gap, detail=f"{untold.count} gaps since this was last told, {untold.missing_s:.3f} s of sound are missing"
+            gap, detail=f"{gaps.count} gaps since this was last told, {gaps.missing_s:.3f} s of sound are missing"
         )

@@ -1,4 +1,4 @@
-"""In place of a journal, where none is wanted: nothing is kept, so all is told from memory at once."""
+"""The journal's interface, and the journal of a daemon without one: it stores nothing, all is published from memory."""
 
 from __future__ import annotations
 
@@ -8,47 +8,47 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
     from device.alarms.journal.entries import Entry, Key
-    from device.daemon.delivery.journal_writer import Trouble
+    from device.daemon.delivery.journal_messages import JournalFailure
 
 
 class AlarmJournal(Protocol):
-    """Keeps entries; see `JournalWriter`."""
+    """Stores entries; see `JournalWriter`."""
 
     @property
     def dropped(self) -> int:
-        """Entries that could not be kept and of which no broker knew."""
+        """Entries that were neither committed nor confirmed."""
 
     @property
     def waiting(self) -> int:
         """Entries without a receipt."""
 
     def submit(self, entries: Sequence[Entry]) -> None:
-        """Take entries."""
+        """Queue entries."""
 
     def confirm(self, keys: Collection[Key]) -> None:
-        """People have these."""
+        """Note that these entries are owed no longer."""
 
-    def keep_note(self, key: str, value: str) -> None:
-        """Keep a small fact."""
+    def set_note(self, key: str, value: str) -> None:
+        """Write a small fact."""
 
-    def owe_again(self) -> None:
-        """What was on its way is not any more."""
+    def redeliver_owed(self) -> None:
+        """Hand out again what was in flight."""
 
-    def take_overdue(self, now_s: float) -> list[Entry]:
-        """Entries that are to be told from memory."""
+    def collect_overdue(self, now_s: float) -> list[Entry]:
+        """Entries that are to be published from memory, each once."""
 
-    def trouble(self, now_s: float) -> Trouble | None:
-        """Why alarms are not kept at present."""
+    def failure(self, now_s: float) -> JournalFailure | None:
+        """Why entries are not committed at present."""
 
     def stalled_s(self, now_s: float) -> float:
-        """How long the disk has been busy with one thing."""
+        """How long the disk has been busy with one operation."""
 
     def close(self, deadline_s: float) -> bool:
-        """Take no more."""
+        """Stop accepting; whether all that waited was committed before the deadline."""
 
 
-class Memory:
-    """A keeper that keeps nothing, as it was asked to; never in trouble."""
+class NullJournal:
+    """A journal that stores nothing, as configured; it never fails."""
 
     dropped = 0
 
@@ -56,39 +56,39 @@ class Memory:
         self._entries: list[Entry] = []
 
     def __repr__(self) -> str:
-        return "Memory()"
+        return "NullJournal()"
 
     @property
     def waiting(self) -> int:
-        """Entries that were not taken yet."""
+        """Entries that were not collected yet."""
         return len(self._entries)
 
     def submit(self, entries: Sequence[Entry]) -> None:
-        """Hand them out with the next question."""
+        """Make entries overdue at once."""
         self._entries.extend(entries)
 
-    def take_overdue(self, now_s: float) -> list[Entry]:  # noqa: ARG002 - as of any keeper
-        """All that was submitted since."""
+    def collect_overdue(self, now_s: float) -> list[Entry]:  # noqa: ARG002 - as of any journal
+        """All that was submitted since the last call."""
         entries, self._entries = self._entries, []
         return entries
 
     def confirm(self, keys: Collection[Key]) -> None:
         """Nothing was owed."""
 
-    def keep_note(self, key: str, value: str) -> None:
-        """Nothing is kept."""
+    def set_note(self, key: str, value: str) -> None:
+        """Nothing is stored."""
 
-    def owe_again(self) -> None:
-        """Whoever tells has it still."""
+    def redeliver_owed(self) -> None:
+        """The alarm publisher still has all entries."""
 
-    def trouble(self, now_s: float) -> Trouble | None:  # noqa: ARG002 - as of any keeper
-        """None: it does what was asked."""
+    def failure(self, now_s: float) -> JournalFailure | None:  # noqa: ARG002 - as of any journal
+        """None: it does what was configured."""
         return None
 
-    def stalled_s(self, now_s: float) -> float:  # noqa: ARG002 - as of any keeper
-        """Never."""
+    def stalled_s(self, now_s: float) -> float:  # noqa: ARG002 - as of any journal
+        """0: there is no disk."""
         return 0.0
 
-    def close(self, deadline_s: float) -> bool:  # noqa: ARG002 - as of any keeper
+    def close(self, deadline_s: float) -> bool:  # noqa: ARG002 - as of any journal
         """Nothing to do."""
         return True

@@ -1,7 +1,7 @@
-"""What other threads have to say to the main loop about alarms: the journal, the broker, the button.
+"""What other threads send to the main loop about alarms: the journal, the broker, the button.
 
-Nobody waits to put something in. What the journal says is bounded by what it may hand out at once; where even that
-is too much, since the loop hangs, the oldest goes, and the loop has all that is owed handed out anew.
+`put` never waits. What the journal sends is bounded by what it may hand out at once. If even that is too much because
+the loop hangs, the oldest reply is dropped, and the loop has all that is owed handed out again.
 """
 
 from __future__ import annotations
@@ -11,119 +11,114 @@ from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from device.daemon.delivery.journal_writer import Opened, Owed, Receipt, Salvaged
+from device.daemon.delivery.journal_messages import CommitReceipt, JournalOpened, JournalSalvaged, OwedEntries
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from device.alarms.journal.entries import Key
     from device.commands import Command
-    from device.daemon.delivery.journal_writer import Word
     from device.sinks.payloads import Message
 
 CAPACITY = 2000
-MOST_COMMANDS = 32
-"""That wait: people ask for one thing after the other."""
+MAX_COMMANDS = 32
+"""Commands that may wait: people send one after the other."""
 
 
 @dataclass(frozen=True, slots=True)
-class Acknowledged:
-    """The broker has it."""
+class BrokerAcknowledged:
+    """The broker has acknowledged an entry."""
 
     key: Key
 
 
 @dataclass(frozen=True, slots=True)
 class CommandReceived:
-    """Somebody asks for something."""
+    """Somebody sent a command."""
 
     command: Command
 
 
-Reply = Opened | Receipt | Owed | Salvaged | Acknowledged | CommandReceived
+Reply = JournalOpened | CommitReceipt | OwedEntries | JournalSalvaged | BrokerAcknowledged | CommandReceived
 
 
 class ReplyQueue:
-    """Letters to the main loop, in the order of their coming; from any thread.
+    """Replies to the main loop, in arrival order; from any thread.
 
     Args:
-        wake: called for each letter, so that the loop takes it at once; must not wait.
+        wake: called for each reply, so that the loop processes it at once; must not wait.
 
     Attributes:
-        announced: gives all that a broker must know first; called by the broker's thread.
+        initial_messages: returns what a broker must receive first after each connection; called by its thread.
     """
 
     def __init__(self, wake: Callable[[], None] = lambda: None) -> None:
         self.wake = wake
-        self.announced: Callable[[], Iterable[Message]] = tuple
+        self.initial_messages: Callable[[], Iterable[Message]] = tuple
         self._changed = threading.Condition()
-        self._letters: deque[Reply] = deque()
+        self._replies: deque[Reply] = deque()
         self._commands = 0
-        self._lost = False
+        self._overflowed = False
         self._refused = 0
 
     def __repr__(self) -> str:
-        return f"ReplyQueue({len(self._letters)} letters)"
+        return f"ReplyQueue({len(self._replies)} replies)"
 
     @property
     def refused(self) -> int:
         """Commands for which there was no room, since the start."""
         return self._refused
 
-    def put(self, letter: Reply) -> None:
-        """Take a letter; never waits."""
+    def put(self, reply: Reply) -> None:
+        """Queue a reply; never waits."""
         with self._changed:
-            if not self._may_take(letter):
+            if not self._accepts(reply):
                 return
-            self._letters.append(letter)
-            if len(self._letters) > CAPACITY:
-                self._letters.popleft()
-                self._lost = True
+            self._replies.append(reply)
+            if len(self._replies) > CAPACITY:
+                self._replies.popleft()
+                self._overflowed = True
             self._changed.notify()
         self.wake()
 
-    def take(self) -> list[Reply]:
-        """All letters, oldest first."""
+    def pop_all(self) -> list[Reply]:
+        """Remove and return all replies, oldest first."""
         with self._changed:
-            letters = list(self._letters)
-            self._letters.clear()
+            replies = list(self._replies)
+            self._replies.clear()
             self._commands = 0
-            return letters
+            return replies
 
-    def took_loss(self) -> bool:
-        """Whether a letter was lost since this was last asked."""
+    def check_overflow(self) -> bool:
+        """Whether a reply was dropped since the last call."""
         with self._changed:
-            lost, self._lost = self._lost, False
-            return lost
+            overflowed, self._overflowed = self._overflowed, False
+            return overflowed
 
     def wait(self, seconds: float) -> None:
-        """Until there is a letter, or the time is over."""
+        """Wait until there is a reply, at most this long."""
         with self._changed:
-            self._changed.wait_for(lambda: bool(self._letters), seconds)
+            self._changed.wait_for(lambda: bool(self._replies), seconds)
 
-    def _may_take(self, letter: Reply) -> bool:
-        if not isinstance(letter, CommandReceived):
+    def _accepts(self, reply: Reply) -> bool:
+        if not isinstance(reply, CommandReceived):
             return True
-        if self._commands >= MOST_COMMANDS:
+        if self._commands >= MAX_COMMANDS:
             self._refused += 1
             return False
         self._commands += 1
         return True
 
-    # --- as the journal, the broker and the button call it
-
-    def tell(self, word: Word) -> None:
-        """The journal says something."""
-        self.put(word)
+    # --- called by the broker's thread, as its listener
 
     def connected(self) -> Iterable[Message]:
-        """The broker took us: all that must be known from now on."""
-        return self.announced()
+        """Return what the broker must receive first."""
+        return self.initial_messages()
 
     def acknowledged(self, key: Key) -> None:
-        """The broker has it."""
-        self.put(Acknowledged(key))
+        """Queue the broker's acknowledgement of an entry."""
+        self.put(BrokerAcknowledged(key))
 
     def commanded(self, command: Command) -> None:
-        """Somebody asks for something."""
+        """Queue a command."""
         self.put(CommandReceived(command))

@@ -1,7 +1,7 @@
-"""The main loop never waits for a terminal or a disk: each sink has a thread of its own and a bounded queue.
+"""A thread and a bounded queue for each sink, so that the main loop never waits for a terminal or a disk.
 
-Knows no sink but by its Protocol. Where the queue is full, what matters least goes first; whatever did
-not come out is counted, and a sink that hangs is seen from outside.
+Knows a sink by its Protocol alone. If the queue is full, the least important notice is dropped; drops and failures
+are counted, and a sink that hangs can be detected from outside.
 """
 
 from __future__ import annotations
@@ -23,28 +23,28 @@ CAPACITY = 1000
 
 
 class Sink(Protocol):
-    """Where notices come out; it may block. All calls come from one thread."""
+    """Writes notices; may block. All calls come from one thread."""
 
     @property
     def failed(self) -> int:
-        """Notices that did not come out when they were told, since the start; from any thread."""
+        """Notices that could not be written when they came, since the start; from any thread."""
 
-    def tell(self, notice: Notice) -> None:
-        """Put a notice out."""
+    def write(self, notice: Notice) -> None:
+        """Write a notice."""
 
     def close(self) -> None:
-        """Nothing more will come."""
+        """Release what it holds; no more notices will come."""
 
 
 class SinkWorker:
-    """Hands notices to a sink, in order, from a thread of its own.
+    """Writes notices to a sink, in order, from a thread of its own.
 
-    The sink is closed by that thread, after the last notice. One that hangs is left behind with its thread,
-    which cannot keep the process alive.
+    The sink is closed by that thread, after the last notice. One that hangs is abandoned with its thread, which
+    cannot keep the process alive.
 
     Args:
         name: of the sink, and of its thread.
-        sink: not to be touched by others from here on.
+        sink: used by nobody else from here on.
         capacity: notices that may wait.
         clock: monotonic, in seconds.
     """
@@ -71,11 +71,11 @@ class SinkWorker:
 
     @property
     def dropped(self) -> int:
-        """Notices that did not come out, or not when they were told, since the start."""
+        """Notices that were not written, or not when they came, since the start."""
         return self._evicted + self._raised + self._sink.failed
 
-    def tell(self, notice: Notice) -> None:
-        """Take a notice; never waits for the sink. After `close` it is dropped."""
+    def write(self, notice: Notice) -> None:
+        """Queue a notice; never waits for the sink. After `close` it is dropped."""
         with self._changed:
             if self._closing:
                 self._evicted += 1
@@ -86,12 +86,12 @@ class SinkWorker:
             self._changed.notify()
 
     def stuck_for_s(self, now_s: float) -> float:
-        """How long the sink has been busy with one notice; 0 where it is not."""
+        """How long the sink has been busy with one notice; 0 if it is not."""
         since_s = self._busy_since_s
         return 0.0 if since_s is None else max(0.0, now_s - since_s)
 
     def close(self, deadline_s: float) -> bool:
-        """Take no more; whether all that waits was handed over, and the sink closed, within so many seconds."""
+        """Stop accepting; whether all that waits was written, and the sink closed, before the deadline."""
         with self._changed:
             self._closing = True
             self._changed.notify()
@@ -99,33 +99,33 @@ class SinkWorker:
         return not self._thread.is_alive()
 
     def _evict(self) -> None:
-        """The oldest happening goes; where there is none the oldest fault; an event only among events."""
-        del self._waiting[min(range(len(self._waiting)), key=lambda index: (_worth(self._waiting[index]), index))]
+        """Drop the oldest note; if there is none the oldest fault; an event only if there is nothing else."""
+        del self._waiting[min(range(len(self._waiting)), key=lambda index: (_importance(self._waiting[index]), index))]
         self._evicted += 1
 
     def _deliver(self) -> None:
         while (notice := self._next()) is not None:
-            self._guarded(partial(self._sink.tell, notice))
+            self._guarded(partial(self._sink.write, notice))
         self._guarded(self._sink.close)
 
     def _next(self) -> Notice | None:
-        """The oldest notice; None where there will be no more."""
+        """Wait for the oldest notice; None if there will be no more."""
         with self._changed:
             self._changed.wait_for(lambda: self._waiting or self._closing)
             return self._waiting.popleft() if self._waiting else None
 
     def _guarded(self, act: Callable[[], None]) -> None:
-        """Whatever a sink does wrong ends neither its thread nor the notices behind."""
+        """Count what the sink raises, so that an error ends neither the thread nor the notices behind."""
         self._busy_since_s = self._clock()
         try:
             act()
-        except Exception:  # noqa: BLE001 - the last place where a sink's mistake can be caught; it is counted
+        except Exception:  # noqa: BLE001 - the last place where a sink's error can be caught; it is counted
             self._raised += 1
         finally:
             self._busy_since_s = None
 
 
-def _worth(notice: Notice) -> int:
+def _importance(notice: Notice) -> int:
     if isinstance(notice.content, Event):
         return 2
     return 1 if isinstance(notice.content, Fault) else 0

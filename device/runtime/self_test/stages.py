@@ -47,10 +47,10 @@ BROKER_WITHIN_S = 10.0
 class Journal(Protocol):
     """Stores notes on disk, in a thread of its own."""
 
-    def keep_note(self, key: str, value: str) -> None:
+    def set_note(self, key: str, value: str) -> None:
         """Store it; returns at once."""
 
-    def keeps_note(self, key: str) -> bool:
+    def is_note_committed(self, key: str) -> bool:
         """Whether the newest value is committed."""
 
 
@@ -225,10 +225,10 @@ class SelfTest:
         if not run.alert:
             run.alert = self._alert(run)
             if self._journal is not None:
-                self._journal.keep_note(NOTE, run.alert.decode())
+                self._journal.set_note(NOTE, run.alert.decode())
         if self._journal is None:
             return StageResult("journal", passed=None, detail="no journal is configured")
-        if self._journal.keeps_note(NOTE):
+        if self._journal.is_note_committed(NOTE):
             return StageResult("journal", passed=True, detail=f"kept within {now_s - run.stage_since_s:.1f} s")
         if now_s - run.stage_since_s < KEPT_WITHIN_S:
             return None

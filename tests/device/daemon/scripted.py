@@ -6,7 +6,8 @@ import json
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from device.daemon.delivery.journal_writer import OVERDUE_S, Opened, Owed, Receipt
+from device.daemon.delivery.journal_messages import CommitReceipt, JournalOpened, OwedEntries
+from device.daemon.delivery.pending_entries import OVERDUE_S
 from device.runtime.clocks import Clocks, Timekeeper
 from device.sinks.mqtt.client import Counts, Link
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
     from device.alarms.journal.entries import Entry, Key
     from device.alarms.machine import Signal
-    from device.daemon.delivery.journal_writer import Trouble
+    from device.daemon.delivery.journal_messages import JournalFailure
     from device.daemon.delivery.reply_queue import ReplyQueue
     from device.sinks.mqtt.send_queue import OwedMessage
     from device.sinks.payloads import Message
@@ -25,7 +26,7 @@ UP = Link("connected", 0.0, "connected")
 DOWN = Link("lost", 0.0, "nothing listens there")
 
 
-class Hands:
+class ManualClocks:
     """Both clocks, set by hand."""
 
     def __init__(self) -> None:
@@ -33,9 +34,9 @@ class Hands:
         self.utc_s = NOON_S
         self.synchronized = True
         clocks = Clocks(lambda: self.now_s, lambda: self.utc_s)
-        self.keeper = Timekeeper(clocks, is_synchronized=lambda: self.synchronized)
+        self.timekeeper = Timekeeper(clocks, is_synchronized=lambda: self.synchronized)
 
-    def pass_by(self, seconds: float) -> None:
+    def advance(self, seconds: float) -> None:
         """Time passes on both."""
         self.now_s += seconds
         self.utc_s += seconds
@@ -49,22 +50,22 @@ class ScriptedJournal:
         confirmed: keys that were confirmed.
         notes: that were kept.
         owes: whether what is committed is handed out to be told.
-        problem: why nothing is kept at present.
-        owed_again: how often all was to be handed out anew.
+        current_failure: why nothing is kept at present.
+        redeliveries: how often all was to be handed out anew.
     """
 
-    def __init__(self, hands: Hands, mailbox: ReplyQueue, *, owes: bool = True) -> None:
+    def __init__(self, clocks: ManualClocks, replies: ReplyQueue, *, owes: bool = True) -> None:
         self.kept: list[Entry] = []
         self.confirmed: list[Key] = []
         self.notes: dict[str, str] = {}
         self.owes = owes
-        self.problem: Trouble | None = None
-        self.owed_again = 0
+        self.current_failure: JournalFailure | None = None
+        self.redeliveries = 0
         self.dropped = 0
-        self._hands = hands
-        self._mailbox = mailbox
+        self._clocks = clocks
+        self._replies = replies
         self._waiting: list[tuple[Entry, float]] = []
-        self._told: set[Key] = set()
+        self._overdue: set[Key] = set()
 
     @property
     def waiting(self) -> int:
@@ -74,45 +75,45 @@ class ScriptedJournal:
         self, alarms: Sequence[tuple[str, int]] = (), notes: dict[str, str] | None = None, *, owed: int = 0
     ) -> None:
         """The journal is read for the first time."""
-        self._mailbox.tell(Opened(tuple(alarms), notes or {}, owed, 0))
+        self._replies.put(JournalOpened(tuple(alarms), notes or {}, owed, 0))
 
     def commit(self) -> None:
         """The disk takes all that waits."""
         entries = tuple(entry for entry, _ in self._waiting)
         self._waiting.clear()
         self.kept.extend(entries)
-        self._mailbox.tell(Receipt(entries, frozenset(self._told)))
+        self._replies.put(CommitReceipt(entries, frozenset(self._overdue)))
         if self.owes:
-            self._mailbox.tell(Owed(tuple(entry for entry in entries if entry.key not in self._told)))
+            self._replies.put(OwedEntries(tuple(entry for entry in entries if entry.key not in self._overdue)))
 
     def hand_out(self) -> None:
         """All that nobody has confirmed is handed out."""
-        self._mailbox.tell(Owed(tuple(entry for entry in self.kept if entry.key not in self.confirmed)))
+        self._replies.put(OwedEntries(tuple(entry for entry in self.kept if entry.key not in self.confirmed)))
 
     def submit(self, entries: Sequence[Entry]) -> None:
-        self._waiting.extend((entry, self._hands.now_s) for entry in entries)
+        self._waiting.extend((entry, self._clocks.now_s) for entry in entries)
 
     def confirm(self, keys: Collection[Key]) -> None:
         self.confirmed.extend(keys)
 
-    def keep_note(self, key: str, value: str) -> None:
+    def set_note(self, key: str, value: str) -> None:
         self.notes[key] = value
 
-    def owe_again(self) -> None:
-        self.owed_again += 1
+    def redeliver_owed(self) -> None:
+        self.redeliveries += 1
 
-    def take_overdue(self, now_s: float) -> list[Entry]:
-        late = [entry for entry, at_s in self._waiting if now_s - at_s >= OVERDUE_S and entry.key not in self._told]
-        self._told.update(entry.key for entry in late)
+    def collect_overdue(self, now_s: float) -> list[Entry]:
+        late = [entry for entry, at_s in self._waiting if now_s - at_s >= OVERDUE_S and entry.key not in self._overdue]
+        self._overdue.update(entry.key for entry in late)
         return late
 
-    def trouble(self, now_s: float) -> Trouble | None:  # noqa: ARG002 - as of any keeper
-        return self.problem
+    def failure(self, now_s: float) -> JournalFailure | None:  # noqa: ARG002 - as of any journal
+        return self.current_failure
 
-    def stalled_s(self, now_s: float) -> float:  # noqa: ARG002 - as of any keeper
+    def stalled_s(self, now_s: float) -> float:  # noqa: ARG002 - as of any journal
         return 0.0
 
-    def close(self, deadline_s: float) -> bool:  # noqa: ARG002 - as of any keeper
+    def close(self, deadline_s: float) -> bool:  # noqa: ARG002 - as of any journal
         return True
 
 
@@ -124,13 +125,13 @@ class ScriptedBroker:
         sent: what was sent of alarms, in order, as it was at its first try.
     """
 
-    def __init__(self, mailbox: ReplyQueue, room: int = 20) -> None:
+    def __init__(self, replies: ReplyQueue, room: int = 20) -> None:
         self.link = UP
         self.counts = Counts(connected=1)
         self.stuck_s = 0.0
         self.published: dict[str, Message] = {}
         self.sent: list[dict[str, Any]] = []
-        self._mailbox = mailbox
+        self._replies = replies
         self._limit = room
         self._held: dict[Key, OwedMessage] = {}
 
@@ -162,7 +163,7 @@ class ScriptedBroker:
         """The oldest so many of what is held, or all of it."""
         for key in list(self._held)[:count]:
             del self._held[key]
-            self._mailbox.acknowledged(key)
+            self._replies.acknowledged(key)
 
     def reconnect(self) -> None:
         """Another connection is made."""
@@ -173,7 +174,7 @@ class ScriptedBroker:
         return True
 
 
-class Lights:
+class FakePins:
     """Pins that remember what they showed."""
 
     def __init__(self) -> None:

@@ -12,13 +12,14 @@ import pytest
 from device.alarms.machine import Machine
 from device.config.loading import profile
 from device.config.settings import ModelSettings, Settings
-from device.daemon.alerting.controller import AlarmController, labels_of
+from device.daemon.alerting.alarm_labels import AlarmLabels
+from device.daemon.alerting.controller import AlarmController
 from device.daemon.audio.audio_queue import SourceEnded
 from device.daemon.audio.listening import ModelRunner
 from device.daemon.audio.source_thread import SourceStatus, SourceThread
 from device.daemon.delivery.channels import Channels
 from device.daemon.delivery.notices import NoticeMaker
-from device.daemon.delivery.null_journal import Memory
+from device.daemon.delivery.null_journal import NullJournal
 from device.daemon.delivery.reply_queue import ReplyQueue
 from device.daemon.main_loop import LoopParts, MainLoop
 from device.daemon.state_tracker import Identity, StateTracker
@@ -78,7 +79,7 @@ class NoticeSink:
     stuck_s: float = 0.0
     notices: list[Notice] = field(default_factory=list)
 
-    def tell(self, notice: Notice) -> None:
+    def write(self, notice: Notice) -> None:
         self.notices.append(notice)
 
     def stuck_for_s(self, now_s: float) -> float:  # noqa: ARG002 - as the loop asks for it
@@ -158,12 +159,12 @@ class Stage:
         )
 
     def _controller(self, clocks: Clocks) -> AlarmController:
-        settings, labels = self.runner.settings.alarms, labels_of(self.runner.models)
+        settings, labels = self.runner.settings.alarms, AlarmLabels.of(self.runner.models)
         timekeeper = Timekeeper(clocks, is_synchronized=lambda: True)
-        machine = Machine(settings, boot_id="b", holds=labels.holds, local_minute=lambda: None)
-        ways = Channels(Memory(), self.pins)
+        machine = Machine(settings, boot_id="b", holds=labels.hold_s, local_minute=lambda: None)
+        channels = Channels(NullJournal(), self.pins)
         return AlarmController(
-            machine, labels=labels, ways=ways, mailbox=ReplyQueue(), timekeeper=timekeeper, instance="anna"
+            machine, labels=labels, channels=channels, replies=ReplyQueue(), timekeeper=timekeeper, instance="anna"
         )
 
     def give(self, item: AudioBlock | NoAudio, passed_s: float) -> None:
@@ -452,7 +453,7 @@ def test_a_hung_sink_raises_one_delivery_fault_each_time(stage: Stage) -> None:
     faults = [fault for fault in stage.said(Fault) if fault.kind == "delivery"]
     assert [fault.begins for fault in faults] == [True, False, True]
     assert faults[0].detail == "the console accepted no line for 10 s"
-    assert [alarm.name for alarm in stage.controller.standing.alarms] == ["delivery"]
+    assert [alarm.name for alarm in stage.controller.summary.alarms] == ["delivery"]
 
 
 def test_lines_that_were_dropped_are_told_of_once_a_minute(stage: Stage) -> None:

@@ -1,4 +1,4 @@
-"""The ways to people are opened as the configuration says, replaced where it says otherwise, and closed in time."""
+"""Delivery channels are opened as the configuration says, replaced where it says otherwise, and closed in time."""
 
 from __future__ import annotations
 
@@ -11,15 +11,16 @@ import pytest
 
 from device.config.loading import profile
 from device.config.settings import AlarmSettings, ClipSettings, GpioSettings, JournalSettings, MqttSettings, Settings
-from device.daemon.alerting.controller import Labels
-from device.daemon.delivery.journal_writer import JournalWriter, Opened
-from device.daemon.delivery.null_journal import Memory
+from device.daemon.alerting.alarm_labels import AlarmLabels
+from device.daemon.delivery.journal_messages import JournalOpened
+from device.daemon.delivery.journal_writer import JournalWriter
+from device.daemon.delivery.null_journal import NullJournal
 from device.daemon.delivery.reply_queue import ReplyQueue
 from device.daemon.outputs import Outputs, close_concurrently, picture
 from device.errors import ConfigError
 from device.sinks.gpio.pins import Gpio
 from device.sinks.gpio.printed_pins import PrintedPins
-from tests.device.daemon.scripted import Hands
+from tests.device.daemon.scripted import ManualClocks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
     from device.daemon.delivery.channels import Channels
 
-LABELS = Labels({("cry", "cry"): "high"}, {("cry", "cry"): 2.0})
+LABELS = AlarmLabels({("cry", "cry"): "high"}, {("cry", "cry"): 2.0})
 NOWHERE = MqttSettings(host="127.0.0.1", port=1)
 _SOON_S = 20.0
 
@@ -35,12 +36,12 @@ _SOON_S = 20.0
 class Stage:
     def __init__(self, *, prints_pins: bool = True) -> None:
         self.replies = ReplyQueue()
-        self.hands = Hands()
+        self.clocks = ManualClocks()
         self.pins: list[str] = []
         self.outputs = Outputs(
             "anna",
             replies=self.replies,
-            timekeeper=self.hands.keeper,
+            timekeeper=self.clocks.timekeeper,
             report_pin=self.pins.append,
             prints_pins=prints_pins,
         )
@@ -67,7 +68,7 @@ def opened(stage: Stage) -> bool:
     """Whether the journal's thread has read its journal."""
     until_s = time.monotonic() + _SOON_S
     while time.monotonic() < until_s:
-        if any(isinstance(letter, Opened) for letter in stage.replies.take()):
+        if any(isinstance(reply, JournalOpened) for reply in stage.replies.pop_all()):
             return True
         stage.replies.wait(0.1)
     return False
@@ -75,8 +76,8 @@ def opened(stage: Stage) -> bool:
 
 def test_without_a_word_there_is_a_journal_and_nothing_else(stage: Stage, settings: Settings, tmp_path: Path) -> None:
     channels = stage.apply(settings)
-    assert isinstance(channels.keeper, JournalWriter)
-    assert (channels.broker, channels.dispatch, channels.announcer, channels.clips) == (None, None, None, None)
+    assert isinstance(channels.journal, JournalWriter)
+    assert [channels.broker, channels.alarm_publisher, channels.state_publisher, channels.clips] == 4 * [None]
     assert isinstance(channels.pins, Gpio)
     assert channels.pins.problem is None
     assert opened(stage)
@@ -85,7 +86,7 @@ def test_without_a_word_there_is_a_journal_and_nothing_else(stage: Stage, settin
 
 def test_where_no_journal_is_wanted_none_is_made(stage: Stage, settings: Settings, tmp_path: Path) -> None:
     channels = stage.apply(replace(settings, journal=JournalSettings(file=None)))
-    assert isinstance(channels.keeper, Memory)
+    assert isinstance(channels.journal, NullJournal)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -94,9 +95,9 @@ def test_a_folder_that_is_named_is_not_made_and_its_absence_is_trouble(
 ) -> None:
     channels = stage.apply(replace(settings, journal=JournalSettings(file=str(tmp_path / "nosuch" / "alarms.db"))))
     until_s = time.monotonic() + _SOON_S
-    while (trouble := channels.keeper.trouble(time.monotonic())) is None:
+    while (failure := channels.journal.failure(time.monotonic())) is None:
         assert time.monotonic() < until_s
-    assert "is missing; make it" in trouble.reason
+    assert "is missing; make it" in failure.reason
     assert not (tmp_path / "nosuch").exists()
 
 
@@ -131,11 +132,11 @@ def test_a_reload_that_changes_nothing_replaces_nothing(stage: Stage, settings: 
     before = stage.apply(settings)
     after = stage.apply(settings)
     assert after.clips is not None
-    assert (after.keeper, after.pins, after.broker, after.dispatch, after.clips) == (
-        before.keeper,
+    assert (after.journal, after.pins, after.broker, after.alarm_publisher, after.clips) == (
+        before.journal,
         before.pins,
         before.broker,
-        before.dispatch,
+        before.alarm_publisher,
         before.clips,
     )
 
@@ -146,8 +147,8 @@ def test_another_broker_takes_over_what_waits_and_the_old_one_is_left(stage: Sta
     assert after.broker is not before.broker
     assert before.broker is not None
     assert before.broker.link.state == "closed"
-    assert after.dispatch is before.dispatch
-    assert after.keeper is before.keeper
+    assert after.alarm_publisher is before.alarm_publisher
+    assert after.journal is before.journal
 
 
 def test_a_broker_that_comes_or_goes_changes_who_confirms_and_so_the_journals_thread(
@@ -156,11 +157,11 @@ def test_a_broker_that_comes_or_goes_changes_who_confirms_and_so_the_journals_th
     before = stage.apply(settings)
     assert opened(stage)
     with_broker = stage.apply(replace(settings, mqtt=NOWHERE))
-    assert with_broker.keeper is not before.keeper
+    assert with_broker.journal is not before.journal
     assert opened(stage)  # the lock of the file was let go
     without = stage.apply(settings)
     assert without.broker is None
-    assert without.announcer is None
+    assert without.state_publisher is None
 
 
 def test_clips_come_and_go(stage: Stage, settings: Settings) -> None:

@@ -9,11 +9,11 @@ import pytest
 from device.config.loading import parse_config
 from device.daemon.audio.listening import ModelRunner
 from device.daemon.delivery.channels import Channels
-from device.daemon.delivery.null_journal import Memory
+from device.daemon.delivery.null_journal import NullJournal
 from device.daemon.self_test_schedule import SelfTestSchedule
 from device.runtime.self_test.known_sound import known_sounds
 from device.sinks.gpio.printed_pins import PrintedPins
-from tests.device.daemon.scripted import NOON_S, Hands
+from tests.device.daemon.scripted import NOON_S, ManualClocks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,22 +28,22 @@ class _Loop:
     """Turns by hand, with no journal and no broker."""
 
     def __init__(self, daily_at: str) -> None:
-        self.hands = Hands()
+        self.clocks = ManualClocks()
         self.settings = _settings(daily_at)
         self.runner = ModelRunner(self.settings, stream_id="s00", sheds=False)
         self.self_tests = SelfTestSchedule(
-            "anna", boot_id="b00", timekeeper=self.hands.keeper, capture_hz=lambda: 16000
+            "anna", boot_id="b00", timekeeper=self.clocks.timekeeper, capture_hz=lambda: 16000
         )
         self.configure()
 
     def configure(self) -> None:
-        ways = Channels(Memory(), PrintedPins(self.settings.gpio, write_line=lambda _line: None))
-        self.self_tests.configure(self.settings, self.runner, ways, known_sounds(self.settings, self.runner.models))
+        channels = Channels(NullJournal(), PrintedPins(self.settings.gpio, write_line=lambda _line: None))
+        self.self_tests.configure(self.settings, self.runner, channels, known_sounds(self.settings, self.runner.models))
 
     def turn(self, turns: int) -> list[Fault]:
         found = []
         for _ in range(turns):
-            self.hands.pass_by(_TURN_S)
+            self.clocks.advance(_TURN_S)
             fault = self.self_tests.step(12.5)
             if fault is not None:
                 found.append(fault)
@@ -95,10 +95,10 @@ def test_it_is_tried_daily_at_its_time() -> None:
     begins_utc_s = NOON_S  # 2023-11-14T22:13:20Z
     loop = _Loop("22:14")
     try:
-        assert loop.hands.utc_s == begins_utc_s
+        assert loop.clocks.utc_s == begins_utc_s
         assert not loop.turn(round(39 / _TURN_S))
         assert len(loop.turn(round(30 / _TURN_S))) == 1
-        loop.hands.pass_by(86400.0)
+        loop.clocks.advance(86400.0)
         assert len(loop.turn(round(30 / _TURN_S))) == 1
     finally:
         loop.runner.close()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, get_args
 import numpy as np
 import pytest
 
-from device.daemon.alerting.controller import AlarmSummary
+from device.daemon.alerting.alarm_summary import AlarmSummary
 from device.daemon.state_tracker import Identity, SnapshotInputs, StateTracker
 from device.hearing.decision import OperatingPoint
 from device.hearing.listener import Listener

@@ -74,7 +74,7 @@ def test_whatever_stands_in_a_notice_it_is_one_line_that_a_terminal_survives(
 
 def test_a_file_name_that_is_no_utf_8_can_be_printed_anywhere() -> None:
     stream = io.TextIOWrapper(io.BytesIO(), encoding="ascii", errors="strict")
-    Console(stream).tell(_notice(_BEGIN, "high", os.fsdecode(b"w\xe4rm\x1b[2J.wav")))
+    Console(stream).write(_notice(_BEGIN, "high", os.fsdecode(b"w\xe4rm\x1b[2J.wav")))
     stream.flush()
     raw = stream.detach()
     assert isinstance(raw, io.BytesIO)
@@ -84,7 +84,7 @@ def test_a_file_name_that_is_no_utf_8_can_be_printed_anywhere() -> None:
 def test_a_label_of_another_script_reaches_an_ascii_terminal_escaped() -> None:
     reading, writing = os.pipe()
     with os.fdopen(reading, "rb") as read, os.fdopen(writing, "w", encoding="ascii") as stream:
-        Console(stream).tell(_notice(dataclasses.replace(_BEGIN, label="плач"), "high"))
+        Console(stream).write(_notice(dataclasses.replace(_BEGIN, label="плач"), "high"))
         stream.close()
         assert rb"\u043f\u043b\u0430\u0447 begins" in read.read()
 
@@ -92,7 +92,7 @@ def test_a_label_of_another_script_reaches_an_ascii_terminal_escaped() -> None:
 def _on_terminal(environment: dict[str, str]) -> str:
     leader, follower = pty.openpty()
     with os.fdopen(follower, "w") as stream:
-        Console(stream, environment=environment).tell(_notice(_BEGIN, "high"))
+        Console(stream, environment=environment).write(_notice(_BEGIN, "high"))
         told = os.read(leader, 4096).decode()
     os.close(leader)
     return told
@@ -102,7 +102,7 @@ def test_colour_is_for_terminals_alone_and_for_those_who_want_it() -> None:
     assert "\x1b[1;31mHIGH\x1b[0m" in _on_terminal({})
     assert "\x1b" not in _on_terminal({"NO_COLOR": "1"})
     memory = io.StringIO()
-    Console(memory, environment={}).tell(_notice(_BEGIN, "high"))
+    Console(memory, environment={}).write(_notice(_BEGIN, "high"))
     assert "\x1b" not in memory.getvalue()
 
 
@@ -111,8 +111,8 @@ def test_a_broken_pipe_is_counted_and_raises_nothing() -> None:
     os.close(reading)
     with os.fdopen(writing, "w") as stream:
         console = Console(stream)
-        console.tell(_notice(_BEGIN, "high"))
-        console.tell(_notice(_END, "high"))
+        console.write(_notice(_BEGIN, "high"))
+        console.write(_notice(_END, "high"))
         assert console.failed == 2
         console.close()
 
@@ -121,7 +121,7 @@ def test_a_closed_stream_is_counted_and_raises_nothing() -> None:
     stream = io.StringIO()
     console = Console(stream)
     stream.close()
-    console.tell(_notice(_BEGIN, "high"))
+    console.write(_notice(_BEGIN, "high"))
     assert console.failed == 1
 
 
@@ -138,7 +138,7 @@ def test_a_full_pipe_that_must_not_block_still_gets_every_line_whole() -> None:
         later.start()
         console = Console(stream)
         for _ in range(100):
-            console.tell(_notice(_BEGIN, "high"))
+            console.write(_notice(_BEGIN, "high"))
         later.join()
         stream.close()
         lines = read.read().splitlines()
@@ -154,7 +154,7 @@ from device.daemon.delivery.sink_worker import SinkWorker
 from device.sinks.console import Console
 delivery = SinkWorker("console", Console(sys.stdout))
 for number in range(900):
-    delivery.tell(Notice(0.0, "nursery", OperationNote("hop", "x" * 1000)))
+    delivery.write(Notice(0.0, "nursery", OperationNote("hop", "x" * 1000)))
 while not delivery.stuck_for_s(time.monotonic()) > 0.2:
     time.sleep(0.01)
 assert not delivery.close(0.1)
@@ -171,7 +171,7 @@ def test_a_terminal_that_takes_no_line_does_not_keep_the_process_from_ending() -
 
 def test_lines_go_to_the_stream_that_was_given() -> None:
     def told(stream: TextIO) -> None:
-        Console(stream, environment={}).tell(_notice(_FAULT))
+        Console(stream, environment={}).write(_notice(_FAULT))
 
     memory = io.StringIO()
     told(memory)

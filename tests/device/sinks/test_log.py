@@ -99,7 +99,7 @@ def test_a_file_name_that_is_no_utf_8_stays_json() -> None:
 
 def test_the_file_is_made_with_its_folder_for_owner_and_group_alone(tmp_path: Path) -> None:
     path = tmp_path / "a" / "b" / "heard.jsonl"
-    _log(path).tell(_notice())
+    _log(path).write(_notice())
     assert path.stat().st_mode & 0o7777 & ~0o640 == 0
     assert _numbers(path) == [0]
 
@@ -109,7 +109,7 @@ def test_a_file_that_would_grow_too_large_is_set_aside_and_the_oldest_goes(tmp_p
     length = len(log_line(_notice(10)))
     log = _log(path, max_bytes=3 * length, keep=2)
     for number in range(10, 30):
-        log.tell(_notice(number))
+        log.write(_notice(number))
     log.close()
     assert _numbers(path) == [28, 29]
     assert _numbers(tmp_path / "heard.jsonl.1") == [25, 26, 27]
@@ -121,7 +121,7 @@ def test_a_line_longer_than_a_file_may_be_stands_alone(tmp_path: Path) -> None:
     path = tmp_path / "heard.jsonl"
     log = _log(path, max_bytes=10, keep=1)
     for number in range(3):
-        log.tell(_notice(number))
+        log.write(_notice(number))
     log.close()
     assert _numbers(path) == [2]
     assert _numbers(tmp_path / "heard.jsonl.1") == [1]
@@ -132,7 +132,7 @@ def test_fewer_files_are_kept_once_fewer_are_wanted(tmp_path: Path) -> None:
     for keep in (5, 1):
         log = _log(path, max_bytes=1, keep=keep)
         for number in range(8):
-            log.tell(_notice(number))
+            log.write(_notice(number))
         log.close()
     assert sorted(file.name for file in tmp_path.iterdir()) == ["heard.jsonl", "heard.jsonl.1"]
 
@@ -142,7 +142,7 @@ def test_files_of_others_beside_the_log_are_left_alone(tmp_path: Path) -> None:
     (tmp_path / "heard.jsonl.bak").write_text("mine")
     log = _log(path, max_bytes=1, keep=1)
     for number in range(4):
-        log.tell(_notice(number))
+        log.write(_notice(number))
     assert (tmp_path / "heard.jsonl.bak").read_text() == "mine"
 
 
@@ -154,7 +154,7 @@ def test_no_file_outgrows_its_bound_and_the_newest_lines_are_all_there(
     log = _log(path, max_bytes=1000, keep=keep)
     lines = [Notice(_UTC_S, "n", OperationNote("hop", f"{number} {'x' * size}")) for number, size in enumerate(sizes)]
     for notice in lines:
-        log.tell(notice)
+        log.write(notice)
     log.close()
     files = [path.with_name(f"{path.name}.{number}") for number in range(keep, 0, -1)] + [path]
     there = [file.read_bytes() for file in files if file.exists()]
@@ -171,11 +171,11 @@ def test_a_line_torn_by_a_power_cut_costs_no_line_but_itself(tmp_path: Path, cut
     path = tmp_path / "heard.jsonl"
     log = _log(path)
     for number in range(3):
-        log.tell(_notice(number))
+        log.write(_notice(number))
     log.close()
     path.write_bytes(path.read_bytes()[:-cut])
     log = _log(path)
-    log.tell(_notice(3))
+    log.write(_notice(3))
     log.close()
     lines = path.read_bytes().splitlines(keepends=True)
     assert lines[:2] == [log_line(_notice(0)), log_line(_notice(1))]
@@ -192,7 +192,7 @@ def test_a_power_cut_while_files_are_set_aside_loses_no_file(tmp_path: Path, don
     for number in range(4, 4 - done, -1):  # so far it came
         path.with_name(f"heard.jsonl.{number - 1}").replace(path.with_name(f"heard.jsonl.{number}"))
     log = _log(path, max_bytes=1, keep=6)
-    log.tell(_notice(11))
+    log.write(_notice(11))
     log.close()
     assert sorted(number for file in tmp_path.iterdir() for number in _numbers(file)) == [7, 8, 9, 10, 11]
 
@@ -209,7 +209,7 @@ def full_disk() -> Iterator[None]:
 def _with_room(log: Log, number: int) -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
-    log.tell(_notice(number))
+    log.write(_notice(number))
     resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
@@ -218,7 +218,7 @@ def test_what_a_full_disk_refuses_is_counted_and_written_once_there_is_room(tmp_
     path = tmp_path / "heard.jsonl"
     log = _log(path)
     for number in range(4):
-        log.tell(_notice(number))
+        log.write(_notice(number))
     assert _numbers(path) == [0], "half a line stays on no disk"
     assert log.failed == 3
     _with_room(log, 4)
@@ -231,7 +231,7 @@ def test_what_a_full_disk_refused_is_owed_no_longer_than_there_is_memory_for(tmp
     path.write_text("in the way")
     log = _log(path / "heard.jsonl")
     for number in range(1200):
-        log.tell(_notice(number))
+        log.write(_notice(number))
     assert log.failed == 1200
     path.unlink()
     log.close()
@@ -241,9 +241,9 @@ def test_what_a_full_disk_refused_is_owed_no_longer_than_there_is_memory_for(tmp
 def test_a_log_that_somebody_took_away_begins_anew(tmp_path: Path) -> None:
     path = tmp_path / "heard.jsonl"
     log = _log(path)
-    log.tell(_notice(0))
+    log.write(_notice(0))
     path.rename(tmp_path / "taken")
-    log.tell(_notice(1))
+    log.write(_notice(1))
     assert _numbers(path) == [1]
     assert _numbers(tmp_path / "taken") == [0]
 
@@ -254,7 +254,7 @@ def test_a_pipe_or_a_device_is_no_log_and_stays_where_it_is(tmp_path: Path) -> N
     log = _log(path, max_bytes=1)
     with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as pipe:  # noqa: PTH123 - pathlib cannot open so
         for number in range(3):
-            log.tell(_notice(number))
+            log.write(_notice(number))
         log.close()
         assert not pipe.read()
     assert log.failed == 3
@@ -269,7 +269,7 @@ def test_a_log_holds_one_descriptor_and_lets_it_go(tmp_path: Path) -> None:
     before = _descriptors()
     log = _log(tmp_path / "heard.jsonl", max_bytes=200)
     for number in range(50):
-        log.tell(_notice(number))
+        log.write(_notice(number))
     assert _descriptors() == before + 1
     log.close()
     log.close()

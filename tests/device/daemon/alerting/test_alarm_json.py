@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from device.daemon.alerting.alarm_json import entry_of, recorded
+from device.daemon.alerting.alarm_json import entry_of, read_alarm
 from device.messages import Alarm, AlarmKind, AlarmState, Priority, Transition
 
 _NUMBER = st.floats(allow_nan=False, allow_infinity=False)
@@ -27,7 +27,7 @@ _ALARMS = st.builds(
 @given(_ALARMS, st.integers(0, 10**6), st.none() | _NUMBER)
 def test_an_alarm_survives_the_disk(alarm: Alarm, seq: int, start_utc_s: float | None) -> None:
     entry = entry_of(Transition(alarm, seq, "raised", "", 1.0), body="{}", start_utc_s=start_utc_s, decided_utc_s=7.0)
-    back = recorded(entry.alarm, entry.seq)
+    back = read_alarm(entry.alarm, entry.seq)
     assert (back.alarm, back.seq, back.start_utc_s) == (alarm, seq, start_utc_s)
     assert entry.key == (alarm.alarm_id, seq)
     assert entry.ended == (alarm.state == "ended")
@@ -55,12 +55,12 @@ _TEXT = json.dumps(
     ],
 )
 def test_what_is_no_alarm_is_refused(changed: dict[str, object]) -> None:
-    assert recorded(_TEXT, 3).alarm.name == "cry"
+    assert read_alarm(_TEXT, 3).alarm.name == "cry"
     with pytest.raises(ValueError, match="other members than an alarm"):
-        recorded(json.dumps({**json.loads(_TEXT), **changed}), 3)
+        read_alarm(json.dumps({**json.loads(_TEXT), **changed}), 3)
 
 
 @pytest.mark.parametrize("text", ["", "[]", "null", "{", "3"])
 def test_what_is_no_object_is_refused(text: str) -> None:
     with pytest.raises(ValueError):  # noqa: PT011 - JSON's own sentence will do
-        recorded(text, 0)
+        read_alarm(text, 0)

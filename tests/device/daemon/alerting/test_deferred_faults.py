@@ -11,15 +11,15 @@ AGAIN = Fault("silence", begins=True, since_s=10.0, at_s=12.0, detail="every sam
 
 
 def test_what_is_not_found_again_in_time_is_over_once() -> None:
-    lasting = DeferredFaults()
-    lasting.keep_back(END, 100.0)
-    assert lasting.over(99.9 + FOUND_AGAIN_S) == []
-    assert lasting.over(100.0 + FOUND_AGAIN_S) == [END]
-    assert lasting.over(1000.0) == []
+    deferred = DeferredFaults()
+    deferred.defer(END, 100.0)
+    assert deferred.pop_due(99.9 + FOUND_AGAIN_S) == []
+    assert deferred.pop_due(100.0 + FOUND_AGAIN_S) == [END]
+    assert deferred.pop_due(1000.0) == []
 
 
 def test_what_is_found_again_goes_on() -> None:
-    lasting = DeferredFaults()
-    lasting.keep_back(END, 100.0)
-    lasting.seen(AGAIN)
-    assert lasting.over(1000.0) == []
+    deferred = DeferredFaults()
+    deferred.defer(END, 100.0)
+    deferred.cancel(AGAIN)
+    assert deferred.pop_due(1000.0) == []

@@ -3,75 +3,80 @@
 from __future__ import annotations
 
 from device.daemon.alerting.delivery_faults import (
-    BROKER_AFTER_S,
-    BROKER_CALM_S,
+    BROKER_CLEAR_AFTER_S,
+    BROKER_RAISE_AFTER_S,
     HUNG_AFTER_S,
-    JOURNAL_CALM_S,
-    Finding,
-    Watch,
+    JOURNAL_CLEAR_AFTER_S,
+    DeliveryFaults,
+    FaultChange,
 )
-from device.daemon.delivery.journal_writer import Trouble
+from device.daemon.delivery.journal_messages import JournalFailure
 from device.sinks.mqtt.client import Link
 
 DOWN = Link("lost", 100.0, "nothing listens there")
 UP = Link("connected", 0.0, "connected")
 
 
-def looks(
-    watch: Watch, at_s: float, *, journal: Trouble | None = None, link: Link | None = UP, stuck_s: float = 0.0
-) -> list[Finding]:
-    return watch.look(at_s, journal=journal, link=link, stuck_s=stuck_s)
+def update(
+    faults: DeliveryFaults,
+    at_s: float,
+    *,
+    journal: JournalFailure | None = None,
+    link: Link | None = UP,
+    stuck_s: float = 0.0,
+) -> list[FaultChange]:
+    return faults.update(at_s, journal=journal, link=link, stuck_s=stuck_s)
 
 
 def test_a_broker_out_of_reach_for_half_a_minute_is_told_once_with_its_reason() -> None:
-    watch = Watch()
-    told = [finding for second in range(200) for finding in looks(watch, 100.0 + second, link=DOWN)]
-    assert [(finding.kind, finding.begins, finding.since_s) for finding in told] == [("broker", True, 100.0)]
+    faults = DeliveryFaults()
+    told = [change for second in range(200) for change in update(faults, 100.0 + second, link=DOWN)]
+    assert [(change.kind, change.begins, change.since_s) for change in told] == [("broker", True, 100.0)]
     assert told[0].detail == "nothing listens there"
-    assert looks(watch, 100.0 + BROKER_AFTER_S + 170) == []
-    (over,) = looks(watch, 400.0 + BROKER_CALM_S)
+    assert update(faults, 100.0 + BROKER_RAISE_AFTER_S + 170) == []
+    (over,) = update(faults, 400.0 + BROKER_CLEAR_AFTER_S)
     assert (over.begins, over.detail) == (False, "the broker is told again, after 199 s")
 
 
 def test_a_broker_that_restarts_is_no_news() -> None:
-    watch = Watch()
-    assert all(looks(watch, 100.0 + second, link=DOWN) == [] for second in range(30))
-    assert looks(watch, 130.0) == []
-    assert looks(watch, 140.0, link=Link("lost", 130.5, "again")) == []
+    faults = DeliveryFaults()
+    assert all(update(faults, 100.0 + second, link=DOWN) == [] for second in range(30))
+    assert update(faults, 130.0) == []
+    assert update(faults, 140.0, link=Link("lost", 130.5, "again")) == []
 
 
 def test_a_refused_login_and_a_topic_that_may_not_be_written_say_what_they_are() -> None:
     for state, since_s in (("refused", 0.0), ("denied", 0.0)):
-        watch = Watch()
+        faults = DeliveryFaults()
         link = Link(state, since_s, f"{state}: look at the rights")  # type: ignore[arg-type]
-        told = [finding for second in range(60) for finding in looks(watch, float(second), link=link)]
-        assert [finding.detail for finding in told] == [f"{state}: look at the rights"]
+        told = [change for second in range(60) for change in update(faults, float(second), link=link)]
+        assert [change.detail for change in told] == [f"{state}: look at the rights"]
 
 
 def test_a_thread_that_hangs_is_told_as_what_it_is() -> None:
-    (told,) = looks(Watch(), 500.0, stuck_s=HUNG_AFTER_S)
+    (told,) = update(DeliveryFaults(), 500.0, stuck_s=HUNG_AFTER_S)
     assert (told.kind, told.since_s) == ("broker", 500.0 - HUNG_AFTER_S)
     assert "has hung" in told.detail
 
 
 def test_a_disk_that_refuses_is_told_at_once_and_one_that_comes_and_goes_once() -> None:
-    watch = Watch()
-    (begin,) = looks(watch, 10.0, journal=Trouble(9.0, "the disk is full"))
+    faults = DeliveryFaults()
+    (begin,) = update(faults, 10.0, journal=JournalFailure(9.0, "the disk is full"))
     assert (begin.kind, begin.begins, begin.detail) == ("journal", True, "the disk is full")
     for second in range(15, 60, 5):
-        assert looks(watch, float(second), journal=Trouble(second, "again") if second % 2 else None) == []
-    (over,) = looks(watch, 55.0 + JOURNAL_CALM_S)
+        assert update(faults, float(second), journal=JournalFailure(second, "again") if second % 2 else None) == []
+    (over,) = update(faults, 55.0 + JOURNAL_CLEAR_AFTER_S)
     assert (over.kind, over.begins) == ("journal", False)
 
 
 def test_a_journal_that_was_damaged_is_told_though_it_is_whole_again() -> None:
-    watch = Watch()
-    (begin,) = watch.look(5.0, journal=None, link=None, stuck_s=0.0, damaged="3 rows were lost")
+    faults = DeliveryFaults()
+    (begin,) = faults.update(5.0, journal=None, link=None, stuck_s=0.0, damaged="3 rows were lost")
     assert (begin.kind, begin.detail) == ("journal", "3 rows were lost")
-    (over,) = looks(watch, 5.0 + JOURNAL_CALM_S, link=None)
+    (over,) = update(faults, 5.0 + JOURNAL_CLEAR_AFTER_S, link=None)
     assert not over.begins
 
 
 def test_without_a_broker_there_is_none_to_miss() -> None:
-    watch = Watch()
-    assert all(looks(watch, float(second), link=None) == [] for second in range(100))
+    faults = DeliveryFaults()
+    assert all(update(faults, float(second), link=None) == [] for second in range(100))

@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from device.alarms.journal.entries import Entry
-from device.daemon.delivery.alarm_publisher import MOST_FROM_MEMORY, AlarmPublisher
-from device.daemon.delivery.reply_queue import Acknowledged, ReplyQueue
+from device.daemon.delivery.alarm_publisher import MAX_FROM_MEMORY, AlarmPublisher
+from device.daemon.delivery.reply_queue import BrokerAcknowledged, ReplyQueue
 from device.sinks.mqtt.send_queue import Outbox as SendQueue
 from device.sinks.payloads import Topics
-from tests.device.daemon.scripted import DOWN, NOON_S, Hands, ScriptedBroker
+from tests.device.daemon.scripted import DOWN, NOON_S, ManualClocks, ScriptedBroker
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -38,17 +38,17 @@ def entry(number: int, seq: int = 0, *, urgent: bool = False, quality: str = "sy
 
 class Stage:
     def __init__(self, room: int = 20) -> None:
-        self.hands = Hands()
-        self.mailbox = ReplyQueue()
-        self.broker = ScriptedBroker(self.mailbox, room)
-        self.dispatch = AlarmPublisher(TOPICS, self.hands.keeper)
+        self.clocks = ManualClocks()
+        self.replies = ReplyQueue()
+        self.broker = ScriptedBroker(self.replies, room)
+        self.publisher = AlarmPublisher(TOPICS, self.clocks.timekeeper)
 
     def turn(self) -> None:
-        self.hands.pass_by(0.1)
-        for letter in self.mailbox.take():
-            assert isinstance(letter, Acknowledged)
-            self.dispatch.acknowledged(letter.key)
-        self.dispatch.offer(self.broker, self.hands.now_s)
+        self.clocks.advance(0.1)
+        for reply in self.replies.pop_all():
+            assert isinstance(reply, BrokerAcknowledged)
+            self.publisher.mark_acknowledged(reply.key)
+        self.publisher.offer(self.broker, self.clocks.now_s)
 
     @property
     def sent(self) -> list[tuple[str, int]]:
@@ -66,58 +66,58 @@ def test_each_is_sent_once_and_in_order_however_slowly_they_are_acknowledged(
 ) -> None:
     stage = Stage(room)
     entries = [entry(number % 3, number) for number in range(40)]
-    stage.dispatch.owe(entries)
+    stage.publisher.add_owed(entries)
     for count in (*acknowledged, *[40] * 45):
         stage.turn()
         stage.broker.acknowledge(count)
     stage.turn()
     assert stage.sent == [entry.key for entry in entries]
-    assert stage.dispatch.waiting == 0
+    assert stage.publisher.waiting == 0
 
 
 def test_nothing_is_offered_while_there_is_no_connection(stage: Stage) -> None:
     stage.broker.link = DOWN
-    stage.dispatch.owe([entry(1)])
+    stage.publisher.add_owed([entry(1)])
     stage.turn()
     assert stage.sent == []
-    assert stage.dispatch.waiting == 1
+    assert stage.publisher.waiting == 1
 
 
 class QueueBroker(ScriptedBroker):
     """A broker behind a real send queue, which denies what a test says."""
 
-    def __init__(self, mailbox: ReplyQueue, hands: Hands, room: int) -> None:
-        super().__init__(mailbox, room)
-        self._hands = hands
+    def __init__(self, replies: ReplyQueue, clocks: ManualClocks, room: int) -> None:
+        super().__init__(replies, room)
+        self._clocks = clocks
         self._queue = SendQueue(room)
         self.denies: set[tuple[str, int]] = set()
         self.accepted: list[tuple[str, int]] = []
 
     @property
     def held(self) -> frozenset[tuple[str, int]]:
-        return self._queue.held(self._hands.now_s)
+        return self._queue.held(self._clocks.now_s)
 
     @property
     def room(self) -> int:
         return self._queue.room
 
     def offer(self, messages: Iterable[OwedMessage]) -> int:
-        return self._queue.take(messages, self._hands.now_s)
+        return self._queue.take(messages, self._clocks.now_s)
 
     def answer(self) -> None:
         """Send all that waits, and answer each."""
         while (owed := self._queue.next_alarm()) is not None:
             if owed.key in self.denies:
-                self._queue.denied(owed.key, self._hands.now_s + 30.0)
+                self._queue.denied(owed.key, self._clocks.now_s + 30.0)
             else:
                 self.accepted.append(owed.key)
-                self._queue.acknowledged(owed.key, self._mailbox.acknowledged)
+                self._queue.acknowledged(owed.key, self._replies.acknowledged)
 
 
 def _stage_with_queue(room: int, entries: list[Entry]) -> tuple[Stage, QueueBroker]:
     stage = Stage(room)
-    stage.broker = broker = QueueBroker(stage.mailbox, stage.hands, room)
-    stage.dispatch.owe(entries)
+    stage.broker = broker = QueueBroker(stage.replies, stage.clocks, room)
+    stage.publisher.add_owed(entries)
     return stage, broker
 
 
@@ -144,29 +144,29 @@ def test_the_later_changes_of_a_denied_alarm_take_no_room_from_others() -> None:
 
 def test_after_a_new_connection_the_journal_decides_what_comes_first(stage: Stage) -> None:
     stage.broker.link = DOWN
-    assert stage.dispatch.is_new_connection(stage.broker)  # the first
-    stage.dispatch.owe([entry(1), entry(2)])
-    stage.dispatch.tell_from_memory([entry(3)])
+    assert stage.publisher.detect_reconnect(stage.broker)  # the first
+    stage.publisher.add_owed([entry(1), entry(2)])
+    stage.publisher.add_from_memory([entry(3)])
     stage.broker.reconnect()
-    assert stage.dispatch.is_new_connection(stage.broker)
-    assert not stage.dispatch.is_new_connection(stage.broker)
-    stage.dispatch.owe([entry(9, urgent=True), entry(1), entry(2)])
+    assert stage.publisher.detect_reconnect(stage.broker)
+    assert not stage.publisher.detect_reconnect(stage.broker)
+    stage.publisher.add_owed([entry(9, urgent=True), entry(1), entry(2)])
     stage.turn()
     assert [alarm_id for alarm_id, _ in stage.sent] == ["a3", "a9", "a1", "a2"]
 
 
 def test_what_no_disk_has_yet_says_so_until_one_has(stage: Stage) -> None:
-    stage.dispatch.tell_from_memory([entry(1), entry(2)])
-    stage.dispatch.kept([("a2", 0)])
+    stage.publisher.add_from_memory([entry(1), entry(2)])
+    stage.publisher.mark_durable([("a2", 0)])
     stage.turn()
     assert [said["not_durable"] for said in stage.broker.sent] == [True, False]
 
 
 def test_how_late_it_is_told_is_counted_by_the_clock_that_never_jumps(stage: Stage) -> None:
-    stage.dispatch.decided([("a1", 0)], stage.hands.now_s)
-    stage.hands.pass_by(7.0)
-    stage.hands.utc_s += 3600.0
-    stage.dispatch.owe([entry(1)])
+    stage.publisher.record_decided([("a1", 0)], stage.clocks.now_s)
+    stage.clocks.advance(7.0)
+    stage.clocks.utc_s += 3600.0
+    stage.publisher.add_owed([entry(1)])
     stage.turn()
     assert stage.broker.sent[0]["decided_to_told_s"] == pytest.approx(7.1)
     assert stage.broker.sent[0]["late"]
@@ -179,9 +179,9 @@ def test_how_late_it_is_told_is_counted_by_the_clock_that_never_jumps(stage: Sta
 def test_of_what_was_decided_before_a_restart_the_time_of_day_says_how_late_it_is_if_it_can_be_believed(
     stage: Stage, *, quality: str, synchronized: bool, told_s: float | None
 ) -> None:
-    stage.hands.synchronized = synchronized
-    stage.hands.pass_by(60.0)
-    stage.dispatch.owe([entry(1, quality=quality)])
+    stage.clocks.synchronized = synchronized
+    stage.clocks.advance(60.0)
+    stage.publisher.add_owed([entry(1, quality=quality)])
     stage.turn()
     assert stage.broker.sent[0]["decided_to_told_s"] == (None if told_s is None else pytest.approx(told_s))
     assert stage.broker.sent[0]["late"]
@@ -189,24 +189,24 @@ def test_of_what_was_decided_before_a_restart_the_time_of_day_says_how_late_it_i
 
 def test_what_no_disk_and_no_broker_takes_is_bounded_and_the_urgent_stays(stage: Stage) -> None:
     stage.broker.link = DOWN
-    stage.dispatch.tell_from_memory([entry(0, urgent=True)])
-    stage.dispatch.tell_from_memory([entry(number) for number in range(1, MOST_FROM_MEMORY + 10)])
-    assert stage.dispatch.waiting == MOST_FROM_MEMORY
-    assert stage.dispatch.lost == 10
+    stage.publisher.add_from_memory([entry(0, urgent=True)])
+    stage.publisher.add_from_memory([entry(number) for number in range(1, MAX_FROM_MEMORY + 10)])
+    assert stage.publisher.waiting == MAX_FROM_MEMORY
+    assert stage.publisher.lost == 10
     stage.broker.reconnect()
     stage.turn()
     assert stage.sent[0] == ("a0", 0)
 
 
 def test_what_no_version_of_ours_can_tell_is_named(stage: Stage) -> None:
-    senseless = Entry("x", 0, NOON_S, urgent=False, alarm="{}", body="[]")
-    assert stage.dispatch.owe([senseless, entry(1)]) == [("x", 0)]
+    malformed = Entry("x", 0, NOON_S, urgent=False, alarm="{}", body="[]")
+    assert stage.publisher.add_owed([malformed, entry(1)]) == [("x", 0)]
     stage.turn()
     assert stage.sent == [("a1", 0)]
 
 
 def test_another_topic_holds_for_what_waits_already(stage: Stage) -> None:
-    stage.dispatch.owe([entry(1)])
-    stage.dispatch.moved(Topics("home", "anna"))
+    stage.publisher.add_owed([entry(1)])
+    stage.publisher.use_topics(Topics("home", "anna"))
     stage.turn()
     assert stage.broker.sent[0]["topic"] == "home/anna/alarm/sound/cry/cry"

@@ -44,7 +44,7 @@ class Gate:
     def open(self) -> None:
         self._open.set()
 
-    def tell(self, notice: Notice) -> None:
+    def write(self, notice: Notice) -> None:
         self.entered.set()
         assert self._open.wait(_SOON_S)
         self.told.append(notice)
@@ -58,7 +58,7 @@ def hung() -> Iterator[tuple[Gate, SinkWorker]]:
     """A delivery with room for four, whose sink hangs on a first notice."""
     gate = Gate(is_open=False)
     delivery = SinkWorker("console", gate, capacity=4)
-    delivery.tell(_notice("event", 0))
+    delivery.write(_notice("event", 0))
     assert gate.entered.wait(_SOON_S)
     yield gate, delivery
     gate.open()
@@ -73,7 +73,7 @@ def test_notices_come_out_in_order_and_the_sink_is_closed_after_the_last() -> No
     gate = Gate(is_open=True)
     delivery = SinkWorker("console", gate)
     for number in range(100):
-        delivery.tell(_notice("event", number))
+        delivery.write(_notice("event", number))
     assert delivery.close(_SOON_S)
     assert _told(gate) == [float(number) for number in range(100)]
     assert gate.closed_after == 100
@@ -83,7 +83,7 @@ def test_notices_come_out_in_order_and_the_sink_is_closed_after_the_last() -> No
 def test_telling_never_waits_for_a_sink_that_hangs(hung: tuple[Gate, SinkWorker]) -> None:
     gate, delivery = hung
     for number in range(1, 10001):
-        delivery.tell(_notice("event", number))
+        delivery.write(_notice("event", number))
     assert not gate.told
     assert delivery.dropped == 9996
 
@@ -103,7 +103,7 @@ def test_the_oldest_of_what_matters_least_goes_first(
 ) -> None:
     gate, delivery = hung
     for number, kind in enumerate(kinds, start=1):
-        delivery.tell(_notice(kind, number))
+        delivery.write(_notice(kind, number))
     gate.open()
     assert delivery.close(_SOON_S)
     assert _told(gate) == [0, *kept]
@@ -114,10 +114,10 @@ def test_the_oldest_of_what_matters_least_goes_first(
 def test_no_event_is_dropped_while_anything_else_could_be(kinds: list[str]) -> None:
     gate = Gate(is_open=False)
     delivery = SinkWorker("console", gate, capacity=4)
-    delivery.tell(_notice("event", 0))
+    delivery.write(_notice("event", 0))
     assert gate.entered.wait(_SOON_S)
     for number, kind in enumerate(kinds, start=1):
-        delivery.tell(_notice(kind, number))
+        delivery.write(_notice(kind, number))
     gate.open()
     assert delivery.close(_SOON_S)
     told = [notice for notice in gate.told if notice.utc_s > 0]
@@ -141,7 +141,7 @@ def test_closing_gives_up_a_sink_that_hangs_at_its_deadline(hung: tuple[Gate, Si
     gate, delivery = hung
     assert not delivery.close(0.05)
     assert gate.closed_after is None
-    delivery.tell(_notice("event", 1))
+    delivery.write(_notice("event", 1))
     assert delivery.dropped == 1
     gate.open()
     assert delivery.close(_SOON_S)
@@ -149,15 +149,15 @@ def test_closing_gives_up_a_sink_that_hangs_at_its_deadline(hung: tuple[Gate, Si
 
 def test_a_sink_that_raises_loses_that_notice_alone() -> None:
     class Clumsy(Gate):
-        def tell(self, notice: Notice) -> None:
+        def write(self, notice: Notice) -> None:
             if notice.utc_s == 1.0:
                 raise RuntimeError("no")
-            super().tell(notice)
+            super().write(notice)
 
     gate = Clumsy(is_open=True)
     delivery = SinkWorker("console", gate)
     for number in range(3):
-        delivery.tell(_notice("event", number))
+        delivery.write(_notice("event", number))
     assert delivery.close(_SOON_S)
     assert _told(gate) == [0.0, 2.0]
     assert delivery.dropped == 1

@@ -24,8 +24,8 @@ class Stage:
         self.published: list[Message] = []
         self.notes: list[str] = []
         mqtt = MqttSettings(host="h", **settings)
-        self.announcer = StatePublisher(
-            TOPICS, mqtt, labels=labels, publish=self.published.append, note=self.notes.append
+        self.state_publisher = StatePublisher(
+            TOPICS, mqtt, labels=labels, publish=self.published.append, save_note=self.notes.append
         )
 
     def told(self, topic: str) -> list[bytes]:
@@ -56,29 +56,29 @@ def event(phase: Any, label: str = "cry") -> Event:
 
 def test_it_begins_with_all_that_an_entity_needs_to_be_available() -> None:
     stage = Stage()
-    stage.announcer.begin()
+    stage.state_publisher.start()
     assert stage.told(TOPICS.available) == [b"online"]
     assert stage.told(TOPICS.microphone_available) == [b"offline"]  # until sound comes
     assert stage.told("auricle/anna/sound/cry/cry") == [b"OFF"]
-    first = [message.topic for message in stage.announcer.first()]
+    first = [message.topic for message in stage.state_publisher.initial_messages()]
     assert first == [DISCOVERY, TOPICS.available, TOPICS.microphone_available]
 
 
 def test_the_microphone_is_available_while_sound_comes(now: DaemonState) -> None:
     stage = Stage()
-    stage.announcer.begin()
+    stage.state_publisher.start()
     lost = replace(now, faults=(FaultStatus("microphone", 1.0, "unplugged"),))
     silent = replace(now, faults=(FaultStatus("silence", 1.0, "all zeros"),))
     for state in (replace(now, sample_rate_hz=None), now, silent, lost, now):
-        stage.announcer.state(state, 0.0)
-    stage.announcer.leave()
+        stage.state_publisher.publish_state(state, 0.0)
+    stage.state_publisher.publish_microphone_offline()
     assert stage.told(TOPICS.microphone_available) == [b"offline", b"online", b"offline", b"online", b"offline"]
 
 
 def test_what_stays_as_it_is_is_told_once_and_figures_once_in_a_while(now: DaemonState) -> None:
     stage = Stage(frigate_topics=True)
     for turn in range(2 * 25):
-        stage.announcer.state(now, 0.5 * turn)
+        stage.state_publisher.publish_state(now, 0.5 * turn)
     assert len(stage.told(TOPICS.state)) == 1
     assert len(stage.told(TOPICS.faults)) == 1
     assert len(stage.told(TOPICS.coverage)) == 1
@@ -88,8 +88,8 @@ def test_what_stays_as_it_is_is_told_once_and_figures_once_in_a_while(now: Daemo
 
 def test_alarms_that_are_open_are_told_at_once(now: DaemonState) -> None:
     stage = Stage()
-    stage.announcer.state(now, 0.0)
-    stage.announcer.alarms((ALARM,), paused=True, utc_s=1.7e9)
+    stage.state_publisher.publish_state(now, 0.0)
+    stage.state_publisher.publish_alarms((ALARM,), paused=True, utc_s=1.7e9)
     told = json.loads(stage.told(TOPICS.state)[-1])
     assert (told["priority"], told["paused"], told["hearing"]) == ("high", True, True)
     assert told["alarms"][0]["alarm_id"] == ALARM.alarm_id
@@ -97,8 +97,8 @@ def test_alarms_that_are_open_are_told_at_once(now: DaemonState) -> None:
 
 def test_labels_are_on_from_begin_to_end_and_frigates_names_follow() -> None:
     stage = Stage(frigate_topics=True)
-    stage.announcer.begin()
-    stage.announcer.heard([event("begin"), event("reopen"), event("end"), event("begin", "babble")])
+    stage.state_publisher.start()
+    stage.state_publisher.publish_sounds([event("begin"), event("reopen"), event("end"), event("begin", "babble")])
     assert stage.told("auricle/anna/sound/cry/cry") == [b"OFF", b"ON", b"OFF"]
     assert stage.told("auricle/anna/audio/crying") == [b"OFF", b"ON", b"OFF"]
     assert not any("babble" in message.topic for message in stage.published)
@@ -106,23 +106,23 @@ def test_labels_are_on_from_begin_to_end_and_frigates_names_follow() -> None:
 
 def test_an_entity_that_is_gone_is_taken_back_and_remembered_for_later() -> None:
     first = Stage(labels=(("cry", "cry"), ("yamnet", "scream")))
-    first.announcer.begin()
-    first.announcer.remember(None)
+    first.state_publisher.start()
+    first.state_publisher.restore_announced(None)
     later = Stage()
-    later.announcer.begin()
+    later.state_publisher.start()
     assert set(later.components()["sound.cry.cry"]) > {"platform"}
-    later.announcer.remember(first.notes[-1])
+    later.state_publisher.restore_announced(first.notes[-1])
     assert later.components()["sound.yamnet.scream"] == {"platform": "binary_sensor"}
     assert later.notes == []  # nothing new is known
 
 
 def test_whoever_wants_no_home_assistant_any_more_leaves_nothing_there() -> None:
     before = Stage()
-    before.announcer.remember(None)
+    before.state_publisher.restore_announced(None)
     after = Stage(home_assistant=False)
-    after.announcer.begin()
+    after.state_publisher.start()
     assert after.told(DISCOVERY) == []
-    after.announcer.remember(before.notes[-1])
+    after.state_publisher.restore_announced(before.notes[-1])
     assert after.told(DISCOVERY) == [b""]
     assert after.notes == ["{}"]
 
@@ -130,5 +130,5 @@ def test_whoever_wants_no_home_assistant_any_more_leaves_nothing_there() -> None
 @pytest.mark.parametrize("note", ["", "{", "[]", "3"])
 def test_a_note_that_is_none_hinders_nothing(note: str) -> None:
     stage = Stage()
-    stage.announcer.remember(note)
+    stage.state_publisher.restore_announced(note)
     assert "sound.cry.cry" in stage.components()

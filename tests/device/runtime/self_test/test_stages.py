@@ -47,10 +47,10 @@ class _Journal:
     works: bool = True
     notes: dict[str, str] = field(default_factory=dict)
 
-    def keep_note(self, key: str, value: str) -> None:
+    def set_note(self, key: str, value: str) -> None:
         self.notes[key] = value
 
-    def keeps_note(self, key: str) -> bool:
+    def is_note_committed(self, key: str) -> bool:
         return self.works and key in self.notes
 
 

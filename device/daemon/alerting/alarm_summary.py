@@ -1,0 +1,28 @@
+"""The state of alarms and their delivery, as a status snapshot shows it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from device.messages import Alarm
+
+
+@dataclass(frozen=True, slots=True)
+class AlarmSummary:
+    """The open alarms, and whether they are kept and delivered.
+
+    Attributes:
+        alarms: open ones, the most urgent first.
+        paused: signals are silent for a while.
+        owed: changes of alarms that the broker has not acknowledged; None if no broker is configured.
+        broker: state of the connection; None if no broker is configured.
+        journal: why the journal commits nothing at present; empty if it does.
+    """
+
+    alarms: tuple[Alarm, ...]
+    paused: bool
+    owed: int | None
+    broker: str | None
+    journal: str

@@ -1,0 +1,72 @@
+"""What the journal's thread reports to the main loop: opened, committed, owed, salvaged, failing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from device.alarms.journal.entries import Entry, Key
+    from device.alarms.journal.salvage import Salvage
+
+
+@dataclass(frozen=True, slots=True)
+class JournalOpened:
+    """The journal was read for the first time.
+
+    Attributes:
+        open_alarms: (alarm JSON, last seq) of each alarm that has not ended.
+        notes: values of the requested notes that exist.
+        owed: number of entries that were never acknowledged.
+        pruned_undelivered: entries deleted before they were delivered, for want of room, since the journal was created.
+    """
+
+    open_alarms: tuple[tuple[str, int], ...]
+    notes: Mapping[str, str]
+    owed: int
+    pruned_undelivered: int
+
+
+@dataclass(frozen=True, slots=True)
+class CommitReceipt:
+    """These entries are committed to disk, so they may be published as durable.
+
+    Attributes:
+        entries: in arrival order.
+        overdue: keys of those that were collected as overdue, and so published from memory before.
+    """
+
+    entries: tuple[Entry, ...]
+    overdue: frozenset[Key] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class OwedEntries:
+    """Committed entries that nobody has confirmed and that are not in flight yet, in the order to publish them."""
+
+    entries: tuple[Entry, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class JournalSalvaged:
+    """The journal was damaged; what could be read was copied to a new one."""
+
+    salvage: Salvage
+
+
+JournalMessage = JournalOpened | CommitReceipt | OwedEntries | JournalSalvaged
+
+
+@dataclass(frozen=True, slots=True)
+class JournalFailure:
+    """Entries are not committed at present.
+
+    Attributes:
+        since_s: start of the failure, by the writer's clock.
+        reason: one sentence.
+    """
+
+    since_s: float
+    reason: str
