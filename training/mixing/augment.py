@@ -1,8 +1,8 @@
-"""Windows to learn from: what a microphone in some room could have heard, and how much of it is a cry.
+"""Augmentation policy: training windows as a microphone in some room could have recorded them, and their targets.
 
-Training side only, and a function of the generator it is handed: equal seeds, equal windows. What
-is done to a cry is done to every other sound too, so that neither level, bandwidth, codec, reverberation,
-clipping nor digital silence says "cry". The target is the audible share of the cry in the window.
+A function of the generator that is passed in: equal seeds, equal windows. What is done to a cry is done to every
+other sound too, so that neither level, bandwidth, codec, reverberation, clipping nor digital silence predicts a cry.
+The target follows from the seconds of audible cry in the window. The processing itself is in `signal`.
 """
 
 from __future__ import annotations
@@ -51,15 +51,15 @@ class AugmentSettings:
     Attributes:
         cry_share: windows that hold a cry.
         cut_cry_share: of those, cries of which only a piece is left, as at an onset or an end.
-        empty_share: of the others, windows with a background and nothing before it.
-        second_share: of the others, windows with a second sound before the background.
+        empty_share: of the others, windows with a background alone.
+        second_share: of the others, windows with a second sound over the background.
         speech_with_cry_share: cries that somebody speaks over.
         speed_range: a sound is played this much faster or slower.
         room_share: sounds that reverberate.
         clean_share: windows with hardly any background, 25 to 50 dB below the sound.
-        snr_range_db: signal to background of all others.
+        snr_range_db: sound to background of all others: the SNRs that are evaluated, and 2 dB beyond.
         narrow_sound_share: sounds of full bandwidth that lose everything above about 3.7 kHz before
-            they are mixed, as the cries that went through a telephone did.
+            they are mixed, as cries recorded through a telephone did.
         narrow_share: windows cut to a telephone's band as a whole.
         highpass_share: windows with a high-pass of 50 to 300 Hz.
         lowpass_share: windows with a low-pass of 3.4 to 8 kHz.
@@ -68,7 +68,7 @@ class AugmentSettings:
         clipped_share: windows driven 3 to 20 dB over full scale.
         gated_share: windows of which an end is digital silence.
         repeated_share: windows that repeat a shorter piece, as a short file does.
-        mu_law_share: windows that went through 8-bit companding.
+        mu_law_share: windows with 8-bit companding.
         full_cry_s: seconds of audible cry that make the target 1.
         least_cry_s: seconds of audible cry below which the target is 0.
     """
@@ -101,9 +101,9 @@ class Sound:
     """A recording to cut windows from.
 
     Attributes:
-        file: as listed, for those who ask what a sampler may reach.
+        file: as listed, so that a test can say which recordings a palette reaches.
         samples: float32 (n,) at 16 kHz.
-        moments: steps of it that are worth hearing (loud, or crying); windows are cut around them.
+        moments: its loud, or crying, steps; windows are cut around them.
         active: where an infant cries, bool (n // STEP_SAMPLES,); None for all other sounds.
         is_narrow: whether nothing is left above 4 kHz.
     """
@@ -120,9 +120,9 @@ class Group:
     """Sounds that are drawn from together: one kind of sound, or one infant.
 
     Attributes:
-        weight: how often, against other groups.
-        sounds: what it holds.
-        weights: how often each, summing to 1.
+        weight: of the group, against other groups.
+        sounds: its recordings.
+        weights: of each sound within the group, summing to 1.
     """
 
     weight: float
@@ -132,23 +132,31 @@ class Group:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Palette:
-    """Everything that windows are made of."""
+    """All sounds that windows are mixed from.
+
+    Attributes:
+        cries: a group for each infant.
+        others: a group for each kind of sound.
+        backgrounds: recordings that may lie under a sound.
+        speech: may lie over a cry.
+        impulse_responses: of rooms.
+    """
 
     cries: tuple[Group, ...]
     others: tuple[Group, ...]
     backgrounds: tuple[Group, ...]
     speech: tuple[Group, ...]
-    rooms: tuple[Float32, ...]
+    impulse_responses: tuple[Float32, ...]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Example:
-    """One window to learn from.
+    """One training window.
 
     Attributes:
         samples: float32 (WINDOW_SAMPLES,) in [-1, 1], on the 16-bit grid.
         target: 0 (no cry) to 1 (at least `full_cry_s` of it).
-        weight: how much it counts: less where the cry drowns.
+        weight: in the loss; lower if the cry is partial or below its background.
     """
 
     samples: Float32
@@ -169,20 +177,22 @@ def example(rng: Rng, palette: Palette, settings: AugmentSettings) -> Example:
     """Draw one window."""
     is_cry = rng.random() < settings.cry_share
     layer = _cry_layer(rng, palette, settings) if is_cry else _other_layer(rng, palette, settings)
-    layer = _narrowed(rng, layer, settings)
-    sound = _in_a_room(rng, layer.samples, palette.rooms, settings)
+    layer = _band_limited(rng, layer, settings)
+    sound = _with_reverberation(rng, layer.samples, palette.impulse_responses, settings)
     if is_cry and rng.random() < settings.speech_with_cry_share:
-        sound = mix_at_snr(sound, _cut(rng, _drawn(rng, palette.speech), settings).samples, float(rng.uniform(0, 15)))
+        sound = mix_at_snr(
+            sound, _cut_window(rng, _draw(rng, palette.speech), settings).samples, float(rng.uniform(0, 15))
+        )
     snr_db = _snr_db(rng, settings)
     mixed = mix_at_snr(sound, _background(rng, palette), snr_db)
-    mixed, active = _interrupted(rng, _through_a_channel(rng, mixed, settings), layer.active, settings)
+    mixed, active = _gated_or_repeated(rng, _through_channel(rng, mixed, settings), layer.active, settings)
     target = target_of(active, settings)
     weight = 0.6 if target > 0 and (snr_db < 0 or target < 1) else 1.0
-    return Example(_recorded(rng, mixed, settings), target, weight)
+    return Example(_at_recording_level(rng, mixed, settings), target, weight)
 
 
 def target_of(active: Mask, settings: AugmentSettings) -> float:
-    """Target for the steps of a window in which a cry is heard: rises linearly between the two limits."""
+    """Target for the steps of a window in which a cry is audible: rises linearly between the two limits."""
     seconds = float(active.sum()) * STEP_SAMPLES / SAMPLE_RATE_HZ
     share = (seconds - settings.least_cry_s) / (settings.full_cry_s - settings.least_cry_s)
     return min(1.0, max(0.0, share))
@@ -192,38 +202,38 @@ def target_of(active: Mask, settings: AugmentSettings) -> float:
 
 
 def _cry_layer(rng: Rng, palette: Palette, settings: AugmentSettings) -> _Layer:
-    layer = _cut(rng, _drawn(rng, palette.cries), settings)
+    layer = _cut_window(rng, _draw(rng, palette.cries), settings)
     if rng.random() >= settings.cut_cry_share:
         return layer
     length = int(rng.integers(30, 160))
     start = int(rng.integers(-length // 2, WINDOW_STEPS - length // 2))
     kept = np.zeros(WINDOW_STEPS, np.bool_)
     kept[max(0, start) : start + length] = True
-    return _Layer(layer.samples * _faded(kept), layer.active & kept, layer.is_narrow)
+    return _Layer(layer.samples * _gate_envelope(kept), layer.active & kept, layer.is_narrow)
 
 
 def _other_layer(rng: Rng, palette: Palette, settings: AugmentSettings) -> _Layer:
     if rng.random() < settings.empty_share:
         return _Layer(_background(rng, palette), np.zeros(WINDOW_STEPS, np.bool_), is_narrow=False)
-    layer = _cut(rng, _drawn(rng, palette.others), settings)
+    layer = _cut_window(rng, _draw(rng, palette.others), settings)
     if rng.random() < settings.second_share:
-        second = _cut(rng, _drawn(rng, palette.others), settings)
+        second = _cut_window(rng, _draw(rng, palette.others), settings)
         return _Layer(
             mix_at_snr(layer.samples, second.samples, float(rng.uniform(-6, 12))), layer.active, is_narrow=False
         )
     return layer
 
 
-def _drawn(rng: Rng, groups: Sequence[Group]) -> Sound:
+def _draw(rng: Rng, groups: Sequence[Group]) -> Sound:
     weights = np.array([group.weight for group in groups])
     group = groups[int(rng.choice(len(groups), p=weights / weights.sum()))]
     return group.sounds[int(rng.choice(len(group.sounds), p=group.weights))]
 
 
-def _cut(rng: Rng, sound: Sound, settings: AugmentSettings) -> _Layer:
+def _cut_window(rng: Rng, sound: Sound, settings: AugmentSettings) -> _Layer:
     """A window of a sound, around one of its loud (or crying) moments, at some speed.
 
-    Beyond the ends of the sound there is nothing; a sound shorter than the window is sometimes repeated.
+    Beyond the ends of the sound there is silence; a sound shorter than the window is sometimes repeated.
     """
     speed = float(rng.uniform(*settings.speed_range))
     first = _anchor(rng, sound) - float(rng.uniform(0, WINDOW_SAMPLES)) * speed
@@ -235,7 +245,7 @@ def _cut(rng: Rng, sound: Sound, settings: AugmentSettings) -> _Layer:
 
 
 def _anchor(rng: Rng, sound: Sound) -> float:
-    """A sample of the sound that the window should hold."""
+    """A sample of the sound that the window should hold: within one of its moments, if it has any."""
     if not len(sound.moments):
         return float(rng.uniform(0, len(sound.samples)))
     return float(sound.moments[int(rng.integers(len(sound.moments)))]) * STEP_SAMPLES
@@ -250,13 +260,13 @@ def _active_at(sound: Sound, position: Float64) -> Mask:
     return inside & sound.active[np.clip(step, 0, len(sound.active) - 1)]
 
 
-def _faded(kept: Mask) -> Float32:
+def _gate_envelope(kept: Mask) -> Float32:
     """1 where kept, 0 elsewhere, with edges of ten milliseconds: (WINDOW_STEPS,) -> (WINDOW_SAMPLES,)."""
     at = (np.arange(WINDOW_SAMPLES) - STEP_SAMPLES / 2) / STEP_SAMPLES
     return np.interp(at, np.arange(WINDOW_STEPS), kept.astype(np.float32)).astype(np.float32)
 
 
-# --- rooms, backgrounds, channels -----------------------------------------------------------------
+# --- backgrounds, reverberation, channels ---------------------------------------------------------
 
 
 def _snr_db(rng: Rng, settings: AugmentSettings) -> float:
@@ -267,27 +277,29 @@ def _snr_db(rng: Rng, settings: AugmentSettings) -> float:
 
 def _background(rng: Rng, palette: Palette) -> Float32:
     """Two seconds of a drawn recording, or of a synthesized room tone: (WINDOW_SAMPLES,)."""
-    recordings = [_drawn(rng, palette.backgrounds).samples] if palette.backgrounds else []
+    recordings = [_draw(rng, palette.backgrounds).samples] if palette.backgrounds else []
     return background(rng, recordings, WINDOW_SAMPLES)
 
 
-def _in_a_room(rng: Rng, samples: Float32, rooms: Sequence[Float32], settings: AugmentSettings) -> Float32:
+def _with_reverberation(
+    rng: Rng, samples: Float32, impulse_responses: Sequence[Float32], settings: AugmentSettings
+) -> Float32:
     if rng.random() >= settings.room_share:
         return samples
-    recorded = rooms and rng.random() < 0.4
-    response = rooms[int(rng.integers(len(rooms)))] if recorded else synthetic_impulse_response(rng)
-    return reverberated(samples, response)
+    if impulse_responses and rng.random() < 0.4:
+        return reverberated(samples, impulse_responses[int(rng.integers(len(impulse_responses)))])
+    return reverberated(samples, synthetic_impulse_response(rng))
 
 
-def _narrowed(rng: Rng, layer: _Layer, settings: AugmentSettings) -> _Layer:
+def _band_limited(rng: Rng, layer: _Layer, settings: AugmentSettings) -> _Layer:
     if layer.is_narrow or rng.random() >= settings.narrow_sound_share:
         return layer
     samples = filtered(layer.samples, lowpass_gain(_WINDOW_HZ, float(rng.uniform(3400, 4000))))
     return _Layer(samples, layer.active, is_narrow=True)
 
 
-def _through_a_channel(rng: Rng, samples: Float32, settings: AugmentSettings) -> Float32:
-    """Tilt, high-pass, low-pass, telephone: what a microphone and its electronics do to everything."""
+def _through_channel(rng: Rng, samples: Float32, settings: AugmentSettings) -> Float32:
+    """Tilt, high-pass, low-pass, telephone: what a microphone and its electronics do to every sound."""
     tilt = rng.uniform(-1, 1) * settings.tilt_db_per_octave
     gain = 10 ** (tilt * np.clip(np.log2(np.maximum(_WINDOW_HZ, 1.0) / 1000.0), -4, 3) / 20)
     if rng.random() < settings.narrow_share:
@@ -302,7 +314,7 @@ def _through_a_channel(rng: Rng, samples: Float32, settings: AugmentSettings) ->
 # --- recording ----------------------------------------------------------------------------------
 
 
-def _interrupted(rng: Rng, samples: Float32, active: Mask, settings: AugmentSettings) -> tuple[Float32, Mask]:
+def _gated_or_repeated(rng: Rng, samples: Float32, active: Mask, settings: AugmentSettings) -> tuple[Float32, Mask]:
     """Digital silence at an end, or a short piece repeated."""
     if rng.random() < settings.gated_share:
         kept = np.ones(WINDOW_STEPS, np.bool_)
@@ -315,8 +327,8 @@ def _interrupted(rng: Rng, samples: Float32, active: Mask, settings: AugmentSett
     return samples, active
 
 
-def _recorded(rng: Rng, samples: Float32, settings: AugmentSettings) -> Float32:
-    """Some level, some clipping, companding, 16 bits."""
+def _at_recording_level(rng: Rng, samples: Float32, settings: AugmentSettings) -> Float32:
+    """Scaled to a drawn level, sometimes clipped or companded, in 16 bits."""
     peak_dbfs = rng.uniform(3, 20) if rng.random() < settings.clipped_share else rng.uniform(*settings.level_range_dbfs)
     peak = max(float(np.abs(samples).max()), 1e-9)
     clipped = np.clip(samples * np.float32(10 ** (peak_dbfs / 20) / peak), -1.0, 1.0)

@@ -1,7 +1,7 @@
-"""Which sounds windows are made of, and how often each: cries by infant, other sounds by kind.
+"""Which sounds training windows are drawn from, and how often each: cries by infant, other sounds by kind.
 
-What sounds like an infant comes more often than its share of the recordings, and the recordings
-that a first network took for a cry (`mined`) more often still.
+Sounds that resemble an infant are drawn more often than their share of the recordings, and hard negatives, which a
+first network took for a cry (`mined`), more often still.
 """
 
 from __future__ import annotations
@@ -63,10 +63,10 @@ SET_WEIGHTS: Mapping[str, float] = {"esc50": 3.0}
 """How often an infant of a set is drawn; ESC-50's are few, and each has another microphone."""
 
 MINED_WEIGHT = 12.0
-"""A recording that a network was certain to be a cry is drawn so many times as often as others, plus one."""
+"""Added to the weight of a hard negative, in proportion to the probability of a cry that a network gave it."""
 
 UNSURE_SETS = frozenset({"scream_mg", "scream_audioset"})
-"""Nobody has listened to all of these: what a network takes for a cry there may be one, and is not drawn more often."""
+"""Nobody has checked all of these by ear: what a network takes for a cry may be one, and is not drawn more often."""
 
 _STEADY_KINDS = ("rain", "wind", "vacuum_cleaner", "washing_machine", "engine", "sea_waves", "train", "airplane")
 _NARROW_HZ = 4200.0
@@ -76,16 +76,16 @@ _NARROW_POWER = 1e-4
 def build_palette(
     clips: Sequence[Clip],
     active: Mapping[str, Mask],
-    rooms: Sequence[Float32],
+    impulse_responses: Sequence[Float32],
     mined: Mapping[str, float],
 ) -> Palette:
     """Group the clips of one part.
 
     Args:
         clips: cries and others of one part.
-        active: where in each cry an infant cries, by file; a cry without is left out.
-        rooms: impulse responses.
-        mined: for other clips, by file, how surely a network took them for a cry (0 to 1).
+        active: where in each cry an infant cries, by file; a cry without an audible step is left out.
+        impulse_responses: of rooms, float32 (n,) each.
+        mined: for other clips, by file, the highest probability of a cry that a network gave them (0 to 1).
     """
     others = [clip for clip in clips if not clip.is_cry]
     return Palette(
@@ -93,13 +93,13 @@ def build_palette(
         others=_kinds(others, mined, KIND_WEIGHTS),
         backgrounds=_kinds([clip for clip in others if _is_background(clip)], {}, {"ambient": 16.0, "music": 2.0}),
         speech=_kinds([clip for clip in others if clip.listed.set == "speech"], {}, {}),
-        rooms=tuple(rooms),
+        impulse_responses=tuple(impulse_responses),
     )
 
 
 def _infants(cries: Sequence[Clip], active: Mapping[str, Mask]) -> tuple[Group, ...]:
-    heard = [clip for clip in cries if clip.listed.file in active and active[clip.listed.file].any()]
-    grouped = _grouped(heard, [clip.listed.subject for clip in heard])
+    audible = [clip for clip in cries if clip.listed.file in active and active[clip.listed.file].any()]
+    grouped = _grouped(audible, [clip.listed.subject for clip in audible])
     return tuple(
         _group(SET_WEIGHTS.get(clips[0].listed.set, 1.0) * len(clips) ** 0.5, clips, [1.0] * len(clips), active)
         for clips in grouped.values()
@@ -138,7 +138,7 @@ def _sound(clip: Clip, active: Mask | None) -> Sound:
 
 
 def is_narrow(samples: Float32) -> bool:
-    """Whether hardly any power lies above 4.2 kHz, as after a telephone."""
+    """Whether hardly any power lies above 4.2 kHz, as in a recording through a telephone."""
     first = samples[: 10 * SAMPLE_RATE_HZ]
     power: npt.NDArray[np.float64] = np.abs(np.fft.rfft(first)) ** 2
     hz = np.fft.rfftfreq(len(first), 1 / SAMPLE_RATE_HZ)
@@ -146,12 +146,12 @@ def is_narrow(samples: Float32) -> bool:
 
 
 def _kind(clip: Clip) -> str:
-    """Ambient loops are one kind, music another; all other sounds are what their collection calls them."""
+    """Ambient loops are one kind, music another; the kind of all other sounds is the name in their collection."""
     return clip.kind.split("|")[0] if clip.listed.set == "ambient" else clip.kind
 
 
 def _length_weight(clip: Clip) -> float:
-    """Long recordings come more often: 1 for up to ten seconds, rising with the square root."""
+    """Long recordings are drawn more often: 1 for up to ten seconds, rising with the square root."""
     return max(1.0, math.sqrt(len(clip.samples) / (10 * SAMPLE_RATE_HZ)))
 
 
