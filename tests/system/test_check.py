@@ -16,8 +16,9 @@ import pytest
 from device.config.settings import MqttSettings
 from device.sinks.mqtt.client import Mqtt
 from device.sinks.payloads import Topics, availability
-from device.tools.check import delivery_checks
-from device.tools.check.checklist import CheckOptions, Surroundings, check
+from device.tools.check import broker_check
+from device.tools.check.broker_check import check_broker
+from device.tools.check.checklist import CheckedSystem, CheckOptions, check
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -57,7 +58,7 @@ def _config(folder: Path, card: Card) -> str:
 def _microphone_line(folder: Path, card: Card) -> tuple[int, str]:
     environment = {"HOME": str(folder), "XDG_RUNTIME_DIR": str(folder)}
     out = io.StringIO()
-    code = check(CheckOptions(config=_config(folder, card)), out, Surroundings(environment=environment))
+    code = check(CheckOptions(config=_config(folder, card)), out, CheckedSystem(environment=environment))
     return code, next(line for line in out.getvalue().splitlines() if line.split()[1] == "microphone")
 
 
@@ -110,7 +111,7 @@ _PASSWORD = "right-one"  # noqa: S105 - of a broker that lives as long as a test
 
 
 def _found(broker: Mosquitto, **said: Any) -> Finding:
-    return delivery_checks.broker(MqttSettings(host="127.0.0.1", port=broker.port, **said), "anna", None, {})
+    return check_broker(MqttSettings(host="127.0.0.1", port=broker.port, **said), "anna", None, {})
 
 
 def _run(name: str, *arguments: str | Path) -> None:
@@ -144,8 +145,8 @@ def test_a_broker_that_takes_what_is_written_is_well_and_nothing_stays_there(
     broker: Mosquitto, protocol: MqttProtocol
 ) -> None:
     finding = _found(broker, protocol=protocol)
-    assert finding.verdict == "ok", finding
-    assert "comes back" in finding.says
+    assert finding.outcome == "ok", finding
+    assert "comes back" in finding.summary
     assert "Received DISCONNECT from auricle-anna-check" in broker.log, "it leaves in order, and has no last will"
     retained = subprocess.run(
         [shutil.which("mosquitto_sub") or "", "-p", str(broker.port), "-t", "#", "-W", "1"],
@@ -165,7 +166,7 @@ def test_the_line_is_printed_among_the_others(
     check(
         CheckOptions(config=str(config)),
         out,
-        Surroundings(environment={"HOME": str(private_folder), "XDG_RUNTIME_DIR": str(private_folder)}),
+        CheckedSystem(environment={"HOME": str(private_folder), "XDG_RUNTIME_DIR": str(private_folder)}),
     )
     line = next(line for line in out.getvalue().splitlines() if line.split()[1] == "broker")
     assert re.match(r"ok +broker +127\.0\.0\.1:\d+ lets us in, without TLS", line), line
@@ -196,7 +197,7 @@ def test_a_check_throws_no_running_daemon_out_and_asks_nothing_of_it(broker: Mos
     daemon.start()
     try:
         for _ in range(3):
-            assert _found(broker).verdict == "ok"
+            assert _found(broker).outcome == "ok"
         assert daemon.link.is_up
         assert (daemon.counts.connected, daemon.counts.rejected) == (1, 0)
     finally:
@@ -208,20 +209,20 @@ def test_a_login_is_told_as_right_or_refused(broker: Mosquitto, private_folder: 
     right = _with_login(broker, private_folder)
     wrong = _closed_file(private_folder / "wrong", "wrong-one")
     finding = _found(broker, protocol=protocol, username="auricle", password_file=str(right))
-    assert finding.verdict == "ok", finding
-    assert "lets us in as auricle" in finding.says
+    assert finding.outcome == "ok", finding
+    assert "lets us in as auricle" in finding.summary
     finding = _found(broker, protocol=protocol, username="auricle", password_file=str(wrong))
-    assert finding.verdict == "failure"
-    assert "refuses the login" in finding.says
+    assert finding.outcome == "failure"
+    assert "refuses the login" in finding.summary
     assert "wrong-one" not in f"{finding}"
     finding = _found(broker, protocol=protocol, username="auricle")
-    assert "no password was found" in finding.says
-    assert "credential" in finding.do
+    assert "no password was found" in finding.summary
+    assert "credential" in finding.cure
 
 
 @both
 @pytest.mark.parametrize(
-    ("rights", "verdicts"),
+    ("rights", "outcomes"),
     [
         (["topic readwrite auricle/anna/#"], {"5": "ok", "3.1.1": "ok"}),
         (["topic readwrite auricle/berta/#"], {"5": "failure", "3.1.1": "failure"}),
@@ -235,15 +236,15 @@ def test_what_a_broker_does_not_allow_is_told_with_what_to_allow(
     monkeypatch: pytest.MonkeyPatch,
     protocol: MqttProtocol,
     rights: list[str],
-    verdicts: dict[str, str],
+    outcomes: dict[str, str],
 ) -> None:
-    monkeypatch.setattr(delivery_checks, "ANSWERS_WITHIN_S", 1.5)
+    monkeypatch.setattr(broker_check, "ANSWERS_WITHIN_S", 1.5)
     password = _with_login(broker, private_folder, *rights)
     finding = _found(broker, protocol=protocol, username="auricle", password_file=str(password))
-    assert finding.verdict == verdicts[protocol], finding
-    assert (finding.verdict == "ok") == (not finding.do)
-    if finding.do:
-        assert "allow auricle to read and write auricle/anna/#" in finding.do
+    assert finding.outcome == outcomes[protocol], finding
+    assert (finding.outcome == "ok") == (not finding.cure)
+    if finding.cure:
+        assert "allow auricle to read and write auricle/anna/#" in finding.cure
 
 
 def test_a_certificate_that_expired_or_is_not_vouched_for_is_told(broker: Mosquitto, private_folder: Path) -> None:
@@ -264,14 +265,14 @@ def test_a_certificate_that_expired_or_is_not_vouched_for_is_told(broker: Mosqui
         broker.configure(f"certfile {private_folder / 'own.pem'}", f"keyfile {private_folder / 'own.key'}")
         broker.start()
         finding = _found(broker, tls=True, ca_file=str(trusted))
-        assert finding.verdict == ("ok" if words == "with TLS" else "failure"), finding
-        assert words in finding.says
+        assert finding.outcome == ("ok" if words == "with TLS" else "failure"), finding
+        assert words in finding.summary
 
 
 def test_a_broker_that_hangs_is_told_in_time(broker: Mosquitto, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(delivery_checks, "ANSWERS_WITHIN_S", 0.3)
+    monkeypatch.setattr(broker_check, "ANSWERS_WITHIN_S", 0.3)
     broker.signal(signal.SIGSTOP)
     finding = _found(broker)
     broker.signal(signal.SIGCONT)
-    assert finding.verdict == "failure"
-    assert "does not answer" in finding.says
+    assert finding.outcome == "failure"
+    assert "does not answer" in finding.summary

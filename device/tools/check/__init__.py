@@ -1,1 +1,1 @@
-"""`auricle check`: is this machine fit to listen with this configuration, and what to do where it is not."""
+"""`auricle check`: whether this machine can listen with this configuration, and what to do if not."""

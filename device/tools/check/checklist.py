@@ -1,4 +1,4 @@
-"""Every check, one after the other, each told as soon as it is known."""
+"""All checks, one after the other; each finding is printed as soon as it is made."""
 
 from __future__ import annotations
 
@@ -26,8 +26,11 @@ from device.runtime.paths import (
 )
 from device.runtime.status_socket import read_status
 from device.sources.microphone import Microphone
-from device.tools.check import delivery_checks, hearing_checks, machine_checks
-from device.tools.check.finding import Finding, finding_lines, tried
+from device.tools.check import hearing_checks, machine_checks
+from device.tools.check.broker_check import check_broker
+from device.tools.check.finding import Finding, finding_lines, run_check
+from device.tools.check.journal_check import check_journal
+from device.tools.check.output_checks import check_clips, check_pins
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -38,7 +41,7 @@ if TYPE_CHECKING:
     from device.runtime.model_loader import OpenModels
 
 SYSTEM_LOGS = Path("/var/log/auricle")
-"""Where the unit file makes the instances' folders for logs."""
+"""Where the unit file creates the instances' folders for logs."""
 
 _UNIT = "etc/systemd/system/auricle@.service"
 _OK, _FAILED = 0, 1
@@ -68,129 +71,144 @@ class CheckOptions:
 
 
 @dataclass(frozen=True, slots=True)
-class Surroundings:
-    """What the checks look at; another one makes up a machine."""
+class CheckedSystem:
+    """The machine that the checks inspect; tests simulate one.
+
+    Attributes:
+        open_microphone: opens the configured microphone.
+        environment: names the user's folders and systemd's credentials.
+        root: of the file system, for what the kernel and systemd report.
+        logs: folder of the installed instances' logs.
+        state: folder of the installed instances' journals and clips.
+        pin_factory: gpiozero's; None for this machine's own pins.
+    """
 
     open_microphone: Callable[[MicrophoneSettings], hearing_checks.Recorder] = Microphone
     environment: Mapping[str, str] = field(default_factory=lambda: os.environ)
     root: Path = ROOT
     logs: Path = SYSTEM_LOGS
-    kept: Path = SYSTEM_STATE
+    state: Path = SYSTEM_STATE
     pin_factory: Any = None
 
 
-def check(options: CheckOptions, out: TextIO, surroundings: Surroundings | None = None) -> int:
-    """Print every finding; 0 where nothing fails, warnings included, 1 where something does.
+def check(options: CheckOptions, out: TextIO, system: CheckedSystem | None = None) -> int:
+    """Print every finding; returns exit code 1 if a check failed, 0 otherwise, also after warnings.
 
     Raises:
-        ConfigError: no profile, or no instance, can have the name that was given.
+        ConfigError: there is no such profile, or the instance's name is not valid.
     """
     instance, found_failure = options.instance_name(), False
     if options.config is None:
         profile(options.profile)
-    for finding in findings(options, instance, surroundings or Surroundings()):
-        found_failure |= finding.verdict == "failure"
+    for finding in findings(options, instance, system or CheckedSystem()):
+        found_failure |= finding.outcome == "failure"
         for line in finding_lines(finding):
             print(line, file=out, flush=True)
     return _FAILED if found_failure else _OK
 
 
-def findings(options: CheckOptions, instance: str, around: Surroundings) -> Iterator[Finding]:
-    """All of them, in the order in which they are told; none is skipped because another failed."""
+def findings(options: CheckOptions, instance: str, system: CheckedSystem) -> Iterator[Finding]:
+    """All findings, in the order in which they are printed; no check is skipped because another failed."""
     settings, finding = _settings(options)
     yield finding
-    yield from _hearing(settings, instance, around)
-    yield from _telling(settings, instance, around)
-    yield tried("clock", lambda: machine_checks.clock(root=around.root), "")
-    yield tried("zone", lambda: delivery_checks.zone(settings), 'correct "time_zone" in [alarms], or install tzdata')
-    yield tried("disk", lambda: _disk(settings, instance, around), "")
-    yield tried("temperature", lambda: machine_checks.temperature(around.root), "")
-    yield tried("power", machine_checks.power, "")
-    yield tried("memory", lambda: machine_checks.memory(around.root), "")
+    yield from _hearing(settings, instance, system)
+    yield from _delivery(settings, instance, system)
+    yield run_check("clock", lambda: machine_checks.check_clock(root=system.root), "")
+    yield run_check(
+        "zone", lambda: machine_checks.check_time_zone(settings), 'correct "time_zone" in [alarms], or install tzdata'
+    )
+    yield run_check("disk", lambda: _disk(settings, instance, system), "")
+    yield run_check("temperature", lambda: machine_checks.check_temperature(system.root), "")
+    yield run_check("power", machine_checks.check_power, "")
+    yield run_check("memory", lambda: machine_checks.check_memory(system.root), "")
 
 
 def _settings(options: CheckOptions) -> tuple[Settings, Finding]:
-    """What is configured; where that does not hold, the default profile, so that the rest can be tried."""
+    """The configured settings; those of the default profile if the file is not valid, for the other checks."""
     if options.config is None:
         return profile(options.profile), Finding("config", "ok", f"the built-in profile {options.profile}")
     try:
         return load_config(options.config), Finding("config", "ok", f"{printable(options.config)} holds")
     except ConfigError as error:
-        do = f"correct it; below, the profile {DEFAULT_PROFILE} is tried instead"
-        return profile(), Finding("config", "failure", str(error), do)
+        cure = f"correct it; below, the profile {DEFAULT_PROFILE} is tried instead"
+        return profile(), Finding("config", "failure", str(error), cure)
 
 
-def _hearing(settings: Settings, instance: str, around: Surroundings) -> Iterator[Finding]:
+def _hearing(settings: Settings, instance: str, system: CheckedSystem) -> Iterator[Finding]:
     needed_hz = 0
-    with contextlib.ExitStack() as closing:
+    with contextlib.ExitStack() as stack:
         opened: list[OpenModels] = []
 
-        def try_models() -> Finding:
-            opened.append(closing.enter_context(open_models(settings)))
-            return hearing_checks.models(opened[0], settings)
+        def check_models() -> Finding:
+            opened.append(stack.enter_context(open_models(settings)))
+            return hearing_checks.check_models(opened[0], settings)
 
-        finding = tried("models", try_models, "auricle models verify tries one; install Auricle again if it is damaged")
+        finding = run_check(
+            "models", check_models, "auricle models verify tries one; install Auricle again if it is damaged"
+        )
         yield finding
-        if finding.verdict == "ok":
+        if finding.outcome == "ok":
             needed_hz = max(model.sample_rate_hz for model in opened[0].listed)
-            yield tried("speed", lambda: hearing_checks.speed(opened[0], settings), "")
-    do = "auricle devices lists the microphones that are there, and what to write for each"
-    yield tried("microphone", lambda: _microphone(settings, instance, around, needed_hz), do)
+            yield run_check("speed", lambda: hearing_checks.check_speed(opened[0], settings), "")
+    cure = "auricle devices lists the microphones that are there, and what to write for each"
+    yield run_check("microphone", lambda: _microphone(settings, instance, system, needed_hz), cure)
 
 
-def _microphone(settings: Settings, instance: str, around: Surroundings, needed_hz: int) -> Finding:
-    state = _running(instance, around)
+def _microphone(settings: Settings, instance: str, system: CheckedSystem, needed_hz: int) -> Finding:
+    state = _running(instance, system)
     if state is not None:
-        return hearing_checks.held_by_daemon(state)
-    recorded = hearing_checks.record(around.open_microphone(settings.microphone))
-    return hearing_checks.microphone(recorded, needed_hz=needed_hz, gates_to_zero=settings.deafness.gates_to_zero)
+        return hearing_checks.check_microphone_of_daemon(state)
+    recorded = hearing_checks.record(system.open_microphone(settings.microphone))
+    return hearing_checks.check_microphone(recorded, needed_hz=needed_hz, gates_to_zero=settings.deafness.gates_to_zero)
 
 
-def _telling(settings: Settings, instance: str, around: Surroundings) -> Iterator[Finding]:
-    state = _running(instance, around)
-    yield tried("journal", lambda: _journal(settings, instance, around, state), "look at the disk; dmesg may tell more")
-    do = "correct [mqtt], or ask as whoever runs the daemon, as with sudo -u auricle"
-    yield tried("broker", lambda: delivery_checks.broker(settings.mqtt, instance, state, around.environment), do)
-    yield tried("pins", lambda: delivery_checks.pins(settings.gpio, state, around.pin_factory), "")
-    yield tried("clips", lambda: delivery_checks.clips(settings.clips, _clips_folder(settings, instance, around)), "")
+def _delivery(settings: Settings, instance: str, system: CheckedSystem) -> Iterator[Finding]:
+    state = _running(instance, system)
+    yield run_check(
+        "journal", lambda: _journal(settings, instance, system, state), "look at the disk; dmesg may tell more"
+    )
+    cure = "correct [mqtt], or ask as whoever runs the daemon, as with sudo -u auricle"
+    yield run_check("broker", lambda: check_broker(settings.mqtt, instance, state, system.environment), cure)
+    yield run_check("pins", lambda: check_pins(settings.gpio, state, system.pin_factory), "")
+    yield run_check("clips", lambda: check_clips(settings.clips, _clips_folder(settings, instance, system)), "")
 
 
-def _running(instance: str, around: Surroundings) -> DaemonState | None:
-    """What the daemon of this name tells, if it runs."""
-    sockets = status_sockets(around.environment)
+def _running(instance: str, system: CheckedSystem) -> DaemonState | None:
+    """State of the daemon of this name; None if it does not run."""
+    sockets = status_sockets(system.environment)
     with contextlib.suppress(ServiceError):
-        return read_status(sockets.get(instance) or status_socket(instance, around.environment))
+        return read_status(sockets.get(instance) or status_socket(instance, system.environment))
     return None
 
 
-def _disk(settings: Settings, instance: str, around: Surroundings) -> Finding:
+def _disk(settings: Settings, instance: str, system: CheckedSystem) -> Finding:
     log = settings.log
-    path = None if log.file is None else _log_path(log.file, instance, around)
-    return machine_checks.disk(path, round(log.max_mb * 1e6) * (log.keep + 1))
+    path = None if log.file is None else _log_path(log.file, instance, system)
+    return machine_checks.check_log(path, round(log.max_mb * 1e6) * (log.keep + 1))
 
 
-def _log_path(file: str, instance: str, around: Surroundings) -> Path:
+def _log_path(file: str, instance: str, system: CheckedSystem) -> Path:
     if file != "auto":
         return Path(file)
-    return _usual(around.logs / instance, log_file(instance, around.environment), around)
+    return _data_path(system.logs / instance, log_file(instance, system.environment), system)
 
 
-def _journal(settings: Settings, instance: str, around: Surroundings, state: DaemonState | None) -> Finding:
+def _journal(settings: Settings, instance: str, system: CheckedSystem, state: DaemonState | None) -> Finding:
     file, path = settings.journal.file, None
     if file == "auto":
-        path = _usual(around.kept / instance, journal_file(instance, around.environment), around)
+        path = _data_path(system.state / instance, journal_file(instance, system.environment), system)
     elif file is not None:
         path = Path(file)
         check_location(path)
-    return delivery_checks.journal(path, round(settings.journal.max_mb * 1e6), state)
+    return check_journal(path, round(settings.journal.max_mb * 1e6), state)
 
 
-def _clips_folder(settings: Settings, instance: str, around: Surroundings) -> Path:
+def _clips_folder(settings: Settings, instance: str, system: CheckedSystem) -> Path:
     if settings.clips.folder != "auto":
         return Path(settings.clips.folder)
-    return _usual(around.kept / instance, clips_folder(instance, around.environment), around)
+    return _data_path(system.state / instance, clips_folder(instance, system.environment), system)
 
 
-def _usual(installed: Path, own: Path, around: Surroundings) -> Path:
-    """Where the unit puts it, where there is one; else under the user's own folders."""
-    return installed / own.name if installed.is_dir() or (around.root / _UNIT).exists() else own
+def _data_path(installed: Path, own: Path, system: CheckedSystem) -> Path:
+    """The unit's folder for this instance if it is installed; otherwise the user's own."""
+    return installed / own.name if installed.is_dir() or (system.root / _UNIT).exists() else own

@@ -1,4 +1,4 @@
-"""What a check found, and how it is told."""
+"""What a check found, how it is printed, and how a check that raises becomes a finding."""
 
 from __future__ import annotations
 
@@ -11,7 +11,10 @@ from device.errors import AuricleError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-Verdict = Literal["ok", "warning", "failure"]
+Outcome = Literal["ok", "warning", "failure"]
+
+AS_THE_DAEMON = "ask as whoever runs the daemon, as with sudo -u auricle"
+"""The cure if a file belongs to the daemon's user."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,40 +23,40 @@ class Finding:
 
     Attributes:
         name: of the check.
-        verdict: a warning may be lived with; with a failure Auricle does not hear, or cannot tell.
-        says: one sentence with the figure.
-        do: what helps; empty where all is well.
+        outcome: after a warning Auricle still works; after a failure it does not hear, or raises no alarm.
+        summary: one sentence with the figure.
+        cure: what to do; empty if nothing is wrong.
     """
 
     name: str
-    verdict: Verdict
-    says: str
-    do: str = ""
+    outcome: Outcome
+    summary: str
+    cure: str = ""
 
 
-def tried(name: str, check: Callable[[], Finding], do: str) -> Finding:
-    """What a check finds; one that cannot find out says so.
+def run_check(name: str, check: Callable[[], Finding], cure: str) -> Finding:
+    """The finding of a check; an exception becomes a finding too.
 
     Args:
         name: of the check.
-        check: raises what it likes; one of our own errors is a failure, its message the sentence.
-        do: what helps against such a failure.
+        check: an AuricleError that it raises is a failure, any other exception a warning.
+        cure: of such a failure.
     """
     try:
         return check()
     except AuricleError as error:
-        return Finding(name, "failure", str(error), do)
-    except Exception as error:  # noqa: BLE001 - a check that breaks must not keep the others from being made
-        said = f"cannot be found out: {type(error).__name__}: {error}"
-        return Finding(name, "warning", said, "try the other checks first; this one may break with them")
+        return Finding(name, "failure", str(error), cure)
+    except Exception as error:  # noqa: BLE001 - a check that breaks must not prevent the others
+        summary = f"cannot be found out: {type(error).__name__}: {error}"
+        return Finding(name, "warning", summary, "try the other checks first; this one may break with them")
 
 
 def finding_lines(finding: Finding) -> Iterator[str]:
-    """One line, and a second where there is something to do."""
-    word = finding.verdict if finding.verdict == "ok" else finding.verdict.upper()
-    yield f"{word:<8} {finding.name:<12} {_one_line(finding.says)}"
-    if finding.do:
-        yield f"{'':<21} what to do: {_one_line(finding.do)}"
+    """One line, and a second one if there is a cure."""
+    word = finding.outcome if finding.outcome == "ok" else finding.outcome.upper()
+    yield f"{word:<8} {finding.name:<12} {_one_line(finding.summary)}"
+    if finding.cure:
+        yield f"{'':<21} what to do: {_one_line(finding.cure)}"
 
 
 def _one_line(text: str) -> str:

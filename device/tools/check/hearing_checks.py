@@ -1,6 +1,6 @@
-"""Whether it would hear: do the models hold here, is the machine fast enough for them, does the microphone hear.
+"""Whether the daemon would hear: its models work here, the machine is fast enough for them, the microphone works.
 
-The microphone is a Protocol here; time is read from what it gives, so that a made-up one takes no time.
+The microphone is a Protocol here. Time is read from its blocks, so that a simulated one takes no time.
 """
 
 from __future__ import annotations
@@ -30,23 +30,23 @@ RECORDED_S = 3.0
 SETTLES_S = 0.5
 """A microphone just opened may pop."""
 
-PATIENCE_S = 10.0
-"""A microphone that gives nothing for this long is not there; a sound server may take a few seconds to wake."""
+TIMEOUT_S = 10.0
+"""Longest wait for sound; a sound server may take a few seconds to wake."""
 
 FULL_SCALE = 0.999
 CLIPPED_SHARE = 0.05
 FAINT_DBFS = -85.0
-"""Least steps of 16 bit: the quietest room with the best microphone is louder."""
+"""The least steps of 16 bits: the quietest room with the best microphone is louder."""
 
 TIMED_S = 5.0
 NOISE = 0.01
-"""Amplitude of the noise that the models are timed with: what they hear costs the same, whatever it is."""
+"""Amplitude of the noise that the models are timed with; their time does not depend on the sound."""
 
 TIGHT_SHARE = 0.5
 
 
 class Recorder(Protocol):
-    """A microphone, as far as a check needs one."""
+    """What a check needs of a microphone."""
 
     @property
     def name(self) -> str:
@@ -57,10 +57,10 @@ class Recorder(Protocol):
         """How often samples were lost."""
 
     def blocks(self) -> Iterator[AudioBlock | NoAudio]:
-        """Sound, or the reason why there is none, for ever."""
+        """Sound, or the reason why there is none, without end."""
 
     def close(self) -> None:
-        """Let it go."""
+        """Close the device."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -68,11 +68,11 @@ class Recorded:
     """A few seconds of a microphone.
 
     Attributes:
-        samples: float32 (n,); empty where none came.
-        sample_rate_hz: 0 where none came.
+        samples: float32 (n,); empty if there was no sound.
+        sample_rate_hz: 0 if there was no sound.
         name: of the device.
-        overruns: while it was recorded.
-        reason: why nothing came, or less than was asked for; empty otherwise.
+        overruns: during the recording.
+        reason: why there was no sound, or less than requested; empty otherwise.
     """
 
     samples: npt.NDArray[np.float32]
@@ -82,8 +82,8 @@ class Recorded:
     reason: str
 
 
-def models(opened: OpenModels, settings: Settings) -> Finding:
-    """Models that could be opened have reproduced their golden numbers; whether they can listen at this hop."""
+def check_models(opened: OpenModels, settings: Settings) -> Finding:
+    """Whether the models can run at the configured hop; opening them has already checked their golden numbers."""
     try:
         opened.listener(settings, "check")
     except SpecError as error:
@@ -92,8 +92,8 @@ def models(opened: OpenModels, settings: Settings) -> Finding:
     return Finding("models", "ok", f"{names}: golden numbers come out here, a window every {settings.listen.hop_s:g} s")
 
 
-def speed(opened: OpenModels, settings: Settings, clock_s: Callable[[], float] = time.perf_counter) -> Finding:
-    """Whether features and networks of one hop take well less than a hop, all models listening at once."""
+def check_speed(opened: OpenModels, settings: Settings, clock_s: Callable[[], float] = time.perf_counter) -> Finding:
+    """Whether features and networks of one hop take well less than a hop, with all models running at once."""
     listener = replace(
         opened, listening=tuple(replace(model, listens_while=None) for model in opened.listening)
     ).listener(settings, "check")
@@ -120,15 +120,15 @@ def _noise(rate_hz: int, length_s: float) -> Iterator[AudioBlock]:
 
 
 def _judged_speed(share: float, hop_s: float) -> Finding:
-    says = f"features and networks take {share * hop_s * 1e3:.1f} ms of a hop of {hop_s:g} s"
-    do = "set a larger hop_s in [listen], or enable fewer models; look at heat and at what else runs"
+    summary = f"features and networks take {share * hop_s * 1e3:.1f} ms of a hop of {hop_s:g} s"
+    cure = "set a larger hop_s in [listen], or enable fewer models; look at heat and at what else runs"
     if share >= 1.0:
-        return Finding("speed", "failure", says, do)
-    return Finding("speed", "warning", says, do) if share >= TIGHT_SHARE else Finding("speed", "ok", says)
+        return Finding("speed", "failure", summary, cure)
+    return Finding("speed", "warning", summary, cure) if share >= TIGHT_SHARE else Finding("speed", "ok", summary)
 
 
 def record(microphone: Recorder, seconds: float = RECORDED_S) -> Recorded:
-    """So many seconds, after it has settled; less where it does not give them in time. Closes the microphone."""
+    """Record `seconds` after `SETTLES_S`, or less if there is no sound in `TIMEOUT_S`; closes the microphone."""
     parts: list[AudioBlock] = []
     reason = ""
     try:
@@ -140,79 +140,82 @@ def record(microphone: Recorder, seconds: float = RECORDED_S) -> Recorded:
                     parts.clear()
                 parts.append(item)
                 now_s = item.end_sample / item.sample_rate_hz
-            if _length_s(parts) >= SETTLES_S + seconds or now_s >= PATIENCE_S:
+            if _length_s(parts) >= SETTLES_S + seconds or now_s >= TIMEOUT_S:
                 break
     finally:
         microphone.close()
     rate_hz = parts[0].sample_rate_hz if parts else 0
     samples = np.concatenate([part.samples for part in parts]) if parts else np.zeros(0, np.float32)
     settled = samples[round(SETTLES_S * rate_hz) :]
-    came = len(settled) >= seconds * rate_hz > 0
-    return Recorded(settled, rate_hz, microphone.name, microphone.overruns, "" if came else reason or "it is too slow")
+    is_complete = len(settled) >= seconds * rate_hz > 0
+    lack = "" if is_complete else reason or "it is too slow"
+    return Recorded(settled, rate_hz, microphone.name, microphone.overruns, lack)
 
 
 def _length_s(parts: list[AudioBlock]) -> float:
     return sum(len(part.samples) for part in parts) / parts[0].sample_rate_hz if parts else 0.0
 
 
-def microphone(recorded: Recorded, *, needed_hz: int, gates_to_zero: bool) -> Finding:
-    """Whether a microphone that was recorded hears.
+def check_microphone(recorded: Recorded, *, needed_hz: int, gates_to_zero: bool) -> Finding:
+    """Whether the recorded microphone works.
 
     Args:
-        recorded: of it.
-        needed_hz: rate of the models; 0 where none could be opened.
-        gates_to_zero: it gives zeros where nothing is loud.
+        recorded: from the microphone.
+        needed_hz: highest rate of the models; 0 if none could be opened.
+        gates_to_zero: it outputs zeros while nothing is loud.
     """
     if recorded.reason:
         return _failed(f'"{recorded.name}" is not heard: {recorded.reason}', "auricle devices lists what is there")
     samples, rate_hz = recorded.samples, recorded.sample_rate_hz
     level = Level()
     level.push(samples, rate_hz)
-    says = f'"{recorded.name}" at {rate_hz} Hz: {level_text(level.rms_dbfs, level.peak_dbfs)}'
+    summary = f'"{recorded.name}" at {rate_hz} Hz: {level_text(level.rms_dbfs, level.peak_dbfs)}'
     if not samples.any():
-        return _silent(says, gates_to_zero=gates_to_zero)
+        return _silent(summary, gates_to_zero=gates_to_zero)
     if samples.min() == samples.max():
-        return _failed(f"{says}: one value for {RECORDED_S:g} s", "unplug it and plug it in again, or replace it")
-    return _judged_sound(says, recorded, level, needed_hz)
+        return _failed(f"{summary}: one value for {RECORDED_S:g} s", "unplug it and plug it in again, or replace it")
+    return _judged_sound(summary, recorded, level, needed_hz)
 
 
-def _judged_sound(says: str, recorded: Recorded, level: Level, needed_hz: int) -> Finding:
+def _judged_sound(summary: str, recorded: Recorded, level: Level, needed_hz: int) -> Finding:
     clipped = float(np.mean(np.abs(recorded.samples) >= FULL_SCALE))
     if clipped > CLIPPED_SHARE:
-        return _warned(f"{says}, {100 * clipped:.0f} % of the samples clipped", "turn its gain down in alsamixer")
+        return _warned(f"{summary}, {100 * clipped:.0f} % of the samples clipped", "turn its gain down in alsamixer")
     if recorded.overruns:
-        do = "look for what else keeps this machine or its USB busy"
-        return _warned(f"{says}, samples were lost {recorded.overruns} times", do)
+        cure = "look for what else keeps this machine or its USB busy"
+        return _warned(f"{summary}, samples were lost {recorded.overruns} times", cure)
     if level.rms_dbfs is not None and level.rms_dbfs < FAINT_DBFS:
-        return _warned(f"{says}: hardly anything", "look whether it is muted or its gain is down in alsamixer")
+        return _warned(f"{summary}: hardly anything", "look whether it is muted or its gain is down in alsamixer")
     if recorded.sample_rate_hz < needed_hz:
-        do = 'set "sample_rate_hz" in [microphone] to "device", or use another microphone'
-        return _warned(f"{says}, the models hear at {needed_hz}", do)
-    return Finding("microphone", "ok", says)
+        cure = 'set "sample_rate_hz" in [microphone] to "device", or use another microphone'
+        return _warned(f"{summary}, the models hear at {needed_hz}", cure)
+    return Finding("microphone", "ok", summary)
 
 
-def _silent(says: str, *, gates_to_zero: bool) -> Finding:
+def _silent(summary: str, *, gates_to_zero: bool) -> Finding:
     if gates_to_zero:
-        return _warned(f"{says}, only zeros, as it may give them in a quiet room", "clap your hands, and check again")
+        return _warned(
+            f"{summary}, only zeros, as it may give them in a quiet room", "clap your hands, and check again"
+        )
     return _failed(
-        f"{says}, only zeros: it is muted or dead",
+        f"{summary}, only zeros: it is muted or dead",
         "look for a switch on it and at alsamixer; set gates_to_zero in [deafness] if it is said to gate",
     )
 
 
-def held_by_daemon(state: DaemonState) -> Finding:
-    """What the running daemon tells of the microphone: while it holds it, nobody else can record from it."""
-    says = (
+def check_microphone_of_daemon(state: DaemonState) -> Finding:
+    """What the running daemon reports of its microphone: nobody else can record from it meanwhile."""
+    summary = (
         f'the daemon that runs holds "{state.device or state.source}": {level_text(state.level_dbfs, state.peak_dbfs)}'
     )
     if state.hears:
-        return Finding("microphone", "ok", f"{says}, and hears")
-    return _failed(f"{says}, and does not hear", f"auricle status --instance {state.instance} tells why")
+        return Finding("microphone", "ok", f"{summary}, and hears")
+    return _failed(f"{summary}, and does not hear", f"auricle status --instance {state.instance} tells why")
 
 
-def _failed(says: str, do: str) -> Finding:
-    return Finding("microphone", "failure", says, do)
+def _failed(summary: str, cure: str) -> Finding:
+    return Finding("microphone", "failure", summary, cure)
 
 
-def _warned(says: str, do: str) -> Finding:
-    return Finding("microphone", "warning", says, do)
+def _warned(summary: str, cure: str) -> Finding:
+    return Finding("microphone", "warning", summary, cure)

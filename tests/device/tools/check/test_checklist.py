@@ -12,7 +12,7 @@ import pytest
 from device.errors import ConfigError, MicrophoneError
 from device.messages import AudioBlock, NoAudio
 from device.runtime.status_socket import StatusServer
-from device.tools.check.checklist import CheckOptions, Surroundings, check
+from device.tools.check.checklist import CheckedSystem, CheckOptions, check
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -57,7 +57,7 @@ def _absent(settings: MicrophoneSettings) -> Quiet:
 
 
 @pytest.fixture
-def around(tmp_path: Path) -> Surroundings:
+def system(tmp_path: Path) -> CheckedSystem:
     """A machine with nothing to complain of."""
     root = tmp_path / "root"
     for path, text in {
@@ -68,99 +68,99 @@ def around(tmp_path: Path) -> Surroundings:
         (root / path).parent.mkdir(parents=True)
         (root / path).write_text(text)
     environment = {"HOME": str(tmp_path), "XDG_RUNTIME_DIR": str(tmp_path / "run")}
-    return Surroundings(
-        open_microphone=Quiet, environment=environment, root=root, logs=tmp_path / "log", kept=tmp_path / "lib"
+    return CheckedSystem(
+        open_microphone=Quiet, environment=environment, root=root, logs=tmp_path / "log", state=tmp_path / "lib"
     )
 
 
-def _told(options: CheckOptions, around: Surroundings) -> tuple[int, dict[str, str]]:
+def _run(options: CheckOptions, system: CheckedSystem) -> tuple[int, dict[str, str]]:
     """Exit code, and check -> its first line."""
     out = io.StringIO()
-    code = check(options, out, around)
+    code = check(options, out, system)
     lines = [line for line in out.getvalue().splitlines() if not line.startswith(" ")]
     assert [line.split()[1] for line in lines] == [name for name in _ALL if name in {line.split()[1] for line in lines}]
     return code, {line.split()[1]: line for line in lines}
 
 
-def test_a_machine_that_is_well_passes_every_check(around: Surroundings) -> None:
-    code, told = _told(CheckOptions(), around)
-    assert list(told) == _ALL
+def test_a_machine_that_is_well_passes_every_check(system: CheckedSystem) -> None:
+    code, lines = _run(CheckOptions(), system)
+    assert list(lines) == _ALL
     assert code == 0
-    assert all(told[name].startswith("ok") for name in _ALL if name != "speed")
+    assert all(lines[name].startswith("ok") for name in _ALL if name != "speed")
 
 
 @pytest.mark.parametrize(("microphone", "words"), [(Muted, "only zeros"), (_absent, "is there no more")])
 def test_a_microphone_that_fails_makes_the_whole_fail_and_keeps_no_check_from_being_made(
-    around: Surroundings, microphone: Callable[[MicrophoneSettings], Quiet], words: str
+    system: CheckedSystem, microphone: Callable[[MicrophoneSettings], Quiet], words: str
 ) -> None:
-    code, told = _told(CheckOptions(), dataclasses.replace(around, open_microphone=microphone))
+    code, lines = _run(CheckOptions(), dataclasses.replace(system, open_microphone=microphone))
     assert code == 1
-    assert told["microphone"].startswith("FAILURE")
-    assert words in told["microphone"]
-    assert list(told) == _ALL
+    assert lines["microphone"].startswith("FAILURE")
+    assert words in lines["microphone"]
+    assert list(lines) == _ALL
 
 
 def test_a_configuration_that_does_not_hold_is_a_failure_and_the_rest_is_tried(
-    around: Surroundings, tmp_path: Path
+    system: CheckedSystem, tmp_path: Path
 ) -> None:
     config = tmp_path / "anna.toml"
     config.write_text("[listen]\nhop = 1\n")
-    code, told = _told(CheckOptions(config=str(config)), around)
+    code, lines = _run(CheckOptions(config=str(config)), system)
     assert code == 1
-    assert 'unknown key "hop"' in told["config"]
-    assert told["microphone"].startswith("ok")
+    assert 'unknown key "hop"' in lines["config"]
+    assert lines["microphone"].startswith("ok")
 
 
-def test_a_model_that_is_not_there_leaves_no_speed_to_tell(around: Surroundings, tmp_path: Path) -> None:
+def test_a_model_that_is_not_there_leaves_no_speed_to_tell(system: CheckedSystem, tmp_path: Path) -> None:
     config = tmp_path / "anna.toml"
     config.write_text('[model.cry]\nbundle = "gone.tflite"\n')
-    code, told = _told(CheckOptions(config=str(config)), around)
+    code, lines = _run(CheckOptions(config=str(config)), system)
     assert code == 1
-    assert told["models"].startswith("FAILURE")
-    assert list(told) == [name for name in _ALL if name != "speed"]
+    assert lines["models"].startswith("FAILURE")
+    assert list(lines) == [name for name in _ALL if name != "speed"]
 
 
-def test_warnings_alone_do_not_fail(around: Surroundings) -> None:
-    (around.root / "sys/class/thermal/thermal_zone0/temp").write_text("79000\n")
-    code, told = _told(CheckOptions(), around)
+def test_warnings_alone_do_not_fail(system: CheckedSystem) -> None:
+    (system.root / "sys/class/thermal/thermal_zone0/temp").write_text("79000\n")
+    code, lines = _run(CheckOptions(), system)
     assert code == 0
-    assert told["temperature"].startswith("WARNING")
+    assert lines["temperature"].startswith("WARNING")
 
 
 def test_the_log_of_an_installed_instance_is_looked_for_where_the_unit_puts_it(
-    around: Surroundings, tmp_path: Path
+    system: CheckedSystem, tmp_path: Path
 ) -> None:
-    _, told = _told(CheckOptions(), around)
-    assert f"{tmp_path}/.local/state/auricle/nursery/heard.jsonl" in told["disk"]
-    (around.logs / "anna").mkdir(parents=True)
-    _, told = _told(CheckOptions(instance="anna"), around)
-    assert f"{tmp_path}/log/anna/heard.jsonl" in told["disk"]
-    (around.root / "etc/systemd/system").mkdir(parents=True)
-    (around.root / "etc/systemd/system/auricle@.service").touch()
-    _, told = _told(CheckOptions(instance="ben"), around)  # which was never started
-    assert f"{tmp_path}/log/ben/heard.jsonl" in told["disk"]
+    _, lines = _run(CheckOptions(), system)
+    assert f"{tmp_path}/.local/state/auricle/nursery/heard.jsonl" in lines["disk"]
+    (system.logs / "anna").mkdir(parents=True)
+    _, lines = _run(CheckOptions(instance="anna"), system)
+    assert f"{tmp_path}/log/anna/heard.jsonl" in lines["disk"]
+    (system.root / "etc/systemd/system").mkdir(parents=True)
+    (system.root / "etc/systemd/system/auricle@.service").touch()
+    _, lines = _run(CheckOptions(instance="ben"), system)  # which was never started
+    assert f"{tmp_path}/log/ben/heard.jsonl" in lines["disk"]
 
 
-def test_a_hop_at_which_a_model_cannot_listen_is_to_be_corrected(around: Surroundings, tmp_path: Path) -> None:
+def test_a_hop_at_which_a_model_cannot_listen_is_to_be_corrected(system: CheckedSystem, tmp_path: Path) -> None:
     config = tmp_path / "anna.toml"
     config.write_text("[listen]\nhop_s = 0.3\n")
     out = io.StringIO()
-    assert check(CheckOptions(config=str(config)), out, around) == 1
+    assert check(CheckOptions(config=str(config)), out, system) == 1
     assert 'correct "hop_s" in [listen]' in out.getvalue()
 
 
 def test_a_daemon_that_runs_is_asked_instead_of_its_microphone(
-    around: Surroundings, tmp_path: Path, state: DaemonState
+    system: CheckedSystem, tmp_path: Path, state: DaemonState
 ) -> None:
     with StatusServer(tmp_path / "run" / "auricle" / "anna" / "status.sock", lambda: state):
-        code, told = _told(CheckOptions(instance="anna"), dataclasses.replace(around, open_microphone=_absent))
+        code, lines = _run(CheckOptions(instance="anna"), dataclasses.replace(system, open_microphone=_absent))
     assert code == 0
-    assert "the daemon that runs holds" in told["microphone"]
+    assert "the daemon that runs holds" in lines["microphone"]
 
 
 @pytest.mark.parametrize(
     "options", [CheckOptions(profile="nursry"), CheckOptions(instance="../anna"), CheckOptions(config="My Room.toml")]
 )
-def test_what_can_be_no_name_is_bad_input(around: Surroundings, options: CheckOptions) -> None:
+def test_what_can_be_no_name_is_bad_input(system: CheckedSystem, options: CheckOptions) -> None:
     with pytest.raises(ConfigError):
-        check(options, io.StringIO(), around)
+        check(options, io.StringIO(), system)

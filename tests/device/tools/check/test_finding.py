@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from device.errors import BundleError
-from device.tools.check.finding import Finding, finding_lines, tried
+from device.tools.check.finding import Finding, finding_lines, run_check
 
 
 def test_a_finding_is_one_line_and_what_to_do_another() -> None:
@@ -26,7 +26,7 @@ def test_an_error_of_ours_is_a_failure_with_what_to_do() -> None:
     def damaged() -> Finding:
         raise BundleError("cry.tflite is damaged")
 
-    assert tried("models", damaged, "install again") == Finding(
+    assert run_check("models", damaged, "install again") == Finding(
         "models", "failure", "cry.tflite is damaged", "install again"
     )
 
@@ -36,6 +36,6 @@ def test_a_check_that_breaks_says_that_it_found_nothing_out(error: Exception) ->
     def breaking() -> Finding:
         raise error
 
-    finding = tried("memory", breaking, "")
-    assert finding.verdict == "warning"
-    assert f"cannot be found out: {type(error).__name__}: {error}" in finding.says
+    finding = run_check("memory", breaking, "")
+    assert finding.outcome == "warning"
+    assert f"cannot be found out: {type(error).__name__}: {error}" in finding.summary

@@ -56,7 +56,7 @@ def _noise(amplitude: float, seconds: float = 5.0) -> npt.NDArray[np.float32]:
 
 def _judged(samples: npt.NDArray[np.float32], *, overruns: int = 0, gates: bool = False, needed_hz: int = 0) -> Finding:
     recorded = hearing_checks.record(Played(*_blocks(samples), overruns=overruns))
-    return hearing_checks.microphone(recorded, needed_hz=needed_hz, gates_to_zero=gates)
+    return hearing_checks.check_microphone(recorded, needed_hz=needed_hz, gates_to_zero=gates)
 
 
 # --- recording
@@ -76,8 +76,8 @@ def test_a_microphone_that_gives_nothing_is_given_up_with_its_reason() -> None:
     recorded = hearing_checks.record(played)
     assert recorded.reason == "it was unplugged"
     assert played.closed
-    finding = hearing_checks.microphone(recorded, needed_hz=0, gates_to_zero=False)
-    assert (finding.verdict, finding.says) == ("failure", '"USB Audio Device" is not heard: it was unplugged')
+    finding = hearing_checks.check_microphone(recorded, needed_hz=0, gates_to_zero=False)
+    assert (finding.outcome, finding.summary) == ("failure", '"USB Audio Device" is not heard: it was unplugged')
 
 
 def test_a_microphone_that_stops_soon_is_no_microphone() -> None:
@@ -107,31 +107,31 @@ def test_a_microphone_that_fails_is_closed_all_the_same() -> None:
 
 def test_a_room_is_well_and_its_level_told() -> None:
     finding = _judged(_noise(0.01))
-    assert finding.verdict == "ok"
-    assert '"USB Audio Device" at 16000 Hz: -40.0 dBFS' in finding.says
+    assert finding.outcome == "ok"
+    assert '"USB Audio Device" at 16000 Hz: -40.0 dBFS' in finding.summary
 
 
 def test_digital_silence_is_a_failure_and_no_level() -> None:
     finding = _judged(np.zeros(5 * _RATE_HZ, np.float32))
-    assert finding.verdict == "failure"
-    assert "no signal, only zeros" in finding.says
-    assert "0.0 dBFS" not in finding.says
+    assert finding.outcome == "failure"
+    assert "no signal, only zeros" in finding.summary
+    assert "0.0 dBFS" not in finding.summary
 
 
 def test_zeros_of_a_microphone_that_gates_are_worth_another_try() -> None:
     finding = _judged(np.zeros(5 * _RATE_HZ, np.float32), gates=True)
-    assert (finding.verdict, "clap" in finding.do) == ("warning", True)
+    assert (finding.outcome, "clap" in finding.cure) == ("warning", True)
 
 
 def test_a_stuck_value_is_a_failure() -> None:
     finding = _judged(np.full(5 * _RATE_HZ, 0.25, np.float32))
-    assert (finding.verdict, "one value" in finding.says) == ("failure", True)
+    assert (finding.outcome, "one value" in finding.summary) == ("failure", True)
 
 
 def test_clipping_is_a_warning_with_its_share() -> None:
     finding = _judged(np.clip(_noise(1.0), -1.0, 1.0))
-    assert finding.verdict == "warning"
-    assert re.search(r" 3[12] % of the samples clipped", finding.says)  # 100 erfc(1 / sqrt 2)
+    assert finding.outcome == "warning"
+    assert re.search(r" 3[12] % of the samples clipped", finding.summary)  # 100 erfc(1 / sqrt 2)
 
 
 def test_lost_samples_hardly_any_sound_and_too_low_a_rate_are_warnings() -> None:
@@ -140,15 +140,15 @@ def test_lost_samples_hardly_any_sound_and_too_low_a_rate_are_warnings() -> None
         (_judged(_noise(1e-5)), "hardly anything"),
         (_judged(_noise(0.01), needed_hz=48000), "the models hear at 48000"),
     ]:
-        assert (finding.verdict, words in finding.says, bool(finding.do)) == ("warning", True, True)
+        assert (finding.outcome, words in finding.summary, bool(finding.cure)) == ("warning", True, True)
 
 
 def test_a_microphone_that_a_daemon_holds_is_judged_by_what_it_tells(state: DaemonState) -> None:
-    finding = hearing_checks.held_by_daemon(state)
-    assert finding.verdict == "ok"
-    assert '"USB Audio Device": -52.3 dBFS' in finding.says
-    deaf = hearing_checks.held_by_daemon(dataclasses.replace(state, hearing=False))
-    assert (deaf.verdict, "auricle status --instance anna" in deaf.do) == ("failure", True)
+    finding = hearing_checks.check_microphone_of_daemon(state)
+    assert finding.outcome == "ok"
+    assert '"USB Audio Device": -52.3 dBFS' in finding.summary
+    deaf = hearing_checks.check_microphone_of_daemon(dataclasses.replace(state, hearing=False))
+    assert (deaf.outcome, "auricle status --instance anna" in deaf.cure) == ("failure", True)
 
 
 # --- the models
@@ -166,22 +166,22 @@ def opened(settings: Settings) -> Iterator[OpenModels]:
 
 
 def test_models_that_hold_are_named(opened: OpenModels, settings: Settings) -> None:
-    finding = hearing_checks.models(opened, settings)
-    assert finding.verdict == "ok"
-    assert finding.says.startswith("cry 1.")
+    finding = hearing_checks.check_models(opened, settings)
+    assert finding.outcome == "ok"
+    assert finding.summary.startswith("cry 1.")
 
 
 @pytest.mark.parametrize(
-    ("took_s", "verdict", "figure"),
+    ("took_s", "outcome", "figure"),
     [(0.5, "ok", "50.0 ms"), (2.6, "warning", "260.0 ms"), (5.0, "failure", "500.0 ms")],
 )
 def test_speed_is_judged_by_the_share_of_a_hop(
-    opened: OpenModels, settings: Settings, took_s: float, verdict: str, figure: str
+    opened: OpenModels, settings: Settings, took_s: float, outcome: str, figure: str
 ) -> None:
     readings = iter([10.0, 10.0 + took_s])
-    finding = hearing_checks.speed(opened, settings, lambda: next(readings))
-    assert finding.verdict == verdict
-    assert f"{figure} of a hop of 0.5 s" in finding.says
+    finding = hearing_checks.check_speed(opened, settings, lambda: next(readings))
+    assert finding.outcome == outcome
+    assert f"{figure} of a hop of 0.5 s" in finding.summary
 
 
 def test_speed_counts_a_model_that_would_wait_for_anothers_label(opened: OpenModels, settings: Settings) -> None:
@@ -203,5 +203,5 @@ def test_speed_counts_a_model_that_would_wait_for_anothers_label(opened: OpenMod
         network=Counting(first.network),  # type: ignore[arg-type]
     )
     both = dataclasses.replace(opened, listening=(first, second))
-    hearing_checks.speed(both, settings)
+    hearing_checks.check_speed(both, settings)
     assert len(asked) >= hearing_checks.TIMED_S / settings.listen.hop_s
