@@ -1,12 +1,12 @@
 """The alarm state machine: events, faults, decisions, commands and ticks in, transitions out.
 
 In the spirit of IEC 60601-1-8: three priorities, sounds apart from technical alarms, latching, acknowledgement,
-a timed pause, reminders. It has no effect but what its methods return, and no clock but the `now_s` they are
-given (monotonic seconds; one that goes back is taken to stand still): the same calls give the same transitions.
+a timed pause, reminders. Its methods have no effect but their return value, and no clock but the `now_s` that they
+receive (monotonic seconds; time that goes back counts as standing still): the same calls return the same transitions.
 Knows no journal, broker or pin.
 
 At most one alarm is open for each label of each model, and one for each kind of fault of each model; a new one
-takes the old one's place. docs/alarms.md tells the rules as people meet them.
+replaces the old one. docs/alarms.md describes the rules for users.
 """
 
 from __future__ import annotations
@@ -30,22 +30,22 @@ if TYPE_CHECKING:
     from device.messages import AlarmChange, AlarmKind, Decision, Event, Fault, Priority
 
 AFTER_RESTART_SEQ = 1000
-"""A restored alarm's changes count on from this much further: some may have been told that were not kept."""
+"""The seq of a restored alarm continues this much further: some transitions may be published but not journalled."""
 
 FOUND_AGAIN_S = 60.0
-"""A fault that was open when the daemon died is found again within this time after the start, or held to be over."""
+"""A fault that was open when the daemon died is detected again within this time after the start, or is over."""
 
 QUIET = "quiet"
 """The one reason of an event's end that says the sound is over."""
 
 INTERRUPTED = "interrupted"
-"""The cause of all that a restart changes."""
+"""The cause of every transition that a restart makes."""
 
 _TOLERANCE_S = 1e-6
 _URGENCY: Mapping[Priority, int] = MappingProxyType({"high": 0, "medium": 1, "low": 2})
 _LOWERED: Mapping[Priority, Priority] = MappingProxyType({"high": "medium", "medium": "low", "low": "low"})
-_KNOWN_BY_TRIAL: frozenset[str] = frozenset({"self_test"})
-"""Faults that nobody watches for: the next trial, a day later, finds them again, not the next minute."""
+_FOUND_BY_SELF_TEST: frozenset[str] = frozenset({"self_test"})
+"""Faults that are not monitored: the next self-test, a day later, detects them again, not the next minute."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +53,10 @@ class Signal:
     """What lights and buzzer show.
 
     Attributes:
-        priority: of the most urgent alarm that nobody acknowledged; where all are acknowledged, of the most
-            urgent one; None where no alarm is open.
-        silent: nothing may sound: people paused it, or acknowledged all there is.
-        acknowledged: all that is open is acknowledged.
+        priority: of the most urgent unacknowledged alarm; if all are acknowledged, of the most urgent one; None
+            if no alarm is open.
+        silent: nothing may sound: signals are paused, or every alarm is acknowledged.
+        acknowledged: every open alarm is acknowledged.
     """
 
     priority: Priority | None
@@ -65,7 +65,7 @@ class Signal:
 
 
 class _Key(NamedTuple):
-    """What there is at most one open alarm of."""
+    """What an alarm is about; at most one is open for each key."""
 
     kind: AlarmKind
     model: str
@@ -73,12 +73,12 @@ class _Key(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class _Doubt:
-    """Why a latched alarm may end unseen: its cause was lost from sight, and may show to be over.
+class _LostCause:
+    """A latched alarm may end unacknowledged: its cause is no longer monitored, and may prove to be over.
 
     Attributes:
         since_s: by the machine's clock.
-        off_from_s: end of the first of the trusted windows, without a gap up to the newest, that were decided off.
+        off_from_s: end of the first window of the newest gapless run of trusted windows that were decided off.
         off_to_s: end of the newest of them; second of the stream, as `off_from_s`.
     """
 
@@ -88,33 +88,33 @@ class _Doubt:
 
     @property
     def off_s(self) -> float:
-        """How long decisions have been off; negative where the newest was not."""
+        """How long decisions have been off; negative if the newest was not."""
         return self.off_to_s - self.off_from_s
 
-    def after(self, decision: Decision) -> _Doubt:
-        """What one more decision leaves of it."""
+    def after(self, decision: Decision) -> _LostCause:
+        """Apply one more decision."""
         if decision.state != "off" or not decision.trusted:
-            return _Doubt(self.since_s)
+            return _LostCause(self.since_s)
         goes_on = decision.start_s <= self.off_to_s <= decision.end_s
-        return _Doubt(self.since_s, self.off_from_s if goes_on else decision.end_s, decision.end_s)
+        return _LostCause(self.since_s, self.off_from_s if goes_on else decision.end_s, decision.end_s)
 
 
 @dataclass(frozen=True, slots=True)
-class _Kept:
-    """An alarm as the machine keeps it.
+class _Record:
+    """An alarm and what the machine knows about it.
 
     Attributes:
-        alarm: as it was told last.
-        next_seq: of its next change.
-        told_s: when it was told last.
-        doubt: of a latched one whose cause is not known to be over.
-        restored: it is from before the start; its event's stream is over and reopens nothing.
+        alarm: after its last transition.
+        next_seq: of its next transition.
+        changed_s: when it had its last transition.
+        lost_cause: set while it is latched and its cause is not known to be over.
+        restored: it is from before the start; its event's stream has ended and reopens nothing.
     """
 
     alarm: Alarm
     next_seq: int
-    told_s: float
-    doubt: _Doubt | None = None
+    changed_s: float
+    lost_cause: _LostCause | None = None
     restored: bool = False
 
     @property
@@ -130,25 +130,25 @@ class _Kept:
     def is_active(self) -> bool:
         return self.alarm.state == "active"
 
-    def ended(self) -> _Kept:
-        return replace(self, alarm=replace(self.alarm, state="ended"), doubt=None)
+    def ended(self) -> _Record:
+        return replace(self, alarm=replace(self.alarm, state="ended"), lost_cause=None)
 
-    def latched(self, doubt: _Doubt | None) -> _Kept:
-        return replace(self, alarm=replace(self.alarm, state="latched"), doubt=doubt)
+    def latched(self, lost_cause: _LostCause | None) -> _Record:
+        return replace(self, alarm=replace(self.alarm, state="latched"), lost_cause=lost_cause)
 
-    def acknowledged(self) -> _Kept:
+    def acknowledged(self) -> _Record:
         return replace(self, alarm=replace(self.alarm, acknowledged=True))
 
 
 class Machine:
-    """Steps through what happens; each step returns what became of alarms, in the order to be told.
+    """Applies events, faults, decisions, commands and ticks; each step returns its transitions, in order.
 
     Args:
         settings: how alarms behave.
-        boot_id: what ids of technical alarms begin with; never used by a machine before.
-        holds: (model, label) -> seconds that its decisions must be off before it is quiet; an alarm of a label
-            that has none is ended by no decision.
-        local_minute: minutes since local midnight; None while the time of day is not known for sure.
+        boot_id: prefix of the ids of technical alarms; never used by a machine before.
+        holds: seconds that the decisions of a (model, label) must be off before it is quiet; no decision ends an
+            alarm of a label that has none.
+        local_minute: minutes since local midnight; None while the time of day is uncertain.
     """
 
     def __init__(
@@ -161,8 +161,8 @@ class Machine:
     ) -> None:
         self._boot_id = boot_id
         self._local_minute = local_minute
-        self._open: dict[_Key, _Kept] = {}  # oldest first
-        self._ended: dict[_Key, _Kept] = {}  # of each label the newest, which its event may reopen
+        self._open: dict[_Key, _Record] = {}  # oldest first
+        self._ended: dict[_Key, _Record] = {}  # of each label the newest, which its event may reopen
         self._faults = count()
         self._now_s = -math.inf
         self._paused_until_s = -math.inf
@@ -172,29 +172,29 @@ class Machine:
         return f"Machine({self._boot_id!r}, {len(self._open)} open, {self.signal})"
 
     def configure(self, settings: AlarmSettings, *, holds: Mapping[tuple[str, str], float]) -> None:
-        """Go on with other settings: what is open stays open, what is latched stays latched.
+        """Apply other settings; open alarms stay open, latched ones stay latched.
 
         Raises:
-            ConfigError: the quiet hours are none; all is then as before.
+            ConfigError: the quiet hours are malformed; nothing has changed then.
         """
         self._quiet_hours = None if settings.quiet_hours is None else QuietHours.parse(settings.quiet_hours)
         self._settings = settings
         self._holds = dict(holds)
-        self._ended = {key: kept for key, kept in self._ended.items() if (key.model, key.name) in self._holds}
+        self._ended = {key: record for key, record in self._ended.items() if (key.model, key.name) in self._holds}
 
-    # --- what is the case
+    # --- current state
 
     @property
     def alarms(self) -> tuple[Alarm, ...]:
-        """Those that are open, most urgent first.
+        """The open alarms, most urgent first.
 
-        Of one priority: what nobody acknowledged before what somebody did, sounds before faults, oldest first.
+        Within a priority: unacknowledged before acknowledged, sounds before faults, oldest first.
         """
-        return tuple(kept.alarm for kept in self._most_urgent_first())
+        return tuple(record.alarm for record in self._most_urgent_first())
 
     @property
     def paused_until_s(self) -> float | None:
-        """When signals sound again; None where they are not paused."""
+        """When signals sound again; None if they are not paused."""
         return self._paused_until_s if self._paused_until_s > self._now_s else None
 
     @property
@@ -207,55 +207,58 @@ class Machine:
         shown = (unseen or alarms)[0]
         return Signal(shown.priority, silent=paused or not unseen, acknowledged=not unseen)
 
-    # --- what happens
+    # --- input
 
     def event(self, event: Event, priority: Priority, now_s: float) -> list[Transition]:
-        """A sound begins, begins again or ends.
+        """Apply an event: a sound begins, begins again or ends.
 
-        An event id belongs to one sound of one label, and may reopen until another one of that label was told.
+        An event id belongs to one sound of one label, and may reopen until that label has another event.
 
         Args:
-            event: of a label that people must know about.
+            event: of a label that raises alarms.
             priority: of the label, outside quiet hours.
             now_s: monotonic.
         """
-        self._pass_to(now_s)
+        self._advance_clock(now_s)
         if event.phase == "end":
             return self._event_ends(event)
         return self._event_begins(event, priority)
 
     def fault(self, fault: Fault, now_s: float) -> list[Transition]:
-        """A fault begins or is over; one that ends without having begun, or begins twice, changes nothing."""
-        self._pass_to(now_s)
+        """Apply a fault that begins or is over; an end without a begin, or a second begin, changes nothing."""
+        self._advance_clock(now_s)
         priority = FAULTS[fault.kind].priority
         if priority is None:
             return []
-        kept = self._open.get(_Key("technical", fault.model, fault.kind))
+        record = self._open.get(_Key("technical", fault.model, fault.kind))
         if fault.begins:
-            return [] if kept is not None and kept.is_active else self._fault_begins(fault, priority)
-        if kept is None or not (kept.is_active or kept.doubt):
+            return [] if record is not None and record.is_active else self._fault_begins(fault, priority)
+        if record is None or not (record.is_active or record.lost_cause):
             return []
-        return self._cause_over(kept, fault.detail)
+        return self._cause_over(record, fault.detail)
 
     def decision(self, decision: Decision, now_s: float) -> list[Transition]:
-        """A label's decision about one window, in stream order: off for its hold, it ends what was lost from sight."""
-        self._pass_to(now_s)
-        kept = self._open.get(_Key("sound", decision.model, decision.label))
-        if kept is None or kept.doubt is None:
+        """Apply a label's decision about one window, in stream order.
+
+        Once decisions have been off for the label's hold, an alarm with a lost cause ends.
+        """
+        self._advance_clock(now_s)
+        record = self._open.get(_Key("sound", decision.model, decision.label))
+        if record is None or record.lost_cause is None:
             return []
-        kept = replace(kept, doubt=kept.doubt.after(decision))
-        self._open[kept.key] = kept
+        record = replace(record, lost_cause=record.lost_cause.after(decision))
+        self._open[record.key] = record
         hold_s = self._holds.get((decision.model, decision.label), math.inf)
-        is_quiet = kept.doubt is not None and kept.doubt.off_s >= hold_s - _TOLERANCE_S
-        return self._cause_over(kept, QUIET) if is_quiet else []
+        is_quiet = record.lost_cause is not None and record.lost_cause.off_s >= hold_s - _TOLERANCE_S
+        return self._cause_over(record, QUIET) if is_quiet else []
 
     def command(self, command: Command, now_s: float) -> list[Transition]:
-        """People acknowledge, pause or resume; a self-test concerns no alarm.
+        """Acknowledge, pause or resume; a self-test concerns no alarm.
 
-        A pause silences signals, from now on and for at most `longest_pause_s`: alarms are raised, told and reminded
-        of even so, those of high priority too. A second pause takes the first one's place.
+        A pause silences signals, from now on and for at most `longest_pause_s`. Alarms are raised, published and
+        reminded of even so, those of high priority too. A second pause replaces the first.
         """
-        self._pass_to(now_s)
+        self._advance_clock(now_s)
         match command:
             case Acknowledge():
                 return self._acknowledge(command)
@@ -266,38 +269,38 @@ class Machine:
         return []
 
     def tick(self, now_s: float) -> list[Transition]:
-        """Time passes: quiet hours begin or end, people are reminded, faults are not found again."""
-        self._pass_to(now_s)
-        return [transition for kept in tuple(self._open.values()) for transition in self._look_at(kept)]
+        """Apply the passing of time: quiet hours begin or end, reminders fall due, faults were not detected again."""
+        self._advance_clock(now_s)
+        return [transition for record in tuple(self._open.values()) for transition in self._check_time(record)]
 
-    def restore(self, kept: Iterable[tuple[Alarm, int]], now_s: float) -> list[Transition]:
-        """Take over the alarms that a journal holds open, once, after a restart; each is told again.
+    def restore(self, stored: Iterable[tuple[Alarm, int]], now_s: float) -> list[Transition]:
+        """Restore the alarms that a journal holds open, once, after a restart; each makes a transition.
 
-        Events ended with the daemon (`interrupted`): their alarms are latched until somebody acknowledges them,
-        the sound is heard anew, or its label was off for its hold. Faults that are not found again within
-        `FOUND_AGAIN_S` are over. What was acknowledged ends. A failed self-test stays until one succeeds.
+        Events ended with the daemon (`interrupted`): their alarms are latched until they are acknowledged, the sound
+        is detected anew, or its label was off for its hold. Faults that are not detected again within
+        `FOUND_AGAIN_S` are over. Acknowledged alarms end. A failed self-test stays until one succeeds.
 
         Args:
-            kept: each alarm as it was told last, and that change's seq.
+            stored: each alarm after its last transition, and that transition's seq.
             now_s: monotonic.
         """
-        self._pass_to(now_s)
-        return [transition for alarm, seq in kept for transition in self._restore_one(alarm, seq)]
+        self._advance_clock(now_s)
+        return [transition for alarm, seq in stored for transition in self._restore_one(alarm, seq)]
 
     # --- sounds
 
     def _event_begins(self, event: Event, priority: Priority) -> list[Transition]:
         key = _Key("sound", event.model, event.label)
-        same = [past for past in (self._open.get(key), self._ended.get(key)) if _is_of(past, event)]
+        same = [past for past in (self._open.get(key), self._ended.get(key)) if _belongs_to(past, event)]
         past = same[0] if same else None
         if past is not None and past.is_active:
             return []
         reopened_here = past is not None and past.alarm.state == "latched"
-        before = [] if reopened_here else self._give_way(key, event.event_id)
-        kept = _Kept(self._sounding(event, priority, past), 0 if past is None else past.next_seq, self._now_s)
-        return [*before, self._tell(kept, "raised" if past is None else "reopened", event.reason, event)]
+        before = [] if reopened_here else self._end_replaced(key, event.event_id)
+        record = _Record(self._sound_alarm(event, priority, past), 0 if past is None else past.next_seq, self._now_s)
+        return [*before, self._record_change(record, "raised" if past is None else "reopened", event.reason, event)]
 
-    def _sounding(self, event: Event, priority: Priority, past: _Kept | None) -> Alarm:
+    def _sound_alarm(self, event: Event, priority: Priority, past: _Record | None) -> Alarm:
         before = 0.0 if past is None else past.alarm.score or 0.0
         alarm = Alarm(
             alarm_id=event.event_id,
@@ -310,16 +313,16 @@ class Machine:
             score=max(event.score, before),
             detail=event.reason,
         )
-        return self._graded(alarm, priority)
+        return self._with_priority_now(alarm, priority)
 
     def _event_ends(self, event: Event) -> list[Transition]:
-        kept = self._open.get(_Key("sound", event.model, event.label))
-        if kept is None or not _is_of(kept, event) or not kept.is_active:
+        record = self._open.get(_Key("sound", event.model, event.label))
+        if record is None or not _belongs_to(record, event) or not record.is_active:
             return []
-        kept = replace(kept, alarm=replace(kept.alarm, score=max(event.score, kept.alarm.score or 0.0)))
+        record = replace(record, alarm=replace(record.alarm, score=max(event.score, record.alarm.score or 0.0)))
         if event.reason == QUIET:
-            return self._cause_over(kept, QUIET, event)
-        return self._cause_lost(kept, event.reason, event)
+            return self._cause_over(record, QUIET, event)
+        return self._cause_lost(record, event.reason, event)
 
     # --- faults
 
@@ -335,86 +338,88 @@ class Machine:
             score=None,
             detail=fault.detail,
         )
-        kept = _Kept(alarm, 0, self._now_s)
-        return [*self._give_way(kept.key, alarm.alarm_id), self._tell(kept, "raised", fault.detail)]
+        record = _Record(alarm, 0, self._now_s)
+        return [*self._end_replaced(record.key, alarm.alarm_id), self._record_change(record, "raised", fault.detail)]
 
-    # --- where a cause ends
+    # --- the end of a cause
 
-    def _cause_over(self, kept: _Kept, cause: str, event: Event | None = None) -> list[Transition]:
-        """It is known to be over: the alarm ends, unless it must be seen by somebody first."""
-        if kept.is_active and self._must_be_seen(kept):
-            return [self._tell(kept.latched(doubt=None), "latched", cause, event)]
-        return [self._tell(kept.ended(), "ended", cause, event)]
+    def _cause_over(self, record: _Record, cause: str, event: Event | None = None) -> list[Transition]:
+        """The cause is known to be over: the alarm ends, unless it must be acknowledged first."""
+        if record.is_active and self._needs_acknowledgement(record):
+            return [self._record_change(record.latched(lost_cause=None), "latched", cause, event)]
+        return [self._record_change(record.ended(), "ended", cause, event)]
 
-    def _cause_lost(self, kept: _Kept, cause: str, event: Event | None = None) -> list[Transition]:
-        """It may go on, but is followed no more: only what somebody has seen ends."""
-        if kept.alarm.acknowledged:
-            return [self._tell(kept.ended(), "ended", cause, event)]
-        return [self._tell(kept.latched(self._doubt(kept)), "latched", cause, event)]
+    def _cause_lost(self, record: _Record, cause: str, event: Event | None = None) -> list[Transition]:
+        """The cause may go on, but is no longer monitored: the alarm ends only if it is acknowledged."""
+        if record.alarm.acknowledged:
+            return [self._record_change(record.ended(), "ended", cause, event)]
+        return [self._record_change(record.latched(self._new_lost_cause(record)), "latched", cause, event)]
 
-    def _doubt(self, kept: _Kept) -> _Doubt | None:
-        """None where no proof that its cause is over would end it."""
-        return None if self._must_be_seen(kept) else _Doubt(self._now_s)
+    def _new_lost_cause(self, record: _Record) -> _LostCause | None:
+        """None if the alarm would not end even if its cause proved to be over."""
+        return None if self._needs_acknowledgement(record) else _LostCause(self._now_s)
 
-    def _give_way(self, key: _Key, alarm_id: str) -> list[Transition]:
-        """The alarm that is open there, if any, ends for a new one."""
-        kept = self._open.get(key)
-        return [] if kept is None else [self._tell(kept.ended(), "ended", _taken_over(alarm_id))]
+    def _end_replaced(self, key: _Key, alarm_id: str) -> list[Transition]:
+        """End the alarm that is open for this key, if any, in favour of a new one."""
+        record = self._open.get(key)
+        return [] if record is None else [self._record_change(record.ended(), "ended", _taken_over_by(alarm_id))]
 
-    def _must_be_seen(self, kept: _Kept) -> bool:
-        """Whether it stays until somebody acknowledges it; quiet hours change nothing of that."""
+    def _needs_acknowledgement(self, record: _Record) -> bool:
+        """Whether it stays until it is acknowledged; quiet hours do not change that."""
         latch = self._settings.latch
-        latches = latch == "all" or (latch == "high" and kept.usual == "high")
-        return latches and not kept.alarm.acknowledged
+        latches = latch == "all" or (latch == "high" and record.usual == "high")
+        return latches and not record.alarm.acknowledged
 
-    # --- what people do
+    # --- commands
 
     def _acknowledge(self, command: Acknowledge) -> list[Transition]:
-        meant = [kept for kept in self._most_urgent_first() if command.alarm_id in {None, kept.alarm.alarm_id}]
-        return [transition for kept in meant for transition in self._acknowledge_one(kept, command.by)]
+        matching = [record for record in self._most_urgent_first() if command.alarm_id in {None, record.alarm.alarm_id}]
+        return [transition for record in matching for transition in self._acknowledge_one(record, command.by)]
 
-    def _acknowledge_one(self, kept: _Kept, by: str) -> list[Transition]:
-        if kept.alarm.acknowledged:
+    def _acknowledge_one(self, record: _Record, by: str) -> list[Transition]:
+        if record.alarm.acknowledged:
             return []
         cause = f"acknowledged by {by}"
-        told = [self._tell(kept.acknowledged(), "acknowledged", cause)]
-        if not kept.is_active:
-            told.append(self._tell(self._open[kept.key].ended(), "ended", cause))
-        return told
+        transitions = [self._record_change(record.acknowledged(), "acknowledged", cause)]
+        if not record.is_active:
+            transitions.append(self._record_change(self._open[record.key].ended(), "ended", cause))
+        return transitions
 
-    # --- what time does
+    # --- the passing of time
 
-    def _pass_to(self, now_s: float) -> None:
+    def _advance_clock(self, now_s: float) -> None:
         self._now_s = max(self._now_s, now_s)
 
-    def _look_at(self, kept: _Kept) -> list[Transition]:
-        if self._is_not_found_again(kept):
-            return self._cause_over(kept, "it was not found again after the restart")
-        graded = self._graded(kept.alarm, kept.usual)
-        if graded != kept.alarm:
-            return [self._tell(replace(kept, alarm=graded), "priority", self._why_graded(graded))]
-        if self._is_reminder_due(kept):
-            return [self._tell(kept, "reminded", "nobody has acknowledged it")]
+    def _check_time(self, record: _Record) -> list[Transition]:
+        if self._is_not_redetected(record):
+            return self._cause_over(record, "it was not found again after the restart")
+        updated = self._with_priority_now(record.alarm, record.usual)
+        if updated != record.alarm:
+            return [
+                self._record_change(replace(record, alarm=updated), "priority", self._why_priority_changed(updated))
+            ]
+        if self._is_reminder_due(record):
+            return [self._record_change(record, "reminded", "nobody has acknowledged it")]
         return []
 
-    def _is_not_found_again(self, kept: _Kept) -> bool:
+    def _is_not_redetected(self, record: _Record) -> bool:
         return (
-            kept.alarm.kind == "technical"
-            and kept.doubt is not None
-            and self._now_s - kept.doubt.since_s >= FOUND_AGAIN_S
+            record.alarm.kind == "technical"
+            and record.lost_cause is not None
+            and self._now_s - record.lost_cause.since_s >= FOUND_AGAIN_S
         )
 
-    def _is_reminder_due(self, kept: _Kept) -> bool:
+    def _is_reminder_due(self, record: _Record) -> bool:
         remind_s = self._settings.remind_s
-        return remind_s is not None and not kept.alarm.acknowledged and self._now_s - kept.told_s >= remind_s
+        return remind_s is not None and not record.alarm.acknowledged and self._now_s - record.changed_s >= remind_s
 
-    def _graded(self, alarm: Alarm, usual: Priority) -> Alarm:
-        """With the priority of this minute; that of a technical alarm never changes."""
+    def _with_priority_now(self, alarm: Alarm, usual: Priority) -> Alarm:
+        """The alarm with its priority at this minute; that of a technical alarm never changes."""
         is_quiet = self._quiet_hours is not None and self._quiet_hours.is_quiet(self._local_minute())
-        told = _LOWERED[usual] if is_quiet and alarm.kind == "sound" else usual
-        return replace(alarm, priority=told, lowered_from=None if told == usual else usual)
+        priority = _LOWERED[usual] if is_quiet and alarm.kind == "sound" else usual
+        return replace(alarm, priority=priority, lowered_from=None if priority == usual else usual)
 
-    def _why_graded(self, alarm: Alarm) -> str:
+    def _why_priority_changed(self, alarm: Alarm) -> str:
         if alarm.lowered_from is not None:
             return "quiet hours have begun"
         if self._quiet_hours is not None and self._local_minute() is None:
@@ -424,54 +429,56 @@ class Machine:
     # --- after a restart
 
     def _restore_one(self, alarm: Alarm, seq: int) -> list[Transition]:
-        kept = _Kept(alarm, seq + AFTER_RESTART_SEQ, self._now_s, restored=True)
-        there = self._open.get(kept.key)
-        if alarm.state == "ended" or (there is not None and there.alarm.alarm_id == alarm.alarm_id):
+        record = _Record(alarm, seq + AFTER_RESTART_SEQ, self._now_s, restored=True)
+        open_record = self._open.get(record.key)
+        if alarm.state == "ended" or (open_record is not None and open_record.alarm.alarm_id == alarm.alarm_id):
             return []
-        if there is not None:
-            return [self._transition(kept.ended(), "ended", _taken_over(there.alarm.alarm_id))]
-        if kept.is_active and alarm.name in _KNOWN_BY_TRIAL and alarm.kind == "technical":
-            return self._tell_again(kept)
-        if kept.is_active or alarm.acknowledged:
-            return self._cause_lost(kept, INTERRUPTED)
-        return self._tell_again(replace(kept, doubt=self._doubt(kept)))
+        if open_record is not None:
+            return [self._transition(record.ended(), "ended", _taken_over_by(open_record.alarm.alarm_id))]
+        if record.is_active and alarm.name in _FOUND_BY_SELF_TEST and alarm.kind == "technical":
+            return self._announce_restored(record)
+        if record.is_active or alarm.acknowledged:
+            return self._cause_lost(record, INTERRUPTED)
+        return self._announce_restored(replace(record, lost_cause=self._new_lost_cause(record)))
 
-    def _tell_again(self, kept: _Kept) -> list[Transition]:
-        """It is as it was before."""
-        if not kept.alarm.acknowledged:
-            return [self._tell(kept, "reminded", INTERRUPTED)]
-        self._open[kept.key] = kept
+    def _announce_restored(self, record: _Record) -> list[Transition]:
+        """Keep the alarm in the state that it had; a transition announces it unless it is acknowledged."""
+        if not record.alarm.acknowledged:
+            return [self._record_change(record, "reminded", INTERRUPTED)]
+        self._open[record.key] = record
         return []
 
-    # --- what is kept and told
+    # --- records and transitions
 
-    def _most_urgent_first(self) -> list[_Kept]:
+    def _most_urgent_first(self) -> list[_Record]:
         return sorted(self._open.values(), key=_urgency)
 
-    def _tell(self, kept: _Kept, change: AlarmChange, cause: str, event: Event | None = None) -> Transition:
-        """Keep what became of an alarm, or forget it where it ended."""
-        told = replace(kept, next_seq=kept.next_seq + 1, told_s=self._now_s)
-        if kept.alarm.state != "ended":
-            self._open[kept.key] = told
+    def _record_change(
+        self, record: _Record, change: AlarmChange, cause: str, event: Event | None = None
+    ) -> Transition:
+        """Store an alarm after a change, or remove it if it ended; return the transition."""
+        changed = replace(record, next_seq=record.next_seq + 1, changed_s=self._now_s)
+        if record.alarm.state != "ended":
+            self._open[record.key] = changed
         else:
-            self._open.pop(kept.key, None)
-            if kept.alarm.kind == "sound" and not kept.restored:
-                self._ended[kept.key] = told
-        return self._transition(kept, change, cause, event)
+            self._open.pop(record.key, None)
+            if record.alarm.kind == "sound" and not record.restored:
+                self._ended[record.key] = changed
+        return self._transition(record, change, cause, event)
 
-    def _transition(self, kept: _Kept, change: AlarmChange, cause: str, event: Event | None = None) -> Transition:
-        return Transition(kept.alarm, kept.next_seq, change, cause, self._now_s, event)
+    def _transition(self, record: _Record, change: AlarmChange, cause: str, event: Event | None = None) -> Transition:
+        return Transition(record.alarm, record.next_seq, change, cause, self._now_s, event)
 
 
-def _is_of(kept: _Kept | None, event: Event) -> bool:
+def _belongs_to(record: _Record | None, event: Event) -> bool:
     """Whether it is the alarm of this event."""
-    return kept is not None and kept.alarm.alarm_id == event.event_id
+    return record is not None and record.alarm.alarm_id == event.event_id
 
 
-def _taken_over(alarm_id: str) -> str:
+def _taken_over_by(alarm_id: str) -> str:
     return f"taken over by {alarm_id}"
 
 
-def _urgency(kept: _Kept) -> tuple[int, bool, bool]:
-    alarm = kept.alarm
+def _urgency(record: _Record) -> tuple[int, bool, bool]:
+    alarm = record.alarm
     return _URGENCY[alarm.priority], alarm.acknowledged, alarm.kind == "technical"

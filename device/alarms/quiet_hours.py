@@ -1,6 +1,6 @@
-"""The hours of a day in which sounds are told less urgently; pure, and knowing no zone and no clock.
+"""The hours of a day in which sounds have a lower priority. Pure; knows no time zone and no clock.
 
-Minutes are those since local midnight, 0 to 1439; whoever knows the zone counts them.
+Minutes count from local midnight, 0 to 1439; the caller knows the zone.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _HOURS = re.compile(f"{_CLOCK_TIME}-{_CLOCK_TIME}", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class QuietHours:
-    """From one minute of the day up to, but not including, another one; past midnight where that is the earlier.
+    """From one minute of the day up to, but not including, another; past midnight if the second is the earlier.
 
     Attributes:
         begin_minute: the first quiet one.
@@ -29,19 +29,19 @@ class QuietHours:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Quiet hours as they are configured: `22:00-06:00`.
+        """Parse quiet hours as they are configured: `22:00-06:00`.
 
         Raises:
-            ConfigError: that is no pair of clock times.
+            ConfigError: the text is not a pair of clock times.
         """
-        said = _HOURS.fullmatch(text)
-        if said is None:
+        match = _HOURS.fullmatch(text)
+        if match is None:
             raise ConfigError(f"{text!r} are no quiet hours, they must be HH:MM-HH:MM, as in 22:00-06:00")
-        begin_h, begin_min, end_h, end_min = map(int, said.groups())
+        begin_h, begin_min, end_h, end_min = map(int, match.groups())
         return cls(60 * begin_h + begin_min, 60 * end_h + end_min)
 
     def is_quiet(self, minute: int | None) -> bool:
-        """Whether that minute lies in them; never, where nobody knows the time of day (None)."""
+        """Whether the minute lies within quiet hours; never if the time of day is unknown (None)."""
         if minute is None:
             return False
         if self.begin_minute < self.end_minute:
