@@ -172,8 +172,9 @@ class Outputs:
     def _new_broker(self, settings: MqttSettings) -> Broker | None:
         if settings.host is None:
             return None
-        from device.sinks.mqtt.client import Echo, Mqtt  # a tenth of a second that no daemon without a broker needs
+        from device.sinks.mqtt.client import Mqtt  # a tenth of a second that no daemon without a broker needs
         from device.sinks.mqtt.connection import read_password
+        from device.sinks.mqtt.link import Echo
 
         topics = Topics(settings.topic, self._instance)
         birth = homeassistant.birth_topic(settings.discovery_topic) if settings.home_assistant else None
@@ -182,7 +183,7 @@ class Outputs:
             client_id=f"auricle-{self._instance}",
             will=payloads.availability(topics, online=False),
             password=read_password(settings),
-            listener=self._replies,
+            handler=self._replies,
             commands=topics.commands,
             birth_topic=birth,
             echo=None if self._on_echo is None else Echo(alert_topic(topics), self._on_echo),

@@ -191,7 +191,7 @@ def test_a_check_throws_no_running_daemon_out_and_asks_nothing_of_it(broker: Mos
         client_id="auricle-anna",
         will=availability(_TOPICS, online=False),
         password=None,
-        listener=_Owes(),
+        handler=_Owes(),
         commands=_TOPICS.commands,
     )
     daemon.start()

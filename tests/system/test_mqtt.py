@@ -27,7 +27,7 @@ from device.messages import Alarm, Transition
 from device.sinks import homeassistant, payloads
 from device.sinks.mqtt.client import Mqtt
 from device.sinks.mqtt.send_queue import OwedMessage
-from device.sinks.mqtt.session import Pace
+from device.sinks.mqtt.session import SessionTimeouts
 from device.sinks.payloads import Message, Topics
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ _CRY = _TOPICS.alarm("sound", model="cry", name="cry")
 _BIRTH = homeassistant.birth_topic("homeassistant")
 _OFFLINE = payloads.availability(_TOPICS, online=False)
 _ONLINE = payloads.availability(_TOPICS, online=True)
-_QUICK = Pace(
+_QUICK = SessionTimeouts(
     keepalive_s=1,
     answer_s=2.0,
     acknowledge_s=3.0,
@@ -110,7 +110,7 @@ class Owner:
     def feed(self, mqtt: Mqtt) -> None:
         room = mqtt.room
         if room:
-            held = mqtt.held
+            held = mqtt.pending_keys
             with self._lock:
                 offered = []
                 for key, owed in self.owed.items():
@@ -119,14 +119,14 @@ class Owner:
                     if len(offered) == room:
                         break
             mqtt.offer(offered)
-            self.most_in_flight = max(self.most_in_flight, len(mqtt.held))  # before they are acknowledged
+            self.most_in_flight = max(self.most_in_flight, len(mqtt.pending_keys))  # before they are acknowledged
 
     def until_paid(self, mqtt: Mqtt, within_s: float = _WITHIN_S) -> None:
         _fed(self, mqtt, lambda: not self.owed, "the acknowledgement of all that is owed", within_s)
 
 
 @dataclass
-class _Ears:
+class _Handler:
     """What a listener of `Mqtt` is: an owner under the names that are called."""
 
     owner: Owner
@@ -209,7 +209,7 @@ class Telling:
         owner: Owner,
         *,
         password: str | None = None,
-        pace: Pace = _QUICK,
+        timeouts: SessionTimeouts = _QUICK,
         client_id: str = "auricle-anna",
     ) -> Mqtt:
         mqtt = Mqtt(
@@ -217,10 +217,10 @@ class Telling:
             client_id=client_id,
             will=_OFFLINE,
             password=password,
-            listener=_Ears(owner),
+            handler=_Handler(owner),
             commands=_TOPICS.commands,
             birth_topic=_BIRTH,
-            pace=pace,
+            timeouts=timeouts,
         )
         self._open.append(mqtt)
         mqtt.start()
@@ -285,8 +285,8 @@ def test_what_was_on_its_way_when_the_broker_died_comes_again_first_and_nothing_
         broker.signal(signal.SIGSTOP)  # what is sent from now on is not acknowledged
         owner.owe(*((f"a{number}", 0) for number in range(100)))
         owner.feed(mqtt)
-        _until(lambda: len(mqtt.held) == 10, "ten alarms on their way")
-        sent = sorted(mqtt.held)
+        _until(lambda: len(mqtt.pending_keys) == 10, "ten alarms on their way")
+        sent = sorted(mqtt.pending_keys)
         broker.kill()
         _reason(mqtt, "lost")
         assert not before.keys()
@@ -416,7 +416,7 @@ def test_a_broker_that_answers_pings_and_acknowledges_nothing_is_left(broker: Mo
         owner = Owner()
         owner.owe(("a", 0))
         settings = MqttSettings(host="127.0.0.1", port=between.port, protocol="3.1.1")
-        mqtt = telling.begin(settings, owner, pace=replace(_QUICK, keepalive_s=1, acknowledge_s=1.5))
+        mqtt = telling.begin(settings, owner, timeouts=replace(_QUICK, keepalive_s=1, acknowledge_s=1.5))
         _up(mqtt)
         owner.feed(mqtt)
         assert "acknowledged nothing" in _reason(mqtt, "lost")
@@ -476,7 +476,7 @@ def test_nothing_waits_for_a_broker_that_takes_the_connection_and_says_nothing(t
         owner = Owner()
         begun_s = time.monotonic()
         settings = MqttSettings(host="127.0.0.1", port=mute.getsockname()[1])
-        mqtt = telling.begin(settings, owner, pace=replace(_QUICK, answer_s=0.3))
+        mqtt = telling.begin(settings, owner, timeouts=replace(_QUICK, answer_s=0.3))
         for number in range(5000):
             mqtt.publish(Message(f"auricle/anna/x{number}", b"1", retain=True))
         assert mqtt.offer([OwedMessage(("a", 0), _CRY, lambda: b"")]) == 0
@@ -502,7 +502,7 @@ def test_an_unknown_name_is_a_lost_network(telling: Telling) -> None:
 
 
 def test_two_clients_of_one_id_are_told_and_do_not_chase_each_other(broker: Mosquitto, telling: Telling) -> None:
-    first = telling.begin(_settings(broker), Owner(), pace=replace(_QUICK, first_s=60.0, longest_s=60.0))
+    first = telling.begin(_settings(broker), Owner(), timeouts=replace(_QUICK, first_s=60.0, longest_s=60.0))
     _up(first)
     second = telling.begin(_settings(broker), Owner())
     _up(second)
@@ -531,7 +531,7 @@ def test_a_login_that_is_refused_is_no_lost_network_and_is_tried_slowly(
     owner = Owner()
     owner.owe(("a", 0))
     settings = _settings(broker, protocol=protocol, username="auricle")
-    wrong = telling.begin(settings, owner, password=_WRONG, pace=replace(_QUICK, refused_s=60.0))
+    wrong = telling.begin(settings, owner, password=_WRONG, timeouts=replace(_QUICK, refused_s=60.0))
     right = telling.begin(settings, owner, password=_RIGHT, client_id="right")
     assert "refuses the login" in _reason(wrong, "refused")
     assert _WRONG not in repr(wrong)
@@ -790,13 +790,13 @@ from device.sinks.mqtt.client import Mqtt
 
 topics = payloads.Topics("auricle", "anna")
 
-class Listener:
+class Handler:
     def connected(self):
         return [payloads.availability(topics, online=True)]
 
 settings = MqttSettings(host="127.0.0.1", port={port})
 will = payloads.availability(topics, online=False)
-Mqtt(settings, client_id="child", will=will, password=None, listener=Listener(), commands={{}}).start()
+Mqtt(settings, client_id="child", will=will, password=None, handler=Handler(), commands={{}}).start()
 time.sleep(60)
 """
 
@@ -826,7 +826,7 @@ def test_a_clean_leave_says_offline_first_and_leaves_no_will_behind(
 
 def test_leaving_a_broker_that_hangs_takes_no_longer_than_it_may(broker: Mosquitto, telling: Telling) -> None:
     owner = Owner()
-    mqtt = telling.begin(_settings(broker), owner, pace=replace(_QUICK, keepalive_s=30, acknowledge_s=30))
+    mqtt = telling.begin(_settings(broker), owner, timeouts=replace(_QUICK, keepalive_s=30, acknowledge_s=30))
     _up(mqtt)
     broker.signal(signal.SIGSTOP)
     owner.owe(("a", 0))

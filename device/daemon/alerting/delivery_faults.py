@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from device.daemon.delivery.journal_messages import JournalFailure
     from device.messages import FaultKind
-    from device.sinks.mqtt.client import Link
+    from device.sinks.mqtt.link import Link
 
 BROKER_RAISE_AFTER_S = 30.0
 """A router that restarts takes longer; a broker that restarts is back by then."""

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from device.alarms.journal.entries import Entry, Key
     from device.runtime.clocks import Timekeeper
-    from device.sinks.mqtt.client import Counts, Link
+    from device.sinks.mqtt.link import Counts, Link
     from device.sinks.payloads import Message, Topics
 
 MAX_FROM_MEMORY = 2000
@@ -43,7 +43,7 @@ class Broker(Protocol):
         """Since the start."""
 
     @property
-    def held(self) -> frozenset[Key]:
+    def pending_keys(self) -> frozenset[Key]:
         """What must not be offered now."""
 
     @property
@@ -160,18 +160,18 @@ class AlarmPublisher:
         if connections == self._connections:
             return False
         self._connections = connections
-        self._forget_durable(broker.held)
+        self._forget_durable(broker.pending_keys)
         return True
 
     def offer(self, broker: Broker, now_s: float) -> None:
         """Offer as many entries as the broker has room for."""
         if not self._outgoing or not broker.room:
             return
-        waiting = self._not_held(broker.held, now_s)
+        waiting = self._not_held(broker.pending_keys, now_s)
         if waiting:
             # all of them: the changes of a denied alarm must not fill the room
             broker.offer(self._message(outgoing) for outgoing in waiting)
-            self._not_held(broker.held, now_s)
+            self._not_held(broker.pending_keys, now_s)
 
     def _forget_durable(self, held: Collection[Key]) -> None:
         """Forget committed entries, which the journal hands out again, but for those that the broker holds."""

@@ -1,6 +1,6 @@
-"""The way to an MQTT broker: the password, the wire with or without TLS, and why there is none, in one sentence.
+"""Connecting to an MQTT broker: the password, the socket with or without TLS, and why it failed, in one sentence.
 
-Tells what time heals (a network that is lost) from what only people can (a login that is refused). Knows
+Distinguishes what time repairs (a lost network) from what only people can (a refused login). Knows
 no MQTT library and publishes nothing. Whatever is read from a disk is read before the first connection.
 """
 
@@ -32,7 +32,7 @@ CREDENTIAL = "mqtt-password"
 PORT, TLS_PORT = 1883, 8883
 
 MOST_PACKET_BYTES = 1 << 18
-"""A broker that sends more at once is not listened to: no command needs more than a few hundred bytes."""
+"""A larger packet from the broker ends the connection: no command needs more than a few hundred bytes."""
 
 _MOST_PASSWORD_BYTES = 4096
 _OTHERS = stat.S_IRWXO
@@ -44,9 +44,9 @@ class Trouble:
 
     Attributes:
         reason: one sentence: what, and what would help.
-        refused: nothing but people can heal it; to try again soon only fills the broker's log.
-        since_s: when a broker that became silent last gave a sign of life, by the clock of who noticed; None where it
-            was noticed at once.
+        refused: only people can repair it; to try again soon only fills the broker's log.
+        since_s: last sign of life of a broker that became silent, by the client's clock; None if the loss was noticed
+            at once.
     """
 
     reason: str
@@ -55,7 +55,7 @@ class Trouble:
 
 
 def port_of(settings: MqttSettings) -> int:
-    """The port that is configured, or the usual one."""
+    """The port that is configured, or the standard one."""
     return settings.port or (TLS_PORT if settings.tls else PORT)
 
 
@@ -63,7 +63,7 @@ def port_of(settings: MqttSettings) -> int:
 
 
 def read_password(settings: MqttSettings, environment: Mapping[str, str] = os.environ) -> str | None:
-    """The password from the file that is configured, else from the systemd credential; None where there is neither.
+    """The password from the file that is configured, else from the systemd credential; None if there is neither.
 
     Raises:
         ConfigError: the file cannot be read, is open to everybody, or holds no password; or nobody logs in with it.
@@ -111,14 +111,14 @@ def _password(descriptor: int, where: str) -> str:
     return text
 
 
-# --- the wire
+# --- the socket
 
 
-class Wire:
-    """A connected socket as an MQTT library reads and writes it; remembers what went wrong with it.
+class BrokerSocket:
+    """A connected socket as an MQTT library reads and writes it; remembers its last error.
 
     Args:
-        connected: TCP, or TLS after its handshake; it is this object's from here on.
+        connected: TCP, or TLS after its handshake; closed by this object.
     """
 
     def __init__(self, connected: socket.socket) -> None:
@@ -126,7 +126,7 @@ class Wire:
         self.error: OSError | None = None
 
     def __repr__(self) -> str:
-        return f"Wire({'closed' if self.fileno() < 0 else 'open'}, {self.error!r})"
+        return f"BrokerSocket({'closed' if self.fileno() < 0 else 'open'}, {self.error!r})"
 
     @property
     def is_tls(self) -> bool:
@@ -134,7 +134,7 @@ class Wire:
         return isinstance(self._socket, ssl.SSLSocket)
 
     def recv(self, buffer_size: int) -> bytes:
-        """At most so many bytes; MQTT's clients ask for all that is left of a packet, whose bound is kept here."""
+        """Receive at most so many bytes; paho asks for the whole rest of a packet, so packets are bounded here."""
         if buffer_size > MOST_PACKET_BYTES:
             self.error = OSError(errno.EMSGSIZE, f"a packet of {buffer_size} bytes came")
             raise self.error
@@ -147,7 +147,7 @@ class Wire:
         return received
 
     def send(self, buffer: bytes | bytearray) -> int:
-        """Send what the kernel takes now; how much that was."""
+        """Send what the kernel accepts now; how many bytes."""
         try:
             return self._socket.send(buffer)
         except OSError as error:
@@ -167,15 +167,16 @@ class Wire:
         self._socket.setblocking(flag)
 
     def close(self) -> None:
-        """Let it go; idempotent."""
+        """Close it; idempotent."""
         self._socket.close()
 
     def _acknowledge_at_once(self) -> None:
-        """Else the kernel takes 40 ms for it, and so long a broker with Nagle's algorithm holds back what comes next.
+        """Do not delay the TCP acknowledgement by 40 ms, for which a broker with Nagle's algorithm would wait.
 
-        That may be the acknowledgement of an alarm; mosquitto is such a broker. The option does not last: tcp(7).
+        The next packet may be the acknowledgement of an alarm; mosquitto is such a broker. The option does not last,
+        see tcp(7).
         """
-        with contextlib.suppress(OSError):  # where there is no such option, nothing is lost but the 40 ms
+        with contextlib.suppress(OSError):  # without this option only the 40 ms are lost
             self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
 
     def _remember(self, error: OSError) -> None:
@@ -184,7 +185,7 @@ class Wire:
 
 
 def tls_context(settings: MqttSettings) -> ssl.SSLContext | None:
-    """What encrypts and verifies, with the authorities and the certificate that are configured; None without TLS.
+    """The TLS context with the configured authorities and certificate; None without TLS.
 
     Raises:
         ConfigError: a file cannot be read, or is no certificate or key.
@@ -198,7 +199,7 @@ def tls_context(settings: MqttSettings) -> ssl.SSLContext | None:
         raise ConfigError('[mqtt] has a "key_file" but no "cert_file": set it')
     own = f"the certificate {printable(settings.cert_file)} with the key {printable(settings.key_file or 'in it')}"
     try:
-        # A key under a passphrase would else ask the terminal for it.
+        # Otherwise a key with a passphrase would prompt for it on the terminal.
         context.load_cert_chain(settings.cert_file, settings.key_file, password=lambda: "")
     except ssl.SSLError as error:
         mismatch = error.reason == "KEY_VALUES_MISMATCH"
@@ -219,7 +220,7 @@ def _verifying(ca_file: str | None) -> ssl.SSLContext:
         raise ConfigError(f"the authorities {printable(str(ca_file))} cannot be read: {why}") from None
 
 
-def open_wire(host: str, port: int, tls: ssl.SSLContext | None, *, timeout_s: float) -> Wire:
+def open_socket(host: str, port: int, tls: ssl.SSLContext | None, *, timeout_s: float) -> BrokerSocket:
     """Connect, and shake hands.
 
     Args:
@@ -233,16 +234,16 @@ def open_wire(host: str, port: int, tls: ssl.SSLContext | None, *, timeout_s: fl
     """
     connected = socket.create_connection((host, port), timeout=timeout_s)
     try:
-        connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # an alarm waits for no other packet
+        connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # no packet waits for another
         if tls is None:
-            return Wire(connected)
-        return Wire(tls.wrap_socket(connected, server_hostname=host))
+            return BrokerSocket(connected)
+        return BrokerSocket(tls.wrap_socket(connected, server_hostname=host))
     except BaseException:
         connected.close()
         raise
 
 
-# --- why there is none
+# --- why it failed
 
 _UNVERIFIED: Mapping[int, str] = MappingProxyType(  # X509_V_ERR_ of OpenSSL's x509_vfy.h
     {
@@ -268,7 +269,7 @@ _ALERT = re.compile(r"ALERT_(\w+)")
 
 
 def trouble_of(error: OSError, settings: MqttSettings) -> Trouble:
-    """What an error on the way to the broker means."""
+    """What an error of connecting or of the connection means."""
     where = f"{settings.host}:{port_of(settings)}"
     match error:
         case ssl.SSLCertVerificationError():
@@ -324,7 +325,7 @@ _REFUSALS: Mapping[int, str] = MappingProxyType(  # reason codes of MQTT 5; thos
 
 
 def refusal(code: int, name: str, settings: MqttSettings) -> Trouble:
-    """What a broker's reason for taking no client, or for parting with one, means.
+    """What a broker's reason code for refusing or disconnecting a client means.
 
     Args:
         code: of MQTT 5.
@@ -337,7 +338,7 @@ def refusal(code: int, name: str, settings: MqttSettings) -> Trouble:
 
 
 def hung_up(settings: MqttSettings, *, client_id: str, accepted: bool) -> Trouble:
-    """The connection was closed without a word; `accepted`: after the broker had let us in."""
+    """The broker closed the connection without a reason; `accepted`: after it had accepted the login."""
     where = f"{settings.host}:{port_of(settings)}"
     if accepted:
         return Trouble(f"{where} closed the connection: was it stopped, or does another client use the id {client_id}?")

@@ -1,6 +1,6 @@
-"""What waits for an MQTT broker and what is on its way: of alarms each one, of all else the newest of its topic.
+"""Messages that wait for an MQTT broker or for its acknowledgement: each change of an alarm, else the newest per topic.
 
-Bounded, and for any thread. Knows no network: whoever has a connection takes from here and says what became of it.
+Bounded, and for any thread. Knows no network: the owner of a connection pops from here and reports the results.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ if TYPE_CHECKING:
     from device.sinks.payloads import Message
 
 Key = tuple[str, int]
-"""Of a change of an alarm: (alarm_id, seq)."""
+"""Of a change of an alarm: (alarm_id, seq); changes of one alarm are sent by rising `seq`."""
 
-_MOST_TOPICS = 1000  # of the newest messages
-_MOST_DENIED = 1000
+_MAX_TOPICS = 1000  # of messages other than alarms
+_MAX_DENIALS = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +28,8 @@ class OwedMessage:
 
     Attributes:
         key: no other message has it.
-        topic: whole.
-        payload: makes it anew for each try, so that it says how late it is; may raise ValueError, where there is none.
+        topic: in full.
+        payload: built anew for each try, so that it says how late it is; raises ValueError if it cannot be built.
     """
 
     key: Key
@@ -39,143 +39,148 @@ class OwedMessage:
 
 @dataclass(frozen=True, slots=True)
 class _Denial:
-    """The earliest change of an alarm that the broker did not accept, and until when it is not tried again."""
+    """The earliest change of an alarm that the broker denied, and when it may be tried again."""
 
     seq: int
     until_s: float
 
 
-class Outbox:
-    """What waits and what is on its way; from any thread, and bounded.
+class SendQueue:
+    """Waiting and unacknowledged messages; bounded, and for any thread.
+
+    No change of an alarm is sent while an earlier change of that alarm is unsent or denied.
 
     Args:
-        in_flight: alarms that are held at most.
+        in_flight: most changes of alarms that are accepted and not yet acknowledged.
+
+    Attributes:
+        dropped: messages other than alarms that the full queue did not accept.
     """
 
     def __init__(self, in_flight: int) -> None:
         self._limit = in_flight
-        self._lock = threading.RLock()  # whoever is told of an acknowledgement may ask what is held
-        self._held: dict[Key, OwedMessage] = {}  # in the order in which they were taken
-        self._unsent: deque[Key] = deque()
+        self._lock = threading.RLock()  # the handler of an acknowledgement may ask for the pending keys
+        self._accepted: dict[Key, OwedMessage] = {}  # in the order of acceptance, until acknowledged
+        self._unsent: deque[Key] = deque()  # of the accepted ones
         self._overtaken: set[Key] = set()  # sent, and an earlier change was denied since: the answer will not count
-        self._denied: dict[str, _Denial] = {}  # by alarm: at most one, since later changes wait for it
-        self._kept: dict[str, Message] = {}  # retained ones, for the next connection
+        self._denials: dict[str, _Denial] = {}  # by alarm: at most one, since later changes wait for it
+        self._retained: dict[str, Message] = {}  # newest per topic, for the next connection
         self._due: dict[str, Message] = {}
         self.dropped = 0
 
     def __repr__(self) -> str:
-        return f"{len(self._held)} alarms held, {len(self._due)} messages due"
+        return f"SendQueue({len(self._accepted)} alarms pending, {len(self._due)} messages due)"
 
     @property
     def room(self) -> int:
-        """How many more alarms would be taken."""
+        """How many more changes of alarms would be accepted."""
         with self._lock:
-            return self._room if len(self._denied) < _MOST_DENIED else 0
+            return self._room if len(self._denials) < _MAX_DENIALS else 0
 
     @property
     def has_unsent(self) -> bool:
-        """Whether something waits that never was on its way over this connection."""
+        """Whether something was not yet sent over this connection."""
         with self._lock:
             return bool(self._unsent or self._due)
 
-    def held(self, now_s: float) -> frozenset[Key]:
-        """What was taken and is not acknowledged, and what was lately denied: whoever owes offers all else, in order.
+    def pending_keys(self, now_s: float) -> frozenset[Key]:
+        """Keys that are not to be offered now: accepted and not acknowledged, or denied a short time ago.
 
-        A denial whose time has passed is forgotten here and in `retry_denied` alone, never in `take`: what is offered
-        was chosen by what this returned, so the denied change comes before the later ones of its alarm.
+        All other owed changes may be offered, in their order. A denial expires here and in `retry_denied` alone, never
+        in `accept`: an offer is chosen by these keys, so it holds the denied change before the later ones of its alarm.
         """
         with self._lock:
             self.retry_denied(now_s)
-            denied = ((alarm_id, denial.seq) for alarm_id, denial in self._denied.items())
-            return frozenset({*self._held, *self._overtaken, *denied})
+            denied = ((alarm_id, denial.seq) for alarm_id, denial in self._denials.items())
+            return frozenset({*self._accepted, *self._overtaken, *denied})
 
     def retry_denied(self, now_s: float) -> None:
-        """Forget the denials whose time has passed."""
+        """Forget the denials that have expired."""
         with self._lock:
-            self._denied = {id_: denial for id_, denial in self._denied.items() if denial.until_s > now_s}
+            self._denials = {id_: denial for id_, denial in self._denials.items() if denial.until_s > now_s}
 
-    def take(self, messages: Iterable[OwedMessage], now_s: float) -> int:
-        """Accept in order what there is room for; how many. No change that an earlier one of its alarm holds up."""
-        taken = 0
+    def accept(self, messages: Iterable[OwedMessage], now_s: float) -> int:
+        """Accept in order what there is room for; how many. Skips what waits for an earlier change of its alarm."""
+        count = 0
         with self._lock:
             overtaken = {alarm_id for alarm_id, _ in self._overtaken}
             for owed in messages:
                 if self._room <= 0:
                     break
                 alarm_id, seq = owed.key
-                if owed.key in self._held or alarm_id in overtaken or self._is_held_up(alarm_id, seq, now_s):
+                if owed.key in self._accepted or alarm_id in overtaken or self._must_wait(alarm_id, seq, now_s):
                     continue
-                if alarm_id in self._denied and self._denied[alarm_id].seq == seq:
-                    del self._denied[alarm_id]
-                self._held[owed.key] = owed
+                if alarm_id in self._denials and self._denials[alarm_id].seq == seq:
+                    del self._denials[alarm_id]
+                self._accepted[owed.key] = owed
                 self._unsent.append(owed.key)
-                taken += 1
-        return taken
+                count += 1
+        return count
 
-    def joined(self) -> int:
-        """A new connection: all that is held is to be sent again; how much that is."""
+    def connection_opened(self) -> int:
+        """Send all accepted alarms and retained messages over the new connection; how many alarms that is."""
         with self._lock:
-            self._unsent = deque(self._held)
+            self._unsent = deque(self._accepted)
             self._overtaken.clear()
-            self._denied = {id_: replace(denial, until_s=float("-inf")) for id_, denial in self._denied.items()}
-            self._due = {**self._kept, **self._due}
+            self._denials = {id_: replace(denial, until_s=float("-inf")) for id_, denial in self._denials.items()}
+            self._due = {**self._retained, **self._due}
             return len(self._unsent)
 
-    def parted(self, unacknowledged: Collection[Message]) -> None:
-        """A connection is over: what of the state was on its way is due again, unless there is something newer."""
+    def connection_closed(self, unacknowledged: Collection[Message]) -> None:
+        """Send these messages again over the next connection, unless there is a newer one of the same topic."""
         with self._lock:
             for message in unacknowledged:
                 self._due.setdefault(message.topic, message)
 
-    def repeat(self) -> None:
-        """All that is retained is due again."""
+    def repeat_retained(self) -> None:
+        """Send all retained messages again."""
         with self._lock:
-            self._due = {**self._kept, **self._due}
+            self._due = {**self._retained, **self._due}
 
     def announce(self, messages: Iterable[Message]) -> None:
-        """What is due before all else; where something newer of its topic was published, that."""
+        """Send these before all else; if a newer message of the same topic was put, that one instead."""
         with self._lock:
-            due = {message.topic: self._kept.get(message.topic, message) for message in messages}
+            due = {message.topic: self._retained.get(message.topic, message) for message in messages}
             self._due = {**due, **{topic: message for topic, message in self._due.items() if topic not in due}}
 
     def put(self, message: Message) -> None:
-        """The newest of its topic; beyond what is bounded it is dropped and counted."""
+        """Send the newest message of its topic; a full queue drops and counts it."""
         with self._lock:
-            if message.topic not in self._due and max(len(self._due), len(self._kept)) >= _MOST_TOPICS:
+            if message.topic not in self._due and max(len(self._due), len(self._retained)) >= _MAX_TOPICS:
                 self.dropped += 1
                 return
             self._due[message.topic] = message
             if message.retain:
-                self._kept[message.topic] = message
+                self._retained[message.topic] = message
 
     def next_alarm(self) -> OwedMessage | None:
-        """What is to be sent now; None where nothing waits."""
+        """Pop the next change of an alarm to send; None if none waits. It stays pending until it is acknowledged."""
         with self._lock:
-            return self._held[self._unsent.popleft()] if self._unsent else None
+            return self._accepted[self._unsent.popleft()] if self._unsent else None
 
     def next_state(self) -> Message | None:
-        """Likewise, of what is newest."""
+        """Pop the next other message to send; None if none waits."""
         with self._lock:
             return self._due.pop(next(iter(self._due))) if self._due else None
 
-    def acknowledged(self, key: Key, tell: Callable[[Key], None]) -> bool:
-        """The broker has it; whether it was held.
+    def acknowledge(self, key: Key, report: Callable[[Key], None]) -> bool:
+        """The broker has it: call `report`. False, and nothing is reported, if it was not pending.
 
-        It is held until `tell` has returned: nobody may find it still owed and not held any more.
+        It stays pending until `report` has returned: nobody may find it still owed and no longer pending.
         """
         with self._lock:
             self._overtaken.discard(key)
-            if key not in self._held:
+            if key not in self._accepted:
                 return False
-            tell(key)
-            del self._held[key]
+            report(key)
+            del self._accepted[key]
             return True
 
-    def denied(self, key: Key, until_s: float) -> None:
-        """The broker would not take it: it is held no longer, and not taken again before then.
+    def deny(self, key: Key, until_s: float) -> None:
+        """The broker did not accept it: withdraw it, and do not accept it again before `until_s`.
 
-        Nor are the later changes of its alarm held any longer: they are owed still, and to be offered behind it. One
-        that is on its way cannot be called back. Its answer does not count, and nothing of the alarm is taken before
+        The later changes of its alarm are withdrawn as well: they are still owed, and to be offered again after it. One
+        that is in flight cannot be recalled. Its answer does not count, and no change of the alarm is accepted before
         that answer, or the end of the connection: it would be mistaken for the answer to the next try.
         """
         with self._lock:
@@ -183,23 +188,23 @@ class Outbox:
                 self._overtaken.discard(key)
                 return
             alarm_id, seq = key
-            for later in [held for held in self._held if held[0] == alarm_id and held[1] > seq]:
+            for later in [other for other in self._accepted if other[0] == alarm_id and other[1] > seq]:
                 if later not in self._unsent:
                     self._overtaken.add(later)
                 self._withdraw(later)
             self._withdraw(key)
-            self._denied[alarm_id] = _Denial(seq, until_s)
+            self._denials[alarm_id] = _Denial(seq, until_s)
 
     @property
     def _room(self) -> int:
-        return self._limit - len(self._held) - len(self._overtaken)
+        return self._limit - len(self._accepted) - len(self._overtaken)
 
-    def _is_held_up(self, alarm_id: str, seq: int, now_s: float) -> bool:
-        """Whether this change was denied, and it is too early to try it again, or an earlier one was."""
-        denial = self._denied.get(alarm_id)
+    def _must_wait(self, alarm_id: str, seq: int, now_s: float) -> bool:
+        """Whether an earlier change of the alarm was denied, or this one was and it is too early to try it again."""
+        denial = self._denials.get(alarm_id)
         return denial is not None and (denial.seq < seq or (denial.seq == seq and denial.until_s > now_s))
 
     def _withdraw(self, key: Key) -> None:
-        self._held.pop(key, None)
+        self._accepted.pop(key, None)
         if key in self._unsent:
             self._unsent.remove(key)

@@ -1,8 +1,8 @@
 """One connection to an MQTT broker, for one thread: the only module that knows paho-mqtt.
 
 paho's own loops are not used: they queue without bound, wait in a thread of theirs, and go on from one
-connection to the next. Here each connection has a client of its own, which is asked to read and to write when
-that is possible; what it calls back is kept until it is asked for.
+connection to the next. Here each connection has a paho client of its own, which reads and writes when the socket
+is ready; what its callbacks report is buffered until it is popped.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from device.commands import MAX_PAYLOAD_BYTES
 from device.errors import MissingExtraError
-from device.sinks.mqtt.connection import Trouble, open_wire, port_of, refusal, trouble_of
+from device.sinks.mqtt.connection import Trouble, open_socket, port_of, refusal, trouble_of
 from device.sinks.mqtt.send_queue import OwedMessage
 
 try:
@@ -34,32 +34,32 @@ if TYPE_CHECKING:
     from paho.mqtt.reasoncodes import ReasonCode
 
     from device.config.settings import MqttSettings
-    from device.sinks.mqtt.connection import Wire
+    from device.sinks.mqtt.connection import BrokerSocket
     from device.sinks.payloads import Message
 
 FAILURE = 0x80
-"""From here on, reason codes of MQTT 5 say that something failed."""
+"""Reason codes of MQTT 5 from here on are failures."""
 
 _SILENT = "the broker, or the network to it, is silent: is it overloaded, or cut off?"
 _MUTE = "the broker takes the connection, but does not answer: is it overloaded, or no broker?"
-_STATES_IN_FLIGHT = 5
-_MOST_RECEIVED = 20  # that the broker may send before we acknowledged
+_OTHERS_IN_FLIGHT = 5
+_RECEIVE_MAXIMUM = 20  # messages that the broker may send before we acknowledge
 
 
 @dataclass(frozen=True, slots=True)
-class Pace:
-    """How long is waited for what, in seconds.
+class SessionTimeouts:
+    """Timeouts and retry delays, in seconds.
 
     Attributes:
-        keepalive_s: a broker that is silent this long is asked; one that does not answer this long is lost.
-        answer_s: to connect to one address, to shake hands, and to be let in.
-        acknowledge_s: for a message to be acknowledged; then the connection is held to be lost.
-        first_s: until the first new try, doubled for each further one; such waits are cut at random, to half at least.
-        longest_s: until the next try, at most.
-        refused_s: likewise, where trying does not help.
-        denied_s: until what the broker would not take is offered to it again.
-        stable_s: a connection that lasted this long was a good one: the next one is tried at once. Longer than
-            `longest_s`, lest two clients of one id chase each other.
+        keepalive_s: a broker that is silent this long is pinged; one that does not answer this long is lost.
+        answer_s: to connect to one address, for the TLS handshake, and for the answer to the login.
+        acknowledge_s: for a message to be acknowledged; after that the connection counts as lost.
+        first_s: until the first retry, doubled for each further one; each delay is cut at random, by half at most.
+        longest_s: longest delay until the next retry.
+        refused_s: until the next retry if the broker refused us and a retry will hardly help.
+        denied_s: until a message that the broker denied is sent again.
+        stable_s: after a connection that lasted this long the delays start anew. Longer than `longest_s`, or two
+            clients of one id would keep disconnecting each other.
     """
 
     keepalive_s: int = 10
@@ -74,7 +74,7 @@ class Pace:
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """What came from the broker; a topic that is no UTF-8 is empty."""
+    """A message from the broker; a topic that is not UTF-8 is empty."""
 
     topic: str
     payload: bytes
@@ -83,7 +83,7 @@ class Received:
 
 @dataclass(frozen=True, slots=True)
 class Login:
-    """Who logs in; never shown whole."""
+    """Who logs in; its repr hides the password."""
 
     client_id: str
     username: str | None
@@ -95,13 +95,13 @@ class Login:
 
 
 class _Client(paho.Client):
-    """paho's client over a wire of ours.
+    """paho's client over a `BrokerSocket`.
 
-    paho itself leaves a socket open whose TLS handshake fails, reads packets of any size, and tells of a
-    lost connection only that it is lost.
+    paho itself leaves a socket open whose TLS handshake fails, reads packets of any size, and does not say why a
+    connection was lost.
     """
 
-    def __init__(self, login: Login, protocol: MQTTProtocolVersion, wire: Callable[[], Wire]) -> None:
+    def __init__(self, login: Login, protocol: MQTTProtocolVersion, open_socket: Callable[[], BrokerSocket]) -> None:
         super().__init__(
             CallbackAPIVersion.VERSION2,
             login.client_id,
@@ -109,26 +109,26 @@ class _Client(paho.Client):
             protocol=protocol,
             reconnect_on_failure=False,
         )
-        self._open_wire = wire
+        self._open_socket = open_socket
 
-    def _create_socket(self) -> Wire:
-        return self._open_wire()
+    def _create_socket(self) -> BrokerSocket:
+        return self._open_socket()
 
 
 class Session:
-    """From a connection's begin to its end; `trouble` says why it ended, where that is known.
+    """One connection; `trouble` says why it ended, if that is known.
 
     Args:
         settings: of the broker.
         login: who logs in.
         tls: None for none.
-        pace: how long is waited for what.
+        timeouts: of the connection.
         clock: monotonic, in seconds.
 
     Attributes:
         trouble: why it cannot go on.
-        is_accepted: the broker let us in.
-        is_deaf: the broker does not let us listen to commands.
+        is_accepted: the broker accepted the login.
+        is_subscription_denied: the broker does not let us subscribe to commands.
     """
 
     def __init__(
@@ -136,75 +136,75 @@ class Session:
         settings: MqttSettings,
         login: Login,
         tls: ssl.SSLContext | None,
-        pace: Pace,
+        timeouts: SessionTimeouts,
         clock: Callable[[], float],
     ) -> None:
         self._settings = settings
-        self._pace = pace
+        self._timeouts = timeouts
         self._clock = clock
         self._tls = tls
         self._is_v5 = settings.protocol == "5"
-        self._wire: Wire | None = None
-        self._opened_s = self._heard_s = clock()
+        self._socket: BrokerSocket | None = None
+        self._opened_s = self._last_read_s = clock()
         self._window = 65535
-        self._sent: dict[int, tuple[OwedMessage | Message, float]] = {}  # by mid, with the moment of its sending
+        self._sent: dict[int, tuple[OwedMessage | Message, float]] = {}  # by mid, with the time of sending
         self._alarms = 0
         self._received: list[Received] = []
         self._acknowledged: list[tuple[OwedMessage | Message, int, str]] = []
         self.trouble: Trouble | None = None
         self.is_accepted = False
-        self.is_deaf = False
-        self._client = self._made(login)
+        self.is_subscription_denied = False
+        self._client = self._make_client(login)
 
     @property
     def is_open(self) -> bool:
-        """Whether it can go on."""
+        """Whether it is usable."""
         return self._client.socket() is not None and self.trouble is None
 
     @property
     def in_flight(self) -> int:
-        """Messages that are not acknowledged."""
+        """Number of messages that are not acknowledged."""
         return len(self._sent)
 
     @property
     def unacknowledged_states(self) -> list[Message]:
-        """Those of them that are no alarms."""
+        """Unacknowledged messages other than alarms."""
         return [message for message, _ in self._sent.values() if not isinstance(message, OwedMessage)]
 
     @property
     def unanswered_since_s(self) -> float | None:
-        """Since when the oldest message that is not acknowledged is on its way; None where none is."""
+        """When the oldest unacknowledged message was sent; None if there is none."""
         return next((sent_s for _, sent_s in self._sent.values()), None)
 
     def open(self) -> None:
-        """Connect and ask to be let in; the answer comes later.
+        """Connect and send the login; the answer comes later.
 
         Raises:
-            OSError: there is no way to the broker.
+            OSError: the broker cannot be reached.
         """
-        host, port, keepalive_s = str(self._settings.host), port_of(self._settings), self._pace.keepalive_s
+        host, port, keepalive_s = str(self._settings.host), port_of(self._settings), self._timeouts.keepalive_s
         if not self._is_v5:
             self._client.connect(host, port, keepalive_s)
             return
-        asked = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call] # paho says no types here
-        asked.ReceiveMaximum = _MOST_RECEIVED
-        asked.MaximumPacketSize = 4 * MAX_PAYLOAD_BYTES  # with room for the topic; the broker drops longer ones
-        self._client.connect(host, port, keepalive_s, clean_start=True, properties=asked)
+        properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call] # paho says no types here
+        properties.ReceiveMaximum = _RECEIVE_MAXIMUM
+        properties.MaximumPacketSize = 4 * MAX_PAYLOAD_BYTES  # with room for the topic; the broker drops longer ones
+        self._client.connect(host, port, keepalive_s, clean_start=True, properties=properties)
 
     def wait(self, waking: socket.socket, timeout_s: float) -> None:
-        """Read and write what can be, or wait until something can."""
-        wire = self._wire
-        if wire is None or not self.is_open:
+        """Read and write as soon as the socket is ready, or `waking` is readable; return after `timeout_s` at most."""
+        broker_socket = self._socket
+        if broker_socket is None or not self.is_open:
             return
         poll = select.poll()
         poll.register(waking, select.POLLIN)
-        poll.register(wire, select.POLLIN | (select.POLLOUT if self._client.want_write() else 0))
-        ready = dict(poll.poll(0 if wire.pending() else 1000 * timeout_s))
+        poll.register(broker_socket, select.POLLIN | (select.POLLOUT if self._client.want_write() else 0))
+        ready = dict(poll.poll(0 if broker_socket.pending() else 1000 * timeout_s))
         if waking.fileno() in ready:
             with contextlib.suppress(BlockingIOError):
                 waking.recv(4096)
-        if wire.fileno() in ready or wire.pending():
-            self._heard_s = self._clock()
+        if broker_socket.fileno() in ready or broker_socket.pending():
+            self._last_read_s = self._clock()
             self._client.loop_read()
         if self._client.want_write():
             self._client.loop_write()
@@ -212,7 +212,7 @@ class Session:
         self._check_answers()
 
     def subscribe(self, topics: Sequence[str], birth_topic: str | None, echo_topic: str | None = None) -> None:
-        """Listen to commands, to Home Assistant's birth, and to what we say ourselves under one topic."""
+        """Subscribe to commands, to Home Assistant's birth, and to one topic of our own."""
         births = () if birth_topic is None else (birth_topic,)
         echoes = () if echo_topic is None else (echo_topic,)
         if not (topics or births or echoes):
@@ -228,58 +228,58 @@ class Session:
         named = ((topics, command), (births, birth), (echoes, echo))
         self._client.subscribe([(topic, options) for names, options in named for topic in names])
 
-    def takes_alarm(self, in_flight: int) -> bool:
-        """Whether one more may be on its way: as is configured, and as the broker allows."""
-        allowed = min(in_flight, max(1, self._window - _STATES_IN_FLIGHT))
+    def can_send_alarm(self, in_flight: int) -> bool:
+        """Whether one more alarm may be in flight: as configured, and as the broker allows."""
+        allowed = min(in_flight, max(1, self._window - _OTHERS_IN_FLIGHT))
         return self.is_open and self._alarms < allowed and self.in_flight < self._window
 
-    def takes_state(self) -> bool:
-        """Likewise; and nothing waits to be written, so that of each topic only the newest ever goes out."""
+    def can_send_state(self) -> bool:
+        """Whether another message may be in flight; not before all is written: only the newest per topic is sent."""
         states = self.in_flight - self._alarms
-        free = states < _STATES_IN_FLIGHT and self.in_flight < self._window
+        free = states < _OTHERS_IN_FLIGHT and self.in_flight < self._window
         return self.is_open and free and not self._client.want_write()
 
-    def publish(self, said: OwedMessage | Message, *, topic: str, payload: bytes, qos: int, retain: bool) -> None:
-        """Send; what does not go out, goes out with the next connection."""
+    def publish(self, message: OwedMessage | Message, *, topic: str, payload: bytes, qos: int, retain: bool) -> None:
+        """Send; what is not acknowledged is sent again over the next connection."""
         info = self._client.publish(topic, payload, qos, retain)
         if info.rc != paho.MQTT_ERR_SUCCESS:
             self._give_up(Trouble(f"the connection was lost: {paho.error_string(info.rc)}"))
         if qos and info.mid not in self._sent:
-            self._sent[info.mid] = said, self._clock()
-            self._alarms += isinstance(said, OwedMessage)
+            self._sent[info.mid] = message, self._clock()
+            self._alarms += isinstance(message, OwedMessage)
 
-    def is_on_its_way(self, message: Message) -> bool:
-        """Whether it was sent and may still be acknowledged."""
-        return self.is_open and any(said is message for said, _ in self._sent.values())
+    def is_in_flight(self, message: Message) -> bool:
+        """Whether it was sent and can still be acknowledged."""
+        return self.is_open and any(sent is message for sent, _ in self._sent.values())
 
-    def take_received(self) -> list[Received]:
-        """What has come since this was last asked."""
+    def pop_received(self) -> list[Received]:
+        """Messages received since the last call."""
         received, self._received = self._received, []
         return received
 
-    def take_acknowledged(self) -> list[tuple[OwedMessage | Message, int, str]]:
-        """What was acknowledged since this was last asked, with the reason's code and name."""
+    def pop_acknowledged(self) -> list[tuple[OwedMessage | Message, int, str]]:
+        """Messages acknowledged since the last call, each with the reason's code and name."""
         acknowledged, self._acknowledged = self._acknowledged, []
         return acknowledged
 
     def disconnect(self) -> None:
-        """Leave in order: the broker forgets our last will."""
+        """Disconnect in order: the broker discards our last will."""
         if self.is_open:
             self._client.disconnect()
             self._client.loop_write()
 
     def close(self) -> None:
-        """Let the connection go, in whatever state it is."""
-        if self._wire is not None:
-            self._wire.close()
+        """Close the socket, in whatever state the connection is."""
+        if self._socket is not None:
+            self._socket.close()
 
     # --- paho
 
-    def _made(self, login: Login) -> _Client:
+    def _make_client(self, login: Login) -> _Client:
         client = _Client(
-            login, MQTTProtocolVersion.MQTTv5 if self._is_v5 else MQTTProtocolVersion.MQTTv311, self._opened_wire
+            login, MQTTProtocolVersion.MQTTv5 if self._is_v5 else MQTTProtocolVersion.MQTTv311, self._open_socket
         )
-        client.max_inflight_messages_set(0)  # we count ourselves; paho would queue what is beyond
+        client.max_inflight_messages_set(0)  # we count ourselves; paho would queue the excess
         if login.username is not None:
             client.username_pw_set(login.username, login.password)
         client.will_set(login.will.topic, login.will.payload, login.will.qos, login.will.retain)
@@ -290,18 +290,23 @@ class Session:
         client.on_message = lambda _client, _data, message: self._received.append(_received(message))
         return client
 
-    def _opened_wire(self) -> Wire:
+    def _open_socket(self) -> BrokerSocket:
         host, port = str(self._settings.host), port_of(self._settings)
-        self._wire = open_wire(host, port, self._tls, timeout_s=self._pace.answer_s)
-        return self._wire
+        self._socket = open_socket(host, port, self._tls, timeout_s=self._timeouts.answer_s)
+        return self._socket
 
     def _on_connect(
-        self, _client: paho.Client, _data: object, _flags: paho.ConnectFlags, code: ReasonCode, said: Properties | None
+        self,
+        _client: paho.Client,
+        _data: object,
+        _flags: paho.ConnectFlags,
+        code: ReasonCode,
+        properties: Properties | None,
     ) -> None:
         if code.is_failure:
             self._give_up(refusal(code.value, str(code), self._settings))
             return
-        self._window = getattr(said, "ReceiveMaximum", self._window)
+        self._window = getattr(properties, "ReceiveMaximum", self._window)
         self.is_accepted = True
 
     def _on_disconnect(
@@ -310,17 +315,17 @@ class Session:
         _data: object,
         flags: paho.DisconnectFlags,
         code: ReasonCode,
-        _said: Properties | None,
+        _properties: Properties | None,
     ) -> None:
         if flags.is_disconnect_packet_from_server:
             self._give_up(refusal(code.value, str(code), self._settings))
-        elif self._wire is not None and not isinstance(self._wire.error, ConnectionResetError | None):
-            self._give_up(trouble_of(self._wire.error, self._settings))
+        elif self._socket is not None and not isinstance(self._socket.error, ConnectionResetError | None):
+            self._give_up(trouble_of(self._socket.error, self._settings))
         elif str(code) == "Keep alive timeout":
-            self._give_up(Trouble(_SILENT if self.is_accepted else _MUTE, since_s=self._heard_s))
+            self._give_up(Trouble(_SILENT if self.is_accepted else _MUTE, since_s=self._last_read_s))
 
     def _on_publish(
-        self, _client: paho.Client, _data: object, mid: int, code: ReasonCode, _said: Properties | None
+        self, _client: paho.Client, _data: object, mid: int, code: ReasonCode, _properties: Properties | None
     ) -> None:
         published = self._sent.pop(mid, None)
         if published is not None:
@@ -328,17 +333,17 @@ class Session:
             self._acknowledged.append((published[0], code.value, str(code)))
 
     def _on_subscribe(
-        self, _client: paho.Client, _data: object, _mid: int, codes: list[ReasonCode], _said: Properties | None
+        self, _client: paho.Client, _data: object, _mid: int, codes: list[ReasonCode], _properties: Properties | None
     ) -> None:
-        self.is_deaf = any(code.is_failure for code in codes)
+        self.is_subscription_denied = any(code.is_failure for code in codes)
 
     def _check_answers(self) -> None:
         now_s = self._clock()
-        if not self.is_accepted and now_s - self._opened_s > 3 * self._pace.answer_s:
+        if not self.is_accepted and now_s - self._opened_s > 3 * self._timeouts.answer_s:
             self._give_up(Trouble(_MUTE))
         oldest_s = self.unanswered_since_s
-        if oldest_s is not None and now_s - oldest_s > self._pace.acknowledge_s:
-            waited_s = self._pace.acknowledge_s
+        if oldest_s is not None and now_s - oldest_s > self._timeouts.acknowledge_s:
+            waited_s = self._timeouts.acknowledge_s
             self._give_up(Trouble(f"the broker has acknowledged nothing for {waited_s:g} s: is it overloaded?"))
 
     def _give_up(self, trouble: Trouble) -> None:

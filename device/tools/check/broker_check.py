@@ -45,13 +45,13 @@ class _Trial:
         trouble: why the connection ended; None if it stayed open.
         denied: the broker's reason for rejecting the published message; empty if it accepted it.
         came_back: the published message was received again.
-        is_deaf: the broker rejected the subscription to commands.
+        is_subscription_denied: the broker rejected the subscription to commands.
     """
 
     trouble: Trouble | None = None
     denied: str = ""
     came_back: bool = False
-    is_deaf: bool = False
+    is_subscription_denied: bool = False
 
 
 def check_broker(
@@ -86,13 +86,13 @@ def check_broker(
 
 
 def _try_connection(settings: MqttSettings, instance: str, password: str | None) -> _Trial:
-    from device.sinks.mqtt.session import Login, Pace, Session  # paho takes a tenth of a second to import
+    from device.sinks.mqtt.session import Login, Session, SessionTimeouts  # paho takes a tenth of a second to import
 
     client_id = f"auricle-{instance}-check"
     topic = alert_topic(Topics(settings.topic, instance))
     login = Login(client_id, settings.username, password, Message(topic, b""))
     tls, trial = tls_context(settings), _Trial()
-    session = Session(settings, login, tls, Pace(answer_s=ANSWERS_WITHIN_S), time.monotonic)
+    session = Session(settings, login, tls, SessionTimeouts(answer_s=ANSWERS_WITHIN_S), time.monotonic)
     try:
         session.open()
         _exchange(session, trial, Topics(settings.topic, instance))
@@ -122,9 +122,9 @@ def _exchange(session: Session, trial: _Trial, topics: Topics) -> None:
         until_s = time.monotonic() + ANSWERS_WITHIN_S
         while session.is_open and not (trial.came_back or trial.denied) and time.monotonic() < until_s:
             session.wait(waking, _TURN_S)
-            trial.denied = next((name.lower() for _, code, name in session.take_acknowledged() if code >= _FAILURE), "")
-            trial.came_back = any(message.payload == probe.payload for message in session.take_received())
-    trial.is_deaf = session.is_deaf
+            trial.denied = next((name.lower() for _, code, name in session.pop_acknowledged() if code >= _FAILURE), "")
+            trial.came_back = any(message.payload == probe.payload for message in session.pop_received())
+    trial.is_subscription_denied = session.is_subscription_denied
 
 
 def _judged(trial: _Trial, settings: MqttSettings, topics: Topics) -> Finding:
@@ -137,7 +137,7 @@ def _judged(trial: _Trial, settings: MqttSettings, topics: Topics) -> Finding:
         return Finding("broker", "failure", summary, allow)
     if not trial.came_back:
         return _not_received(settings, topics, f"{where} lets {user} in, but", allow)
-    if trial.is_deaf:
+    if trial.is_subscription_denied:
         summary = f"{where} does not let {user} listen to commands: nobody can acknowledge over MQTT"
         return Finding("broker", "warning", summary, allow)
     as_user = "" if settings.username is None else f" as {settings.username}"

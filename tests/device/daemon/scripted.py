@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from device.daemon.delivery.journal_messages import CommitReceipt, JournalOpened, OwedEntries
 from device.daemon.delivery.pending_entries import OVERDUE_S
 from device.runtime.clocks import Clocks, Timekeeper
-from device.sinks.mqtt.client import Counts, Link
+from device.sinks.mqtt.link import Counts, Link
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
@@ -136,7 +136,7 @@ class ScriptedBroker:
         self._held: dict[Key, OwedMessage] = {}
 
     @property
-    def held(self) -> frozenset[Key]:
+    def pending_keys(self) -> frozenset[Key]:
         return frozenset(self._held)
 
     @property

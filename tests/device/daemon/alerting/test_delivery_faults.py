@@ -11,7 +11,7 @@ from device.daemon.alerting.delivery_faults import (
     FaultChange,
 )
 from device.daemon.delivery.journal_messages import JournalFailure
-from device.sinks.mqtt.client import Link
+from device.sinks.mqtt.link import Link
 
 DOWN = Link("lost", 100.0, "nothing listens there")
 UP = Link("connected", 0.0, "connected")

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from device.alarms.journal.entries import Entry
 from device.daemon.delivery.alarm_publisher import MAX_FROM_MEMORY, AlarmPublisher
 from device.daemon.delivery.reply_queue import BrokerAcknowledged, ReplyQueue
-from device.sinks.mqtt.send_queue import Outbox as SendQueue
+from device.sinks.mqtt.send_queue import SendQueue
 from device.sinks.payloads import Topics
 from tests.device.daemon.scripted import DOWN, NOON_S, ManualClocks, ScriptedBroker
 
@@ -94,24 +94,24 @@ class QueueBroker(ScriptedBroker):
         self.accepted: list[tuple[str, int]] = []
 
     @property
-    def held(self) -> frozenset[tuple[str, int]]:
-        return self._queue.held(self._clocks.now_s)
+    def pending_keys(self) -> frozenset[tuple[str, int]]:
+        return self._queue.pending_keys(self._clocks.now_s)
 
     @property
     def room(self) -> int:
         return self._queue.room
 
     def offer(self, messages: Iterable[OwedMessage]) -> int:
-        return self._queue.take(messages, self._clocks.now_s)
+        return self._queue.accept(messages, self._clocks.now_s)
 
     def answer(self) -> None:
         """Send all that waits, and answer each."""
         while (owed := self._queue.next_alarm()) is not None:
             if owed.key in self.denies:
-                self._queue.denied(owed.key, self._clocks.now_s + 30.0)
+                self._queue.deny(owed.key, self._clocks.now_s + 30.0)
             else:
                 self.accepted.append(owed.key)
-                self._queue.acknowledged(owed.key, self._replies.acknowledged)
+                self._queue.acknowledge(owed.key, self._replies.acknowledged)
 
 
 def _stage_with_queue(room: int, entries: list[Entry]) -> tuple[Stage, QueueBroker]:

@@ -13,7 +13,7 @@ from device.config.settings import MqttSettings
 from device.errors import ConfigError
 from device.sinks.mqtt.connection import (
     MOST_PACKET_BYTES,
-    Wire,
+    BrokerSocket,
     hung_up,
     port_of,
     read_password,
@@ -126,54 +126,54 @@ def test_files_that_are_no_certificates_are_told_before_anything_is_sent(tmp_pat
             tls_context(settings)
 
 
-# --- the wire
+# --- the socket
 
 
 @pytest.fixture
-def ends() -> Iterator[tuple[Wire, socket.socket]]:
+def ends() -> Iterator[tuple[BrokerSocket, socket.socket]]:
     here, there = socket.socketpair()
-    wire = Wire(here)
-    yield wire, there
-    wire.close()
+    broker_socket = BrokerSocket(here)
+    yield broker_socket, there
+    broker_socket.close()
     there.close()
 
 
-def test_a_packet_beyond_the_bound_is_not_read(ends: tuple[Wire, socket.socket]) -> None:
-    wire, there = ends
+def test_a_packet_beyond_the_bound_is_not_read(ends: tuple[BrokerSocket, socket.socket]) -> None:
+    broker_socket, there = ends
     there.send(b"x" * 10)
-    assert wire.recv(MOST_PACKET_BYTES) == b"x" * 10
+    assert broker_socket.recv(MOST_PACKET_BYTES) == b"x" * 10
     with pytest.raises(OSError, match="packet"):
-        wire.recv(MOST_PACKET_BYTES + 1)
-    assert wire.error is not None
-    assert "packet" in trouble_of(wire.error, _SETTINGS).reason
+        broker_socket.recv(MOST_PACKET_BYTES + 1)
+    assert broker_socket.error is not None
+    assert "packet" in trouble_of(broker_socket.error, _SETTINGS).reason
 
 
-def test_nothing_to_read_is_no_error_and_a_lost_peer_is_one(ends: tuple[Wire, socket.socket]) -> None:
-    wire, there = ends
-    wire.setblocking(False)
+def test_nothing_to_read_is_no_error_and_a_lost_peer_is_one(ends: tuple[BrokerSocket, socket.socket]) -> None:
+    broker_socket, there = ends
+    broker_socket.setblocking(False)
     with pytest.raises(BlockingIOError):
-        wire.recv(1)
-    assert "None" in repr(wire)
+        broker_socket.recv(1)
+    assert "None" in repr(broker_socket)
     there.close()
     with pytest.raises(BrokenPipeError):
-        wire.send(b"x")
-    assert isinstance(wire.error, BrokenPipeError)
-    wire.close()
-    wire.close()
-    assert repr(wire).startswith("Wire(closed")
+        broker_socket.send(b"x")
+    assert isinstance(broker_socket.error, BrokenPipeError)
+    broker_socket.close()
+    broker_socket.close()
+    assert repr(broker_socket).startswith("BrokerSocket(closed")
 
 
 def test_what_comes_is_acknowledged_at_once_though_each_packet_is_answered() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         here = socket.create_connection(server.getsockname())
         there, _ = server.accept()
-    wire = Wire(here)
+    broker_socket = BrokerSocket(here)
     with here, there:
         for _ in range(20):
             there.send(b"x")
-            wire.recv(1)
+            broker_socket.recv(1)
             assert _acknowledges_at_once(here)
-            wire.send(b"y")
+            broker_socket.send(b"y")
             there.recv(1)
         assert not _acknowledges_at_once(there)  # as the kernel leaves it
 

@@ -1,0 +1,78 @@
+"""Turns messages from the broker into valid commands; counts and rejects all else."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING
+
+from device.commands import MAX_PAYLOAD_BYTES, parse_command
+from device.errors import CommandError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from device.commands import Command, Verb
+    from device.sinks.mqtt.session import Received
+
+_BURST, _COMMANDS_PER_S = 10, 1.0  # people press buttons, and no faster
+_BIRTH_EVERY_S = 1.0
+
+
+class CommandFilter:
+    """Accepts commands at the rate of people, and at most one birth of Home Assistant per second.
+
+    Args:
+        commands: topic -> verb.
+        birth_topic: of Home Assistant; None for none.
+        clock: monotonic, in seconds.
+
+    Attributes:
+        rejected: messages that were no valid command, since the start.
+    """
+
+    def __init__(self, commands: Mapping[str, Verb], birth_topic: str | None, clock: Callable[[], float]) -> None:
+        self._commands = dict(commands)
+        self._clock = clock
+        self._allowance, self._refilled_s = float(_BURST), clock()
+        self._birth_s = float("-inf")
+        self.birth_topic = birth_topic
+        self.rejected = 0
+
+    @property
+    def topics(self) -> tuple[str, ...]:
+        """Of commands."""
+        return tuple(self._commands)
+
+    def is_birth(self, message: Received) -> bool:
+        """Whether Home Assistant has started just now; False for a repetition within a second."""
+        if message.topic != self.birth_topic or message.retain or message.payload != b"online":
+            return False
+        now_s = self._clock()
+        fresh = now_s - self._birth_s >= _BIRTH_EVERY_S
+        self._birth_s = now_s if fresh else self._birth_s
+        return fresh
+
+    def command(self, message: Received) -> Command | None:
+        """The command of a message; None if it is retained (nobody asks for it now), malformed or too frequent."""
+        topic = message.topic
+        if topic == self.birth_topic:
+            return None
+        verb = self._commands.get(topic)
+        command = None
+        if verb is not None and not message.retain and len(message.payload) <= MAX_PAYLOAD_BYTES:
+            with contextlib.suppress(CommandError):
+                command = parse_command(verb, message.payload, by="mqtt")
+        if command is None or not self._is_allowed():
+            self.rejected += 1
+            return None
+        return command
+
+    def _is_allowed(self) -> bool:
+        """Token bucket: `_BURST` at once, refilled at `_COMMANDS_PER_S`."""
+        now_s = self._clock()
+        refilled = self._allowance + (now_s - self._refilled_s) * _COMMANDS_PER_S
+        self._allowance, self._refilled_s = min(float(_BURST), refilled), now_s
+        if self._allowance < 1.0:
+            return False
+        self._allowance -= 1.0
+        return True
