@@ -1,17 +1,16 @@
-"""The sentence that describes the product: blocks of sound go in, what was heard comes out.
+"""The heart of Auricle: blocks of sound go in; scores, decisions, events and faults come out.
 
-Each block is cut into slices of 100 ms, or of 50 where it is resampled; each slice is looked at for
-deafness, filtered, and resampled to every rate a model wants; where a window is complete its frames are
-computed (once for all models that share them), each model gives scores, each label's decider decides. Live
-and replay share this one object, and because everything after the slices sees slices of one size, the size
-of the blocks changes nothing. Where a source hears nothing it says so, and that is a fault, not a quiet night. What a
-model is, a `Network` says; knows no file, thread or clock.
+Each block is cut into slices of 100 ms, or of 50 ms if it is resampled. Each slice is checked for deafness,
+filtered, and resampled to every rate that a model needs. When a window is complete, its frames are computed (once
+for all models that share them), each model scores it, and each label's decider decides. The live daemon and replay
+share this class. Everything after the slices sees slices of one size, so the size of the blocks has no influence.
+A source that receives no sound says so with `NoAudio`, and that is a fault, not a quiet night. Networks are behind
+the Protocol `Network`; knows no file, thread or clock.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from device.config.settings import FilterSettings
@@ -35,33 +34,36 @@ if TYPE_CHECKING:
     Float32 = npt.NDArray[np.float32]
 
 NO_AUDIO_FAULT_S = 2.0
-"""A source that gives nothing for this long is a fault: what opens late is not, and 3 s are promised."""
+"""A source without sound for this long is a fault. Opening a device takes less; a fault is promised within 3 s."""
 
 NO_AUDIO_END_S = 3.0
-"""What is open ends where a source gives nothing for longer."""
-
+"""Open events end if a source has no sound for longer."""
 
 LONG_SUSPICION_S = 4.0
-"""Every other sign of deafness is told within 3 s, or was none."""
+"""Longer than any sign of deafness needs to become a fault or to vanish (3 s), but for a collapsed noise floor."""
 
 _LASTED = "it lasted until the audio ended"
-
-
 _UNFILTERED = FilterSettings()
 
 
 class Listener:
-    """Hears one stream: `push` its blocks, `finish` where it ends.
+    """Detects events and faults in one stream: `push` its blocks, then `finish`.
 
     Args:
-        models: at least one; a model that `listens_while` stands after the one it follows.
-        stream_id: what event ids begin with; never used twice.
+        models: at least one; a model with `listens_while` comes after the model that it follows.
+        stream_id: prefix of event ids; never used twice.
         hop_s: from one window to the next.
-        gates_to_zero: this microphone gives digital zeros when nothing is loud enough.
-        filters: what is done to the sound after it was looked at for deafness.
+        gates_to_zero: this microphone outputs digital zeros below some loudness, which is no fault then.
+        filters: applied to the sound after the check for deafness.
+
+    Attributes:
+        stream_id: as given.
+        hop_s: the current hop.
+        configured_hop_s: the hop as given.
+        coverage: how much of the stream was scored.
 
     Raises:
-        SpecError: a model cannot listen to a stream at this hop.
+        SpecError: a model cannot process a stream at this hop.
     """
 
     def __init__(
@@ -79,7 +81,7 @@ class Listener:
         self._filters = filters
         self._frames = shared_caches(models)
         self._models = [ModelPipeline(model, stream_id, hop_s, self._frames) for model in models]
-        self._rates = window_formats(models, hop_s)
+        self._formats = window_formats(models, hop_s)
         self._segment: Segment | None = None
         self._deafness: DeafnessDetector | None = None
         self._chain: FilterChain | None = None
@@ -90,30 +92,30 @@ class Listener:
         self.coverage = Coverage(hop_s, self._models[0].window_samples / self._models[0].rate_hz)
 
     def __repr__(self) -> str:
-        return f"Listener({', '.join(state.model.name for state in self._models)}; {self.gaps} gaps)"
+        return f"Listener({', '.join(model.name for model in self._models)}; {self.gaps} gaps)"
 
     @property
     def gaps(self) -> int:
-        """How often samples were missing, or the rate changed, since the stream began."""
+        """How many times samples were missing or the rate changed since the stream began."""
         return max(0, self._segments - 1)
 
     @property
     def widest_hop_s(self) -> float:
-        """The shortest window of its models: a wider hop would leave sound unheard between two."""
-        return min(state.window_samples / state.rate_hz for state in self._models)
+        """The shortest window of its models: a wider hop would skip sound between two windows."""
+        return min(model.window_samples / model.rate_hz for model in self._models)
 
     @property
     def is_failing(self) -> bool:
-        """Whether a model gave no scores when it was last asked."""
-        return any(state.is_failing for state in self._models)
+        """Whether a model failed on its newest window."""
+        return any(model.is_failing for model in self._models)
 
     @property
     def is_on(self) -> dict[tuple[str, str], bool]:
-        """(model, label) -> whether an event is open, for every label that is decided about."""
-        return {(decider.model, decider.label): decider.is_on for state in self._models for decider in state.deciders}
+        """(model, label) -> whether an event is open, for every label that has a decider."""
+        return {(decider.model, decider.label): decider.is_on for model in self._models for decider in model.deciders}
 
     def push(self, block: AudioBlock | NoAudio) -> Heard:
-        """Hear a block, or that there is none; a gap before it, or a change of rate, begins a new segment."""
+        """Process a block, or the news that there is no sound; a gap or a change of rate begins a new segment."""
         heard = Heard()
         if isinstance(block, NoAudio):
             self._miss(block, heard)
@@ -121,42 +123,41 @@ class Listener:
         segment = self._segment
         if segment is None:
             segment = self._begin(block)
-        elif block.after_gap or block.start_sample != segment.next_sample or block.sample_rate_hz != segment.rate_hz:
+        elif block.after_gap or not segment.is_continued_by(block):
             self._cross_gap(segment, block, heard)
             segment = self._begin(block)
-        # What a server held back while it hung comes late, and is no earlier for that.
+        # Sound that a hung server held back arrives late with early sample indices; the fault ends now all the same.
         heard.faults.extend(self._absence.end(max(self.coverage.now_s, block.start_sample / block.sample_rate_hz)))
-        segment.next_sample = block.end_sample
+        segment.next_block_sample = block.end_sample
         for piece in segment.slices.push(block.samples):
-            self._hear(segment, piece, heard)
+            self._process_slice(segment, piece, heard)
         return heard
 
     def change_hop(self, hop_s: float) -> None:
-        """From here on, another hop: wider where the machine cannot keep up, and back.
+        """Use another hop from now on: wider if the machine cannot keep up, and back.
 
         Raises:
-            SpecError: a model cannot listen at this hop.
+            SpecError: a model cannot process a stream at this hop.
         """
-        self._rates = window_formats([state.model for state in self._models], hop_s)
+        self._formats = window_formats([model.model for model in self._models], hop_s)
         self.hop_s = hop_s
-        for state in self._models:
-            for decider in state.deciders:
-                decider.change_hop(hop_s)
+        for model in self._models:
+            model.change_hop(hop_s)
         if self._segment is not None:
-            for pipeline, rate in zip(self._segment.pipelines, self._rates, strict=True):
-                pipeline.change_hop(rate)
+            for pipeline, window_format in zip(self._segment.pipelines, self._formats, strict=True):
+                pipeline.change_hop(window_format)
 
     def replace_networks(self, networks: Mapping[str, Network]) -> None:
-        """Ask these networks from here on, model -> network, in place of those that failed."""
-        for state in self._models:
-            if state.model.name in networks:
-                state.model = replace(state.model, network=networks[state.model.name])
+        """Use these networks from now on: name of the model -> network."""
+        for model in self._models:
+            if model.name in networks:
+                model.replace_network(networks[model.name])
 
     def finish(self, reason: str = "end_of_file") -> Heard:
-        """The stream ends: what is open ends with this reason; the listener is done.
+        """End the stream and all open events, with this reason; the listener cannot be used afterwards.
 
-        Only a file (`end_of_file`) has a tail that is heard to its end, and may be judged by fewer
-        windows than confirmation wants.
+        Only a file (`end_of_file`) has a tail that is scored to its end, and may be judged by fewer windows than
+        confirmation needs.
         """
         heard = Heard()
         segment, self._segment = self._segment, None
@@ -167,18 +168,18 @@ class Listener:
         if reason == "end_of_file":
             self._finish_tail(segment, heard)
         heard.faults.extend(self._end_faults(self.coverage.now_s))
-        for state in self._models:
-            heard.events.extend(state.finish(reason, segment.now_s))
+        for model in self._models:
+            heard.events.extend(model.finish(reason, segment.now_s))
         return heard
 
     def _end_faults(self, at_s: float) -> Iterator[Fault]:
-        """What is still a fault where the stream ends, ends with it."""
+        """Open faults end with the stream."""
         if self._deafness is not None:
             yield from self._deafness.finish()
         lasting: list[tuple[FaultKind, str, float | None]] = [
             ("microphone", "", self._absence.since_s),
             ("coverage", "", self.coverage.fault_since_s),
-            *(("classifier", state.model.name, state.failing_since_s) for state in self._models),
+            *(("classifier", model.name, model.failing_since_s) for model in self._models),
         ]
         for kind, model, since_s in lasting:
             if since_s is not None:
@@ -196,7 +197,7 @@ class Listener:
             cache.reset()
         self._suspect = (math.inf, -math.inf)
         self._segments += 1
-        self._segment = Segment(rate_hz, block.start_sample, self._rates, self._chain)
+        self._segment = Segment(rate_hz, block.start_sample, self._formats, self._chain)
         self.coverage.advance_to(block.start_sample / rate_hz)
         return self._segment
 
@@ -204,21 +205,21 @@ class Listener:
         self.coverage.advance_to(nothing.since_s)
         self.coverage.advance_to(nothing.at_s)
         heard.faults.extend(self._absence.miss(nothing))
-        ends_s = nothing.since_s + NO_AUDIO_END_S  # however often a source says that it hears nothing
+        ends_s = nothing.since_s + NO_AUDIO_END_S  # however often the source reports it
         if nothing.at_s > ends_s:
-            heard.events.extend(event for state in self._models for event in state.close("no_audio", ends_s))
-        self._judge_coverage(heard)
+            heard.events.extend(event for model in self._models for event in model.close("no_audio", ends_s))
+        self._check_coverage(heard)
 
-    def _judge_coverage(self, heard: Heard) -> None:
-        """Too little was heard, and no other fault says why."""
+    def _check_coverage(self, heard: Heard) -> None:
+        """Add a fault if too little was scored and no other fault explains it."""
         explained = self._absence.is_fault or bool(self._deaf) or self._is_long_suspected or self.is_failing
-        fault = self.coverage.judge(explained=explained)
+        fault = self.coverage.check(explained=explained)
         if fault is not None:
             heard.faults.append(fault)
 
     @property
     def _is_long_suspected(self) -> bool:
-        """Whether a collapsed floor is being looked at, the one sign that takes longer; if it is one, it is told."""
+        """Whether a collapsed noise floor is suspected, the one sign that takes longer to become a fault."""
         since_s = None if self._deafness is None else self._deafness.suspect_since_s
         return since_s is not None and self.coverage.now_s - since_s > LONG_SUSPICION_S
 
@@ -233,36 +234,34 @@ class Listener:
             heard.faults.extend(self._deafness.finish())
             self._deaf.clear()
         reason = "rate" if changed else "gap" if missing_s > self.hop_s else None
-        for state in self._models:
-            heard.events.extend(state.cross_gap(reason, from_s))
+        for model in self._models:
+            heard.events.extend(model.cross_gap(reason, from_s))
 
     def _drain(self, segment: Segment, heard: Heard) -> None:
-        """Hear what is left of a segment: less than a slice, and what the resamplers hold."""
+        """Process the rest of a segment: less than a slice, and what the resamplers hold back."""
         rest = segment.slices.finish()
         if len(rest):
-            self._hear(segment, rest, heard)
-        self._judge([window for pipeline in segment.pipelines for window in pipeline.drain()], heard)
+            self._process_slice(segment, rest, heard)
+        self._decide([window for pipeline in segment.pipelines for window in pipeline.drain()], heard)
 
     def _finish_tail(self, segment: Segment, heard: Heard) -> None:
         short_file = self._segments == 1
-        tails = [
-            (pipeline.rate, w) for pipeline in segment.pipelines for w in pipeline.cursor.finish(short_file=short_file)
-        ]
-        self._judge(tails, heard)
+        tails = [tail for pipeline in segment.pipelines for tail in pipeline.finish(short_file=short_file)]
+        self._decide(tails, heard)
 
     # --- one slice
 
-    def _hear(self, segment: Segment, samples: Float32, heard: Heard) -> None:
-        """One slice: float32 (n,) at capture rate."""
-        block = AudioBlock(samples, segment.rate_hz, segment.heard_sample, after_gap=segment.takes_gap())
-        segment.heard_sample = block.end_sample
-        self._look_for_deafness(block, segment.now_s, heard)
+    def _process_slice(self, segment: Segment, samples: Float32, heard: Heard) -> None:
+        """Process float32 (n,) at capture rate."""
+        block = AudioBlock(samples, segment.rate_hz, segment.next_slice_sample, after_gap=segment.is_at_start)
+        segment.next_slice_sample = block.end_sample
+        self._check_deafness(block, segment.now_s, heard)
         filtered = segment.filters.push(samples)
-        self._judge([window for pipeline in segment.pipelines for window in pipeline.push(filtered)], heard)
+        self._decide([window for pipeline in segment.pipelines for window in pipeline.push(filtered)], heard)
         self.coverage.advance_to(segment.now_s)
-        self._judge_coverage(heard)
+        self._check_coverage(heard)
 
-    def _look_for_deafness(self, block: AudioBlock, now_s: float, heard: Heard) -> None:
+    def _check_deafness(self, block: AudioBlock, now_s: float, heard: Heard) -> None:
         if self._deafness is None:
             return
         for fault in self._deafness.push(block):
@@ -271,44 +270,44 @@ class Listener:
                 continue
             (self._deaf.add if fault.begins else self._deaf.discard)(fault.kind)
             if fault.begins:
-                heard.events.extend(event for state in self._models for event in state.close("deaf", now_s))
+                heard.events.extend(event for model in self._models for event in model.close("deaf", now_s))
         since_s = self._deafness.suspect_since_s
         if since_s is not None:
             self._suspect = (min(since_s, self._suspect[0]) if self._suspect[1] >= since_s else since_s, now_s)
 
-    def _judge(self, windows: list[tuple[WindowFormat, Window]], heard: Heard) -> None:
-        """Windows that became whole together -> scores and decisions, in stream order."""
-        for rate, window in sorted(windows, key=lambda pair: pair[1].end_s):
+    def _decide(self, windows: list[tuple[WindowFormat, Window]], heard: Heard) -> None:
+        """Score and decide windows that were completed together, in stream order."""
+        for window_format, window in sorted(windows, key=lambda pair: pair[1].end_s):
             trusted = window.end_s <= self._suspect[0] or window.start_s >= self._suspect[1]
-            asked = [state for state in self._models if state.hears(rate.rate_hz, rate.window_samples)]
-            answered = [self._ask(state, window, trusted=trusted, heard=heard) for state in asked]
-            if all(answered) and rate == self._rates[0]:  # the first model's, which always listens
-                self.coverage.score(window.start_s, window.end_s, trusted=trusted)
+            accepting = [model for model in self._models if model.accepts(window_format)]
+            succeeded = [self._run(model, window, trusted=trusted, heard=heard) for model in accepting]
+            if all(succeeded) and window_format == self._formats[0]:  # the first model's, which always runs
+                self.coverage.add_window(window.start_s, window.end_s, trusted=trusted)
 
-    def _ask(self, state: ModelPipeline, window: Window, *, trusted: bool, heard: Heard) -> bool:
-        """Whether the model did its part: gave scores, or need not listen now."""
-        if not self._may_listen(state):
-            heard.events.extend(state.close("stopped", window.start_s))
+    def _run(self, model: ModelPipeline, window: Window, *, trusted: bool, heard: Heard) -> bool:
+        """Run one model; whether it succeeded, as does a model that need not run now."""
+        if not self._should_run(model):
+            heard.events.extend(model.close("stopped", window.start_s))
             return True
-        scores = state.scores(window, heard)
+        scores = model.score(window, heard)
         if scores is None:
             return False
         heard.scores.append(scores)
-        for decision, event in state.decide(scores, trusted=trusted):
+        for decision, event in model.decide(scores, trusted=trusted):
             heard.decisions.append(decision)
             if event is not None:
                 heard.events.append(event)
         return True
 
-    def _may_listen(self, state: ModelPipeline) -> bool:
-        """Whether the label that this model follows is on in a model before it."""
-        wanted = state.model.listens_while
-        before = self._models[: self._models.index(state)]
+    def _should_run(self, model: ModelPipeline) -> bool:
+        """Whether the label that this model follows, if any, is on in an earlier model."""
+        wanted = model.listens_while
+        before = self._models[: self._models.index(model)]
         return wanted is None or any(d.label == wanted and d.is_on for other in before for d in other.deciders)
 
 
 class _Absence:
-    """Turns what a source says of hearing nothing into a fault that begins and ends."""
+    """Turns a source's reports of missing sound into a fault that begins and ends."""
 
     def __init__(self) -> None:
         self.since_s: float | None = None

@@ -1,12 +1,12 @@
-"""One model while it listens: its frames, its deciders, and whether it fails.
+"""A model as the listener uses it, and the pipeline that turns its windows into scores and decisions.
 
-What a model is to a listener stands here too: a network behind a Protocol, labels with their operating
-points, and the specs of what it hears. Knows no file and no runtime.
+To the listener a model is a network behind a Protocol, labels with their operating points, and the specs of its
+features. Knows no file and no inference runtime.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
 from device.errors import ClassifierError
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
+    from device.hearing.segment import WindowFormat
     from device.hearing.spec import FeatureSpec
     from device.messages import Decision, Event, Heard, Role, Window
 
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
 
 class NetworkOutput(Protocol):
-    """What a network says of one window."""
+    """The result of a network for one window."""
 
     @property
     def probabilities(self) -> Float32:
@@ -35,7 +36,7 @@ class NetworkOutput(Protocol):
 
 
 class Network(Protocol):
-    """What the listener needs of a classifier."""
+    """A network as the listener needs it; `classifier.Classifier` is one."""
 
     def classify(self, features: Sequence[Float32]) -> NetworkOutput:
         """One feature array (frames, bins) per spec -> a probability per label.
@@ -47,7 +48,7 @@ class Network(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ListeningLabel:
-    """One label as it is listened for: its role, and its operating point after the configuration."""
+    """One label of a model: its role, and its operating point as configured."""
 
     name: str
     role: Role
@@ -56,14 +57,14 @@ class ListeningLabel:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ListeningModel:
-    """One model as it listens.
+    """One model as the listener uses it.
 
     Attributes:
         name: unique among the models of a listener.
         labels: in the order of the network's outputs.
         specs: one for each input of the network, all of one rate and window.
-        network: answers.
-        listens_while: run only while this label, of a model before it, is on; None for always.
+        network: computes the scores.
+        listens_while: run only while this label of an earlier model is on; None for always.
     """
 
     name: str
@@ -74,10 +75,14 @@ class ListeningModel:
 
 
 class ModelPipeline:
-    """One model while it listens: its frames, its deciders, whether it fails.
+    """Features, network and deciders of one model, applied window by window.
 
     Attributes:
-        failing_since_s: start of the first of the windows, up to the newest, for which it gave no scores.
+        model: the model.
+        rate_hz: sample rate of its windows.
+        window_samples: length of its windows.
+        deciders: one for each label but those with the role `reject`.
+        failing_since_s: start of the first window since which the network has failed; None while it works.
     """
 
     def __init__(
@@ -103,15 +108,34 @@ class ModelPipeline:
 
     @property
     def is_failing(self) -> bool:
-        """Whether its network gave no scores when it was last asked."""
+        """Whether its network failed on the newest window."""
         return self.failing_since_s is not None
 
-    def hears(self, rate_hz: int, window_samples: int) -> bool:
-        """Whether windows of this rate and length are its own."""
-        return (self.rate_hz, self.window_samples) == (rate_hz, window_samples)
+    @property
+    def name(self) -> str:
+        """Name of the model."""
+        return self.model.name
 
-    def scores(self, window: Window, heard: Heard) -> Scores | None:
-        """Ask the network; a failure is a fault, told once where it begins and once where it ends."""
+    @property
+    def listens_while(self) -> str | None:
+        """The label that the model follows; None if it always runs."""
+        return self.model.listens_while
+
+    def replace_network(self, network: Network) -> None:
+        """Use another network from now on."""
+        self.model = replace(self.model, network=network)
+
+    def change_hop(self, hop_s: float) -> None:
+        """Windows come at another hop from now on; see `Decider.change_hop`."""
+        for decider in self.deciders:
+            decider.change_hop(hop_s)
+
+    def accepts(self, window_format: WindowFormat) -> bool:
+        """Whether windows of this format are the model's."""
+        return (self.rate_hz, self.window_samples) == (window_format.rate_hz, window_format.window_samples)
+
+    def score(self, window: Window, heard: Heard) -> Scores | None:
+        """Run the network; None if it fails, which adds a fault to `heard` when it begins and when it is over."""
         features = [_features(spec, cache, window) for spec, cache in self._inputs]
         try:
             probabilities = self.model.network.classify(features).probabilities
@@ -128,11 +152,11 @@ class ModelPipeline:
         return Scores(self.model.name, by_label, window.start_s, window.end_s)
 
     def decide(self, scores: Scores, *, trusted: bool) -> Iterator[tuple[Decision, Event | None]]:
-        """What is decided about each label; see `Decider.push`."""
+        """Decide about each label; see `Decider.push`."""
         return (decider.push(scores, trusted=trusted) for decider in self.deciders)
 
     def cross_gap(self, reason: str | None, at_s: float) -> list[Event]:
-        """Confirmation starts afresh; with a reason, what is open ends."""
+        """Restart confirmation; if there is a reason, open events end with it."""
         if reason is not None:
             return self.close(reason, at_s)
         for decider in self.deciders:
@@ -140,11 +164,11 @@ class ModelPipeline:
         return []
 
     def close(self, reason: str, at_s: float) -> list[Event]:
-        """End what is open; see `Decider.close`."""
+        """End open events; see `Decider.close`."""
         return [event for decider in self.deciders if (event := decider.close(reason, at_s)) is not None]
 
     def finish(self, reason: str, at_s: float) -> list[Event]:
-        """The stream ends here; a file's end may judge by fewer windows than confirmation wants."""
+        """End open events where the stream ends; a short file is judged by all the windows that it has."""
         if reason != "end_of_file":
             return self.close(reason, at_s)
         return [event for decider in self.deciders for event in decider.finish(at_s)]
@@ -155,13 +179,13 @@ class ModelPipeline:
 
 
 def _features(spec: FeatureSpec, cache: FrameCache, window: Window) -> Float32:
-    """What one input of a network hears of a window: (frame_count, bins)."""
+    """The features of a window for one input of a network: (frame_count, bins)."""
     first_frame = None if window.repeated else window.start_sample // spec.hop
     return finish(spec, cache.frames(window.samples, first_frame))
 
 
 def shared_caches(models: Sequence[ListeningModel]) -> dict[tuple[str, int], FrameCache]:
-    """One cache for each frame stage and window; cepstra take their log-mel frames from the log-mel's."""
+    """(frame hash, window) -> frame cache, shared by all models; caches of cepstra use the frames of log-mel caches."""
     by_mel: dict[tuple[str, int], FrameCache] = {}
     caches: dict[tuple[str, int], FrameCache] = {}
     for spec in sorted((spec for model in models for spec in model.specs), key=lambda spec: spec.n_mfcc > 0):

@@ -1,4 +1,4 @@
-"""The samples between two gaps, on their way to windows: sliced, filtered, resampled to every rate that is wanted."""
+"""One segment of a stream, the samples between two gaps, on their way to windows: sliced, resampled, cut."""
 
 from __future__ import annotations
 
@@ -18,20 +18,23 @@ if TYPE_CHECKING:
 
     from device.hearing.filters import FilterChain
     from device.hearing.listening_model import ListeningModel
-    from device.messages import Window
+    from device.messages import AudioBlock, Window
 
     Float32 = npt.NDArray[np.float32]
 
 SLICE_S = 0.1
-"""Two rows of the deafness detector: finer costs twice its time."""
+"""Two rows of the deafness detector: shorter slices would double its cost."""
 
 RESAMPLED_SLICE_S = 0.05
-"""What a resampler holds back of a window, most often 40 ms, comes with the next block, not with the one after it."""
+"""A resampler holds back up to 40 ms, most often; slices this short let them arrive with the next block."""
 
 
 @dataclass(frozen=True, slots=True)
 class WindowFormat:
-    """What models of one rate and window have in common."""
+    """Sample rate, size, hop and alignment of windows: common to all models with the same rate and window.
+
+    `grid_samples` is the common multiple of their frame hops; every window starts on this grid.
+    """
 
     rate_hz: int
     window_samples: int
@@ -40,76 +43,91 @@ class WindowFormat:
 
 
 class WindowPipeline:
-    """One rate's way through a segment: resampled, then cut into windows."""
+    """Resamples the sound of one segment and cuts it into windows of one format."""
 
-    def __init__(self, rate: WindowFormat, capture_hz: int, start_s: float) -> None:
-        self.rate = rate
-        self._resampler = Resampler(capture_hz, rate.rate_hz)
-        self.cursor = WindowCursor(
-            sample_rate_hz=rate.rate_hz,
-            window_samples=rate.window_samples,
-            hop_samples=rate.hop_samples,
-            grid_samples=rate.grid_samples,
+    def __init__(self, window_format: WindowFormat, capture_hz: int, start_s: float) -> None:
+        self.window_format = window_format
+        self._resampler = Resampler(capture_hz, window_format.rate_hz)
+        self._cursor = WindowCursor(
+            sample_rate_hz=window_format.rate_hz,
+            window_samples=window_format.window_samples,
+            hop_samples=window_format.hop_samples,
+            grid_samples=window_format.grid_samples,
             start_s=start_s,
         )
 
-    def change_hop(self, rate: WindowFormat) -> None:
-        """From here on, the hop of this rate, which differs in nothing else."""
-        self.rate = rate
-        self.cursor.change_hop(rate.hop_samples)
+    def change_hop(self, window_format: WindowFormat) -> None:
+        """Use the hop of this format from now on; it must not differ in anything else."""
+        self.window_format = window_format
+        self._cursor.change_hop(window_format.hop_samples)
 
     def push(self, samples: Float32) -> Iterator[tuple[WindowFormat, Window]]:
-        """float32 (n,) at capture rate -> the windows that are now whole."""
-        return ((self.rate, window) for window in self.cursor.push(self._resampler.push(samples)))
+        """float32 (n,) at capture rate -> the windows that are complete now."""
+        return ((self.window_format, window) for window in self._cursor.push(self._resampler.push(samples)))
 
     def drain(self) -> Iterator[tuple[WindowFormat, Window]]:
-        """The windows that what the resampler still holds makes whole."""
-        return ((self.rate, window) for window in self.cursor.push(self._resampler.finish()))
+        """Flush the resampler -> the windows that are complete now."""
+        return ((self.window_format, window) for window in self._cursor.push(self._resampler.finish()))
 
     def finish(self, *, short_file: bool) -> Iterator[tuple[WindowFormat, Window]]:
         """The window that covers the tail of a file, if any; see `WindowCursor.finish`."""
-        return ((self.rate, window) for window in self.cursor.finish(short_file=short_file))
+        return ((self.window_format, window) for window in self._cursor.finish(short_file=short_file))
 
 
 class Segment:
-    """The samples between two gaps."""
+    """The samples between two gaps.
 
-    def __init__(self, rate_hz: int, start_sample: int, rates: Sequence[WindowFormat], filters: FilterChain) -> None:
+    Args:
+        rate_hz: capture rate.
+        start_sample: index of its first sample in the stream.
+        formats: of the windows that are cut from it.
+        filters: of the stream.
+
+    Attributes:
+        next_block_sample: where the next block must start; any other start is a gap.
+        next_slice_sample: where the next slice starts.
+    """
+
+    def __init__(self, rate_hz: int, start_sample: int, formats: Sequence[WindowFormat], filters: FilterChain) -> None:
         self.rate_hz = rate_hz
         self.filters = filters
-        self.next_sample = start_sample  # where the next block must start
-        self.heard_sample = start_sample  # where the next slice starts
-        self.pipelines = [WindowPipeline(rate, rate_hz, start_sample / rate_hz) for rate in rates]
-        resampled = any(rate.rate_hz != rate_hz for rate in rates)
+        self.next_block_sample = start_sample
+        self.next_slice_sample = start_sample
+        self.pipelines = [WindowPipeline(each, rate_hz, start_sample / rate_hz) for each in formats]
+        resampled = any(each.rate_hz != rate_hz for each in formats)
         self.slices = Slices(max(1, round(rate_hz * (RESAMPLED_SLICE_S if resampled else SLICE_S))))
-        self._fresh = True
+        self._start_sample = start_sample
 
     @property
     def now_s(self) -> float:
-        """End of the last slice heard, in the stream."""
-        return self.heard_sample / self.rate_hz
+        """End of the last processed slice, in the stream."""
+        return self.next_slice_sample / self.rate_hz
 
-    def takes_gap(self) -> bool:
-        """True once: for the first slice of a segment."""
-        fresh, self._fresh = self._fresh, False
-        return fresh
+    def is_continued_by(self, block: AudioBlock) -> bool:
+        """Whether the block follows without a gap, at the same rate."""
+        return block.start_sample == self.next_block_sample and block.sample_rate_hz == self.rate_hz
+
+    @property
+    def is_at_start(self) -> bool:
+        """Whether the next slice is the first one."""
+        return self.next_slice_sample == self._start_sample
 
 
 def window_formats(models: Sequence[ListeningModel], hop_s: float) -> list[WindowFormat]:
-    """Each rate and window that the models want, once, in the models' order.
+    """The formats of the windows that the models need, each once, in the order of the models.
 
     Raises:
-        SpecError: a model cannot listen to a stream at this hop.
+        SpecError: a model cannot process a stream at this hop.
     """
-    rates: dict[tuple[int, int], WindowFormat] = {}
+    formats: dict[tuple[int, int], WindowFormat] = {}
     for model in models:
         _check(model, hop_s)
         key = model.specs[0].sample_rate_hz, model.specs[0].window_samples
         hops = [
             spec.hop for other in models for spec in other.specs if (spec.sample_rate_hz, spec.window_samples) == key
         ]
-        rates[key] = WindowFormat(*key, hop_samples=round(hop_s * key[0]), grid_samples=math.lcm(*hops))
-    return list(rates.values())
+        formats[key] = WindowFormat(*key, hop_samples=round(hop_s * key[0]), grid_samples=math.lcm(*hops))
+    return list(formats.values())
 
 
 def _check(model: ListeningModel, hop_s: float) -> None:

@@ -41,9 +41,9 @@ def _follow(
     for step in range(1, round((to_s - from_s) / STEP_S) + 1):
         now_s = from_s + step * STEP_S
         while due and due[0][1] + lag_s <= now_s + 1e-9:
-            coverage.score(*due.pop(0), trusted=trusted)
+            coverage.add_window(*due.pop(0), trusted=trusted)
         coverage.advance_to(now_s)
-        yield now_s, coverage.judge(explained=explained(now_s))
+        yield now_s, coverage.check(explained=explained(now_s))
 
 
 def _faults(told: Iterator[tuple[float, Fault | None]]) -> list[tuple[float, bool]]:
@@ -148,7 +148,7 @@ def test_an_untrusted_window_is_scored_and_covers_nothing() -> None:
 def test_before_anything_there_is_nothing_to_complain_of() -> None:
     coverage = Coverage(HOP_S, WINDOW_S)
     assert (coverage.listened, coverage.windows, coverage.total) == (1.0, 1.0, (0.0, 0.0, 0, 0))
-    assert coverage.judge(explained=False) is None
+    assert coverage.check(explained=False) is None
 
 
 @settings(max_examples=50)
