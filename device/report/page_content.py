@@ -88,6 +88,10 @@ class PageContent:
     models: Sequence[ListedModel]
     notes: Sequence[str]
 
+    def priority_of(self, span: Span) -> Priority:
+        """The priority of a span's label; low if its model does not list the label."""
+        return self.priorities.get((span.model, span.label), "low")
+
 
 class PageRecorder:
     """Listens to a replay and remembers what its page will show.

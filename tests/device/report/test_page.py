@@ -336,7 +336,7 @@ def test_a_page_that_fails_half_way_leaves_no_file(tmp_path: Path) -> None:
 def test_the_script_never_writes_markup() -> None:
     from importlib.resources import files
 
-    script = files("device.report").joinpath("page.js").read_text(encoding="utf-8")
+    script = files("device.report").joinpath("templates", "page.js").read_text(encoding="utf-8")
     assert not re.search(
         r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval\(|Function\(|fetch\(|XMLHttp", script
     )
