@@ -15,8 +15,9 @@ import math
 from dataclasses import dataclass, replace
 from itertools import count
 from types import MappingProxyType
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
+from device.alarms.alarm_record import AlarmKey, AlarmRecord, LostCause, urgency
 from device.alarms.quiet_hours import QuietHours
 from device.commands import Acknowledge, Pause, Resume
 from device.fault_info import FAULTS
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
     from device.commands import Command
     from device.config.settings import AlarmSettings
-    from device.messages import AlarmChange, AlarmKind, Decision, Event, Fault, Priority
+    from device.messages import AlarmChange, Decision, Event, Fault, Priority
 
 AFTER_RESTART_SEQ = 1000
 """The seq of a restored alarm continues this much further: some transitions may be published but not journalled."""
@@ -42,7 +43,6 @@ INTERRUPTED = "interrupted"
 """The cause of every transition that a restart makes."""
 
 _TOLERANCE_S = 1e-6
-_URGENCY: Mapping[Priority, int] = MappingProxyType({"high": 0, "medium": 1, "low": 2})
 _LOWERED: Mapping[Priority, Priority] = MappingProxyType({"high": "medium", "medium": "low", "low": "low"})
 _FOUND_BY_SELF_TEST: frozenset[str] = frozenset({"self_test"})
 """Faults that are not monitored: the next self-test, a day later, detects them again, not the next minute."""
@@ -62,82 +62,6 @@ class Signal:
     priority: Priority | None
     silent: bool
     acknowledged: bool = False
-
-
-class _Key(NamedTuple):
-    """What an alarm is about; at most one is open for each key."""
-
-    kind: AlarmKind
-    model: str
-    name: str
-
-
-@dataclass(frozen=True, slots=True)
-class _LostCause:
-    """A latched alarm may end unacknowledged: its cause is no longer monitored, and may prove to be over.
-
-    Attributes:
-        since_s: by the machine's clock.
-        off_from_s: end of the first window of the newest gapless run of trusted windows that were decided off.
-        off_to_s: end of the newest of them; second of the stream, as `off_from_s`.
-    """
-
-    since_s: float
-    off_from_s: float = math.inf
-    off_to_s: float = -math.inf
-
-    @property
-    def off_s(self) -> float:
-        """How long decisions have been off; negative if the newest was not."""
-        return self.off_to_s - self.off_from_s
-
-    def after(self, decision: Decision) -> _LostCause:
-        """Apply one more decision."""
-        if decision.state != "off" or not decision.trusted:
-            return _LostCause(self.since_s)
-        goes_on = decision.start_s <= self.off_to_s <= decision.end_s
-        return _LostCause(self.since_s, self.off_from_s if goes_on else decision.end_s, decision.end_s)
-
-
-@dataclass(frozen=True, slots=True)
-class _Record:
-    """An alarm and what the machine knows about it.
-
-    Attributes:
-        alarm: after its last transition.
-        next_seq: of its next transition.
-        changed_s: when it had its last transition.
-        lost_cause: set while it is latched and its cause is not known to be over.
-        restored: it is from before the start; its event's stream has ended and reopens nothing.
-    """
-
-    alarm: Alarm
-    next_seq: int
-    changed_s: float
-    lost_cause: _LostCause | None = None
-    restored: bool = False
-
-    @property
-    def key(self) -> _Key:
-        return _Key(self.alarm.kind, self.alarm.model, self.alarm.name)
-
-    @property
-    def usual(self) -> Priority:
-        """Its priority outside quiet hours."""
-        return self.alarm.lowered_from or self.alarm.priority
-
-    @property
-    def is_active(self) -> bool:
-        return self.alarm.state == "active"
-
-    def ended(self) -> _Record:
-        return replace(self, alarm=replace(self.alarm, state="ended"), lost_cause=None)
-
-    def latched(self, lost_cause: _LostCause | None) -> _Record:
-        return replace(self, alarm=replace(self.alarm, state="latched"), lost_cause=lost_cause)
-
-    def acknowledged(self) -> _Record:
-        return replace(self, alarm=replace(self.alarm, acknowledged=True))
 
 
 class Machine:
@@ -161,8 +85,8 @@ class Machine:
     ) -> None:
         self._boot_id = boot_id
         self._local_minute = local_minute
-        self._open: dict[_Key, _Record] = {}  # oldest first
-        self._ended: dict[_Key, _Record] = {}  # of each label the newest, which its event may reopen
+        self._open: dict[AlarmKey, AlarmRecord] = {}  # oldest first
+        self._ended: dict[AlarmKey, AlarmRecord] = {}  # of each label the newest, which its event may reopen
         self._faults = count()
         self._now_s = -math.inf
         self._paused_until_s = -math.inf
@@ -230,7 +154,7 @@ class Machine:
         priority = FAULTS[fault.kind].priority
         if priority is None:
             return []
-        record = self._open.get(_Key("technical", fault.model, fault.kind))
+        record = self._open.get(AlarmKey("technical", fault.model, fault.kind))
         if fault.begins:
             return [] if record is not None and record.is_active else self._fault_begins(fault, priority)
         if record is None or not (record.is_active or record.lost_cause):
@@ -243,7 +167,7 @@ class Machine:
         Once decisions have been off for the label's hold, an alarm with a lost cause ends.
         """
         self._advance_clock(now_s)
-        record = self._open.get(_Key("sound", decision.model, decision.label))
+        record = self._open.get(AlarmKey("sound", decision.model, decision.label))
         if record is None or record.lost_cause is None:
             return []
         record = replace(record, lost_cause=record.lost_cause.after(decision))
@@ -290,17 +214,21 @@ class Machine:
     # --- sounds
 
     def _event_begins(self, event: Event, priority: Priority) -> list[Transition]:
-        key = _Key("sound", event.model, event.label)
-        same = [past for past in (self._open.get(key), self._ended.get(key)) if _belongs_to(past, event)]
+        key = AlarmKey("sound", event.model, event.label)
+        same = [
+            past for past in (self._open.get(key), self._ended.get(key)) if past is not None and past.belongs_to(event)
+        ]
         past = same[0] if same else None
         if past is not None and past.is_active:
             return []
         reopened_here = past is not None and past.alarm.state == "latched"
         before = [] if reopened_here else self._end_replaced(key, event.event_id)
-        record = _Record(self._sound_alarm(event, priority, past), 0 if past is None else past.next_seq, self._now_s)
+        record = AlarmRecord(
+            self._sound_alarm(event, priority, past), 0 if past is None else past.next_seq, self._now_s
+        )
         return [*before, self._record_change(record, "raised" if past is None else "reopened", event.reason, event)]
 
-    def _sound_alarm(self, event: Event, priority: Priority, past: _Record | None) -> Alarm:
+    def _sound_alarm(self, event: Event, priority: Priority, past: AlarmRecord | None) -> Alarm:
         before = 0.0 if past is None else past.alarm.score or 0.0
         alarm = Alarm(
             alarm_id=event.event_id,
@@ -316,8 +244,8 @@ class Machine:
         return self._with_priority_now(alarm, priority)
 
     def _event_ends(self, event: Event) -> list[Transition]:
-        record = self._open.get(_Key("sound", event.model, event.label))
-        if record is None or not _belongs_to(record, event) or not record.is_active:
+        record = self._open.get(AlarmKey("sound", event.model, event.label))
+        if record is None or not record.belongs_to(event) or not record.is_active:
             return []
         record = replace(record, alarm=replace(record.alarm, score=max(event.score, record.alarm.score or 0.0)))
         if event.reason == QUIET:
@@ -338,33 +266,33 @@ class Machine:
             score=None,
             detail=fault.detail,
         )
-        record = _Record(alarm, 0, self._now_s)
+        record = AlarmRecord(alarm, 0, self._now_s)
         return [*self._end_replaced(record.key, alarm.alarm_id), self._record_change(record, "raised", fault.detail)]
 
     # --- the end of a cause
 
-    def _cause_over(self, record: _Record, cause: str, event: Event | None = None) -> list[Transition]:
+    def _cause_over(self, record: AlarmRecord, cause: str, event: Event | None = None) -> list[Transition]:
         """The cause is known to be over: the alarm ends, unless it must be acknowledged first."""
         if record.is_active and self._needs_acknowledgement(record):
             return [self._record_change(record.latched(lost_cause=None), "latched", cause, event)]
         return [self._record_change(record.ended(), "ended", cause, event)]
 
-    def _cause_lost(self, record: _Record, cause: str, event: Event | None = None) -> list[Transition]:
+    def _cause_lost(self, record: AlarmRecord, cause: str, event: Event | None = None) -> list[Transition]:
         """The cause may go on, but is no longer monitored: the alarm ends only if it is acknowledged."""
         if record.alarm.acknowledged:
             return [self._record_change(record.ended(), "ended", cause, event)]
         return [self._record_change(record.latched(self._new_lost_cause(record)), "latched", cause, event)]
 
-    def _new_lost_cause(self, record: _Record) -> _LostCause | None:
+    def _new_lost_cause(self, record: AlarmRecord) -> LostCause | None:
         """None if the alarm would not end even if its cause proved to be over."""
-        return None if self._needs_acknowledgement(record) else _LostCause(self._now_s)
+        return None if self._needs_acknowledgement(record) else LostCause(self._now_s)
 
-    def _end_replaced(self, key: _Key, alarm_id: str) -> list[Transition]:
+    def _end_replaced(self, key: AlarmKey, alarm_id: str) -> list[Transition]:
         """End the alarm that is open for this key, if any, in favour of a new one."""
         record = self._open.get(key)
         return [] if record is None else [self._record_change(record.ended(), "ended", _taken_over_by(alarm_id))]
 
-    def _needs_acknowledgement(self, record: _Record) -> bool:
+    def _needs_acknowledgement(self, record: AlarmRecord) -> bool:
         """Whether it stays until it is acknowledged; quiet hours do not change that."""
         latch = self._settings.latch
         latches = latch == "all" or (latch == "high" and record.usual == "high")
@@ -376,7 +304,7 @@ class Machine:
         matching = [record for record in self._most_urgent_first() if command.alarm_id in {None, record.alarm.alarm_id}]
         return [transition for record in matching for transition in self._acknowledge_one(record, command.by)]
 
-    def _acknowledge_one(self, record: _Record, by: str) -> list[Transition]:
+    def _acknowledge_one(self, record: AlarmRecord, by: str) -> list[Transition]:
         if record.alarm.acknowledged:
             return []
         cause = f"acknowledged by {by}"
@@ -390,7 +318,7 @@ class Machine:
     def _advance_clock(self, now_s: float) -> None:
         self._now_s = max(self._now_s, now_s)
 
-    def _check_time(self, record: _Record) -> list[Transition]:
+    def _check_time(self, record: AlarmRecord) -> list[Transition]:
         if self._is_not_redetected(record):
             return self._cause_over(record, "it was not found again after the restart")
         updated = self._with_priority_now(record.alarm, record.usual)
@@ -402,14 +330,14 @@ class Machine:
             return [self._record_change(record, "reminded", "nobody has acknowledged it")]
         return []
 
-    def _is_not_redetected(self, record: _Record) -> bool:
+    def _is_not_redetected(self, record: AlarmRecord) -> bool:
         return (
             record.alarm.kind == "technical"
             and record.lost_cause is not None
             and self._now_s - record.lost_cause.since_s >= FOUND_AGAIN_S
         )
 
-    def _is_reminder_due(self, record: _Record) -> bool:
+    def _is_reminder_due(self, record: AlarmRecord) -> bool:
         remind_s = self._settings.remind_s
         return remind_s is not None and not record.alarm.acknowledged and self._now_s - record.changed_s >= remind_s
 
@@ -429,7 +357,7 @@ class Machine:
     # --- after a restart
 
     def _restore_one(self, alarm: Alarm, seq: int) -> list[Transition]:
-        record = _Record(alarm, seq + AFTER_RESTART_SEQ, self._now_s, restored=True)
+        record = AlarmRecord(alarm, seq + AFTER_RESTART_SEQ, self._now_s, restored=True)
         open_record = self._open.get(record.key)
         if alarm.state == "ended" or (open_record is not None and open_record.alarm.alarm_id == alarm.alarm_id):
             return []
@@ -441,7 +369,7 @@ class Machine:
             return self._cause_lost(record, INTERRUPTED)
         return self._announce_restored(replace(record, lost_cause=self._new_lost_cause(record)))
 
-    def _announce_restored(self, record: _Record) -> list[Transition]:
+    def _announce_restored(self, record: AlarmRecord) -> list[Transition]:
         """Keep the alarm in the state that it had; a transition announces it unless it is acknowledged."""
         if not record.alarm.acknowledged:
             return [self._record_change(record, "reminded", INTERRUPTED)]
@@ -450,11 +378,11 @@ class Machine:
 
     # --- records and transitions
 
-    def _most_urgent_first(self) -> list[_Record]:
-        return sorted(self._open.values(), key=_urgency)
+    def _most_urgent_first(self) -> list[AlarmRecord]:
+        return sorted(self._open.values(), key=urgency)
 
     def _record_change(
-        self, record: _Record, change: AlarmChange, cause: str, event: Event | None = None
+        self, record: AlarmRecord, change: AlarmChange, cause: str, event: Event | None = None
     ) -> Transition:
         """Store an alarm after a change, or remove it if it ended; return the transition."""
         changed = replace(record, next_seq=record.next_seq + 1, changed_s=self._now_s)
@@ -466,19 +394,11 @@ class Machine:
                 self._ended[record.key] = changed
         return self._transition(record, change, cause, event)
 
-    def _transition(self, record: _Record, change: AlarmChange, cause: str, event: Event | None = None) -> Transition:
+    def _transition(
+        self, record: AlarmRecord, change: AlarmChange, cause: str, event: Event | None = None
+    ) -> Transition:
         return Transition(record.alarm, record.next_seq, change, cause, self._now_s, event)
-
-
-def _belongs_to(record: _Record | None, event: Event) -> bool:
-    """Whether it is the alarm of this event."""
-    return record is not None and record.alarm.alarm_id == event.event_id
 
 
 def _taken_over_by(alarm_id: str) -> str:
     return f"taken over by {alarm_id}"
-
-
-def _urgency(record: _Record) -> tuple[int, bool, bool]:
-    alarm = record.alarm
-    return _URGENCY[alarm.priority], alarm.acknowledged, alarm.kind == "technical"
