@@ -174,9 +174,9 @@ def stamped_daemon(folder: Path, rate_hz: int, seconds: float) -> dict[str, Any]
     """Run a daemon to the end of its sound; the moments of each change, and what was spent."""
     source = Clockwork(rate_hz, seconds)
     with (
-        patch("device.daemon.app.Machine", StampedMachine),
-        patch("device.daemon.app.ReplyQueue", StampedReplies),
-        patch("device.daemon.app.AlarmController", CostedController),
+        patch("device.daemon.assembly.Machine", StampedMachine),
+        patch("device.daemon.assembly.ReplyQueue", StampedReplies),
+        patch("device.daemon.assembly.AlarmController", CostedController),
         patch("device.daemon.outputs.AlarmPublisher", StampedPublisher),
         patch("device.alarms.journal.store.Database", StampedDatabase),
         contextlib.redirect_stdout(sys.stderr),

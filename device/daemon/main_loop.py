@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from device.daemon.audio.source_thread import SourceThread
     from device.daemon.delivery.notices import NoticeMaker
     from device.daemon.self_test_schedule import SelfTestSchedule
+    from device.daemon.signals import Requests
     from device.daemon.state_tracker import StateTracker
     from device.daemon.watchdog import PipelineHealth
     from device.runtime.clocks import Clocks
@@ -86,14 +87,20 @@ class MainLoop:
     """
 
     def __init__(
-        self, parts: LoopParts, *, tracker: StateTracker, health: PipelineHealth, notifier: Notifier, clocks: Clocks
+        self,
+        parts: LoopParts,
+        *,
+        requests: Requests,
+        tracker: StateTracker,
+        health: PipelineHealth,
+        notifier: Notifier,
+        clocks: Clocks,
     ) -> None:
         self.parts = parts
         self.tracker = tracker
         self.snapshot: DaemonState | None = None
-        self.stopping = False
-        self.reload_wanted = False
         self.ended: SourceEnded | None = None
+        self._requests = requests
         self._health = health
         self._notifier = notifier
         self._clocks = clocks
@@ -106,14 +113,13 @@ class MainLoop:
         self._manager_told: object = None
 
     def __repr__(self) -> str:
-        return f"MainLoop({self.parts.runner!r}, {'stopping' if self.stopping else 'turning'})"
+        return f"MainLoop({self.parts.runner!r}, {'stopping' if self._requests.stop_wanted else 'turning'})"
 
     def run(self, reload: Callable[[], None]) -> None:
         """Turn until told otherwise; `reload` is called where that was wanted."""
-        while not self.stopping and self.ended is None:
+        while not self._requests.stop_wanted and self.ended is None:
             self.turn()
-            if self.reload_wanted:
-                self.reload_wanted = False
+            if self._requests.pop_reload():
                 reload()
         self.finish(self._why_it_ended())
 

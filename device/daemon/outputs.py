@@ -7,8 +7,6 @@ anything is let go.
 from __future__ import annotations
 
 import json
-import threading
-import time
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -17,6 +15,7 @@ from typing import TYPE_CHECKING, cast
 from device.alarms.journal.store import Journal
 from device.commands import MAX_PAUSE_S, Acknowledge, Pause
 from device.daemon.alerting.restore import PAUSED_UNTIL
+from device.daemon.closing import close_concurrently
 from device.daemon.delivery.alarm_publisher import AlarmPublisher
 from device.daemon.delivery.channels import Channels
 from device.daemon.delivery.journal_writer import JournalWriter
@@ -277,16 +276,6 @@ def picture(samples: npt.NDArray[np.float32], sample_rate_hz: int) -> bytes:
     if drawn is None:
         raise ValueError(f"{len(samples)} samples are too few for a picture")
     return drawn.png
-
-
-def close_concurrently(closing: Sequence[Callable[[], object]], deadline_s: float) -> None:
-    """Let several things go beside each other; one that hangs is left behind with its thread."""
-    threads = [threading.Thread(target=close, name="closing", daemon=True) for close in closing]
-    for thread in threads:
-        thread.start()
-    until_s = time.monotonic() + deadline_s
-    for thread in threads:
-        thread.join(max(0.0, until_s - time.monotonic()))
 
 
 def _leave(channels: Channels, hear: Callable[[], None]) -> None:

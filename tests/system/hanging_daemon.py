@@ -60,7 +60,7 @@ class HangingSource:
 def main() -> int:
     """Listen as `auricle listen --config C` does, as long as nothing hangs."""
     with (
-        patch("device.daemon.app.ModelRunner", HangingRunner),
+        patch("device.daemon.assembly.ModelRunner", HangingRunner),
         Daemon(ListenOptions(config=sys.argv[4]), wrap=HangingSource) as daemon,
     ):
         return daemon.run()

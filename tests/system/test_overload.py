@@ -37,6 +37,7 @@ from device.daemon.delivery.notices import NoticeMaker
 from device.daemon.delivery.null_journal import NullJournal
 from device.daemon.delivery.reply_queue import ReplyQueue
 from device.daemon.main_loop import LoopParts, MainLoop
+from device.daemon.signals import Requests
 from device.daemon.state_tracker import Identity, StateTracker
 from device.daemon.watchdog import PipelineHealth
 from device.demo.scene import SEED, bedside
@@ -261,7 +262,7 @@ def night(
         runner, source_thread, NoticeMaker(runner.models.priorities), (kept,), quiet_controller(runner, clocks)
     )
     tracker, health = StateTracker(Identity("overload", 0.0, 0.0)), PipelineHealth(0.0)
-    loop = MainLoop(parts, tracker=tracker, health=health, notifier=Notifier(None), clocks=clocks)
+    loop = MainLoop(parts, requests=Requests(), tracker=tracker, health=health, notifier=Notifier(None), clocks=clocks)
     return Night(clock, queue, runner, loop, kept)
 
 

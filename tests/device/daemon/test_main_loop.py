@@ -22,6 +22,7 @@ from device.daemon.delivery.notices import NoticeMaker
 from device.daemon.delivery.null_journal import NullJournal
 from device.daemon.delivery.reply_queue import ReplyQueue
 from device.daemon.main_loop import LoopParts, MainLoop
+from device.daemon.signals import Requests
 from device.daemon.state_tracker import Identity, StateTracker
 from device.daemon.watchdog import PipelineHealth
 from device.errors import ClassifierError
@@ -150,8 +151,10 @@ class Stage:
         self.controller = self._controller(clocks)
         notice_maker = NoticeMaker(self.runner.models.priorities)
         self.parts = LoopParts(self.runner, self.source_thread, notice_maker, [self.console], self.controller)
+        self.requests = Requests()
         self.loop = MainLoop(
             self.parts,
+            requests=self.requests,
             tracker=self.tracker,
             health=PipelineHealth(self.now_s),
             notifier=manager.notifier,
@@ -499,7 +502,7 @@ def test_what_a_source_that_breaks_leaves_open_was_interrupted(stage: Stage) -> 
 
 def test_it_ends_where_it_is_told_to_and_says_so(stage: Stage) -> None:
     stage.sound(6, hz=1000)
-    stage.loop.stopping = True
+    stage.requests.stop()
     stage.loop.run(lambda: None)
     assert [event.reason for event in stage.said(Event)][-1] == "stopped"
     assert repr(stage.loop).endswith("stopping)")
@@ -509,10 +512,10 @@ def test_a_reload_is_asked_for_once_between_two_turns(stage: Stage) -> None:
     asked = []
 
     def reload() -> None:
-        asked.append(stage.loop.reload_wanted)
-        stage.loop.stopping = True
+        asked.append(stage.requests.reload_wanted)
+        stage.requests.stop()
 
-    stage.loop.reload_wanted = True
+    stage.requests.reload()
     stage.source_thread.queue.put(NoAudio("opening", 0.0, 0.25))
     stage.loop.run(reload)
     assert asked == [False]

@@ -16,7 +16,7 @@ from device.daemon.delivery.journal_messages import JournalOpened
 from device.daemon.delivery.journal_writer import JournalWriter
 from device.daemon.delivery.null_journal import NullJournal
 from device.daemon.delivery.reply_queue import ReplyQueue
-from device.daemon.outputs import Outputs, close_concurrently, picture
+from device.daemon.outputs import Outputs, picture
 from device.errors import ConfigError
 from device.sinks.gpio.pins import Gpio
 from device.sinks.gpio.printed_pins import PrintedPins
@@ -174,14 +174,6 @@ def test_what_was_prepared_and_is_not_taken_leaves_nothing(stage: Stage, setting
     prepared = stage.outputs.prepare(replace(settings, mqtt=NOWHERE, clips=ClipSettings(enabled=True)))
     stage.outputs.discard(prepared)
     assert "closed" in repr(prepared.clips)
-
-
-def test_whatever_hangs_all_others_are_closed_and_nobody_waits_for_ever() -> None:
-    closed: list[int] = []
-    began_s = time.monotonic()
-    close_concurrently([lambda: time.sleep(30.0), lambda: closed.append(1)], 0.3)
-    assert closed == [1]
-    assert time.monotonic() - began_s < _SOON_S
 
 
 def test_a_picture_is_a_png_and_too_little_sound_makes_none() -> None:

@@ -1,0 +1,139 @@
+"""A reload: reads the configuration again and replaces what it changes, all of it or nothing.
+
+Everything that can fail is opened first, beside what runs. Only then is anything replaced, between two turns of the
+loop.
+"""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from device.daemon.alerting.alarm_labels import AlarmLabels
+from device.daemon.assembly import close_sinks, greeting
+from device.daemon.delivery.notices import NoticeMaker
+from device.errors import AuricleError
+from device.messages import OperationNote
+from device.runtime.self_test.known_sound import known_sounds
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from device.config.settings import Settings
+    from device.daemon.assembly import Assembly
+    from device.daemon.audio.listening import ModelRunner
+    from device.daemon.main_loop import MainLoop
+    from device.daemon.metrics_port import MetricsPort
+    from device.daemon.options import ListenOptions
+    from device.daemon.outputs import Prepared
+    from device.runtime.self_test.known_sound import KnownSound
+    from device.runtime.systemd_notify import Notifier
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Replacement:
+    """What was opened for a new configuration, ready to replace what runs."""
+
+    settings: Settings
+    runner: ModelRunner
+    sounds: Sequence[KnownSound]
+    prepared: Prepared
+
+
+class Reload:
+    """Reloads one daemon.
+
+    Args:
+        loop: whose parts are replaced.
+        options: where the configuration is read from.
+        settings: by which the parts were opened.
+        assembly: opens and closes parts.
+        metrics: the metrics server.
+        notifier: the service manager.
+    """
+
+    def __init__(
+        self,
+        loop: MainLoop,
+        *,
+        options: ListenOptions,
+        settings: Settings,
+        assembly: Assembly,
+        metrics: MetricsPort,
+        notifier: Notifier,
+    ) -> None:
+        self._loop = loop
+        self._options = options
+        self._settings = settings
+        self._assembly = assembly
+        self._metrics = metrics
+        self._notifier = notifier
+
+    def __repr__(self) -> str:
+        return f"Reload({self._options!r})"
+
+    def run(self) -> None:
+        """Apply the configuration as it is now; if it is refused, everything stays as it was."""
+        self._notifier.reloading()
+        try:
+            replacement = self._open()
+        except (AuricleError, OSError) as error:
+            self._loop.report(OperationNote("reload_refused", f"{error}; what was configured before is kept"))
+        else:
+            self._replace(replacement)
+        self._notifier.ready(greeting(self._loop.parts))
+
+    def _open(self) -> _Replacement:
+        """Read the configuration, and open everything that can fail.
+
+        Raises:
+            AuricleError: the configuration is invalid, or a part of it cannot be opened.
+        """
+        settings, outputs = self._options.settings(), self._assembly.outputs
+        with ExitStack() as opened:
+            runner = self._assembly.open_runner(settings)
+            opened.callback(runner.close)
+            sounds = known_sounds(settings, runner.models)
+            prepared = outputs.prepare(settings)
+            opened.callback(outputs.discard, prepared)
+            self._metrics.apply(settings.status)
+            opened.pop_all()
+        return _Replacement(settings, runner, sounds, prepared)
+
+    def _replace(self, replacement: _Replacement) -> None:
+        settings, before = replacement.settings, self._settings
+        self._settings = settings
+        self._loop.finish("reload")
+        self._replace_runner(replacement.runner)
+        self._replace_channels(replacement)
+        self._replace_source(settings, before)
+        self._replace_sinks(settings, before)
+        self._loop.report(OperationNote("reloaded", greeting(self._loop.parts)))
+
+    def _replace_runner(self, runner: ModelRunner) -> None:
+        parts = self._loop.parts
+        self._loop.tracker.replace_listener(parts.runner.listener)
+        parts.runner.close()
+        parts.runner, parts.notice_maker = runner, NoticeMaker(runner.models.priorities)
+
+    def _replace_channels(self, replacement: _Replacement) -> None:
+        controller, settings = self._loop.parts.controller, replacement.settings
+        labels = AlarmLabels.of(replacement.runner.models)
+        controller.reconfigure(settings.alarms, labels, self._assembly.outputs.apply(replacement.prepared, labels))
+        self._assembly.self_tests.configure(settings, replacement.runner, controller.channels, replacement.sounds)
+
+    def _replace_source(self, settings: Settings, before: Settings) -> None:
+        """Another microphone, if it is configured otherwise; recordings play on."""
+        if settings.microphone != before.microphone and not self._assembly.plays_recordings:
+            parts = self._loop.parts
+            parts.source_thread.close()
+            # Cannot fail: the name of a microphone is valid once it is configured, whether there is one or not.
+            parts.source_thread = self._assembly.open_source(settings)
+
+    def _replace_sinks(self, settings: Settings, before: Settings) -> None:
+        """Other sinks, if the log is configured otherwise."""
+        if settings.log != before.log:
+            parts = self._loop.parts
+            closed, parts.sinks = parts.sinks, self._assembly.open_sinks(settings)
+            close_sinks(closed)
