@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from device.tools.install.install_command import InstallOptions, install, rollback
-from device.tools.install.layout import UNIT, Layout, look
+from device.tools.install.layout import UNIT_FILE, Layout, read_installed
 from device.tools.install.uninstall_command import uninstall
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory, checkout: Path) -> Path:
     later, out = copied(checkout, tmp_path_factory.mktemp("later")), tmp_path_factory.mktemp("dist")
     project = later / "pyproject.toml"
     project.write_text(re.sub(r'(?m)^version = ".*"$', f'version = "{LATER}"', project.read_text("utf-8")), "utf-8")
-    with (later / UNIT).open("a") as unit:
+    with (later / UNIT_FILE).open("a") as unit:
         unit.write("# a later version\n")
     subprocess.run(
         [Path(sys.executable).with_name("uv"), "build", "--quiet", "--wheel", "--out-dir", out, later], check=True
@@ -93,7 +93,7 @@ def test_what_is_installed_holds_without_the_checkout(root: Path) -> None:
 
 
 def test_the_launcher_names_the_place_it_will_run_from(root: Path) -> None:
-    current = look(Layout(root)).current
+    current = read_installed(Layout(root)).current
     script = (Layout(root).current / "bin" / "auricle").read_text()
     assert f"/opt/auricle/versions/{current}/bin/python" in script.splitlines()[0] + script.splitlines()[1]
     assert str(root) not in script
@@ -110,8 +110,8 @@ def test_repeated_upgraded_rolled_back_and_taken_away(root: Path, checkout: Path
     layout = Layout(root)
     config = layout.config("anna")
     config.write_text('profile = "nursery"\n[listen]\nhop_s = 1.0\n')
-    first = str(look(layout).current)
-    watched = [config, layout.current, *layout.laid().values(), layout.current.resolve() / "bin" / "python"]
+    first = str(read_installed(layout).current)
+    watched = [config, layout.current, *layout.systemd_paths().values(), layout.current.resolve() / "bin" / "python"]
     before = [seen(path) for path in watched]
 
     said = quietly(lambda: install(InstallOptions(origin=checkout, instance="anna"), root=root))
@@ -121,11 +121,11 @@ def test_repeated_upgraded_rolled_back_and_taken_away(root: Path, checkout: Path
     quietly(lambda: install(InstallOptions(origin=wheel, instance="anna"), root=root))
     assert auricle(root, "--version") == f"auricle {LATER}\n"
     assert (layout.previous.resolve().name, seen(config)) == (first, before[0])
-    assert layout.laid()[UNIT].read_text().endswith("# a later version\n")
+    assert layout.systemd_paths()[UNIT_FILE].read_text().endswith("# a later version\n")
 
     assert f"{first} runs now" in quietly(lambda: rollback(root=root))
     assert LATER not in auricle(root, "--version")
-    assert layout.laid()[UNIT].read_bytes() == (checkout / UNIT).read_bytes()
+    assert layout.systemd_paths()[UNIT_FILE].read_bytes() == (checkout / UNIT_FILE).read_bytes()
     quietly(lambda: rollback(root=root))
     assert auricle(root, "--version") == f"auricle {LATER}\n"
 

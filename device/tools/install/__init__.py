@@ -1,1 +1,1 @@
-"""Laying Auricle down on a machine, taking it back and taking it away: start reading at `plan`."""
+"""Installs, upgrades, rolls back and uninstalls Auricle on a machine. Start reading at `plan`."""

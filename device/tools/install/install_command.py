@@ -13,11 +13,16 @@ from device.config.profiles import DEFAULT_PROFILE
 from device.config.settings import missing_models, missing_sentence
 from device.errors import ConfigError
 from device.runtime.model_library import shipped_bundles
-from device.tools.install.layout import look, systemd_files
+from device.tools.install.layout import read_installed, read_systemd_files
 from device.tools.install.origin import default_origin, read_origin
-from device.tools.install.plan import Wanted, plan_install, plan_rollback
-from device.tools.install.steps import Say, run_command
-from device.tools.install.supported_machine import best_effort_note, this_machine, why_not_here, why_not_root
+from device.tools.install.plan import InstallRequest, plan_install, plan_rollback
+from device.tools.install.steps import Note, run_command
+from device.tools.install.supported_machine import (
+    best_effort_note,
+    missing_root_reason,
+    this_machine,
+    unsupported_reason,
+)
 from device.tools.install.target_root import (
     MACHINE_ROOT,
     add_root_options,
@@ -99,13 +104,13 @@ def install(
     """
     layout = layout_below(root)
     with exclusive_access(layout, dry_run=dry_run):
-        machine, installed = this_machine(layout), look(layout)
+        machine, installed = this_machine(layout), read_installed(layout)
         origin = read_origin(options.origin or default_origin())
-        refuse(why_not_here(machine, builds=origin.name not in installed.versions))
-        refuse(None if dry_run else why_not_root(machine, "install"))
+        refuse(unsupported_reason(machine, builds=origin.name not in installed.versions))
+        refuse(None if dry_run else missing_root_reason(machine, "install"))
         note = best_effort_note(machine)
-        notes = (Say(note),) if note else ()
-        steps = plan_install(layout, installed, origin, _wanted(options, layout, installed, machine))
+        notes = (Note(note),) if note else ()
+        steps = plan_install(layout, installed, origin, _request(options, layout, installed, machine))
         execute((*notes, *steps), runner, dry_run=dry_run)
     return 0
 
@@ -119,28 +124,28 @@ def rollback(*, root: Path = MACHINE_ROOT, dry_run: bool = False, runner: Runner
     """
     layout = layout_below(root)
     with exclusive_access(layout, dry_run=dry_run):
-        machine, installed = this_machine(layout), look(layout)
-        refuse(None if dry_run else why_not_root(machine, "install --rollback"))
-        files = systemd_files(layout.versions / installed.previous) if installed.previous else {}
-        execute(plan_rollback(layout, installed, files, systemd=machine.systemd), runner, dry_run=dry_run)
+        machine, installed = this_machine(layout), read_installed(layout)
+        refuse(None if dry_run else missing_root_reason(machine, "install --rollback"))
+        files = read_systemd_files(layout.versions / installed.previous) if installed.previous else {}
+        execute(plan_rollback(layout, installed, files, has_systemd=machine.has_systemd), runner, dry_run=dry_run)
     return 0
 
 
-def _wanted(options: InstallOptions, layout: Layout, installed: Installed, machine: Machine) -> Wanted:
+def _request(options: InstallOptions, layout: Layout, installed: Installed, machine: Machine) -> InstallRequest:
     """Also checks the instance's configuration. Raises ConfigError."""
     instance = options.instance or options.profile
     config = layout.config(instance)
     settings = load_config(config) if config in installed.configs else profile(options.profile)
-    _check_models(settings, layout.shown(config))
+    _check_models(settings, layout.target_path(config))
     bundles = dict.fromkeys(model.bundle for model in settings.listening if not model.is_file)
-    return Wanted(
+    return InstallRequest(
         instance=instance,
         config=config_text(options.profile),
         bundles=tuple(bundles),
         start=options.start,
         python=sys.executable,
         bits=machine.bits,
-        systemd=machine.systemd,
+        has_systemd=machine.has_systemd,
     )
 
 

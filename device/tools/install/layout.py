@@ -1,4 +1,4 @@
-"""Where an installed Auricle lies, below a root that is `/` or a tree being prepared; and what lies there now.
+"""The paths of an installed Auricle below a root, which is `/` or a tree being prepared; and what is there now.
 
     /opt/auricle/versions/VERSION-HASH/   a virtual environment each: the current one and the previous one
     /opt/auricle/current, previous        links to one of them
@@ -21,13 +21,13 @@ from device.runtime.paths import checked_instance
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-UNIT = "systemd/auricle@.service"
-ETC = {
-    UNIT: "etc/systemd/system/auricle@.service",
+UNIT_FILE = "systemd/auricle@.service"
+SYSTEMD_PATHS = {
+    UNIT_FILE: "etc/systemd/system/auricle@.service",
     "systemd/sysusers.d/auricle.conf": "etc/sysusers.d/auricle.conf",
     "systemd/tmpfiles.d/auricle.conf": "etc/tmpfiles.d/auricle.conf",
 }
-"""What systemd reads: where it lies in a version -> where it is laid down."""
+"""What systemd reads: path in a version -> path below the root."""
 
 _STATE = ("var/lib/auricle", "var/log/auricle")
 _PROGRAM = PurePosixPath("/opt/auricle/current/bin/auricle")
@@ -41,32 +41,32 @@ class Layout:
 
     @property
     def home(self) -> Path:
-        """All that is not configuration or state."""
+        """Everything but configuration and state."""
         return self.root / "opt/auricle"
 
     @property
     def versions(self) -> Path:
-        """A folder for each version; one whose name begins with a dot is being built or removed."""
+        """A folder for each version; a name that starts with a dot is being built or removed."""
         return self.home / "versions"
 
     @property
-    def aside(self) -> Path:
-        """Where a version is built."""
+    def building(self) -> Path:
+        """The folder in which a version is built."""
         return self.versions / ".building"
 
     @property
     def current(self) -> Path:
-        """Link to the version that runs."""
+        """Link to the running version."""
         return self.home / "current"
 
     @property
     def previous(self) -> Path:
-        """Link to the version that ran before."""
+        """Link to the version that ran before it."""
         return self.home / "previous"
 
     @property
-    def restart_owed(self) -> Path:
-        """A file that is there from before a swap until the running instances are restarted."""
+    def restart_pending(self) -> Path:
+        """A file that exists from before a switch of versions until the running instances are restarted."""
         return self.home / ".restart-owed"
 
     @property
@@ -80,63 +80,63 @@ class Layout:
         return self.root / "etc/auricle"
 
     @property
-    def state(self) -> tuple[Path, ...]:
-        """What instances wrote: only a purge removes it."""
+    def state_folders(self) -> tuple[Path, ...]:
+        """The folders that instances write to: only a purge removes them."""
         return tuple(self.root / path for path in _STATE)
 
     def config(self, instance: str) -> Path:
         """An instance's configuration."""
         return self.configs / f"{checked_instance(instance)}.toml"
 
-    def enabled(self, instance: str) -> Path:
+    def boot_link(self, instance: str) -> Path:
         """The link by which systemd starts an instance at boot."""
         return self.root / f"etc/systemd/system/multi-user.target.wants/auricle@{checked_instance(instance)}.service"
 
-    def laid(self) -> dict[str, Path]:
-        """What systemd reads: where it lies in a version -> where it is laid down."""
-        return {name: self.root / path for name, path in ETC.items()}
+    def systemd_paths(self) -> dict[str, Path]:
+        """What systemd reads: path in a version -> path below this root."""
+        return {name: self.root / path for name, path in SYSTEMD_PATHS.items()}
 
-    def shown(self, path: Path) -> str:
-        """A path as the machine that boots this root will know it."""
+    def target_path(self, path: Path) -> str:
+        """A path as seen on the machine that boots this root."""
         return "/" + str(path.relative_to(self.root))
 
     @property
     def program(self) -> str:
-        """What the launcher links to, seen from that machine."""
+        """Target of the launcher, as seen on that machine."""
         return str(_PROGRAM)
 
 
 @dataclass(frozen=True, slots=True)
 class Installed:
-    """What lies there now.
+    """What is installed now.
 
     Attributes:
-        current: name of the version that runs; None where there is none.
-        previous: of the one that a rollback would go to.
-        versions: names of all that are complete.
-        leftovers: of an install that did not end.
-        restart_owed: whether one ended before it had restarted the running instances.
-        laid: bytes of what systemd reads, of the files that are there.
-        configs: those of instances, by name.
-        enabled: the links by which systemd starts instances at boot.
-        launcher_is_ours: False where somebody else's program has its place; True where it is free.
-        state: the folders of what instances wrote that are there.
+        current: name of the running version; None if there is none.
+        previous: name of the version that a rollback switches to; None if there is none.
+        versions: names of all complete versions.
+        leftovers: folders of an interrupted install.
+        restart_pending: whether an install was interrupted before it restarted the running instances.
+        systemd_files: content of what systemd reads, of the files that exist.
+        configs: of the instances, by name.
+        boot_links: by which systemd starts instances at boot.
+        launcher_is_ours: False if another program has its path; True if the path is free.
+        state_folders: that instances write to, those that exist.
     """
 
     current: str | None
     previous: str | None
     versions: tuple[str, ...]
     leftovers: tuple[Path, ...]
-    restart_owed: bool
-    laid: Mapping[Path, bytes]
+    restart_pending: bool
+    systemd_files: Mapping[Path, bytes]
     configs: tuple[Path, ...]
-    enabled: tuple[Path, ...]
+    boot_links: tuple[Path, ...]
     launcher_is_ours: bool
-    state: tuple[Path, ...]
+    state_folders: tuple[Path, ...]
 
 
-def look(layout: Layout) -> Installed:
-    """See what lies below a root. Raises OSError where it may not be read."""
+def read_installed(layout: Layout) -> Installed:
+    """Inspect what is installed below a root. Raises OSError if it cannot be read."""
     versions = tuple(sorted(path.name for path in layout.versions.glob("[!.]*") if path.is_dir()))
     current = _linked(layout.current, versions)
     return Installed(
@@ -144,19 +144,19 @@ def look(layout: Layout) -> Installed:
         previous=_previous(layout, current, versions),
         versions=versions,
         leftovers=tuple(sorted(layout.versions.glob(".*"))),
-        restart_owed=layout.restart_owed.exists(),
-        laid={path: path.read_bytes() for path in layout.laid().values() if path.is_file()},
+        restart_pending=layout.restart_pending.exists(),
+        systemd_files={path: path.read_bytes() for path in layout.systemd_paths().values() if path.is_file()},
         configs=tuple(sorted(layout.configs.glob("[a-z0-9]*.toml"))),
-        enabled=tuple(sorted((layout.root / "etc/systemd/system").glob("*.wants/auricle@*.service"))),
+        boot_links=tuple(sorted((layout.root / "etc/systemd/system").glob("*.wants/auricle@*.service"))),
         launcher_is_ours=_is_ours(layout),
-        state=tuple(path for path in layout.state if os.path.lexists(path)),
+        state_folders=tuple(path for path in layout.state_folders if os.path.lexists(path)),
     )
 
 
-def systemd_files(version: Path) -> dict[str, bytes]:
-    """What systemd is to read of a complete version, by name. Raises OSError where it is not there."""
+def read_systemd_files(version: Path) -> dict[str, bytes]:
+    """What systemd reads, from a complete version, by name. Raises OSError if it is missing."""
     package = next(version.glob("lib/python3*/site-packages/systemd"))
-    return {name: (package.parent / name).read_bytes() for name in ETC}
+    return {name: (package.parent / name).read_bytes() for name in SYSTEMD_PATHS}
 
 
 def _linked(link: Path, versions: tuple[str, ...]) -> str | None:
@@ -165,11 +165,11 @@ def _linked(link: Path, versions: tuple[str, ...]) -> str | None:
 
 
 def _previous(layout: Layout, current: str | None, versions: tuple[str, ...]) -> str | None:
-    """As the link says; where a rollback was cut off between its two links, the only other version there is."""
-    said = _linked(layout.previous, versions)
+    """The link's target; if a rollback was interrupted between its two links, the only other version."""
+    linked = _linked(layout.previous, versions)
     others = [name for name in versions if name != current]
-    if said is not None and said != current:
-        return said
+    if linked is not None and linked != current:
+        return linked
     return others[0] if current and layout.previous.is_symlink() and len(others) == 1 else None
 
 

@@ -1,4 +1,4 @@
-"""What is installed: a wheel or a checkout of Auricle, read without running anything of it."""
+"""Where an installation comes from: a wheel or a checkout of Auricle, read without running any of its code."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 from device.errors import ServiceError
-from device.tools.install.layout import ETC
+from device.tools.install.layout import SYSTEMD_PATHS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -36,22 +36,22 @@ class Origin:
 
     Attributes:
         path: of the wheel file, or of the checkout's folder.
-        name: VERSION-HASH, other for any other content and for any other Python.
+        name: VERSION-HASH; the hash differs for any other content and any other Python.
         lock: the text of the locked dependencies, with hashes.
-        systemd: what systemd is to read, by its name in the version.
+        systemd_files: what systemd reads, by path in the version.
     """
 
     path: Path
     name: str
     lock: str
-    systemd: Mapping[str, bytes]
+    systemd_files: Mapping[str, bytes]
 
 
 def default_origin() -> Path:
     """Where the running Auricle was installed from, as its installer noted it (PEP 610).
 
     Raises:
-        ServiceError: that was not a file or folder, or it is no longer there.
+        ServiceError: it was no file or folder, or it no longer exists.
     """
     noted = metadata.distribution("auricle").read_text("direct_url.json")
     url = urlsplit(json.loads(noted)["url"]) if noted else None
@@ -72,7 +72,7 @@ def read_origin(path: Path) -> Origin:
         files = _wheel(path) if path.is_file() else _checkout(path)
         version = _version(files)
         lock = next(files[name] for name in (WHEEL_LOCK, _CHECKOUT_LOCK) if name in files).decode()
-        systemd = {name: files[name] for name in ETC}
+        systemd = {name: files[name] for name in SYSTEMD_PATHS}
     except (OSError, KeyError, ValueError, StopIteration, zipfile.BadZipFile) as error:
         what = error.args[0] if isinstance(error, KeyError) else "its version and its locked dependencies"
         raise ServiceError(
@@ -90,7 +90,7 @@ def _wheel(path: Path) -> dict[str, bytes]:
 
 
 def _checkout(path: Path) -> dict[str, bytes]:
-    """The files that make what is installed; those of other packages and of compilers are not looked at."""
+    """The files that make up an installation, without those of other packages and of compilers."""
     return {str(file.relative_to(path)): file.read_bytes() for file in _files(path)}
 
 

@@ -1,9 +1,9 @@
-"""The plans: which steps lay a version down, go back to the one before, or take everything away.
+"""The plans: the steps that install a version, roll back to the previous one, or remove everything.
 
-Pure: what is there, what is wanted and what machine this is are handed in, steps come out.
+Pure: what is installed, what is requested and the machine are passed in, steps are returned.
 
-A new version is built and verified aside; until one rename swaps a link, the one that runs is not
-touched. So a plan may be cut off anywhere: what runs goes on, and the next install does what is left.
+A new version is built and verified in a folder of its own. The running version is not touched until one rename
+switches a link. So a plan may be interrupted anywhere: the daemon continues to run, and the next install completes it.
 """
 
 from __future__ import annotations
@@ -12,8 +12,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from device.errors import ServiceError
-from device.tools.install.layout import UNIT
-from device.tools.install.steps import Discard, MakeFolder, Point, Remove, Run, Say, Settle, Write
+from device.tools.install.layout import UNIT_FILE
+from device.tools.install.steps import (
+    MakeFolder,
+    MoveIntoPlace,
+    Note,
+    RemovePath,
+    RemoveVersion,
+    RunCommand,
+    SwitchLink,
+    WriteFile,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -37,26 +46,26 @@ BEST_EFFORT = (
     "tzdata>=2025.1",
     "tflite-runtime>=2.14",
 )
-"""What a 32-bit system gets: the lock is of wheels that registries have for 64 bits alone."""
+"""Dependencies of a 32-bit system: the lock names wheels that exist for 64 bits only."""
 
 _ALL_INSTANCES = "auricle@*.service"
-_QUIETLY = ""
+_NO_MESSAGE = ""
 _PIP = ("-I", "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-input")
 _NO_SYSTEMD = "no systemd runs here: it makes user and folders, and starts what is enabled, when it boots"
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
-    """What an installation is asked for, and what it meets.
+class InstallRequest:
+    """What to install, and the machine it is installed on.
 
     Attributes:
-        instance: whose configuration is written and who is started.
-        config: text of its configuration, where it has none yet.
+        instance: to configure and to start.
+        config: text of its configuration, written if it has none yet.
         bundles: that the new version must verify before it may run.
-        start: whether the instance is to run, now and at boot.
-        python: the interpreter that makes the virtual environment.
+        start: start the instance now and at boot.
+        python: the interpreter that creates the virtual environment.
         bits: of this Python, 32 or 64.
-        systemd: whether it runs here.
+        has_systemd: whether systemd runs here.
     """
 
     instance: str
@@ -65,120 +74,128 @@ class Wanted:
     start: bool
     python: str
     bits: int
-    systemd: bool
+    has_systemd: bool
 
 
-def plan_install(layout: Layout, installed: Installed, origin: Origin, wanted: Wanted) -> tuple[Step, ...]:
+def plan_install(layout: Layout, installed: Installed, origin: Origin, request: InstallRequest) -> tuple[Step, ...]:
     """Steps that make the origin the current version, the current one the previous, and remove all others."""
-    return tuple(_install(layout, installed, origin, wanted))
+    return tuple(_install(layout, installed, origin, request))
 
 
 def plan_rollback(
-    layout: Layout, installed: Installed, systemd_files: Mapping[str, bytes], *, systemd: bool
+    layout: Layout, installed: Installed, systemd_files: Mapping[str, bytes], *, has_systemd: bool
 ) -> tuple[Step, ...]:
     """Steps that swap the current and the previous version.
 
     Args:
-        layout: where all lies.
-        installed: what lies there; its `previous` is gone to.
-        systemd_files: what systemd is to read of that version.
-        systemd: whether it runs here.
+        layout: the paths of the installation.
+        installed: what is there now; its `previous` becomes current.
+        systemd_files: what systemd reads, from that version.
+        has_systemd: whether systemd runs here.
 
     Raises:
         ServiceError: there is no previous version.
     """
     if installed.previous is None or installed.current is None:
         raise ServiceError("there is no previous version to roll back to: auricle install keeps one from the second on")
-    return tuple(_rollback(layout, installed, installed.previous, installed.current, systemd_files, systemd=systemd))
+    return tuple(
+        _rollback(layout, installed, installed.previous, installed.current, systemd_files, has_systemd=has_systemd)
+    )
 
 
-def plan_uninstall(layout: Layout, installed: Installed, *, purge: bool, systemd: bool) -> tuple[Step, ...]:
-    """Steps that stop and remove everything; configuration and state only where `purge` says so."""
-    steps = tuple(_uninstall(layout, installed, purge=purge, systemd=systemd))
-    return steps or (Say("nothing of Auricle is installed here"),)
+def plan_uninstall(layout: Layout, installed: Installed, *, purge: bool, has_systemd: bool) -> tuple[Step, ...]:
+    """Steps that stop and remove everything; configuration and state only with `purge`."""
+    steps = tuple(_uninstall(layout, installed, purge=purge, has_systemd=has_systemd))
+    return steps or (Note("nothing of Auricle is installed here"),)
 
 
 # --- install
 
 
-def _install(layout: Layout, installed: Installed, origin: Origin, wanted: Wanted) -> Iterator[Step]:
+def _install(layout: Layout, installed: Installed, origin: Origin, request: InstallRequest) -> Iterator[Step]:
     place = layout.versions / origin.name
-    yield from _configuration(layout, installed, wanted)
+    yield from _configuration(layout, installed, request)
     for path in installed.leftovers:
-        yield Remove("remove what an install that did not end has left", path)
+        yield RemovePath("remove what an install that did not end has left", path)
     if origin.name in installed.versions:
-        yield Say(f"{origin.name} is built already")
-        yield from _verified(layout, installed, wanted.bundles, place, wanted.instance)
+        yield Note(f"{origin.name} is built already")
+        yield from _verified(layout, installed, request.bundles, place, request.instance)
     else:
-        yield from _built(layout, origin, wanted)
-        yield from _verified(layout, installed, wanted.bundles, layout.aside, wanted.instance)
-        seen_as = layout.shown(place)
-        yield Settle(f"put it down as {seen_as}", layout.aside, place, seen_as)
-    files = _laid(layout, installed, origin.systemd)
+        yield from _built(layout, origin, request)
+        yield from _verified(layout, installed, request.bundles, layout.building, request.instance)
+        final_path = layout.target_path(place)
+        yield MoveIntoPlace(f"put it down as {final_path}", layout.building, place, final_path)
+    files = _systemd_files(layout, installed, origin.systemd_files)
     swap = installed.current != origin.name
     if swap or files:
-        yield Write(_QUIETLY, layout.restart_owed, b"")
+        yield WriteFile(_NO_MESSAGE, layout.restart_pending, b"")
     if swap:
         yield from _swapped(layout, installed, origin.name)
     yield from files
     yield from _launcher(layout, installed)
     yield from _outdated(layout, installed, origin.name)
-    owed = swap or bool(files) or installed.restart_owed
-    start = wanted.instance if wanted.start else None
-    yield from _set_going(layout, installed, restart=owed, start=start, systemd=wanted.systemd)
+    restart = swap or bool(files) or installed.restart_pending
+    start = request.instance if request.start else None
+    yield from _activated(layout, installed, restart=restart, start=start, has_systemd=request.has_systemd)
 
 
-def _configuration(layout: Layout, installed: Installed, wanted: Wanted) -> Iterator[Step]:
-    config = layout.config(wanted.instance)
+def _configuration(layout: Layout, installed: Installed, request: InstallRequest) -> Iterator[Step]:
+    config = layout.config(request.instance)
     if config in installed.configs:
-        yield Say(f"{layout.shown(config)} is there and stays as it is")
+        yield Note(f"{layout.target_path(config)} is there and stays as it is")
     else:
-        yield Write(f"write {layout.shown(config)}", config, wanted.config.encode())
+        yield WriteFile(f"write {layout.target_path(config)}", config, request.config.encode())
 
 
-def _built(layout: Layout, origin: Origin, wanted: Wanted) -> Iterator[Step]:
-    aside, lock = layout.aside, layout.aside / "requirements.txt"
-    pip = (str(aside / "bin" / "python"), *_PIP)
-    room = aside / "tmp"  # /tmp may lie in memory, which a small Pi has too little of
-    variables = {"TMPDIR": str(room), "PIP_ROOT_USER_ACTION": "ignore"}
+def _built(layout: Layout, origin: Origin, request: InstallRequest) -> Iterator[Step]:
+    building, lock = layout.building, layout.building / "requirements.txt"
+    pip = (str(building / "bin" / "python"), *_PIP)
+    downloads = building / "tmp"  # /tmp may be in memory, of which a small Pi has too little
+    variables = {"TMPDIR": str(downloads), "PIP_ROOT_USER_ACTION": "ignore"}
     again = "nothing was changed, run it again"
     locked = ("--require-hashes", "--only-binary", ":all:", "-r", str(lock))
-    what = locked if wanted.bits > 32 else ("--prefer-binary", *BEST_EFFORT)
-    yield MakeFolder(_QUIETLY, layout.versions)
-    yield Run(f"make a virtual environment for {origin.name}", (wanted.python, "-I", "-m", "venv", str(aside)), again)
-    yield MakeFolder(_QUIETLY, room)
-    yield Write(_QUIETLY, lock, origin.lock.encode())
-    yield Run("install the dependencies, which takes minutes on a small Pi", (*pip, *what), again, variables)
-    yield Run(f"install Auricle from {origin.path}", (*pip, "--no-deps", str(origin.path)), again, variables)
-    yield Remove(_QUIETLY, room)
+    what = locked if request.bits > 32 else ("--prefer-binary", *BEST_EFFORT)
+    yield MakeFolder(_NO_MESSAGE, layout.versions)
+    yield RunCommand(
+        f"make a virtual environment for {origin.name}", (request.python, "-I", "-m", "venv", str(building)), again
+    )
+    yield MakeFolder(_NO_MESSAGE, downloads)
+    yield WriteFile(_NO_MESSAGE, lock, origin.lock.encode())
+    yield RunCommand("install the dependencies, which takes minutes on a small Pi", (*pip, *what), again, variables)
+    yield RunCommand(f"install Auricle from {origin.path}", (*pip, "--no-deps", str(origin.path)), again, variables)
+    yield RemovePath(_NO_MESSAGE, downloads)
 
 
 def _verified(
     layout: Layout, installed: Installed, bundles: tuple[str, ...], version: Path, instance: str | None = None
 ) -> Iterator[Step]:
-    """The version must open its models and read every instance's configuration, on this machine."""
+    """Steps in which the version opens its models and reads every instance's configuration, on this machine."""
     auricle = (str(version / "bin" / "python"), "-I", "-m", "device")
     unchanged = "the version that runs was not touched"
     for bundle in bundles:
-        yield Run(f"verify the model {bundle}", (*auricle, "models", "verify", bundle), unchanged)
+        yield RunCommand(f"verify the model {bundle}", (*auricle, "models", "verify", bundle), unchanged)
     configs = dict.fromkeys((*installed.configs, *([layout.config(instance)] if instance else [])))
     for config in configs:
-        yield Run(f"verify {layout.shown(config)}", (*auricle, "config", "--check", str(config)), unchanged)
+        yield RunCommand(
+            f"verify {layout.target_path(config)}", (*auricle, "config", "--check", str(config)), unchanged
+        )
 
 
-def _laid(layout: Layout, installed: Installed, files: Mapping[str, bytes]) -> list[Step]:
-    places = layout.laid()
+def _systemd_files(layout: Layout, installed: Installed, files: Mapping[str, bytes]) -> list[Step]:
+    places = layout.systemd_paths()
     return [
-        Write(f"write {layout.shown(places[name])}", places[name], content)
+        WriteFile(f"write {layout.target_path(places[name])}", places[name], content)
         for name, content in files.items()
-        if installed.laid.get(places[name]) != content
+        if installed.systemd_files.get(places[name]) != content
     ]
 
 
 def _swapped(layout: Layout, installed: Installed, name: str) -> Iterator[Step]:
     if installed.current is not None:
-        yield Point(f"keep {installed.current} as the previous version", layout.previous, _target(installed.current))
-    yield Point(f"make {name} the current version", layout.current, _target(name))
+        yield SwitchLink(
+            f"keep {installed.current} as the previous version", layout.previous, _target(installed.current)
+        )
+    yield SwitchLink(f"make {name} the current version", layout.current, _target(name))
 
 
 def _target(name: str) -> str:
@@ -186,95 +203,97 @@ def _target(name: str) -> str:
 
 
 def _launcher(layout: Layout, installed: Installed) -> Iterator[Step]:
-    place = layout.shown(layout.launcher)
+    place = layout.target_path(layout.launcher)
     if not installed.launcher_is_ours:
-        yield Say(f"{place} is not ours and stays; the command is {layout.program}")
+        yield Note(f"{place} is not ours and stays; the command is {layout.program}")
     elif not layout.launcher.is_symlink():
-        yield Point(f"make {place} the command", layout.launcher, layout.program)
+        yield SwitchLink(f"make {place} the command", layout.launcher, layout.program)
 
 
 def _outdated(layout: Layout, installed: Installed, name: str) -> Iterator[Step]:
     kept = {name, installed.previous if installed.current == name else installed.current}
     for version in installed.versions:
         if version not in kept:
-            yield Discard(f"remove the outdated version {version}", layout.versions / version)
+            yield RemoveVersion(f"remove the outdated version {version}", layout.versions / version)
 
 
 # --- rollback
 
 
 def _rollback(
-    layout: Layout, installed: Installed, to: str, back: str, files: Mapping[str, bytes], *, systemd: bool
+    layout: Layout, installed: Installed, to: str, back: str, files: Mapping[str, bytes], *, has_systemd: bool
 ) -> Iterator[Step]:
     yield from _verified(layout, installed, (), layout.versions / to)
-    yield Write(_QUIETLY, layout.restart_owed, b"")
-    yield Point(f"make {to} the current version", layout.current, _target(to))
-    yield Point(f"keep {back} as the previous version", layout.previous, _target(back))
-    yield from _laid(layout, installed, files)
-    yield from _set_going(layout, installed, restart=True, start=None, systemd=systemd)
-    yield Say(f"{to} runs now; auricle install --rollback goes forward to {back} again")
+    yield WriteFile(_NO_MESSAGE, layout.restart_pending, b"")
+    yield SwitchLink(f"make {to} the current version", layout.current, _target(to))
+    yield SwitchLink(f"keep {back} as the previous version", layout.previous, _target(back))
+    yield from _systemd_files(layout, installed, files)
+    yield from _activated(layout, installed, restart=True, start=None, has_systemd=has_systemd)
+    yield Note(f"{to} runs now; auricle install --rollback goes forward to {back} again")
 
 
 # --- what systemd does
 
 
-def _set_going(
-    layout: Layout, installed: Installed, *, restart: bool, start: str | None, systemd: bool
+def _activated(
+    layout: Layout, installed: Installed, *, restart: bool, start: str | None, has_systemd: bool
 ) -> Iterator[Step]:
-    if systemd:
-        yield from _told_systemd(layout, restart=restart, start=start)
+    if has_systemd:
+        yield from _by_systemd(layout, restart=restart, start=start)
     else:
-        yield from _left_to_boot(layout, installed, start)
+        yield from _at_boot(layout, installed, start)
     if restart:
-        yield Remove(_QUIETLY, layout.restart_owed)
+        yield RemovePath(_NO_MESSAGE, layout.restart_pending)
 
 
-def _left_to_boot(layout: Layout, installed: Installed, start: str | None) -> Iterator[Step]:
-    """What `systemctl enable` would do to a system that does not run."""
-    link = layout.enabled(start) if start else None
-    if link is not None and link not in installed.enabled:
-        yield Point(f"let {link.name} start at boot", link, layout.shown(layout.laid()[UNIT]))
-    yield Say(_NO_SYSTEMD)
+def _at_boot(layout: Layout, installed: Installed, start: str | None) -> Iterator[Step]:
+    """What `systemctl enable` would do, for a system that is not running."""
+    link = layout.boot_link(start) if start else None
+    if link is not None and link not in installed.boot_links:
+        yield SwitchLink(f"let {link.name} start at boot", link, layout.target_path(layout.systemd_paths()[UNIT_FILE]))
+    yield Note(_NO_SYSTEMD)
 
 
-def _told_systemd(layout: Layout, *, restart: bool, start: str | None) -> Iterator[Step]:
+def _by_systemd(layout: Layout, *, restart: bool, start: str | None) -> Iterator[Step]:
     again = "auricle install --rollback goes back to the version before"
-    sysusers, tmpfiles = (layout.shown(path) for name, path in layout.laid().items() if name.endswith(".conf"))
-    yield Run("make the groups", ("systemd-sysusers", sysusers), again)
-    yield Run("make the folders", ("systemd-tmpfiles", "--create", tmpfiles), again)
-    yield Run("let systemd read the units", ("systemctl", "daemon-reload"), again)
+    sysusers, tmpfiles = (
+        layout.target_path(path) for name, path in layout.systemd_paths().items() if name.endswith(".conf")
+    )
+    yield RunCommand("make the groups", ("systemd-sysusers", sysusers), again)
+    yield RunCommand("make the folders", ("systemd-tmpfiles", "--create", tmpfiles), again)
+    yield RunCommand("let systemd read the units", ("systemctl", "daemon-reload"), again)
     if restart:
-        yield Run("restart the instances that run", ("systemctl", "try-restart", _ALL_INSTANCES), again)
+        yield RunCommand("restart the instances that run", ("systemctl", "try-restart", _ALL_INSTANCES), again)
     if start:
         unit = f"auricle@{start}.service"
-        look = f"journalctl -u {unit} says why, and {again}"
-        yield Run(f"start {unit}, now and at boot", ("systemctl", "enable", "--now", unit), look)
+        cure = f"journalctl -u {unit} says why, and {again}"
+        yield RunCommand(f"start {unit}, now and at boot", ("systemctl", "enable", "--now", unit), cure)
 
 
 # --- uninstall
 
 
-def _uninstall(layout: Layout, installed: Installed, *, purge: bool, systemd: bool) -> Iterator[Step]:
-    there = installed.laid or installed.enabled
-    if systemd and there:
-        yield Run("stop all instances", ("systemctl", "stop", _ALL_INSTANCES), "nothing was changed")
-    for link in installed.enabled:
-        yield Remove(f"disable {link.name}", link)
-    for path in installed.laid:
-        yield Remove(f"remove {layout.shown(path)}", path)
-    if systemd and there:
-        yield Run("let systemd forget the units", ("systemctl", "daemon-reload"), "run it again")
+def _uninstall(layout: Layout, installed: Installed, *, purge: bool, has_systemd: bool) -> Iterator[Step]:
+    is_present = installed.systemd_files or installed.boot_links
+    if has_systemd and is_present:
+        yield RunCommand("stop all instances", ("systemctl", "stop", _ALL_INSTANCES), "nothing was changed")
+    for link in installed.boot_links:
+        yield RemovePath(f"disable {link.name}", link)
+    for path in installed.systemd_files:
+        yield RemovePath(f"remove {layout.target_path(path)}", path)
+    if has_systemd and is_present:
+        yield RunCommand("let systemd forget the units", ("systemctl", "daemon-reload"), "run it again")
     if layout.launcher.is_symlink() and installed.launcher_is_ours:
-        yield Remove(f"remove {layout.shown(layout.launcher)}", layout.launcher)
+        yield RemovePath(f"remove {layout.target_path(layout.launcher)}", layout.launcher)
     if layout.home.exists():
-        yield Remove("remove /opt/auricle, all versions with it", layout.home)
+        yield RemovePath("remove /opt/auricle, all versions with it", layout.home)
     yield from _purged(layout, installed, purge=purge)
 
 
 def _purged(layout: Layout, installed: Installed, *, purge: bool) -> Iterator[Step]:
-    theirs = (*((layout.configs,) if layout.configs.is_dir() else ()), *installed.state)
+    theirs = (*((layout.configs,) if layout.configs.is_dir() else ()), *installed.state_folders)
     for path in theirs:
         if purge:
-            yield Remove(f"remove {layout.shown(path)}", path)
-        elif installed.laid or installed.versions:
-            yield Say(f"{layout.shown(path)} stays; auricle uninstall --purge removes it too")
+            yield RemovePath(f"remove {layout.target_path(path)}", path)
+        elif installed.systemd_files or installed.versions:
+            yield Note(f"{layout.target_path(path)} stays; auricle uninstall --purge removes it too")

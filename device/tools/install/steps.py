@@ -1,7 +1,7 @@
-"""What an installation is made of: steps that can be looked at before they are done.
+"""The steps of an installation: values that can be inspected before they are executed.
 
-Each is done whole or leaves behind what doing it again heals. A step's `says` is the line that people
-see; it is empty for what goes without saying. Commands are run through a `Runner` that is handed in.
+Each is executed completely, or leaves a state that executing it again repairs. A step's `message` is the line that
+people see; it is empty for a step that needs none. Commands are run by a `Runner` that is passed in.
 """
 
 from __future__ import annotations
@@ -23,60 +23,60 @@ _SHOWN_CHARACTERS = 300
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class CommandResult:
     """How a command ended, and what it wrote to both its outputs."""
 
     code: int
     output: str
 
 
-Runner = Callable[[Sequence[str], Mapping[str, str]], Outcome]
+Runner = Callable[[Sequence[str], Mapping[str, str]], CommandResult]
 """Runs a command, with these variables over the environment."""
 
 
 class Step(Protocol):
-    """One thing that is done."""
+    """One step of a plan."""
 
     @property
-    def says(self) -> str:
-        """The line about it."""
+    def message(self) -> str:
+        """The line that is printed before it."""
 
-    def do(self, run: Runner) -> None:
-        """Do it. Raises ServiceError or OSError."""
+    def execute(self, runner: Runner) -> None:
+        """Execute the step. Raises ServiceError or OSError."""
 
 
 @dataclass(frozen=True, slots=True)
-class Say:
-    """Nothing is done; something is said."""
+class Note:
+    """A message alone."""
 
-    says: str
+    message: str
 
-    def do(self, run: Runner) -> None:
+    def execute(self, runner: Runner) -> None:
         """Do nothing."""
 
 
 @dataclass(frozen=True, slots=True)
 class MakeFolder:
-    """A folder that anyone may read, with those above it."""
+    """Create a folder that anyone may read, and its parents."""
 
-    says: str
+    message: str
     path: Path
 
-    def do(self, run: Runner) -> None:  # noqa: ARG002 - runs nothing
-        """Make it where it is missing."""
+    def execute(self, runner: Runner) -> None:  # noqa: ARG002 - runs nothing
+        """Create the folder if it is missing."""
         self.path.mkdir(_PUBLIC_FOLDER, parents=True, exist_ok=True)
 
 
 @dataclass(frozen=True, slots=True)
-class Write:
-    """A file that anyone may read: there with all its content, or as it was before."""
+class WriteFile:
+    """Write a file that anyone may read; afterwards it has all its content, or is as it was before."""
 
-    says: str
+    message: str
     path: Path
     content: bytes
 
-    def do(self, run: Runner) -> None:  # noqa: ARG002 - runs nothing
-        """Write it beside its place, and rename it."""
+    def execute(self, runner: Runner) -> None:  # noqa: ARG002 - runs nothing
+        """Write a temporary file beside it, and rename that."""
         self.path.parent.mkdir(_PUBLIC_FOLDER, parents=True, exist_ok=True)
         beside = self.path.with_name(f".{self.path.name}.new")
         with beside.open("wb") as file:
@@ -88,15 +88,15 @@ class Write:
 
 
 @dataclass(frozen=True, slots=True)
-class Point:
-    """A link that leads to the old target or to the new one, and at no moment nowhere."""
+class SwitchLink:
+    """Point a link to a new target; at every moment it leads to the old target or to the new one."""
 
-    says: str
+    message: str
     link: Path
     target: str
 
-    def do(self, run: Runner) -> None:  # noqa: ARG002 - runs nothing
-        """Make the link beside its place, and rename it."""
+    def execute(self, runner: Runner) -> None:  # noqa: ARG002 - runs nothing
+        """Create a temporary link beside it, and rename that."""
         self.link.parent.mkdir(_PUBLIC_FOLDER, parents=True, exist_ok=True)
         beside = self.link.with_name(f".{self.link.name}.new")
         beside.unlink(missing_ok=True)
@@ -105,37 +105,42 @@ class Point:
 
 
 @dataclass(frozen=True, slots=True)
-class Settle:
-    """What was built aside takes its place, once it is on the disk: a name without a dot is a complete version.
+class MoveIntoPlace:
+    """Move a built version to its place, once it is on the disk: a name without a dot is a complete version.
 
-    Its scripts name the folder that they were made in, so that is exchanged for the place where they will run.
+    Its scripts contain the path of the folder they were built in, which is replaced by `final_path`.
+
+    Attributes:
+        building: where it was built.
+        place: of the version, below the root.
+        final_path: of the version, on the machine that boots the root.
     """
 
-    says: str
-    aside: Path
+    message: str
+    building: Path
     place: Path
-    seen_as: str
+    final_path: str
 
-    def do(self, run: Runner) -> None:  # noqa: ARG002 - runs nothing
-        """Rename it, after everything in it was written out: a Pi's current may go at any moment."""
-        for script in (self.aside / "bin").iterdir():
+    def execute(self, runner: Runner) -> None:  # noqa: ARG002 - runs nothing
+        """Rename the folder, after a sync: a Pi may lose its power at any moment."""
+        for script in (self.building / "bin").iterdir():
             if script.is_file() and not script.is_symlink():
                 text = script.read_bytes()
-                script.write_bytes(text.replace(os.fsencode(self.aside), os.fsencode(self.seen_as)))
+                script.write_bytes(text.replace(os.fsencode(self.building), os.fsencode(self.final_path)))
         os.sync()
-        self.aside.rename(self.place)
+        self.building.rename(self.place)
         os.sync()
 
 
 @dataclass(frozen=True, slots=True)
-class Remove:
-    """A file, a link or a whole folder goes; a link's target stays."""
+class RemovePath:
+    """Remove a file, a link or a whole folder; a link's target stays."""
 
-    says: str
+    message: str
     path: Path
 
-    def do(self, run: Runner) -> None:  # noqa: ARG002 - runs nothing
-        """Remove what is there."""
+    def execute(self, runner: Runner) -> None:  # noqa: ARG002 - runs nothing
+        """Remove the path if it exists."""
         if self.path.is_dir() and not self.path.is_symlink():
             shutil.rmtree(self.path)
         else:
@@ -143,43 +148,43 @@ class Remove:
 
 
 @dataclass(frozen=True, slots=True)
-class Discard:
-    """A version goes; from the first moment on its name begins with a dot, so that none is there half."""
+class RemoveVersion:
+    """Remove a version; it is first renamed to a name with a dot, so that no incomplete version is ever visible."""
 
-    says: str
+    message: str
     version: Path
 
-    def do(self, run: Runner) -> None:  # noqa: ARG002 - runs nothing
-        """Rename it, then remove it."""
+    def execute(self, runner: Runner) -> None:  # noqa: ARG002 - runs nothing
+        """Rename the folder, then remove it."""
         gone = self.version.with_name(f".{self.version.name}.gone")
         self.version.rename(gone)
         shutil.rmtree(gone)
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class RunCommand:
     """A command that must succeed.
 
     Attributes:
-        trouble: what to do where it fails; ends the error's sentence.
+        cure: what to do if it fails; ends the error's sentence.
         variables: over those of the environment.
     """
 
-    says: str
+    message: str
     command: tuple[str, ...]
-    trouble: str
+    cure: str
     variables: Mapping[str, str] = field(default_factory=dict)
 
-    def do(self, run: Runner) -> None:
-        """Run it. Raises ServiceError where it fails."""
-        ended = run(self.command, self.variables)
+    def execute(self, runner: Runner) -> None:
+        """Run the command. Raises ServiceError if it fails."""
+        ended = runner(self.command, self.variables)
         if ended.code:
             last = " ".join(ended.output.split())[-_SHOWN_CHARACTERS:] or f"exit code {ended.code}"
-            raise ServiceError(f"could not {self.says}: {last}; {self.trouble}")
+            raise ServiceError(f"could not {self.message}: {last}; {self.cure}")
 
 
-def run_command(command: Sequence[str], variables: Mapping[str, str]) -> Outcome:
-    """Run a command without a shell; one that is not installed counts as failed."""
+def run_command(command: Sequence[str], variables: Mapping[str, str]) -> CommandResult:
+    """Run a command without a shell; a program that is not installed counts as failed."""
     try:
         ended = subprocess.run(  # noqa: S603 - the plan's commands, argument by argument
             command,
@@ -192,5 +197,5 @@ def run_command(command: Sequence[str], variables: Mapping[str, str]) -> Outcome
             errors="replace",
         )
     except OSError as error:
-        return Outcome(127, str(error))
-    return Outcome(ended.returncode, ended.stdout)
+        return CommandResult(127, str(error))
+    return CommandResult(ended.returncode, ended.stdout)

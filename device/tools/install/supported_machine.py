@@ -1,4 +1,4 @@
-"""What machine this is, and why nothing can be installed on it, or not now."""
+"""What machine this is, and why Auricle cannot be installed on it, or not now."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from device.tools.install.layout import Layout
 
 NEEDED_MB = 700
-"""Room for one version and its downloads: 340 MB laid down, 110 MB of wheels, twice while they are unpacked."""
+"""Disk space for one version and its downloads: 340 MB installed, 110 MB of wheels, twice while they are unpacked."""
 
 _SYSTEMD = Path("/run/systemd/system")  # sd_booted(3)
 _OUT_OF_REACH = ("/home", "/root")  # ProtectHome= hides them from the daemon
@@ -24,18 +24,18 @@ _OUT_OF_REACH = ("/home", "/root")  # ProtectHome= hides them from the daemon
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """What an installation meets.
+    """The machine that Auricle is installed on.
 
     Attributes:
-        is_live: what is laid down runs here; otherwise a tree is being prepared, for another boot.
+        is_live: the installation runs on this machine; otherwise a tree is being prepared, for another boot.
         is_root: whether the process may write in `/opt` and `/etc`.
         bits: of this Python; a 64-bit kernel may well run a 32-bit one.
         python: its version.
-        base: folder of the interpreter that virtual environments are made from.
-        has_ensurepip: whether one can be made.
-        has_portaudio: whether the library that hears microphones is there.
-        systemd: whether it runs here and looks at what is laid down.
-        free_mb: room where versions are put.
+        base: folder of the interpreter that virtual environments are created from.
+        has_ensurepip: whether a virtual environment can be created.
+        has_portaudio: whether the library that records from microphones is installed.
+        has_systemd: whether systemd runs here and reads the installed units.
+        free_mb: free disk space for versions.
     """
 
     is_live: bool
@@ -45,14 +45,14 @@ class Machine:
     base: str
     has_ensurepip: bool
     has_portaudio: bool
-    systemd: bool
+    has_systemd: bool
     free_mb: int
 
 
 def this_machine(layout: Layout) -> Machine:
-    """Look at the machine. Raises OSError where the root is not there."""
+    """Inspect the machine. Raises OSError if the root does not exist."""
     live = layout.root == Path("/")
-    there = next(folder for folder in (layout.versions, *layout.versions.parents) if folder.exists())
+    existing = next(folder for folder in (layout.versions, *layout.versions.parents) if folder.exists())
     return Machine(
         is_live=live,
         is_root=os.geteuid() == 0,
@@ -61,13 +61,13 @@ def this_machine(layout: Layout) -> Machine:
         base=sys.base_prefix,
         has_ensurepip=importlib.util.find_spec("ensurepip") is not None,
         has_portaudio=ctypes.util.find_library("portaudio") is not None,
-        systemd=live and _SYSTEMD.is_dir(),
-        free_mb=shutil.disk_usage(there).free // 1_000_000,
+        has_systemd=live and _SYSTEMD.is_dir(),
+        free_mb=shutil.disk_usage(existing).free // 1_000_000,
     )
 
 
-def why_not_root(machine: Machine, verb: str) -> str | None:
-    """The sentence for who may not change this machine."""
+def missing_root_reason(machine: Machine, verb: str) -> str | None:
+    """Why this user cannot change the machine, and the command that can; None if the user can."""
     if machine.is_root or not machine.is_live:
         return None
     program = Path(sys.argv[0]).resolve()
@@ -75,11 +75,11 @@ def why_not_root(machine: Machine, verb: str) -> str | None:
     return f"auricle {verb} changes /opt and /etc, which takes root: sudo {again} {verb}"
 
 
-def why_not_here(machine: Machine, *, builds: bool) -> str | None:
-    """The sentence that says what an installation lacks here, and what would work; None where it lacks nothing.
+def unsupported_reason(machine: Machine, *, builds: bool) -> str | None:
+    """Why Auricle cannot be installed here, and what would work; None if it can.
 
     Args:
-        machine: this one.
+        machine: to install on.
         builds: whether a version must be built.
     """
     python = ".".join(map(str, machine.python))
@@ -105,7 +105,7 @@ def why_not_here(machine: Machine, *, builds: bool) -> str | None:
 
 
 def best_effort_note(machine: Machine) -> str | None:
-    """What is to be said where it is tried all the same."""
+    """A note for a machine that is not fully supported; None if it is."""
     if machine.bits >= 64:
         return None
     return (

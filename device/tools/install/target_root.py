@@ -55,15 +55,15 @@ def exclusive_access(layout: Layout, *, dry_run: bool) -> Iterator[None]:
         os.close(handle)
 
 
-def execute(steps: Sequence[Step], run: Runner, *, dry_run: bool) -> None:
-    """Print each step's line and do the step; a dry run only prints. Raises what the steps raise."""
+def execute(steps: Sequence[Step], runner: Runner, *, dry_run: bool) -> None:
+    """Print each step's message and execute the step; a dry run only prints. Raises what the steps raise."""
     before = os.umask(0o022)  # what root's own mask would hide, the daemon could not read
     try:
         for step in steps:
-            if step.says:
-                print(step.says, flush=True)
+            if step.message:
+                print(step.message, flush=True)
             if not dry_run:
-                step.do(run)
+                step.execute(runner)
     finally:
         os.umask(before)
 

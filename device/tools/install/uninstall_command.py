@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from device.tools.install.layout import look
+from device.tools.install.layout import read_installed
 from device.tools.install.plan import plan_uninstall
 from device.tools.install.steps import run_command
-from device.tools.install.supported_machine import this_machine, why_not_root
+from device.tools.install.supported_machine import missing_root_reason, this_machine
 from device.tools.install.target_root import (
     MACHINE_ROOT,
     add_root_options,
@@ -53,7 +53,7 @@ def uninstall(
     layout = layout_below(root)
     with exclusive_access(layout, dry_run=dry_run):
         machine = this_machine(layout)
-        refuse(None if dry_run else why_not_root(machine, "uninstall"))
-        steps = plan_uninstall(layout, look(layout), purge=purge, systemd=machine.systemd)
+        refuse(None if dry_run else missing_root_reason(machine, "uninstall"))
+        steps = plan_uninstall(layout, read_installed(layout), purge=purge, has_systemd=machine.has_systemd)
         execute(steps, runner, dry_run=dry_run)
     return 0

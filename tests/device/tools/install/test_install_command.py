@@ -16,32 +16,32 @@ from device.config.loading import parse_config, profile
 from device.config.profiles import PROFILES
 from device.errors import ConfigError, ServiceError
 from device.tools.install.install_command import InstallOptions, config_text, install, rollback
-from device.tools.install.layout import Layout, look
+from device.tools.install.layout import Layout, read_installed
 from device.tools.install.uninstall_command import uninstall
 
 if TYPE_CHECKING:
     from types import ModuleType
 
 CHECKOUT = Path(__file__).resolve().parents[4]
-QUICK = Path(__file__).with_name("quick.py")
+SCRIPT = Path(__file__).with_name("simulated_commands.py")
 
 
-def _quick() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("quick", QUICK)
+def _simulated_commands() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("simulated_commands", SCRIPT)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
-    sys.modules["quick"] = module
+    sys.modules["simulated_commands"] = module
     spec.loader.exec_module(module)
     return module
 
 
-quick: Any = _quick()
+simulated: Any = _simulated_commands()
 
 
 @pytest.fixture
 def origins(tmp_path: Path) -> list[Path]:
-    return [quick.checkout_of(CHECKOUT, tmp_path / version, version) for version in ("1.0", "1.1", "1.2")]
+    return [simulated.checkout_of(CHECKOUT, tmp_path / version, version) for version in ("1.0", "1.1", "1.2")]
 
 
 @pytest.fixture
@@ -61,9 +61,9 @@ def everything(root: Path) -> dict[str, tuple[int, int]]:
 
 
 def test_a_second_install_touches_nothing(layout: Layout, origins: list[Path]) -> None:
-    install(order(origins[0]), root=layout.root, runner=quick.Quick())
+    install(order(origins[0]), root=layout.root, runner=simulated.SimulatedCommands())
     before = everything(layout.root)
-    again = quick.Quick()
+    again = simulated.SimulatedCommands()
     assert install(order(origins[0]), root=layout.root, runner=again) == 0
     assert everything(layout.root) == before
     assert not any("pip" in command for command in again.commands)
@@ -73,23 +73,23 @@ def test_an_upgrade_keeps_one_version_and_a_rollback_goes_back_and_forward(
     layout: Layout, origins: list[Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
     for origin in origins:
-        install(order(origin), root=layout.root, runner=quick.Quick())
-    assert [name[:3] for name in look(layout).versions] == ["1.1", "1.2"]
+        install(order(origin), root=layout.root, runner=simulated.SimulatedCommands())
+    assert [name[:3] for name in read_installed(layout).versions] == ["1.1", "1.2"]
     unit = layout.root / "etc/systemd/system/auricle@.service"
     for expected in ("1.1", "1.2"):
         capsys.readouterr()
-        rollback(root=layout.root, runner=quick.Quick())
-        assert str(look(layout).current).startswith(expected)
+        rollback(root=layout.root, runner=simulated.SimulatedCommands())
+        assert str(read_installed(layout).current).startswith(expected)
         assert capsys.readouterr().out.splitlines()[-1].startswith(f"{expected}-")
         assert unit.read_text().endswith(f"# {expected}\n")
 
 
 def test_the_owners_configuration_survives_everything_but_a_purge(layout: Layout, origins: list[Path]) -> None:
-    install(order(origins[0]), root=layout.root, runner=quick.Quick())
+    install(order(origins[0]), root=layout.root, runner=simulated.SimulatedCommands())
     config = layout.config("nursery")
     config.write_text("[listen]\nhop_s = 1.0\n")
-    install(order(origins[1]), root=layout.root, runner=quick.Quick())
-    rollback(root=layout.root, runner=quick.Quick())
+    install(order(origins[1]), root=layout.root, runner=simulated.SimulatedCommands())
+    rollback(root=layout.root, runner=simulated.SimulatedCommands())
     uninstall(root=layout.root)
     assert config.read_text() == "[listen]\nhop_s = 1.0\n"
     uninstall(root=layout.root, purge=True)
@@ -99,7 +99,7 @@ def test_the_owners_configuration_survives_everything_but_a_purge(layout: Layout
 def test_an_uninstall_leaves_nothing_of_ours_and_can_be_repeated(
     layout: Layout, origins: list[Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    install(order(origins[0]), root=layout.root, runner=quick.Quick())
+    install(order(origins[0]), root=layout.root, runner=simulated.SimulatedCommands())
     uninstall(root=layout.root)
     assert [path for path in layout.root.rglob("*") if not path.is_dir()] == [layout.config("nursery")]
     capsys.readouterr()
@@ -112,30 +112,30 @@ def test_a_broken_configuration_is_refused_before_anything_is_changed(layout: La
     layout.config("nursery").write_text("hop = 1\n")
     before = everything(layout.root)
     with pytest.raises(ConfigError, match=r"nursery\.toml, line 1"):
-        install(order(origins[0]), root=layout.root, runner=quick.Quick())
+        install(order(origins[0]), root=layout.root, runner=simulated.SimulatedCommands())
     assert everything(layout.root) == before
 
 
 @pytest.mark.parametrize("fails", ["venv", "-r", "--no-deps", "verify", "--check"])
 def test_what_cannot_be_built_or_verified_leaves_what_runs(layout: Layout, origins: list[Path], fails: str) -> None:
-    install(order(origins[0]), root=layout.root, runner=quick.Quick())
-    current = look(layout).current
+    install(order(origins[0]), root=layout.root, runner=simulated.SimulatedCommands())
+    current = read_installed(layout).current
     with pytest.raises(ServiceError, match="it failed"):
-        install(order(origins[1]), root=layout.root, runner=quick.Quick(fails=fails))
-    after = look(layout)
+        install(order(origins[1]), root=layout.root, runner=simulated.SimulatedCommands(fails=fails))
+    after = read_installed(layout)
     assert (after.current, after.versions) == (current, (current,))
-    assert quick.is_complete(layout.current)
+    assert simulated.is_complete(layout.current)
 
 
 def test_a_dry_run_prints_the_plan_and_changes_nothing(
     layout: Layout, origins: list[Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    commands = quick.Quick()
+    commands = simulated.SimulatedCommands()
     install(order(origins[0]), root=layout.root, dry_run=True, runner=commands)
     planned = capsys.readouterr().out
     assert everything(layout.root) == {}
     assert commands.commands == []
-    install(order(origins[0]), root=layout.root, runner=quick.Quick())
+    install(order(origins[0]), root=layout.root, runner=simulated.SimulatedCommands())
     assert capsys.readouterr().out == planned
     before = everything(layout.root)
     uninstall(root=layout.root, dry_run=True, purge=True)
@@ -143,9 +143,9 @@ def test_a_dry_run_prints_the_plan_and_changes_nothing(
 
 
 def test_without_a_previous_version_a_rollback_is_refused(layout: Layout, origins: list[Path]) -> None:
-    install(order(origins[0]), root=layout.root, runner=quick.Quick())
+    install(order(origins[0]), root=layout.root, runner=simulated.SimulatedCommands())
     with pytest.raises(ServiceError, match="no previous version"):
-        rollback(root=layout.root, runner=quick.Quick())
+        rollback(root=layout.root, runner=simulated.SimulatedCommands())
 
 
 def test_two_installs_at_once_are_one_too_many(layout: Layout, origins: list[Path]) -> None:
@@ -153,16 +153,16 @@ def test_two_installs_at_once_are_one_too_many(layout: Layout, origins: list[Pat
     try:
         fcntl.flock(held, fcntl.LOCK_EX)
         with pytest.raises(ServiceError, match="another auricle install"):
-            install(order(origins[0]), root=layout.root, runner=quick.Quick())
+            install(order(origins[0]), root=layout.root, runner=simulated.SimulatedCommands())
     finally:
         os.close(held)
 
 
 def test_each_instance_has_its_own_configuration(layout: Layout, origins: list[Path]) -> None:
     for name in ("anna", "ben"):
-        install(order(origins[0], instance=name), root=layout.root, runner=quick.Quick())
-    assert look(layout).configs == (layout.config("anna"), layout.config("ben"))
-    assert look(layout).enabled == (layout.enabled("anna"), layout.enabled("ben"))
+        install(order(origins[0], instance=name), root=layout.root, runner=simulated.SimulatedCommands())
+    assert read_installed(layout).configs == (layout.config("anna"), layout.config("ben"))
+    assert read_installed(layout).boot_links == (layout.boot_link("anna"), layout.boot_link("ben"))
 
 
 @pytest.mark.parametrize("name", sorted(PROFILES))
@@ -175,14 +175,14 @@ def test_a_profile_whose_model_is_not_shipped_is_refused_before_anything_is_chan
     layout: Layout, origins: list[Path]
 ) -> None:
     with pytest.raises(ConfigError, match=r'stethoscope\.toml: .*lacks the model "lung"'):
-        install(order(origins[0], profile="stethoscope"), root=layout.root, runner=quick.Quick())
+        install(order(origins[0], profile="stethoscope"), root=layout.root, runner=simulated.SimulatedCommands())
     assert everything(layout.root) == {}
 
 
 def test_a_crash_at_any_change_of_the_disk_leaves_a_version_that_works(tmp_path: Path) -> None:
     """Some 90 SIGKILLs, during an upgrade and a rollback, each healed by the next install."""
     done = subprocess.run(
-        [sys.executable, QUICK, CHECKOUT, tmp_path], check=False, capture_output=True, text=True, cwd=CHECKOUT
+        [sys.executable, SCRIPT, CHECKOUT, tmp_path], check=False, capture_output=True, text=True, cwd=CHECKOUT
     )
     assert done.stdout == "SURVIVED\n", done.stdout + done.stderr
     assert sum(int(line.split()[1]) for line in done.stderr.splitlines()) > 50

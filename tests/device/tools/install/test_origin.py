@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from device.errors import ServiceError
-from device.tools.install.layout import ETC
+from device.tools.install.layout import SYSTEMD_PATHS
 from device.tools.install.origin import WHEEL_LOCK, default_origin, read_origin
 
 CHECKOUT = Path(__file__).resolve().parents[4]
@@ -28,7 +28,11 @@ def checkout(tmp_path: Path) -> Path:
 
 
 def wheel(path: Path, **changed: str) -> Path:
-    files = {"auricle-0.2.0.dist-info/METADATA": METADATA, WHEEL_LOCK: "numpy==2\n", **dict.fromkeys(ETC, "unit\n")}
+    files = {
+        "auricle-0.2.0.dist-info/METADATA": METADATA,
+        WHEEL_LOCK: "numpy==2\n",
+        **dict.fromkeys(SYSTEMD_PATHS, "unit\n"),
+    }
     with zipfile.ZipFile(path, "w") as archive:
         for name, text in {**files, **changed}.items():
             if text:
@@ -40,18 +44,18 @@ def test_a_checkout_gives_its_version_lock_and_units(checkout: Path) -> None:
     origin = read_origin(checkout)
     assert origin.name.startswith("0.2.0-")
     assert origin.lock == "numpy==2 --hash=sha256:0\n"
-    assert origin.systemd["systemd/auricle@.service"] == (CHECKOUT / "systemd" / "auricle@.service").read_bytes()
+    assert origin.systemd_files["systemd/auricle@.service"] == (CHECKOUT / "systemd" / "auricle@.service").read_bytes()
 
 
 def test_this_very_checkout_can_be_installed() -> None:
-    assert set(read_origin(CHECKOUT).systemd) == set(ETC)
+    assert set(read_origin(CHECKOUT).systemd_files) == set(SYSTEMD_PATHS)
 
 
 def test_a_wheel_gives_its_version_lock_and_units(tmp_path: Path) -> None:
     origin = read_origin(wheel(tmp_path / "auricle.whl"))
     assert origin.name.startswith("0.2.0-")
     assert origin.lock == "numpy==2\n"
-    assert origin.systemd["systemd/auricle@.service"] == b"unit\n"
+    assert origin.systemd_files["systemd/auricle@.service"] == b"unit\n"
 
 
 def test_the_same_content_has_the_same_name_wherever_it_lies(checkout: Path, tmp_path: Path) -> None:

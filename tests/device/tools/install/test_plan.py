@@ -1,4 +1,4 @@
-"""The plans, looked at before anything is done."""
+"""The plans, inspected before any step is executed."""
 
 from __future__ import annotations
 
@@ -9,119 +9,126 @@ from pathlib import Path
 import pytest
 
 from device.errors import ServiceError
-from device.tools.install.layout import ETC, Installed, Layout
+from device.tools.install.layout import SYSTEMD_PATHS, Installed, Layout
 from device.tools.install.origin import Origin
-from device.tools.install.plan import BEST_EFFORT, Wanted, plan_install, plan_rollback, plan_uninstall
-from device.tools.install.steps import Discard, Point, Remove, Run, Settle, Step, Write
+from device.tools.install.plan import BEST_EFFORT, InstallRequest, plan_install, plan_rollback, plan_uninstall
+from device.tools.install.steps import MoveIntoPlace, RemovePath, RemoveVersion, RunCommand, Step, SwitchLink, WriteFile
 
 LAYOUT = Layout()
-UNITS = dict.fromkeys(ETC, b"unit")
+UNITS = dict.fromkeys(SYSTEMD_PATHS, b"unit")
 NEW = Origin(Path("/src/auricle"), "1.1-bb", "numpy==2\n", UNITS)
 BARE = Installed(None, None, (), (), False, {}, (), (), True, ())
 ONE = dataclasses.replace(
     BARE,
     current="1.0-aa",
     versions=("1.0-aa",),
-    laid=dict.fromkeys(LAYOUT.laid().values(), b"old"),
+    systemd_files=dict.fromkeys(LAYOUT.systemd_paths().values(), b"old"),
     configs=(LAYOUT.config("anna"), LAYOUT.config("ben")),
 )
-WANTED = Wanted(
-    instance="anna", config="text", bundles=("cry",), start=True, python="/usr/bin/python3", bits=64, systemd=True
+REQUEST = InstallRequest(
+    instance="anna", config="text", bundles=("cry",), start=True, python="/usr/bin/python3", bits=64, has_systemd=True
 )
 
 
 def commands(steps: tuple[Step, ...]) -> list[tuple[str, ...]]:
-    return [step.command for step in steps if isinstance(step, Run)]
+    return [step.command for step in steps if isinstance(step, RunCommand)]
 
 
-def where(steps: tuple[Step, ...], wanted: object) -> int:
+def position(steps: tuple[Step, ...], wanted: object) -> int:
     return next(at for at, step in enumerate(steps) if wanted in (step, type(step), getattr(step, "link", None)))
 
 
 def test_a_first_install_builds_verifies_settles_swaps_and_starts_in_this_order() -> None:
-    steps = plan_install(LAYOUT, BARE, NEW, WANTED)
-    aside = str(LAYOUT.aside / "bin" / "python")
-    verified = next(step for step in steps if isinstance(step, Run) and "verify" in step.command)
-    assert verified.command == (aside, "-I", "-m", "device", "models", "verify", "cry")
-    order = [where(steps, step) for step in (verified, Settle, LAYOUT.current)]
+    steps = plan_install(LAYOUT, BARE, NEW, REQUEST)
+    building = str(LAYOUT.building / "bin" / "python")
+    verified = next(step for step in steps if isinstance(step, RunCommand) and "verify" in step.command)
+    assert verified.command == (building, "-I", "-m", "device", "models", "verify", "cry")
+    order = [position(steps, step) for step in (verified, MoveIntoPlace, LAYOUT.current)]
     assert order == sorted(order)
     assert commands(steps)[-1] == ("systemctl", "enable", "--now", "auricle@anna.service")
-    assert Write("write /etc/auricle/anna.toml", LAYOUT.config("anna"), b"text") in steps
+    assert WriteFile("write /etc/auricle/anna.toml", LAYOUT.config("anna"), b"text") in steps
 
 
 def test_dependencies_are_installed_by_hash_and_from_wheels_alone() -> None:
-    pip = next(command for command in commands(plan_install(LAYOUT, BARE, NEW, WANTED)) if "-r" in command)
+    pip = next(command for command in commands(plan_install(LAYOUT, BARE, NEW, REQUEST)) if "-r" in command)
     assert {"--require-hashes", "--only-binary", ":all:"} < set(pip)
 
 
 def test_downloads_do_not_fill_a_tmp_that_lies_in_memory() -> None:
-    pips = [step for step in plan_install(LAYOUT, BARE, NEW, WANTED) if isinstance(step, Run) and "pip" in step.command]
-    assert [step.variables["TMPDIR"] for step in pips] == [str(LAYOUT.aside / "tmp")] * 2
+    pips = [
+        step
+        for step in plan_install(LAYOUT, BARE, NEW, REQUEST)
+        if isinstance(step, RunCommand) and "pip" in step.command
+    ]
+    assert [step.variables["TMPDIR"] for step in pips] == [str(LAYOUT.building / "tmp")] * 2
 
 
 def test_an_upgrade_reads_every_instances_configuration_with_the_new_version_first() -> None:
-    steps = plan_install(LAYOUT, ONE, NEW, WANTED)
-    checked = [step for step in steps if isinstance(step, Run) and "--check" in step.command]
+    steps = plan_install(LAYOUT, ONE, NEW, REQUEST)
+    checked = [step for step in steps if isinstance(step, RunCommand) and "--check" in step.command]
     assert [step.command[-1] for step in checked] == ["/etc/auricle/anna.toml", "/etc/auricle/ben.toml"]
-    assert all(str(LAYOUT.aside) in step.command[0] for step in checked)
-    assert where(steps, checked[-1]) < where(steps, LAYOUT.current)
+    assert all(str(LAYOUT.building) in step.command[0] for step in checked)
+    assert position(steps, checked[-1]) < position(steps, LAYOUT.current)
 
 
 def test_an_upgrade_keeps_the_version_that_ran_and_restarts_what_runs() -> None:
-    steps = plan_install(LAYOUT, ONE, NEW, WANTED)
-    links = [(step.link, step.target) for step in steps if isinstance(step, Point)]
+    steps = plan_install(LAYOUT, ONE, NEW, REQUEST)
+    links = [(step.link, step.target) for step in steps if isinstance(step, SwitchLink)]
     assert links[:2] == [(LAYOUT.previous, "versions/1.0-aa"), (LAYOUT.current, "versions/1.1-bb")]
     assert ("systemctl", "try-restart", "auricle@*.service") in commands(steps)
-    assert not any(isinstance(step, Discard) for step in steps)
+    assert not any(isinstance(step, RemoveVersion) for step in steps)
 
 
 def test_a_third_version_drives_out_the_first() -> None:
     two = dataclasses.replace(ONE, current="1.0-b", previous="1.0-aa", versions=("1.0-aa", "1.0-b"))
-    gone = [step.version.name for step in plan_install(LAYOUT, two, NEW, WANTED) if isinstance(step, Discard)]
+    gone = [step.version.name for step in plan_install(LAYOUT, two, NEW, REQUEST) if isinstance(step, RemoveVersion)]
     assert gone == ["1.0-aa"]
 
 
 def test_a_configuration_is_never_written_twice() -> None:
-    written = [step.path for step in plan_install(LAYOUT, ONE, NEW, WANTED) if isinstance(step, Write)]
+    written = [step.path for step in plan_install(LAYOUT, ONE, NEW, REQUEST) if isinstance(step, WriteFile)]
     assert not set(written) & set(ONE.configs)
 
 
 def test_an_install_that_changes_nothing_neither_builds_nor_writes_nor_restarts() -> None:
     same = dataclasses.replace(
-        ONE, current=NEW.name, versions=(NEW.name,), laid=dict.fromkeys(LAYOUT.laid().values(), b"unit")
+        ONE,
+        current=NEW.name,
+        versions=(NEW.name,),
+        systemd_files=dict.fromkeys(LAYOUT.systemd_paths().values(), b"unit"),
     )
-    steps = plan_install(LAYOUT, same, NEW, WANTED)
-    changes = [step for step in steps if isinstance(step, Write | Settle | Discard | Remove)]
+    steps = plan_install(LAYOUT, same, NEW, REQUEST)
+    changes = [step for step in steps if isinstance(step, WriteFile | MoveIntoPlace | RemoveVersion | RemovePath)]
     assert changes == []
     assert not any("pip" in command or "try-restart" in command for command in commands(steps))
-    assert [step.link for step in steps if isinstance(step, Point)] == [LAYOUT.launcher]
+    assert [step.link for step in steps if isinstance(step, SwitchLink)] == [LAYOUT.launcher]
 
 
 def test_a_restart_that_a_crash_has_swallowed_is_made_up_for() -> None:
     owing = dataclasses.replace(
-        ONE, current=NEW.name, versions=(NEW.name,), restart_owed=True,
-        laid=dict.fromkeys(LAYOUT.laid().values(), b"unit"),
+        ONE, current=NEW.name, versions=(NEW.name,), restart_pending=True,
+        systemd_files=dict.fromkeys(LAYOUT.systemd_paths().values(), b"unit"),
     )  # fmt: skip
-    steps = plan_install(LAYOUT, owing, NEW, WANTED)
+    steps = plan_install(LAYOUT, owing, NEW, REQUEST)
     assert ("systemctl", "try-restart", "auricle@*.service") in commands(steps)
-    assert steps[-1] == Remove("", LAYOUT.restart_owed)
+    assert steps[-1] == RemovePath("", LAYOUT.restart_pending)
 
 
 def test_no_start_enables_nothing() -> None:
-    steps = plan_install(LAYOUT, BARE, NEW, dataclasses.replace(WANTED, start=False))
+    steps = plan_install(LAYOUT, BARE, NEW, dataclasses.replace(REQUEST, start=False))
     assert not any("enable" in command for command in commands(steps))
 
 
 def test_where_no_systemd_runs_it_is_left_to_the_boot_and_said() -> None:
-    steps = plan_install(LAYOUT, BARE, NEW, dataclasses.replace(WANTED, systemd=False))
+    steps = plan_install(LAYOUT, BARE, NEW, dataclasses.replace(REQUEST, has_systemd=False))
     assert not any(command[0].startswith("system") for command in commands(steps))
-    link = next(step for step in steps if isinstance(step, Point) and step.link == LAYOUT.enabled("anna"))
+    link = next(step for step in steps if isinstance(step, SwitchLink) and step.link == LAYOUT.boot_link("anna"))
     assert link.target == "/etc/systemd/system/auricle@.service"
-    assert any("no systemd runs here" in step.says for step in steps)
+    assert any("no systemd runs here" in step.message for step in steps)
 
 
 def test_a_32_bit_system_gets_wheels_that_are_not_locked() -> None:
-    steps = plan_install(LAYOUT, BARE, NEW, dataclasses.replace(WANTED, bits=32))
+    steps = plan_install(LAYOUT, BARE, NEW, dataclasses.replace(REQUEST, bits=32))
     pip = next(command for command in commands(steps) if "--prefer-binary" in command)
     assert pip[-len(BEST_EFFORT) :] == BEST_EFFORT
     assert "--require-hashes" not in pip
@@ -134,24 +141,24 @@ def test_a_32_bit_system_gets_every_library_of_the_device() -> None:
 
 
 def test_somebody_elses_program_of_our_name_stays() -> None:
-    steps = plan_install(LAYOUT, dataclasses.replace(BARE, launcher_is_ours=False), NEW, WANTED)
-    assert not any(isinstance(step, Point) and step.link == LAYOUT.launcher for step in steps)
-    assert any("/usr/local/bin/auricle is not ours" in step.says for step in steps)
+    steps = plan_install(LAYOUT, dataclasses.replace(BARE, launcher_is_ours=False), NEW, REQUEST)
+    assert not any(isinstance(step, SwitchLink) and step.link == LAYOUT.launcher for step in steps)
+    assert any("/usr/local/bin/auricle is not ours" in step.message for step in steps)
 
 
 def test_a_rollback_swaps_restarts_and_says_what_runs() -> None:
     two = dataclasses.replace(ONE, previous="0.9-z", versions=("0.9-z", "1.0-aa"))
-    steps = plan_rollback(LAYOUT, two, UNITS, systemd=True)
-    links = [(step.link, step.target) for step in steps if isinstance(step, Point)]
+    steps = plan_rollback(LAYOUT, two, UNITS, has_systemd=True)
+    links = [(step.link, step.target) for step in steps if isinstance(step, SwitchLink)]
     assert links == [(LAYOUT.current, "versions/0.9-z"), (LAYOUT.previous, "versions/1.0-aa")]
     assert ("systemctl", "try-restart", "auricle@*.service") in commands(steps)
-    assert steps[-1].says.startswith("0.9-z runs now")
+    assert steps[-1].message.startswith("0.9-z runs now")
 
 
 def test_a_rollback_first_lets_the_old_version_read_the_configurations() -> None:
     two = dataclasses.replace(ONE, previous="0.9-z", versions=("0.9-z", "1.0-aa"))
-    first = plan_rollback(LAYOUT, two, UNITS, systemd=True)[0]
-    assert isinstance(first, Run)
+    first = plan_rollback(LAYOUT, two, UNITS, has_systemd=True)[0]
+    assert isinstance(first, RunCommand)
     assert first.command[0] == "/opt/auricle/versions/0.9-z/bin/python"
     assert first.command[-1] == "/etc/auricle/anna.toml"
 
@@ -159,24 +166,24 @@ def test_a_rollback_first_lets_the_old_version_read_the_configurations() -> None
 @pytest.mark.parametrize("installed", [BARE, ONE])
 def test_without_a_previous_version_there_is_no_rollback(installed: Installed) -> None:
     with pytest.raises(ServiceError, match="no previous version"):
-        plan_rollback(LAYOUT, installed, {}, systemd=True)
+        plan_rollback(LAYOUT, installed, {}, has_systemd=True)
 
 
 def test_an_uninstall_stops_first_and_keeps_what_is_the_owners(tmp_path: Path) -> None:
     layout = Layout(tmp_path)
     layout.configs.mkdir(parents=True)
     layout.home.mkdir(parents=True)
-    installed = dataclasses.replace(ONE, laid={layout.laid()["systemd/auricle@.service"]: b""})
-    steps = plan_uninstall(layout, installed, purge=False, systemd=True)
+    installed = dataclasses.replace(ONE, systemd_files={layout.systemd_paths()["systemd/auricle@.service"]: b""})
+    steps = plan_uninstall(layout, installed, purge=False, has_systemd=True)
     assert commands(steps) == [("systemctl", "stop", "auricle@*.service"), ("systemctl", "daemon-reload")]
-    assert isinstance(steps[0], Run)
-    removed = [step.path for step in steps if isinstance(step, Remove)]
+    assert isinstance(steps[0], RunCommand)
+    removed = [step.path for step in steps if isinstance(step, RemovePath)]
     assert layout.home in removed
     assert layout.configs not in removed
-    purged = plan_uninstall(layout, installed, purge=True, systemd=True)
-    assert layout.configs in [step.path for step in purged if isinstance(step, Remove)]
+    purged = plan_uninstall(layout, installed, purge=True, has_systemd=True)
+    assert layout.configs in [step.path for step in purged if isinstance(step, RemovePath)]
 
 
 def test_where_nothing_is_installed_an_uninstall_says_so(tmp_path: Path) -> None:
-    steps = plan_uninstall(Layout(tmp_path), BARE, purge=False, systemd=True)
-    assert [step.says for step in steps] == ["nothing of Auricle is installed here"]
+    steps = plan_uninstall(Layout(tmp_path), BARE, purge=False, has_systemd=True)
+    assert [step.message for step in steps] == ["nothing of Auricle is installed here"]

@@ -10,15 +10,15 @@ import pytest
 
 from device.errors import ServiceError
 from device.tools.install.steps import (
-    Discard,
+    CommandResult,
     MakeFolder,
-    Outcome,
-    Point,
-    Remove,
-    Run,
-    Say,
-    Settle,
-    Write,
+    MoveIntoPlace,
+    Note,
+    RemovePath,
+    RemoveVersion,
+    RunCommand,
+    SwitchLink,
+    WriteFile,
     run_command,
 )
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def nothing_runs(command: Sequence[str], _: Mapping[str, str]) -> Outcome:
+def nothing_runs(command: Sequence[str], _: Mapping[str, str]) -> CommandResult:
     raise AssertionError(command)
 
 
@@ -35,8 +35,8 @@ def test_a_file_is_written_whole_for_all_to_read(tmp_path: Path) -> None:
     path = tmp_path / "etc" / "a.conf"
     before = os.umask(0o077)
     try:
-        Write("", path, b"one").do(nothing_runs)
-        Write("", path, b"two").do(nothing_runs)
+        WriteFile("", path, b"one").execute(nothing_runs)
+        WriteFile("", path, b"two").execute(nothing_runs)
     finally:
         os.umask(before)
     assert path.read_bytes() == b"two"
@@ -46,21 +46,21 @@ def test_a_file_is_written_whole_for_all_to_read(tmp_path: Path) -> None:
 
 def test_a_link_is_exchanged_even_where_an_exchange_was_cut_off(tmp_path: Path) -> None:
     link = tmp_path / "current"
-    Point("", link, "versions/a").do(nothing_runs)
+    SwitchLink("", link, "versions/a").execute(nothing_runs)
     (tmp_path / ".current.new").symlink_to("versions/leftover")
-    Point("", link, "versions/b").do(nothing_runs)
+    SwitchLink("", link, "versions/b").execute(nothing_runs)
     assert str(link.readlink()) == "versions/b"
     assert list(tmp_path.iterdir()) == [link]
 
 
 def test_what_was_built_aside_settles_with_scripts_that_name_its_place(tmp_path: Path) -> None:
-    aside, place = tmp_path / ".building", tmp_path / "1.0"
-    (aside / "bin").mkdir(parents=True)
-    (aside / "bin" / "auricle").write_text(f"#!{aside}/bin/python\nimport sys\n")
-    (aside / "bin" / "auricle").chmod(0o755)
-    (aside / "bin" / "python").symlink_to(sys.executable)
-    Settle("", aside, place, "/opt/1.0").do(nothing_runs)
-    assert not aside.exists()
+    building, place = tmp_path / ".building", tmp_path / "1.0"
+    (building / "bin").mkdir(parents=True)
+    (building / "bin" / "auricle").write_text(f"#!{building}/bin/python\nimport sys\n")
+    (building / "bin" / "auricle").chmod(0o755)
+    (building / "bin" / "python").symlink_to(sys.executable)
+    MoveIntoPlace("", building, place, "/opt/1.0").execute(nothing_runs)
+    assert not building.exists()
     assert (place / "bin" / "auricle").read_text() == "#!/opt/1.0/bin/python\nimport sys\n"
     assert os.access(place / "bin" / "auricle", os.X_OK)
     assert (place / "bin" / "python").is_symlink()
@@ -68,13 +68,13 @@ def test_what_was_built_aside_settles_with_scripts_that_name_its_place(tmp_path:
 
 def test_removing_a_link_leaves_what_it_leads_to(tmp_path: Path) -> None:
     folder, link = tmp_path / "folder", tmp_path / "link"
-    MakeFolder("", folder / "deep").do(nothing_runs)
+    MakeFolder("", folder / "deep").execute(nothing_runs)
     link.symlink_to(folder)
-    Remove("", link).do(nothing_runs)
+    RemovePath("", link).execute(nothing_runs)
     assert (folder / "deep").is_dir()
     assert not link.is_symlink()
-    Remove("", folder).do(nothing_runs)
-    Remove("", folder).do(nothing_runs)
+    RemovePath("", folder).execute(nothing_runs)
+    RemovePath("", folder).execute(nothing_runs)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -88,32 +88,32 @@ def test_a_version_that_goes_is_at_no_moment_there_half(tmp_path: Path, monkeypa
     with monkeypatch.context() as cut:
         cut.setattr("device.tools.install.steps.shutil.rmtree", cut_off)
         with pytest.raises(KeyboardInterrupt):
-            Discard("", version).do(nothing_runs)
+            RemoveVersion("", version).execute(nothing_runs)
     assert [path.name[0] for path in tmp_path.iterdir()] == ["."]
     other = tmp_path / "1.1"
     other.mkdir()
-    Discard("", other).do(nothing_runs)
+    RemoveVersion("", other).execute(nothing_runs)
     assert not any(path.name.startswith((".1.1", "1.1")) for path in tmp_path.iterdir())
 
 
 def test_saying_something_does_nothing(tmp_path: Path) -> None:
-    Say("a line").do(nothing_runs)
+    Note("a line").execute(nothing_runs)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_command_that_fails_tells_what_it_said_and_what_to_do() -> None:
-    def fails(command: Sequence[str], variables: Mapping[str, str]) -> Outcome:
+    def fails(command: Sequence[str], variables: Mapping[str, str]) -> CommandResult:
         assert (command, variables) == (("pip", "install"), {"TMPDIR": "/x"})
-        return Outcome(1, "a long story\nno space left\n")
+        return CommandResult(1, "a long story\nno space left\n")
 
-    step = Run("install it", ("pip", "install"), "run it again", {"TMPDIR": "/x"})
+    step = RunCommand("install it", ("pip", "install"), "run it again", {"TMPDIR": "/x"})
     with pytest.raises(ServiceError, match=r"^could not install it: a long story no space left; run it again$"):
-        step.do(fails)
+        step.execute(fails)
 
 
 def test_a_silent_failure_tells_its_exit_code() -> None:
     with pytest.raises(ServiceError, match="exit code 3"):
-        Run("x", (sys.executable, "-c", "raise SystemExit(3)"), "y").do(run_command)
+        RunCommand("x", (sys.executable, "-c", "raise SystemExit(3)"), "y").execute(run_command)
 
 
 def test_commands_run_without_a_shell_and_with_their_variables() -> None:

@@ -1,8 +1,8 @@
-"""An installation in milliseconds: what its commands would leave behind, without a package or a network.
+"""An installation in milliseconds: simulated commands leave the files that the real ones would, without a network.
 
-    python quick.py CHECKOUT FOLDER    crash it at each of its changes of the disk, and print what was found
+    python simulated_commands.py CHECKOUT FOLDER    crash it at each of its changes of the disk, print what was found
 
-A crash is a SIGKILL of a child that is about to do its nth change, told by Python's audit hooks.
+A crash is a SIGKILL of a child that is about to make its nth change of the disk, counted by an audit hook of Python.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from device.tools.install import install_command as installing
-from device.tools.install.layout import Layout, look
-from device.tools.install.steps import Outcome
+from device.tools.install.layout import Layout, read_installed
+from device.tools.install.steps import CommandResult
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -30,8 +30,8 @@ PAYLOAD = "lib/python3.11/site-packages"
 
 
 @dataclass
-class Quick:
-    """Runs nothing, and leaves what the commands would have left; keeps the commands.
+class SimulatedCommands:
+    """Runs no program, but leaves the files that the commands would have left, and records the commands.
 
     Attributes:
         fails: a command that has this argument fails.
@@ -40,18 +40,18 @@ class Quick:
     fails: str | None = None
     commands: list[tuple[str, ...]] = field(default_factory=list)
 
-    def __call__(self, command: Sequence[str], _: Mapping[str, str]) -> Outcome:
+    def __call__(self, command: Sequence[str], _: Mapping[str, str]) -> CommandResult:
         self.commands.append(tuple(command))
         if self.fails in command:
-            return Outcome(1, "it failed")
+            return CommandResult(1, "it failed")
         version = Path(command[0]).parents[1]
         if "venv" in command:
             _virtual_environment(Path(command[-1]))
         elif "--no-deps" in command:
             _auricle(version, Path(command[-1]))
         elif "device" in command and not is_complete(version):
-            return Outcome(1, "incomplete")
-        return Outcome(0, "")
+            return CommandResult(1, "incomplete")
+        return CommandResult(0, "")
 
 
 def _virtual_environment(folder: Path) -> None:
@@ -67,13 +67,13 @@ def _auricle(version: Path, checkout: Path) -> None:
 
 
 def is_complete(version: Path) -> bool:
-    """Whether every command of a quick installation has left what it leaves."""
+    """Whether every command of a simulated installation has left its files."""
     ready = version / "ready"
     return ready.is_file() and ready.read_text() == "ready" and (version / "bin" / "auricle").is_file()
 
 
 def checkout_of(checkout: Path, folder: Path, version: str) -> Path:
-    """A checkout with just what is looked at, of a version of its own, its unit file included."""
+    """A minimal checkout of the given version, with a unit file of its own."""
     (folder / "device").mkdir(parents=True)
     shutil.copytree(checkout / "systemd", folder / "systemd", ignore=shutil.ignore_patterns("__pycache__"))
     with (folder / "systemd" / "auricle@.service").open("a") as unit:
@@ -84,16 +84,16 @@ def checkout_of(checkout: Path, folder: Path, version: str) -> Path:
 
 
 def install(origin: Path, root: Path) -> None:
-    """Install quickly, and say nothing."""
+    """Install with simulated commands, and print nothing."""
     with contextlib.redirect_stdout(io.StringIO()):
-        installing.install(installing.InstallOptions(origin=origin), root=root, runner=Quick())
+        installing.install(installing.InstallOptions(origin=origin), root=root, runner=SimulatedCommands())
 
 
 # --- crashes
 
 
 def main(checkout: Path, folder: Path) -> int:
-    """Crash an upgrade and a rollback at each change; one line for each way that was not survived."""
+    """Crash an upgrade and a rollback at each change; print one line for each crash that was not survived."""
     os.sync = lambda: None  # nobody pulls the plug here, and other programs' writes are not waited for
     origins = [checkout_of(checkout, folder / version, version) for version in ("1.0", "1.1", "1.2")]
     start = folder / "start"
@@ -108,7 +108,7 @@ def main(checkout: Path, folder: Path) -> int:
 
 def _rollback(root: Path) -> None:
     with contextlib.redirect_stdout(io.StringIO()):
-        installing.rollback(root=root, runner=Quick())
+        installing.rollback(root=root, runner=SimulatedCommands())
 
 
 def _crash_all(folder: Path, start: Path, what: str, do: Callable[[Path], None], newest: Path) -> Iterator[str]:
@@ -125,7 +125,7 @@ def _crash_all(folder: Path, start: Path, what: str, do: Callable[[Path], None],
 
 
 def _crashes(do: Callable[[], None], after: int) -> bool:
-    """Do it in a child that is killed when it is about to do one more change than `after`; False where it ends."""
+    """Run it in a child that is killed before its change number `after`; False if the child ends first."""
     child = os.fork()
     if child == 0:
         left = [after]
@@ -151,20 +151,18 @@ def _wrong(root: Path, newest: Path) -> Iterator[str]:
     layout = Layout(root)
     if not is_complete(layout.current):
         yield f"what runs is broken: {layout.current.readlink()}"
-    yield from (f"{name} is there but incomplete" for name in look(layout).versions if not _whole(layout, name))
-    unit = next(path for path in layout.laid().values() if path.suffix == ".service")
+    incomplete = [name for name in read_installed(layout).versions if not is_complete(layout.versions / name)]
+    yield from (f"{name} is there but incomplete" for name in incomplete)
+    unit = next(path for path in layout.systemd_paths().values() if path.suffix == ".service")
     if not unit.read_text().rstrip().endswith(("# 1.0", "# 1.1", "# 1.2")):
         yield "the unit file is broken"
     install(newest, root)
-    after = look(layout)
-    if not (after.current or "").startswith("1.2") or after.leftovers or after.restart_owed or len(after.versions) != 2:
+    after = read_installed(layout)
+    is_current = (after.current or "").startswith("1.2")
+    if not is_current or after.leftovers or after.restart_pending or len(after.versions) != 2:
         yield f"the next install did not heal it: {after}"
     if after.previous is None or not unit.read_text().endswith("# 1.2\n"):
         yield f"the next install left it half done: {after}"
-
-
-def _whole(layout: Layout, name: str) -> bool:
-    return is_complete(layout.versions / name)
 
 
 if __name__ == "__main__":
