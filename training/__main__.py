@@ -1,13 +1,13 @@
-"""`python -m training <verb>`: chooses, delegates, imports late.
+"""`python -m training <verb>`: chooses a verb's module, imports it late, and runs it.
 
 splits     make or check the committed lists
-teach      let the teacher mark the cries and train the judge     -> WORK
+teach      mark the cries and train the soft labeller             -> WORK
 train      train the student                                      -> OUT/best.keras
-mine       find the training sounds it mistakes for a cry         -> WORK/mined.json
+mine       find hard negatives: sounds it mistakes for a cry      -> WORK/hard_negatives.json
 operate    choose the operating point on validation scenes        -> a JSON file
-export     write the folder that the converter takes
-describe   print the network and what it hears
-evaluate   judge a bundle through the device's listener           -> a JSON report, docs/cry-model.md
+export     write the folder that the converter reads
+describe   print the network and its inputs
+evaluate   evaluate a bundle through the device's listener        -> a JSON report, docs/cry-model.md
 card       write the evaluation into a bundle's card              -> a bundle
 """
 
@@ -27,13 +27,13 @@ if TYPE_CHECKING:
 
 _VERBS = {
     "splits": ("training.splits.make_lists", "make or check the committed lists"),
-    "teach": ("training.train.teacher_labels", "let the teacher mark the cries and train the judge"),
+    "teach": ("training.train.teacher_labels", "let the teacher mark the cries and train the soft labeller"),
     "train": ("training.train.loop", "train the student network"),
-    "mine": ("training.train.hard_negatives", "find the training sounds that it mistakes for a cry"),
+    "mine": ("training.train.hard_negatives", "find hard negatives: training sounds that it mistakes for a cry"),
     "operate": ("training.evaluation.threshold_search", "choose the operating point on validation scenes"),
-    "export": ("training.train.export", "write the folder that the converter takes"),
-    "describe": ("training.networks.describe", "print the network and what it hears"),
-    "evaluate": ("training.evaluation.evaluate", "judge a bundle through the device's listener"),
+    "export": ("training.train.export", "write the folder that the converter reads"),
+    "describe": ("training.networks.describe", "print the network and its inputs"),
+    "evaluate": ("training.evaluation.evaluate", "evaluate a bundle through the device's listener"),
     "card": ("training.evaluation.update_bundle", "write an evaluation, or a chosen operating point, into a bundle"),
 }
 
@@ -53,7 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
-    """A parser that knows all verbs, and the options of the one that is asked for."""
+    """A parser that knows all verbs, and the options of the one that is given."""
     parser = argparse.ArgumentParser(
         prog="python -m training", description="Train the networks that Auricle hears with."
     )

@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from device.hearing.windows import WindowCursor
+from training.data.activity_marks import ACTIVITY, load_activity
 from training.data.clips import SAMPLE_RATE_HZ
 from training.evaluation.alarm_counting import HOP_S
 from training.mixing.augment import WINDOW_SAMPLES
 from training.mixing.scenes import SEED, home_backgrounds, mix_scenes, plan_scenes
 from training.mixing.signal import STEP_SAMPLES
+from training.networks.network_inputs import features
 from training.networks.residual import LOG_MEL
-from training.train.batches import features
-from training.train.teacher_labels import ACTIVITY, load_activity
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

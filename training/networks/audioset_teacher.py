@@ -2,8 +2,8 @@
 
 F. Schmid et al., "Efficient Large-scale Audio Tagging via Transformer-to-CNN Knowledge
 Distillation", ICASSP 2023; MIT License, Copyright (c) 2022 Florian Schmid. A MobileNetV3-Large of
-width 0.4 that knows the 527 classes of AudioSet. It hears windows of any length at 16 kHz and
-gives a description (384 values) and a logit for each class. It teaches; it is never shipped.
+width 0.4 that knows the 527 classes of AudioSet. It maps windows of any length at 16 kHz to
+an embedding (384 values) and a logit for each class. It labels training sound; it is never shipped.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import scipy.fft
 
+from training.data.clips import SAMPLE_RATE_HZ
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -22,7 +24,6 @@ if TYPE_CHECKING:
 
     Float32 = npt.NDArray[np.float32]
 
-SAMPLE_RATE_HZ = 16_000
 EMBEDDING_SIZE = 384
 CLASS_COUNT = 527
 CRYING_SOBBING = 22
@@ -90,7 +91,7 @@ _BLOCKS = (
 
 
 def log_mel(samples: Float32) -> Float32:
-    """What the teacher hears: (windows, n) at 16 kHz in [-1, 1] -> (windows, n // 160, 128).
+    """The teacher's input: (windows, n) at 16 kHz in [-1, 1] -> (windows, n // 160, 128).
 
     The published front end works at 32 kHz; at half the rate the same numbers come from half the
     FFT, four times the power, and the pre-emphasis y[n] = x[n] - 0.97 x[n-1] of 32 kHz as its
@@ -211,7 +212,7 @@ def _dense(tensor: Any, weights: dict[str, Float32], name: str, *, activation: s
 
 
 def convert(weights_path: Path, *, frames: int) -> bytes:
-    """The network as LiteRT runs it, for windows of `frames` frames: float, in half of TensorFlow's time."""
+    """The network as LiteRT runs it, for windows of `frames` frames: float, twice as fast as TensorFlow."""
     import keras
     import tensorflow as tf
 
@@ -222,13 +223,13 @@ def convert(weights_path: Path, *, frames: int) -> bytes:
 
 
 def _at_full_level(window: Float32) -> Float32:
-    """Peak at half of full scale; digital silence stays what it is."""
+    """Scaled to a peak of half full scale; digital silence is unchanged."""
     peak = float(np.abs(window).max())
     return window * np.float32(0.5 / peak) if peak > 0 else window
 
 
 class LiteTeacher:
-    """The converted network, ready to be asked about windows of sound."""
+    """The converted network on the LiteRT interpreter."""
 
     def __init__(self, path: Path, *, threads: int = 1) -> None:
         from ai_edge_litert.interpreter import Interpreter
@@ -238,16 +239,20 @@ class LiteTeacher:
         self._input = self._interpreter.get_input_details()[0]["index"]
         self._outputs = {int(one["shape"][-1]): one["index"] for one in self._interpreter.get_output_details()}
 
-    def describe(self, samples: Float32) -> tuple[Float32, Float32]:
+    def embed(self, samples: Float32) -> Float32:
+        """(windows, n) at 16 kHz -> embeddings (windows, EMBEDDING_SIZE)."""
+        return self.infer(samples)[0]
+
+    def infer(self, samples: Float32) -> tuple[Float32, Float32]:
         """(windows, n) at 16 kHz -> embeddings (windows, 384) and logits (windows, 527).
 
-        Each window is brought to the level of AudioSet's recordings first: the published front end
-        hears nothing in a window of -60 dBFS.
+        Each window is brought to the level of AudioSet's recordings first: the floor of
+        the published front end hides a window of -60 dBFS.
         """
-        answers = [self._one(log_mel(_at_full_level(window)[None])[..., None]) for window in samples]
-        return np.concatenate([one[0] for one in answers]), np.concatenate([one[1] for one in answers])
+        outputs = [self._run(log_mel(_at_full_level(window)[None])[..., None]) for window in samples]
+        return np.concatenate([one[0] for one in outputs]), np.concatenate([one[1] for one in outputs])
 
-    def _one(self, mel: Float32) -> tuple[Float32, Float32]:
+    def _run(self, mel: Float32) -> tuple[Float32, Float32]:
         self._interpreter.set_tensor(self._input, mel)
         self._interpreter.invoke()
         return tuple(self._interpreter.get_tensor(self._outputs[size]) for size in (EMBEDDING_SIZE, CLASS_COUNT))

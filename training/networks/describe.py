@@ -1,4 +1,4 @@
-"""Prints a network as its builder made it: layers, parameters, multiplications, and what it hears."""
+"""Prints a network as its builder made it: layers, parameters, multiplications, and its inputs."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print the network."""
-    network = residual.build(description_size=1, dropout=0.0, seed=0).network
+    network = residual.build(embedding_size=1, dropout=0.0, seed=0).network
     for spec in residual.SPECS:
         frames, bins = spec.shape
         print(f"input {frames} x {bins} at {spec.sample_rate_hz} Hz, spec {spec.spec_hash}, frames {spec.frame_hash}")

@@ -1,4 +1,4 @@
-"""A network's probabilities for many windows."""
+"""A network's probabilities for many windows, in batches."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def probabilities(network: Any, held: Sequence[SceneWindows], *, batch_windows: 
     """The network's probability of a cry for each window of each scene."""
     lengths = np.cumsum([len(one.log_mel) for one in held])[:-1]
     return np.split(
-        scored(
+        window_probabilities(
             network,
             np.concatenate([one.log_mel for one in held]),
             np.concatenate([one.mfcc for one in held]),
@@ -32,7 +32,7 @@ def probabilities(network: Any, held: Sequence[SceneWindows], *, batch_windows: 
     )
 
 
-def scored(network: Any, log_mel: Any, mfcc: Any, batch_windows: int = 64) -> Float32:
+def window_probabilities(network: Any, log_mel: Any, mfcc: Any, batch_windows: int = 64) -> Float32:
     """Windows (n, frames, bins) in half precision -> probabilities (n,)."""
     parts = [
         np.asarray(

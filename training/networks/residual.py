@@ -1,6 +1,6 @@
 """The residual MFCC + log-mel network, in its global-pooling form for small computers.
 
-Two branches look at the same two seconds: log-mel bands, standardized over the whole window (the
+Two branches process the same two seconds: log-mel bands, standardized over the whole window (the
 level of the microphone drops out), and cepstra, standardized bin by bin (what the microphone, the
 room and a telephone codec do to the spectrum drops out too). Each branch is a 4x4 convolution of
 stride 2 and two residual blocks of two 4x4 convolutions; each is averaged over time in four bands
@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from device.hearing.spec import FeatureSpec
+from training.data.clips import SAMPLE_RATE_HZ
 
 CHANNELS = 32
 KERNEL = 4
@@ -22,7 +23,7 @@ POOLED_BANDS = 4
 LEAK = 0.1
 
 LOG_MEL = FeatureSpec(
-    sample_rate_hz=16_000,
+    sample_rate_hz=SAMPLE_RATE_HZ,
     window_samples=32_000,
     frame_length=1024,
     n_fft=1024,
@@ -41,28 +42,28 @@ MFCC = replace(LOG_MEL, n_mfcc=40, normalization="standardize_bins")
 """Cepstra of the same bands, 62 frames x 40, zero mean and unit spread in each coefficient."""
 
 SPECS = (LOG_MEL, MFCC)
-"""What the network's inputs are, in their order."""
+"""The network's inputs, in order."""
 
 
 @dataclass(frozen=True, slots=True)
-class Towers:
-    """The network while it is trained.
+class StudentNetwork:
+    """The network with its training head.
 
     Attributes:
-        network: inputs of `SPECS`, shaped (frames, bins, 1) -> logit (1,): what is shipped.
-        student: the same inputs -> [logit, description]: what is trained. The description
-            (description_size,) is compared with the teacher's and thrown away afterwards.
+        network: inputs of `SPECS`, shaped (frames, bins, 1) -> logit (1,): the part that is shipped.
+        trainable: the same inputs -> [logit, embedding]. The embedding (embedding_size,) is compared with the
+            teacher's and dropped after training.
     """
 
     network: Any
-    student: Any
+    trainable: Any
 
 
-def build(*, description_size: int, dropout: float, seed: int) -> Towers:
+def build(*, embedding_size: int, dropout: float, seed: int) -> StudentNetwork:
     """A fresh network and its training head, weights drawn with `seed`.
 
     Args:
-        description_size: values of the teacher's description of a window.
+        embedding_size: size of the teacher's embedding of a window.
         dropout: share of the pooled values that is dropped in training, 0 (then there is no such layer) to 1.
         seed: of the weights and of the dropout.
     """
@@ -73,8 +74,8 @@ def build(*, description_size: int, dropout: float, seed: int) -> Towers:
     pooled = keras.layers.Concatenate(name="pooled")([_branch(tensor) for tensor in inputs])
     kept = keras.layers.Dropout(dropout, seed=seed, name="dropout")(pooled) if dropout else pooled
     logit = keras.layers.Dense(1, name="cry")(kept)
-    description = keras.layers.Dense(description_size, name="description")(pooled)
-    return Towers(keras.Model(inputs, logit, name="residual"), keras.Model(inputs, [logit, description]))
+    embedding = keras.layers.Dense(embedding_size, name="embedding")(pooled)
+    return StudentNetwork(keras.Model(inputs, logit, name="residual"), keras.Model(inputs, [logit, embedding]))
 
 
 def _branch(tensor: Any) -> Any:

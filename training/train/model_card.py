@@ -1,4 +1,4 @@
-"""What travels with the model in words: what it is for, what it was made of, and on whose terms."""
+"""The model card: intended use, data, licences, recipe. It travels in the bundle."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ SOURCES: Mapping[str, tuple[str, str]] = {
     "scream_audioset": ("github.com/hemanth-t11/Human-Scream-Detection", "none stated"),
     "rir": ("Web Audio samples; audiomentations", "Apache-2.0; MIT"),
 }
-"""What each collection is called, and the licence that its copy states."""
+"""Name and licence of each collection, as its copy states them."""
 
 HEADLINE = "Hears an infant cry in two seconds of sound at 16 kHz."
 
@@ -40,7 +40,7 @@ TERMS = (
 )
 
 
-def card(
+def model_card(
     *,
     clips: Iterable[ListedClip],
     recipe: Mapping[str, Any],
@@ -53,7 +53,7 @@ def card(
         clips: the committed list.
         recipe: settings of the training, by name.
         validation: figures on validation subjects.
-        commands: what was typed to make the model, in order.
+        commands: the commands that made the model, in order.
     """
     listed = tuple(clips)
     return {

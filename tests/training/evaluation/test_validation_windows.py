@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
+from training.data.activity_marks import ACTIVITY, save_activity
 from training.data.clips import SAMPLE_RATE_HZ
 from training.evaluation.detectors import INT8, open_detectors
 from training.evaluation.validation_windows import cut_windows, part_windows, thinned
 from training.mixing.scenes import mix_scenes, plan_scenes
-from training.train.teacher_labels import ACTIVITY, save_activity
 
 if TYPE_CHECKING:
     from collections.abc import Callable

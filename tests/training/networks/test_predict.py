@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from training.networks.predict import scored
+from training.networks.predict import window_probabilities
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,7 +35,7 @@ class FirstBin:
 def test_every_window_is_scored_in_order_whatever_the_batches(batch_windows: int) -> None:
     network, logits = FirstBin(), np.linspace(-3, 3, 7)
     log_mel = np.tile(logits[:, None, None], (1, 62, 64)).astype(np.float16)
-    found = scored(network, log_mel, np.zeros((7, 62, 40), np.float16), batch_windows)
+    found = window_probabilities(network, log_mel, np.zeros((7, 62, 40), np.float16), batch_windows)
     np.testing.assert_allclose(found, 1 / (1 + np.exp(-logits.astype(np.float16).astype(float))), rtol=1e-6)
     assert sum(network.batches) == 7
     assert max(network.batches) == min(batch_windows, 7)

@@ -1,4 +1,4 @@
-"""A training of two steps, from sounds to the folder that the converter takes."""
+"""A training of two steps, from sounds to the folder that the converter reads."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from training.evaluation.threshold_search import point
 from training.evaluation.validation_windows import cut_windows
 from training.mixing.augment import AugmentSettings, Group, Palette, Sound
 from training.networks import residual
-from training.train import loop
-from training.train.batches import Chunk, Recipe
+from training.train import batch_sampling, loop
+from training.train.chunks import Chunk, Recipe
 from training.train.export import export
-from training.train.hard_negatives import load_mined, suspicions
-from training.train.loop import Average, TrainSettings, masked
-from training.train.model_card import card
-from training.train.teacher_labels import Judge
+from training.train.hard_negatives import cry_probabilities, load_hard_negatives
+from training.train.model_card import model_card
+from training.train.soft_labels import SoftLabeller
+from training.train.train_settings import TrainSettings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -55,15 +55,15 @@ def _chunk(count: int, index: int) -> Chunk:
         mfcc=rng.random((count, 62, 40)).astype(np.float16),
         targets=rng.random(count).astype(np.float32),
         weights=np.ones(count, np.float32),
-        opinions=rng.random(count).astype(np.float32),
-        descriptions=rng.random((count, 384)).astype(np.float16),
+        soft_labels=rng.random(count).astype(np.float32),
+        embeddings=rng.random((count, 384)).astype(np.float16),
     )
 
 
 def _recipe() -> Recipe:
     one = np.ones(1, np.float32)
-    judge = Judge(mean=one, scale=one, hidden=one, hidden_bias=one, output=one, output_bias=one)
-    return Recipe(_palette, AugmentSettings(), Path("unheard.tflite"), judge, chunk_windows=8, seed=1)
+    labeller = SoftLabeller(mean=one, scale=one, hidden=one, hidden_bias=one, output=one, output_bias=one)
+    return Recipe(_palette, AugmentSettings(), Path("unused.tflite"), labeller, chunk_windows=8, seed=1)
 
 
 @pytest.fixture
@@ -73,23 +73,7 @@ def _canned(monkeypatch: pytest.MonkeyPatch) -> None:
     def chunks(recipe: Recipe, count: int) -> Iterator[Chunk]:
         return (_chunk(recipe.chunk_windows, index) for index in range(count))
 
-    monkeypatch.setattr(loop, "chunks", chunks)
-
-
-def test_masks_hide_the_same_frames_from_both_inputs() -> None:
-    ones = [np.ones((50, 62, bins), np.float32) for bins in (64, 40)]
-    log_mel, mfcc = masked(np.random.default_rng(0), ones[0], ones[1], 0.5)
-    assert log_mel.shape == (50, 62, 64, 1)
-    hidden = log_mel.sum(axis=(2, 3)) == 0
-    assert np.array_equal(hidden, mfcc.sum(axis=(2, 3)) == 0)
-    assert 10 < np.count_nonzero(hidden.sum(axis=1)) < 40
-
-
-def test_the_average_forgets_the_first_weights_and_settles_on_the_last() -> None:
-    average = Average([np.zeros(3, np.float32)], decay=0.9)
-    for _ in range(200):
-        average.add([np.ones(3, np.float32)])
-    assert average.weights[0] == pytest.approx(np.ones(3), abs=1e-3)
+    monkeypatch.setattr(batch_sampling, "chunks", chunks)
 
 
 @pytest.mark.slow
@@ -108,7 +92,7 @@ def test_two_steps_leave_a_folder_that_the_converter_reads(
     assert [line["step"] for line in lines] == [1, 2]
 
     network = keras.saving.load_model(tmp_path / "best.keras", compile=False)
-    words = card(clips=read_list(), recipe={"seed": 1}, validation={}, commands=["python -m training train"])
+    card = model_card(clips=read_list(), recipe={"seed": 1}, validation={}, commands=["python -m training train"])
     folder = tmp_path / "folder"
     export(
         network,
@@ -116,7 +100,7 @@ def test_two_steps_leave_a_folder_that_the_converter_reads(
         calibration=_palette(),
         agreement=_palette(),
         point=point(0.5, 1.0, 1.0),
-        words=words,
+        card=card,
         seed=1,
         windows=(5, 7),
     )
@@ -132,9 +116,9 @@ def test_two_steps_leave_a_folder_that_the_converter_reads(
     assert again.step in {1, 2}
 
 
-def test_suspicion_is_a_probability_for_each_clip_and_nothing_is_mined_before_it_is_asked_for(tmp_path: Path) -> None:
-    network = residual.build(description_size=1, dropout=0.0, seed=1).network
-    found = suspicions(network, [_clip(cry=False)])
+def test_hard_negatives_are_a_probability_for_each_clip_and_none_before_the_search(tmp_path: Path) -> None:
+    network = residual.build(embedding_size=1, dropout=0.0, seed=1).network
+    found = cry_probabilities(network, [_clip(cry=False)])
     assert list(found) == ["esc50/x"]
     assert 0.0 <= found["esc50/x"] <= 1.0
-    assert load_mined(tmp_path) == {}
+    assert load_hard_negatives(tmp_path) == {}

@@ -9,11 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from device.hearing.features import window_features
 from training.mixing.augment import AugmentSettings, Group, Palette, Sound
-from training.networks import audioset_teacher, residual
-from training.train.batches import Chunk, Recipe, chunks, features, make_chunk
-from training.train.teacher_labels import Judge
+from training.networks import audioset_teacher
+from training.train.chunks import Chunk, Recipe, chunks, make_chunk
+from training.train.soft_labels import SoftLabeller
 
 PEERS = Path(__file__).resolve().parents[4] / "shared" / "peers"
 
@@ -30,16 +29,9 @@ def _recipe(teacher: Path) -> Recipe:
     rng = np.random.default_rng(0)
     size, hidden = audioset_teacher.EMBEDDING_SIZE, 3
     shapes = ((size,), (size,), (size, hidden), (hidden,), (hidden, 1), (1,))
-    judge = Judge(*(rng.uniform(0.5, 1.5, shape).astype(np.float32) for shape in shapes))
+    labeller = SoftLabeller(*(rng.uniform(0.5, 1.5, shape).astype(np.float32) for shape in shapes))
     parts = {field.name: getattr(_palette(), field.name) for field in dataclasses.fields(Palette)}
-    return Recipe(partial(Palette, **parts), AugmentSettings(), teacher, judge, chunk_windows=3, seed=9)
-
-
-def test_a_window_is_heard_as_the_device_hears_it() -> None:
-    samples = np.random.default_rng(1).normal(0, 0.05, 32_000).astype(np.float32)
-    log_mel, mfcc = features(samples)
-    assert np.array_equal(log_mel, window_features(residual.LOG_MEL, samples))
-    assert np.array_equal(mfcc, window_features(residual.MFCC, samples))
+    return Recipe(partial(Palette, **parts), AugmentSettings(), teacher, labeller, chunk_windows=3, seed=9)
 
 
 @pytest.mark.real_audio
