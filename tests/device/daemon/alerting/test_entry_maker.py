@@ -1,0 +1,43 @@
+"""An entry says when its alarm began, was decided and published, and whether the clock was stepped."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.device.daemon.alerting.stage import Stage
+
+
+def test_it_says_when_it_began_when_it_was_decided_and_how_long_each_step_took(stage: Stage) -> None:
+    stage.turn(10.0)
+    stage.cry()
+    decided_utc_s = stage.clocks.utc_s
+    stage.clocks.advance(0.5)
+    stage.journal.commit()
+    stage.turn()
+    (told,) = stage.broker.sent
+    assert told["captured_to_decided_s"] == pytest.approx(0.2)
+    assert told["decided_to_told_s"] == pytest.approx(0.55)
+    assert stage.journal.kept[0].utc_s == decided_utc_s
+    assert (told["decided_utc"], told["start_utc"]) == ("2023-11-14T22:13:30.000Z", "2023-11-14T22:13:26.800Z")
+    stage.turn(60.0)
+    stage.cry("end", reason="quiet")
+    stage.journal.commit()
+    assert stage.entries[-1]["start_utc"] == told["start_utc"]
+
+
+def test_a_clock_that_jumps_by_an_hour_loses_and_sticks_nothing_and_is_told(stage: Stage) -> None:
+    stage.turn(10.0)
+    stage.cry()
+    stage.clocks.utc_s += 3600.0
+    stage.turn(60.0)
+    stage.cry("end", reason="quiet")
+    stage.settled()
+    stage.cry(number=1)
+    stage.settled()
+    told = [(body["change"], body["time_quality"]) for body in stage.entries]
+    assert told == [("raised", "synchronized"), ("ended", "stepped"), ("raised", "synchronized")]
+    assert [said["late"] for said in stage.broker.sent] == [True, False, False]
+    assert len(stage.broker.sent) == 3

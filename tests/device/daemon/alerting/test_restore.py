@@ -1,0 +1,77 @@
+"""A restart brings back open alarms and the pause, under numbers that were never used."""
+
+from __future__ import annotations
+
+from device.daemon.alerting.restore import PAUSED_UNTIL, skipped_seqs
+from device.messages import Heard
+from tests.device.daemon.alerting.stage import Stage
+from tests.device.daemon.scripted import NOON_S
+
+
+def test_a_stop_ends_no_alarm_and_the_next_start_takes_up_what_was_open(stage: Stage) -> None:
+    stage.turn(10.0)
+    stage.cry()
+    stage.hear(Heard(faults=[stage.fault("microphone")]))
+    stage.controller.finish_stream(Heard(faults=[stage.fault("microphone", begins=False)]))
+    stage.cry("end", reason="stopped")
+    stage.settled()
+    assert {alarm.state for alarm in stage.controller.machine.alarms} == {"active", "latched"}
+    last = {entry.alarm_id: (entry.alarm, entry.seq) for entry in stage.journal.kept}
+
+    stage.clocks.advance(30.0)
+    after = Stage(clocks=stage.clocks, boot="c")
+    until_utc_s = stage.clocks.utc_s + 100.0
+    after.journal.open(list(last.values()), {PAUSED_UNTIL: repr(until_utc_s)}, owed=4)
+    after.turn()
+    assert after.controller.summary.paused
+    assert after.controller.summary.owed == 6
+    after.journal.commit()
+    told = {body["name"]: (body["change"], body["cause"], body["seq"]) for body in after.entries}
+    assert told["cry"][:2] == ("reminded", "interrupted")
+    assert told["microphone"][:2] == ("latched", "interrupted")
+    assert told["cry"][2] >= 1001
+    assert told["microphone"][2] >= 1000 + last["b-microphone-0"][1]
+    starts = {body["name"]: body["start_utc"] for body in (*stage.entries, *after.entries)}
+    assert after.entries[0]["start_utc"] == starts["cry"] == stage.entries[0]["start_utc"]
+
+
+def test_numbers_never_come_again_though_no_disk_kept_what_the_last_start_told(stage: Stage) -> None:
+    stage.turn(10.0)
+    stage.cry()
+    stage.settled()
+    kept = [(entry.alarm, entry.seq) for entry in stage.journal.kept]
+    told: list[int] = []
+    for boot in "cdef":  # each finds what the first left, since the disk has taken nothing since
+        stage.clocks.advance(2.0)
+        after = Stage(clocks=stage.clocks, boot=boot)
+        after.journal.open(kept)
+        after.turn()
+        after.journal.commit()
+        told += [body["seq"] for body in after.entries if body["name"] == "cry"]
+    assert len(told) == 4
+    assert told == sorted(set(told))
+
+
+def test_a_pause_that_is_over_by_now_is_over_and_a_note_that_is_none_is_none(stage: Stage) -> None:
+    for note in (repr(NOON_S - 5.0), "nonsense", ""):
+        stage.journal.open(notes={PAUSED_UNTIL: note})
+        stage.turn()
+        assert not stage.controller.summary.paused
+
+
+def test_an_alarm_that_cannot_be_read_hinders_no_other(stage: Stage) -> None:
+    stage.turn(10.0)
+    stage.cry()
+    stage.journal.commit()
+    (entry,) = stage.journal.kept
+    after = Stage(boot="c")
+    after.journal.open([("{}", 3), (entry.alarm, entry.seq)])
+    (note,) = after.turn().notes
+    assert "cannot be taken up" in note.detail
+    assert [alarm.alarm_id for alarm in after.controller.machine.alarms] == ["s-cry-cry-0"]
+
+
+def test_skipped_numbers_grow_with_the_age_of_an_alarm_and_are_none_without_one() -> None:
+    assert skipped_seqs(None, NOON_S) == 0
+    assert skipped_seqs(NOON_S + 5.0, NOON_S) == 0  # the clock was set back
+    assert skipped_seqs(NOON_S - 2.0, NOON_S) == 20

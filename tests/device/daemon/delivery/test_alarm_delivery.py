@@ -1,0 +1,33 @@
+"""Entries reach the broker once the journal has committed them, or without that if the disk is slow."""
+
+from __future__ import annotations
+
+from tests.device.daemon.alerting.stage import Stage
+
+
+def test_a_disk_that_takes_longer_than_a_second_holds_nobody_up() -> None:
+    stage = Stage()
+    stage.turn(10.0)
+    stage.cry()
+    stage.turn(0.9)
+    assert stage.broker.sent == []
+    stage.turn(0.2)
+    (told,) = stage.broker.sent
+    assert told["not_durable"]
+    stage.broker.acknowledge()
+    stage.turn()
+    stage.journal.commit()
+    stage.turn()
+    assert len(stage.broker.sent) == 1
+    assert stage.journal.confirmed == [("s-cry-cry-0", 0)]
+
+
+def test_without_a_broker_whatever_is_kept_is_told() -> None:
+    stage = Stage(broker=False)
+    stage.turn(10.0)
+    stage.cry()
+    stage.journal.commit()
+    stage.turn()
+    assert stage.journal.confirmed == [("s-cry-cry-0", 0)]
+    assert stage.controller.summary.owed is None
+    assert [signal.priority for signal in stage.pins.shown] == [None, "high"]
