@@ -48,17 +48,17 @@ import sys
 from pathlib import Path
 from device.daemon.options import ListenOptions
 from device.daemon.app import listen, Daemon
-from device.sources.microphone import Microphone, Patience
+from device.sources.microphone import Microphone, MicrophoneTimeouts
 
 child, deaths = sys.argv[1:]
-hasty = Patience(quiet_s=0.05, hung_s=0.1, opening_s=2.0, backoff_s=0.01, most_backoff_s=0.02, steady_s=60.0)
+hasty = MicrophoneTimeouts(quiet_s=0.05, hung_s=0.1, opening_s=2.0, backoff_s=0.01, max_backoff_s=0.02, steady_s=60.0)
 
 class Restless:
     # the daemon's own microphone is replaced by one of the same class over another capture process
     def __init__(self, first):
         self.first = first
         command = [sys.executable, "-S", "-P", child, deaths]
-        self.second = Microphone(first._settings, command=command, patience=hasty)
+        self.second = Microphone(first._settings, command=command, timeouts=hasty)
     def blocks(self):
         return self.second.blocks()
     def close(self):

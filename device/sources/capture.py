@@ -1,14 +1,14 @@
-"""The child process that holds the microphone: reads it, numbers what it read, writes it to a pipe.
+"""The child process that holds the microphone: reads it, numbers the frames, writes them to a pipe.
 
-PortAudio, ALSA and sound servers crash, hang, and stick in `close()`. Here they may: whoever reads the pipe
-kills this process and starts another, which sees the devices afresh. It never closes a stream and never
-waits for anything but sound; where its parent is gone, so is it.
+PortAudio, ALSA and sound servers crash, hang, and stick in `close()`. Here they may: the reader of the pipe
+kills this process and starts another, which lists the devices anew. It never closes a stream and never
+waits for anything but sound; it ends when its parent ends.
 
     python -m device.sources.capture capture '{"device": "default", "channel": 0, "sample_rate_hz": null}'
     python -m device.sources.capture list '{}'
 
-What it writes is a sequence of records: a header (`HEADER`) and as many bytes as that says. It imports
-sounddevice in `main` alone, and no numpy: it should be small, and up in a blink.
+It writes a sequence of records: a header (`HEADER`) and as many bytes as that says. It imports
+sounddevice in `main` alone, and no numpy: it must be small and start fast.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 BLOCK_S = 0.05
-"""How much sound one frame holds."""
+"""Duration of one frame."""
 
 BUFFER_S = 0.2
-"""What the sound card is asked to hold for us; its periods are a quarter of that, so no frame waits for long."""
+"""Requested latency of the sound card; its periods are a quarter of that, so no frame waits for long."""
 
 HEADER = struct.Struct("<4sBBxxIIq")
-"""Magic, kind, flags, number, bytes that follow, CLOCK_MONOTONIC in ns at the end of the read."""
+"""Magic, kind, flags, number, payload bytes, CLOCK_MONOTONIC in ns at the end of the read."""
 
 MAGIC = b"aur1"
 MAX_PAYLOAD = 4 << 20  # 50 ms at 192 kHz of 64 channels are 2.4 MB
@@ -44,7 +44,7 @@ FRAME = 1
 """Interleaved little-endian float32 samples of all channels that are open."""
 
 OPENED = 2
-"""JSON: name, sample_rate_hz, channels. Comes once, before the first frame."""
+"""JSON: name, sample_rate_hz, channels. Sent once, before the first frame."""
 
 ERROR = 3
 """UTF-8: one sentence. The process ends after it."""
@@ -58,12 +58,12 @@ OVERFLOWED = 1
 USUAL_RATES_HZ = (8000, 16000, 22050, 32000, 44100, 48000, 96000, 192000)
 
 _NUMBERS = 1 << 32
-_VIRTUAL_CHANNELS = 2  # what calls itself a card of 32 or 128 channels is a converter in front of one or two
+_VIRTUAL_CHANNELS = 2  # a virtual device of 32 or 128 channels is a converter in front of one or two
 _PARENT_EVERY_S = 1.0
 # Blocking reads through it corrupt PortAudio 19.6's heap; ALSA's own way to JACK (`type jack`) is sound.
 _UNREADABLE = frozenset({"JACK Audio Connection Kit"})
 
-# PortAudio's codes (portaudio.h) of what people can do something about.
+# PortAudio's codes (portaudio.h) of errors that people can repair.
 _PA_INVALID_RATE = -9997
 _PA_INVALID_CHANNELS = -9998
 _PA_UNAVAILABLE = -9985
@@ -71,7 +71,7 @@ _PA_HOST_ERROR = -9999
 
 
 class Record(NamedTuple):
-    """One unit of what the child tells.
+    """One message of the child.
 
     Attributes:
         kind: FRAME, OPENED, ERROR or LISTED.
@@ -88,12 +88,12 @@ class Record(NamedTuple):
     at_ns: int = 0
 
 
-class Nonsense(ValueError):  # noqa: N818 - it is what it says, and stays between the reader and its decoder
-    """What came on the pipe is no record."""
+class CaptureProtocolError(ValueError):
+    """The child sent something that is not a valid record, or not the one that is due."""
 
 
 def encode(record: Record) -> bytes:
-    """A record as it goes over the pipe."""
+    """A record -> its bytes on the pipe."""
     number = record.number % _NUMBERS
     head = HEADER.pack(MAGIC, record.kind, record.flags, number, len(record.payload), record.at_ns)
     return head + record.payload
@@ -103,48 +103,48 @@ class Decoder:
     """Bytes of any size in, whole records out."""
 
     def __init__(self) -> None:
-        self._held = bytearray()
+        self._buffer = bytearray()
 
     def __repr__(self) -> str:
-        return f"Decoder({len(self._held)} bytes held)"
+        return f"Decoder({len(self._buffer)} bytes buffered)"
 
     def push(self, data: bytes) -> Iterator[Record]:
-        """Bytes -> the records that are now whole, oldest first.
+        """Bytes -> the records that are complete now, oldest first.
 
         Raises:
-            Nonsense: the bytes are no records; nothing that follows can be read.
+            CaptureProtocolError: the bytes are not records; nothing that follows can be read.
         """
-        self._held += data
-        while len(self._held) >= HEADER.size:
-            magic, kind, flags, number, size, at_ns = HEADER.unpack_from(self._held)
+        self._buffer += data
+        while len(self._buffer) >= HEADER.size:
+            magic, kind, flags, number, size, at_ns = HEADER.unpack_from(self._buffer)
             if magic != MAGIC or not FRAME <= kind <= LISTED or size > MAX_PAYLOAD:
-                raise Nonsense(f"a header of {bytes(self._held[: HEADER.size])!r}")
+                raise CaptureProtocolError(f"a header of {bytes(self._buffer[: HEADER.size])!r}")
             end = HEADER.size + size
-            if len(self._held) < end:
+            if len(self._buffer) < end:
                 return
-            payload = bytes(self._held[HEADER.size : end])
-            del self._held[:end]
+            payload = bytes(self._buffer[HEADER.size : end])
+            del self._buffer[:end]
             yield Record(kind, payload, flags, number, at_ns)
 
 
 def main() -> None:
-    """Do what the command line says, tell it on the pipe that stdout was, and leave without closing anything."""
+    """Run the mode of the command line, write records to the pipe that stdout was, and exit without cleaning up."""
     mode, options = sys.argv[1], json.loads(sys.argv[2])
-    pipe = _own_pipe()
-    threading.Thread(target=_leave_with_parent, args=(os.getppid(),), name="parent", daemon=True).start()
+    pipe = _redirect_stdout()
+    threading.Thread(target=_exit_with_parent, args=(os.getppid(),), name="parent", daemon=True).start()
     try:
         sound = _portaudio()
-        for record in _listing(sound) if mode == "list" else _captured(sound, options):
+        for record in _list_records(sound) if mode == "list" else _capture_records(sound, options):
             _write(pipe, encode(record))
     except MicrophoneError as error:
         _write(pipe, encode(Record(ERROR, str(error).encode())))
     except BrokenPipeError:
-        pass  # nobody listens any more
-    os._exit(0)  # no atexit: sounddevice would close, and that may hang
+        pass  # the reader has ended
+    os._exit(0)  # no atexit: sounddevice would close its stream, which may hang
 
 
-def _own_pipe() -> int:
-    """Keep stdout for records: libraries that print (JACK's does) are sent to stderr."""
+def _redirect_stdout() -> int:
+    """The pipe that stdout was; libraries that print (JACK's does) now print to stderr."""
     pipe = os.dup(1)
     os.dup2(2, 1)
     return pipe
@@ -156,8 +156,8 @@ def _write(pipe: int, data: bytes) -> None:
         view = view[os.write(pipe, view) :]
 
 
-def _leave_with_parent(parent: int) -> None:
-    """End this process when its parent is gone: stdin is a pipe of which only the parent holds the other end."""
+def _exit_with_parent(parent: int) -> None:
+    """Exit when the parent has ended: stdin is a pipe of which only the parent holds the other end."""
     import select
 
     while os.getppid() == parent:
@@ -167,15 +167,15 @@ def _leave_with_parent(parent: int) -> None:
     os._exit(0)
 
 
-def _spare_the_search() -> None:
-    """Let sounddevice load PortAudio by its name: searching for it runs ldconfig and imports 3 MB to do so."""
+def _skip_library_search() -> None:
+    """Make sounddevice load PortAudio by name: its search runs ldconfig and imports 3 MB."""
     found = types.ModuleType("ctypes.util")
     found.find_library = lambda name: f"lib{name}.so.2"  # type: ignore[attr-defined]  # a module of one function
     sys.modules.setdefault("ctypes.util", found)
 
 
 def _portaudio() -> Any:
-    _spare_the_search()
+    _skip_library_search()
     try:
         import sounddevice
     except ImportError as error:
@@ -192,13 +192,13 @@ def _portaudio() -> Any:
 # --- list
 
 
-def _listing(sound: Any) -> Iterator[Record]:
-    devices = [device._replace(rates_hz=_accepted(sound, device)) for device in listed(sound)]
+def _list_records(sound: Any) -> Iterator[Record]:
+    devices = [device._replace(rates_hz=_accepted_rates_hz(sound, device)) for device in listed(sound)]
     yield Record(LISTED, json.dumps(devices).encode())
 
 
 def listed(sound: Any) -> list[ListedDevice]:
-    """The devices that can record now; rates are not tried, since that opens each of them.
+    """The devices that can record now; their rates are not tried, since that opens each of them.
 
     Args:
         sound: the module sounddevice.
@@ -214,8 +214,8 @@ def listed(sound: Any) -> list[ListedDevice]:
 
 
 def _listed_device(number: int, info: Any, host_api: str, default: int) -> ListedDevice:
-    card_at = card_number(info["name"])
-    card = Card() if card_at is None else card_identity(card_at)
+    number_of_card = card_number(info["name"])
+    card = Card() if number_of_card is None else card_identity(number_of_card)
     return ListedDevice(
         number=number,
         name=info["name"],
@@ -228,7 +228,7 @@ def _listed_device(number: int, info: Any, host_api: str, default: int) -> Liste
     )
 
 
-def _accepted(sound: Any, device: ListedDevice) -> tuple[int, ...]:
+def _accepted_rates_hz(sound: Any, device: ListedDevice) -> tuple[int, ...]:
     def accepts(rate_hz: int) -> bool:
         try:
             sound.check_input_settings(device=device.number, channels=1, dtype="float32", samplerate=rate_hz)
@@ -242,7 +242,7 @@ def _accepted(sound: Any, device: ListedDevice) -> tuple[int, ...]:
 # --- capture
 
 
-def _captured(sound: Any, options: dict[str, Any]) -> Iterator[Record]:
+def _capture_records(sound: Any, options: dict[str, Any]) -> Iterator[Record]:
     device = choose(listed(sound), parse_device(options["device"]))
     rate_hz = options["sample_rate_hz"] or device.default_rate_hz
     channels = _channels(device, options["channel"])
@@ -252,14 +252,14 @@ def _captured(sound: Any, options: dict[str, Any]) -> Iterator[Record]:
         )
         stream.start()
     except sound.PortAudioError as error:
-        raise MicrophoneError(_refused(device, rate_hz, error)) from error
-    told = {"name": device.name, "sample_rate_hz": rate_hz, "channels": channels}
-    yield Record(OPENED, json.dumps(told).encode(), at_ns=time.monotonic_ns())
+        raise MicrophoneError(_open_error(device, rate_hz, error)) from error
+    opened = {"name": device.name, "sample_rate_hz": rate_hz, "channels": channels}
+    yield Record(OPENED, json.dumps(opened).encode(), at_ns=time.monotonic_ns())
     yield from _frames(sound, stream, device, max(1, round(rate_hz * BLOCK_S)))
 
 
 def _channels(device: ListedDevice, channel: int | None) -> int:
-    """As few as will do: up to the one that is heard, or all there are for their mean."""
+    """As few as possible: up to the configured one, or all of them for their mean."""
     if channel is None:
         return device.channels if card_number(device.name) is not None else min(device.channels, _VIRTUAL_CHANNELS)
     if channel >= device.channels:
@@ -275,39 +275,39 @@ def _frames(sound: Any, stream: Any, device: ListedDevice, samples: int) -> Iter
         try:
             data, overflowed = stream.read(samples)
         except sound.PortAudioError as error:
-            raise MicrophoneError(_lost(device, error)) from error
+            raise MicrophoneError(_read_error(device, error)) from error
         yield Record(FRAME, bytes(data), OVERFLOWED if overflowed else 0, number, time.monotonic_ns())
         number += 1
 
 
-def _refused(device: ListedDevice, rate_hz: int, error: Exception) -> str:
-    code = _code(error)
+def _open_error(device: ListedDevice, rate_hz: int, error: Exception) -> str:
+    code = _error_code(error)
     if code == _PA_UNAVAILABLE:
         return f'"{device.stable_name}" is in use by another program: stop that, see `fuser -v /dev/snd/*`'
     if code == _PA_INVALID_RATE:
         return f'"{device.stable_name}" does not open at {rate_hz} Hz: {device.default_rate_hz} Hz is its own rate'
     if code == _PA_INVALID_CHANNELS:
         return f'"{device.stable_name}" does not give the channel that was asked for: auricle devices says how many'
-    return f'"{device.stable_name}" cannot be opened, it may be unplugged or in use (PortAudio: {_words(error)})'
+    return f'"{device.stable_name}" cannot be opened, it may be unplugged or in use (PortAudio: {_error_text(error)})'
 
 
-def _lost(device: ListedDevice, error: Exception) -> str:
-    return f'"{device.stable_name}" is gone: unplugged, or its sound server ended (PortAudio: {_words(error)})'
+def _read_error(device: ListedDevice, error: Exception) -> str:
+    return f'"{device.stable_name}" is gone: unplugged, or its sound server ended (PortAudio: {_error_text(error)})'
 
 
-def _code(error: Exception) -> int | None:
+def _error_code(error: Exception) -> int | None:
     return next((argument for argument in error.args if isinstance(argument, int)), None)
 
 
-def _words(error: Exception) -> str:
-    """PortAudio's own words, with the driver's where it says only that it was the driver."""
-    told = error.args[2] if _code(error) == _PA_HOST_ERROR and len(error.args) > 2 else None
-    words = _one_line(error.args[0] if error.args else error)
-    return f"{words}, {_one_line(told[2])}" if told else words
+def _error_text(error: Exception) -> str:
+    """PortAudio's error text, with the driver's if PortAudio says only that the driver failed."""
+    driver = error.args[2] if _error_code(error) == _PA_HOST_ERROR and len(error.args) > 2 else None
+    text = _one_line(error.args[0] if error.args else error)
+    return f"{text}, {_one_line(driver[2])}" if driver else text
 
 
-def _one_line(said: object) -> str:
-    return " ".join(str(said).split())
+def _one_line(value: object) -> str:
+    return " ".join(str(value).split())
 
 
 if __name__ == "__main__":

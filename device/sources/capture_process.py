@@ -1,7 +1,6 @@
-"""The capture process from without: started, read, and ended whatever state it is in; nothing here can hang.
+"""The capture process as its parent sees it: started, read, and killed in whatever state it is; nothing here can hang.
 
-A process that does not end, talks nonsense or says nothing is its reader's to judge: this only waits as long as
-it is told.
+It does not judge a process that hangs, breaks the protocol or is silent: it only waits as long as its caller says.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
-from device.sources.capture import Decoder, Nonsense
+from device.sources.capture import CaptureProtocolError, Decoder
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,119 +25,119 @@ if TYPE_CHECKING:
 
 _PIPE_BYTES = 1 << 20
 _READ_BYTES = 1 << 16
-_WORDS_BYTES = 2000
-_GONE_WITHIN_S = 0.3  # a killed process is; one that the kernel itself cannot let go is left behind, see Child.kill
+_STDERR_BYTES = 2000
+_ENDS_WITHIN_S = 0.3  # a killed process is; one in uninterruptible sleep is left behind, see CaptureProcess.kill
 _RATES_HZ = range(1000, 1_000_001)
 _CHANNELS = range(1, 1025)
 
 
 @dataclass(frozen=True, slots=True)
-class Opened:
-    """What the child says of the device it opened."""
+class OpenedDevice:
+    """The device that the child has opened."""
 
     name: str
     sample_rate_hz: int
     channels: int
 
     @classmethod
-    def parsed(cls, payload: bytes) -> Self:
-        """From JSON; raises Nonsense, or what json and dict raise."""
-        said = json.loads(payload)
-        name, rate_hz, channels = said["name"], said["sample_rate_hz"], said["channels"]
+    def parse(cls, payload: bytes) -> Self:
+        """From JSON; raises CaptureProtocolError, or what json and dict raise."""
+        members = json.loads(payload)
+        name, rate_hz, channels = members["name"], members["sample_rate_hz"], members["channels"]
         if not isinstance(name, str) or rate_hz not in _RATES_HZ or channels not in _CHANNELS:
-            raise Nonsense(f"a device of {rate_hz} Hz and {channels} channels")
+            raise CaptureProtocolError(f"a device of {rate_hz} Hz and {channels} channels")
         return cls(name, int(rate_hz), int(channels))
 
 
-def nonsense(error: Exception) -> str:
-    """The sentence about a child that sends what it must not."""
+def protocol_violation(error: Exception) -> str:
+    """The sentence about a child that sends invalid records."""
     return f"the capture process talks nonsense: {error}"
 
 
-class Child:
-    """The capture process, its three pipes, and what it said last."""
+class CaptureProcess:
+    """The capture process, its three pipes, and the end of what it printed."""
 
     def __init__(self, command: Sequence[str]) -> None:
-        self._process = subprocess.Popen(  # noqa: S603 - our own module, or what a caller of ours gave
+        self._process = subprocess.Popen(  # noqa: S603 - our own module, or our caller's command
             command,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             env=_environment(),
             bufsize=0,
-            process_group=0,  # Ctrl-C is for us; we then end it
+            process_group=0,  # Ctrl-C is sent to us; we then end it
         )
-        # The first is only held: its end is how the child learns of ours.
+        # stdin is only kept open: its end tells the child that we have ended.
         streams = (self._process.stdin, self._process.stdout, self._process.stderr)
         self._pipes = tuple(stream for stream in streams if stream is not None)
-        _, self._sound, self._talk = (pipe.fileno() for pipe in self._pipes)
-        for pipe in (self._sound, self._talk):
+        _, self._sound, self._stderr = (pipe.fileno() for pipe in self._pipes)
+        for pipe in (self._sound, self._stderr):
             os.set_blocking(pipe, False)
-        self._words = b""
+        self._printed = b""
         self._decoder = Decoder()
-        self._talk_open = True
+        self._stderr_open = True
         with contextlib.suppress(OSError):  # over the user's limit: it stays 64 KiB, a second of sound
             fcntl.fcntl(self._sound, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
 
-    def poll(self, *others: int, most_s: float) -> bool:
-        """Wait for something to read, here or at another descriptor; whether a record may be."""
-        talk = [self._talk] if self._talk_open else []
-        ready = readable([self._sound, *talk, *others], most_s)
-        if self._talk in ready:
-            self._listen()
+    def poll(self, *others: int, timeout_s: float) -> bool:
+        """Wait until something can be read, here or from another descriptor; whether records can be."""
+        printing = [self._stderr] if self._stderr_open else []
+        ready = readable([self._sound, *printing, *others], timeout_s)
+        if self._stderr in ready:
+            self._read_stderr()
         return self._sound in ready
 
     def read(self) -> tuple[list[Record], str | None]:
-        """The records that have come, and why no more will; None while they do."""
+        """The records received, and why no more will follow; None while they do."""
         data = os.read(self._sound, _READ_BYTES)
         records: list[Record] = []
         try:
-            records.extend(self._decoder.push(data))  # those before the nonsense are kept
-        except Nonsense as error:
-            return records, nonsense(error)
-        return records, None if data else self._last_words()
+            records.extend(self._decoder.push(data))  # the valid ones before the error are kept
+        except CaptureProtocolError as error:
+            return records, protocol_violation(error)
+        return records, None if data else self._end_reason()
 
     def kill(self) -> bool:
-        """End it, whatever state it is in; False where the kernel itself does not let it go yet."""
+        """Kill it, whatever state it is in; False if it has not ended yet (uninterruptible sleep)."""
         self._process.kill()
         for pipe in self._pipes:
             pipe.close()
-        return self.is_gone(_GONE_WITHIN_S)
+        return self.has_ended(_ENDS_WITHIN_S)
 
-    def is_gone(self, within_s: float = 0.0) -> bool:
-        """Whether it has ended; it is then reaped."""
+    def has_ended(self, within_s: float = 0.0) -> bool:
+        """Whether it has ended; if so, it is reaped."""
         try:
             self._process.wait(within_s)
         except subprocess.TimeoutExpired:
             return False
         return True
 
-    def _last_words(self) -> str:
-        """Why it ended without a word on the pipe: how, and the last line of what was printed."""
-        self._listen()
-        self.is_gone(_GONE_WITHIN_S)
+    def _end_reason(self) -> str:
+        """How it ended, and the last line that it printed."""
+        self._read_stderr()
+        self.has_ended(_ENDS_WITHIN_S)
         code = self._process.returncode
         how = f"was killed by signal {-code}" if code is not None and code < 0 else f"ended with exit code {code}"
-        lines = self._words.decode(errors="replace").split("\n")
-        words = next((line.strip() for line in reversed(lines) if line.strip()), "")
-        return f"the capture process {how}" + (f" ({words})" if words else "")
+        lines = self._printed.decode(errors="replace").split("\n")
+        last_line = next((line.strip() for line in reversed(lines) if line.strip()), "")
+        return f"the capture process {how}" + (f" ({last_line})" if last_line else "")
 
-    def _listen(self) -> None:
+    def _read_stderr(self) -> None:
         """Keep the end of what PortAudio, ALSA and Python print: a reason, not a flood in the journal."""
         try:
-            said = os.read(self._talk, _READ_BYTES)
+            data = os.read(self._stderr, _READ_BYTES)
         except BlockingIOError:
             return
-        self._talk_open = bool(said)
-        self._words = (self._words + said)[-_WORDS_BYTES:]
+        self._stderr_open = bool(data)
+        self._printed = (self._printed + data)[-_STDERR_BYTES:]
 
 
-def readable(descriptors: Sequence[int], most_s: float) -> set[int]:
+def readable(descriptors: Sequence[int], timeout_s: float) -> set[int]:
     """Those of the descriptors that can be read, or have ended; waits for one, rounded up to a millisecond."""
-    watch = select.poll()  # not select(), which refuses descriptors from 1024 on
+    poll = select.poll()  # not select(), which refuses descriptors from 1024 on
     for descriptor in descriptors:
-        watch.register(descriptor, select.POLLIN)
-    return {descriptor for descriptor, _ in watch.poll(math.ceil(most_s * 1000))}
+        poll.register(descriptor, select.POLLIN)
+    return {descriptor for descriptor, _ in poll.poll(math.ceil(timeout_s * 1000))}
 
 
 def capture_command(mode: str) -> list[str]:
@@ -147,5 +146,5 @@ def capture_command(mode: str) -> list[str]:
 
 
 def _environment() -> dict[str, str]:
-    """The child looks for modules where we do, without `site`, which takes longer than all that it imports."""
+    """The child imports from where we do, without `site`, which takes longer than all that it imports."""
     return {**os.environ, "PYTHONPATH": os.pathsep.join(os.path.abspath(path) for path in sys.path)}  # noqa: PTH100 - "" too

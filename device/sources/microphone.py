@@ -1,9 +1,9 @@
-"""A microphone that is always there: blocks of sound while it is heard, and the reason while it is not.
+"""A microphone as an endless stream: blocks of sound while it works, and the reason while it does not.
 
-The device itself is held by a child process (`sources.capture`). One that is silent, dead, stopped or talks
-nonsense is killed, and another is started, for as long as it takes; nothing here can hang, whatever the
-sound card does. Time is counted by samples while they flow and by CLOCK_MONOTONIC over what is missing:
-`Timeline`. Nothing is queued here: what nobody has taken yet waits in the pipe, and behind it in the card.
+The device itself is held by a child process (`sources.capture`). One that is silent, dead, stopped or breaks the
+protocol is killed, and another is started, again and again; nothing here can hang, whatever the
+sound card does. Time is counted by samples while they flow and by CLOCK_MONOTONIC across gaps:
+`StreamPosition`. Nothing is queued here: unread sound waits in the pipe, and behind it in the card.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 
 from device.messages import AudioBlock, NoAudio
-from device.sources.capture import ERROR, FRAME, OPENED, OVERFLOWED, Nonsense
-from device.sources.capture_process import Child, Opened, capture_command, nonsense, readable
+from device.sources.capture import ERROR, FRAME, OPENED, OVERFLOWED, CaptureProtocolError
+from device.sources.capture_process import CaptureProcess, OpenedDevice, capture_command, protocol_violation, readable
 from device.sources.device_match import parse_device
-from device.sources.stream_position import Timeline
+from device.sources.stream_position import StreamPosition
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -38,39 +38,39 @@ _NUMBERS = 1 << 32
 
 
 @dataclass(frozen=True, slots=True)
-class Patience:
-    """How long a microphone may keep silent, and how soon it is opened again.
+class MicrophoneTimeouts:
+    """How long a microphone may be silent, and how soon it is opened again.
 
     Attributes:
-        quiet_s: without sound for this long, `NoAudio` says so, and again after each such time.
-        hung_s: without sound for this long, it is opened again.
+        quiet_s: after this long without sound a `NoAudio` is yielded, and again after each further such time.
+        hung_s: after this long without sound it is opened again.
         opening_s: as `hung_s`, until the device is open.
         backoff_s: from one failure to the next attempt; doubled each time it fails again.
-        most_backoff_s: at most that.
-        steady_s: sound for this long forgets earlier failures.
+        max_backoff_s: longest time between attempts.
+        steady_s: after this long with sound the backoff starts anew.
     """
 
     quiet_s: float = 0.24
     hung_s: float = 1.5
     opening_s: float = 3.0
     backoff_s: float = 0.2
-    most_backoff_s: float = 5.0
+    max_backoff_s: float = 5.0
     steady_s: float = 5.0
 
 
 class Microphone:
-    """The microphone that the settings ask for, as a stream that goes on for ever.
+    """The configured microphone, as a stream that never ends by itself.
 
     Args:
-        settings: which one, which channel of it, at which rate.
-        command: of the capture process, given what to capture as JSON in a last argument; None for our own.
-        patience: how long it may keep silent.
-        chance: spreads the attempts, so that several instances do not try at once; None for a seed of its own.
+        settings: device, channel and rate.
+        command: of the capture process, to which options are appended as JSON; None for our own.
+        timeouts: how long it may be silent; None for the usual ones.
+        rng: spreads the attempts, so that several instances do not retry at once; None for a random seed.
         clock_ns: CLOCK_MONOTONIC, as the capture process reads it.
 
     Raises:
-        MicrophoneError: `settings.device` can name no microphone. One that is not there is no error, but the
-            reason of a `NoAudio`.
+        MicrophoneError: `settings.device` can name no microphone. One that is not connected is not an error, but
+            the reason of a `NoAudio`.
     """
 
     def __init__(
@@ -78,35 +78,35 @@ class Microphone:
         settings: MicrophoneSettings,
         *,
         command: Sequence[str] | None = None,
-        patience: Patience | None = None,
-        chance: random.Random | None = None,
+        timeouts: MicrophoneTimeouts | None = None,
+        rng: random.Random | None = None,
         clock_ns: Callable[[], int] = time.monotonic_ns,
     ) -> None:
         parse_device(settings.device)
         self._settings = settings
         self._command = tuple(command) if command is not None else capture_command("capture")
-        self._patience = patience or Patience()
-        self._backoff = _Backoff(self._patience, chance or random.Random())
+        self._timeouts = timeouts or MicrophoneTimeouts()
+        self._backoff = _Backoff(self._timeouts, rng or random.Random())
         self._clock_ns = clock_ns
-        self._timeline = Timeline()
-        self._lock = threading.Lock()  # held while a message is awaited, so that nobody closes what is being polled
-        self._closing = threading.Lock()  # of two that close, one does
+        self._position = StreamPosition()
+        self._lock = threading.Lock()  # held while waiting for a message, so that nothing is closed while it is polled
+        self._closing = threading.Lock()  # only one of two concurrent calls of `close` closes
         self._closed = threading.Event()
         self._wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._began_ns = 0  # by the clock, at second 0 of the stream
         self._began = False
-        self._child: Child | None = None
-        self._left_behind: list[Child] = []
-        self._opened: Opened | None = None
+        self._child: CaptureProcess | None = None
+        self._unreaped: list[CaptureProcess] = []
+        self._opened: OpenedDevice | None = None
         self._records: deque[Record] = deque()
         self._next_number = 0
-        self._broken = False  # samples are missing before the next frame
+        self._gap_pending = False  # samples are missing before the next block
         self._flowing_since_s = 0.0
         self._try_at_s = 0.0
-        self._waited_s = 0.0  # with nothing to read: for a sample, from this process
+        self._waited_s = 0.0  # for a record of the current child
         self._reason = "the microphone is being opened"
-        self._tell_now = False  # the reason is new
-        self._over: str | None = None  # why the child will say no more than it has
+        self._reason_is_new = False
+        self._end_reason: str | None = None  # why the child sends no more records
         self._name = settings.device
         self.overruns = 0
         """How often samples were lost while the microphone was open."""
@@ -127,13 +127,13 @@ class Microphone:
 
     @property
     def name(self) -> str:
-        """The device's full name, as of its last opening; what the settings call it, before."""
+        """The device's full name, as of its last opening; before the first, what the settings call it."""
         return self._name
 
     @property
     def sample_rate_hz(self) -> int | None:
         """Of its last opening; None before the first."""
-        return self._timeline.rate_hz or None
+        return self._position.rate_hz or None
 
     @property
     def reopened(self) -> int:
@@ -141,21 +141,21 @@ class Microphone:
         return max(0, self.opened - 1)
 
     def blocks(self) -> Iterator[AudioBlock | NoAudio]:
-        """Sound, about every 50 ms, or the reason why there is none, at least every 250 ms; for ever, until `close`.
+        """Yield sound, about every 50 ms, or the reason why there is none, at least every 250 ms, until `close`.
 
-        Second 0 of the stream is when this begins. The time of a message is never before that of a sample
-        further up, nor does a sample's ever go back. A hang shorter than `Patience.hung_s` may be told as
-        `NoAudio` and its sound come after all, in a burst: such a block then begins before that message.
+        Second 0 of the stream is when this begins. The time of a message is never before that of an earlier sample,
+        nor do the times of samples ever go back. During a hang shorter than `MicrophoneTimeouts.hung_s` a `NoAudio` may
+        be yielded whose sound arrives after all, in a burst: such a block then begins before that message.
         """
         try:
-            while (heard := self._next()) is not None:
-                yield heard
+            while (message := self._next()) is not None:
+                yield message
         finally:
             with self._lock:
                 self._discard()
 
     def close(self) -> None:
-        """Let go of the microphone; idempotent, from any thread. `blocks` then ends within a second."""
+        """Close the microphone; idempotent, from any thread. `blocks` then ends within a second."""
         with self._closing:
             if self._closed.is_set():
                 return
@@ -171,15 +171,15 @@ class Microphone:
         with self._lock:
             if not self._began:
                 self._began, self._began_ns = True, self._clock_ns()
-            told_s = self._now_s()
+            began_s = self._now_s()
             while not self._closed.is_set():
                 block = self._block()
                 if block is not None:
                     return block
-                left_s = told_s + self._patience.quiet_s - self._now_s()
-                if left_s <= 0 or self._tell_now:
-                    self._tell_now = False
-                    return NoAudio(self._reason, self._timeline.end_s, max(self._now_s(), self._timeline.end_s))
+                left_s = began_s + self._timeouts.quiet_s - self._now_s()
+                if left_s <= 0 or self._reason_is_new:
+                    self._reason_is_new = False
+                    return NoAudio(self._reason, self._position.end_s, max(self._now_s(), self._position.end_s))
                 self._wait(left_s)
             return None
 
@@ -187,119 +187,119 @@ class Microphone:
         return (self._clock_ns() - self._began_ns) / 1e9
 
     def _block(self) -> AudioBlock | None:
-        """The next block of what has been read, if any."""
+        """The next block of the records read so far, if any."""
         while self._records:
             try:
-                block = self._taken(self._records.popleft())
+                block = self._process(self._records.popleft())
             except (ValueError, KeyError, TypeError, RecursionError) as error:
-                self._give_up(nonsense(error))
+                self._restart_later(protocol_violation(error))
                 return None
             if block is not None:
                 return block
-        if self._over is not None:
-            self._give_up(self._over)
+        if self._end_reason is not None:
+            self._restart_later(self._end_reason)
         return None
 
-    def _wait(self, most_s: float) -> None:
-        """Wait for a record, or for the time to do something about there being none."""
+    def _wait(self, timeout_s: float) -> None:
+        """Wait for a record, or until the child is to be started or has been silent for too long."""
         child = self._child
         if child is None:
             until_s = self._try_at_s - self._now_s()
             if until_s <= 0:
                 self._start()
             else:
-                readable([self._wake], min(until_s, most_s))
+                readable([self._wake], min(until_s, timeout_s))
             return
-        limit_s = self._patience.hung_s if self._opened else self._patience.opening_s
+        limit_s = self._timeouts.hung_s if self._opened else self._timeouts.opening_s
         began_s = self._now_s()
-        may_read = child.poll(self._wake, most_s=min(most_s, max(0.0, limit_s - self._waited_s)))
+        may_read = child.poll(self._wake, timeout_s=min(timeout_s, max(0.0, limit_s - self._waited_s)))
         if may_read:
             self._read(child)
             return
         self._waited_s += self._now_s() - began_s
         if self._waited_s >= limit_s:
-            self._give_up(self._hung(limit_s))
+            self._restart_later(self._hung_reason(limit_s))
 
-    def _hung(self, limit_s: float) -> str:
+    def _hung_reason(self, limit_s: float) -> str:
         what = "gives no sound" if self._opened else "does not open"
         return f'"{self._name}" or its sound server hangs: it {what} for {limit_s:g} s'
 
     # --- the child
 
     def _start(self) -> None:
-        self._left_behind = [child for child in self._left_behind if not child.is_gone()]
+        self._unreaped = [child for child in self._unreaped if not child.has_ended()]
         options = {
             "device": self._settings.device,
             "channel": self._settings.channel,
             "sample_rate_hz": self._settings.sample_rate_hz,
         }
         try:
-            self._child = Child([*self._command, json.dumps(options)])
-        except OSError as error:  # no memory, no process, no descriptor left: perhaps later
-            self._give_up(f"the capture process cannot be started: {error}")
+            self._child = CaptureProcess([*self._command, json.dumps(options)])
+        except OSError as error:  # out of memory, processes or descriptors: perhaps later
+            self._restart_later(f"the capture process cannot be started: {error}")
         self._waited_s = 0.0
 
-    def _read(self, child: Child) -> None:
-        records, self._over = child.read()
+    def _read(self, child: CaptureProcess) -> None:
+        records, self._end_reason = child.read()
         if records:
             self._waited_s = 0.0
             self._records.extend(records)
 
-    def _give_up(self, reason: str) -> None:
-        """Kill the child, and say when the next is started."""
-        if self._opened and self._now_s() - self._flowing_since_s >= self._patience.steady_s:
+    def _restart_later(self, reason: str) -> None:
+        """Kill the child, and schedule the start of the next one."""
+        if self._opened and self._now_s() - self._flowing_since_s >= self._timeouts.steady_s:
             self._backoff.reset()
         self._reason = f"{reason}; it is tried again and again"
-        self._tell_now = True
+        self._reason_is_new = True
         self._discard()
         self._try_at_s = self._now_s() + self._backoff.next_s()
 
     def _discard(self) -> None:
         self._records.clear()
         self._opened = None
-        self._over = None
+        self._end_reason = None
         if self._child is not None:
             if not self._child.kill():
-                self._left_behind.append(self._child)
+                self._unreaped.append(self._child)
             self._child = None
 
     # --- its records
 
-    def _taken(self, record: Record) -> AudioBlock | None:
+    def _process(self, record: Record) -> AudioBlock | None:
         if record.kind == FRAME and self._opened:
-            return self._framed(record, self._opened)
+            return self._audio_block(record, self._opened)
         if record.kind == OPENED and not self._opened:
-            self._begin(Opened.parsed(record.payload))
+            self._start_stream(OpenedDevice.parse(record.payload))
         elif record.kind == ERROR:
-            self._give_up(record.payload.decode(errors="replace"))
+            self._restart_later(record.payload.decode(errors="replace"))
         else:
-            raise Nonsense(f"a record of kind {record.kind} where none is due")
+            raise CaptureProtocolError(f"a record of kind {record.kind} where none is due")
         return None
 
-    def _begin(self, opened: Opened) -> None:
+    def _start_stream(self, opened: OpenedDevice) -> None:
         if self._settings.channel is not None and self._settings.channel >= opened.channels:
-            raise Nonsense(f"{opened.channels} channels, of which none is {self._settings.channel + 1}")
+            raise CaptureProtocolError(f"{opened.channels} channels, of which none is {self._settings.channel + 1}")
         self._opened = opened
         self._name = opened.name
         self._next_number = 0
         self._flowing_since_s = self._now_s()
         self._reason = f'"{opened.name}" gives no sound'
-        self._timeline.reopen(opened.sample_rate_hz)
-        self._broken = self.opened > 0
+        self._position.reopen(opened.sample_rate_hz)
+        self._gap_pending = self.opened > 0
         self.opened += 1
 
-    def _framed(self, record: Record, opened: Opened) -> AudioBlock | None:
+    def _audio_block(self, record: Record, opened: OpenedDevice) -> AudioBlock | None:
         samples = mono(record.payload, opened.channels, self._settings.channel)
         lost = bool(record.flags & OVERFLOWED) or record.number != self._next_number
         self._next_number = (record.number + 1) % _NUMBERS
         at_s = min((record.at_ns - self._began_ns) / 1e9, self._now_s())  # nothing was read in the future
-        place = self._timeline.place(at_s, len(samples), lost=lost)
-        self._broken |= lost or place is None or place.after_gap
-        self.overruns += lost or (place is not None and place.after_gap)
-        if place is None:
+        position = self._position.position(at_s, len(samples), lost=lost)
+        self._gap_pending |= lost or position is None or position.after_gap
+        self.overruns += lost or (position is not None and position.after_gap)
+        if position is None:
             return None
-        after_gap, self._broken = self._broken, False
-        return AudioBlock(samples, opened.sample_rate_hz, place.start_sample, after_gap=after_gap)
+        after_gap, self._gap_pending = self._gap_pending, False
+        return AudioBlock(samples, opened.sample_rate_hz, position.start_sample, after_gap=after_gap)
 
 
 def mono(payload: bytes, channels: int, channel: int | None) -> npt.NDArray[np.float32]:
@@ -311,31 +311,31 @@ def mono(payload: bytes, channels: int, channel: int | None) -> npt.NDArray[np.f
         channel: from 0; None for the mean.
 
     Raises:
-        Nonsense: it is no whole number of samples, or one of them is no number.
+        CaptureProtocolError: it is not a whole number of samples, or one of them is not finite.
     """
     size = 4 * channels
     if not payload or len(payload) % size:
-        raise Nonsense(f"a frame of {len(payload)} bytes for {channels} channels")
-    both = np.frombuffer(payload, "<f4").reshape(-1, channels)  # (n, channels)
-    one = both.mean(axis=1, dtype=np.float32) if channel is None else both[:, channel]  # (n,)
-    if not np.isfinite(one).all():
-        raise Nonsense("a sample that is no number")
-    clipped: npt.NDArray[np.float32] = np.clip(one, -1.0, 1.0).astype(np.float32)
+        raise CaptureProtocolError(f"a frame of {len(payload)} bytes for {channels} channels")
+    frames = np.frombuffer(payload, "<f4").reshape(-1, channels)  # (n, channels)
+    chosen = frames.mean(axis=1, dtype=np.float32) if channel is None else frames[:, channel]  # (n,)
+    if not np.isfinite(chosen).all():
+        raise CaptureProtocolError("a sample that is no number")
+    clipped: npt.NDArray[np.float32] = np.clip(chosen, -1.0, 1.0).astype(np.float32)
     return clipped
 
 
 class _Backoff:
-    """Time until the next attempt: doubled each time, up to a limit, and spread by chance over its upper half."""
+    """Time until the next attempt: doubled each time, up to a limit, and at random in its upper half."""
 
-    def __init__(self, patience: Patience, chance: random.Random) -> None:
-        self._patience = patience
-        self._chance = chance
+    def __init__(self, timeouts: MicrophoneTimeouts, rng: random.Random) -> None:
+        self._timeouts = timeouts
+        self._rng = rng
         self._failures = 0
 
     def reset(self) -> None:
         self._failures = 0
 
     def next_s(self) -> float:
-        doubled_s = self._patience.backoff_s * 2.0 ** min(self._failures, 32)
+        doubled_s = self._timeouts.backoff_s * 2.0 ** min(self._failures, 32)
         self._failures += 1
-        return min(doubled_s, self._patience.most_backoff_s) * self._chance.uniform(0.5, 1.0)
+        return min(doubled_s, self._timeouts.max_backoff_s) * self._rng.uniform(0.5, 1.0)

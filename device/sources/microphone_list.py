@@ -1,4 +1,4 @@
-"""The microphones that there are, as a fresh capture process sees them."""
+"""Lists the connected microphones, as a new capture process sees them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from device.errors import MicrophoneError
 from device.sources.capture import LISTED
-from device.sources.capture_process import Child, capture_command
+from device.sources.capture_process import CaptureProcess, capture_command
 from device.sources.device_match import ListedDevice, UsbIdentity
 
 if TYPE_CHECKING:
@@ -26,17 +26,17 @@ def list_microphones(command: Sequence[str] | None = None) -> tuple[ListedDevice
         command: of the capture process; None for our own.
 
     Raises:
-        MicrophoneError: they cannot be listed; the sentence says what would help.
+        MicrophoneError: they cannot be listed; the message says what would help.
     """
     deadline_s = time.monotonic() + _LISTED_WITHIN_S
-    child = Child([*(command or capture_command("list")), "{}"])
+    child = CaptureProcess([*(command or capture_command("list")), "{}"])
     try:
         while (left_s := deadline_s - time.monotonic()) > 0:
-            records, over = child.read() if child.poll(most_s=left_s) else ([], None)
+            records, end_reason = child.read() if child.poll(timeout_s=left_s) else ([], None)
             if records:
                 return _listed(records[0])
-            if over is not None:
-                raise MicrophoneError(f"microphones cannot be listed: {over}")
+            if end_reason is not None:
+                raise MicrophoneError(f"microphones cannot be listed: {end_reason}")
     finally:
         child.kill()
     raise MicrophoneError(

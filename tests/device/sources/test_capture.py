@@ -23,8 +23,8 @@ from device.sources.capture import (
     MAX_PAYLOAD,
     OPENED,
     OVERFLOWED,
+    CaptureProtocolError,
     Decoder,
-    Nonsense,
     Record,
     encode,
 )
@@ -65,13 +65,13 @@ def test_garbage_is_nonsense_or_a_record_and_nothing_else(garbage: bytes, more: 
     try:
         for data in (garbage, *more):
             assert all(len(record.payload) <= MAX_PAYLOAD for record in decoder.push(data))
-    except Nonsense:
+    except CaptureProtocolError:
         pass
 
 
 def test_a_header_that_promises_too_much_is_nonsense_at_once() -> None:
     header = HEADER.pack(b"aur1", FRAME, 0, 0, MAX_PAYLOAD + 1, 0)
-    with pytest.raises(Nonsense):
+    with pytest.raises(CaptureProtocolError):
         list(Decoder().push(header))
 
 
@@ -184,7 +184,7 @@ def _taken(sound: SimpleNamespace, options: dict[str, Any]) -> tuple[list[Record
     """The records up to the error, and its sentence."""
     records: list[Record] = []
     try:
-        for record in capture._captured(sound, options):
+        for record in capture._capture_records(sound, options):
             records.append(record)  # noqa: PERF402 - what came before the error is asked for
     except MicrophoneError as error:
         return records, str(error)
@@ -209,13 +209,13 @@ def test_frames_are_numbered_and_overflows_flagged_until_the_plug_is_pulled() ->
 @pytest.mark.parametrize(("channel", "channels", "opens"), [(0, 4, 1), (1, 4, 2), (None, 4, 4), (None, 1, 1)])
 def test_no_more_channels_are_opened_than_are_needed(channel: int | None, channels: int, opens: int) -> None:
     asked: dict[str, Any] = {}
-    next(iter(capture._captured(_sound(asked, channels=channels), _options(channel))))
+    next(iter(capture._capture_records(_sound(asked, channels=channels), _options(channel))))
     assert (asked["channels"], asked["samplerate"], asked["dtype"]) == (opens, 48000, "float32")
 
 
 def test_a_rate_that_was_asked_for_is_opened() -> None:
     asked: dict[str, Any] = {}
-    next(iter(capture._captured(_sound(asked), _options(rate_hz=16000))))
+    next(iter(capture._capture_records(_sound(asked), _options(rate_hz=16000))))
     assert asked["samplerate"] == 16000
 
 

@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 from device.config.settings import MicrophoneSettings
 from device.errors import MicrophoneError
 from device.messages import AudioBlock, NoAudio
-from device.sources.capture import Nonsense
-from device.sources.microphone import Microphone, Patience, _Backoff, mono
+from device.sources.capture import CaptureProtocolError
+from device.sources.microphone import Microphone, MicrophoneTimeouts, _Backoff, mono
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 RATE_HZ = 8000
 BLOCK = 400
-SHORT = Patience(quiet_s=0.05, hung_s=0.8, opening_s=5.0, backoff_s=0.02, most_backoff_s=0.1, steady_s=30.0)
+SHORT = MicrophoneTimeouts(quiet_s=0.05, hung_s=0.8, opening_s=5.0, backoff_s=0.02, max_backoff_s=0.1, steady_s=30.0)
 WITHIN_S = 20.0
 
 PRELUDE = """
@@ -55,12 +55,12 @@ class Scripted:
         self._folder = folder
         self._open: list[Microphone] = []
 
-    def microphone(self, script: str, *, patience: Patience = SHORT, **settings: Any) -> Microphone:
+    def microphone(self, script: str, *, timeouts: MicrophoneTimeouts = SHORT, **settings: Any) -> Microphone:
         path = self._folder / "child.py"
         path.write_text(PRELUDE + script)
         command = [sys.executable, "-S", "-P", str(path), str(self._folder / "attempts")]
         microphone = Microphone(
-            MicrophoneSettings(**settings), command=command, patience=patience, chance=random.Random(1)
+            MicrophoneSettings(**settings), command=command, timeouts=timeouts, rng=random.Random(1)
         )
         self._open.append(microphone)
         return microphone
@@ -125,7 +125,7 @@ def after_gap(message: AudioBlock | NoAudio) -> bool:
 
 
 def test_frames_become_blocks_at_the_devices_rate_with_its_name(scripted: Scripted) -> None:
-    microphone = scripted.microphone("opened(); flow(value=0.25)", patience=Patience(quiet_s=5.0))
+    microphone = scripted.microphone("opened(); flow(value=0.25)", timeouts=MicrophoneTimeouts(quiet_s=5.0))
     assert (microphone.sample_rate_hz, microphone.name) == (None, "default")
     first, second, third = [message for message, _ in zip(microphone.blocks(), range(3), strict=False)]
     blocks = blocks_of([first, second, third])
@@ -160,7 +160,7 @@ def test_one_channel_or_the_mean_of_all_is_heard(channel: int | None, wanted: li
 
 @given(st.binary(max_size=64), st.integers(1, 4), st.none() | st.just(0))
 def test_a_frame_is_samples_in_range_or_nonsense(payload: bytes, channels: int, channel: int | None) -> None:
-    with contextlib.suppress(Nonsense):
+    with contextlib.suppress(CaptureProtocolError):
         samples = mono(payload, channels, channel)
         assert len(samples) == len(payload) // (4 * channels)
         assert samples.dtype == np.float32
@@ -293,7 +293,7 @@ def test_chatter_alone_is_no_sign_of_life(scripted: Scripted) -> None:
 
 
 def test_a_program_that_cannot_be_started_is_a_reason_and_no_exception() -> None:
-    microphone = Microphone(MicrophoneSettings(), command=["/nowhere/capture"], patience=SHORT)
+    microphone = Microphone(MicrophoneSettings(), command=["/nowhere/capture"], timeouts=SHORT)
     heard = heard_until(microphone, lambda message: isinstance(message, NoAudio) and message.at_s > 0.4)
     assert all("cannot be started" in reason for reason in reasons_of(heard))
     microphone.close()
@@ -329,7 +329,7 @@ def test_a_device_name_that_can_be_none_is_refused_at_once() -> None:
     ],
 )
 def test_close_ends_the_stream_within_a_second_whatever_the_child_does(scripted: Scripted, script: str) -> None:
-    microphone = scripted.microphone(script, patience=Patience())
+    microphone = scripted.microphone(script, timeouts=MicrophoneTimeouts())
     ended = threading.Event()
 
     def hear() -> None:
@@ -361,7 +361,7 @@ def test_a_stream_that_is_left_takes_its_child_along_and_may_be_taken_up_again(s
 
 @given(st.integers(0, 2**32), st.integers(1, 3000))
 def test_attempts_are_spread_ever_further_apart_up_to_a_limit(seed: int, failures: int) -> None:
-    backoff = _Backoff(Patience(), random.Random(seed))
+    backoff = _Backoff(MicrophoneTimeouts(), random.Random(seed))
     waits_s = [backoff.next_s() for _ in range(failures)]
     for number, wait_s in enumerate(waits_s):
         full_s = min(5.0, 0.2 * 2.0 ** min(number, 30))

@@ -1,4 +1,4 @@
-"""The timeline: no time runs back, no sound for which there was no time, and no gap that is none."""
+"""The positions of frames: no time runs back, no sound for which there was no time, and no gap that is none."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from device.sources.stream_position import Timeline
+from device.sources.stream_position import StreamPosition
 
 RATE_HZ = 8000
 BLOCK = 400
@@ -27,68 +27,68 @@ STEPS = st.lists(
 def test_time_never_runs_back_and_there_is_never_more_sound_than_time(
     steps: list[tuple[float, int, bool, int | None]],
 ) -> None:
-    timeline = Timeline()
-    timeline.reopen(8000)
+    stream_position = StreamPosition()
+    stream_position.reopen(8000)
     at_s = end_s = 0.0
     openings = 1
     for wait_s, samples, lost, rate_hz in steps:
         at_s += wait_s
         if rate_hz:
-            timeline.reopen(rate_hz)
+            stream_position.reopen(rate_hz)
             openings += 1
-        place = timeline.place(at_s, samples, lost=lost)
-        if place is not None:
-            assert place.start_sample / timeline.rate_hz >= end_s - 1e-9
-            end_s = (place.start_sample + samples) / timeline.rate_hz
-            assert timeline.end_s == end_s
+        position = stream_position.position(at_s, samples, lost=lost)
+        if position is not None:
+            assert position.start_sample / stream_position.rate_hz >= end_s - 1e-9
+            end_s = (position.start_sample + samples) / stream_position.rate_hz
+            assert stream_position.end_s == end_s
         assert end_s <= at_s + openings * (4000 / 8000 + 0.5) + 0.25 * (at_s / 60) + 1e-9
 
 
 @given(st.floats(-1e-3, 1e-3), st.lists(st.floats(0.0, 0.08), min_size=50, max_size=50), st.integers(8000, 192000))
 def test_neither_a_crystals_drift_nor_late_reads_make_a_gap(drift: float, jitter_s: list[float], rate_hz: int) -> None:
-    timeline = Timeline()
-    timeline.reopen(rate_hz)
+    stream_position = StreamPosition()
+    stream_position.reopen(rate_hz)
     samples = rate_hz // 20
     ends: list[int] = []
     for number in range(3000):  # two and a half minutes
         sampled_s = (number + 1) * samples / rate_hz * (1 + drift)
-        place = timeline.place(sampled_s + jitter_s[number % 50], samples, lost=False)
-        assert place is not None
-        assert not place.after_gap
-        assert not ends or place.start_sample == ends[-1]
-        ends.append(place.start_sample + samples)
+        position = stream_position.position(sampled_s + jitter_s[number % 50], samples, lost=False)
+        assert position is not None
+        assert not position.after_gap
+        assert not ends or position.start_sample == ends[-1]
+        ends.append(position.start_sample + samples)
 
 
-def _placed(timeline: Timeline, times_s: list[float]) -> list[tuple[int, bool] | None]:
-    places = (timeline.place(at_s, 50, lost=False) for at_s in times_s)
-    return [None if place is None else (place.start_sample, place.after_gap) for place in places]
+def _placed(stream_position: StreamPosition, times_s: list[float]) -> list[tuple[int, bool] | None]:
+    positions = (stream_position.position(at_s, 50, lost=False) for at_s in times_s)
+    return [None if position is None else (position.start_sample, position.after_gap) for position in positions]
 
 
 def test_a_backlog_that_comes_in_one_burst_is_no_gap() -> None:
-    timeline = Timeline()
-    timeline.reopen(1000)
+    stream_position = StreamPosition()
+    stream_position.reopen(1000)
     steady = [0.05 * (n + 1) for n in range(20)]
     burst = [1.0 + 1.4 + 0.001 * n for n in range(28)]
     after = [2.45 + 0.05 * n for n in range(20)]
-    places = _placed(timeline, steady + burst + after)
-    assert places == [(50 * n, False) for n in range(68)]
+    positions = _placed(stream_position, steady + burst + after)
+    assert positions == [(50 * n, False) for n in range(68)]
 
 
 def test_sound_that_was_lost_without_a_word_becomes_a_gap_of_its_length() -> None:
-    timeline = Timeline()
-    timeline.reopen(1000)
+    stream_position = StreamPosition()
+    stream_position.reopen(1000)
     steady = [0.05 * (n + 1) for n in range(20)]
     later = [2.05 + 0.05 * n for n in range(20)]  # a second is missing
-    places = _placed(timeline, steady + later)
-    gaps = [place for place in places if place and place[1]]
+    positions = _placed(stream_position, steady + later)
+    gaps = [position for position in positions if position and position[1]]
     assert len(gaps) == 1
-    assert places.index(gaps[0]) <= 20 + 5
-    assert timeline.end_s == pytest.approx(later[-1])
+    assert positions.index(gaps[0]) <= 20 + 5
+    assert stream_position.end_s == pytest.approx(later[-1])
 
 
 def test_a_burst_of_sound_for_which_there_was_no_time_is_dropped() -> None:
-    timeline = Timeline()
-    timeline.reopen(1000)
-    places = _placed(timeline, [0.05 * (n + 1) for n in range(20)] + [1.0 + 0.0001 * n for n in range(100)])
-    assert places.count(None) == 90
-    assert timeline.end_s == pytest.approx(1.5)
+    stream_position = StreamPosition()
+    stream_position.reopen(1000)
+    positions = _placed(stream_position, [0.05 * (n + 1) for n in range(20)] + [1.0 + 0.0001 * n for n in range(100)])
+    assert positions.count(None) == 90
+    assert stream_position.end_s == pytest.approx(1.5)
