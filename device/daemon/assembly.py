@@ -18,6 +18,7 @@ from device.daemon.alerting.alarm_labels import AlarmLabels
 from device.daemon.alerting.controller import AlarmController
 from device.daemon.audio.listening import ModelRunner
 from device.daemon.audio.source_thread import SourceStatus, SourceThread
+from device.daemon.channel_factory import ChannelFactory
 from device.daemon.closing import close_concurrently
 from device.daemon.delivery.notices import NoticeMaker
 from device.daemon.delivery.reply_queue import ReplyQueue
@@ -116,14 +117,14 @@ class Assembly:
         self.self_tests = SelfTestSchedule(
             instance, boot_id=secrets.token_hex(6), timekeeper=timekeeper, capture_hz=handle.capture_hz
         )
-        self.outputs = Outputs(
+        factory = ChannelFactory(
             instance,
             replies=self._replies,
-            timekeeper=timekeeper,
             report_pin=handle.report_pin,
             prints_pins=self.plays_recordings,
             on_echo=self.self_tests.received,
         )
+        self.outputs = Outputs(factory, replies=self._replies, timekeeper=timekeeper)
 
     def __repr__(self) -> str:
         return f"Assembly({self._instance!r}, {self.outputs!r})"

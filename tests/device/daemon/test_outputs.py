@@ -1,4 +1,4 @@
-"""Delivery channels are opened as the configuration says, replaced where it says otherwise, and closed in time."""
+"""Delivery channels are opened as configured, replaced where a reload changes them, and closed in time."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-import numpy as np
 import pytest
 
 from device.config.loading import profile
 from device.config.settings import AlarmSettings, ClipSettings, GpioSettings, JournalSettings, MqttSettings, Settings
 from device.daemon.alerting.alarm_labels import AlarmLabels
+from device.daemon.channel_factory import ChannelFactory
 from device.daemon.delivery.journal_messages import JournalOpened
 from device.daemon.delivery.journal_writer import JournalWriter
 from device.daemon.delivery.null_journal import NullJournal
 from device.daemon.delivery.reply_queue import ReplyQueue
-from device.daemon.outputs import Outputs, picture
+from device.daemon.outputs import Outputs
 from device.errors import ConfigError
 from device.sinks.gpio.pins import Gpio
 from device.sinks.gpio.printed_pins import PrintedPins
@@ -38,13 +38,8 @@ class Stage:
         self.replies = ReplyQueue()
         self.clocks = ManualClocks()
         self.pins: list[str] = []
-        self.outputs = Outputs(
-            "anna",
-            replies=self.replies,
-            timekeeper=self.clocks.timekeeper,
-            report_pin=self.pins.append,
-            prints_pins=prints_pins,
-        )
+        factory = ChannelFactory("anna", replies=self.replies, report_pin=self.pins.append, prints_pins=prints_pins)
+        self.outputs = Outputs(factory, replies=self.replies, timekeeper=self.clocks.timekeeper)
 
     def apply(self, settings: Settings) -> Channels:
         return self.outputs.apply(self.outputs.prepare(settings), LABELS)
@@ -174,10 +169,3 @@ def test_what_was_prepared_and_is_not_taken_leaves_nothing(stage: Stage, setting
     prepared = stage.outputs.prepare(replace(settings, mqtt=NOWHERE, clips=ClipSettings(enabled=True)))
     stage.outputs.discard(prepared)
     assert "closed" in repr(prepared.clips)
-
-
-def test_a_picture_is_a_png_and_too_little_sound_makes_none() -> None:
-    noise = np.random.default_rng(1).normal(0, 0.1, 48000).astype(np.float32)
-    assert picture(noise, 48000).startswith(b"\x89PNG")
-    with pytest.raises(ValueError, match="too few for a picture"):
-        picture(noise[:10], 48000)
