@@ -37,7 +37,7 @@ FOUND_AGAIN_S = 60.0
 """A fault that was open when the daemon died is detected again within this time after the start, or is over."""
 
 QUIET = "quiet"
-"""The one reason of an event's end that says the sound is over."""
+"""The one reason of an event's end that means that the sound is over."""
 
 INTERRUPTED = "interrupted"
 """The cause of every transition that a restart makes."""
@@ -201,7 +201,7 @@ class Machine:
         """Restore the alarms that a journal holds open, once, after a restart; each makes a transition.
 
         Events ended with the daemon (`interrupted`): their alarms are latched until they are acknowledged, the sound
-        is detected anew, or its label was off for its hold. Faults that are not detected again within
+        is detected again, or its label was off for its hold. Faults that are not detected again within
         `FOUND_AGAIN_S` are over. Acknowledged alarms end. A failed self-test stays until one succeeds.
 
         Args:

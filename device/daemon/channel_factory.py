@@ -32,8 +32,7 @@ if TYPE_CHECKING:
 
     from device.config.settings import ClipSettings, GpioSettings, JournalSettings, MqttSettings
     from device.daemon.delivery.alarm_publisher import Broker
-    from device.daemon.delivery.channels import Clips, Pins
-    from device.daemon.delivery.null_journal import AlarmJournal
+    from device.daemon.delivery.channels import AlarmJournal, Clips, Pins
     from device.daemon.delivery.reply_queue import ReplyQueue
 
 

@@ -25,8 +25,7 @@ if TYPE_CHECKING:
     from device.daemon.alerting.alarm_labels import AlarmLabels
     from device.daemon.channel_factory import ChannelFactory
     from device.daemon.delivery.alarm_publisher import Broker
-    from device.daemon.delivery.channels import Clips, Pins
-    from device.daemon.delivery.null_journal import AlarmJournal
+    from device.daemon.delivery.channels import AlarmJournal, Clips, Pins
     from device.daemon.delivery.reply_queue import ReplyQueue
     from device.runtime.clocks import Timekeeper
 

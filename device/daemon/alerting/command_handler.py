@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from device.commands import Command
     from device.daemon.alerting.machine_driver import MachineDriver
-    from device.daemon.delivery.null_journal import AlarmJournal
+    from device.daemon.delivery.channels import AlarmJournal
     from device.runtime.clocks import Clocks
 
 

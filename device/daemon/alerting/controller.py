@@ -23,6 +23,7 @@ from device.daemon.alerting.restore import JournalRestore
 from device.daemon.delivery.alarm_delivery import AlarmDelivery
 from device.daemon.delivery.journal_messages import CommitReceipt, JournalOpened, OwedEntries
 from device.daemon.delivery.reply_queue import BrokerAcknowledged, CommandReceived
+from device.daemon.delivery.state_publisher import ANNOUNCED
 from device.messages import Fault, OperationNote
 
 if TYPE_CHECKING:
@@ -241,7 +242,7 @@ class AlarmController:
     def _process_opened(self, opened: JournalOpened) -> None:
         self._delivery.count_opened(opened.owed, after_restart=not self._restore.is_done)
         if self.channels.state_publisher is not None:
-            self.channels.state_publisher.restore_announced(opened.notes.get("announced"))
+            self.channels.state_publisher.restore_announced(opened.notes.get(ANNOUNCED))
         if opened.pruned_undelivered:
             self._note(
                 "journal",

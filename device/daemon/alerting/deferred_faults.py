@@ -1,4 +1,4 @@
-"""Fault ends reported by a closed listener: it says its faults are over, but nobody has seen them end.
+"""Fault ends that a closed listener reported: it ends all of its faults, though they may in fact go on.
 
 After a reload the new listener detects a fault again within a while, or the fault is over. Pure; the clock is an
 argument.

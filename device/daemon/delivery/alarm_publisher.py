@@ -1,7 +1,7 @@
 """Offers the broker each change of an alarm until it is acknowledged, or until the journal hands it out again.
 
 Holds the entries that the journal handed out and those that are published from memory, in arrival order and within a
-bound. After each new connection the journal hands out anew, since it knows what matters most by now. Belongs to the
+bound. After each new connection the journal hands out again, since it knows what is most urgent by then. Belongs to the
 main loop; knows no connection, only a broker to offer to.
 """
 
@@ -152,7 +152,7 @@ class AlarmPublisher:
         self._from_memory.pop(key, None)
 
     def detect_reconnect(self, broker: Broker) -> bool:
-        """Whether the broker was connected anew since the last call.
+        """Whether a new connection to the broker was made since the last call.
 
         What it did not accept is then forgotten, and the caller has the journal hand it out again: `redeliver_owed`.
         """

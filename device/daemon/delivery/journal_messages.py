@@ -44,7 +44,7 @@ class CommitReceipt:
 
 @dataclass(frozen=True, slots=True)
 class OwedEntries:
-    """Committed entries that nobody has confirmed and that are not in flight yet, in the order to publish them."""
+    """Committed entries that are neither confirmed nor in flight, in the order to publish them."""
 
     entries: tuple[Entry, ...]
 

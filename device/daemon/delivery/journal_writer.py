@@ -185,7 +185,7 @@ class JournalWriter:
             return not self._closing
 
     def _pause_s(self, now_s: float) -> float | None:
-        """How long there is nothing to do; None until somebody calls."""
+        """How long there is nothing to do; None until the next call."""
         if self._failures:
             return 0.0 if self._can_read and self._window.wants_more else max(0.0, self._retry_at_s - now_s)
         if self._pending.has_queued or self._notes or self._window.wants_more:

@@ -1,50 +1,14 @@
-"""The journal's interface, and the journal of a daemon without one: it stores nothing, all is published from memory."""
+"""The journal of a daemon without one: it stores nothing, so that every entry is published from memory at once."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
     from device.alarms.journal.entries import Entry, Key
     from device.daemon.delivery.journal_messages import JournalFailure
-
-
-class AlarmJournal(Protocol):
-    """Stores entries; see `JournalWriter`."""
-
-    @property
-    def dropped(self) -> int:
-        """Entries that were neither committed nor confirmed."""
-
-    @property
-    def waiting(self) -> int:
-        """Entries without a receipt."""
-
-    def submit(self, entries: Sequence[Entry]) -> None:
-        """Queue entries."""
-
-    def confirm(self, keys: Collection[Key]) -> None:
-        """Note that these entries are owed no longer."""
-
-    def set_note(self, key: str, value: str) -> None:
-        """Write a small fact."""
-
-    def redeliver_owed(self) -> None:
-        """Hand out again what was in flight."""
-
-    def collect_overdue(self, now_s: float) -> list[Entry]:
-        """Entries that are to be published from memory, each once."""
-
-    def failure(self, now_s: float) -> JournalFailure | None:
-        """Why entries are not committed at present."""
-
-    def stalled_s(self, now_s: float) -> float:
-        """How long the disk has been busy with one operation."""
-
-    def close(self, deadline_s: float) -> bool:
-        """Stop accepting; whether all that waited was committed before the deadline."""
 
 
 class NullJournal:

@@ -1,4 +1,4 @@
-"""A journal's thread and a broker that do what a test says, when it says so; and a clock that it sets."""
+"""Fakes of journal, broker and pins that a test controls step by step, and clocks that it advances."""
 
 from __future__ import annotations
 
@@ -37,25 +37,25 @@ class ManualClocks:
         self.timekeeper = Timekeeper(clocks, is_synchronized=lambda: self.synchronized)
 
     def advance(self, seconds: float) -> None:
-        """Time passes on both."""
+        """Let time pass on both."""
         self.now_s += seconds
         self.utc_s += seconds
 
 
 class ScriptedJournal:
-    """A journal whose disk takes what waits when it is told to.
+    """A journal that commits what waits when a test calls `commit`.
 
     Attributes:
-        kept: entries that are committed.
+        committed: entries, in order.
         confirmed: keys that were confirmed.
-        notes: that were kept.
-        owes: whether what is committed is handed out to be told.
-        current_failure: why nothing is kept at present.
-        redeliveries: how often all was to be handed out anew.
+        notes: values by key.
+        owes: whether committed entries are handed out to be published.
+        current_failure: why nothing is committed at present.
+        redeliveries: how often `redeliver_owed` was called.
     """
 
     def __init__(self, clocks: ManualClocks, replies: ReplyQueue, *, owes: bool = True) -> None:
-        self.kept: list[Entry] = []
+        self.committed: list[Entry] = []
         self.confirmed: list[Key] = []
         self.notes: dict[str, str] = {}
         self.owes = owes
@@ -74,21 +74,21 @@ class ScriptedJournal:
     def open(
         self, alarms: Sequence[tuple[str, int]] = (), notes: dict[str, str] | None = None, *, owed: int = 0
     ) -> None:
-        """The journal is read for the first time."""
+        """Report that the journal was read for the first time."""
         self._replies.put(JournalOpened(tuple(alarms), notes or {}, owed, 0))
 
     def commit(self) -> None:
-        """The disk takes all that waits."""
+        """Commit all that waits."""
         entries = tuple(entry for entry, _ in self._waiting)
         self._waiting.clear()
-        self.kept.extend(entries)
+        self.committed.extend(entries)
         self._replies.put(CommitReceipt(entries, frozenset(self._overdue)))
         if self.owes:
             self._replies.put(OwedEntries(tuple(entry for entry in entries if entry.key not in self._overdue)))
 
     def hand_out(self) -> None:
-        """All that nobody has confirmed is handed out."""
-        self._replies.put(OwedEntries(tuple(entry for entry in self.kept if entry.key not in self.confirmed)))
+        """Hand out all that is not confirmed."""
+        self._replies.put(OwedEntries(tuple(entry for entry in self.committed if entry.key not in self.confirmed)))
 
     def submit(self, entries: Sequence[Entry]) -> None:
         self._waiting.extend((entry, self._clocks.now_s) for entry in entries)
@@ -118,7 +118,7 @@ class ScriptedJournal:
 
 
 class ScriptedBroker:
-    """A broker that takes what it is offered, and acknowledges it when it is told to.
+    """A broker that accepts what it is offered, and acknowledges it when a test calls `acknowledge`.
 
     Attributes:
         published: topic -> newest message.
@@ -160,13 +160,13 @@ class ScriptedBroker:
         self.published[message.topic] = message
 
     def acknowledge(self, count: int | None = None) -> None:
-        """The oldest so many of what is held, or all of it."""
+        """Acknowledge the oldest `count` of the held messages, or all."""
         for key in list(self._held)[:count]:
             del self._held[key]
             self._replies.acknowledged(key)
 
     def reconnect(self) -> None:
-        """Another connection is made."""
+        """Make another connection."""
         self.link = UP
         self.counts = replace(self.counts, connected=self.counts.connected + 1)
 

@@ -29,8 +29,8 @@ BLOCK = AudioBlock(np.zeros(800, np.float32), 16000, 0)
 CRY = "auricle/anna/alarm/sound/cry/cry"
 
 
-class KeptClips:
-    """Remembers what it was to keep."""
+class RecordedClips:
+    """Remembers which clips it was to keep."""
 
     def __init__(self) -> None:
         self.blocks = 0
@@ -69,7 +69,7 @@ class Stage:
         self.journal = ScriptedJournal(self.clocks, self.replies, owes=broker)
         self.broker = ScriptedBroker(self.replies)
         self.pins = FakePins()
-        self.clips = KeptClips()
+        self.clips = RecordedClips()
         self.tested: list[SelfTest] = []
         channels = Channels(self.journal, self.pins, clips=self.clips)
         if broker:
@@ -125,11 +125,11 @@ class Stage:
 
     @property
     def entries(self) -> list[dict[str, Any]]:
-        """Bodies of what the journal keeps."""
-        return [json.loads(entry.body) for entry in self.journal.kept]
+        """Bodies of the committed entries."""
+        return [json.loads(entry.body) for entry in self.journal.committed]
 
-    def settled(self) -> None:
-        """The disk and the broker take all there is."""
+    def settle(self) -> None:
+        """Let the journal commit and the broker acknowledge all there is."""
         for _ in range(4):
             self.journal.commit()
             self.turn()
@@ -137,6 +137,6 @@ class Stage:
             self.turn()
 
     def state(self) -> dict[str, Any]:
-        """As it was last told the broker."""
-        told: dict[str, Any] = json.loads(self.broker.published[TOPICS.state].payload)
-        return told
+        """As it was last published."""
+        state: dict[str, Any] = json.loads(self.broker.published[TOPICS.state].payload)
+        return state

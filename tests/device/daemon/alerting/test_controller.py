@@ -195,12 +195,12 @@ def test_whatever_comes_in_nothing_is_told_that_was_not_kept_or_said_not_to_be(s
     for number in range(300):
         stage.cry(number=number) if rng.random() < 0.3 else acts[rng.integers(len(acts))]()
         for told in stage.broker.sent:
-            kept = any((told["alarm_id"], told["seq"]) == entry.key for entry in stage.journal.kept)
+            kept = any((told["alarm_id"], told["seq"]) == entry.key for entry in stage.journal.committed)
             assert kept or told["not_durable"]
-    stage.settled()
+    stage.settle()
     keys = {(told["alarm_id"], told["seq"]) for told in stage.broker.sent}
     stage.journal.hand_out()
-    stage.settled()
-    assert {entry.key for entry in stage.journal.kept} <= keys | {
+    stage.settle()
+    assert {entry.key for entry in stage.journal.committed} <= keys | {
         (told["alarm_id"], told["seq"]) for told in stage.broker.sent
     }

@@ -14,9 +14,9 @@ def test_a_stop_ends_no_alarm_and_the_next_start_takes_up_what_was_open(stage: S
     stage.hear(Heard(faults=[stage.fault("microphone")]))
     stage.controller.finish_stream(Heard(faults=[stage.fault("microphone", begins=False)]))
     stage.cry("end", reason="stopped")
-    stage.settled()
+    stage.settle()
     assert {alarm.state for alarm in stage.controller.machine.alarms} == {"active", "latched"}
-    last = {entry.alarm_id: (entry.alarm, entry.seq) for entry in stage.journal.kept}
+    last = {entry.alarm_id: (entry.alarm, entry.seq) for entry in stage.journal.committed}
 
     stage.clocks.advance(30.0)
     after = Stage(clocks=stage.clocks, boot="c")
@@ -38,8 +38,8 @@ def test_a_stop_ends_no_alarm_and_the_next_start_takes_up_what_was_open(stage: S
 def test_numbers_never_come_again_though_no_disk_kept_what_the_last_start_told(stage: Stage) -> None:
     stage.turn(10.0)
     stage.cry()
-    stage.settled()
-    kept = [(entry.alarm, entry.seq) for entry in stage.journal.kept]
+    stage.settle()
+    kept = [(entry.alarm, entry.seq) for entry in stage.journal.committed]
     told: list[int] = []
     for boot in "cdef":  # each finds what the first left, since the disk has taken nothing since
         stage.clocks.advance(2.0)
@@ -63,7 +63,7 @@ def test_an_alarm_that_cannot_be_read_hinders_no_other(stage: Stage) -> None:
     stage.turn(10.0)
     stage.cry()
     stage.journal.commit()
-    (entry,) = stage.journal.kept
+    (entry,) = stage.journal.committed
     after = Stage(boot="c")
     after.journal.open([("{}", 3), (entry.alarm, entry.seq)])
     (note,) = after.turn().notes
