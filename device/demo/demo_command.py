@@ -1,4 +1,4 @@
-"""The demo: a minute is made, heard by the very replay that hears recordings, and judged."""
+"""`auricle demo`: synthesizes a minute at a bedside, replays it as any recording, and judges the result."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, TextIO
 import numpy as np
 
 from device.config.loading import profile
-from device.demo.comparison import timeline, verdict
+from device.demo.comparison import comparison_lines, judge
 from device.demo.scene import SEED, Scene, bedside
 from device.errors import RecordingError
 from device.replay.batch import stream_ids
-from device.replay.one_recording import replay_one
+from device.replay.one_recording import replay_recording
 from device.replay.recording_result import RecordingResult, RecordingTask
 from device.replay.replay_options import ReplayOptions
-from device.replay.result_writers import Rows, fault_line, say
+from device.replay.result_writers import RowWriter, fault_line, print_notice
 from device.report.result_files import encode
 from device.report.tables import EventLines, ScoreTable
 from device.runtime.model_loader import open_models
@@ -46,28 +46,28 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def run_demo(out_dir: Path, settings: Settings, *, models: tuple[str, ...] = (), seed: int = SEED) -> int:
-    """Make the scene, hear it, print what was heard beside what was put in; writes four files into `out_dir`.
+    """Synthesize the scene, replay it, print its contents beside the events; writes four files into `out_dir`.
 
     Args:
-        out_dir: takes scene.wav, events.jsonl, scores.csv and report.html; made where it is missing.
-        settings: who listens, and how.
-        models: shipped names or bundle files that listen instead of the settings' own; empty for those.
-        seed: of the scene; any seed gives another infant, other talkers and another room.
+        out_dir: for scene.wav, events.jsonl, scores.csv and report.html; created if it is missing.
+        settings: of the replay.
+        models: shipped names or bundle files to use instead of the settings' own; empty for those.
+        seed: of the scene; each seed gives another infant, other talkers and another room.
 
     Returns:
-        The exit code: 0, or 1 where the cry was missed or anything else raised an alert.
+        The exit code: 0, or 1 if the cry was missed or anything else raised an alert.
 
     Raises:
-        AuricleError: a model does not hold.
+        AuricleError: a model is not valid.
         OSError: a file cannot be written.
     """
     out_dir.mkdir(parents=True, exist_ok=True)
     scene = bedside(np.random.default_rng(seed))
     write_scene(out_dir / SCENE, scene)
-    done, scores = _heard(out_dir, ReplayOptions(settings, models))
-    passed, findings = verdict(scene.planted, done.events)
-    lines = [*timeline(scene.planted, done.events, scores, plain=is_plain(sys.stdout)), ""]
-    lines += [*findings, *_where(out_dir), "PASSED" if passed else "FAILED"]
+    result, scores = _replay_scene(out_dir, ReplayOptions(settings, models))
+    passed, findings = judge(scene.items, result.events)
+    lines = [*comparison_lines(scene.items, result.events, scores, plain=is_plain(sys.stdout)), ""]
+    lines += [*findings, *_file_lines(out_dir), "PASSED" if passed else "FAILED"]
     sys.stdout.flush()
     sys.stdout.buffer.write(encode("\n".join(lines) + "\n"))
     return 0 if passed else 1
@@ -83,36 +83,36 @@ def write_scene(path: Path, scene: Scene) -> None:
 
 
 def is_plain(stream: TextIO) -> bool:
-    """Whether only ASCII suits a stream: it is no terminal, NO_COLOR is set, or its encoding holds no more."""
+    """Whether to write only ASCII: the stream is no terminal, NO_COLOR is set, or its encoding is not UTF-8."""
     if not stream.isatty() or os.environ.get("NO_COLOR"):
         return True
     return (stream.encoding or "").lower().replace("-", "") != "utf8"
 
 
-def _heard(out_dir: Path, order: ReplayOptions) -> tuple[RecordingResult, list[Scores]]:
-    """Replay the scene just as `auricle replay` would, and keep the scores."""
+def _replay_scene(out_dir: Path, options: ReplayOptions) -> tuple[RecordingResult, list[Scores]]:
+    """Replay the scene as `auricle replay` would; returns its result, and all scores."""
     source = str(out_dir / SCENE)
     scores: list[Scores] = []
     task = RecordingTask(source, stream_ids([source])[0], page=str(out_dir / REPORT))
     with ExitStack() as closing:
-        models = closing.enter_context(open_models(order.settings, order.models))
+        models = closing.enter_context(open_models(options.settings, options.models))
         events = closing.enter_context(EventLines(out_dir / EVENTS))
         table = closing.enter_context(ScoreTable(out_dir / SCORES))
-        rows = Rows(source, models.priorities, {"events": events.write_text, "scores": table.write_text})
+        rows = RowWriter(source, models.priorities, {"events": events.write_text, "scores": table.write_text})
 
-        def tell(heard: Heard) -> None:
-            rows.tell(heard)
+        def write(heard: Heard) -> None:
+            rows.write(heard)
             scores.extend(heard.scores)
 
-        done = replay_one(order, models, task, tell)
-    if done.error is not None:
-        raise RecordingError(done.error)
-    if done.faults:
-        say(fault_line(done))
-    return done, scores
+        result = replay_recording(options, models, task, write)
+    if result.error is not None:
+        raise RecordingError(result.error)
+    if result.faults:
+        print_notice(fault_line(result))
+    return result, scores
 
 
-def _where(out_dir: Path) -> Iterator[str]:
+def _file_lines(out_dir: Path) -> Iterator[str]:
     yield ""
     yield f"Listen: {out_dir / SCENE}"
     yield f"Look:   {out_dir / REPORT}"

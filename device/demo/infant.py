@@ -1,4 +1,4 @@
-"""An infant who cries: breath after breath, an expiration that is phonated and a gasp for air.
+"""Synthesizes a crying infant: breath after breath, a phonated expiration and a gasp for air.
 
 The figures are those of healthy infants of the first months: cry bursts of 0.5 to 1.5 s about once
 a second or slower, each followed by a short inspiration; pitch 350 to 600 Hz, mostly rising and
@@ -41,8 +41,8 @@ class Infant:
     formants_hz: tuple[float, float, float, float]
 
     @classmethod
-    def born(cls, rng: np.random.Generator) -> Infant:
-        """An infant like others: a vocal tract of 7.2 to 8.2 cm, closed at the larynx, 350 m/s warm air."""
+    def random(cls, rng: np.random.Generator) -> Infant:
+        """A random infant: a vocal tract of 7.2 to 8.2 cm, closed at the larynx, 350 m/s warm air."""
         quarter_wave_hz = 350.0 / (4 * rng.uniform(0.072, 0.082))
         wander = rng.uniform(0.94, 1.06, 4)
         modes = np.array([1.0, 2.6, 4.6, 6.8])
@@ -52,7 +52,7 @@ class Infant:
 
 def cry(duration_s: float, rng: np.random.Generator) -> npt.NDArray[np.float64]:
     """A bout of crying of at most `duration_s`, ending with its last expiration: (samples,), of no particular level."""
-    infant = Infant.born(rng)
+    infant = Infant.random(rng)
     breaths = [_expiration(infant, 0.9, 0.8, rng)]
     while True:
         breath = [
@@ -101,7 +101,7 @@ def _melody(infant: Infant, steps: int, rng: np.random.Generator) -> npt.NDArray
 
 
 def _dysphonia(steps: int, rng: np.random.Generator) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """Where the folds lose their even beat, both (steps,) from 0 to 1: subharmonics, and chaos."""
+    """Strength of subharmonics and of chaotic vibration of the vocal folds, both (steps,) from 0 to 1."""
     rough, chaotic = np.zeros(steps), np.zeros(steps)
     for track, chance in ((rough, 0.4), (chaotic, 0.45)):
         if rng.uniform() < chance:

@@ -1,4 +1,4 @@
-"""The room around the cot: what it murmurs, how it echoes, and its door."""
+"""The room around the cot: its tone, its reverberation, and a knock at its door."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ def impulse_response(rng: np.random.Generator) -> npt.NDArray[np.float64]:
     return response
 
 
-def echoed(sound: npt.NDArray[np.float64], response: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """The sound (n,) as the room returns it, cut to (n,)."""
+def reverberated(sound: npt.NDArray[np.float64], response: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """The sound (n,) convolved with the room's impulse response, cut to (n,)."""
     length = 1 << (len(sound) + len(response) - 2).bit_length()
     return np.fft.irfft(np.fft.rfft(sound, length) * np.fft.rfft(response, length), length)[: len(sound)]
 
@@ -58,7 +58,7 @@ def knock(rng: np.random.Generator) -> npt.NDArray[np.float64]:
 
 
 def _door(rng: np.random.Generator) -> npt.NDArray[np.float64]:
-    """How each bending mode of one door leaf in its frame rings when a knuckle strikes it: (samples, modes).
+    """The ringing of each bending mode of a door leaf that a knuckle strikes: (samples, modes).
 
     The modes of a plate lie as densely at high as at low frequencies (above 3 kHz, where they are faint, fewer stand
     for them all). Flesh hardly excites those above 1.5 kHz and wood damps them sooner; they lie so densely, and die

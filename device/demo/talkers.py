@@ -1,4 +1,4 @@
-"""People who talk in the same room: syllables, phrases and pauses, but no words.
+"""Synthesizes people who talk in the room: syllables, phrases and pauses, but no words.
 
 Vowels are those of G. Peterson and H. Barney (J. Acoust. Soc. Am. 24, 1952), consonants the three
 that a microphone across the room still tells apart: a stop (silence, then a burst), a fricative (hiss)
@@ -47,15 +47,15 @@ class Talker:
     syllables_per_s: float
 
     @classmethod
-    def grown(cls, rng: np.random.Generator) -> Talker:
-        """An adult of 90 to 220 Hz; who speaks higher has the shorter throat."""
+    def random(cls, rng: np.random.Generator) -> Talker:
+        """A random adult of 90 to 220 Hz; a higher pitch has a shorter throat."""
         f0_hz = rng.uniform(95.0, 210.0)
         return cls(f0_hz, 0.97 + 0.18 * (f0_hz - 95) / 115, rng.uniform(3.8, 5.0))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Syllable:
-    """Where it starts, its consonant and its vowel take so many steps; vowel formants (3,); how it is stressed."""
+    """Its start and the lengths of its consonant and vowel, in steps; formants (3,) of the vowel; its stress."""
 
     start: int
     consonant: int
@@ -74,20 +74,20 @@ def babble(duration_s: float, count: int, rng: np.random.Generator) -> npt.NDArr
     steps = round(duration_s / STEP_S)
     sound = np.zeros(steps * STEP_SAMPLES)
     for _ in range(count):
-        voice = _talk(Talker.grown(rng), steps, rng)
+        voice = _talk(Talker.random(rng), steps, rng)
         sound += rng.uniform(0.5, 1.0) * voice / np.sqrt(np.mean(voice**2))
     return sound
 
 
 def _talk(talker: Talker, steps: int, rng: np.random.Generator) -> npt.NDArray[np.float64]:
-    """One talker's phrases over so many steps: (steps * STEP_SAMPLES,)."""
+    """One talker's phrases: (steps * STEP_SAMPLES,)."""
     phrases = _phrases(talker, steps, rng)
     throat = Throat(_TUBE_HZ * talker.size, _BANDWIDTHS_HZ, tilt=1.3)
     return speak(_articulation(talker, phrases, steps, rng), throat, rng) + _friction(phrases, steps, rng)
 
 
 def _phrases(talker: Talker, steps: int, rng: np.random.Generator) -> list[list[_Syllable]]:
-    """Phrases of 4 to 10 syllables, as many as fit, with pauses in which another one may speak."""
+    """Phrases of 4 to 10 syllables, as many as fit, with pauses in which another talker may speak."""
     phrases: list[list[_Syllable]] = []
     position = round(rng.uniform(0.0, 0.6) / STEP_S)
     while True:

@@ -1,9 +1,9 @@
-"""How a voice sounds, by the source-filter model: a larynx drives the resonances of a throat.
+"""Synthesizes a voice by the source-filter model: a larynx drives the resonances of a throat.
 
 The larynx is a sum of harmonics, exact at any pitch, and breath noise; the throat is a cascade of
 resonances (G. Fant, Acoustic Theory of Speech Production, 1960; D. H. Klatt, J. Acoust. Soc. Am. 67,
-1980). What moves (pitch, loudness, mouth) is told every 5 ms as a track. Knows neither infants nor
-talkers: they say how they move.
+1980). What moves (pitch, loudness, mouth) is a track with a value every 5 ms. Knows neither infants nor
+talkers: they compute the tracks.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Throat:
 
     Attributes:
         quarter_wave_hz: first resonance of the throat as a plain tube, closed at the larynx; resonances
-            above the m that are told stand at odd multiples of it.
+            above the m given ones are at odd multiples of it.
         bandwidths_hz: (m,) width of each resonance at half its power.
         tilt: a harmonic n times as high is n ** -tilt as strong, lip radiation included
             (1 is 6 dB per octave, a full voice; 2 is breathy and soft).
@@ -71,7 +71,7 @@ class Phonation:
 
 
 def join(phonations: Sequence[Phonation]) -> Phonation:
-    """What a voice does one after the other."""
+    """Phonations one after the other."""
     return Phonation(*(np.concatenate([getattr(p, track.name) for p in phonations]) for track in fields(Phonation)))
 
 
@@ -110,7 +110,7 @@ def voiced(phonation: Phonation, throat: Throat) -> npt.NDArray[np.float64]:
     for half in range(1, int(2 * _FADE_HZ[1] / phonation.f0_hz.min()) + 1):
         partial = partial * turn
         if half % 2 == 0 or is_rough:
-            sound += (_stretch(_strength(half / 2, phonation, throat)) * partial).real
+            sound += (_interpolated(_strength(half / 2, phonation, throat)) * partial).real
     return sound
 
 
@@ -159,12 +159,12 @@ def _strength(harmonic: float, phonation: Phonation, throat: Throat) -> npt.NDAr
 
 
 def _cycles(f0_hz: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """How often the vocal folds have closed, at each sample."""
-    return np.cumsum(_stretch(f0_hz)) / SAMPLE_RATE_HZ
+    """Number of closures of the vocal folds until each sample."""
+    return np.cumsum(_interpolated(f0_hz)) / SAMPLE_RATE_HZ
 
 
-def _stretch(track: npt.NDArray[_Value]) -> npt.NDArray[_Value]:
-    """A track (n,) drawn out linearly to samples (n * STEP_SAMPLES,)."""
+def _interpolated(track: npt.NDArray[_Value]) -> npt.NDArray[_Value]:
+    """A track (n,) interpolated linearly to samples (n * STEP_SAMPLES,)."""
     ahead = np.append(track[1:], track[-1:])
-    way = np.arange(STEP_SAMPLES) / STEP_SAMPLES
-    return (track[:, None] + (ahead - track)[:, None] * way).ravel()
+    fraction = np.arange(STEP_SAMPLES) / STEP_SAMPLES
+    return (track[:, None] + (ahead - track)[:, None] * fraction).ravel()

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from device.errors import RecordingError
-from device.replay.one_recording import replay_one
-from device.replay.result_writers import Results, Rows, say
+from device.replay.one_recording import replay_recording
+from device.replay.result_writers import ResultWriter, RowWriter, print_notice
 from device.runtime.model_loader import OpenModels, open_models
 from device.sources.recording_paths import find_recordings
 
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 
 
 def replay(options: ReplayOptions, paths: Sequence[str]) -> int:
-    """Replay recordings and folders of them; the exit code: 0, or 2 where an input was bad.
+    """Replay recordings and folders of them; returns the exit code: 0, or 2 if an input was bad.
 
-    Every bad input is one line on stderr; the others are heard.
+    Every bad input is one line on stderr; the others are replayed.
 
     Raises:
         AuricleError: a model or an option makes any replay impossible.
@@ -36,16 +36,16 @@ def replay(options: ReplayOptions, paths: Sequence[str]) -> int:
     if not sources:
         return 2
     several = len(sources) > 1 or any(Path(path).is_dir() for path in paths)
-    with Results(options, sources, several=several) as results:
-        for done in _replay_all(options, sources, results):
-            results.take(done)
-            failures += done.error is not None
-        results.finish()
+    with ResultWriter(options, sources, several=several) as writer:
+        for result in _replay_all(options, sources, writer):
+            writer.write(result)
+            failures += result.error is not None
+        writer.finish()
     return 2 if failures else 0
 
 
 def stream_ids(sources: Sequence[str]) -> list[str]:
-    """What event ids begin with: a hash of the path as given, and its ordinal where it is given again."""
+    """Prefixes of event ids: a hash of the path as given, with an ordinal if the path is given again."""
     seen: Counter[str] = Counter()
     ids = []
     for source in sources:
@@ -56,7 +56,7 @@ def stream_ids(sources: Sequence[str]) -> list[str]:
 
 
 def _find(paths: Sequence[str]) -> tuple[list[str], int]:
-    """The recordings meant, and how many paths were bad, each said on stderr."""
+    """The recordings below the paths, and the number of bad paths, each reported on stderr."""
     sources: list[str] = []
     failures = 0
     for path in paths:
@@ -64,45 +64,45 @@ def _find(paths: Sequence[str]) -> tuple[list[str], int]:
             sources += find_recordings([path])
         except RecordingError as error:
             failures += 1
-            say(str(error))
+            print_notice(str(error))
     return sources, failures
 
 
-def _replay_all(options: ReplayOptions, sources: Sequence[str], results: Results) -> Iterator[RecordingResult]:
+def _replay_all(options: ReplayOptions, sources: Sequence[str], writer: ResultWriter) -> Iterator[RecordingResult]:
     pairs = zip(sources, stream_ids(sources), strict=True)
-    tasks = [results.task(index, *pair) for index, pair in enumerate(pairs)]
-    workers = min(_wanted_workers(options), len(tasks))
+    tasks = [writer.task(index, *pair) for index, pair in enumerate(pairs)]
+    workers = min(_worker_count(options), len(tasks))
     with open_models(options.settings, options.models) as models:
         if workers <= 1:
             for task in tasks:
-                rows = results.rows(task.source, models.priorities)
-                yield replay_one(options, models, task, rows.tell)
+                rows = writer.rows(task.source, models.priorities)
+                yield replay_recording(options, models, task, rows.write)
             return
-    with ProcessPoolExecutor(workers, get_context("spawn"), _Worker.start, (options, results.wanted)) as pool:
+    with ProcessPoolExecutor(workers, get_context("spawn"), _Worker.start, (options, writer.table_names)) as pool:
         yield from pool.map(_Worker.work, tasks)
 
 
-def _wanted_workers(options: ReplayOptions) -> int:
+def _worker_count(options: ReplayOptions) -> int:
     return 1 if options.realtime else options.workers or options.settings.replay.workers
 
 
 class _Worker:
-    """A process that replays: the options, and its models, opened once."""
+    """State of a worker process: the options, and the models, opened once."""
 
     options: ReplayOptions
-    wanted: frozenset[str]
+    tables: frozenset[str]
     models: OpenModels
 
     @classmethod
-    def start(cls, options: ReplayOptions, wanted: frozenset[str]) -> None:
-        cls.options, cls.wanted = options, wanted
+    def start(cls, options: ReplayOptions, tables: frozenset[str]) -> None:
+        cls.options, cls.tables = options, tables
         cls.models = open_models(options.settings, options.models)
 
     @classmethod
     def work(cls, task: RecordingTask) -> RecordingResult:
-        """Replay one recording; its rows are kept until its turn has come."""
-        kept: dict[str, list[str]] = {table: [] for table in cls.wanted}
-        tables = {table: rows.append for table, rows in kept.items()}
-        rows = Rows(task.source, cls.models.priorities, tables)
-        done = replay_one(cls.options, cls.models, task, rows.tell)
-        return replace(done, rows={table: "".join(texts) for table, texts in kept.items()})
+        """Replay one recording; its rows are collected, to be written in the order of the sources."""
+        collected: dict[str, list[str]] = {table: [] for table in cls.tables}
+        tables = {table: rows.append for table, rows in collected.items()}
+        rows = RowWriter(task.source, cls.models.priorities, tables)
+        result = replay_recording(cls.options, cls.models, task, rows.write)
+        return replace(result, rows={table: "".join(texts) for table, texts in collected.items()})

@@ -1,4 +1,4 @@
-"""One recording, heard from its start to its end by a listener of its own."""
+"""Replays one recording from start to end, with a listener of its own."""
 
 from __future__ import annotations
 
@@ -33,15 +33,15 @@ _REALTIME_BLOCK_S = 0.05
 def hear(
     recording: Recording, listener: Listener, *, realtime: bool = False
 ) -> Iterator[tuple[AudioBlock | None, Heard]]:
-    """What is heard of a recording, block by block; the last item, without a block, is its end.
+    """What the listener hears, block by block; the last item, without a block, is the end of the recording.
 
     Args:
         recording: read from its start.
-        listener: fresh.
-        realtime: give each block out when a microphone would have.
+        listener: a new one.
+        realtime: yield each block at the time a microphone would.
 
     Raises:
-        RecordingError: after the last item, where the recording broke off: what was heard is kept.
+        RecordingError: the recording broke off; raised after the last item, so that no result is lost.
     """
     broken: RecordingError | None = None
     began_s = time.monotonic()
@@ -57,10 +57,10 @@ def hear(
         raise broken
 
 
-def replay_one(
+def replay_recording(
     options: ReplayOptions, models: OpenModels, task: RecordingTask, on_heard: Callable[[Heard], None]
 ) -> RecordingResult:
-    """Hear one recording.
+    """Replay one recording.
 
     Args:
         options: of the replay.
@@ -71,24 +71,24 @@ def replay_one(
     Raises:
         OSError: its page cannot be written.
     """
-    session = _Session(options, models, task)
+    collector = _ResultCollector(options, models, task)
     error = None
     try:
         with open_recording(options, task.source) as recording:
             listener = models.listener(options.settings, task.stream_id)
             for block, heard in hear(recording, listener, realtime=options.realtime):
-                session.take(block, heard)
+                collector.add(block, heard)
                 on_heard(heard)
     except RecordingError as broken:
         error = str(broken)
-    return session.finish(error)
+    return collector.finish(error)
 
 
 def open_recording(options: ReplayOptions, source: str) -> Recording:
-    """The recording as ordered: its channel, and small blocks where it is paced.
+    """Open a recording with the requested channel; for a replay in real time, with small blocks.
 
     Raises:
-        RecordingError: it cannot be heard at all.
+        RecordingError: it cannot be read at all.
     """
     channel = options.settings.recording.channel if options.channel is None else options.channel
     recording = Recording(source, channel=channel)
@@ -99,8 +99,8 @@ def open_recording(options: ReplayOptions, source: str) -> Recording:
     return Recording(source, channel=channel, block_samples=block_samples)
 
 
-class _Session:
-    """Collects what one recording gives, for all who ordered something of it."""
+class _ResultCollector:
+    """Collects the result of one recording, with its page and explanation."""
 
     def __init__(self, options: ReplayOptions, models: OpenModels, task: RecordingTask) -> None:
         self._options = options
@@ -111,7 +111,7 @@ class _Session:
         self._faults: list[Fault] = []
         self._duration_s = 0.0
 
-    def take(self, block: AudioBlock | None, heard: Heard) -> None:
+    def add(self, block: AudioBlock | None, heard: Heard) -> None:
         self._events += heard.events
         self._faults += heard.faults
         if block is not None:
@@ -148,12 +148,12 @@ class _Session:
 
 
 class _SecondReading:
-    """Reads stretches of a recording again, in time options, walking through it once."""
+    """Reads sections of a recording again, in time order, in one pass."""
 
     def __init__(self, options: ReplayOptions, source: str) -> None:
         self._recording = open_recording(options, source)
         self._blocks = self._recording.blocks()
-        self._held: list[AudioBlock] = []
+        self._buffer: list[AudioBlock] = []
 
     def __enter__(self) -> Self:
         return self
@@ -162,19 +162,19 @@ class _SecondReading:
         self._recording.close()
 
     def read(self, start_s: float, end_s: float) -> tuple[npt.NDArray[np.float32], int]:
-        """Samples of the stretch, as far as the recording goes: float32 (n,), and their rate."""
+        """Samples of a section, as far as the recording goes: float32 (n,), and their rate in Hz."""
         rate_hz = self._recording.sample_rate_hz
         first, last = round(start_s * rate_hz), round(end_s * rate_hz)
-        while not self._held or self._held[-1].end_sample < last:
+        while not self._buffer or self._buffer[-1].end_sample < last:
             block = self._next()
             if block is None:
                 break
-            self._held = [held for held in (*self._held, block) if held.end_sample > first]
-        parts = [held.samples[max(0, first - held.start_sample) : last - held.start_sample] for held in self._held]
+            self._buffer = [kept for kept in (*self._buffer, block) if kept.end_sample > first]
+        parts = [kept.samples[max(0, first - kept.start_sample) : last - kept.start_sample] for kept in self._buffer]
         return np.concatenate([np.empty(0, np.float32), *parts]), rate_hz
 
     def _next(self) -> AudioBlock | None:
         try:
             return next(self._blocks, None)
-        except RecordingError:  # where it breaks off was said when it was heard
+        except RecordingError:  # the first reading has reported where it breaks off
             return None

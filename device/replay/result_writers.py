@@ -1,4 +1,4 @@
-"""Where the results of a replay go: tables, label tracks, the index of pages, and lines for people."""
+"""Writes the results of a replay: tables, label tracks, the index of pages, and lines for people."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ _FAULTS_IN_A_LINE = 4
 _INDEX = "index.html"
 
 
-class Rows:
-    """Turns what was heard of one recording into the rows that were ordered.
+class RowWriter:
+    """Writes the rows of one recording to the requested tables.
 
     Args:
         source: path as given.
         priorities: (model, label) -> priority.
-        tables: what takes the rows of each table (events, scores, people); one that is missing is not made.
+        tables: a function that writes the rows of each table (events, scores, people); a missing table is not written.
     """
 
     def __init__(
@@ -44,8 +44,8 @@ class Rows:
         self._priorities = priorities
         self._tables = tables
 
-    def tell(self, heard: Heard) -> None:
-        """Take what one push gave."""
+    def write(self, heard: Heard) -> None:
+        """Write the rows of what one block gave."""
         if "scores" in self._tables:
             for scores in heard.scores:
                 self._tables["scores"](score_rows(self._source, scores))
@@ -57,23 +57,23 @@ class Rows:
                 self._tables["people"](_for_people(self._source, event, priority))
 
 
-class Results:
-    """Everything a replay writes; use it as a context manager.
+class ResultWriter:
+    """Writes all results of a replay; use it as a context manager.
 
     Raises:
-        ConfigError: two results are to go to standard output, or a folder is wanted where a file is.
+        ConfigError: two results go to standard output, or a file has the path of a required folder.
         OSError: a result cannot be written.
     """
 
     def __init__(self, options: ReplayOptions, sources: Sequence[str], *, several: bool) -> None:
         self._options = options
-        self._closing = ExitStack()
+        self._exit_stack = ExitStack()
         self._several = several
         self._progress = _Progress(len(sources))
         self._summaries: list[PageSummary] = []
         self._page_names = page_names(sources)
         self._track_names = page_names(sources, ".txt")
-        self._taken = 0
+        self._written = 0
         for out in (options.report, options.labels):
             if several and out is not None:
                 _make_folder(out)
@@ -84,45 +84,45 @@ class Results:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: object) -> None:
         self._progress.clear()
-        self._closing.__exit__(kind, error, None)
+        self._exit_stack.__exit__(kind, error, None)
 
     @property
-    def wanted(self) -> frozenset[str]:
-        """The tables that are made."""
+    def table_names(self) -> frozenset[str]:
+        """The tables that are written."""
         return frozenset(self._tables)
 
     def task(self, index: int, source: str, stream_id: str) -> RecordingTask:
-        """What is to be done with the recording given as number `index`."""
+        """The task for the recording at `index` of the sources."""
         if self._options.report is None:
             return RecordingTask(source, stream_id)
         if not self._several:
             return RecordingTask(source, stream_id, page=self._options.report)
         return RecordingTask(source, stream_id, str(Path(self._options.report) / self._page_names[index]), _INDEX)
 
-    def rows(self, source: str, priorities: Mapping[tuple[str, str], Priority]) -> Rows:
-        """Rows that go straight to their tables."""
-        return Rows(source, priorities, self._tables)
+    def rows(self, source: str, priorities: Mapping[tuple[str, str], Priority]) -> RowWriter:
+        """Writer of one recording's rows, directly to their tables."""
+        return RowWriter(source, priorities, self._tables)
 
-    def take(self, done: RecordingResult) -> None:
-        """Write what one recording gave, in the order of the recordings."""
+    def write(self, result: RecordingResult) -> None:
+        """Write the results of one recording; call it in the order of the sources."""
         self._progress.clear()
-        for table, text in done.rows.items():
+        for table, text in result.rows.items():
             self._tables[table](text)
-        for line in done.explanation:
+        for line in result.explanation:
             self._print(line + "\n")
-        if done.faults:
-            say(fault_line(done))
-        if done.error is not None:
-            say(done.error)
-        if self._options.labels is not None and done.duration_s:
-            self._write_track(self._options.labels, done)
-        if done.summary is not None:
-            self._summaries.append(done.summary)
-        self._taken += 1
-        self._progress.show(done)
+        if result.faults:
+            print_notice(fault_line(result))
+        if result.error is not None:
+            print_notice(result.error)
+        if self._options.labels is not None and result.duration_s:
+            self._write_track(self._options.labels, result)
+        if result.summary is not None:
+            self._summaries.append(result.summary)
+        self._written += 1
+        self._progress.show(result)
 
     def finish(self) -> None:
-        """Write what needs all recordings."""
+        """Write the index of pages, which needs all recordings."""
         self._progress.clear()
         if self._several and self._options.report is not None:
             write_index(Path(self._options.report) / _INDEX, self._summaries)
@@ -134,16 +134,16 @@ class Results:
             raise ConfigError("two results are to go to standard output (-); give one of them a file")
         tables: dict[str, Callable[[str], object]] = {}
         if options.events is not None:
-            tables["events"] = self._closing.enter_context(EventLines(options.events)).write_text
+            tables["events"] = self._exit_stack.enter_context(EventLines(options.events)).write_text
         if options.scores is not None:
-            tables["scores"] = self._closing.enter_context(ScoreTable(options.scores)).write_text
+            tables["scores"] = self._exit_stack.enter_context(ScoreTable(options.scores)).write_text
         if not outs and options.explain_s is None:
             tables["people"] = self._print
         return tables
 
-    def _write_track(self, out: str, done: RecordingResult) -> None:
-        path = Path(out) / self._track_names[self._taken] if self._several else out
-        write_whole(path, encode(label_track(done.events, done.duration_s)))
+    def _write_track(self, out: str, result: RecordingResult) -> None:
+        path = Path(out) / self._track_names[self._written] if self._several else out
+        write_whole(path, encode(label_track(result.events, result.duration_s)))
 
     def _print(self, text: str) -> None:
         self._progress.clear()
@@ -151,27 +151,26 @@ class Results:
         sys.stdout.buffer.flush()
 
 
-def say(sentence: str) -> None:
+def print_notice(sentence: str) -> None:
     """One line on stderr."""
     sys.stderr.buffer.write(encode(f"auricle: {' '.join(sentence.split())}\n"))
     sys.stderr.buffer.flush()
 
 
 class _Progress:
-    """How far a replay is, on a terminal; nothing in a pipe."""
+    """Shows the progress of a replay on a terminal; nothing in a pipe."""
 
     def __init__(self, total: int) -> None:
         self._total = total
         self._shown = sys.stderr.isatty() and total > 1
-        self._done = self._events = 0
+        self._finished = self._events = 0
 
-    def show(self, done: RecordingResult) -> None:
-        self._done += 1
-        self._events += sum(event.phase == "begin" for event in done.events)
+    def show(self, result: RecordingResult) -> None:
+        self._finished += 1
+        self._events += sum(event.phase == "begin" for event in result.events)
         if self._shown:
-            print(
-                f"{self._done} of {self._total} recordings, {self._events} events", end="", file=sys.stderr, flush=True
-            )
+            text = f"{self._finished} of {self._total} recordings, {self._events} events"
+            print(text, end="", file=sys.stderr, flush=True)
 
     def clear(self) -> None:
         if self._shown:
@@ -181,16 +180,16 @@ class _Progress:
 def _for_people(source: str, event: Event, priority: Priority) -> str:
     at_s = event.start_s if event.end_s is None else event.end_s
     what = f"{event.label} {'ends' if event.phase == 'end' else f'{event.phase}s'}"
-    told = f"told at {event.decided_s:.2f} s: {event.reason}"
-    return f"{source}  {at_s:9.2f} s  {what:<14} {priority:<6} {event.score:.2f}  {told}\n"
+    decision = f"told at {event.decided_s:.2f} s: {event.reason}"
+    return f"{source}  {at_s:9.2f} s  {what:<14} {priority:<6} {event.score:.2f}  {decision}\n"
 
 
-def fault_line(done: RecordingResult) -> str:
-    """What kept Auricle from hearing a recording well, in one sentence."""
-    told = [f"{fault.kind} {fault.start_s:.2f} to {fault.end_s:.2f} s ({fault.detail})" for fault in done.faults]
-    more = len(told) - _FAULTS_IN_A_LINE
+def fault_line(result: RecordingResult) -> str:
+    """The faults of a recording in one sentence."""
+    faults = [f"{fault.kind} {fault.start_s:.2f} to {fault.end_s:.2f} s ({fault.detail})" for fault in result.faults]
+    more = len(faults) - _FAULTS_IN_A_LINE
     tail = f"; and {more} more" if more > 0 else ""
-    return f"{done.source}: not heard well: {'; '.join(told[:_FAULTS_IN_A_LINE])}{tail}"
+    return f"{result.source}: not heard well: {'; '.join(faults[:_FAULTS_IN_A_LINE])}{tail}"
 
 
 def _make_folder(out: str) -> None:

@@ -44,7 +44,7 @@ def pitch_hz(frame: npt.NDArray[np.float64]) -> float:
 @given(SEEDS)
 @settings(max_examples=30)
 def test_every_infant_has_the_throat_and_pitch_of_one(seed: int) -> None:
-    infant = Infant.born(np.random.default_rng(seed))
+    infant = Infant.random(np.random.default_rng(seed))
     assert 350 <= infant.f0_hz <= 600
     assert 950 <= infant.formants_hz[0] <= 1_300
     assert 2_500 <= infant.formants_hz[1] <= 3_500

@@ -54,7 +54,7 @@ def test_the_direct_sound_comes_first_and_loudest() -> None:
 def test_an_echo_is_the_convolution_cut_to_the_length_of_the_sound(seed: int, samples: int, taps: int) -> None:
     rng = np.random.default_rng(seed)
     sound, response = rng.uniform(-1, 1, samples), rng.uniform(-1, 1, taps)
-    np.testing.assert_allclose(room.echoed(sound, response), np.convolve(sound, response)[:samples], atol=1e-10)
+    np.testing.assert_allclose(room.reverberated(sound, response), np.convolve(sound, response)[:samples], atol=1e-10)
 
 
 @pytest.mark.parametrize("seed", range(8))

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from device.demo.scene import DURATION_S, SEED, Planted, Scene, bedside
+from device.demo.scene import DURATION_S, SEED, Scene, SceneItem, bedside
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,8 +28,8 @@ def scene_of(seed: int) -> Scene:
     return bedside(np.random.default_rng(seed))
 
 
-def the(what: str, scene: Scene) -> Planted:
-    return next(item for item in scene.planted if what in item.what)
+def the(what: str, scene: Scene) -> SceneItem:
+    return next(item for item in scene.items if what in item.what)
 
 
 def level_dbfs(scene: Scene, start_s: float, end_s: float) -> float:
@@ -60,12 +60,12 @@ def test_another_seed_gives_another_scene() -> None:
 
 
 @pytest.mark.parametrize("seed", [SEED, *OTHER_SEEDS])
-def test_what_was_planted_stands_in_time_order_and_apart(seed: int) -> None:
-    planted = scene_of(seed).planted
-    assert [item.label for item in planted] == [None, None, None, "cry", None]
-    assert planted[0].start_s == 0.0
-    assert planted[-1].end_s == DURATION_S
-    assert all(before.end_s <= after.start_s for before, after in itertools.pairwise(planted))
+def test_items_are_in_time_order_and_do_not_overlap(seed: int) -> None:
+    items = scene_of(seed).items
+    assert [item.label for item in items] == [None, None, None, "cry", None]
+    assert items[0].start_s == 0.0
+    assert items[-1].end_s == DURATION_S
+    assert all(before.end_s <= after.start_s for before, after in itertools.pairwise(items))
 
 
 def test_the_cry_lasts_twelve_seconds_or_more_and_a_quiet_room_follows() -> None:

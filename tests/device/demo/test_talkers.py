@@ -23,7 +23,7 @@ def envelope(sound: npt.NDArray[np.float64], frame_s: float = 0.01) -> npt.NDArr
 @given(st.integers(0, 2**32))
 @settings(max_examples=30)
 def test_talkers_are_adults(seed: int) -> None:
-    talker = Talker.grown(np.random.default_rng(seed))
+    talker = Talker.random(np.random.default_rng(seed))
     assert 90 <= talker.f0_hz <= 220
     assert 0.95 <= talker.size <= 1.2
     assert 3 <= talker.syllables_per_s <= 5
