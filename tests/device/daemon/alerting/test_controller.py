@@ -1,4 +1,4 @@
-"""What is heard reaches pins, journal and broker, whatever becomes of disk, broker, clock and daemon."""
+"""Detected sounds and faults reach pins, journal and broker, whatever happens to disk, broker, clock and daemon."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ def test_a_cry_is_shown_at_once_kept_next_and_told_when_it_is_kept(stage: Stage)
     assert stage.broker.sent == []
     stage.journal.commit()
     stage.turn()
-    (told,) = stage.broker.sent
-    assert (told["topic"], told["change"], told["not_durable"], told["late"]) == (CRY, "raised", False, False)
+    (sent,) = stage.broker.sent
+    assert (sent["topic"], sent["change"], sent["not_durable"], sent["late"]) == (CRY, "raised", False, False)
     assert stage.journal.confirmed == []
     stage.broker.acknowledge()
     stage.turn()
@@ -70,13 +70,13 @@ def test_a_disk_that_refuses_is_a_technical_alarm_which_is_told_from_memory(stag
     (fault,) = stage.turn().faults
     assert (fault.kind, fault.begins, fault.detail) == ("journal", True, "the disk is full")
     stage.turn(1.5)
-    assert [(told["name"], told["not_durable"]) for told in stage.broker.sent] == [("journal", True)]
+    assert [(sent["name"], sent["not_durable"]) for sent in stage.broker.sent] == [("journal", True)]
     assert stage.controller.summary.journal == "the disk is full"
     assert stage.pins.shown[-1].priority == "low"
     stage.journal.current_failure = None
     stage.turn()
-    said = [fault for _ in range(20) for fault in stage.turn(1.0).faults]
-    assert [(fault.kind, fault.begins) for fault in said] == [("journal", False)]
+    faults = [fault for _ in range(20) for fault in stage.turn(1.0).faults]
+    assert [(fault.kind, fault.begins) for fault in faults] == [("journal", False)]
 
 
 def test_a_broker_out_of_reach_is_a_technical_alarm_that_arrives_when_it_is_back(stage: Stage) -> None:
@@ -91,7 +91,7 @@ def test_a_broker_out_of_reach_is_a_technical_alarm_that_arrives_when_it_is_back
     assert stage.journal.redeliveries == again + 1
     stage.journal.hand_out()
     stage.turn()
-    assert [told["name"] for told in stage.broker.sent] == ["broker"]
+    assert [sent["name"] for sent in stage.broker.sent] == ["broker"]
 
 
 def test_a_thread_that_hangs_for_good_leaves_the_watchdog_to_starve(stage: Stage) -> None:
@@ -103,9 +103,9 @@ def test_a_thread_that_hangs_for_good_leaves_the_watchdog_to_starve(stage: Stage
 
 def test_a_journal_that_was_damaged_is_told_in_words_and_as_an_alarm(stage: Stage) -> None:
     stage.replies.put(JournalSalvaged(Salvage("its log is", 17, 3, None)))
-    said = stage.turn()
-    assert "17 rows were salvaged" in said.notes[0].detail
-    assert [fault.detail for fault in said.faults] == [said.notes[0].detail]
+    report = stage.turn()
+    assert "17 rows were salvaged" in report.notes[0].detail
+    assert [fault.detail for fault in report.faults] == [report.notes[0].detail]
 
 
 # --- the end, and reloads
@@ -159,7 +159,7 @@ def test_at_the_end_nobody_waits_for_a_disk_that_refuses_or_longer_than_is_allow
 
 
 def test_at_the_end_what_no_disk_takes_is_told_from_memory_at_once(stage: Stage) -> None:
-    """There was less time left than a disk is given otherwise, and so nobody was told at all."""
+    """The bug: less time was left than the disk is otherwise allowed, and so nothing was published at all."""
     stage.turn(10.0)
     stage.journal.current_failure = JournalFailure(stage.clocks.now_s, "the disk is full")
     stage.cry()
@@ -170,10 +170,10 @@ def test_at_the_end_what_no_disk_takes_is_told_from_memory_at_once(stage: Stage)
 
     stage.replies.wait = wait  # type: ignore[method-assign]
     stage.controller.flush(0.5)
-    assert [(told["name"], told["not_durable"]) for told in stage.broker.sent] == [("cry", True)]
+    assert [(sent["name"], sent["not_durable"]) for sent in stage.broker.sent] == [("cry", True)]
 
 
-def test_other_labels_and_ways_take_over_what_is_open(stage: Stage) -> None:
+def test_other_labels_and_channels_take_over_what_is_open(stage: Stage) -> None:
     stage.turn(10.0)
     stage.cry()
     stage.broker.link = UP
@@ -194,13 +194,13 @@ def test_whatever_comes_in_nothing_is_told_that_was_not_kept_or_said_not_to_be(s
     stage.turn(10.0)
     for number in range(300):
         stage.cry(number=number) if rng.random() < 0.3 else acts[rng.integers(len(acts))]()
-        for told in stage.broker.sent:
-            kept = any((told["alarm_id"], told["seq"]) == entry.key for entry in stage.journal.committed)
-            assert kept or told["not_durable"]
+        for sent in stage.broker.sent:
+            kept = any((sent["alarm_id"], sent["seq"]) == entry.key for entry in stage.journal.committed)
+            assert kept or sent["not_durable"]
     stage.settle()
-    keys = {(told["alarm_id"], told["seq"]) for told in stage.broker.sent}
+    keys = {(sent["alarm_id"], sent["seq"]) for sent in stage.broker.sent}
     stage.journal.hand_out()
     stage.settle()
     assert {entry.key for entry in stage.journal.committed} <= keys | {
-        (told["alarm_id"], told["seq"]) for told in stage.broker.sent
+        (sent["alarm_id"], sent["seq"]) for sent in stage.broker.sent
     }

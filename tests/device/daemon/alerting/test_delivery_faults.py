@@ -1,4 +1,4 @@
-"""What keeps alarms from being kept or told becomes a fault, once, with patience, and is over once all is well."""
+"""A problem of journal or broker becomes one fault once it lasts, and is over once all has been well for a while."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ def update(
 
 def test_a_broker_out_of_reach_for_half_a_minute_is_told_once_with_its_reason() -> None:
     faults = DeliveryFaults()
-    told = [change for second in range(200) for change in update(faults, 100.0 + second, link=DOWN)]
-    assert [(change.kind, change.begins, change.since_s) for change in told] == [("broker", True, 100.0)]
-    assert told[0].detail == "nothing listens there"
+    changes = [change for second in range(200) for change in update(faults, 100.0 + second, link=DOWN)]
+    assert [(change.kind, change.begins, change.since_s) for change in changes] == [("broker", True, 100.0)]
+    assert changes[0].detail == "nothing listens there"
     assert update(faults, 100.0 + BROKER_RAISE_AFTER_S + 170) == []
     (over,) = update(faults, 400.0 + BROKER_CLEAR_AFTER_S)
     assert (over.begins, over.detail) == (False, "the broker is told again, after 199 s")
@@ -49,14 +49,14 @@ def test_a_refused_login_and_a_topic_that_may_not_be_written_say_what_they_are()
     for state, since_s in (("refused", 0.0), ("denied", 0.0)):
         faults = DeliveryFaults()
         link = Link(state, since_s, f"{state}: look at the rights")  # type: ignore[arg-type]
-        told = [change for second in range(60) for change in update(faults, float(second), link=link)]
-        assert [change.detail for change in told] == [f"{state}: look at the rights"]
+        changes = [change for second in range(60) for change in update(faults, float(second), link=link)]
+        assert [change.detail for change in changes] == [f"{state}: look at the rights"]
 
 
 def test_a_thread_that_hangs_is_told_as_what_it_is() -> None:
-    (told,) = update(DeliveryFaults(), 500.0, stuck_s=HUNG_AFTER_S)
-    assert (told.kind, told.since_s) == ("broker", 500.0 - HUNG_AFTER_S)
-    assert "has hung" in told.detail
+    (change,) = update(DeliveryFaults(), 500.0, stuck_s=HUNG_AFTER_S)
+    assert (change.kind, change.since_s) == ("broker", 500.0 - HUNG_AFTER_S)
+    assert "has hung" in change.detail
 
 
 def test_a_disk_that_refuses_is_told_at_once_and_one_that_comes_and_goes_once() -> None:

@@ -10,5 +10,5 @@ if TYPE_CHECKING:
 
 def test_pins_that_do_nothing_are_told_once(stage: Stage) -> None:
     stage.pins.problem = "no GPIO here"
-    said = [note for _ in range(5) for note in stage.turn().notes]
-    assert [(note.kind, note.detail) for note in said] == [("pins", "no GPIO here")]
+    notes = [note for _ in range(5) for note in stage.turn().notes]
+    assert [(note.kind, note.detail) for note in notes] == [("pins", "no GPIO here")]

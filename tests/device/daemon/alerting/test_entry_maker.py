@@ -17,15 +17,15 @@ def test_it_says_when_it_began_when_it_was_decided_and_how_long_each_step_took(s
     stage.clocks.advance(0.5)
     stage.journal.commit()
     stage.turn()
-    (told,) = stage.broker.sent
-    assert told["captured_to_decided_s"] == pytest.approx(0.2)
-    assert told["decided_to_told_s"] == pytest.approx(0.55)
+    (sent,) = stage.broker.sent
+    assert sent["captured_to_decided_s"] == pytest.approx(0.2)
+    assert sent["decided_to_told_s"] == pytest.approx(0.55)
     assert stage.journal.committed[0].utc_s == decided_utc_s
-    assert (told["decided_utc"], told["start_utc"]) == ("2023-11-14T22:13:30.000Z", "2023-11-14T22:13:26.800Z")
+    assert (sent["decided_utc"], sent["start_utc"]) == ("2023-11-14T22:13:30.000Z", "2023-11-14T22:13:26.800Z")
     stage.turn(60.0)
     stage.cry("end", reason="quiet")
     stage.journal.commit()
-    assert stage.entries[-1]["start_utc"] == told["start_utc"]
+    assert stage.entries[-1]["start_utc"] == sent["start_utc"]
 
 
 def test_a_clock_that_jumps_by_an_hour_loses_and_sticks_nothing_and_is_told(stage: Stage) -> None:
@@ -37,7 +37,7 @@ def test_a_clock_that_jumps_by_an_hour_loses_and_sticks_nothing_and_is_told(stag
     stage.settle()
     stage.cry(number=1)
     stage.settle()
-    told = [(body["change"], body["time_quality"]) for body in stage.entries]
-    assert told == [("raised", "synchronized"), ("ended", "stepped"), ("raised", "synchronized")]
-    assert [said["late"] for said in stage.broker.sent] == [True, False, False]
+    changes = [(body["change"], body["time_quality"]) for body in stage.entries]
+    assert changes == [("raised", "synchronized"), ("ended", "stepped"), ("raised", "synchronized")]
+    assert [sent["late"] for sent in stage.broker.sent] == [True, False, False]
     assert len(stage.broker.sent) == 3

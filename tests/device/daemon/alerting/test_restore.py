@@ -26,11 +26,11 @@ def test_a_stop_ends_no_alarm_and_the_next_start_takes_up_what_was_open(stage: S
     assert after.controller.summary.paused
     assert after.controller.summary.owed == 6
     after.journal.commit()
-    told = {body["name"]: (body["change"], body["cause"], body["seq"]) for body in after.entries}
-    assert told["cry"][:2] == ("reminded", "interrupted")
-    assert told["microphone"][:2] == ("latched", "interrupted")
-    assert told["cry"][2] >= 1001
-    assert told["microphone"][2] >= 1000 + last["b-microphone-0"][1]
+    restored = {body["name"]: (body["change"], body["cause"], body["seq"]) for body in after.entries}
+    assert restored["cry"][:2] == ("reminded", "interrupted")
+    assert restored["microphone"][:2] == ("latched", "interrupted")
+    assert restored["cry"][2] >= 1001
+    assert restored["microphone"][2] >= 1000 + last["b-microphone-0"][1]
     starts = {body["name"]: body["start_utc"] for body in (*stage.entries, *after.entries)}
     assert after.entries[0]["start_utc"] == starts["cry"] == stage.entries[0]["start_utc"]
 
@@ -40,16 +40,16 @@ def test_numbers_never_come_again_though_no_disk_kept_what_the_last_start_told(s
     stage.cry()
     stage.settle()
     kept = [(entry.alarm, entry.seq) for entry in stage.journal.committed]
-    told: list[int] = []
+    seqs: list[int] = []
     for boot in "cdef":  # each finds what the first left, since the disk has taken nothing since
         stage.clocks.advance(2.0)
         after = Stage(clocks=stage.clocks, boot=boot)
         after.journal.open(kept)
         after.turn()
         after.journal.commit()
-        told += [body["seq"] for body in after.entries if body["name"] == "cry"]
-    assert len(told) == 4
-    assert told == sorted(set(told))
+        seqs += [body["seq"] for body in after.entries if body["name"] == "cry"]
+    assert len(seqs) == 4
+    assert seqs == sorted(set(seqs))
 
 
 def test_a_pause_that_is_over_by_now_is_over_and_a_note_that_is_none_is_none(stage: Stage) -> None:

@@ -12,8 +12,8 @@ def test_a_disk_that_takes_longer_than_a_second_holds_nobody_up() -> None:
     stage.turn(0.9)
     assert stage.broker.sent == []
     stage.turn(0.2)
-    (told,) = stage.broker.sent
-    assert told["not_durable"]
+    (sent,) = stage.broker.sent
+    assert sent["not_durable"]
     stage.broker.acknowledge()
     stage.turn()
     stage.journal.commit()

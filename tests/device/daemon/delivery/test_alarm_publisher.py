@@ -1,4 +1,4 @@
-"""What is owed is offered until it is acknowledged, in order, once, as late as it is, and within bounds."""
+"""Owed entries are offered until they are acknowledged: in order, once, with their lateness, within bounds."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ TOPICS = Topics("auricle", "anna")
 
 
 def entry(number: int, seq: int = 0, *, urgent: bool = False, quality: str = "synchronized") -> Entry:
-    said = {
+    body = {
         "kind": "sound",
         "model": "cry",
         "name": "cry",
@@ -33,7 +33,7 @@ def entry(number: int, seq: int = 0, *, urgent: bool = False, quality: str = "sy
         "seq": seq,
         "time_quality": quality,
     }
-    return Entry(f"a{number}", seq, NOON_S, urgent, "{}", json.dumps(said))
+    return Entry(f"a{number}", seq, NOON_S, urgent, "{}", json.dumps(body))
 
 
 class Stage:
@@ -52,7 +52,7 @@ class Stage:
 
     @property
     def sent(self) -> list[tuple[str, int]]:
-        return [(said["alarm_id"], said["seq"]) for said in self.broker.sent]
+        return [(sent["alarm_id"], sent["seq"]) for sent in self.broker.sent]
 
 
 @pytest.fixture
@@ -159,7 +159,7 @@ def test_what_no_disk_has_yet_says_so_until_one_has(stage: Stage) -> None:
     stage.publisher.add_from_memory([entry(1), entry(2)])
     stage.publisher.mark_durable([("a2", 0)])
     stage.turn()
-    assert [said["not_durable"] for said in stage.broker.sent] == [True, False]
+    assert [sent["not_durable"] for sent in stage.broker.sent] == [True, False]
 
 
 def test_how_late_it_is_told_is_counted_by_the_clock_that_never_jumps(stage: Stage) -> None:

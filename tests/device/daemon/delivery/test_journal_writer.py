@@ -37,7 +37,7 @@ def _entries(first: int, last: int) -> list[Entry]:
 
 
 class Disk:
-    """Opens real journals whose appends wait at a gate, and fail while they are told to.
+    """Opens real journals whose appends wait at a gate, and fail while `refuses` is set.
 
     Attributes:
         opened: how often one was opened.
@@ -322,14 +322,14 @@ def test_after_a_reconnect_what_is_new_comes_before_ten_thousand_that_are_old(di
 
 
 def test_ten_thousand_that_are_owed_are_all_handed_out_once_as_they_are_confirmed(disk: Disk) -> None:
-    count, told = 10_000, list[str]()
+    count, handed_out = 10_000, list[str]()
     done = threading.Event()
 
     def receive(message: JournalMessage) -> None:
         if isinstance(message, OwedEntries):
-            told.extend(entry.alarm_id for entry in message.entries)
+            handed_out.extend(entry.alarm_id for entry in message.entries)
             emptied.confirm([entry.key for entry in message.entries])
-            if len(told) >= count:
+            if len(handed_out) >= count:
                 done.set()
 
     with Journal.open(disk.path, max_bytes=_BIG) as journal:
@@ -344,7 +344,7 @@ def test_ten_thousand_that_are_owed_are_all_handed_out_once_as_they_are_confirme
     ready.set()
     assert done.wait(3 * _SOON_S)
     assert emptied.close(_SOON_S)
-    assert told == [entry.alarm_id for entry in _entries(0, count)]
+    assert handed_out == [entry.alarm_id for entry in _entries(0, count)]
     with Journal.open(disk.path, max_bytes=_BIG) as journal:
         assert journal.owed_count() == 0
 

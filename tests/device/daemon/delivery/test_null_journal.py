@@ -1,4 +1,4 @@
-"""Where no journal is wanted, all is told from journal at once."""
+"""Without a journal every entry is published from memory at once."""
 
 from __future__ import annotations
 

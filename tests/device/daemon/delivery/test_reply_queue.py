@@ -1,4 +1,4 @@
-"""Letters to the main loop: in order, without waiting, and never without bound."""
+"""Replies reach the main loop in order, without waiting, and within bounds."""
 
 from __future__ import annotations
 

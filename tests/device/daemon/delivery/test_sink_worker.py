@@ -33,7 +33,7 @@ class Gate:
     """A sink that takes notices while it is open, and hangs while it is shut."""
 
     def __init__(self, *, is_open: bool) -> None:
-        self.told: list[Notice] = []
+        self.written: list[Notice] = []
         self.closed_after: int | None = None
         self.failed = 0
         self.entered = threading.Event()
@@ -47,45 +47,45 @@ class Gate:
     def write(self, notice: Notice) -> None:
         self.entered.set()
         assert self._open.wait(_SOON_S)
-        self.told.append(notice)
+        self.written.append(notice)
 
     def close(self) -> None:
-        self.closed_after = len(self.told)
+        self.closed_after = len(self.written)
 
 
 @pytest.fixture
 def hung() -> Iterator[tuple[Gate, SinkWorker]]:
-    """A delivery with room for four, whose sink hangs on a first notice."""
+    """With room for four, whose sink hangs on a first notice."""
     gate = Gate(is_open=False)
-    delivery = SinkWorker("console", gate, capacity=4)
-    delivery.write(_notice("event", 0))
+    worker = SinkWorker("console", gate, capacity=4)
+    worker.write(_notice("event", 0))
     assert gate.entered.wait(_SOON_S)
-    yield gate, delivery
+    yield gate, worker
     gate.open()
-    delivery.close(_SOON_S)
+    worker.close(_SOON_S)
 
 
-def _told(gate: Gate) -> list[float]:
-    return [notice.utc_s for notice in gate.told]
+def _written(gate: Gate) -> list[float]:
+    return [notice.utc_s for notice in gate.written]
 
 
 def test_notices_come_out_in_order_and_the_sink_is_closed_after_the_last() -> None:
     gate = Gate(is_open=True)
-    delivery = SinkWorker("console", gate)
+    worker = SinkWorker("console", gate)
     for number in range(100):
-        delivery.write(_notice("event", number))
-    assert delivery.close(_SOON_S)
-    assert _told(gate) == [float(number) for number in range(100)]
+        worker.write(_notice("event", number))
+    assert worker.close(_SOON_S)
+    assert _written(gate) == [float(number) for number in range(100)]
     assert gate.closed_after == 100
-    assert delivery.dropped == 0
+    assert worker.dropped == 0
 
 
 def test_telling_never_waits_for_a_sink_that_hangs(hung: tuple[Gate, SinkWorker]) -> None:
-    gate, delivery = hung
+    gate, worker = hung
     for number in range(1, 10001):
-        delivery.write(_notice("event", number))
-    assert not gate.told
-    assert delivery.dropped == 9996
+        worker.write(_notice("event", number))
+    assert not gate.written
+    assert worker.dropped == 9996
 
 
 @pytest.mark.parametrize(
@@ -101,50 +101,50 @@ def test_telling_never_waits_for_a_sink_that_hangs(hung: tuple[Gate, SinkWorker]
 def test_the_oldest_of_what_matters_least_goes_first(
     hung: tuple[Gate, SinkWorker], kinds: list[str], kept: list[int]
 ) -> None:
-    gate, delivery = hung
+    gate, worker = hung
     for number, kind in enumerate(kinds, start=1):
-        delivery.write(_notice(kind, number))
+        worker.write(_notice(kind, number))
     gate.open()
-    assert delivery.close(_SOON_S)
-    assert _told(gate) == [0, *kept]
-    assert delivery.dropped == 1
+    assert worker.close(_SOON_S)
+    assert _written(gate) == [0, *kept]
+    assert worker.dropped == 1
 
 
 @given(st.lists(st.sampled_from(["event", "fault", "happening"]), max_size=30))
 def test_no_event_is_dropped_while_anything_else_could_be(kinds: list[str]) -> None:
     gate = Gate(is_open=False)
-    delivery = SinkWorker("console", gate, capacity=4)
-    delivery.write(_notice("event", 0))
+    worker = SinkWorker("console", gate, capacity=4)
+    worker.write(_notice("event", 0))
     assert gate.entered.wait(_SOON_S)
     for number, kind in enumerate(kinds, start=1):
-        delivery.write(_notice(kind, number))
+        worker.write(_notice(kind, number))
     gate.open()
-    assert delivery.close(_SOON_S)
-    told = [notice for notice in gate.told if notice.utc_s > 0]
-    events = sum(isinstance(notice.content, Event) for notice in told)
+    assert worker.close(_SOON_S)
+    written = [notice for notice in gate.written if notice.utc_s > 0]
+    events = sum(isinstance(notice.content, Event) for notice in written)
     assert events == min(4, kinds.count("event"))
-    assert len(told) == min(4, len(kinds))
-    assert _told(gate) == sorted(_told(gate))
-    assert delivery.dropped == len(kinds) - len(told)
+    assert len(written) == min(4, len(kinds))
+    assert _written(gate) == sorted(_written(gate))
+    assert worker.dropped == len(kinds) - len(written)
 
 
 def test_a_sink_that_hangs_is_seen_from_outside_and_one_that_idles_is_not(hung: tuple[Gate, SinkWorker]) -> None:
-    gate, delivery = hung
+    gate, worker = hung
     now_s = time.monotonic()
-    assert delivery.stuck_for_s(now_s + 60.0) == pytest.approx(60.0, abs=_SOON_S)
+    assert worker.stuck_for_s(now_s + 60.0) == pytest.approx(60.0, abs=_SOON_S)
     gate.open()
-    assert delivery.close(_SOON_S)
-    assert delivery.stuck_for_s(now_s + 3600.0) == 0.0
+    assert worker.close(_SOON_S)
+    assert worker.stuck_for_s(now_s + 3600.0) == 0.0
 
 
 def test_closing_gives_up_a_sink_that_hangs_at_its_deadline(hung: tuple[Gate, SinkWorker]) -> None:
-    gate, delivery = hung
-    assert not delivery.close(0.05)
+    gate, worker = hung
+    assert not worker.close(0.05)
     assert gate.closed_after is None
-    delivery.write(_notice("event", 1))
-    assert delivery.dropped == 1
+    worker.write(_notice("event", 1))
+    assert worker.dropped == 1
     gate.open()
-    assert delivery.close(_SOON_S)
+    assert worker.close(_SOON_S)
 
 
 def test_a_sink_that_raises_loses_that_notice_alone() -> None:
@@ -155,24 +155,24 @@ def test_a_sink_that_raises_loses_that_notice_alone() -> None:
             super().write(notice)
 
     gate = Clumsy(is_open=True)
-    delivery = SinkWorker("console", gate)
+    worker = SinkWorker("console", gate)
     for number in range(3):
-        delivery.write(_notice("event", number))
-    assert delivery.close(_SOON_S)
-    assert _told(gate) == [0.0, 2.0]
-    assert delivery.dropped == 1
+        worker.write(_notice("event", number))
+    assert worker.close(_SOON_S)
+    assert _written(gate) == [0.0, 2.0]
+    assert worker.dropped == 1
 
 
 def test_what_the_sink_itself_could_not_put_out_is_counted_too() -> None:
     gate = Gate(is_open=True)
     gate.failed = 7
-    delivery = SinkWorker("log", gate)
-    assert delivery.dropped == 7
-    assert delivery.close(_SOON_S)
+    worker = SinkWorker("log", gate)
+    assert worker.dropped == 7
+    assert worker.close(_SOON_S)
 
 
 def test_the_thread_says_whom_it_serves_and_cannot_keep_the_process(hung: tuple[Gate, SinkWorker]) -> None:
-    _, delivery = hung
+    _, worker = hung
     thread = next(thread for thread in threading.enumerate() if thread.name == "deliver-console")
     assert thread.daemon
-    assert "0 wait" in repr(delivery)
+    assert "0 wait" in repr(worker)

@@ -1,4 +1,4 @@
-"""What is the case is told where it changed, and Home Assistant is told of what there is and what is gone."""
+"""Changed state is published, and Home Assistant learns what there is and what is gone."""
 
 from __future__ import annotations
 
@@ -28,18 +28,18 @@ class Stage:
             TOPICS, mqtt, labels=labels, publish=self.published.append, save_note=self.notes.append
         )
 
-    def told(self, topic: str) -> list[bytes]:
+    def payloads(self, topic: str) -> list[bytes]:
         return [message.payload for message in self.published if message.topic == topic]
 
     def components(self) -> dict[str, Any]:
-        told: dict[str, Any] = json.loads(self.told(DISCOVERY)[-1])["components"]
-        return told
+        components: dict[str, Any] = json.loads(self.payloads(DISCOVERY)[-1])["components"]
+        return components
 
 
 @pytest.fixture
 def now() -> DaemonState:
     zeros: dict[str, Any] = dict.fromkeys((field for field in DaemonState.__slots__), 0)
-    told = {
+    running = {
         "hearing": True,
         "sample_rate_hz": 16000,
         "level_dbfs": -50.0,
@@ -47,7 +47,7 @@ def now() -> DaemonState:
         "listened": 1.0,
         "windows": 1.0,
     }
-    return DaemonState(**{**zeros, **told, "faults": (), "labels": (), "alarms": (), "told_utc_s": 1.7e9})
+    return DaemonState(**{**zeros, **running, "faults": (), "labels": (), "alarms": (), "told_utc_s": 1.7e9})
 
 
 def event(phase: Any, label: str = "cry") -> Event:
@@ -57,9 +57,9 @@ def event(phase: Any, label: str = "cry") -> Event:
 def test_it_begins_with_all_that_an_entity_needs_to_be_available() -> None:
     stage = Stage()
     stage.state_publisher.start()
-    assert stage.told(TOPICS.available) == [b"online"]
-    assert stage.told(TOPICS.microphone_available) == [b"offline"]  # until sound comes
-    assert stage.told("auricle/anna/sound/cry/cry") == [b"OFF"]
+    assert stage.payloads(TOPICS.available) == [b"online"]
+    assert stage.payloads(TOPICS.microphone_available) == [b"offline"]  # until sound comes
+    assert stage.payloads("auricle/anna/sound/cry/cry") == [b"OFF"]
     first = [message.topic for message in stage.state_publisher.initial_messages()]
     assert first == [DISCOVERY, TOPICS.available, TOPICS.microphone_available]
 
@@ -72,35 +72,35 @@ def test_the_microphone_is_available_while_sound_comes(now: DaemonState) -> None
     for state in (replace(now, sample_rate_hz=None), now, silent, lost, now):
         stage.state_publisher.publish_state(state, 0.0)
     stage.state_publisher.publish_microphone_offline()
-    assert stage.told(TOPICS.microphone_available) == [b"offline", b"online", b"offline", b"online", b"offline"]
+    assert stage.payloads(TOPICS.microphone_available) == [b"offline", b"online", b"offline", b"online", b"offline"]
 
 
 def test_what_stays_as_it_is_is_told_once_and_figures_once_in_a_while(now: DaemonState) -> None:
     stage = Stage(frigate_topics=True)
     for turn in range(2 * 25):
         stage.state_publisher.publish_state(now, 0.5 * turn)
-    assert len(stage.told(TOPICS.state)) == 1
-    assert len(stage.told(TOPICS.faults)) == 1
-    assert len(stage.told(TOPICS.coverage)) == 1
-    assert len(stage.told(TOPICS.level)) == 25 // FIGURES_EVERY_S + 1
-    assert len(stage.told("auricle/anna/audio/dBFS")) == len(stage.told(TOPICS.level))
+    assert len(stage.payloads(TOPICS.state)) == 1
+    assert len(stage.payloads(TOPICS.faults)) == 1
+    assert len(stage.payloads(TOPICS.coverage)) == 1
+    assert len(stage.payloads(TOPICS.level)) == 25 // FIGURES_EVERY_S + 1
+    assert len(stage.payloads("auricle/anna/audio/dBFS")) == len(stage.payloads(TOPICS.level))
 
 
 def test_alarms_that_are_open_are_told_at_once(now: DaemonState) -> None:
     stage = Stage()
     stage.state_publisher.publish_state(now, 0.0)
     stage.state_publisher.publish_alarms((ALARM,), paused=True, utc_s=1.7e9)
-    told = json.loads(stage.told(TOPICS.state)[-1])
-    assert (told["priority"], told["paused"], told["hearing"]) == ("high", True, True)
-    assert told["alarms"][0]["alarm_id"] == ALARM.alarm_id
+    state = json.loads(stage.payloads(TOPICS.state)[-1])
+    assert (state["priority"], state["paused"], state["hearing"]) == ("high", True, True)
+    assert state["alarms"][0]["alarm_id"] == ALARM.alarm_id
 
 
 def test_labels_are_on_from_begin_to_end_and_frigates_names_follow() -> None:
     stage = Stage(frigate_topics=True)
     stage.state_publisher.start()
     stage.state_publisher.publish_sounds([event("begin"), event("reopen"), event("end"), event("begin", "babble")])
-    assert stage.told("auricle/anna/sound/cry/cry") == [b"OFF", b"ON", b"OFF"]
-    assert stage.told("auricle/anna/audio/crying") == [b"OFF", b"ON", b"OFF"]
+    assert stage.payloads("auricle/anna/sound/cry/cry") == [b"OFF", b"ON", b"OFF"]
+    assert stage.payloads("auricle/anna/audio/crying") == [b"OFF", b"ON", b"OFF"]
     assert not any("babble" in message.topic for message in stage.published)
 
 
@@ -121,9 +121,9 @@ def test_whoever_wants_no_home_assistant_any_more_leaves_nothing_there() -> None
     before.state_publisher.restore_announced(None)
     after = Stage(home_assistant=False)
     after.state_publisher.start()
-    assert after.told(DISCOVERY) == []
+    assert after.payloads(DISCOVERY) == []
     after.state_publisher.restore_announced(before.notes[-1])
-    assert after.told(DISCOVERY) == [b""]
+    assert after.payloads(DISCOVERY) == [b""]
     assert after.notes == ["{}"]
 
 
