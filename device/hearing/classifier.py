@@ -1,8 +1,8 @@
-"""A bundle's network behind `classify(features)`.
+"""Runs a bundle's network: `classify(features)` returns the probability of each label.
 
-`Classifier.open` trusts a network only once it has reproduced, on this very machine and runtime, the
-golden numbers that it was converted with. Runs on LiteRT, or on the older tflite-runtime where there
-is no LiteRT (32-bit ARM). Knows nothing of sound, windows or decisions.
+`Classifier.open` accepts a network only after it has reproduced the bundle's golden vectors on this machine and
+runtime. Runs on LiteRT, or on the older tflite-runtime on machines without LiteRT (32-bit ARM). Knows nothing of
+sound, windows or decisions.
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ if TYPE_CHECKING:
     Float32 = npt.NDArray[np.float32]
 
 FEATURE_TOLERANCE = 1e-4
-"""Golden features agree within this, of 1 or of the number itself where that is larger."""
+"""Tolerance of golden features, relative to 1 or to the value itself, whichever is larger."""
 
 SCORES = "scores"
-"""The network's output with one score per label; its other outputs are extras. Inputs are `input_0`, ..."""
+"""Name of the network's output with one score per label; other outputs are extras. Inputs are `input_0`, ..."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +56,8 @@ _RUNTIMES = (
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Classified:
-    """What a network made of one window.
+class ClassifierOutput:
+    """The result of a network for one window.
 
     Attributes:
         probabilities: float32 (labels,) in [0, 1].
@@ -69,21 +69,21 @@ class Classified:
 
 
 class Classifier:
-    """A verified network; made by `open`, used by one thread at a time.
+    """A verified network; created by `open`, used by one thread at a time.
 
     Attributes:
         name: of the model.
-        runtime: what runs it, e.g. `ai-edge-litert 2.3.0`.
+        runtime: name and version of the runtime, e.g. `ai-edge-litert 2.3.0`.
     """
 
     def __init__(self, bundle: Bundle, *, threads: int = 1, accelerated: bool = True) -> None:
-        """Load the network and check its tensors; the golden numbers are checked by `open`.
+        """Load the network and check its tensors; `open` also checks the golden vectors.
 
         Args:
             bundle: its golden cases may be missing.
             threads: that the runtime may use, at least 1.
-            accelerated: through XNNPACK, where the runtime has it for int8; otherwise by the plain
-                kernels, which round as those of tflite-runtime do: the converter looks at both.
+            accelerated: with XNNPACK, if the runtime has it for int8; otherwise with the reference
+                kernels, which round like those of tflite-runtime: the converter checks both.
 
         Raises:
             BundleError: the network cannot be loaded, or its tensors do not fit labels and specs.
@@ -105,7 +105,7 @@ class Classifier:
 
     @classmethod
     def open(cls, bundle: Bundle, *, threads: int = 1) -> Self:
-        """A classifier that has reproduced the bundle's golden numbers here.
+        """A classifier that has reproduced the bundle's golden vectors on this machine.
 
         Features must agree within `FEATURE_TOLERANCE`, probabilities within 0.02 on LiteRT and 0.1 on
         tflite-runtime; a golden score farther from its label's threshold than that therefore stays
@@ -116,7 +116,7 @@ class Classifier:
             threads: that the runtime may use, at least 1.
 
         Raises:
-            BundleError: a tensor or a golden number does not hold; names case, figure and tolerance.
+            BundleError: a tensor or a golden value does not match; names case, value and tolerance.
             MissingExtraError: no runtime is installed.
         """
         classifier = cls(bundle, threads=threads)
@@ -141,19 +141,19 @@ class Classifier:
 
     @property
     def closed(self) -> bool:
-        """Whether the network has been let go."""
+        """Whether the network has been released."""
         return self._interpreter is None
 
     def close(self) -> None:
-        """Let the network go; may be called again."""
+        """Release the network; idempotent."""
         self._interpreter = None
 
-    def classify(self, features: Sequence[Float32]) -> Classified:
+    def classify(self, features: Sequence[Float32]) -> ClassifierOutput:
         """Probabilities of one window: float32 (frame_count, bins) for each spec -> (labels,).
 
         Raises:
-            ClassifierError: closed, features of another number or shape or not finite, a network that
-                fails or answers with what is no finite number.
+            ClassifierError: the classifier is closed; features have a wrong number or shape, or are not finite; the
+                network fails, or returns a number that is not finite.
         """
         if self.closed:
             raise ClassifierError(f"model {self.name}: the classifier is closed")
@@ -167,7 +167,7 @@ class Classifier:
             extras = {name: tensor.values(self._interpreter) for name, tensor in self._extras.items()}
         except (RuntimeError, ValueError) as error:
             raise ClassifierError(f"model {self.name}: {_first_line(error)}") from error
-        return Classified(self._probabilities(scores), extras)
+        return ClassifierOutput(self._probabilities(scores), extras)
 
     def _probabilities(self, scores: Float32) -> Float32:
         if not np.isfinite(scores).all():
@@ -194,7 +194,7 @@ class Classifier:
 
 
 class _Tensor:
-    """One input or output: its place, and how its int8 steps map to numbers (q = x / scale + zero point)."""
+    """One input or output: its index, and how its int8 steps map to numbers (q = x / scale + zero point)."""
 
     def __init__(self, bundle: Bundle, detail: Mapping[str, Any], name: str, shape: tuple[int, ...] = ()) -> None:
         self.name = name
@@ -216,7 +216,7 @@ class _Tensor:
         self._bytes = np.empty(self.shape, np.int8)
 
     def quantized(self, values: Float32) -> npt.NDArray[Any]:
-        """(frame_count, bins) as the tensor takes it; half steps go to the even neighbour, the rest is clipped.
+        """(frame_count, bins) in the tensor's type; halves are rounded to even, and values out of range are clipped.
 
         Raises:
             ValueError: another shape, or a number that is not finite.
@@ -262,7 +262,7 @@ def _import_runtime() -> tuple[Any, _Runtime, str]:
 
 
 def _version(kind: _Runtime) -> str:
-    """Of the installed runtime; a copy that no installer knows has none."""
+    """Version of the installed runtime; a copy without metadata has none."""
     try:
         return metadata.version(kind.distribution)
     except metadata.PackageNotFoundError:
@@ -273,7 +273,7 @@ def _interpreter(module: Any, bundle: Bundle, threads: int, *, accelerated: bool
     kernels = module.OpResolverType
     kind = kernels.AUTO if accelerated else kernels.BUILTIN_WITHOUT_DEFAULT_DELEGATES
     try:
-        with _LOADING, _without_chatter():
+        with _LOADING, _without_info_lines():
             interpreter = module.Interpreter(
                 model_content=bundle.network, num_threads=threads, experimental_op_resolver_type=kind
             )
@@ -284,7 +284,7 @@ def _interpreter(module: Any, bundle: Bundle, threads: int, *, accelerated: bool
 
 
 def _signature(bundle: Bundle, interpreter: Any) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
-    """Details of the inputs and outputs by name: their order in the graph is the converter's whim."""
+    """Details of the inputs and outputs by name: their order in the graph is arbitrary."""
     wanted = {f"input_{ordinal}" for ordinal in range(len(bundle.specs))}
     signatures = interpreter.get_signature_list()
     if len(signatures) != 1:
@@ -318,16 +318,16 @@ def _first_line(error: BaseException) -> str:
 
 
 _LOADING = threading.Lock()
-"""Held while descriptor 2 leads elsewhere: two loaders at once would restore it wrongly."""
+"""Held while descriptor 2 is redirected: two loaders at once would restore it wrongly."""
 
-_CHATTER = re.compile(rb"INFO: .*(TensorFlow Lite|XNNPACK|delegate)")
+_INFO_LINE = re.compile(rb"INFO: .*(TensorFlow Lite|XNNPACK|delegate)")
 
 
 @contextlib.contextmanager
-def _without_chatter() -> Iterator[None]:
-    """Drop the runtime's `INFO:` lines; it writes them to descriptor 2 and offers no way to ask for silence.
+def _without_info_lines() -> Iterator[None]:
+    """Drop the runtime's `INFO:` lines; it writes them to descriptor 2 and has no option to turn them off.
 
-    What else arrives meanwhile, from whichever thread, is passed on afterwards.
+    Everything else that is written meanwhile, by any thread, is passed on afterwards.
     """
     if sys.platform != "linux" or (stderr := _duplicate_of_stderr()) is None:
         yield
@@ -341,12 +341,12 @@ def _without_chatter() -> Iterator[None]:
             os.close(stderr)
             held.seek(0)
             for line in held:
-                if not _CHATTER.match(line):
+                if not _INFO_LINE.match(line):
                     os.write(2, line)
 
 
 def _duplicate_of_stderr() -> int | None:
-    """A second descriptor for standard error; None where a daemon runs without one."""
+    """A second descriptor for standard error; None for a daemon that runs without one."""
     try:
         return os.dup(2)
     except OSError:

@@ -1,11 +1,11 @@
-"""What a network hears: the one definition, for training, conversion and the device alike.
+"""Features, the input of the networks: one definition for training, conversion and the device.
 
 Two stages. Per *frame*: window, FFT, power, mel, logarithm, DCT. Per *window*: top_db, deltas,
-normalization. A frame's numbers do not depend on where the frame stands: every frame goes through
+normalization. A frame's values do not depend on its position: every frame goes through
 the same fixed-size, padded chunk of arithmetic that has one result per row, so a frame computed in
 a stream equals the frame computed in a batch bit for bit (a BLAS product over 2 and over 62 rows
 differs by 5e-7, enough to flip an int8 step). Knows no stream, no file and no network; has no
-constants of its own: a `FeatureSpec` says everything.
+constants of its own: a `FeatureSpec` defines everything.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ if TYPE_CHECKING:
     Float64 = npt.NDArray[np.float64]
 
 CHUNK_FRAMES = 16
-"""Frames that go through the arithmetic together: half a second at a hop of 500 and 16 kHz."""
+"""Frames that are computed together: half a second at a hop of 500 and 16 kHz."""
 
 _FLATNESS = 1e-8
-"""Under this spread a window counts as constant, and is centred without being scaled."""
+"""Below this spread a window counts as constant, and is centred without being scaled."""
 
 
 def window_features(spec: FeatureSpec, samples: Float32) -> Float32:
@@ -53,7 +53,7 @@ def finish(spec: FeatureSpec, frames: Float32) -> Float32:
 
 @functools.lru_cache(maxsize=32)
 def computer(spec: FeatureSpec) -> FrameComputer:
-    """The frame computer of a spec; its tables are made once."""
+    """The frame computer of a spec; its tables are computed once."""
     return FrameComputer(spec)
 
 
@@ -74,12 +74,12 @@ class FrameComputer:
     def frames(self, samples: Float32) -> Float32:
         """Frames of a signal, one row each: (n,) -> (1 + (n - span) // hop, bins of a frame).
 
-        Bins are the cepstra, or the log-mel bands where `n_mfcc` is 0 or `top_db` comes in between.
+        Bins are the cepstra, or the log-mel bands if `n_mfcc` is 0, or if `top_db` must be applied first.
         """
         return self.from_mel(self.mel(samples))
 
     def mel(self, samples: Float32) -> Float32:
-        """Log-mel frames of a signal: (n,) -> (frames, n_mels), the log energy behind them if wanted."""
+        """Log-mel frames of a signal: (n,) -> (frames, n_mels), followed by the log energy if the spec has it."""
         padded = self._prepared(samples)
         count = 1 + (len(padded) - self.spec.span) // self.spec.hop
         if count < 1:
@@ -146,7 +146,7 @@ class FrameComputer:
 class FrameCache:
     """The frames of one stream for one `frame_hash`: each is computed once, however many windows hold it.
 
-    Where `mel` is given, log-mel frames are taken from that cache, whose `mel_hash` must agree.
+    If `mel` is given, log-mel frames come from that cache, whose `mel_hash` must agree.
     """
 
     def __init__(self, spec: FeatureSpec, *, mel: FrameCache | None = None) -> None:
@@ -160,7 +160,7 @@ class FrameCache:
         return f"FrameCache({self._computer.spec.frame_hash}, {held} frames from {self._first})"
 
     def reset(self) -> None:
-        """Forget the stream: samples are missing, or another one begins."""
+        """Discard all frames: samples are missing, or another stream begins."""
         self._rows = None
 
     def frames(self, samples: Float32, first_frame: int | None) -> Float32:
@@ -168,8 +168,8 @@ class FrameCache:
 
         Args:
             samples: the window.
-            first_frame: index in the stream of the window's first frame; None for a window that is
-                not cut from the stream as it stands, which neither uses nor changes the cache.
+            first_frame: index in the stream of the window's first frame; None for a window whose samples are not
+                consecutive in the stream, which neither uses nor changes the cache.
         """
         if first_frame is None:
             return self._computer.frames(samples)
@@ -342,7 +342,7 @@ def _cached_dct(spec: FeatureSpec) -> Float64:
 
 
 def _cepstra(spec: FeatureSpec, dct: Float64, mel: Float32) -> Float32:
-    """(n, n_mels [+ 1]) -> (n, n_mfcc); a plain sum of products, so that a row's bits are its own."""
+    """(n, n_mels [+ 1]) -> (n, n_mfcc); a plain sum of products, so that no row depends on the others by a bit."""
     cepstra: Float64 = np.einsum("nm,cm->nc", mel[:, : spec.n_mels].astype(np.float64), dct)
     if spec.energy:
         cepstra[:, 0] = mel[:, -1]

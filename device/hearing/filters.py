@@ -1,19 +1,19 @@
 """Gain, high-pass, mains-hum notches and the band-pass of a stethoscope, between the microphone and the models.
 
-Takes the samples as they were captured, at capture rate, behind the look for deafness; what is configured is
-applied in this order:
+Filters the captured samples, at capture rate, after the check for deafness. The configured stages are applied in
+this order:
 
-    gain         a factor; nothing is ever clipped, so that samples may leave [-1, 1]
+    gain         a factor; nothing is clipped, so samples may leave [-1, 1]
     high-pass    Butterworth of 4th order, 24 dB per octave below its edge
     hum          a notch at the mains frequency and at its harmonics up to the 8th
     stethoscope  a high-pass at the band's lower edge and a low-pass at its upper one, each as above
 
-Every edge is where the response has fallen by 3 dB. A stage whose frequency the stream cannot hold (at or over
-half its rate) is left out: a low-pass or a notch has nothing to take off there, and a high-pass would leave
-nothing at all, so that a daemon would go on and hear nothing; `left_out` says so.
+Every edge is where the response has fallen by 3 dB. A stage whose frequency is at or above half the sample rate is
+left out: a low-pass or a notch would have no effect, and a high-pass would leave only silence, so that a daemon
+would run and detect nothing; `left_out` says so.
 
-Knows no models, no windows and no clock. scipy, which takes a second and 70 MB to import, is asked for only
-where a stage is configured; gain alone needs none.
+Knows no models, no windows and no clock. scipy, which takes a second and 70 MB to import, is imported only if a
+stage is configured; gain alone does not need it.
 """
 
 from __future__ import annotations
@@ -46,38 +46,38 @@ gives under 60 Hz is the heart's and the muscles'."""
 
 HUM_HARMONICS = 8
 """Notches, the fundamental's included: most of what a rectifier or a ground loop leaves lies below 500 Hz, and
-each notch takes a little of a voice with it."""
+each notch removes a little of a voice, too."""
 
 _ORDER = 4
 _LARGEST = float(np.finfo(np.float32).max)
 
 
 class FilterChain:
-    """What is done to the sound of one stream, in a state that runs on from block to block.
+    """Gain and filters of one stream; the filter state continues from block to block.
 
     The result is the same, bit for bit, however the samples are cut into blocks.
 
     Args:
-        settings: what is to be done; neutral settings pass the very samples.
+        settings: gain and stages; neutral settings pass the samples unchanged.
         sample_rate_hz: of the stream.
 
     Attributes:
-        left_out: a sentence for each high-pass that this rate cannot hold; usually none.
+        left_out: a sentence for each high-pass at or above half this rate; usually none.
 
     Raises:
         MissingExtraError: a stage is configured and scipy is not installed.
     """
 
     def __init__(self, settings: FilterSettings, sample_rate_hz: int) -> None:
-        asked = list(_asked_for(settings))
-        stages = [stage for stage in asked if stage.frequency_hz < sample_rate_hz / 2]
+        configured = list(_configured_stages(settings))
+        stages = [stage for stage in configured if stage.frequency_hz < sample_rate_hz / 2]
         self._gain = 10 ** (settings.gain_db / 20)
         self._cascade = _Cascade(stages, sample_rate_hz) if stages else None
         self._name = f"{sample_rate_hz} Hz, gain {settings.gain_db:g} dB, {len(stages)} stages"
         self.left_out = tuple(
             f"the high-pass at {stage.frequency_hz:g} Hz is left out, behind it "
             f"a stream at {sample_rate_hz} Hz would be silent; choose an edge under {sample_rate_hz / 2:g} Hz"
-            for stage in asked
+            for stage in configured
             if stage.kind == "highpass" and stage not in stages
         )
 
@@ -98,16 +98,16 @@ class FilterChain:
         return narrow
 
     def reset(self) -> None:
-        """Forget the past: samples are missing, and the next one begins anew."""
+        """Forget the past, because samples are missing: the next block begins anew."""
         if self._cascade is not None:
             self._cascade.reset()
 
 
 class _Cascade:
-    """Second-order sections in a row, and what they remember.
+    """Second-order sections in series, with their state.
 
     The state is float64, so that an edge at 5 Hz stays exact at 192 kHz. A stream begins as if its first sample
-    had stood there for ever: a constant offset, which a cheap sound card adds, makes no thump.
+    had been there for ever: a constant offset, which a cheap sound card adds, makes no thump.
 
     Args:
         stages: one or more.
@@ -157,8 +157,8 @@ class _Stage:
         return sections
 
 
-def _asked_for(settings: FilterSettings) -> Iterator[_Stage]:
-    """The stages that the settings name, in the order in which the sound meets them."""
+def _configured_stages(settings: FilterSettings) -> Iterator[_Stage]:
+    """The configured stages, in the order in which they are applied."""
     if settings.high_pass_hz is not None:
         yield _Stage("highpass", settings.high_pass_hz)
     if settings.hum_hz is not None:

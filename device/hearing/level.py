@@ -1,4 +1,4 @@
-"""How loud it is: level and peak of the newest sound, in dBFS. Knows no fault and no filter.
+"""Level meter: RMS level and peak of the newest sound, in dBFS. Knows no fault and no filter.
 
 dBFS is 20 log10 of the amplitude over full scale (1.0); the level is of the root mean square, so that a
 full-scale square wave is 0 dBFS and a full-scale sine -3.01. Digital silence has no level: None, never 0.
@@ -27,10 +27,10 @@ class _Part(NamedTuple):
 
 
 class Level:
-    """Follows one stream.
+    """Level and peak of one stream.
 
     Args:
-        span_s: how much of its newest sound counts.
+        span_s: length of the newest sound that counts.
     """
 
     def __init__(self, span_s: float = SPAN_S) -> None:
@@ -43,7 +43,7 @@ class Level:
 
     @property
     def rms_dbfs(self) -> float | None:
-        """Of the span; None for digital silence, or where nothing was heard yet."""
+        """RMS level of the span; None for digital silence, or before the first push."""
         energy = sum(part.energy for part in self._parts)
         return 10 * math.log10(energy / self._samples) if energy > 0 else None
 
@@ -54,7 +54,7 @@ class Level:
         return 20 * math.log10(peak) if peak > 0 else None
 
     def push(self, samples: npt.NDArray[np.float32], sample_rate_hz: int) -> None:
-        """float32 (n,) at this rate; what is older than the span is forgotten."""
+        """float32 (n,) at this rate; sound older than the span is discarded."""
         if not len(samples):
             return
         wide = samples.astype(np.float64)
@@ -64,6 +64,6 @@ class Level:
             self._samples -= self._parts.popleft().samples
 
     def forget(self) -> None:
-        """Nothing comes any more."""
+        """The source has stopped: there is no level any more."""
         self._parts.clear()
         self._samples = 0

@@ -1,4 +1,4 @@
-"""Any capture rate to a model's rate, streaming; the same samples for any block size.
+"""Converts any capture rate to a model's rate, streaming; the same samples for any block size.
 
 soxr keeps its filter's history between calls and removes its own delay, so output sample n stands
 at the time n / to_hz of the segment. Knows no windows.
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
 
 class Resampler:
-    """One segment of one stream on its way from `from_hz` to `to_hz`; equal rates pass untouched.
+    """Resamples one segment of one stream from `from_hz` to `to_hz`; equal rates pass unchanged.
 
-    A resampler serves one segment: after `finish`, or a gap, make another.
+    A resampler is for one segment: after `finish` or a gap, create another.
     """
 
     def __init__(self, from_hz: int, to_hz: int) -> None:
@@ -37,7 +37,7 @@ class Resampler:
         return self._converted(samples, last=False)
 
     def finish(self) -> Float32:
-        """What the filter still holds at the end of the segment: float32 (m,) at to_hz."""
+        """Flush the filter at the end of the segment: float32 (m,) at to_hz."""
         return self._converted(np.empty(0, np.float32), last=True)
 
     def _converted(self, samples: Float32, *, last: bool) -> Float32:

@@ -1,6 +1,6 @@
-"""Everything that makes the numbers a network is fed, said once, checked, and named by a hash.
+"""The specification of a network's features: every parameter that affects their values, checked, with a hash.
 
-It travels inside a model's bundle; the device has no constants of its own. Computes nothing.
+It is part of a model's bundle; the device has no constants of its own. Computes no features.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _NOT_IN_MEL = (*_NOT_IN_FRAME, "n_mfcc", "dct_norm", "lifter", "lifter_origin")
 
 @dataclass(frozen=True, slots=True)
 class FeatureSpec:
-    """Everything that makes the numbers a network is fed.
+    """Every parameter that affects the values of a network's features.
 
     Attributes:
         sample_rate_hz: rate of the samples, 1000 to 192000.
@@ -79,7 +79,7 @@ class FeatureSpec:
         scale: divided by when fixed; one number, or one per bin.
 
     Raises:
-        SpecError: where the fields contradict each other.
+        SpecError: fields contradict each other.
     """
 
     sample_rate_hz: int
@@ -157,17 +157,17 @@ class FeatureSpec:
 
     @property
     def spec_hash(self) -> str:
-        """Names everything: equal hashes, equal numbers."""
+        """Hash of all fields: equal hashes mean equal features."""
         return _hash(self.to_dict())
 
     @property
     def frame_hash(self) -> str:
-        """Names the per-frame stage: models that agree in it share their frames."""
+        """Hash of the per-frame stage: models with equal hashes share their frames."""
         return _hash({key: value for key, value in self.to_dict().items() if key not in _NOT_IN_FRAME})
 
     @property
     def mel_hash(self) -> str:
-        """Names the per-frame stage up to the logarithm: log-mel and MFCC that agree in it share it."""
+        """Hash of the per-frame stage up to the logarithm: log-mel and MFCC with equal hashes share it."""
         return _hash({key: value for key, value in self.to_dict().items() if key not in _NOT_IN_MEL})
 
     def to_dict(self) -> dict[str, Any]:
@@ -196,7 +196,7 @@ class FeatureSpec:
 
 
 def _rules(spec: FeatureSpec) -> list[tuple[bool, str]]:
-    """What must hold, each with the sentence to say where it does not, in the order of the fields."""
+    """(condition, error if it is false), in the order of the fields."""
     numbers = (spec.spectrum_scale, spec.floor, spec.reference, spec.f_min_hz, spec.f_max_hz, *spec.mean, *spec.scale)
     bins = (spec.n_mfcc or spec.n_mels) * (1 + spec.deltas)
     hop, span = max(spec.hop, 1), spec.n_fft if spec.window_placement == "centre" else spec.frame_length
@@ -248,7 +248,7 @@ def _field_types() -> dict[str, Any]:
 
 
 def _checked(name: str, value: object, kind: Any) -> Any:
-    """A JSON value as the field's type; a bool is no number, a whole number serves as float."""
+    """A JSON value as the field's type; a bool is no number, a whole number is accepted as a float."""
     if get_origin(kind) is Literal:
         if value in get_args(kind):
             return value

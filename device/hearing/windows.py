@@ -1,8 +1,8 @@
-"""Samples of any block size in, windows of one size out; never a window across a gap.
+"""Cuts blocks of any size into windows of one size, and never a window across a gap.
 
-`Slices` makes blocks of any size into slices of one size, so that whatever comes after cannot
-depend on the block size. `WindowCursor` cuts one segment (the samples between two gaps), at one
-model's rate, into windows. Knows no features and no clock but the sample index.
+`Slices` turns blocks of any size into slices of one size, so that nothing after it can depend on the block size.
+`WindowCursor` cuts one segment (the samples between two gaps), at one model's rate, into windows. Knows no features
+and no clock but the sample index.
 """
 
 from __future__ import annotations
@@ -32,24 +32,24 @@ class Slices:
         return f"Slices({len(self._held)} samples, {self._count} held)"
 
     def push(self, samples: Float32) -> Iterator[Float32]:
-        """float32 (n,) -> float32 (slice_samples,) each; what is left over waits for the next push."""
+        """float32 (n,) -> float32 (slice_samples,) each; the rest is held for the next push."""
         size = len(self._held)
-        taken = 0
-        while taken < len(samples):
-            if self._count == 0 and len(samples) - taken >= size:
-                yield samples[taken : taken + size]
-                taken += size
+        used = 0
+        while used < len(samples):
+            if self._count == 0 and len(samples) - used >= size:
+                yield samples[used : used + size]
+                used += size
                 continue
-            part = samples[taken : taken + size - self._count]
+            part = samples[used : used + size - self._count]
             self._held[self._count : self._count + len(part)] = part
             self._count += len(part)
-            taken += len(part)
+            used += len(part)
             if self._count == size:
                 self._count = 0
                 yield self._held.copy()
 
     def finish(self) -> Float32:
-        """The remainder, shorter than a slice and possibly empty; nothing is held afterwards."""
+        """The rest, shorter than a slice and possibly empty; nothing is held afterwards."""
         rest = self._held[: self._count].copy()
         self._count = 0
         return rest
@@ -90,9 +90,9 @@ class WindowCursor:
         return self._count
 
     def change_hop(self, hop_samples: int) -> None:
-        """From here on, another hop; what became whole in the meantime is not cut belatedly.
+        """Use another hop from now on; windows that the narrower hop would have cut already are skipped.
 
-        The next window begins at most the widest of the hops since the last one behind it.
+        The next window begins at most the widest hop, of those since the last window, after that window.
 
         Args:
             hop_samples: a multiple of the grid, at most a window.
@@ -107,7 +107,7 @@ class WindowCursor:
             self._next = max(self._next, self._last + hop_samples)
 
     def push(self, samples: Float32) -> Iterator[Window]:
-        """float32 (n,) -> the windows that are now whole, oldest first."""
+        """float32 (n,) -> the windows that are complete now, oldest first."""
         for first in range(0, len(samples), self._hop):
             self._append(samples[first : first + self._hop])
             while self._next + self._window <= self._total:
@@ -120,8 +120,7 @@ class WindowCursor:
         """The window that covers the tail at the end of a file, if any.
 
         A tail shorter than one hop is covered by one window, right-aligned to the frame grid. A segment
-        shorter than a window gives nothing, unless it is a whole file (`short_file`): it is then
-        repeated to fill one.
+        shorter than a window has no window, unless it is a whole file (`short_file`): that is repeated to fill one.
         """
         if self._total < self._window:
             if short_file and self._total:

@@ -1,11 +1,11 @@
-"""One file that is a network and a zip at once: the network's bytes first, the zip appended.
+"""The file format of a bundle: a network with a zip archive appended.
 
-TensorFlow Lite metadata is laid out the same way: runtimes ignore what follows the network, and any
-zip tool opens the file. This module writes one layout and reads back that layout alone: every entry
-stored uncompressed, one after the other without a gap, no comment, no extra field, no zip64, and
-headers that carry nothing but name, size and CRC-32. Whatever differs by one bit is refused, so an
-archive means the same to every tool, and what is read can be no larger than the file itself. Knows
-nothing of models. The format is PKWARE's APPNOTE.TXT 6.3.10, whose section numbers stand below.
+TensorFlow Lite metadata has the same layout: runtimes ignore what follows the network, and any zip tool opens the
+file. This module writes one strict form and reads only that form: every entry uncompressed, one after the other
+without a gap, no comment, no extra field, no zip64, and headers with nothing but name, size and CRC-32. A file that
+differs in one bit is refused, so that an archive means the same to every tool, and no entry can be larger than the
+file itself. Knows nothing of models. The format is PKWARE's APPNOTE.TXT 6.3.10; section numbers in comments refer
+to it.
 """
 
 from __future__ import annotations
@@ -131,7 +131,7 @@ def _directory_span(file: bytes) -> tuple[int, int, int]:
 
 
 def _why_no_end(file: bytes) -> str:
-    """What stands where the zip's end record should be."""
+    """Why there is no end record where it should be."""
     at = file.rfind(_END_SIGN, max(0, len(file) - _END.size - _MAX_U16))
     if at < 0 or at + _END.size > len(file):
         return "no zip archive is appended (a bare network, or a file cut short); write it with the converter"
@@ -176,7 +176,7 @@ def _central_entry(file: bytes, at: int, end: int) -> tuple[_Entry, int]:
 
 
 def _refuse_features(name: str, *, flags: int, method: int, mode: int) -> None:
-    """What a zip may be and a bundle may not."""
+    """Refuse features of zip that a bundle does not use."""
     if flags & _ENCRYPTED:
         raise BundleError(f"entry {name!r} is encrypted; bundles are plain")
     if flags & _DESCRIPTOR:
@@ -193,7 +193,7 @@ def _refuse_features(name: str, *, flags: int, method: int, mode: int) -> None:
 
 
 def _refuse_names(names: list[str]) -> None:
-    """Names that mean different things to different systems, or lead out of a folder."""
+    """Refuse names that mean different things to different systems, or that lead out of a folder."""
     seen: dict[str, str] = {}
     for name in names:
         if _NAME.fullmatch(name) is None:
@@ -210,7 +210,7 @@ def _refuse_names(names: list[str]) -> None:
 
 
 def _check_place(file: bytes, entry: _Entry, offset: int) -> None:
-    """The entry follows its predecessor, and its own header agrees with the directory."""
+    """The entry directly follows its predecessor, and its local header agrees with the directory."""
     if entry.offset != offset:
         raise BundleError(f"entry {entry.name!r} starts at byte {entry.offset}, must follow at {offset} without a gap")
     header = entry.local_header()

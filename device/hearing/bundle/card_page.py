@@ -1,6 +1,6 @@
-"""A model's card as a page for people: what it was made from, what it may be used for, how well it does.
+"""Renders a model card as Markdown: training data, intended use, performance.
 
-The card is JSON of any shape; objects become headings, flat lists of objects become tables.
+A card is JSON of any shape: objects become headings, flat lists of objects become tables.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ def card_markdown(title: str, card: Mapping[str, Any]) -> str:
 
 
 def _section(card: Mapping[str, Any], level: int) -> list[str]:
-    """Plain members as a list first, then a heading for each that has members of its own."""
+    """Plain members as a list first, then a heading for each nested one."""
     plain = {name: value for name, value in card.items() if not _is_nested(value)}
     lines = [f"- {_words(name)}: {_inline(value)}" for name, value in plain.items()]
     lines += [""] if lines else []
@@ -54,7 +54,7 @@ def _words(name: str) -> str:
 
 
 def _inline(value: Any) -> str:
-    """A value on one line; what Markdown would read as a table's edge is escaped."""
+    """A value on one line; the pipe, which separates table cells, is escaped."""
     if isinstance(value, bool):
         return "yes" if value else "no"
     if value is None:

@@ -1,8 +1,8 @@
-"""Golden vectors: windows of sound, and the numbers that a model must make of them wherever it runs.
+"""Golden vectors: windows of sound with the features and scores that a model must reproduce on every machine.
 
-They travel in the bundle as `.npy` arrays. Headers are compared with the one form that numpy writes
-for the type and shape that are due, before numpy reads the array: no header is evaluated that is
-not known, and no object array is ever loaded.
+The bundle contains them as `.npy` arrays. Their headers are compared with the exact form that numpy writes for the
+expected type and shape before numpy reads the array: no unknown header is evaluated, and no object array is ever
+loaded.
 """
 
 from __future__ import annotations
@@ -38,10 +38,10 @@ _INT16_SCALE = 32768
 
 @dataclass(frozen=True, slots=True, eq=False)
 class GoldenCase:
-    """One window and what the model made of it when it was converted.
+    """One window, and the model's features and scores for it when it was converted.
 
     Attributes:
-        name: what is heard in it (`silence`, `sine`, ...).
+        name: the sound in it (`silence`, `sine`, ...).
         samples: float32 (window_samples,) in [-1, 1].
         features: one float32 (frame_count, bins) for each spec.
         probabilities: float32 (labels,) in [0, 1].
@@ -65,7 +65,7 @@ def golden_entries(cases: Iterable[GoldenCase]) -> dict[str, bytes]:
 def golden_cases(
     names: Sequence[str], entries: Mapping[str, bytes], specs: Sequence[FeatureSpec], label_count: int
 ) -> tuple[GoldenCase, ...]:
-    """The cases in an archive's entries, which hold nothing else.
+    """Parse the cases from an archive's golden entries.
 
     Args:
         names: of the cases, in their order.
@@ -98,7 +98,7 @@ def _parts(case: GoldenCase) -> list[tuple[str, npt.NDArray[Any]]]:
 
 
 def _compact(samples: Float32) -> npt.NDArray[Any]:
-    """Samples as int16 where that loses nothing, which halves them."""
+    """Samples as int16 if that is lossless, which halves their size."""
     scaled = np.nan_to_num(samples * np.float32(_INT16_SCALE))
     whole = np.clip(scaled, -_INT16_SCALE, _INT16_SCALE - 1).astype(np.int16)
     return whole if np.array_equal(whole, samples * np.float32(_INT16_SCALE)) else samples
@@ -114,7 +114,7 @@ def _npy(array: npt.NDArray[Any]) -> bytes:
 
 
 def _array(entry: str, data: bytes | None, shape: tuple[int, ...]) -> Float32:
-    """One array of the shape that is due, as float32, finite and in its range."""
+    """One array of the expected shape, as float32, finite and in its range."""
     if data is None:
         raise BundleError(f"entry {entry!r} is missing")
     header = _NPY_HEADER.match(data)

@@ -1,1 +1,1 @@
-"""Does this microphone still hear: one module a sign, and the detector that combines them."""
+"""Detects a deaf microphone: modules for the signs, and the detector that combines them."""

@@ -1,16 +1,16 @@
-"""Does this microphone still hear? A deaf microphone is a fault, not a quiet night.
+"""Detects a deaf microphone, one that delivers samples but no sound: that is a fault, not a quiet night.
 
-Looks at the raw block, before any filter, on a grid of 50 ms that starts with the stream and again
-after each gap, so that what it finds never depends on how the sound was cut into blocks.
+Examines the raw samples, before any filter, on a grid of 50 ms that starts with the stream and again after each
+gap, so that the result never depends on how the sound was cut into blocks.
 
-    silence    every sample is exactly zero: muted, gated, or the server gives nothing
+    silence    every sample is exactly zero: muted, gated, or the sound server delivers nothing
     stuck      every sample is the same other value: the converter hangs
     dc         an offset with next to no sound on it: the input is not driven
     repeated   the same buffer again and again, sample for sample: the driver hangs
     floor      the noise floor collapsed: only the amplifier's own noise is left
     clipping   heavily overdriven; a warning: it is loud, not deaf
 
-Knows no clock, no device and no reason; decides nothing about sound.
+Knows no clock, no device and no cause; decides nothing about sounds.
 """
 
 from __future__ import annotations
@@ -37,15 +37,15 @@ if TYPE_CHECKING:
     Bools = npt.NDArray[np.bool_]
 
 _ROWS_AT_ONCE = 20
-"""Rows of a long block that are measured together: bounds the memory, changes no result."""
+"""Rows of a long block that are measured together: bounds the memory without changing any result."""
 
 
 class DeafnessDetector:
-    """Watches one stream for the signs of deafness.
+    """Monitors one stream for the signs of deafness.
 
     Args:
         sample_rate_hz: rate of the stream.
-        gates_to_zero: this microphone gives digital zeros where it hears nothing loud: they are no fault.
+        gates_to_zero: this microphone outputs digital zeros below some loudness: they are no fault.
         settings: thresholds; no user needs to change them.
     """
 
@@ -75,10 +75,10 @@ class DeafnessDetector:
 
     @property
     def suspect_since_s(self) -> float | None:
-        """Stream second since which the newest samples are, or may be, those of a deaf microphone.
+        """Time in the stream since which the microphone is, or may be, deaf; None if nothing is suspected.
 
-        None where nothing is suspected. Set before a fault is told and until it is over: no window
-        that holds later samples may decide that a sound has stopped.
+        Set before a fault is reported and until it is over. No window with later samples may decide that a sound
+        has stopped.
         """
         since = [self._floor.since, *(tracker.since for tracker in self._trackers.values())]
         samples = [sample for sample in since if sample is not None]
@@ -90,7 +90,7 @@ class DeafnessDetector:
         return self._floor.learned_db
 
     def push(self, block: AudioBlock) -> list[Fault]:
-        """Take a block of any length; give the faults that begin or end with it, in order.
+        """Process a block of any length; returns the faults that begin or end in it, in order.
 
         Raises:
             ValueError: the block has another rate than the detector.
@@ -109,11 +109,11 @@ class DeafnessDetector:
         rows = pending[: whole * self._row].reshape(whole, self._row)
         faults: list[Fault] = []
         for first in range(0, whole, _ROWS_AT_ONCE):
-            faults += self._judge(rows[first : first + _ROWS_AT_ONCE])
+            faults += self._check(rows[first : first + _ROWS_AT_ONCE])
         return faults
 
     def finish(self) -> list[Fault]:
-        """End what is still a fault where the audio ends."""
+        """End the open faults where the audio ends."""
         trackers: dict[FaultKind, SignTracker | NoiseFloor] = {**self._trackers}
         trackers |= {"floor": self._floor, "clipping": self._clipping}
         at = self._end_sample + len(self._pending)
@@ -127,7 +127,7 @@ class DeafnessDetector:
         return round(seconds * self._sample_rate_hz)
 
     def _begin_segment(self, start_sample: int) -> None:
-        """Forget what holds only without a gap; a fault stays one until sound contradicts it."""
+        """Reset what a gap invalidates; an open fault stays open until sound contradicts it."""
         self._end_sample = start_sample  # of the last whole row
         self._pending = np.zeros(0, np.float32)
         self._levels_db: list[float] = []  # of this step's rows; NaN for a row that shows no noise
@@ -137,18 +137,18 @@ class DeafnessDetector:
         for tracker in (*self._trackers.values(), self._clipping):
             tracker.break_run()
 
-    def _judge(self, rows: Float32) -> list[Fault]:
+    def _check(self, rows: Float32) -> list[Fault]:
         """Rows (n, row), oldest first -> the faults that begin or end in them."""
         signs = _Signs.of(rows, self._settings)
         repeats = self._repetition.push(rows, signs.constant)
         faults: list[Fault] = []
         for index, repeat in enumerate(repeats):
-            faults += self._judge_row(signs, index, repeat)
+            faults += self._check_row(signs, index, repeat)
             if len(self._levels_db) == self._settings.rows_per_step:
-                faults += self._judge_step()
+                faults += self._check_step()
         return faults
 
-    def _judge_row(self, signs: _Signs, index: int, repeat: Repeat) -> list[Fault]:
+    def _check_row(self, signs: _Signs, index: int, repeat: Repeat) -> list[Fault]:
         sign = signs.kind(index)
         kind: FaultKind | None = "repeated" if repeat.period and sign != "dc" else sign
         self._end_sample += self._row
@@ -163,8 +163,8 @@ class DeafnessDetector:
                 faults.append(self._fault(name, change, self._end_sample, figure))
         return faults
 
-    def _judge_step(self) -> list[Fault]:
-        """Judge the last second's rows for what takes longer than a few of them."""
+    def _check_step(self) -> list[Fault]:
+        """Check the last second's rows for the slow signs, clipping and a collapsed floor."""
         step = len(self._clipped) * self._row
         clipped, levels_db = sum(self._clipped) / len(self._clipped), np.array(self._levels_db)
         self._levels_db, self._clipped = [], []
@@ -181,7 +181,7 @@ class DeafnessDetector:
         ]
 
     def _figure(self, kind: FaultKind, mean: float, repeat: Repeat) -> str:
-        """What was measured, in words."""
+        """The measured value, in words."""
         if kind == "silence":
             return "every sample is exactly zero"
         if kind == "stuck":
@@ -201,15 +201,15 @@ _OVER = "it is over"
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Signs:
-    """What rows show by themselves, each array (n,).
+    """Measurements of each row by itself; every array is (n,).
 
     Attributes:
         silent: every sample is zero.
         constant: every sample is the same.
-        offset: a constant offset far over the rest; without any rest it is stuck.
+        offset: a constant offset is far above the rest of the signal; without any rest the row is `constant`.
         mean: mean of the samples.
         level_db: power without the mean, in dB of full scale squared; -200 for none.
-        clipped: part of the samples that is at full scale.
+        clipped: share of the samples that is at full scale.
     """
 
     silent: Bools
@@ -239,14 +239,14 @@ class _Signs:
         )
 
     def kind(self, index: int) -> FaultKind | None:
-        """What one row shows."""
+        """The sign that one row shows; None for none."""
         if self.constant[index]:
             return "silence" if self.silent[index] else "stuck"
         return "dc" if self.offset[index] else None
 
 
 def _clipped(rows: Float32, low: Float32, high: Float32, full_scale: float) -> Float64:
-    """Part of each row that is at full scale; the samples are looked at only where an extreme is."""
+    """Share of each row that is at full scale; samples are compared only if any extreme is at full scale."""
     if max(high.max(), -low.min()) < full_scale:
         return np.zeros(len(rows))
     return np.asarray((np.abs(rows) >= full_scale).mean(axis=1))

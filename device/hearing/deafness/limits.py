@@ -1,4 +1,4 @@
-"""When a microphone counts as deaf: the limits of every sign; no user needs to change them."""
+"""Thresholds of deafness detection: when a microphone counts as deaf; no user needs to change them."""
 
 from __future__ import annotations
 
@@ -7,29 +7,28 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class DeafnessLimits:
-    """When a microphone counts as deaf.
+    """Thresholds and durations of every sign of deafness.
 
     Attributes:
-        row_s: length of the grid's rows; each is judged as a whole.
-        rows_per_step: rows after which the slow kinds (floor, clipping) are judged; 1 s.
-        found_after_s: silence, stuck and dc are told once they are this long; with a row at either end
+        row_s: length of the grid's rows; each is checked as a whole.
+        rows_per_step: rows after which the slow signs (floor, clipping) are checked; 1 s.
+        found_after_s: silence, stuck and dc are faults once they last this long; with a row at either end
             that stays under the 3 s within which deafness must be noticed.
-        repeated_after_s: repeated is told once it is this long; with the first of the longest buffers, which
-            nobody can tell from sound, that stays under 3 s too.
+        repeated_after_s: repeated is a fault once it lasts this long; with the first of the longest buffers, which
+            cannot be distinguished from sound, that stays under 3 s too.
         over_after_s: such a fault is over after this long without its sign.
-        dc_over_sound_db: a constant offset this far over the rest counts as dc. A cheap sound card's
-            offset of 0.03 over a quiet room at -80 dBFS stays under it.
-        shortest_buffer_s: what repeats faster is a tone.
+        dc_over_sound_db: a constant offset this far above the rest of the signal counts as dc. A cheap sound card's
+            offset of 0.03 over a quiet room at -80 dBFS stays below.
+        shortest_buffer_s: a shorter period of repetition is a tone.
         longest_buffer_s: a repeated buffer is at most this long.
-        floor_drop_db: a floor this far under the learned one has collapsed, ...
-        floor_spread: ... where its levels spread at most this many times as much as white noise's, ...
+        floor_drop_db: a floor this far below the learned one has collapsed, ...
+        floor_spread: ... if its levels spread at most this many times as much as white noise's, ...
         floor_after_s: ... for this long.
-        floor_suspect_s: it is suspected after this long.
+        floor_suspect_s: a collapse is suspected after this long.
         floor_minutes: minutes of sound of which the quietest is the learned floor.
         full_scale: a sample this large is clipped: the largest of 16 bits, less what dither or a lossy codec
-            take off. Of a sine that just reaches full scale 1 % lie there, far under the 5 %.
-        clipped_fraction: clipping is heavy where more than this part of each second's samples is
-            clipped, ...
+            takes off. Of a sine that just reaches full scale 1 % is this large, far less than 5 %.
+        clipped_fraction: clipping is heavy if more than this share of each second's samples is clipped, ...
         clipping_s: ... for this long; it is over after this long without.
     """
 

@@ -1,4 +1,4 @@
-"""Has the noise floor collapsed: is only the amplifier's own noise left of a room?"""
+"""Detects a collapsed noise floor: only the amplifier's own noise is left, and none of the room's."""
 
 from __future__ import annotations
 
@@ -22,20 +22,23 @@ _IQR_OF_SIGMA = 1.349
 
 
 class NoiseFloor:
-    """Learns how quiet a room gets, and notices where only the amplifier's own noise is left.
+    """Learns how quiet a room gets, and detects that only the amplifier's own noise is left.
 
-    A room that falls silent falls to another room's noise, which breathes: its levels spread more than
-    those of the white noise that a dead microphone leaves. Learns from whole minutes of usable rows, each
-    by its 10th percentile (the L90 of acoustics), and from the newest one only after the next, so that a
-    collapse is not learned before it is found.
+    The noise of a quiet room fluctuates: its levels spread more than those of the white noise that a dead
+    microphone leaves. Learns from whole minutes of usable rows, each by its 10th percentile (the L90 of acoustics),
+    and from the newest minute only after the next one, so that a collapse is not learned before it is found.
 
-    What it cannot tell apart: a machine that hums as evenly as white noise, 20 dB under another that stopped,
-    is taken for an amplifier; and noise of less than a third of a 16-bit step, whose rows hold too few changes to be
-    even, for a room.
+    Limits: a machine that hums as evenly as white noise, 20 dB below another one that stopped, is mistaken for an
+    amplifier. Noise of less than a third of a 16-bit step, whose rows hold too few changes to be even, is mistaken
+    for a room.
 
     Args:
         row: samples of a row.
         settings: thresholds.
+
+    Attributes:
+        open_since: first sample of the open fault; None if there is none.
+        figure: what was measured when the newest fault began, in words.
     """
 
     _QUIET_PERCENT = 10.0
@@ -59,21 +62,21 @@ class NoiseFloor:
 
     @property
     def learned_db(self) -> float | None:
-        """The quietest minute's floor; None before one was learned."""
+        """Floor of the quietest minute, in dBFS; None before one was learned."""
         return min(self._minutes, default=None)
 
     @property
     def since(self) -> int | None:
-        """First sample of the collapse, or of what may become one."""
+        """First sample of the open fault, or of a suspected collapse; None if there is neither."""
         return self._suspect_since if self.open_since is None else self.open_since
 
     def break_run(self) -> None:
-        """Samples are missing: what was learned stays."""
+        """Samples are missing: the learned floor stays, the current run does not."""
         self._steps.clear()
         self._suspect_since = None
 
     def step(self, levels_db: Float64, end: int) -> Change | None:
-        """Take the levels (rows,) of the second up to the sample `end`; NaN where a row shows no noise."""
+        """Process the levels (rows,) of the second up to the sample `end`; NaN for a row without noise."""
         usable_db = levels_db[~np.isnan(levels_db)]
         if len(usable_db) < len(levels_db):
             self.break_run()
@@ -107,7 +110,7 @@ class NoiseFloor:
             self._suspect_since = end - self._suspect_steps * self._step_samples
 
     def _end(self, since: int) -> Change | None:
-        """It is over within seconds where the level is back, within a minute where only the breathing is."""
+        """It is over within seconds if the level is back, within a minute if only the fluctuation is."""
         if len(self._steps) < self._suspect_steps or self._is_still_dead():
             return None
         change = Change(begins=False, since=since)
@@ -129,9 +132,9 @@ class NoiseFloor:
         return float(levels_db.std()) <= self._spread_db
 
     def _is_mostly_even(self, levels_db: Float64) -> bool:
-        """Whether the middle half of the levels spreads like noise: a dead microphone's clicks end nothing.
+        """Whether the middle half of the levels spreads like noise: a dead microphone's clicks do not end the fault.
 
-        The limit is wider than at the begin, so that chance alone does not end what lies near it.
+        The limit is wider than at the begin, so that chance alone does not end a fault near it.
         """
         lower, upper = np.percentile(levels_db, (25, 75))
         return float(upper - lower) / _IQR_OF_SIGMA <= self._WIDER_AT_THE_END * self._spread_db
@@ -154,7 +157,7 @@ class NoiseFloor:
 
 
 def white_spread_db(samples: int) -> float:
-    """Standard deviation of the level of so many samples of white noise, in dB.
+    """Standard deviation, in dB, of the level of this many samples of white noise.
 
     The power of N samples of Gaussian noise is a chi-square of N degrees of freedom: its relative standard
     deviation is sqrt(2 / N), and d(10 log10 p) = 10 / ln 10 * dp / p. 0.22 dB for 800 samples.

@@ -1,4 +1,4 @@
-"""Does the same buffer come again and again, sample for sample: the sign of a driver that hangs."""
+"""Detects a repeated buffer, the same samples again and again: the sign of a driver that hangs."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class Repeat(NamedTuple):
-    """The newest samples equal those one period earlier (0: they do not), and have for so many samples."""
+    """The newest `lasted` samples equal those one `period` earlier; 0, 0 if they do not."""
 
     period: int
     lasted: int
@@ -24,16 +24,16 @@ NO_REPEAT = Repeat(0, 0)
 
 
 class Repetition:
-    """Finds that the newest sound equals, sample for sample, what came one buffer earlier.
+    """Detects that the newest sound equals, sample for sample, that of one buffer earlier.
 
-    No microphone gives the same 5 ms twice; a hanging driver does. The length of the buffer is found
-    by looking for a whole row in the second before it, every 250 ms; what is found is dated back. A pause of
-    digital silence within the buffer interrupts nothing, but a buffer of little else proves nothing either:
-    behind a gate that is a clock's ticking.
+    No microphone delivers the same 5 ms twice; a hanging driver does. The length of the buffer is found by
+    searching for a whole row in the second before it, every 250 ms; the onset is then dated back. A pause of
+    digital silence within the buffer does not interrupt the repetition. A buffer of little but silence proves
+    nothing, however: behind a noise gate it may be a ticking clock.
 
     Args:
         row: samples of a row.
-        shortest: samples of the shortest buffer; what repeats faster is a tone.
+        shortest: samples of the shortest buffer; a shorter period is a tone.
         longest: samples of the longest buffer.
     """
 
@@ -50,7 +50,7 @@ class Repetition:
         self.reset()
 
     def reset(self) -> None:
-        """Forget the past: samples are missing."""
+        """Forget the past, because samples are missing."""
         self._past = np.zeros(0, np.float32)
         self._rows_since_search = 0
         self._repeat = NO_REPEAT
@@ -58,7 +58,10 @@ class Repetition:
     def push(self, rows: Float32, constant: Bools) -> list[Repeat]:
         """Rows (n, row) -> for each, how the sound up to its end repeats itself.
 
-        Constant rows (n,) of bool begin nothing: silence repeats itself without any driver's help.
+        Args:
+            rows: oldest first.
+            constant: bool (n,): all samples of the row are equal. No repetition begins with such a row: silence
+                repeats itself without any fault of the driver.
         """
         samples = np.concatenate((self._past, rows.reshape(-1)))
         end = len(self._past)
@@ -66,7 +69,7 @@ class Repetition:
         for is_constant in constant:
             self._rows_since_search += 1
             end += self._row
-            # As far back as if each row came alone: no row may see more because others came with it.
+            # The same history as if each row came alone, so that results do not depend on how many come together.
             seen = samples[max(0, end - self._row - self._kept) : end]
             self._repeat = self._follow(seen, is_constant=bool(is_constant))
             repeats.append(self._repeat)
@@ -74,7 +77,7 @@ class Repetition:
         return repeats
 
     def _follow(self, samples: Float32, *, is_constant: bool) -> Repeat:
-        """Does the newest row go on with the repetition, or does one show in it?"""
+        """Whether the newest row continues the repetition, or shows a new one."""
         start = len(samples) - self._row
         period, lasted = self._repeat
         if period and np.array_equal(samples[start:], samples[start - period : -period]):
@@ -90,16 +93,16 @@ class Repetition:
         return Repeat(period, len(samples) - since)
 
     def _is_mostly_flat(self, samples: Float32) -> bool:
-        """Whether hardly any half row of at least a row shows a change."""
+        """Whether most half rows are constant; there is at least one row."""
         size = self._row // 2
         halves = samples[: len(samples) // size * size].reshape(-1, size)
         return float((halves.min(axis=1) == halves.max(axis=1)).mean()) > self._MOST_FLAT
 
     def _find(self, samples: Float32, start: int) -> int:
-        """How long before `start` the newest row stood already, in samples; 0 for never."""
+        """Distance in samples from `start` back to an earlier copy of the newest row; 0 if there is none."""
         row = samples[start:]
         earliest = max(0, start - self._longest)
-        # The largest sample is rare elsewhere; a few more leave hardly any place to compare in full.
+        # The largest sample is rare elsewhere; a few more probes leave hardly any place to compare in full.
         first = int(np.abs(row).argmax())
         places = earliest + np.flatnonzero(samples[earliest + first : start + first] == row[first])
         for probe in self._probes:

@@ -1,4 +1,4 @@
-"""Turns a sign, present or absent, into a fault that begins and ends. Counts samples; knows no sound."""
+"""Turns one sign of deafness, present or absent, into a fault that begins and ends. Knows only sample counts."""
 
 from __future__ import annotations
 
@@ -6,18 +6,21 @@ from typing import NamedTuple
 
 
 class Change(NamedTuple):
-    """A fault begins or is over; either way, the sample since which it was one."""
+    """A fault begins or is over; `since` is the sample at which it began, in both cases."""
 
     begins: bool
     since: int
 
 
 class SignTracker:
-    """Turns a sign, present or absent, into a fault that begins and ends.
+    """Turns one sign, present or absent, into a fault that begins and ends.
 
     Args:
-        found_samples: how long the sign must last.
-        over_samples: how long it must be absent.
+        found_samples: how long the sign must be present before the fault begins.
+        over_samples: how long it must be absent before the fault is over.
+
+    Attributes:
+        open_since: first sample of the open fault; None if there is none.
     """
 
     def __init__(self, found_samples: int, over_samples: int) -> None:
@@ -29,15 +32,15 @@ class SignTracker:
 
     @property
     def since(self) -> int | None:
-        """First sample of the fault, or of the sign that may become one."""
+        """First sample of the open fault, or of a sign that may still become one; None if there is neither."""
         return self._run_since if self.open_since is None else self.open_since
 
     def break_run(self) -> None:
-        """Samples are missing: a sign before them says nothing about those behind."""
+        """Samples are missing: a sign before the gap does not continue after it."""
         self._run_since = self._absent_since = None
 
     def step(self, since: int | None, end: int) -> Change | None:
-        """Take whether the sign is there, up to the sample `end`: `since` which sample, or None."""
+        """Advance to the sample `end`: the sign is present since the sample `since`, or absent (None)."""
         if since is None:
             return self._absent(end)
         self._absent_since = None

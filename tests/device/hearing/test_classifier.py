@@ -283,7 +283,7 @@ def test_opening_says_nothing_on_stderr(tone: Bundle, capfd: pytest.CaptureFixtu
 
 
 def test_what_others_say_meanwhile_is_passed_on(capfd: pytest.CaptureFixture[str]) -> None:
-    with under_test._without_chatter():
+    with under_test._without_info_lines():
         os.write(2, b"INFO: Created TensorFlow Lite XNNPACK delegate for CPU.\nERROR: a real one\n")
         os.write(2, b"INFO: from another thread\n")
     assert capfd.readouterr().err == "ERROR: a real one\nINFO: from another thread\n"
