@@ -1,7 +1,7 @@
-"""When the daemon tries itself, and on what: the self-test's glue to the loop.
+"""Runs self-tests within the main loop: on command and daily, one at a time.
 
-On command and daily, one test at a time, with the models, the journal and the broker as they are at present. All
-calls but `heard` come from the main loop. Knows no alarm: what comes of a test is a fault.
+A test uses the current models, journal and broker. All methods but `received` are called by the main loop. Knows no
+alarm: the result of a test is a fault.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ if TYPE_CHECKING:
 
 
 class SelfTestSchedule:
-    """Begins self-tests, and steps through them a little with each turn of the loop.
+    """Begins self-tests, and does a small part of one with each turn of the loop.
 
     Args:
         instance: name of the daemon.
-        boot_id: what ids of tests begin with; never used by a daemon before.
-        timekeeper: both clocks, and the zone of daily times.
-        capture_hz: the microphone's rate; gives None where nobody knows.
+        boot_id: prefix of test ids, unique to this start of the daemon.
+        timekeeper: both clocks, and the time zone of the daily test.
+        capture_hz: returns the microphone's rate, or None if it is unknown.
     """
 
     def __init__(
@@ -44,8 +44,8 @@ class SelfTestSchedule:
         self._capture_hz = capture_hz
         self._test: SelfTest | None = None
         self._daily: DailyClock | None = None
-        self._asked_by = ""
-        self._lives = 0
+        self._requested_by = ""
+        self._generation = 0
 
     def __repr__(self) -> str:
         return f"SelfTestSchedule({self._test!r}, {self._daily!r})"
@@ -53,45 +53,45 @@ class SelfTestSchedule:
     def configure(
         self, settings: Settings, runner: ModelRunner, channels: Channels, sounds: Sequence[KnownSound]
     ) -> None:
-        """From now on these; a test that is under way begins anew."""
+        """Use these from now on; a running test starts over."""
         journal: Journal | None = channels.journal if isinstance(channels.journal, JournalWriter) else None
         if self._test is not None and self._test.is_under_way:
-            self._asked_by = self._asked_by or "reload"
+            self._requested_by = self._requested_by or "reload"
         self._test = SelfTest(
             sounds,
             settings=settings,
             listening=lambda: runner.models.listening,
             topics=Topics(settings.mqtt.topic, self._instance),
-            boot_id=f"{self._boot_id}-{self._lives}",
+            boot_id=f"{self._boot_id}-{self._generation}",
             journal=journal,
             broker=channels.broker,
         )
-        self._lives += 1
+        self._generation += 1
         self._daily = DailyClock(settings.self_test.daily_at, self._timekeeper.zone, self._timekeeper.clocks.utc())
 
     def request(self, by: str) -> None:
-        """Somebody wants a test; one that is under way is all that they get."""
-        self._asked_by = by
+        """Request a test; if one is running, no other is begun."""
+        self._requested_by = by
 
     def received(self, payload: bytes) -> None:
-        """What the broker brought back; from its thread."""
+        """Accept an alert that the broker returned, from its thread."""
         test = self._test
         if test is not None:
             test.received(payload)
 
     def step(self, stream_s: float) -> Fault | None:
-        """Go on with a test; what came of one that has just ended.
+        """Continue a test; returns its fault once it has ended.
 
         Args:
-            stream_s: second of the stream that is captured now.
+            stream_s: newest second of the stream.
         """
         test, daily, clocks = self._test, self._daily, self._timekeeper.clocks
         if test is None or daily is None:
             return None
         if daily.due(clocks.utc()):
-            self._asked_by = self._asked_by or "daily"
-        if self._asked_by:
-            by, self._asked_by = self._asked_by, ""
+            self._requested_by = self._requested_by or "daily"
+        if self._requested_by:
+            by, self._requested_by = self._requested_by, ""
             test.begin(by=by, now_s=clocks.monotonic(), utc_s=clocks.utc(), capture_hz=self._capture_hz())
         outcome = test.step(clocks.monotonic())
         return None if outcome is None else outcome.fault(stream_s)

@@ -1,0 +1,58 @@
+"""Monitors console and log: hung ones are a fault, dropped lines are reported. Pure; the clock is an argument."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from device.messages import Fault, OperationNote
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from device.daemon.main_loop import NoticeSink
+
+HUNG_AFTER_S = 10.0
+"""A console or a disk that accepts no line for this long is a fault."""
+
+DROPPED_REPORT_EVERY_S = 60.0
+"""Period of reports of dropped lines, as each report is a line that can itself be dropped."""
+
+
+class SinkMonitor:
+    """Remembers what was reported of the sinks; a reload may replace the sinks themselves."""
+
+    def __init__(self) -> None:
+        self._hung_since_s: float | None = None
+        self._dropped = 0
+        self._dropped_reported_s = float("-inf")
+
+    def __repr__(self) -> str:
+        return f"SinkMonitor({'hung' if self._hung_since_s is not None else 'not hung'}, {self._dropped} dropped)"
+
+    def hang_fault(self, sinks: Sequence[NoticeSink], *, now_s: float, stream_s: float) -> Fault | None:
+        """The fault of hung sinks where it begins or ends: their readers learn nothing in between.
+
+        Args:
+            sinks: the current ones.
+            now_s: monotonic.
+            stream_s: newest second of the stream.
+        """
+        hung = [sink.name for sink in sinks if sink.stuck_for_s(now_s) > HUNG_AFTER_S]
+        if hung and self._hung_since_s is None:
+            since_s = self._hung_since_s = stream_s - HUNG_AFTER_S
+            detail = f"the {' and the '.join(hung)} accepted no line for {HUNG_AFTER_S:.0f} s"
+            return Fault("delivery", begins=True, since_s=since_s, at_s=stream_s, detail=detail)
+        if not hung and self._hung_since_s is not None:
+            since_s, self._hung_since_s = self._hung_since_s, None
+            detail = "every line is accepted again"
+            return Fault("delivery", begins=False, since_s=since_s, at_s=stream_s, detail=detail)
+        return None
+
+    def dropped_note(self, sinks: Sequence[NoticeSink], now_s: float) -> OperationNote | None:
+        """A note on the lines dropped since the last one; None if there are none, or it is too early."""
+        dropped = sum(sink.dropped for sink in sinks)
+        self._dropped = min(self._dropped, dropped)  # sinks that a reload made count from 0
+        if dropped <= self._dropped or now_s - self._dropped_reported_s < DROPPED_REPORT_EVERY_S:
+            return None
+        fresh, self._dropped, self._dropped_reported_s = dropped - self._dropped, dropped, now_s
+        return OperationNote("dropped", f"{fresh} lines could not be told in time")
