@@ -1,19 +1,20 @@
-"""An evaluation for people: the page `docs/cry-model.md`, and the section that travels in a model's card.
+"""An evaluation as a page, `docs/cry-model.md`, and as the section that travels in a model's card.
 
-Takes the report as JSON types and states what stands in it; computes nothing that is not there.
+Formats a report of JSON types; computes no figure of its own.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from training.evaluation.alarm_counting import IN_TIME_S
+from training.evaluation.alarm_counting import HOP_S, IN_TIME_S
 from training.evaluation.event_metrics import EVERY_LEVEL
 from training.mixing.clip_in_background import (
     LEAD_S,
     MARGIN_S,
     ONSET_DB,
     PAUSE_S,
+    RECORDED_SHARE,
     SPEECH_OVER_ROOM_DB,
 )
 from training.statistics import RESAMPLES
@@ -25,31 +26,37 @@ if TYPE_CHECKING:
 
 _MOST_KINDS = 12
 
+_INT8_NOT_MEASURED = (
+    "What INT8 costs was not measured in this run: that takes the network before its conversion (`--float`)."
+)
+
 _METHOD = f"""
 listener: Every recording went through `device.hearing.listener.Listener`, the object that the daemon and `auricle
-replay` listen with, at a hop of 0.5 s and with the operating point that the bundle carries.
+replay` listen with, at a hop of {HOP_S:g} s and with the operating point that the bundle carries.
 
 scenes: Each clip lies over a background that begins at least {MARGIN_S:g} s before it (up to {LEAD_S:g} s more are
-drawn) and goes on for {MARGIN_S:g} s behind it: half of them held-out recordings of homes (fans, rain, washing,
-clocks, a fire, quiet talk), half synthesized room tones. The clip keeps its own level and fades in and out over 10
-ms.
+drawn) and goes on for {MARGIN_S:g} s behind it: {RECORDED_SHARE:.0%} of them held-out recordings of homes (fans, rain,
+washing, clocks, a fire, quiet talk), all others synthesized room tones. The clip keeps its own level and fades in and
+out over 10 ms. Validation scenes are mixed by the same code, from other subjects.
 
 levels: The level between clip and background is that of the clip's loud part (what is within 20 dB of its loudest 10
 ms) over the background's.
 
-alerts: An alert counts for a clip if the window that decided it touches the clip; what begins in the background alone
-is counted apart.
+alerts: An alert is an event that begins. One that re-opens within its cooldown alerts nobody anew, and counts once. An
+alert counts for a clip if the window that decided it touches the clip; what begins in the background alone is counted
+apart. Operating points are chosen by the same count.
 
 ranking: ROC AUC ranks clips by the highest threshold at which the rule (k of the last n windows) would have raised an
 alert while it touched the clip: it describes the decision that is made. All sources are ranked against one set of
 other clips, every one of the part.
 
 delay: The onset of a cry is the first 50 ms within {ONSET_DB:g} dB of the clip's loud part, be it a cry or a parent's
-word before it; the delay runs from there to the end of the window that decided.
+word before it; the delay runs from there to the end of the window that decided. It follows from the signal alone, so
+that no network marks the cries that another is timed by.
 
 hours: False alarms an hour are counted on ambient recordings and music played through once, unchanged, and on each
 speaker's sentences with pauses of {PAUSE_S[0]:g} to {PAUSE_S[1]:g} s over a room tone {SPEECH_OVER_ROOM_DB:g} dB
-below. A repeated onset within the cooldown re-opens an event and is no new alarm.
+below.
 
 intervals: Intervals are 95 %: Wilson's for shares, exact Poisson for rates; those by subject are bootstraps that draw
 whole subjects anew, {RESAMPLES} times.
@@ -67,7 +74,7 @@ _SUBJECTS_NAMED = {"test": "Test subjects", "val": "Validation subjects"}
 
 
 def method(part: str) -> dict[str, str]:
-    """How it was judged: a name, and a sentence or two."""
+    """How it was evaluated: names, each with a few sentences."""
     paragraphs = (" ".join(paragraph.split()) for paragraph in _METHOD.strip().split("\n\n"))
     named = (paragraph.split(": ", 1) for paragraph in paragraphs)
     return {"subjects": _SUBJECTS[part], **dict(named)}
@@ -79,7 +86,7 @@ def markdown(report: Row) -> str:
     parts = (
         [f"# How well {report['bundle']['name']} {report['bundle']['version']} hears", "", headline(report), ""],
         [_provenance(report), ""],
-        _aims(report["aims"]),
+        _aims(report),
         _cries(own),
         _noise(own["noise"]),
         _delays(own["delay"]),
@@ -87,7 +94,7 @@ def markdown(report: Row) -> str:
         _hours(own),
         _beside(report["systems"], report["int8_cost"]),
         _listed(report["others"]),
-        ["## How it was judged", "", *(f"- **{name}**: {said}" for name, said in method(report["part"]).items())],
+        ["## How it was judged", "", *(f"- **{name}**: {text}" for name, text in method(report["part"]).items())],
     )
     return "\n".join(line for part in parts for line in part) + "\n"
 
@@ -100,19 +107,19 @@ def headline(report: Row) -> str:
         f"{row['found']} of {row['clips']} in {row['source']} ({_range(row, 'recall')})" for row in cries
     )
     others, rates = own["others"]["all"], own["hours"]["sounds"]
-    said = [f"cries found {report['snr_db']:g} dB over a background: {recalls}"] if cries else []
+    parts = [f"cries found {report['snr_db']:g} dB over a background: {recalls}"] if cries else []
     if others["clips"]:
-        said.append(
+        parts.append(
             f"other clips that raise an alert: {others['found']} of {others['clips']} ({_range(others, 'share')})"
         )
     if rates:
         rate = rates[-1]
-        said.append(f"false alarms: {rate['alarms']} in {rate['hours']:.2f} h ({_rates(rate)} an hour)")
-    return f"{_SUBJECTS_NAMED[report['part']]}, 95 % intervals in brackets: {'; '.join(said)}."
+        parts.append(f"false alarms: {rate['alarms']} in {rate['hours']:.2f} h ({_rates(rate)} an hour)")
+    return f"{_SUBJECTS_NAMED[report['part']]}, 95 % intervals in brackets: {'; '.join(parts)}."
 
 
 def card_section(report: Row) -> dict[str, Any]:
-    """What a bundle's card says of its evaluation: `headline` and `evaluation`, JSON types."""
+    """The `headline` and `evaluation` of a bundle's card, JSON types."""
     own = report["systems"][0]
     return {
         "headline": headline(report),
@@ -151,9 +158,12 @@ def _provenance(report: Row) -> str:
     )
 
 
-def _aims(aims: Sequence[Row]) -> list[str]:
-    rows = [(row["what"], row["aim"], f"{row['reached']:.4g}", "yes" if row["met"] else "no") for row in aims]
-    return ["## Aimed at, and reached", "", *_table(("what", "aim", "reached", "met"), rows)] if rows else []
+def _aims(report: Row) -> list[str]:
+    rows = [(row["what"], row["aim"], f"{row['reached']:.4g}", "yes" if row["met"] else "no") for row in report["aims"]]
+    if not rows:
+        return []
+    without_float = [] if report["int8_cost"] else [_INT8_NOT_MEASURED, ""]
+    return ["## Aimed at, and reached", "", *_table(("what", "aim", "reached", "met"), rows), *without_float]
 
 
 def _cries(system: Row) -> list[str]:
@@ -234,7 +244,7 @@ def _hour_cells(row: Row) -> Sequence[str]:
 
 
 def _beside(systems: Sequence[Row], costs: Sequence[Row]) -> list[str]:
-    """The shipped network beside others on the same scenes."""
+    """The shipped network beside others, on the same scenes."""
     if len(systems) == 1:
         return []
     ranked = [

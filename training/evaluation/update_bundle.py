@@ -1,7 +1,7 @@
-"""`python -m training card`: writes into a finished bundle what was found out about it afterwards.
+"""`python -m training card`: writes an evaluation, or a chosen operating point, into a finished bundle.
 
-A bundle has to exist before it can be judged. Its evaluation joins the card, a chosen operating point takes
-the place of the old one; the network, its specs and golden cases stay byte for byte what they are.
+A bundle has to exist before it can be evaluated. The evaluation is added to the card, a chosen operating point
+replaces the old one; the network, its specs and golden cases stay the same bytes.
 """
 
 from __future__ import annotations
@@ -79,11 +79,11 @@ def with_evaluation(bundle: Bundle, report: dict[str, Any]) -> Bundle:
 
 
 def with_operating_point(bundle: Bundle, chosen: dict[str, Any], *, label: str | None = None) -> Bundle:
-    """The bundle with a chosen operating point, and in its card what that point gave where it was chosen.
+    """The bundle with a chosen operating point, and in its card the figures of that point on validation.
 
     Raises:
-        BundleError: the point is none that a bundle can carry.
-        ConfigError: it is not clear whose it is.
+        BundleError: the point is not valid in a bundle.
+        ConfigError: the label is ambiguous or unknown.
     """
     changed = evaluated_label(bundle, label)
     if "operating_point" not in chosen:

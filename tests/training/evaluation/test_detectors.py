@@ -13,6 +13,7 @@ from device.errors import BundleError, ConfigError
 from device.hearing.bundle.reader import read_bundle
 from device.hearing.decision import OperatingPoint
 from device.hearing.features import window_features
+from training.evaluation.alarm_counting import decide_alarms
 from training.evaluation.detectors import (
     FLOAT,
     INT8,
@@ -22,11 +23,13 @@ from training.evaluation.detectors import (
     open_detectors,
 )
 from training.evaluation.keras_network import KerasNetwork
+from training.mixing.scenes import mix_scenes, plan_scenes
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from device.hearing.bundle.contents import Bundle
+    from tests.training.conftest import Collection
 
 Float32 = npt.NDArray[np.float32]
 
@@ -50,6 +53,21 @@ def test_the_listener_yields_the_time_of_its_decision(tiny_bundle_path: Path) ->
     assert detections.alarms_s[0] in detections.windows.ends_s
     assert detections.windows.probabilities.max() > 0.9
     assert detections.windows.probabilities[0] < 0.1
+
+
+def test_the_decider_over_the_scores_raises_the_alarms_of_the_listener(
+    collection: Collection, tiny_bundle_path: Path
+) -> None:
+    """So a point that is chosen on scores is chosen by the alarms that an evaluation counts."""
+    (detector,) = open_detectors(tiny_bundle_path)
+    (system,) = detector.systems
+    raised = 0
+    for plan in plan_scenes(collection.data, "test", split=collection.split):
+        for _, samples in mix_scenes(plan, [], seed=1):
+            detections = detector.detect(samples, "s")[INT8]
+            assert decide_alarms(detections.windows, system.point) == detections.alarms_s
+            raised += len(detections.alarms_s)
+    assert raised
 
 
 def test_a_system_is_named_with_its_window_and_the_bundles_own_point(tiny_bundle_path: Path) -> None:

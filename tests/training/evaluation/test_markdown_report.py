@@ -87,6 +87,12 @@ def test_networks_stand_side_by_side(report: dict[str, Any]) -> None:
     assert "Beside other networks" not in markdown(alone)
 
 
+def test_a_page_without_a_float_network_says_that_the_cost_of_int8_was_not_measured(report: dict[str, Any]) -> None:
+    said = "What INT8 costs was not measured in this run"
+    assert said not in markdown(report)
+    assert said in markdown(report | {"systems": report["systems"][:1], "int8_cost": []})
+
+
 def test_a_report_without_streams_or_others_is_still_a_page(
     report: dict[str, Any], make_scored: Callable[..., ScoredScene]
 ) -> None:
