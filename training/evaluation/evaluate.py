@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterable, Iterator, Sequence
 
+    from device.hearing.bundle.contents import Bundle
     from training.evaluation.detectors import System
 
 
@@ -102,9 +103,16 @@ def full_report(
         "peer_sha256": _sha256(settings.peer.read_bytes()) if settings.peer else None,
         "split": {"file": _listed_as(settings.split), "sha256": _sha256(settings.split.read_bytes())},
         "hop_s": HOP_S,
+        "earlier_int8_cost": [] if settings.float_model else _int8_cost_in_card(bundle),
         **report(scored, systems, snr_db=SNRS_DB[0], seed=settings.seed),
     }
     return {"headline": headline(found), **found}
+
+
+def _int8_cost_in_card(bundle: Bundle) -> list[dict[str, Any]]:
+    """What an earlier evaluation of this network measured against its float network; nothing if there was none."""
+    cost: list[dict[str, Any]] = bundle.card.get("evaluation", {}).get("int8_cost", [])
+    return cost
 
 
 def command(settings: EvaluationSettings) -> str:

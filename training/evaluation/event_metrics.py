@@ -305,6 +305,18 @@ def _int8_cost(scored: Sequence[ScoredScene], systems: Mapping[str, Row]) -> lis
     return [*rows, every | {"auc_points": None, "recall_points": points}]
 
 
+def worst_int8_cost(costs: Sequence[Row]) -> dict[str, float | None]:
+    """The largest costs of quantization, in points of a hundred, by what they are; None if not measured."""
+    auc = max((row["auc_points"] for row in costs if row["auc_points"] is not None), default=None)
+    recall = max((row["recall_points"] for row in costs if row["source"] != EVERY_LEVEL), default=None)
+    at_every_level = max((row["recall_points"] for row in costs if row["source"] == EVERY_LEVEL), default=None)
+    return {
+        "points of ROC AUC that int8 costs, the worst source": auc,
+        "points of recall that int8 costs, the worst source": recall,
+        "points of recall that int8 costs, cries at every level": at_every_level,
+    }
+
+
 def _aims(own: Row, costs: Sequence[Row]) -> list[Row]:
     """Each aim beside what the shipped model reached."""
     cries = [row for row in own["cries"] if row["half_of"] is None]
@@ -316,15 +328,7 @@ def _aims(own: Row, costs: Sequence[Row]) -> list[Row]:
         _aim(f"share of found cries decided within {IN_TIME_S:g} s", row["in_time_of_found"], LEAST_IN_TIME, ">=")
         for row in own["delay"][-1:]
     ]
-    worst = max((row["auc_points"] for row in costs if row["auc_points"] is not None), default=None)
-    rows += [_aim("points of ROC AUC that int8 costs, the worst source", worst, MOST_INT8_POINTS, "<=")]
-    dearest = max((row["recall_points"] for row in costs if row["source"] != EVERY_LEVEL), default=None)
-    rows += [_aim("points of recall that int8 costs, the worst source", dearest, MOST_INT8_POINTS, "<=")]
-    rows += [
-        _aim("points of recall that int8 costs, cries at every level", row["recall_points"], MOST_INT8_POINTS, "<=")
-        for row in costs
-        if row["source"] == EVERY_LEVEL
-    ]
+    rows += [_aim(what, points, MOST_INT8_POINTS, "<=") for what, points in worst_int8_cost(costs).items()]
     return [row for row in rows if row["reached"] is not None]
 
 

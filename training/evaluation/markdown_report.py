@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from training.evaluation.alarm_counting import HOP_S, IN_TIME_S
-from training.evaluation.event_metrics import EVERY_LEVEL
+from training.evaluation.event_metrics import EVERY_LEVEL, MOST_INT8_POINTS, worst_int8_cost
 from training.mixing.clip_in_background import (
     LEAD_S,
     MARGIN_S,
@@ -26,18 +26,15 @@ if TYPE_CHECKING:
 
 _MOST_KINDS = 12
 
-_INT8_NOT_MEASURED = (
-    "What INT8 costs was not measured in this run: that takes the network before its conversion (`--float`)."
-)
 
 _METHOD = f"""
 listener: Every recording went through `device.hearing.listener.Listener`, the object that the daemon and `auricle
 replay` listen with, at a hop of {HOP_S:g} s and with the operating point that the bundle carries.
 
 scenes: Each clip lies over a background that begins at least {MARGIN_S:g} s before it (up to {LEAD_S:g} s more are
-drawn) and goes on for {MARGIN_S:g} s behind it: {RECORDED_SHARE:.0%} of them held-out recordings of homes (fans, rain,
-washing, clocks, a fire, quiet talk), all others synthesized room tones. The clip keeps its own level and fades in and
-out over 10 ms. Validation scenes are mixed by the same code, from other subjects.
+drawn) and goes on for {MARGIN_S:g} s behind it: {100 * RECORDED_SHARE:g} % of them held-out recordings of homes
+(fans, rain, washing, clocks, a fire, quiet talk), all others synthesized room tones. The clip keeps its own level and
+fades in and out over 10 ms. Validation scenes are mixed by the same code, from other subjects.
 
 levels: The level between clip and background is that of the clip's loud part (what is within 20 dB of its loudest 10
 ms) over the background's.
@@ -139,7 +136,7 @@ def card_section(report: Row) -> dict[str, Any]:
             "other_clips_by_set": own["others"]["sets"],
             "other_clips_worst": _worst(own["others"]),
             "false_alarms_an_hour": own["hours"]["sounds"],
-            "int8_cost": report["int8_cost"],
+            "int8_cost": report["int8_cost"] or report["earlier_int8_cost"],
             "beside": [_summary(system) for system in report["systems"]],
         },
     }
@@ -162,8 +159,21 @@ def _aims(report: Row) -> list[str]:
     rows = [(row["what"], row["aim"], f"{row['reached']:.4g}", "yes" if row["met"] else "no") for row in report["aims"]]
     if not rows:
         return []
-    without_float = [] if report["int8_cost"] else [_INT8_NOT_MEASURED, ""]
-    return ["## Aimed at, and reached", "", *_table(("what", "aim", "reached", "met"), rows), *without_float]
+    table = _table(("what", "aim", "reached", "met"), rows)
+    return ["## Aimed at, and reached", "", *table, *([] if report["int8_cost"] else [_int8_not_measured(report), ""])]
+
+
+def _int8_not_measured(report: Row) -> str:
+    """What a page says of the cost of INT8 if the float network was not run."""
+    sentence = "What INT8 costs was not measured in this run: that takes the network before its conversion (`--float`)."
+    worst = worst_int8_cost(report["earlier_int8_cost"])
+    earlier = "; ".join(f"{what}: {points:.4g}" for what, points in worst.items() if points is not None)
+    if not earlier:
+        return sentence
+    return (
+        f"{sentence} An earlier evaluation of the same network, which its bundle's card has kept, measured it "
+        f"({earlier}); at most {MOST_INT8_POINTS:g} is aimed at."
+    )
 
 
 def _cries(system: Row) -> list[str]:

@@ -40,6 +40,7 @@ def report(make_scored: Callable[..., ScoredScene]) -> dict[str, Any]:
         "command": "python -m training evaluate",
         "bundle": {"name": "cry", "version": "1.0.0", "label": "cry", "network_sha256": "ab" * 32, "runtime": "x 1"},
         "split": {"file": "training/splits/cry.csv", "sha256": "cd" * 32},
+        "earlier_int8_cost": [],
         **event_metrics.report(both, systems, snr_db=20.0, seed=1),
     }
 
@@ -90,7 +91,16 @@ def test_networks_stand_side_by_side(report: dict[str, Any]) -> None:
 def test_a_page_without_a_float_network_says_that_the_cost_of_int8_was_not_measured(report: dict[str, Any]) -> None:
     said = "What INT8 costs was not measured in this run"
     assert said not in markdown(report)
-    assert said in markdown(report | {"systems": report["systems"][:1], "int8_cost": []})
+    without = report | {"systems": report["systems"][:1], "int8_cost": []}
+    assert said in markdown(without)
+    assert "earlier evaluation" not in markdown(without)
+    earlier = [
+        {"source": "esc50", "auc_points": 0.04, "recall_points": 3.5},
+        {"source": event_metrics.EVERY_LEVEL, "auc_points": None, "recall_points": 0.0},
+    ]
+    kept = without | {"earlier_int8_cost": earlier}
+    assert "measured it (points of ROC AUC that int8 costs, the worst source: 0.04; points of rec" in markdown(kept)
+    assert card_section(kept)["evaluation"]["int8_cost"] == earlier
 
 
 def test_a_report_without_streams_or_others_is_still_a_page(

@@ -51,6 +51,7 @@ def report(bundle: Bundle, make_scored: Callable[..., ScoredScene]) -> dict[str,
         "command": "python -m training evaluate",
         "bundle": {"name": bundle.name, "version": bundle.version, **network},
         "split": {"file": "list.csv", "sha256": "cd" * 32},
+        "earlier_int8_cost": [],
         **event_metrics.report(scored, systems, snr_db=20.0, seed=1),
     }
 
