@@ -45,7 +45,7 @@ class _Metric(NamedTuple):
 
 GAUGES = (
     _Metric(
-        "state_age_seconds", "StateAge of what is told here; it grows where the main loop hangs.", lambda now: now.age_s
+        "state_age_seconds", "Age of what is told here; it grows where the main loop hangs.", lambda now: now.age_s
     ),
     _Metric("uptime_seconds", "Since the start, by a clock that never jumps.", lambda now: now.uptime_s),
     _Metric("listened_ratio", "Share of the time that was in a scored window.", lambda now: now.listened),
