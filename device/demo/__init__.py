@@ -1,1 +1,1 @@
-"""A bedside minute that Auricle makes itself, replays, and lays beside what it heard."""
+"""A minute at a bedside that Auricle synthesizes, replays, and compares with what it heard."""

@@ -1,1 +1,1 @@
-"""Recordings through the very listener that hears the microphone; start reading at `run`."""
+"""Recordings through the same listener as the microphone. Start reading at `batch`."""

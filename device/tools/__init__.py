@@ -1,1 +1,1 @@
-"""What a person looks at, and what keeps an installation sound."""
+"""What an operator calls: each verb is a module, or a room, with its own `add_arguments` and `run`."""

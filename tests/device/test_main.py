@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 import soundfile
 
 from device.__main__ import VERBS, main
-from device.config.loading import parse_config, profile
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def _auricle(*arguments: str) -> subprocess.CompletedProcess[bytes]:
@@ -65,26 +67,6 @@ def test_debug_adds_the_traceback(tmp_path: Path, capfd: pytest.CaptureFixture[s
     assert "Traceback" in capfd.readouterr().err
 
 
-def test_the_example_configuration_is_valid_and_is_the_defaults(capfd: pytest.CaptureFixture[str]) -> None:
-    assert main(["config", "--example"]) == 0
-    assert parse_config(capfd.readouterr().out, source="example") == profile("nursery")
-
-
-def test_the_printed_schema_is_the_committed_one(capfd: pytest.CaptureFixture[str]) -> None:
-    committed = Path(__file__).parents[2] / "docs" / "schemas" / "config.schema.json"
-    assert main(["config", "--schema"]) == 0
-    assert capfd.readouterr().out == committed.read_text(encoding="utf-8")
-
-
-def test_a_configuration_is_checked(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    path = tmp_path / "nursery.toml"
-    path.write_text("[listen]\nhop = 0.5\n")
-    assert main(["config", "--check", str(path)]) == 2
-    assert f'{path}, line 2: unknown key "hop" in [listen]; did you mean "hop_s"?' in capfd.readouterr().err
-    path.write_text("[listen]\nhop_s = 0.5\n")
-    assert main(["config", "--check", str(path)]) == 0
-
-
 @pytest.mark.parametrize(("option", "start"), [("--version", b"auricle "), ("--help", b"usage: auricle ")])
 def test_version_and_help_need_nothing_that_a_replay_needs(option: str, start: bytes) -> None:
     blocked = "import sys; sys.modules.update(dict.fromkeys(['numpy', 'soundfile', 'soxr', 'PIL', 'ai_edge_litert']))"
@@ -136,21 +118,6 @@ def test_a_folder_that_is_missing_is_named(recording: Path, tiny_bundle_path: Pa
     assert done.returncode == 2
     assert str(out).encode() in done.stderr
     assert done.stderr.count(b"\n") == 1
-
-
-def test_pins_are_driven_low_where_some_are_named_and_nothing_is_done_where_none_is(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
-    monkeypatch.setitem(sys.modules, "gpiozero.pins.lgpio", None)  # no machine that runs this has its pins changed
-    config = tmp_path / "anna.toml"
-    config.write_text("[gpio]\n")
-    assert main(["pins-low", "--config", str(config)]) == 0
-    config.write_text("[gpio]\nled = 17\n")
-    assert main(["pins-low", "--config", str(config)]) == 2
-    captured = capfd.readouterr()
-    assert captured.out == ""
-    assert captured.err.startswith("auricle: no GPIO here, led will do nothing")
 
 
 def test_a_history_that_there_is_not_is_one_line(tmp_path: Path) -> None:

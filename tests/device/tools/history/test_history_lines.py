@@ -1,0 +1,41 @@
+"""The lines of a history, made from changes in memory."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from device.alarms.journal.entries import Entry
+from device.tools.history.alarm_changes import AlarmChange
+from device.tools.history.history_lines import history_lines, local_time
+
+NIGHT_S = datetime(2026, 11, 21, 1, 0, tzinfo=UTC).timestamp()
+
+
+def _change(seq: int, at_s: float, *, delivered: bool = True, **body: Any) -> AlarmChange:
+    return AlarmChange(Entry("a", seq, at_s, urgent=True, alarm="{}", body="{}"), body, delivered)
+
+
+def test_no_change_is_one_sentence() -> None:
+    assert list(history_lines([], None)) == ["nothing was alarmed about since then"]
+
+
+def test_times_are_in_the_given_zone() -> None:
+    assert local_time(NIGHT_S, ZoneInfo("Europe/Berlin")) == "2026-11-21 02:00:00"
+
+
+def test_a_body_without_fields_is_still_one_line_that_goes_on() -> None:
+    _, line = history_lines([_change(0, NIGHT_S)], UTC)
+    assert line.startswith("2026-11-21 01:00:00  2026-11-21T01:00:00Z")
+    assert line.endswith(", goes on")
+
+
+def test_a_stepped_clock_is_named_rather_than_an_unsynchronized_one() -> None:
+    changes = [
+        _change(0, NIGHT_S, name="cry", time_quality="unsynchronized"),
+        _change(1, NIGHT_S + 5, name="cry", time_quality="stepped", delivered=False),
+    ]
+    _, line = history_lines(changes, UTC)
+    assert "not noted as told: 1 of 2 changes" in line
+    assert line.endswith("the clock jumped meanwhile")
