@@ -116,7 +116,7 @@ def install(
 
 
 def rollback(*, root: Path = MACHINE_ROOT, dry_run: bool = False, runner: Runner = run_command) -> int:
-    """Swap the current and the previous version, and restart what runs; returns exit code 0.
+    """Switch the current and the previous version, and restart the running instances; returns exit code 0.
 
     Raises:
         ServiceError: there is no previous version, or it cannot run here.
@@ -132,7 +132,7 @@ def rollback(*, root: Path = MACHINE_ROOT, dry_run: bool = False, runner: Runner
 
 
 def _request(options: InstallOptions, layout: Layout, installed: Installed, machine: Machine) -> InstallRequest:
-    """Also checks the instance's configuration. Raises ConfigError."""
+    """The request that the options make; raises ConfigError if the configuration of the instance is not valid."""
     instance = options.instance or options.profile
     config = layout.config(instance)
     settings = load_config(config) if config in installed.configs else profile(options.profile)
@@ -156,7 +156,7 @@ def _check_models(settings: Settings, config: str) -> None:
 
 
 def config_text(profile_name: str) -> str:
-    """A first configuration: a profile, and below it every key, commented out, with its meaning and default."""
+    """Text of a first configuration: the profile, then every key commented out, with its meaning and default."""
     head = "# Auricle's configuration. What is commented out is the default; auricle check tries what stands here."
     lines = "\n".join([head, "", *example_lines(profile(profile_name)), ""])
     return lines.replace(f'# profile = "{profile_name}"\n', f'profile = "{profile_name}"\n', 1)

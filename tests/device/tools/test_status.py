@@ -129,15 +129,15 @@ def test_the_exit_code_says_whether_all_that_were_asked_hear(
 ) -> None:
     out = io.StringIO()
     assert show_status(instance, as_json=False, out=out, environment=environment) == code
-    told = [line.split()[0] for line in out.getvalue().splitlines() if not line.startswith(" ")]
-    assert told == ([instance] if instance else ["anna", "ben"])
+    shown = [line.split()[0] for line in out.getvalue().splitlines() if not line.startswith(" ")]
+    assert shown == ([instance] if instance else ["anna", "ben"])
 
 
 def test_programs_are_told_one_object_a_line(environment: dict[str, str], two_daemons: list[DaemonState]) -> None:
     out = io.StringIO()
     assert show_status(None, as_json=True, out=out, environment=environment) == DEAF
-    told = [from_json(line.encode()) for line in out.getvalue().splitlines()]
-    assert [dataclasses.replace(one, age_s=0.0) for one in told] == two_daemons
+    shown = [from_json(line.encode()) for line in out.getvalue().splitlines()]
+    assert [dataclasses.replace(one, age_s=0.0) for one in shown] == two_daemons
     assert all(json.loads(line)["version"] == 2 for line in out.getvalue().splitlines())
 
 

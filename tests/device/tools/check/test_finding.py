@@ -1,4 +1,4 @@
-"""How findings are told, and that no check keeps the others from being made."""
+"""How findings are printed, and that no failing check prevents the others."""
 
 from __future__ import annotations
 

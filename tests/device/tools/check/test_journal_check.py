@@ -22,7 +22,7 @@ _BODY = '{"kind":"sound","model":"cry","name":"cry","alarm_id":"a","seq":0}'
 
 
 @pytest.fixture
-def kept(tmp_path: Path) -> Path:
+def journal_path(tmp_path: Path) -> Path:
     """A journal with some entries, closed in order."""
     path = tmp_path / "alarms.db"
     with Journal.open(path, max_bytes=_MAX_BYTES) as journal:
@@ -34,12 +34,12 @@ def _files(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
 
 
-def test_a_sound_journal_is_told_with_the_room_there_is_and_stays_as_it_is(kept: Path) -> None:
-    before = _files(kept.parent)
-    finding = check_journal(kept, _MAX_BYTES, None)
+def test_a_sound_journal_is_told_with_the_room_there_is_and_stays_as_it_is(journal_path: Path) -> None:
+    before = _files(journal_path.parent)
+    finding = check_journal(journal_path, _MAX_BYTES, None)
     assert finding.outcome == "ok"
     assert "can be written" in finding.summary
-    assert _files(kept.parent) == before
+    assert _files(journal_path.parent) == before
 
 
 def test_a_journal_that_is_yet_to_be_made_is_told_and_not_made(tmp_path: Path) -> None:
@@ -48,29 +48,29 @@ def test_a_journal_that_is_yet_to_be_made_is_told_and_not_made(tmp_path: Path) -
 
 
 @pytest.mark.parametrize("at", [0, 700], ids=["its head", "a page"])
-def test_a_damaged_journal_is_said_and_stays_as_it_is(kept: Path, at: int) -> None:
-    data = bytearray(kept.read_bytes())
+def test_a_damaged_journal_is_said_and_stays_as_it_is(journal_path: Path, at: int) -> None:
+    data = bytearray(journal_path.read_bytes())
     data[at : at + 300] = bytes(300)
-    kept.write_bytes(data)
-    before = _files(kept.parent)
-    finding = check_journal(kept, _MAX_BYTES, None)
+    journal_path.write_bytes(data)
+    before = _files(journal_path.parent)
+    finding = check_journal(journal_path, _MAX_BYTES, None)
     assert finding.outcome == "failure"
     assert "is damaged: " in finding.summary
     assert "salvages" in finding.cure
-    assert _files(kept.parent) == before
+    assert _files(journal_path.parent) == before
 
 
-def test_a_row_that_is_not_as_it_was_written_is_damage(kept: Path) -> None:
-    data = kept.read_bytes()
+def test_a_row_that_is_not_as_it_was_written_is_damage(journal_path: Path) -> None:
+    data = journal_path.read_bytes()
     assert b'"name":"cry"' in data
-    kept.write_bytes(data.replace(b'"name":"cry"', b'"name":"cat"'))
-    assert "is damaged: " in check_journal(kept, _MAX_BYTES, None).summary
+    journal_path.write_bytes(data.replace(b'"name":"cry"', b'"name":"cat"'))
+    assert "is damaged: " in check_journal(journal_path, _MAX_BYTES, None).summary
 
 
-def test_what_a_killed_daemon_left_in_the_log_is_read_and_stays_as_it_is(kept: Path, tmp_path: Path) -> None:
+def test_what_a_killed_daemon_left_in_the_log_is_read_and_stays_as_it_is(journal_path: Path, tmp_path: Path) -> None:
     crashed = tmp_path / "crashed"
     crashed.mkdir()
-    with Journal.open(kept, max_bytes=_MAX_BYTES) as journal:
+    with Journal.open(journal_path, max_bytes=_MAX_BYTES) as journal:
         journal.append([Entry("b", 0, 1795227300.0, True, "{}", _BODY)])
         for name in ("alarms.db", "alarms.db-wal"):
             (crashed / name).write_bytes((tmp_path / name).read_bytes())
@@ -89,12 +89,12 @@ def test_a_folder_in_place_of_the_journal_is_refused(tmp_path: Path) -> None:
         check_journal(tmp_path, _MAX_BYTES, None)
 
 
-def test_too_little_room_for_the_journal_is_a_warning_and_what_it_holds_already_counts(kept: Path) -> None:
-    finding = check_journal(kept, 10**18, None)
+def test_too_little_room_for_the_journal_is_a_warning_and_what_it_holds_already_counts(journal_path: Path) -> None:
+    finding = check_journal(journal_path, 10**18, None)
     assert finding.outcome == "warning"
     assert "max_mb in [journal]" in finding.cure
-    held_bytes = sum(len(data) for data in _files(kept.parent).values())
-    assert check_journal(kept, held_bytes, None).summary.endswith("it takes at most 0")
+    held_bytes = sum(len(data) for data in _files(journal_path.parent).values())
+    assert check_journal(journal_path, held_bytes, None).summary.endswith("it takes at most 0")
 
 
 def test_no_journal_is_a_warning_that_says_what_is_lost() -> None:
@@ -103,18 +103,18 @@ def test_no_journal_is_a_warning_that_says_what_is_lost() -> None:
     assert "lost with the process" in finding.summary
 
 
-def test_a_daemon_that_cannot_keep_its_alarms_is_a_failure(kept: Path, state: DaemonState) -> None:
-    assert check_journal(kept, _MAX_BYTES, state).outcome == "ok"
-    finding = check_journal(kept, _MAX_BYTES, dataclasses.replace(state, journal="the disk is full"))
+def test_a_daemon_that_cannot_keep_its_alarms_is_a_failure(journal_path: Path, state: DaemonState) -> None:
+    assert check_journal(journal_path, _MAX_BYTES, state).outcome == "ok"
+    finding = check_journal(journal_path, _MAX_BYTES, dataclasses.replace(state, journal="the disk is full"))
     assert finding.outcome == "failure"
     assert "does not keep alarms: the disk is full" in finding.summary
 
 
-def test_the_journal_of_a_daemon_that_writes_it_is_read_beside_it(kept: Path, state: DaemonState) -> None:
-    with Journal.open(kept, max_bytes=_MAX_BYTES) as journal:
+def test_the_journal_of_a_daemon_that_writes_it_is_read_beside_it(journal_path: Path, state: DaemonState) -> None:
+    with Journal.open(journal_path, max_bytes=_MAX_BYTES) as journal:
         journal.append([Entry("b", 0, 1795227300.0, True, "{}", _BODY)])
-        before = _files(kept.parent)
-        assert check_journal(kept, _MAX_BYTES, state).outcome == "ok"
-        assert check_journal(kept, _MAX_BYTES, None).outcome == "ok", "its lock says that somebody keeps it"
-        assert _files(kept.parent).keys() == before.keys()
+        before = _files(journal_path.parent)
+        assert check_journal(journal_path, _MAX_BYTES, state).outcome == "ok"
+        assert check_journal(journal_path, _MAX_BYTES, None).outcome == "ok", "its lock says that somebody keeps it"
+        assert _files(journal_path.parent).keys() == before.keys()
         journal.append([Entry("b", 1, 1795227301.0, True, "{}", _BODY)])

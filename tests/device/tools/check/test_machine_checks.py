@@ -98,7 +98,7 @@ def test_a_machine_without_thermometer_is_no_failure(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("told", "outcome", "word"),
+    ("output", "outcome", "word"),
     [
         ("throttled=0x0\n", "ok", "held"),
         ("throttled=0x50005\n", "warning", "voltage fell too low now"),
@@ -108,21 +108,21 @@ def test_a_machine_without_thermometer_is_no_failure(tmp_path: Path) -> None:
         (None, "ok", "does not tell"),
     ],
 )
-def test_the_flags_of_a_pi_are_read(told: str | None, outcome: Outcome, word: str) -> None:
+def test_the_flags_of_a_pi_are_read(output: str | None, outcome: Outcome, word: str) -> None:
     def answer(command: Sequence[str]) -> str | None:
         assert command == ["vcgencmd", "get_throttled"]
-        return told
+        return output
 
     finding = machine_checks.check_power(answer)
     assert (finding.outcome, word in finding.summary) == (outcome, True)
 
 
 @pytest.mark.parametrize(
-    ("command", "told"),
+    ("command", "output"),
     [(["echo", "throttled=0x0"], "throttled=0x0\n"), (["false"], None), (["no-such-program"], None)],
 )
-def test_a_program_that_is_not_there_or_fails_gives_no_answer(command: list[str], told: str | None) -> None:
-    assert machine_checks.output_of(command) == told
+def test_a_program_that_is_not_there_or_fails_gives_no_answer(command: list[str], output: str | None) -> None:
+    assert machine_checks.output_of(command) == output
 
 
 @pytest.mark.parametrize(("available_kb", "outcome"), [(900_000, "ok"), (200_000, "warning"), (50_000, "failure")])

@@ -51,8 +51,8 @@ def layout(tmp_path: Path) -> Layout:
     return Layout(root)
 
 
-def order(origin: Path, **said: Any) -> InstallOptions:
-    return InstallOptions(origin=origin, **said)
+def options(origin: Path, **changes: Any) -> InstallOptions:
+    return InstallOptions(origin=origin, **changes)
 
 
 def everything(root: Path) -> dict[str, tuple[int, int]]:
@@ -61,10 +61,10 @@ def everything(root: Path) -> dict[str, tuple[int, int]]:
 
 
 def test_a_second_install_touches_nothing(layout: Layout, origins: list[Path]) -> None:
-    install(order(origins[0]), root=layout.root, runner=simulated.SimulatedCommands())
+    install(options(origins[0]), root=layout.root, runner=simulated.SimulatedCommands())
     before = everything(layout.root)
     again = simulated.SimulatedCommands()
-    assert install(order(origins[0]), root=layout.root, runner=again) == 0
+    assert install(options(origins[0]), root=layout.root, runner=again) == 0
     assert everything(layout.root) == before
     assert not any("pip" in command for command in again.commands)
 
@@ -73,7 +73,7 @@ def test_an_upgrade_keeps_one_version_and_a_rollback_goes_back_and_forward(
     layout: Layout, origins: list[Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
     for origin in origins:
-        install(order(origin), root=layout.root, runner=simulated.SimulatedCommands())
+        install(options(origin), root=layout.root, runner=simulated.SimulatedCommands())
     assert [name[:3] for name in read_installed(layout).versions] == ["1.1", "1.2"]
     unit = layout.root / "etc/systemd/system/auricle@.service"
     for expected in ("1.1", "1.2"):
@@ -85,10 +85,10 @@ def test_an_upgrade_keeps_one_version_and_a_rollback_goes_back_and_forward(
 
 
 def test_the_owners_configuration_survives_everything_but_a_purge(layout: Layout, origins: list[Path]) -> None:
-    install(order(origins[0]), root=layout.root, runner=simulated.SimulatedCommands())
+    install(options(origins[0]), root=layout.root, runner=simulated.SimulatedCommands())
     config = layout.config("nursery")
     config.write_text("[listen]\nhop_s = 1.0\n")
-    install(order(origins[1]), root=layout.root, runner=simulated.SimulatedCommands())
+    install(options(origins[1]), root=layout.root, runner=simulated.SimulatedCommands())
     rollback(root=layout.root, runner=simulated.SimulatedCommands())
     uninstall(root=layout.root)
     assert config.read_text() == "[listen]\nhop_s = 1.0\n"
@@ -99,7 +99,7 @@ def test_the_owners_configuration_survives_everything_but_a_purge(layout: Layout
 def test_an_uninstall_leaves_nothing_of_ours_and_can_be_repeated(
     layout: Layout, origins: list[Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    install(order(origins[0]), root=layout.root, runner=simulated.SimulatedCommands())
+    install(options(origins[0]), root=layout.root, runner=simulated.SimulatedCommands())
     uninstall(root=layout.root)
     assert [path for path in layout.root.rglob("*") if not path.is_dir()] == [layout.config("nursery")]
     capsys.readouterr()
@@ -112,16 +112,16 @@ def test_a_broken_configuration_is_refused_before_anything_is_changed(layout: La
     layout.config("nursery").write_text("hop = 1\n")
     before = everything(layout.root)
     with pytest.raises(ConfigError, match=r"nursery\.toml, line 1"):
-        install(order(origins[0]), root=layout.root, runner=simulated.SimulatedCommands())
+        install(options(origins[0]), root=layout.root, runner=simulated.SimulatedCommands())
     assert everything(layout.root) == before
 
 
 @pytest.mark.parametrize("fails", ["venv", "-r", "--no-deps", "verify", "--check"])
 def test_what_cannot_be_built_or_verified_leaves_what_runs(layout: Layout, origins: list[Path], fails: str) -> None:
-    install(order(origins[0]), root=layout.root, runner=simulated.SimulatedCommands())
+    install(options(origins[0]), root=layout.root, runner=simulated.SimulatedCommands())
     current = read_installed(layout).current
     with pytest.raises(ServiceError, match="it failed"):
-        install(order(origins[1]), root=layout.root, runner=simulated.SimulatedCommands(fails=fails))
+        install(options(origins[1]), root=layout.root, runner=simulated.SimulatedCommands(fails=fails))
     after = read_installed(layout)
     assert (after.current, after.versions) == (current, (current,))
     assert simulated.is_complete(layout.current)
@@ -131,11 +131,11 @@ def test_a_dry_run_prints_the_plan_and_changes_nothing(
     layout: Layout, origins: list[Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
     commands = simulated.SimulatedCommands()
-    install(order(origins[0]), root=layout.root, dry_run=True, runner=commands)
+    install(options(origins[0]), root=layout.root, dry_run=True, runner=commands)
     planned = capsys.readouterr().out
     assert everything(layout.root) == {}
     assert commands.commands == []
-    install(order(origins[0]), root=layout.root, runner=simulated.SimulatedCommands())
+    install(options(origins[0]), root=layout.root, runner=simulated.SimulatedCommands())
     assert capsys.readouterr().out == planned
     before = everything(layout.root)
     uninstall(root=layout.root, dry_run=True, purge=True)
@@ -143,7 +143,7 @@ def test_a_dry_run_prints_the_plan_and_changes_nothing(
 
 
 def test_without_a_previous_version_a_rollback_is_refused(layout: Layout, origins: list[Path]) -> None:
-    install(order(origins[0]), root=layout.root, runner=simulated.SimulatedCommands())
+    install(options(origins[0]), root=layout.root, runner=simulated.SimulatedCommands())
     with pytest.raises(ServiceError, match="no previous version"):
         rollback(root=layout.root, runner=simulated.SimulatedCommands())
 
@@ -153,14 +153,14 @@ def test_two_installs_at_once_are_one_too_many(layout: Layout, origins: list[Pat
     try:
         fcntl.flock(held, fcntl.LOCK_EX)
         with pytest.raises(ServiceError, match="another auricle install"):
-            install(order(origins[0]), root=layout.root, runner=simulated.SimulatedCommands())
+            install(options(origins[0]), root=layout.root, runner=simulated.SimulatedCommands())
     finally:
         os.close(held)
 
 
 def test_each_instance_has_its_own_configuration(layout: Layout, origins: list[Path]) -> None:
     for name in ("anna", "ben"):
-        install(order(origins[0], instance=name), root=layout.root, runner=simulated.SimulatedCommands())
+        install(options(origins[0], instance=name), root=layout.root, runner=simulated.SimulatedCommands())
     assert read_installed(layout).configs == (layout.config("anna"), layout.config("ben"))
     assert read_installed(layout).boot_links == (layout.boot_link("anna"), layout.boot_link("ben"))
 
@@ -175,7 +175,7 @@ def test_a_profile_whose_model_is_not_shipped_is_refused_before_anything_is_chan
     layout: Layout, origins: list[Path]
 ) -> None:
     with pytest.raises(ConfigError, match=r'stethoscope\.toml: .*lacks the model "lung"'):
-        install(order(origins[0], profile="stethoscope"), root=layout.root, runner=simulated.SimulatedCommands())
+        install(options(origins[0], profile="stethoscope"), root=layout.root, runner=simulated.SimulatedCommands())
     assert everything(layout.root) == {}
 
 
