@@ -15,7 +15,7 @@ import soundfile
 from training.data.split_list import ListedClip, write_list
 from training.evaluation.alarm_counting import WindowScores
 from training.evaluation.runner import ScoredScene
-from training.mixing.scenes import Scene
+from training.mixing.scenes import SceneAnnotation
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -76,7 +76,7 @@ def score_windows(probabilities: Float32) -> WindowScores:
     return WindowScores(starts_s, starts_s + 2, probabilities)
 
 
-_SCENE = Scene(
+_SCENE = SceneAnnotation(
     name="esc50/dog/1.wav",
     set="esc50",
     kind="dog",

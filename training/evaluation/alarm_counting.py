@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from device.hearing.decision import OperatingPoint
     from device.messages import Event
-    from training.mixing.scenes import Scene
+    from training.mixing.scenes import SceneAnnotation
 
     Float32 = npt.NDArray[np.float32]
     Float64 = npt.NDArray[np.float64]
@@ -69,12 +69,12 @@ class SceneAlarms:
     """The alarms of one scene.
 
     Attributes:
-        scene: what is known of it.
+        scene: its annotation.
         alarms_s: when alarms were decided whose deciding window touches the clip, or the stream.
         background_alarms: those in the background before or behind the clip.
     """
 
-    scene: Scene
+    scene: SceneAnnotation
     alarms_s: tuple[float, ...]
     background_alarms: int
 
@@ -111,11 +111,11 @@ def decide_alarms(windows: WindowScores, point: OperatingPoint) -> tuple[float, 
     return alarm_times(events)
 
 
-def count_alarms(scene: Scene, windows: WindowScores, alarms_s: Iterable[float]) -> SceneAlarms:
+def count_alarms(scene: SceneAnnotation, windows: WindowScores, alarms_s: Iterable[float]) -> SceneAlarms:
     """Tell alarms that count for a scene's clip from those in its background.
 
     Args:
-        scene: what is known of it.
+        scene: its annotation.
         windows: its windows.
         alarms_s: when alarms were decided, each at the end of a window.
     """
@@ -125,7 +125,7 @@ def count_alarms(scene: Scene, windows: WindowScores, alarms_s: Iterable[float])
     return SceneAlarms(scene, counted, background_alarms=len(decided) - len(counted))
 
 
-def alarm_level(scene: Scene, windows: WindowScores, point: OperatingPoint) -> float:
+def alarm_level(scene: SceneAnnotation, windows: WindowScores, point: OperatingPoint) -> float:
     """Highest threshold at which a window that touches the clip would confirm an event; 0 without such a window."""
     levels = confirmed_levels(
         windows.probabilities.tolist(), needed=point.needed(HOP_S), considered=point.considered(HOP_S)

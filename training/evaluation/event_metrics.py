@@ -188,7 +188,7 @@ def _delay(source: str, cries: Sequence[ScoredScene]) -> Row:
 
 
 def kind_of(scored: ScoredScene) -> str:
-    """Set and class of another clip; what a collection says beyond two words is left out."""
+    """Set and class of another clip, the class cut to the first two labels of its collection."""
     return f"{scored.scene.set}: {' '.join(scored.scene.kind.split('|')[:2])}"
 
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from training.evaluation.alarm_counting import WindowScores
     from training.evaluation.detectors import Detections, Detector, System
-    from training.mixing.scenes import HeldOutPart, Scene, ScenePlan
+    from training.mixing.scenes import HeldOutPart, SceneAnnotation, ScenePlan
     from training.mixing.signal import Float32
 
 
@@ -148,14 +148,14 @@ class SceneScorer:
             for scored in self._score_scene(scene, samples)
         ]
 
-    def _score_scene(self, scene: Scene, samples: Float32) -> list[ScoredScene]:
+    def _score_scene(self, scene: SceneAnnotation, samples: Float32) -> list[ScoredScene]:
         detections: dict[str, Detections] = {}
         for detector in self._detectors:
             detections |= detector.detect(samples, "evaluation")
         return [score_scene(scene, system, detections[system.name]) for system in self.systems]
 
 
-def score_scene(scene: Scene, system: System, detections: Detections) -> ScoredScene:
+def score_scene(scene: SceneAnnotation, system: System, detections: Detections) -> ScoredScene:
     """Count one system's alarms in one scene."""
     alarms = count_alarms(scene, detections.windows, detections.alarms_s)
     return ScoredScene(

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from training.evaluation.alarm_counting import SceneAlarms
     from training.evaluation.validation_windows import SceneWindows
-    from training.mixing.scenes import Scene
+    from training.mixing.scenes import SceneAnnotation
 
     Float32 = npt.NDArray[np.float32]
 
@@ -95,7 +95,7 @@ def point(on: float, confirm_s: float, confirm_of_s: float) -> OperatingPoint:
 
 
 def evaluate_point(
-    scenes: Sequence[Scene], windows: Sequence[WindowScores], operating_point: OperatingPoint
+    scenes: Sequence[SceneAnnotation], windows: Sequence[WindowScores], operating_point: OperatingPoint
 ) -> PointFigures:
     """Run one operating point over the scores of all scenes."""
     alarms = [_alarms(scene, one, operating_point) for scene, one in zip(scenes, windows, strict=True)]
@@ -112,7 +112,7 @@ def evaluate_point(
     )
 
 
-def _alarms(scene: Scene, windows: WindowScores, operating_point: OperatingPoint) -> SceneAlarms:
+def _alarms(scene: SceneAnnotation, windows: WindowScores, operating_point: OperatingPoint) -> SceneAlarms:
     """Spared the decision if no window reaches the threshold."""
     reached = windows.probabilities.max(initial=0.0) >= operating_point.on
     return count_alarms(scene, windows, decide_alarms(windows, operating_point) if reached else ())
@@ -132,7 +132,9 @@ def merit(found: PointFigures, goals: Goals) -> float:
     return gained - goals.hour_price * over_hour - goals.clip_price * over_clips
 
 
-def choose(scenes: Sequence[Scene], windows: Sequence[WindowScores], goals: Goals | None = None) -> PointFigures:
+def choose(
+    scenes: Sequence[SceneAnnotation], windows: Sequence[WindowScores], goals: Goals | None = None
+) -> PointFigures:
     """The best operating point; of equals the one with the highest threshold."""
     wanted = goals or Goals()
     found = (evaluate_point(scenes, windows, candidate) for candidate in candidates())
@@ -163,7 +165,7 @@ def source_aucs(
     }
 
 
-def _auc_keys(scene: Scene) -> tuple[str, str]:
+def _auc_keys(scene: SceneAnnotation) -> tuple[str, str]:
     return f"{scene.set} at {scene.snr_db:g} dB", f"all at {scene.snr_db:g} dB"
 
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from device.messages import Window
-    from training.mixing.scenes import HeldOutPart, Scene
+    from training.mixing.scenes import HeldOutPart, SceneAnnotation
     from training.mixing.signal import Float32, Float64, Mask
 
     Float16 = npt.NDArray[np.float16]
@@ -37,10 +37,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SceneWindows:
-    """The windows of one scene, as the network takes them.
+    """The windows of one scene, as inputs of the network.
 
     Attributes:
-        scene: what is known of it.
+        scene: its annotation.
         starts_s: start of each window (windows,).
         ends_s: end of each window (windows,).
         log_mel: (windows, frames, 64), half precision, as is `mfcc`.
@@ -48,7 +48,7 @@ class SceneWindows:
         cry_s: seconds of audible cry in each window, as the teacher marked them (windows,).
     """
 
-    scene: Scene
+    scene: SceneAnnotation
     starts_s: Float64
     ends_s: Float64
     log_mel: Float16
@@ -67,11 +67,11 @@ def part_windows(data: Path, work: Path, part: HeldOutPart, *, seed: int = SEED)
     )
 
 
-def cut_windows(scene: Scene, samples: Float32, active: Mask | None) -> SceneWindows:
+def cut_windows(scene: SceneAnnotation, samples: Float32, active: Mask | None) -> SceneWindows:
     """The windows of a scene.
 
     Args:
-        scene: what is known of it.
+        scene: its annotation.
         samples: its sound, float32 (n,).
         active: in which steps of the clip an infant cries; None if in none.
     """

@@ -60,8 +60,8 @@ class ScenePlan:
 
 
 @dataclass(frozen=True, slots=True)
-class Scene:
-    """What is known of a stretch of sound that is scored; the samples travel beside it.
+class SceneAnnotation:
+    """The ground truth of a stretch of sound that is scored, and where it is from; the samples travel beside it.
 
     Attributes:
         name: of its plan.
@@ -134,7 +134,9 @@ def home_backgrounds(data: Path, part: HeldOutPart, *, split: Path = CRY_LIST) -
     return tuple(load_audio(known[clip.file], SAMPLE_RATE_HZ) for clip in listed)
 
 
-def mix_scenes(plan: ScenePlan, backgrounds: Sequence[Float32], *, seed: int) -> Iterator[tuple[Scene, Float32]]:
+def mix_scenes(
+    plan: ScenePlan, backgrounds: Sequence[Float32], *, seed: int
+) -> Iterator[tuple[SceneAnnotation, Float32]]:
     """The scenes of a plan with their samples, float32 (n,): a cry at each of `SNRS_DB`, any other clip at the first.
 
     Args:
@@ -157,9 +159,9 @@ def mix_scenes(plan: ScenePlan, backgrounds: Sequence[Float32], *, seed: int) ->
 
 def _scene(
     plan: ScenePlan, snr_db: float | None, *, duration_s: float, start_s: float, end_s: float, onset_s: float
-) -> Scene:
+) -> SceneAnnotation:
     listed, recording = plan.listed[0], plan.recordings[0]
-    return Scene(
+    return SceneAnnotation(
         name=plan.name,
         set=listed.set,
         kind="|".join(recording.labels),

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from training.evaluation.runner import ScoredScene
-    from training.mixing.scenes import Scene
+    from training.mixing.scenes import SceneAnnotation
 
 POINT = OperatingPoint(on=0.5, off=0.25, confirm_s=1.0, confirm_of_s=1.0, min_length_s=0.0, hold_s=1.0, cooldown_s=2.0)
 
@@ -27,7 +27,7 @@ def windows(probabilities: list[float]) -> WindowScores:
 
 
 @pytest.fixture
-def scene(make_scored: Callable[..., ScoredScene]) -> Scene:
+def scene(make_scored: Callable[..., ScoredScene]) -> SceneAnnotation:
     """A clip from 4.25 to 9.25 s, audible from 4.5 s on, in 14 s of background."""
     return make_scored().scene
 
@@ -57,7 +57,7 @@ def test_a_file_of_one_window_is_decided_by_it() -> None:
     ],
 )
 def test_an_alarm_counts_if_its_deciding_window_touches_the_clip(
-    scene: Scene,
+    scene: SceneAnnotation,
     decided_s: float,
     counts: bool,  # noqa: FBT001 - a parameter
 ) -> None:
@@ -66,14 +66,14 @@ def test_an_alarm_counts_if_its_deciding_window_touches_the_clip(
     assert alarms.background_alarms == (not counts)
 
 
-def test_the_delay_runs_from_the_onset_to_the_first_alarm(scene: Scene) -> None:
+def test_the_delay_runs_from_the_onset_to_the_first_alarm(scene: SceneAnnotation) -> None:
     assert count_alarms(scene, windows([0.1] * 25), [6.5, 9.0]).delay_s == 2.0
     assert count_alarms(scene, windows([0.1] * 25), []).delay_s is None
 
 
 @pytest.mark.parametrize(("decided_s", "in_time"), [((8.5,), True), ((9.0,), False), ((8.0, 10.0), True), ((), False)])
 def test_a_cry_is_in_time_if_its_first_alarm_comes_within_four_seconds(
-    scene: Scene,
+    scene: SceneAnnotation,
     decided_s: tuple[float, ...],
     in_time: bool,  # noqa: FBT001 - a parameter
 ) -> None:
@@ -92,7 +92,9 @@ def test_a_cry_is_in_time_if_its_first_alarm_comes_within_four_seconds(
         ((20, 21), 0.1),  # both lie behind it
     ],
 )
-def test_the_level_is_that_of_windows_that_touch_the_clip(scene: Scene, loud: tuple[int, ...], level: float) -> None:
+def test_the_level_is_that_of_windows_that_touch_the_clip(
+    scene: SceneAnnotation, loud: tuple[int, ...], level: float
+) -> None:
     two_of_three = dataclasses.replace(POINT, confirm_of_s=1.5)
     scores = windows([0.9 if index in loud else 0.1 for index in range(25)])
     assert alarm_level(scene, scores, two_of_three) == pytest.approx(level)

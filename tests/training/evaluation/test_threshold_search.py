@@ -17,16 +17,16 @@ if TYPE_CHECKING:
 
     from training.evaluation.alarm_counting import WindowScores
     from training.evaluation.runner import ScoredScene
-    from training.mixing.scenes import Scene
+    from training.mixing.scenes import SceneAnnotation
 
-    MakeScene = Callable[..., Scene]
+    MakeScene = Callable[..., SceneAnnotation]
 
 
 @pytest.fixture
 def clip(make_scored: Callable[..., ScoredScene]) -> MakeScene:
     """A cry from 4 to 11 s in 16.5 s of background; named values differ from that."""
 
-    def make(**changed: object) -> Scene:
+    def make(**changed: object) -> SceneAnnotation:
         usual = {"is_cry": True, "start_s": 4.0, "onset_s": 4.0, "end_s": 11.0, "duration_s": 16.5}
         return make_scored(**usual | changed).scene
 
@@ -34,7 +34,7 @@ def clip(make_scored: Callable[..., ScoredScene]) -> MakeScene:
 
 
 @pytest.fixture
-def hour(make_scored: Callable[..., ScoredScene]) -> Scene:
+def hour(make_scored: Callable[..., ScoredScene]) -> SceneAnnotation:
     """An hour of ambient sound."""
     return make_scored(set="ambient", snr_db=None, start_s=0.0, onset_s=0.0, end_s=3600.0, duration_s=3600.0).scene
 
@@ -51,7 +51,7 @@ def test_an_event_is_decided_at_the_end_of_the_window_that_confirms() -> None:
     assert decide_alarms(_scores(30, slice(8, 10)), point(0.5, 1.5, 2.0)) == ()
 
 
-def test_recall_delay_and_false_alarms_are_counted_as_a_caregiver_would(clip: MakeScene, hour: Scene) -> None:
+def test_recall_delay_and_false_alarms_are_counted_as_a_caregiver_would(clip: MakeScene, hour: SceneAnnotation) -> None:
     scenes = [clip(), clip(), clip(is_cry=False), hour]
     scores = [
         _scores(30, slice(8, 20)),
@@ -66,7 +66,7 @@ def test_recall_delay_and_false_alarms_are_counted_as_a_caregiver_would(clip: Ma
     assert found.false_clip_share == 0.0
 
 
-def test_an_event_that_reopens_within_its_cooldown_is_one_false_alarm(hour: Scene) -> None:
+def test_an_event_that_reopens_within_its_cooldown_is_one_false_alarm(hour: SceneAnnotation) -> None:
     """Reopenings were once counted in the search alone, so that points were chosen by a count that nobody judged by."""
     reopened = _scores(7197, slice(100, 104), slice(120, 124))  # ended after 5 s of quiet, on again 8 s after its end
     assert evaluate_point([hour], [reopened], point(0.5, 1.0, 1.0)).false_alarms_per_hour == pytest.approx(1.0)
@@ -86,7 +86,7 @@ def test_an_alarm_of_the_background_is_none_of_the_clip(clip: MakeScene) -> None
     assert found.false_clip_share == 0.0
 
 
-def test_false_alarms_are_paid_for_in_recall(clip: MakeScene, hour: Scene) -> None:
+def test_false_alarms_are_paid_for_in_recall(clip: MakeScene, hour: SceneAnnotation) -> None:
     scenes = [*[clip()] * 4, hour]
     noisy = _scores(7197, slice(0, None, 200), value=0.8)
     scores = [*[_scores(30, slice(8, 20))] * 3, _scores(30, slice(10, 11), value=0.75), noisy]

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from tests.training.conftest import Collection
     from training.evaluation.runner import ScoredScene
-    from training.mixing.scenes import Scene
+    from training.mixing.scenes import SceneAnnotation
     from training.mixing.signal import Float32
 
 
@@ -29,11 +29,11 @@ def samples() -> Float32:
 
 
 @pytest.fixture
-def scene(make_scored: Callable[..., ScoredScene]) -> Scene:
+def scene(make_scored: Callable[..., ScoredScene]) -> SceneAnnotation:
     return make_scored(start_s=4.0, end_s=9.0, duration_s=14.0).scene
 
 
-def test_windows_hold_the_seconds_of_cry_that_are_marked_in_the_clip(scene: Scene, samples: Float32) -> None:
+def test_windows_hold_the_seconds_of_cry_that_are_marked_in_the_clip(scene: SceneAnnotation, samples: Float32) -> None:
     active = np.arange(500) < 300
     windows = cut_windows(scene, samples, active)
     assert windows.log_mel.shape == (25, 62, 64)
@@ -45,12 +45,12 @@ def test_windows_hold_the_seconds_of_cry_that_are_marked_in_the_clip(scene: Scen
     assert not windows.cry_s[14:].any()
 
 
-def test_a_scene_without_marks_holds_no_cry(scene: Scene, samples: Float32) -> None:
+def test_a_scene_without_marks_holds_no_cry(scene: SceneAnnotation, samples: Float32) -> None:
     assert not cut_windows(scene, samples, None).cry_s.any()
 
 
 def test_windows_are_those_that_the_listener_scores(
-    collection: Collection, tiny_bundle_path: Path, scene: Scene
+    collection: Collection, tiny_bundle_path: Path, scene: SceneAnnotation
 ) -> None:
     (detector,) = open_detectors(tiny_bundle_path)
     for plan in plan_scenes(collection.data, "test", split=collection.split):
@@ -60,7 +60,7 @@ def test_windows_are_those_that_the_listener_scores(
             assert np.array_equal(windows.ends_s, scored.ends_s)
 
 
-def test_thinned_scenes_keep_their_windows_in_step(scene: Scene, samples: Float32) -> None:
+def test_thinned_scenes_keep_their_windows_in_step(scene: SceneAnnotation, samples: Float32) -> None:
     windows = cut_windows(scene, samples, None)
     even, odd = thinned([windows, windows], 2)
     assert np.array_equal(even.log_mel, windows.log_mel[::2])

@@ -101,20 +101,20 @@ def test_all_levels_share_one_background() -> None:
 
 
 def test_recordings_and_synthesized_tones_are_both_drawn() -> None:
-    room = tone(60, 0.1, hz=1000)
-    heard = [clip_in_background.background(np.random.default_rng(seed), [room], 16_000) for seed in range(40)]
-    from_room = sum(float(np.abs(one).max()) == pytest.approx(0.1, abs=1e-4) for one in heard)
-    assert 10 < from_room < 30
+    recording = tone(60, 0.1, hz=1000)
+    drawn = [clip_in_background.background(np.random.default_rng(seed), [recording], 16_000) for seed in range(40)]
+    recorded = sum(float(np.abs(one).max()) == pytest.approx(0.1, abs=1e-4) for one in drawn)
+    assert 10 < recorded < 30
 
 
 def test_a_short_recording_is_repeated() -> None:
-    room = np.arange(1, 101, dtype=np.float32)
+    recording = np.arange(1, 101, dtype=np.float32)
     for seed in range(10):
-        heard = clip_in_background.background(np.random.default_rng(seed), [room], 250)
-        if heard.max() > 50:  # the room and no tone
-            assert np.array_equal(heard[:100], heard[100:200])
+        drawn = clip_in_background.background(np.random.default_rng(seed), [recording], 250)
+        if drawn.max() > 50:  # the recording and no tone
+            assert np.array_equal(drawn[:100], drawn[100:200])
             return
-    pytest.fail("the room was never drawn")
+    pytest.fail("the recording was never drawn")
 
 
 def test_what_exceeds_full_scale_is_turned_down_and_not_clipped() -> None:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.training.conftest import Collection
-    from training.mixing.scenes import HeldOutPart, Scene, ScenePlan
+    from training.mixing.scenes import HeldOutPart, SceneAnnotation, ScenePlan
     from training.mixing.signal import Float32
 
 
@@ -28,7 +28,7 @@ def plans(collection: Collection) -> tuple[ScenePlan, ...]:
     return plan_scenes(collection.data, "test", split=collection.split)
 
 
-def mixed(plans: tuple[ScenePlan, ...], name: str, *, seed: int = 1) -> list[tuple[Scene, Float32]]:
+def mixed(plans: tuple[ScenePlan, ...], name: str, *, seed: int = 1) -> list[tuple[SceneAnnotation, Float32]]:
     plan = next(plan for plan in plans if plan.name == name)
     return list(mix_scenes(plan, [], seed=seed))
 
