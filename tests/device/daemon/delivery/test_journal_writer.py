@@ -2,117 +2,23 @@
 
 from __future__ import annotations
 
-import json
 import threading
 import time
 from typing import TYPE_CHECKING
 
 import pytest
 
-from device.alarms.journal.entries import Entry
 from device.alarms.journal.store import Journal
 from device.daemon.delivery.journal_messages import CommitReceipt, JournalOpened, JournalSalvaged, OwedEntries
 from device.daemon.delivery.journal_writer import CONFIRM_S, JournalWriter
 from device.daemon.delivery.pending_entries import OVERDUE_S
-from device.errors import JournalError
+from tests.device.daemon.delivery.gated_disk import MAX_BYTES, SOON_S, Clock, Disk, Messages, make_entries, make_entry
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Sequence
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from device.alarms.journal.entries import Key
     from device.daemon.delivery.journal_messages import JournalMessage
-
-_SOON_S = 20.0  # a busy machine breaks no law
-_BIG = 64_000_000
-
-
-def _entry(alarm: int, seq: int = 0, *, urgent: bool = False) -> Entry:
-    alarm_json = json.dumps({"state": "active", "number": alarm})
-    return Entry(f"stream-cry-cry-{alarm}", seq, 1.7e9 + alarm, urgent, alarm_json, "{}")
-
-
-def _entries(first: int, last: int) -> list[Entry]:
-    return [_entry(number) for number in range(first, last)]
-
-
-class Disk:
-    """Opens real journals whose appends wait at a gate, and fail while `refuses` is set.
-
-    Attributes:
-        opened: how often one was opened.
-        appended: how many commits were asked for.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.gate = threading.Event()
-        self.gate.set()
-        self.refuses = False
-        self.is_missing = False
-        self.opened = 0
-        self.appended = 0
-
-    def open(self) -> Journal:
-        if self.is_missing:
-            raise JournalError("the folder is missing")
-        self.opened += 1
-        return _Gated(self)
-
-
-class _Gated(Journal):
-    def __init__(self, disk: Disk) -> None:
-        self._disk = disk
-        super().__init__(disk.path, max_bytes=_BIG)
-
-    def append(self, entries: Sequence[Entry], *, delivered: Collection[Key] = ()) -> None:
-        assert self._disk.gate.wait(_SOON_S)
-        if self._disk.refuses:
-            raise JournalError("the disk is full")
-        self._disk.appended += 1
-        super().append(entries, delivered=delivered)
-
-
-class Messages:
-    """Collects what the writer sends."""
-
-    def __init__(self) -> None:
-        self.all: list[JournalMessage] = []
-        self._changed = threading.Condition()
-
-    def put(self, message: JournalMessage) -> None:
-        with self._changed:
-            self.all.append(message)
-            self._changed.notify_all()
-
-    def wait_for(self, holds: Callable[[], object]) -> None:
-        with self._changed:
-            assert self._changed.wait_for(holds, _SOON_S), self.all
-
-    def wait_for_owed(self, count: int) -> None:
-        self.wait_for(lambda: len(self.owed) >= count)
-
-    @property
-    def received(self) -> list[Entry]:
-        return [entry for message in self.all if isinstance(message, CommitReceipt) for entry in message.entries]
-
-    @property
-    def owed(self) -> list[int]:
-        found = [entry for message in self.all if isinstance(message, OwedEntries) for entry in message.entries]
-        return [int(entry.alarm_id.rsplit("-", 1)[1]) for entry in found]
-
-    def opened(self) -> JournalOpened:
-        return next(message for message in self.all if isinstance(message, JournalOpened))
-
-
-class Clock:
-    """Monotonic, and moved by hand as well."""
-
-    def __init__(self) -> None:
-        self.ahead_s = 0.0
-
-    def __call__(self) -> float:
-        return time.monotonic() + self.ahead_s
 
 
 @pytest.fixture
@@ -138,12 +44,12 @@ def writer(disk: Disk, messages: Messages, clock: Clock) -> Iterator[JournalWrit
     yield writer
     disk.gate.set()
     disk.refuses = False
-    writer.close(_SOON_S)
+    writer.close(SOON_S)
 
 
 def _busy(writer: JournalWriter, now_s: Callable[[], float]) -> None:
     """Wait until its thread stands before the gate."""
-    deadline_s = time.monotonic() + _SOON_S
+    deadline_s = time.monotonic() + SOON_S
     while not writer._pending.batch:
         assert time.monotonic() < deadline_s
         time.sleep(0.005)
@@ -151,35 +57,35 @@ def _busy(writer: JournalWriter, now_s: Callable[[], float]) -> None:
 
 
 def test_a_receipt_comes_after_the_commit_and_in_order(writer: JournalWriter, disk: Disk, messages: Messages) -> None:
-    writer.submit(_entries(0, 3))
-    writer.submit(_entries(3, 6))
+    writer.submit(make_entries(0, 3))
+    writer.submit(make_entries(3, 6))
     messages.wait_for(lambda: len(messages.received) == 6)
-    assert messages.received == _entries(0, 6)
-    assert writer.close(_SOON_S)
-    with Journal.open(disk.path, max_bytes=_BIG) as journal:
-        assert list(journal.history(0.0)) == _entries(0, 6)
+    assert messages.received == make_entries(0, 6)
+    assert writer.close(SOON_S)
+    with Journal.open(disk.path, max_bytes=MAX_BYTES) as journal:
+        assert list(journal.history(0.0)) == make_entries(0, 6)
 
 
 def test_what_the_journal_knew_at_the_start_is_told_first(disk: Disk, messages: Messages) -> None:
-    with Journal.open(disk.path, max_bytes=_BIG) as journal:
-        journal.append([_entry(1, 7)])
+    with Journal.open(disk.path, max_bytes=MAX_BYTES) as journal:
+        journal.append([make_entry(1, 7)])
         journal.set_note("paused_until", "99")
         journal.set_note("other", "1")
     writer = JournalWriter(disk.open, messages.put, max_in_flight=10, notes=("paused_until", "none"))
     messages.wait_for(lambda: messages.owed)
     assert messages.all[0] == JournalOpened(
-        ((_entry(1).alarm, 7),), {"paused_until": "99"}, owed=1, pruned_undelivered=0
+        ((make_entry(1).alarm, 7),), {"paused_until": "99"}, owed=1, pruned_undelivered=0
     )
     assert messages.owed == [1]
-    assert writer.close(_SOON_S)
+    assert writer.close(SOON_S)
 
 
 def test_a_damaged_journal_is_told_once(disk: Disk, messages: Messages) -> None:
     disk.path.write_bytes(b"garbage")
     writer = JournalWriter(disk.open, messages.put, max_in_flight=10)
-    writer.submit(_entries(0, 1))
+    writer.submit(make_entries(0, 1))
     messages.wait_for(lambda: messages.received)
-    assert writer.close(_SOON_S)
+    assert writer.close(SOON_S)
     assert sum(isinstance(message, JournalSalvaged) for message in messages.all) == 1
 
 
@@ -187,13 +93,13 @@ def test_submitting_never_waits_for_a_disk_that_stalls_and_what_is_overdue_is_ta
     writer: JournalWriter, disk: Disk, messages: Messages, clock: Clock
 ) -> None:
     disk.gate.clear()
-    writer.submit(_entries(0, 1))
+    writer.submit(make_entries(0, 1))
     _busy(writer, clock)
-    writer.submit(_entries(1, 3))
+    writer.submit(make_entries(1, 3))
     assert not writer.collect_overdue(clock())
     assert writer.failure(clock()) is None
     clock.ahead_s = OVERDUE_S
-    assert writer.collect_overdue(clock()) == _entries(0, 3)
+    assert writer.collect_overdue(clock()) == make_entries(0, 3)
     assert not writer.collect_overdue(clock())
     assert writer.stalled_s(clock()) >= OVERDUE_S
     failure = writer.failure(clock())
@@ -202,39 +108,39 @@ def test_submitting_never_waits_for_a_disk_that_stalls_and_what_is_overdue_is_ta
     disk.gate.set()
     messages.wait_for(lambda: len(messages.received) == 3)
     receipts = [message for message in messages.all if isinstance(message, CommitReceipt)]
-    assert frozenset().union(*(message.overdue for message in receipts)) == {entry.key for entry in _entries(0, 3)}
+    assert frozenset().union(*(message.overdue for message in receipts)) == {entry.key for entry in make_entries(0, 3)}
 
 
 def test_what_was_told_from_memory_is_owed_until_it_is_confirmed_and_not_told_twice_before(
     writer: JournalWriter, disk: Disk, messages: Messages, clock: Clock
 ) -> None:
     disk.gate.clear()
-    writer.submit(_entries(0, 2))
+    writer.submit(make_entries(0, 2))
     _busy(writer, clock)
     clock.ahead_s = OVERDUE_S
     assert len(writer.collect_overdue(clock())) == 2
-    writer.confirm([_entry(0).key])
+    writer.confirm([make_entry(0).key])
     disk.gate.set()
     messages.wait_for(lambda: len(messages.received) == 2)
-    writer.submit(_entries(2, 3))
+    writer.submit(make_entries(2, 3))
     messages.wait_for(lambda: messages.owed == [2])
     writer.redeliver_owed()
     messages.wait_for(lambda: sorted(messages.owed) == [1, 2, 2])
-    assert writer.close(_SOON_S)
-    with Journal.open(disk.path, max_bytes=_BIG) as journal:
-        assert {entry.alarm_id for entry in journal.owed(9)} == {_entry(1).alarm_id, _entry(2).alarm_id}
+    assert writer.close(SOON_S)
+    with Journal.open(disk.path, max_bytes=MAX_BYTES) as journal:
+        assert {entry.alarm_id for entry in journal.owed(9)} == {make_entry(1).alarm_id, make_entry(2).alarm_id}
 
 
 def test_a_refusal_is_trouble_until_it_ends_and_loses_nothing(
     writer: JournalWriter, disk: Disk, messages: Messages, clock: Clock
 ) -> None:
     disk.refuses = True
-    writer.submit(_entries(0, 5))
+    writer.submit(make_entries(0, 5))
     _wait_until(lambda: writer.failure(clock()) is not None)
     failure = writer.failure(clock())
     assert failure is not None
     assert failure.reason == "the disk is full"
-    writer.submit(_entries(5, 8))
+    writer.submit(make_entries(5, 8))
     clock.ahead_s = 2 * OVERDUE_S
     assert len(writer.collect_overdue(clock())) == 8
     again = writer.failure(clock())
@@ -245,7 +151,7 @@ def test_a_refusal_is_trouble_until_it_ends_and_loses_nothing(
     writer.submit([])  # it wakes, and looks at the clock
     messages.wait_for(lambda: len(messages.received) == 8)
     _wait_until(lambda: writer.failure(clock()) is None)
-    assert messages.received == _entries(0, 8)
+    assert messages.received == make_entries(0, 8)
     assert writer.dropped == 0
 
 
@@ -253,17 +159,17 @@ def test_a_journal_that_cannot_be_opened_is_tried_again(disk: Disk, messages: Me
     disk.is_missing = True
     writer = JournalWriter(disk.open, messages.put, max_in_flight=10, clock=clock)
     _wait_until(lambda: writer.failure(clock()) is not None)
-    writer.submit(_entries(0, 1))
+    writer.submit(make_entries(0, 1))
     disk.is_missing = False
     clock.ahead_s = 60.0
     writer.submit([])
     messages.wait_for(lambda: messages.received)
     assert messages.opened().owed == 0
-    assert writer.close(_SOON_S)
+    assert writer.close(SOON_S)
 
 
 def _wait_until(holds: Callable[[], object]) -> None:
-    deadline_s = time.monotonic() + _SOON_S
+    deadline_s = time.monotonic() + SOON_S
     while not holds():
         assert time.monotonic() < deadline_s
         time.sleep(0.005)
@@ -273,16 +179,16 @@ def test_beyond_its_room_what_a_broker_has_goes_first_then_what_is_not_urgent_an
     writer: JournalWriter, disk: Disk, messages: Messages, clock: Clock
 ) -> None:
     disk.gate.clear()
-    writer.submit(_entries(0, 1))
+    writer.submit(make_entries(0, 1))
     _busy(writer, clock)
-    urgent = [_entry(number, urgent=True) for number in range(1, 11)]
+    urgent = [make_entry(number, urgent=True) for number in range(1, 11)]
     writer.submit(urgent)
-    writer.submit(_entries(11, 21))
+    writer.submit(make_entries(11, 21))
     assert writer.dropped == 0
     writer.confirm([urgent[4].key])
-    writer.submit(_entries(21, 22))
+    writer.submit(make_entries(21, 22))
     assert writer.dropped == 0
-    writer.submit(_entries(22, 24))
+    writer.submit(make_entries(22, 24))
     assert writer.dropped == 2
     assert writer.waiting == 21
     disk.gate.set()
@@ -294,31 +200,31 @@ def test_beyond_its_room_what_a_broker_has_goes_first_then_what_is_not_urgent_an
 def test_no_more_is_on_its_way_than_was_asked_for_and_a_new_alarm_goes_beyond_that(
     disk: Disk, messages: Messages
 ) -> None:
-    with Journal.open(disk.path, max_bytes=_BIG) as journal:
-        journal.append(_entries(0, 100))
+    with Journal.open(disk.path, max_bytes=MAX_BYTES) as journal:
+        journal.append(make_entries(0, 100))
     writer = JournalWriter(disk.open, messages.put, max_in_flight=10)
     messages.wait_for(lambda: len(messages.owed) == 10)
     assert messages.owed == list(range(10))
-    writer.submit([_entry(500)])
+    writer.submit([make_entry(500)])
     messages.wait_for(lambda: len(messages.owed) == 11)
     assert messages.owed[-1] == 500
-    writer.confirm([_entry(500).key, *(entry.key for entry in _entries(0, 5))])
+    writer.confirm([make_entry(500).key, *(entry.key for entry in make_entries(0, 5))])
     messages.wait_for(lambda: len(messages.owed) == 16)
     assert messages.owed[11:] == list(range(10, 15))
-    assert writer.close(_SOON_S)
+    assert writer.close(SOON_S)
 
 
 def test_after_a_reconnect_what_is_new_comes_before_ten_thousand_that_are_old(disk: Disk, messages: Messages) -> None:
-    with Journal.open(disk.path, max_bytes=_BIG) as journal:
-        journal.append(_entries(0, 10_000))
+    with Journal.open(disk.path, max_bytes=MAX_BYTES) as journal:
+        journal.append(make_entries(0, 10_000))
     writer = JournalWriter(disk.open, messages.put, max_in_flight=10)
-    writer.submit([_entry(20_000)])
+    writer.submit([make_entry(20_000)])
     messages.wait_for(lambda: 20_000 in messages.owed)
     told_before = len(messages.owed)
     writer.redeliver_owed()
     messages.wait_for(lambda: len(messages.owed) > told_before)
     assert messages.owed[told_before] == 20_000
-    assert writer.close(_SOON_S)
+    assert writer.close(SOON_S)
 
 
 def test_ten_thousand_that_are_owed_are_all_handed_out_once_as_they_are_confirmed(disk: Disk) -> None:
@@ -332,50 +238,50 @@ def test_ten_thousand_that_are_owed_are_all_handed_out_once_as_they_are_confirme
             if len(handed_out) >= count:
                 done.set()
 
-    with Journal.open(disk.path, max_bytes=_BIG) as journal:
-        journal.append(_entries(0, count))
+    with Journal.open(disk.path, max_bytes=MAX_BYTES) as journal:
+        journal.append(make_entries(0, count))
     ready = threading.Event()
 
     def open_when_ready() -> Journal:
-        assert ready.wait(_SOON_S)
+        assert ready.wait(SOON_S)
         return disk.open()
 
     emptied = JournalWriter(open_when_ready, receive, max_in_flight=20)
     ready.set()
-    assert done.wait(3 * _SOON_S)
-    assert emptied.close(_SOON_S)
-    assert handed_out == [entry.alarm_id for entry in _entries(0, count)]
-    with Journal.open(disk.path, max_bytes=_BIG) as journal:
+    assert done.wait(3 * SOON_S)
+    assert emptied.close(SOON_S)
+    assert handed_out == [entry.alarm_id for entry in make_entries(0, count)]
+    with Journal.open(disk.path, max_bytes=MAX_BYTES) as journal:
         assert journal.owed_count() == 0
 
 
 def test_what_is_confirmed_is_written_with_the_next_entry_or_a_minute_later(
     writer: JournalWriter, disk: Disk, messages: Messages, clock: Clock
 ) -> None:
-    writer.submit(_entries(0, 1))
+    writer.submit(make_entries(0, 1))
     messages.wait_for(lambda: messages.received)
-    writer.confirm([_entry(0).key])
-    writer.submit(_entries(1, 2))
+    writer.confirm([make_entry(0).key])
+    writer.submit(make_entries(1, 2))
     messages.wait_for(lambda: len(messages.received) == 2)
     assert disk.appended == 2
-    writer.confirm([_entry(1).key])
+    writer.confirm([make_entry(1).key])
     clock.ahead_s = CONFIRM_S + 1.0
     writer.submit([])
     _wait_until(lambda: not writer._confirmed)
     writer.redeliver_owed()
-    assert writer.close(_SOON_S)
-    with Journal.open(disk.path, max_bytes=_BIG) as journal:
+    assert writer.close(SOON_S)
+    with Journal.open(disk.path, max_bytes=MAX_BYTES) as journal:
         assert journal.owed_count() == 0
 
 
 def test_notes_and_confirmations_are_kept_at_the_end(writer: JournalWriter, disk: Disk, messages: Messages) -> None:
-    writer.submit(_entries(0, 2))
+    writer.submit(make_entries(0, 2))
     messages.wait_for(lambda: len(messages.received) == 2)
-    writer.confirm([_entry(0).key])
+    writer.confirm([make_entry(0).key])
     writer.set_note("paused_until", "5")
     writer.set_note("paused_until", "6")
-    assert writer.close(_SOON_S)
-    with Journal.open(disk.path, max_bytes=_BIG) as journal:
+    assert writer.close(SOON_S)
+    with Journal.open(disk.path, max_bytes=MAX_BYTES) as journal:
         assert journal.note("paused_until") == "6"
         assert journal.owed_count() == 1
 
@@ -384,25 +290,25 @@ def test_closing_gives_a_disk_that_hangs_up_at_its_deadline_and_says_so(
     writer: JournalWriter, disk: Disk, clock: Clock
 ) -> None:
     disk.gate.clear()
-    writer.submit(_entries(0, 1))
+    writer.submit(make_entries(0, 1))
     _busy(writer, clock)
     assert not writer.close(0.05)
     disk.gate.set()
-    assert writer.close(_SOON_S)
+    assert writer.close(SOON_S)
 
 
 def test_on_a_disk_that_takes_nothing_the_backlog_is_owed_even_so(disk: Disk, messages: Messages) -> None:
-    with Journal.open(disk.path, max_bytes=_BIG) as journal:
-        journal.append(_entries(0, 100))
+    with Journal.open(disk.path, max_bytes=MAX_BYTES) as journal:
+        journal.append(make_entries(0, 100))
     disk.refuses = True
     writer = JournalWriter(disk.open, messages.put, max_in_flight=10)
-    writer.submit([_entry(500)])
+    writer.submit([make_entry(500)])
     for first in range(0, 90, 10):
         messages.wait_for_owed(first + 10)
-        writer.confirm([entry.key for entry in _entries(first, first + 10)])
+        writer.confirm([entry.key for entry in make_entries(first, first + 10)])
     assert messages.owed[:90] == list(range(90))
     assert not messages.received
-    assert not writer.close(_SOON_S)
+    assert not writer.close(SOON_S)
 
 
 def test_a_mistake_in_the_journal_ends_nothing_but_that_attempt(messages: Messages, disk: Disk, clock: Clock) -> None:
@@ -418,9 +324,9 @@ def test_a_mistake_in_the_journal_ends_nothing_but_that_attempt(messages: Messag
     writer = JournalWriter(open_journal, messages.put, max_in_flight=10, clock=clock)
     _wait_until(lambda: writer.failure(clock()) is not None)
     clock.ahead_s = 60.0
-    writer.submit(_entries(0, 1))
+    writer.submit(make_entries(0, 1))
     messages.wait_for(lambda: messages.received)
-    assert writer.close(_SOON_S)
+    assert writer.close(SOON_S)
 
 
 def test_the_thread_has_a_name_and_cannot_keep_the_process(writer: JournalWriter) -> None:
