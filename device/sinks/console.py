@@ -1,4 +1,4 @@
-"""One line a notice, for people: when, where, how urgent, what.
+"""Writes one line per notice, for people: when, where, how urgent, what.
 
 `2026-11-21T02:14:07.350Z  usb:0d8c:0014  HIGH  cry begins (0.97; since 02:14:05.8)`
 """
@@ -33,7 +33,7 @@ _WHY_LOST: Mapping[str, str] = MappingProxyType(
         "interrupted": "Auricle was interrupted",
     }
 )
-"""Why an event ended that did not become quiet: what was heard may go on."""
+"""Why an event ended without becoming quiet: the sound may go on."""
 
 _COLOURS: Mapping[str, str] = MappingProxyType({"HIGH": "1;31", "MEDIUM": "33", "LOW": "36", "FAULT": "1;35"})
 
@@ -41,13 +41,13 @@ _COLOURS: Mapping[str, str] = MappingProxyType({"HIGH": "1;31", "MEDIUM": "33", 
 class Console:
     """Writes notices to a stream, each line at once.
 
-    A stream that refuses a line (a broken pipe) is counted and tried again with the next one; one that
-    takes none blocks, so a `SinkWorker` stands before it.
+    If the stream refuses a line (a broken pipe), the line is lost and counted, and the stream is tried again with the
+    next one. A stream that accepts nothing blocks the caller, which is therefore a `SinkWorker`.
 
     Args:
-        stream: as a rule standard output. Its descriptor is written to past Python's buffer, whose lock
-            would otherwise be held by a thread that hangs, and stop the process from ending.
-        environment: NO_COLOR in it leaves a terminal's lines plain.
+        stream: usually standard output. Its descriptor is written to directly, not through Python's buffer: a thread
+            that hangs would hold the buffer's lock and keep the process from ending.
+        environment: NO_COLOR in it turns colours off.
     """
 
     def __init__(self, stream: TextIO, *, environment: Mapping[str, str] = os.environ) -> None:
@@ -61,7 +61,7 @@ class Console:
 
     @property
     def failed(self) -> int:
-        """Lines that the stream did not take."""
+        """Lines that the stream refused."""
         return self._failed
 
     def write(self, notice: Notice) -> None:
@@ -72,7 +72,7 @@ class Console:
             self._failed += 1
 
     def close(self) -> None:
-        """Nothing to do: a line is written at once, and the stream is not ours."""
+        """Nothing to do: each line is written at once, and the stream is not ours."""
 
     def _write(self, text: str) -> None:
         if self._descriptor is None:
@@ -82,7 +82,7 @@ class Console:
 
 
 def line(notice: Notice, *, colours: bool = False) -> str:
-    """A notice in words, on one line, whatever stands in it."""
+    """A notice in words, on one line, whatever it contains."""
     word, text = _event(notice, notice.content) if isinstance(notice.content, Event) else _other(notice, notice.content)
     if colours and word in _COLOURS:
         word = f"\x1b[{_COLOURS[word]}m{word}\x1b[0m"
@@ -116,7 +116,7 @@ def _daytime(utc_s: float) -> str:
 
 
 def _descriptor(stream: TextIO) -> int | None:
-    """None for a stream that lives in memory."""
+    """File descriptor of a stream; None for one in memory."""
     try:
         return stream.fileno()
     except (io.UnsupportedOperation, ValueError):
@@ -128,5 +128,5 @@ def _write_all(descriptor: int, data: bytes) -> None:
     while rest:
         try:
             rest = rest[os.write(descriptor, rest) :]
-        except BlockingIOError:  # somebody made it non-blocking, as a shell does with a shared terminal
+        except BlockingIOError:  # made non-blocking by another process, as a shell does with a shared terminal
             select.select([], [descriptor], [])

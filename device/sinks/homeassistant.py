@@ -1,9 +1,9 @@
-"""How Home Assistant learns of an instance: one retained message that names all its entities. Pure.
+"""Announces an instance to Home Assistant: one retained message that describes all its entities. Pure.
 
-Device discovery, https://www.home-assistant.io/integrations/mqtt/#device-discovery-payload; its form is in
-docs/schemas/discovery.schema.json. Whatever is named here is available while the daemon runs and a
-microphone is heard, and at no other time. Home Assistant forgets an entity only where it is told to: one
-that is left out stays, one of which nothing but the platform is said goes.
+Device discovery, https://www.home-assistant.io/integrations/mqtt/#device-discovery-payload; its schema is
+docs/schemas/discovery.schema.json. All entities are available while the daemon runs and a microphone delivers sound,
+and at no other time. Home Assistant removes an entity only on request: an entity that is left out stays, an entity
+with nothing but its platform is removed.
 """
 
 from __future__ import annotations
@@ -20,22 +20,22 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 BIRTH = "online"
-"""What Home Assistant says of itself when it has started; all it must know is to be told again then."""
+"""What Home Assistant publishes when it has started; the full state is to be published again then."""
 
 PRESS = "{}"
-"""What its buttons publish: a command without particulars."""
+"""What its buttons publish: a command without arguments."""
 
 _QOS = 1
 
 
 @dataclass(frozen=True, slots=True)
-class Announced:
-    """What is announced of an instance.
+class AnnouncedDevice:
+    """An instance as a device of Home Assistant.
 
     Attributes:
         topics: of the instance.
-        discovery_topic: where Home Assistant looks for announcements, such as `homeassistant`.
-        labels: (model, label) of all that raises alarms.
+        discovery_topic: prefix of Home Assistant's discovery topics, such as `homeassistant`.
+        labels: (model, label) of all that raise alarms.
         version: of Auricle.
     """
 
@@ -46,69 +46,69 @@ class Announced:
 
     @property
     def device_id(self) -> str:
-        """Unique among all instances of one broker; of A-Z, a-z, 0-9, _ and -, as the topic demands."""
+        """Unique among all instances of one broker; A-Z, a-z, 0-9, _ and - only, as the topic requires."""
         return self.topics.base.replace("/", "_")
 
     @property
     def topic(self) -> str:
-        """Where it is announced."""
+        """Topic of the announcement."""
         return f"{self.discovery_topic}/device/{self.device_id}/config"
 
 
 def birth_topic(discovery_topic: str) -> str:
-    """Where Home Assistant says that it has started."""
+    """Topic where Home Assistant publishes that it has started."""
     return f"{discovery_topic}/status"
 
 
-def platforms(announced: Announced) -> dict[str, str]:
-    """Component -> platform, of all that is announced: what a later announcement may have to take back."""
-    return {name: component["platform"] for name, component in _components(announced).items()}
+def platforms(device: AnnouncedDevice) -> dict[str, str]:
+    """Component -> platform, of all entities: what a later announcement may have to remove."""
+    return {name: component["platform"] for name, component in _components(device).items()}
 
 
-def discovery(announced: Announced, before: Mapping[str, str]) -> Message:
+def discovery(device: AnnouncedDevice, before: Mapping[str, str]) -> Message:
     """The announcement.
 
     Args:
-        announced: what there is.
-        before: `platforms` of what was announced at any time before; what is not there any more is taken back.
+        device: the instance.
+        before: `platforms` of all earlier announcements; entities that no longer exist are removed.
     """
-    components = _components(announced)
-    gone = {name: {"platform": platform} for name, platform in before.items() if name not in components}
-    told = {
+    components = _components(device)
+    removed = {name: {"platform": platform} for name, platform in before.items() if name not in components}
+    members = {
         "device": {
-            "identifiers": [announced.device_id],
-            "name": f"Auricle {announced.topics.instance}",
+            "identifiers": [device.device_id],
+            "name": f"Auricle {device.topics.instance}",
             "manufacturer": "Auricle",
             "model": "Bedside listener",
-            "sw_version": announced.version,
+            "sw_version": device.version,
         },
-        "origin": {"name": "Auricle", "sw_version": announced.version},
-        "availability": [_available(announced.topics.available), _available(announced.topics.microphone_available)],
+        "origin": {"name": "Auricle", "sw_version": device.version},
+        "availability": [_available(device.topics.available), _available(device.topics.microphone_available)],
         "availability_mode": "all",
-        "components": {**components, **gone},
+        "components": {**components, **removed},
     }
-    return Message(announced.topic, _json(told), retain=True)
+    return Message(device.topic, _json(members), retain=True)
 
 
-def removal(announced: Announced) -> Message:
-    """What makes Home Assistant forget the device, with all its entities."""
-    return Message(announced.topic, b"", retain=True)
+def removal(device: AnnouncedDevice) -> Message:
+    """Makes Home Assistant remove the device, with all its entities."""
+    return Message(device.topic, b"", retain=True)
 
 
 def _available(topic: str) -> dict[str, str]:
     return {"topic": topic, "payload_available": ONLINE.decode(), "payload_not_available": OFFLINE.decode()}
 
 
-def _components(announced: Announced) -> dict[str, dict[str, Any]]:
+def _components(device: AnnouncedDevice) -> dict[str, dict[str, Any]]:
     components: dict[str, dict[str, Any]] = {}
-    named = Counter(label for _, label in announced.labels)
-    for model, label in announced.labels:
-        name = _shown(label) if named[label] == 1 else f"{_shown(label)} ({model})"
-        components[f"sound.{model}.{label}"] = _sound(announced.topics, model, label, name)
-        components[f"alarm.{model}.{label}"] = _alarm(announced.topics, model, label, name)
-    components |= _technical(announced.topics)
+    occurrences = Counter(label for _, label in device.labels)
+    for model, label in device.labels:
+        name = _display_name(label) if occurrences[label] == 1 else f"{_display_name(label)} ({model})"
+        components[f"sound.{model}.{label}"] = _sound(device.topics, model, label, name)
+        components[f"alarm.{model}.{label}"] = _alarm(device.topics, model, label, name)
+    components |= _technical(device.topics)
     for key, component in components.items():
-        component["unique_id"] = f"{announced.device_id}.{key}"
+        component["unique_id"] = f"{device.device_id}.{key}"
     return components
 
 
@@ -125,7 +125,7 @@ def _sound(topics: Topics, model: str, label: str, name: str) -> dict[str, Any]:
 
 
 def _alarm(topics: Topics, model: str, label: str, name: str) -> dict[str, Any]:
-    """Told by the alarms themselves, so that none is missed while a connection is; their members become attributes."""
+    """Fed by the alarm messages themselves, so that none is missed; their members become attributes."""
     return {
         "platform": "event",
         "name": f"{name} alarm",
@@ -136,7 +136,7 @@ def _alarm(topics: Topics, model: str, label: str, name: str) -> dict[str, Any]:
 
 
 def _technical(topics: Topics) -> dict[str, dict[str, Any]]:
-    """What every instance has."""
+    """The entities that every instance has."""
     return {
         "technical": {
             "platform": "event",
@@ -204,9 +204,9 @@ def _technical(topics: Topics) -> dict[str, dict[str, Any]]:
     }
 
 
-def _shown(label: str) -> str:
+def _display_name(label: str) -> str:
     return label.replace("_", " ").replace("-", " ").capitalize()
 
 
-def _json(told: Mapping[str, Any]) -> bytes:
-    return json.dumps(told, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+def _json(members: Mapping[str, Any]) -> bytes:
+    return json.dumps(members, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()

@@ -1,6 +1,6 @@
-"""What was heard and told, one JSON object a line, for programs; bounded, and whole after a power cut.
+"""A log of events, faults and notes, one JSON object per line, for programs; bounded, and intact after a power cut.
 
-The keys, in this order, seconds and scores to six decimals; a number that is none is null:
+The keys, in this order, seconds and scores to six decimals; a number that is not finite is null:
 
     event      utc kind source event_id seq model label phase start_s end_s decided_s score priority reason windows
     fault      utc kind source fault begins since_s at_s detail model
@@ -31,21 +31,21 @@ if TYPE_CHECKING:
 
 _MODE = 0o640
 _FOLDER_MODE = 0o750
-_OWED = 1000  # lines that wait in memory for a disk that takes none
+_MAX_PENDING = 1000  # lines in memory while the disk refuses them; then the oldest are dropped
 _DECIMALS = 6
 
 
 class Log:
-    """Appends lines to a file, each on the disk before the next; a file that would grow too large is set aside.
+    """Appends lines to a file, each synced before the next; a file that would grow too large is rotated.
 
-    `heard.jsonl` is the newest; `heard.jsonl.1` the one before, and so on. What cannot be written (a full
-    disk, one that turned read-only) is counted, kept in memory and tried again before the next line. A line
-    that a power cut tore stays as it is; the next one begins on a line of its own.
+    `heard.jsonl` is the newest; `heard.jsonl.1` the one before, and so on. A line that cannot be written (a full
+    or read-only disk) is counted, kept in memory and tried again before the next line. A line
+    that a power cut truncated stays as it is; the next one begins on a line of its own.
 
     Args:
-        path: of the newest file; its folder is made.
-        max_bytes: that a file holds at most, unless a single line is longer.
-        keep: files beside the newest; the oldest goes first.
+        path: of the newest file; its folder is created.
+        max_bytes: largest size of a file, unless a single line is longer.
+        keep: rotated files to keep beside the newest.
     """
 
     def __init__(self, path: Path, *, max_bytes: int, keep: int) -> None:
@@ -54,79 +54,79 @@ class Log:
         self._keep = keep
         self._descriptor: int | None = None
         self._size = 0
-        self._owed: deque[bytes] = deque(maxlen=_OWED)
+        self._pending: deque[bytes] = deque(maxlen=_MAX_PENDING)
         self._failed = 0
 
     def __repr__(self) -> str:
-        return f"Log({str(self._path)!r}, {len(self._owed)} lines owed, {self._failed} failed)"
+        return f"Log({str(self._path)!r}, {len(self._pending)} lines pending, {self._failed} failed)"
 
     @property
     def failed(self) -> int:
-        """Lines that could not be written when they were told."""
+        """Lines that could not be written at once."""
         return self._failed
 
     def write(self, notice: Notice) -> None:
-        """Write one line, after those that are owed."""
-        self._owed.append(log_line(notice))
-        if not self._pay():
+        """Write one line, after those that are pending."""
+        self._pending.append(log_line(notice))
+        if not self._write_pending():
             self._failed += 1
 
     def close(self) -> None:
-        """Write what is owed, if the disk takes it now, and let the file go; idempotent."""
-        self._pay()
-        self._let_go()
+        """Write what is pending, if the disk accepts it now, and close the file; idempotent."""
+        self._write_pending()
+        self._close_file()
 
-    def _pay(self) -> bool:
+    def _write_pending(self) -> bool:
         try:
-            while self._owed:
-                self._write(self._owed[0])
-                self._owed.popleft()
+            while self._pending:
+                self._write(self._pending[0])
+                self._pending.popleft()
         except OSError:
-            self._let_go()  # opened anew next time: it may be another disk by then
+            self._close_file()  # and open it anew next time: it may be on another disk by then
             return False
         return True
 
     def _write(self, line: bytes) -> None:
-        descriptor = self._opened()
+        descriptor = self._open_file()
         if self._size and self._size + len(line) > self._max_bytes:
-            self._let_go()
-            self._set_aside()
-            descriptor = self._opened()
+            self._close_file()
+            self._rotate()
+            descriptor = self._open_file()
         try:
             _write_all(descriptor, line)
             os.fdatasync(descriptor)
         except OSError:
-            with contextlib.suppress(OSError):  # half a line is none
+            with contextlib.suppress(OSError):  # remove the partial line
                 os.ftruncate(descriptor, self._size)
             raise
         self._size += len(line)
 
-    def _opened(self) -> int:
-        """The file, which ends with a whole line; a new one where somebody took it away."""
+    def _open_file(self) -> int:
+        """Descriptor of the file, which ends with a complete line; of a new one if the file was removed."""
         if self._descriptor is not None and not _is_at(self._descriptor, self._path):
-            self._let_go()
+            self._close_file()
         if self._descriptor is None:
             self._path.parent.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
             flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK
             self._descriptor = os.open(self._path, flags, _MODE)
-            self._size = _healed(self._descriptor)
+            self._size = _end_last_line(self._descriptor)
         return self._descriptor
 
-    def _let_go(self) -> None:
+    def _close_file(self) -> None:
         if self._descriptor is not None:
             descriptor, self._descriptor = self._descriptor, None
             with contextlib.suppress(OSError):
                 os.close(descriptor)
 
-    def _set_aside(self) -> None:
-        """Each file takes the next number, from the oldest on, so that a power cut in between loses none."""
+    def _rotate(self) -> None:
+        """Rename each file to the next number, the oldest first, so that a power cut in between loses none."""
         for number in range(self._keep, 0, -1):
             with contextlib.suppress(FileNotFoundError):
                 self._numbered(number - 1).replace(self._numbered(number))
-        for beyond in self._path.parent.glob(f"{self._path.name}.*"):  # `keep` was larger once
-            suffix = beyond.name.removeprefix(f"{self._path.name}.")
+        for surplus in self._path.parent.glob(f"{self._path.name}.*"):  # `keep` was larger before
+            suffix = surplus.name.removeprefix(f"{self._path.name}.")
             if suffix.isdecimal() and int(suffix) > self._keep:
-                beyond.unlink(missing_ok=True)
+                surplus.unlink(missing_ok=True)
 
     def _numbered(self, number: int) -> Path:
         return self._path.with_name(f"{self._path.name}.{number}") if number else self._path
@@ -139,11 +139,11 @@ def _is_at(descriptor: int, path: Path) -> bool:
         return False
 
 
-def _healed(descriptor: int) -> int:
-    """Size of a file after its last line was ended, where a power cut had torn it.
+def _end_last_line(descriptor: int) -> int:
+    """End the last line if a power cut truncated it; the size of the file.
 
     Raises:
-        OSError: it cannot be read or written, or is none that could be set aside: a pipe, a device.
+        OSError: it cannot be read or written, or cannot be rotated: a pipe, a device.
     """
     status = os.fstat(descriptor)
     if not stat.S_ISREG(status.st_mode):
@@ -164,9 +164,9 @@ def log_line(notice: Notice) -> bytes:
     """A notice as one line of strict JSON; see the top of this module for its keys."""
     content = notice.content
     kind, fields = ("event", _event(notice, content)) if isinstance(content, Event) else _other(content)
-    told = {"utc": utc_text(notice.utc_s, "milliseconds"), "kind": kind, "source": notice.source, **fields}
-    text = json.dumps(told, ensure_ascii=False, allow_nan=False)
-    return f"{text}\n".encode("utf-8", "backslashreplace")  # a file name that is no UTF-8: \udcXX, as JSON has it
+    members = {"utc": utc_text(notice.utc_s, "milliseconds"), "kind": kind, "source": notice.source, **fields}
+    text = json.dumps(members, ensure_ascii=False, allow_nan=False)
+    return f"{text}\n".encode("utf-8", "backslashreplace")  # a file name that is not UTF-8: \udcXX, as JSON allows
 
 
 def _event(notice: Notice, event: Event) -> dict[str, Any]:
@@ -200,5 +200,5 @@ def _other(content: Fault | OperationNote) -> tuple[str, dict[str, Any]]:
 
 
 def _number(value: float | None) -> float | None:
-    """Six decimals, never a negative zero, and nothing that JSON does not know."""
+    """Six decimals; no negative zero, and None for what JSON cannot express."""
     return None if value is None or not math.isfinite(value) else round(float(value), _DECIMALS) + 0.0

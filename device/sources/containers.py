@@ -1,8 +1,8 @@
-"""What a WAV, FLAC or OGG file promises, and how much of it is there.
+"""What a WAV, FLAC or OGG file declares, and how much of it is present.
 
-libsndfile, which decodes, clips silently what is cut short. So the containers are read here first:
+libsndfile, which decodes, silently shortens a truncated file. So the containers are read here first:
 the chunks of WAV (RIFF, RIFX, RF64), the STREAMINFO of FLAC, every page of OGG with its checksum.
-Knows no decoder and reads no sample; `recording` alone uses it.
+Knows no decoder and reads no samples; `recording` alone uses it.
 
 Sources: Microsoft's Multimedia Programming Interface 1.0 (RIFF, WAVE), its WAVEFORMATEXTENSIBLE page,
 EBU Tech 3306 (RF64), RFC 9639 (FLAC), RFC 3533 (Ogg).
@@ -19,13 +19,13 @@ from typing import Any, BinaryIO, Literal
 from device.errors import RecordingError
 
 SAMPLES_AT_ONCE = 16384
-"""Samples, all channels together, that one read of the decoder asks for: what bounds the memory."""
+"""Samples of all channels together in one read of the decoder; bounds the memory."""
 
 _MAX_CHANNELS = 1024
 """libsndfile's own limit."""
 
 _MAX_CHUNKS = 1000
-"""A WAV file with more chunks before its sound is none; the walk must end on a disk full of zeros."""
+"""A WAV file with more chunks before its sound is corrupt; the walk must end even in a file full of zeros."""
 
 _EXTENSIBLE = 0xFFFE
 _SUBTYPES = {
@@ -41,9 +41,9 @@ _SUBTYPES = {
 """(format tag, bytes of one sample in the file) -> libsndfile's name."""
 
 _UNKNOWN_SIZES = (range(0x7FFFF000, 0x80000001), range(0xFFFFFF00, 0x100000000))
-"""What a writer that cannot seek back puts for a size it does not know yet: sox 0x7ffff000, arecord
+"""Sizes that a writer puts if it cannot seek back to correct them: sox 0x7ffff000, arecord
 0x7fffff00, ffmpeg 0xffffffff, others one of these less the header. The ranges are narrow (4 KiB of
-2 GiB), so that a long recording that was cut short is still found out."""
+2 GiB), so that a long recording that was truncated is still detected."""
 
 _MIRROR = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 _FIRST_PAGE, _LAST_PAGE = 2, 4
@@ -51,7 +51,7 @@ _FIRST_PAGE, _LAST_PAGE = 2, 4
 
 @dataclass(frozen=True, slots=True)
 class PcmFormat:
-    """How the bare samples of a WAV file are to be read, in libsndfile's words."""
+    """How the samples of a WAV file are to be read, in libsndfile's terms."""
 
     samplerate: int
     channels: int
@@ -61,15 +61,15 @@ class PcmFormat:
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """Where the sound lies in a file, and what its container says about it.
+    """Where the sound is in a file, and what its container declares about it.
 
     Attributes:
-        start: offset of the first byte that the decoder may see.
-        stop: offset one past the last; what lies behind is missing, damaged or no sound.
+        start: offset of the first byte that the decoder may read.
+        stop: offset one past the last; the rest is missing, damaged or not sound.
         step: frames (samples per channel) of one read of the decoder.
-        declared_frames: frames that a WAV header declares; None where it does not say.
-        pcm: how to read bare samples; None where the decoder finds out by itself.
-        damage: why the sound ends at `stop` before it should; None where all is well.
+        declared_frames: frames that a WAV header declares; None if it does not say.
+        pcm: how to read bare samples; None if the decoder finds out by itself.
+        damage: why the sound ends at `stop` before it should; None if nothing is damaged.
     """
 
     start: int
@@ -80,12 +80,12 @@ class Layout:
     damage: str | None = None
 
 
-def survey(file: BinaryIO, path: str) -> Layout:
-    """Read what the container of an open, seekable file declares, and how much of it is there.
+def read_layout(file: BinaryIO, path: str) -> Layout:
+    """Read what the container of an open, seekable file declares, and how much of it is present.
 
     Args:
         file: the open file; its position moves.
-        path: how people know it, for messages.
+        path: for messages.
 
     Raises:
         RecordingError: the file is empty, neither WAV, FLAC nor OGG, or its header makes no sense.
@@ -98,9 +98,9 @@ def survey(file: BinaryIO, path: str) -> Layout:
     if magic in (b"RIFF", b"RIFX", b"RF64"):
         return _WavHeader(file, path, size, big_endian=magic == b"RIFX").layout()
     if magic == b"fLaC":
-        return _survey_flac(file, path, size)
+        return _flac_layout(file, path, size)
     if magic == b"OggS":
-        return _survey_ogg(file)
+        return _ogg_layout(file)
     raise RecordingError(f"{path} is not audio that can be read here; WAV, FLAC and OGG files can.")
 
 
@@ -118,7 +118,7 @@ class _WavHeader:
         self._riff_bytes = 0
 
     def layout(self) -> Layout:
-        """Find format and data: the sizes of both are what the header declares."""
+        """Find the format and data chunks, by the sizes that the header declares."""
         self._file.seek(4)
         self._riff_bytes, form = self._unpack("I4s")
         if form != b"WAVE":
@@ -152,7 +152,7 @@ class _WavHeader:
             _, _, _, tag = self._unpack("HHIH")
         if not 1 <= channels <= _MAX_CHANNELS:
             raise self._corrupt(f"its header declares {channels} channels instead of 1 to {_MAX_CHANNELS}")
-        # The container's width counts: 20 bits in 3 bytes stand in the upper 20.
+        # The container's width counts: 20 bits in 3 bytes are the upper 20.
         subtype = _SUBTYPES.get((tag, self._frame_bytes // channels))
         if subtype is None or self._frame_bytes % channels:
             raise RecordingError(
@@ -176,10 +176,10 @@ class _WavHeader:
         )
 
     def _declared_bytes(self, start: int, chunk_bytes: int) -> int | None:
-        """Bytes of sound that the header declares; None where its writer could not know.
+        """Bytes of sound that the header declares; None if its writer could not know.
 
-        A size of 0 is what a recorder leaves that was killed, or wrote into a pipe: it counts as
-        unknown unless the RIFF size, too, says that what follows is something else than sound.
+        A recorder that was killed, or wrote into a pipe, leaves a size of 0: that counts as
+        unknown unless the RIFF size, too, says that what follows is not sound.
         """
         if chunk_bytes == 0xFFFFFFFF and self._long_data_bytes is not None:
             return None if self._long_data_bytes in (0, 2**64 - 1) else self._long_data_bytes
@@ -195,7 +195,7 @@ class _WavHeader:
         return RecordingError(f"{self._path} is a corrupt WAV file ({why}); copy or export it again.")
 
 
-def _survey_flac(file: BinaryIO, path: str, size: int) -> Layout:
+def _flac_layout(file: BinaryIO, path: str, size: int) -> Layout:
     """Read STREAMINFO: one read of the decoder is one FLAC block, so that a damaged one is dropped whole."""
     block_type_and_length = file.read(4)
     info = file.read(34)
@@ -205,21 +205,21 @@ def _survey_flac(file: BinaryIO, path: str, size: int) -> Layout:
     return Layout(start=0, stop=size, step=max(16, max_block_frames))
 
 
-def _survey_ogg(file: BinaryIO) -> Layout:
-    """Check every page; the decoder will see those before the first damaged one alone."""
+def _ogg_layout(file: BinaryIO) -> Layout:
+    """Check every page; the decoder reads only those before the first damaged one."""
     file.seek(0)
     good_bytes, damage = _walk_pages(file)
     return Layout(start=0, stop=good_bytes, step=SAMPLES_AT_ONCE // 8, damage=damage)
 
 
 def _walk_pages(file: BinaryIO) -> tuple[int, str | None]:
-    """Bytes of all pages before the first damage, and what that is (None: a whole file)."""
+    """Bytes of all pages before the first damage, and what that is; None if nothing is damaged."""
     next_numbers: dict[int, int] = {}  # per logical stream that has begun and not ended
     good_bytes = 0
     count = 0
     while header := file.read(27):
         if not header.startswith(b"OggS"):
-            # Behind the last page other programs append tags: no part of the stream.
+            # After the last page other programs append tags: not a part of the stream.
             return good_bytes, f"page {count} is overwritten" if next_numbers else None
         page = _whole_page(file, header)
         if page is None:
@@ -238,7 +238,7 @@ def _walk_pages(file: BinaryIO) -> tuple[int, str | None]:
 
 
 def _whole_page(file: BinaryIO, header: bytes) -> bytes | None:
-    """The page that begins with this header; None where the file ends before it does."""
+    """The page that begins with this header; None if the file ends within it."""
     if len(header) < 27:
         return None
     lacing = file.read(header[26])

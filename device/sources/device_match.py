@@ -1,8 +1,8 @@
-"""What `device = "..."` means: which of the microphones that are there is the one that was asked for.
+"""Finds the microphone that `device = "..."` of the configuration means.
 
-A microphone is named by its name, by its USB identity, or by the USB port it is plugged into; never by a
-number, which changes at boot. Knows no PortAudio: what it lists is handed in, and who it is stands in sysfs.
-The capture child imports this, so it does without dataclasses, which cost a process more than a megabyte.
+A microphone is selected by its name, by its USB identity, or by the USB port it is plugged into; never by a
+number, which changes at boot. Knows no PortAudio: its list is an argument, and USB identities are read from sysfs.
+The capture child imports this, so it uses no dataclasses, which cost a process more than a megabyte.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ _SYSFS_LEVELS = 8  # from the card up to the device on the bus: two, hubs are no
 
 
 class UsbIdentity(NamedTuple):
-    """Who a USB device says it is.
+    """Identity of a USB device, by its own descriptors.
 
     Attributes:
         vendor: four lower-case hexadecimal digits.
         product: likewise.
-        serial: None where it has none, as most cheap ones.
+        serial: None if it has none, as most cheap ones.
     """
 
     vendor: str
@@ -48,7 +48,7 @@ class UsbIdentity(NamedTuple):
 
 
 class Card(NamedTuple):
-    """What sysfs knows of a sound card; both None where it sits on no USB port."""
+    """What sysfs knows of a sound card; both None if it is not on the USB."""
 
     usb: UsbIdentity | None = None
     port: str | None = None
@@ -58,15 +58,15 @@ class ListedDevice(NamedTuple):
     """A device that can record, as PortAudio lists it, with what sysfs adds.
 
     Attributes:
-        number: PortAudio's; good for opening it now, for nothing else.
-        name: as PortAudio says it, with the card's number where it has one.
-        host_api: through which PortAudio reaches it, such as "ALSA".
-        channels: that it can record; virtual devices say 32 or more.
-        default_rate_hz: that it opens at unless told.
-        rates_hz: of the usual rates those that it accepts; empty where nobody tried, or it is in use.
-        usb: who it says it is; None off the USB.
+        number: PortAudio's; only good for opening it now.
+        name: PortAudio's, with the card's number if it has one.
+        host_api: PortAudio's interface to it, such as "ALSA".
+        channels: of its input; virtual devices report 32 or more.
+        default_rate_hz: used unless another is configured.
+        rates_hz: those of the usual rates that it accepts; empty if they were not tried, or it is in use.
+        usb: its identity; None if it is not on the USB.
         port: USB port it is plugged into, such as "1-1.2".
-        is_default: what `device = "default"` is at present.
+        is_default: whether `device = "default"` selects it now.
     """
 
     number: int
@@ -85,15 +85,15 @@ class ListedDevice(NamedTuple):
         return stable_name(self.name)
 
 
-class Wanted(NamedTuple):
-    """What `device = "..."` asks for.
+class DeviceSelector(NamedTuple):
+    """The meaning of `device = "..."`.
 
     Attributes:
-        text: as it was given, for messages.
-        kind: by what the microphone is recognized.
-        name: where that is its name, or a part of it.
-        usb: where that is its USB identity; no serial means any.
-        port: where that is its USB port.
+        text: as written, for messages.
+        kind: what selects the microphone.
+        name: for kind "name": the name, or a part of it.
+        usb: for kind "usb"; without a serial any serial matches.
+        port: for kind "port".
     """
 
     text: str
@@ -103,24 +103,24 @@ class Wanted(NamedTuple):
     port: str = ""
 
 
-def parse_device(text: str) -> Wanted:
-    """What a `device` of the configuration asks for.
+def parse_device(text: str) -> DeviceSelector:
+    """Parse a `device` of the configuration.
 
     Raises:
-        MicrophoneError: it begins as a USB identity or a port and then is none, or says nothing.
+        MicrophoneError: it begins as a USB identity or a port but is not a valid one, or it is empty.
     """
-    said = text.strip()
-    folded = said.casefold()
+    stripped = text.strip()
+    folded = stripped.casefold()
     if folded == DEFAULT:
-        return Wanted(text, "default")
+        return DeviceSelector(text, "default")
     if folded.startswith("usb:"):
-        return Wanted(text, "usb", usb=_parsed_usb(said))
+        return DeviceSelector(text, "usb", usb=_parse_usb(stripped))
     if folded.startswith("port:"):
-        return Wanted(text, "port", port=_parsed_port(said))
-    name = stable_name(said)
+        return DeviceSelector(text, "port", port=_parse_port(stripped))
+    name = stable_name(stripped)
     if not name:
         raise MicrophoneError(f'device = "{text}" names no microphone: auricle devices lists what to write')
-    return Wanted(text, "name", name=name)
+    return DeviceSelector(text, "name", name=name)
 
 
 def stable_name(name: str) -> str:
@@ -129,53 +129,53 @@ def stable_name(name: str) -> str:
 
 
 def card_number(name: str) -> int | None:
-    """Number of the ALSA card in a name that PortAudio gives; None where it has none, as of virtual devices."""
+    """Number of the ALSA card in a name of PortAudio's; None if it has none, as virtual devices."""
     found = _NUMBERS.search(name)
     return int(found[1]) if found else None
 
 
 def card_identity(number: int, sysfs: Path = SYSFS) -> Card:
-    """Who an ALSA card is: its USB device and port, from /sys/class/sound/cardN/device and up.
+    """USB identity and port of an ALSA card, from /sys/class/sound/cardN/device and its parents.
 
     Args:
-        number: of the card, as the kernel counts them at present.
+        number: of the card, as the kernel counts them now.
         sysfs: where sysfs is mounted.
     """
     try:
-        place = (sysfs / "class" / "sound" / f"card{number}" / "device").resolve(strict=True)
-    except (OSError, RuntimeError):  # pulled out just now, or no sysfs here
+        card_folder = (sysfs / "class" / "sound" / f"card{number}" / "device").resolve(strict=True)
+    except (OSError, RuntimeError):  # unplugged just now, or no sysfs here
         return Card()
-    for folder in (place, *place.parents)[:_SYSFS_LEVELS]:
+    for folder in (card_folder, *card_folder.parents)[:_SYSFS_LEVELS]:
         vendor, product = _attribute(folder, "idVendor"), _attribute(folder, "idProduct")
         if vendor and product:
             return Card(UsbIdentity(vendor.lower(), product.lower(), _attribute(folder, "serial")), folder.name)
     return Card()
 
 
-def choose(devices: Iterable[ListedDevice], wanted: Wanted) -> ListedDevice:
-    """The one device that was asked for; an exact name goes before a part of one.
+def choose(devices: Iterable[ListedDevice], selector: DeviceSelector) -> ListedDevice:
+    """The one device that the selector matches; an exact name precedes a part of one.
 
     Raises:
-        MicrophoneError: none is, or several are; the sentence lists those that there are.
+        MicrophoneError: none or several match; the message lists the devices.
     """
-    there = [device for device in devices if device.channels > 0]
-    found = _found(there, wanted)
+    recording = [device for device in devices if device.channels > 0]
+    found = _found(recording, selector)
     if len(found) == 1:
         return found[0]
-    if not there:
+    if not recording:
         raise MicrophoneError(NO_MICROPHONE)
-    raise MicrophoneError(_ambiguous(found, wanted, there) if found else _absent(wanted, there))
+    raise MicrophoneError(_ambiguous(found, selector, recording) if found else _absent(selector, recording))
 
 
 def identity(device: ListedDevice, among: Sequence[ListedDevice]) -> str | None:
-    """What to write as `device = "..."` so that this one is meant, whatever its number; None if nothing can."""
+    """The `device = "..."` that selects exactly this device, whatever its number; None if nothing does."""
     usb = [str(device.usb)] if device.usb else []
     port = [f"port:{device.port}"] if device.port else []
-    ways = (*usb, *port, device.stable_name)
-    return next((text for text in ways if _means(text, device, among)), None)
+    candidates = (*usb, *port, device.stable_name)
+    return next((text for text in candidates if _selects(text, device, among)), None)
 
 
-def _parsed_usb(text: str) -> UsbIdentity:
+def _parse_usb(text: str) -> UsbIdentity:
     found = _USB.fullmatch(text)
     if not found:
         raise MicrophoneError(
@@ -185,7 +185,7 @@ def _parsed_usb(text: str) -> UsbIdentity:
     return UsbIdentity(found[1].lower().zfill(4), found[2].lower().zfill(4), found[3])
 
 
-def _parsed_port(text: str) -> str:
+def _parse_port(text: str) -> str:
     found = _PORT.fullmatch(text)
     if not found:
         raise MicrophoneError(f'device = "{text}" is no USB port: port:1-1.2, as auricle devices shows it, would be')
@@ -193,71 +193,71 @@ def _parsed_port(text: str) -> str:
 
 
 def _attribute(folder: Path, name: str) -> str | None:
-    """A line of sysfs; None where there is none, or it is empty."""
+    """An attribute in sysfs; None if it is missing or empty."""
     try:
         return (folder / name).read_text(encoding="utf-8", errors="replace").strip() or None
     except OSError:
         return None
 
 
-def _means(text: str, device: ListedDevice, among: Sequence[ListedDevice]) -> bool:
+def _selects(text: str, device: ListedDevice, among: Sequence[ListedDevice]) -> bool:
     try:
         return _found(among, parse_device(text)) == [device]
     except MicrophoneError:  # its name only looks like an identity
         return False
 
 
-def _found(devices: Iterable[ListedDevice], wanted: Wanted) -> list[ListedDevice]:
-    """All that answer to what is wanted, each once."""
-    return _distinct(_matching([device for device in devices if device.channels > 0], wanted))
+def _found(devices: Iterable[ListedDevice], selector: DeviceSelector) -> list[ListedDevice]:
+    """All devices that match, each once."""
+    return _distinct(_matching([device for device in devices if device.channels > 0], selector))
 
 
-def _matching(devices: list[ListedDevice], wanted: Wanted) -> list[ListedDevice]:
-    if wanted.kind == "default":
+def _matching(devices: list[ListedDevice], selector: DeviceSelector) -> list[ListedDevice]:
+    if selector.kind == "default":
         return [device for device in devices if device.is_default]
-    if wanted.kind == "port":
-        return [device for device in devices if device.port == wanted.port]
-    if wanted.kind == "usb":
-        return [device for device in devices if _is_usb(device, wanted.usb)]
-    sought = wanted.name.casefold()
+    if selector.kind == "port":
+        return [device for device in devices if device.port == selector.port]
+    if selector.kind == "usb":
+        return [device for device in devices if _is_usb(device, selector.usb)]
+    sought = selector.name.casefold()
     exact = [device for device in devices if device.stable_name.casefold() == sought]
     return exact or [device for device in devices if sought in device.stable_name.casefold()]
 
 
-def _is_usb(device: ListedDevice, wanted: UsbIdentity | None) -> bool:
-    if device.usb is None or wanted is None or device.usb[:2] != wanted[:2]:
+def _is_usb(device: ListedDevice, usb: UsbIdentity | None) -> bool:
+    if device.usb is None or usb is None or device.usb[:2] != usb[:2]:
         return False
-    return wanted.serial is None or (device.usb.serial or "").casefold() == wanted.serial.casefold()
+    return usb.serial is None or (device.usb.serial or "").casefold() == usb.serial.casefold()
 
 
 def _distinct(devices: list[ListedDevice]) -> list[ListedDevice]:
-    """Without those that are a device further up once more: the same card, or the same name through another API."""
+    """Without duplicates: the same card, or the same name through another API."""
     kept: list[ListedDevice] = []
     for device in devices:
-        if not any(_is_once_more(device, other) for other in kept):
+        if not any(_is_duplicate(device, other) for other in kept):
             kept.append(device)
     return kept
 
 
-def _is_once_more(device: ListedDevice, other: ListedDevice) -> bool:
+def _is_duplicate(device: ListedDevice, other: ListedDevice) -> bool:
     card = card_number(device.name)
     if card is not None and card == card_number(other.name):
         return True
     return device.host_api != other.host_api and device.name == other.name
 
 
-def _absent(wanted: Wanted, there: list[ListedDevice]) -> str:
-    sought = "no microphone is the default" if wanted.kind == "default" else f'no microphone is "{wanted.text}"'
-    return f"{sought}; there {_are(len(there))} {_listed(there)}"
+def _absent(selector: DeviceSelector, devices: list[ListedDevice]) -> str:
+    sought = "no microphone is the default" if selector.kind == "default" else f'no microphone is "{selector.text}"'
+    return f"{sought}; there {_are(len(devices))} {_listed(devices)}"
 
 
-def _ambiguous(found: list[ListedDevice], wanted: Wanted, there: list[ListedDevice]) -> str:
-    said = f'"{wanted.text}" could be any of {len(found)} microphones'
-    if wanted.kind == "usb" and all(device.port for device in found):
+def _ambiguous(found: list[ListedDevice], selector: DeviceSelector, devices: list[ListedDevice]) -> str:
+    sentence = f'"{selector.text}" could be any of {len(found)} microphones'
+    if selector.kind == "usb" and all(device.port for device in found):
         ports = " or ".join(f'"port:{device.port}"' for device in found)
-        return f"{said} that say they are the same; only the port tells them apart: write {ports}"
-    ways = (identity(device, there) or device.stable_name for device in found)
-    return f"{said}: write " + " or ".join(f'"{way}"' for way in ways)
+        return f"{sentence} that say they are the same; only the port tells them apart: write {ports}"
+    selectors = (identity(device, devices) or device.stable_name for device in found)
+    return f"{sentence}: write " + " or ".join(f'"{text}"' for text in selectors)
 
 
 def _listed(devices: list[ListedDevice]) -> str:

@@ -1,9 +1,9 @@
 """A recording as a source of sound: WAV, FLAC and OGG files in, `AudioBlock`s out.
 
-Streams in constant memory, whatever the file's length and whatever its header claims. What is wrong
-with a file is said after all that could be heard of it was given out. Does not resample and does not
-pace itself: blocks come as fast as they are taken, at the file's own rate. A WAV file's header is
-read in `containers`, its bare samples, like FLAC and OGG, are decoded by libsndfile.
+Streams in constant memory, whatever the file's length and whatever its header claims. Damage is reported after
+all readable sound was yielded. Does not resample and does not
+pace itself: blocks come as fast as they are requested, at the file's own rate. A WAV file's header is
+read in `containers`; its samples, like FLAC and OGG, are decoded by libsndfile.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import numpy as np
 
 from device.errors import MissingExtraError, RecordingError
 from device.messages import AudioBlock
-from device.sources.containers import Layout, survey
+from device.sources.containers import Layout, read_layout
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -29,18 +29,18 @@ if TYPE_CHECKING:
 LOWEST_RATE_HZ = 1_000
 HIGHEST_RATE_HZ = 768_000
 BLOCK_S = 0.5
-"""Seconds of a block where no `block_samples` is asked for: one hop."""
+"""Seconds of a block if no `block_samples` is given: one hop."""
 
 
 class Recording:
     """A WAV, FLAC or OGG file of any rate, sample width and channel count, read once from its start.
 
     Samples beyond full scale (float files and lossy decoders have them) are clipped to [-1, 1] and
-    counted in `clipped_samples`: the network hears no more than a sound card could have given.
+    counted in `clipped_samples`: the network gets no more than a sound card could deliver.
 
     Args:
         path: the file; messages begin with it as given.
-        channel: the channel to listen to, counted from 0; None mixes all channels to their mean.
+        channel: the channel to read, counted from 0; None mixes all channels to their mean.
         block_samples: samples of each block but the last; None for half a second.
 
     Raises:
@@ -64,7 +64,7 @@ class Recording:
         self._read_frames = 0
         self._clipped_samples = 0
         self._failure: RecordingError | None = None
-        self._begun = False
+        self._started = False
         self._decoder: Any = None
         self._file: BinaryIO | None = _open_regular(self._path)
         try:
@@ -94,10 +94,10 @@ class Recording:
 
     @property
     def frames(self) -> int | None:
-        """Samples per channel, before reading them; None where a header does not say.
+        """Samples per channel, before reading them; None if the header does not say.
 
-        For WAV what is really there; for FLAC and OGG what the file declares: good for progress, not to size
-        an array with it.
+        For WAV what the file really holds; for FLAC and OGG what it declares: good for progress, not for the size of
+        an array.
         """
         return self._frames
 
@@ -108,7 +108,7 @@ class Recording:
 
     @property
     def clipped_samples(self) -> int:
-        """Samples beyond full scale so far, in the channels that are listened to."""
+        """Samples beyond full scale so far, in the channels that are read."""
         return self._clipped_samples
 
     @property
@@ -120,15 +120,15 @@ class Recording:
         """Yield the sound as float32 mono blocks in [-1, 1], in order, without a gap.
 
         Raises:
-            RecordingError: after all that could be heard was given out: the file is damaged or shorter than its
+            RecordingError: after all readable sound was yielded: the file is damaged or shorter than its
                 header declares, or holds NaN or infinity; at once: it is closed, or was read before.
         """
-        if self._file is None or self._begun:
+        if self._file is None or self._started:
             state = "is closed" if self._file is None else "has been read already"
             raise RecordingError(f"{self._path} {state}; open it again to hear it once more.")
-        self._begun = True
+        self._started = True
         start_sample = 0
-        for samples in _regroup(self._heard(), self._block_samples):
+        for samples in _regroup(self._mono_pieces(), self._block_samples):
             yield AudioBlock(samples, self._sample_rate_hz, start_sample)
             start_sample += len(samples)
         if self._failure is not None:
@@ -155,14 +155,14 @@ class Recording:
         return f"Recording({self._path!r}, {self._sample_rate_hz} Hz, {self._channels} channels, {length})"
 
     def _open(self, file: BinaryIO) -> None:
-        self._layout = survey(file, self._path)
+        self._layout = read_layout(file, self._path)
         if self._layout.pcm is not None:
             self._check_rate(self._layout.pcm.samplerate)
         self._section = _Section(file, self._layout)
         self._decoder = _open_decoder(self._section, self._layout, self._path)
         self._sample_rate_hz: int = self._decoder.samplerate
         self._channels: int = self._decoder.channels
-        # Of a FLAC stream without a length libsndfile says the largest number there is.
+        # For a FLAC stream without a length libsndfile returns the largest possible number.
         self._frames: int | None = self._decoder.frames if self._decoder.frames < 2**62 else None
         self._check()
 
@@ -181,13 +181,13 @@ class Recording:
         if self._frames == 0:
             raise self._silent()
 
-    def _heard(self) -> Iterator[Float32]:
-        """Yield mono pieces (n,) of one read each; where it ends early, `_failure` says why."""
+    def _mono_pieces(self) -> Iterator[Float32]:
+        """Yield mono pieces (n,) of one read each; if they end early, `_failure` says why."""
         for frames in self._reads():
             chosen = frames if self._channel is None else frames[:, self._channel : self._channel + 1]
             finite = _finite_frames(chosen)
             if finite:
-                yield self._mixed(chosen[:finite])
+                yield self._mix(chosen[:finite])
             self._read_frames += finite
             if finite < len(chosen):
                 self._failure = self._broken("it holds NaN or infinity", "export it again with finite samples")
@@ -200,12 +200,12 @@ class Recording:
         double = self._layout.pcm is not None and self._layout.pcm.subtype == "DOUBLE"
         out = np.empty((self._layout.step, self._channels), np.float64 if double else np.float32)
         while self._file is not None:
-            # Beyond its declared end a FLAC decoder takes a tag that others appended for a damaged block.
+            # Beyond the declared end a FLAC decoder mistakes a tag that was appended for a damaged block.
             wanted = len(out) if self._frames is None else min(len(out), self._frames - self._read_frames)
             try:
                 frames = self._decoder.read(wanted, out=out[:wanted])
             except SoundFileError as exc:
-                # Of a FLAC block that fails its checksum the decoder gives zeros: not one of them is kept.
+                # For a FLAC block that fails its checksum the decoder returns zeros: none of them is kept.
                 self._failure = self._broken(_reason(exc))
                 return
             if not len(frames):
@@ -213,14 +213,14 @@ class Recording:
                 return
             yield frames
 
-    def _mixed(self, frames: npt.NDArray[Any]) -> Float32:
+    def _mix(self, frames: npt.NDArray[Any]) -> Float32:
         """(n, channels) -> (n,), clipped and averaged."""
         self._clipped_samples += int(np.count_nonzero(np.abs(frames) > 1.0))
         mono: Float32 = np.clip(frames, -1.0, 1.0).mean(axis=1).astype(np.float32, copy=False)
         return mono
 
     def _ending(self) -> RecordingError | None:
-        """Why the sound should not have ended here; None where it should."""
+        """Why the sound should not have ended here; None if it should."""
         declared = self._layout.declared_frames if self._layout.declared_frames is not None else self._frames
         if self._section.error is not None:
             return self._broken(self._section.error.strerror or "the disk failed")
@@ -241,10 +241,10 @@ class Recording:
 
 
 class _Section:
-    """The part of an open file that the decoder may see, as libsndfile's virtual file.
+    """The part of an open file that the decoder may read, as libsndfile's virtual file.
 
     A read that fails must not raise through the decoder's C code: it ends the file, and `error`
-    remembers why.
+    says why.
     """
 
     def __init__(self, file: BinaryIO, layout: Layout) -> None:
@@ -299,12 +299,12 @@ def _open_decoder(section: _Section, layout: Layout, path: str) -> Any:
     """Open libsndfile on the section."""
     try:
         import soundfile
-    except (ImportError, OSError) as exc:  # OSError: the package is there, its libsndfile is not
+    except (ImportError, OSError) as exc:  # OSError: the package is installed, its libsndfile is not
         raise MissingExtraError(
             "soundfile, which reads recordings, is missing; pip install 'auricle[device]' brings it."
         ) from exc
     pcm = layout.pcm
-    bare = (
+    raw_format = (
         {}
         if pcm is None
         else {
@@ -316,7 +316,7 @@ def _open_decoder(section: _Section, layout: Layout, path: str) -> Any:
         }
     )
     try:
-        decoder = soundfile.SoundFile(section, **bare)
+        decoder = soundfile.SoundFile(section, **raw_format)
     except soundfile.SoundFileError as exc:
         raise RecordingError(f"{path} is corrupt ({_reason(exc)}); copy or export it again.") from exc
     # soundfile seeks after every read: slow in OGG, and an error in a FLAC stream of unknown length.
@@ -325,13 +325,13 @@ def _open_decoder(section: _Section, layout: Layout, path: str) -> Any:
 
 
 def _reason(exc: Exception) -> str:
-    """What libsndfile says, without its decoration."""
+    """Libsndfile's error text, without its prefix."""
     text = str(getattr(exc, "error_string", exc))
     return text.removeprefix("Error : ").rstrip(".")
 
 
 def _finite_frames(frames: npt.NDArray[Any]) -> int:
-    """How many frames (n, channels) stand before the first NaN or infinity."""
+    """Number of frames (n, channels) before the first NaN or infinity."""
     finite = np.isfinite(frames).all(axis=1)
     return len(frames) if finite.all() else int(finite.argmin())
 

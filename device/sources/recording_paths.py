@@ -1,4 +1,4 @@
-"""Which recordings are meant by the paths that were given."""
+"""Expands paths to the recordings in them."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ SUFFIXES = (".wav", ".flac", ".ogg", ".oga")
 def find_recordings(paths: Iterable[str]) -> list[str]:
     """Expand directories, recursively and sorted, to the recordings in them.
 
-    What is no directory stays as given, even where it does not exist: opening it will say so. Hidden
-    files and directories are skipped; a directory that links lead to more than once is walked once.
+    What is not a directory stays as given, even if it does not exist: opening it will say so. Hidden
+    files and directories are skipped; a directory that is reached by several links is walked once.
 
     Args:
-        paths: files and directories, in the order in which they are wanted.
+        paths: files and directories, in the order of the result.
 
     Returns:
         Paths that begin as they were given: `nights` becomes `nights/june/1.wav`.
@@ -38,7 +38,7 @@ def find_recordings(paths: Iterable[str]) -> list[str]:
 def _is_directory(path: str) -> bool:
     try:
         return bool(path) and Path(path).is_dir()  # to pathlib "" is the current directory
-    except OSError:  # a link to itself, or a parent that may not be searched: no directory to us
+    except OSError:  # a link to itself, or a parent without permission: not a directory to us
         return False
 
 
@@ -53,7 +53,7 @@ def _in_directory(path: str) -> list[str]:
 
 
 def _walk(path: str, walked: set[Path]) -> Iterator[str]:
-    """Yield the recordings under a directory, unless links have led to it before."""
+    """Yield the recordings under a directory, unless it has been walked already."""
     real = Path(path).resolve()
     if real in walked:
         return

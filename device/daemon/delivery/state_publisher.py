@@ -12,7 +12,7 @@ from importlib import metadata
 from typing import TYPE_CHECKING
 
 from device.sinks import homeassistant, payloads
-from device.sinks.homeassistant import Announced
+from device.sinks.homeassistant import AnnouncedDevice
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -52,7 +52,7 @@ class StatePublisher:
         self._topics = topics
         self._settings = settings
         self._labels = tuple(labels)
-        self._announced = Announced(topics, settings.discovery_topic, self._labels, metadata.version("auricle"))
+        self._announced = AnnouncedDevice(topics, settings.discovery_topic, self._labels, metadata.version("auricle"))
         self._publish = publish
         self._save_note = save_note
         self._latest: dict[str, Message] = {}

@@ -1,7 +1,6 @@
-"""A folder of clips within a budget: writes each clip whole, removes the oldest, and touches nothing that is not ours.
+"""A folder of clips within a budget: writes each clip atomically, removes the oldest, touches no other files.
 
-A clip is mono FLAC of 16 bits at the rate of the microphone. All that belongs to it stands in its Vorbis comment, as
-JSON:
+A clip is mono FLAC of 16 bits at the rate of the microphone. Its Vorbis comment describes it, as JSON:
 
     {"alarms": [{"id", "model", "label", "score", "at_s"}, ...], "start_utc": "...Z", "missing": [[from_s, to_s], ...]}
 
@@ -30,8 +29,8 @@ if TYPE_CHECKING:
 
     Picture = Callable[[npt.NDArray[np.float32], int], bytes]
 
-KEPT_FREE_BYTES = 64_000_000
-"""Of a disk this much stays free, which the journal of alarms needs more."""
+RESERVED_BYTES = 64_000_000
+"""Clips leave this much of the disk free, for the journal of alarms."""
 
 _FILE_MODE = 0o640
 _FOLDER_MODE = 0o750
@@ -40,7 +39,7 @@ _OWN = re.compile(rf"(?P<stem>{_LABEL}_[01]\.\d\d_(?P<utc>\d{{8}}T\d{{6}}Z)(-\d{
 _YEAR, _MONTH = re.compile(r"\d{4}"), re.compile(r"\d{2}")
 
 
-class _Kept(NamedTuple):
+class _StoredClip(NamedTuple):
     """The files of one clip."""
 
     utc: str
@@ -52,48 +51,46 @@ class _Kept(NamedTuple):
 class ClipStore:
     """A folder of clips within a budget, `YYYY/MM/label_score_20250228T164621Z.flac` and a picture beside each.
 
-    Only files of exactly such names, in folders of exactly such names, are ours to count and to remove. A file
-    is there whole or not at all.
+    Only files of exactly such names, in folders of exactly such names, are counted and removed. Files are written
+    atomically.
 
     Args:
-        folder: is made.
-        max_bytes: that all clips and pictures take; the oldest by name go first.
+        folder: created with the first clip.
+        max_bytes: budget of all clips and pictures; the oldest by name are removed first.
         picture: samples of float32 in [-1, 1] and their rate -> PNG.
-        kept_free_bytes: of the disk; a clip that would take of them is not written.
+        reserved_bytes: of the disk to leave free; a clip that would need them is not written.
 
     Attributes:
-        undrawn: pictures that could not be drawn.
+        failed_pictures: pictures that could not be drawn.
     """
 
-    def __init__(
-        self, folder: Path, *, max_bytes: int, picture: Picture, kept_free_bytes: int = KEPT_FREE_BYTES
-    ) -> None:
+    def __init__(self, folder: Path, *, max_bytes: int, picture: Picture, reserved_bytes: int = RESERVED_BYTES) -> None:
         self._folder = folder
         self._max_bytes = max_bytes
         self._picture = picture
-        self._kept_free_bytes = kept_free_bytes
-        self.undrawn = 0
+        self._reserved_bytes = reserved_bytes
+        self.failed_pictures = 0
 
     def __repr__(self) -> str:
         return f"ClipStore({str(self._folder)!r}, {self._max_bytes / 1e6:g} MB)"
 
     def write(self, clip: Clip) -> Path:
-        """Write a clip and its picture; the path of its sound. A picture that cannot be drawn is left out.
+        """Write a clip and its picture; the path of its sound. A picture that cannot be drawn is omitted.
 
         Raises:
-            OSError: it does not fit, or the disk refuses; nothing of it is left.
+            OSError: it does not fit, or the disk refuses it; no part of it remains.
             RuntimeError: the encoder fails.
         """
-        files = {".flac": _flac(clip), **self._drawn(clip)}
+        files = {".flac": _flac(clip), **self._picture_file(clip)}
         size = sum(len(data) for data in files.values())
         self._make_room(size)
-        folder = self._made(clip.folder)
-        self._refuse_what_others_need(size)
+        folder = self._make_folder(clip.folder)
+        self._check_disk_space(size)
         stem = _free_stem(folder, clip.stem)
         paths = [folder / f"{stem}{suffix}" for suffix in files]
         try:
             for path, data in zip(paths, files.values(), strict=True):
-                _write_whole(path, data)
+                _write_atomically(path, data)
         except OSError:
             for path in paths:
                 path.unlink(missing_ok=True)
@@ -101,21 +98,21 @@ class ClipStore:
         return paths[0]
 
     def clean(self) -> None:
-        """Remove what a power cut left half-written."""
+        """Remove partial files that a power cut left."""
         for path in self._files():
             if path.name.endswith(".part"):
                 path.unlink(missing_ok=True)
 
-    def _drawn(self, clip: Clip) -> dict[str, bytes]:
+    def _picture_file(self, clip: Clip) -> dict[str, bytes]:
         samples = clip.samples.astype(np.float32) / np.float32(FULL_SCALE)  # (n,)
         try:
             return {".png": self._picture(samples, clip.sample_rate_hz)}
-        except Exception:  # noqa: BLE001 - the sound is kept, whatever happens to its picture; it is counted
-            self.undrawn += 1
+        except Exception:  # noqa: BLE001 - the sound is stored without its picture; it is counted
+            self.failed_pictures += 1
             return {}
 
-    def _made(self, month: str) -> Path:
-        """The folder of a month; each folder on the way is closed to others, which `parents=True` would not do."""
+    def _make_folder(self, month: str) -> Path:
+        """Create the folder of a month; each parent is closed to others, which `parents=True` would not do."""
         self._folder.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
         folder = self._folder
         for part in month.split("/"):
@@ -126,23 +123,23 @@ class ClipStore:
     def _make_room(self, size: int) -> None:
         if size > self._max_bytes:
             raise OSError(errno.EDQUOT, f"a clip of {size / 1e6:.1f} MB is larger than all that clips may take")
-        kept = self._kept()
-        taken = sum(clip.size for clip in kept)
-        for clip in kept:
-            if taken + size <= self._max_bytes:
+        stored = self._stored()
+        used = sum(clip.size for clip in stored)
+        for clip in stored:
+            if used + size <= self._max_bytes:
                 return
             _remove(clip)
-            taken -= clip.size
+            used -= clip.size
 
-    def _refuse_what_others_need(self, size: int) -> None:
+    def _check_disk_space(self, size: int) -> None:
         disk = os.statvfs(self._folder)
         free = disk.f_bavail * disk.f_frsize
-        if free - size < self._kept_free_bytes:
+        if free - size < self._reserved_bytes:
             raise OSError(
-                errno.ENOSPC, f"{free / 1e6:.0f} MB are free, and clips leave {self._kept_free_bytes / 1e6:.0f}"
+                errno.ENOSPC, f"{free / 1e6:.0f} MB are free, and clips leave {self._reserved_bytes / 1e6:.0f}"
             )
 
-    def _kept(self) -> list[_Kept]:
+    def _stored(self) -> list[_StoredClip]:
         """Our clips, oldest first."""
         found: dict[tuple[str, str], list[Path]] = {}
         for path in self._files():
@@ -150,22 +147,22 @@ class ClipStore:
             if match is not None and not match["part"]:
                 found.setdefault((match["utc"], f"{path.parent}/{match['stem']}"), []).append(path)
         return [
-            _Kept(utc, stem, tuple(paths), sum(_size(path) for path in paths))
+            _StoredClip(utc, stem, tuple(paths), sum(_size(path) for path in paths))
             for (utc, stem), paths in sorted(found.items())
         ]
 
     def _files(self) -> Iterator[Path]:
-        """All that is ours by its name and its folders' names; no link is followed."""
+        """All files whose name and folders' names are ours; no link is followed."""
         for year in _folders(self._folder, _YEAR):
             for month in _folders(year, _MONTH):
                 yield from _own_files(month)
 
 
 def _flac(clip: Clip) -> bytes:
-    """The file, made in memory: its size is known before the disk is touched, and the disk's errors are its own.
+    """Encode in memory: the size is known before the disk is touched, and an OSError is the disk's.
 
-    In a memory file and not in a BytesIO, for which soundfile would need callbacks, and those executable memory
-    that the service may not have (MemoryDenyWriteExecute).
+    A memory file and not a BytesIO: for that soundfile needs callbacks, and those need executable memory, which the
+    service may not have (MemoryDenyWriteExecute).
     """
     import soundfile
 
@@ -180,8 +177,8 @@ def _flac(clip: Clip) -> bytes:
         return memory.read()
 
 
-def _write_whole(path: Path, data: bytes) -> None:
-    """A file that is there with all its bytes, or not at all, whatever cuts this off."""
+def _write_atomically(path: Path, data: bytes) -> None:
+    """Write a file under a temporary name, sync and rename it."""
     part = path.with_name(f"{path.name}.part")
     try:
         descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, _FILE_MODE)
@@ -200,14 +197,14 @@ def _write_whole(path: Path, data: bytes) -> None:
 
 
 def _free_stem(folder: Path, stem: str) -> str:
-    """The stem, or the first of `stem-2`, `stem-3`, ... of which there is no clip; two may fall into one second."""
+    """The stem, or the first of `stem-2`, `stem-3`, ... without a clip; two clips may begin in one second."""
     taken = {path.name.split(".flac")[0] for path in folder.glob(f"{stem}*.flac")}
     numbered = (stem if number == 1 else f"{stem}-{number}" for number in range(1, 10_000))
     return next(name for name in numbered if name not in taken)
 
 
-def _remove(clip: _Kept) -> None:
-    """All its files, and the folders of a month and a year in which nothing is left."""
+def _remove(clip: _StoredClip) -> None:
+    """Remove its files, and the folders of month and year if they are empty then."""
     for path in clip.paths:
         path.unlink(missing_ok=True)
     with contextlib.suppress(OSError):

@@ -1,7 +1,7 @@
 """Cuts clips out of a stream: the pre-roll in memory, and the clip that grows until its post-roll is complete.
 
-Knows no disk and no thread. Alarms that overlap share one clip, which grows up to `LONGEST_S` and goes on in another.
-Sound that is missing inside is silence, so that a second of the clip is a second of the night.
+Knows no disk and no thread. Alarms that overlap share one clip, which grows up to `LONGEST_S` and continues in another.
+Missing sound is filled with silence, so that a second of the clip is a second of the night.
 """
 
 from __future__ import annotations
@@ -26,20 +26,20 @@ if TYPE_CHECKING:
     Int16 = npt.NDArray[np.int16]
 
 LONGEST_S = 120.0
-"""A clip that more alarms make longer goes on in another one."""
+"""Longest clip; with more alarms the recording continues in another one."""
 
 FULL_SCALE = 32768.0
-"""Of 16 bits: 1.0 in the samples of an audio block."""
+"""What 1.0 in an audio block is in samples of 16 bits."""
 
-_LATE_S = 1.0  # a decision is at most so much older than the newest sound
+_LATE_S = 1.0  # a decision is at most this much older than the newest sound
 
 
 @dataclass(frozen=True, slots=True)
-class Raised:
-    """An alarm that a clip holds.
+class ClipAlarm:
+    """An alarm that a clip was recorded for.
 
     Attributes:
-        event: that raised it.
+        event: that raised the alarm.
         utc_s: of its `decided_s`.
     """
 
@@ -52,12 +52,12 @@ class Clip:
     """A finished clip.
 
     Attributes:
-        samples: int16 (n,); silence where sound is missing.
+        samples: int16 (n,); missing sound is silence.
         sample_rate_hz: of the microphone.
         start_s: of its first sample in the stream.
         utc_s: of its first sample.
-        alarms: that it was kept for, oldest first; the first one names it.
-        goes_on: it is what did not fit into the clip before it.
+        alarms: that it was recorded for, oldest first; the first one names it.
+        is_continuation: it continues the clip before it, which reached `LONGEST_S`.
         missing: (from, to) in seconds since its start.
     """
 
@@ -65,8 +65,8 @@ class Clip:
     sample_rate_hz: int
     start_s: float
     utc_s: float
-    alarms: tuple[Raised, ...]
-    goes_on: bool
+    alarms: tuple[ClipAlarm, ...]
+    is_continuation: bool
     missing: tuple[tuple[float, float], ...]
 
     @property
@@ -76,25 +76,25 @@ class Clip:
 
     @property
     def stem(self) -> str:
-        """`cry_0.97_20250228T164621Z`: label and score of its first alarm, and when that was, or where it goes on."""
+        """`cry_0.97_20250228T164621Z`: label and score of its first alarm, and when that was or when it continues."""
         event = self.alarms[0].event
         return f"{event.label}_{min(event.score, 1.0):.2f}_{self._moment:%Y%m%dT%H%M%SZ}"
 
     @property
     def _moment(self) -> datetime:
-        return datetime.fromtimestamp(self.utc_s if self.goes_on else self.alarms[0].utc_s, UTC)
+        return datetime.fromtimestamp(self.utc_s if self.is_continuation else self.alarms[0].utc_s, UTC)
 
     def comment(self) -> str:
-        """What stands in its Vorbis comment."""
+        """Its Vorbis comment."""
         alarms = [
             {
-                "id": raised.event.event_id,
-                "model": raised.event.model,
-                "label": raised.event.label,
-                "score": round(raised.event.score, 6),
-                "at_s": round(raised.event.decided_s - self.start_s, 3),
+                "id": alarm.event.event_id,
+                "model": alarm.event.model,
+                "label": alarm.event.label,
+                "score": round(alarm.event.score, 6),
+                "at_s": round(alarm.event.decided_s - self.start_s, 3),
             }
-            for raised in self.alarms
+            for alarm in self.alarms
         ]
         missing = [[round(from_s, 3), round(to_s, 3)] for from_s, to_s in self.missing]
         return json.dumps({"alarms": alarms, "start_utc": utc_text(self.utc_s, "milliseconds"), "missing": missing})
@@ -112,10 +112,10 @@ class _Piece(NamedTuple):
 
 
 class PreRoll:
-    """The newest sound of a stream, so many seconds of it and at most one block more.
+    """The newest sound of a stream: a fixed duration, and at most one block more.
 
     Args:
-        keep_s: seconds that are kept.
+        keep_s: duration to keep.
     """
 
     def __init__(self, keep_s: float) -> None:
@@ -141,7 +141,7 @@ class PreRoll:
         return block.sample_rate_hz == self.sample_rate_hz and block.start_sample >= self.end
 
     def push(self, block: AudioBlock) -> None:
-        """Keep a block, and forget what is too old; all there was, where it begins another stream."""
+        """Keep a block and drop what is too old; drop everything if the block begins another stream."""
         if not self.follows(block):
             self._pieces.clear()
             self.sample_rate_hz = block.sample_rate_hz
@@ -153,7 +153,7 @@ class PreRoll:
             self._pieces.popleft()
 
     def since(self, sample: int) -> Iterator[_Piece]:
-        """What is kept from a sample on, oldest first; the first piece may begin later, or be a part."""
+        """Yield what is kept from a sample on, oldest first; the first piece may begin later, or be cut."""
         for piece in self._pieces:
             if piece.end > sample:
                 cut = max(0, sample - piece.start)
@@ -161,24 +161,24 @@ class PreRoll:
 
 
 @dataclass(slots=True, eq=False)
-class _Growing:
-    """A clip that is not finished: from `begin` up to, but not including, `end`, both samples of the stream."""
+class _UnfinishedClip:
+    """A clip from `begin` up to, but not including, `end`, both samples of the stream."""
 
     rate_hz: int
     begin: int
     end: int
-    alarms: list[Raised]
-    goes_on: bool = False
+    alarms: list[ClipAlarm]
+    is_continuation: bool = False
     pieces: list[_Piece] = field(default_factory=list)
 
     def add(self, piece: _Piece) -> None:
-        """Take what lies within."""
+        """Add the part of a piece that lies within the clip."""
         room = self.end - piece.start
         if room > 0:
             self.pieces.append(_Piece(piece.start, piece.samples[:room]))
 
     def finished(self) -> Clip | None:
-        """What there is; None where there is no sound at all."""
+        """The clip as it is; None if there is no sound at all."""
         if not self.pieces:
             return None
         start = self.pieces[0].start
@@ -192,78 +192,78 @@ class _Growing:
         first = self.alarms[0]
         utc_s = first.utc_s + start / self.rate_hz - first.event.decided_s
         alarms, start_s = tuple(self.alarms), start / self.rate_hz
-        return Clip(samples, self.rate_hz, start_s, utc_s, alarms, self.goes_on, tuple(missing))
+        return Clip(samples, self.rate_hz, start_s, utc_s, alarms, self.is_continuation, tuple(missing))
 
 
 class Recorder:
-    """Cuts clips out of a stream; owns memory and nothing else.
+    """Cuts clips out of a stream.
 
     Args:
         before_s: of sound before an alarm was decided.
         after_s: of sound after it.
-        done: takes each finished clip.
+        on_finished: called with each finished clip.
     """
 
-    def __init__(self, before_s: float, after_s: float, done: Callable[[Clip], None]) -> None:
+    def __init__(self, before_s: float, after_s: float, on_finished: Callable[[Clip], None]) -> None:
         self._before_s = before_s
         self._after_s = after_s
-        self._done = done
-        self._roll = PreRoll(before_s + _LATE_S)
-        self._growing: _Growing | None = None
+        self._on_finished = on_finished
+        self._pre_roll = PreRoll(before_s + _LATE_S)
+        self._clip: _UnfinishedClip | None = None
         self._wanted_until = 0  # sample of the stream
 
     def __repr__(self) -> str:
-        return f"Recorder({self._roll!r}, {'keeps' if self._growing else 'waits'})"
+        return f"Recorder({self._pre_roll!r}, {'records' if self._clip else 'waits'})"
 
     def push(self, block: AudioBlock) -> None:
-        """The next sound of the stream; another stream's sound finishes what is being kept."""
-        if not self._roll.follows(block):
+        """Push the next block; a block of another stream first ends the clip that is being recorded."""
+        if not self._pre_roll.follows(block):
             self.finish()
-        self._roll.push(block)
-        if self._growing is not None:
-            for piece in self._roll.since(block.start_sample):
-                self._growing.add(piece)
-            self._finish_what_is_full()
+        self._pre_roll.push(block)
+        if self._clip is not None:
+            for piece in self._pre_roll.since(block.start_sample):
+                self._clip.add(piece)
+            self._finish_full_clips()
 
-    def keep(self, raised: Raised) -> None:
-        """Keep the sound around an alarm; of one that overlaps, in the clip that grows already."""
-        rate_hz = self._roll.sample_rate_hz
+    def keep(self, alarm: ClipAlarm) -> None:
+        """Record the sound around an alarm; if it overlaps, in the clip that is being recorded already."""
+        rate_hz = self._pre_roll.sample_rate_hz
         if not rate_hz:
             return
-        at_s = raised.event.decided_s
+        at_s = alarm.event.decided_s
         self._wanted_until = max(self._wanted_until, round((at_s + self._after_s) * rate_hz))
-        if self._growing is not None:
-            self._growing.alarms.append(raised)
-            self._growing.end = min(self._wanted_until, self._longest_end(self._growing.begin))
+        if self._clip is not None:
+            self._clip.alarms.append(alarm)
+            self._clip.end = min(self._wanted_until, self._longest_end(self._clip.begin))
         else:
-            self._begin(round((at_s - self._before_s) * rate_hz), [raised], goes_on=False)
-        self._finish_what_is_full()
+            self._begin(round((at_s - self._before_s) * rate_hz), [alarm], is_continuation=False)
+        self._finish_full_clips()
 
     def finish(self) -> None:
-        """The stream is over: what is being kept is all there will be."""
-        if self._growing is not None:
-            self._hand_over(self._growing)
-        self._growing, self._wanted_until = None, 0
+        """End the clip that is being recorded, since the stream has ended."""
+        if self._clip is not None:
+            self._finish_clip(self._clip)
+        self._clip, self._wanted_until = None, 0
 
-    def _begin(self, sample: int, alarms: list[Raised], *, goes_on: bool) -> None:
+    def _begin(self, sample: int, alarms: list[ClipAlarm], *, is_continuation: bool) -> None:
         begin = max(0, sample)
         end = min(self._wanted_until, self._longest_end(begin))
-        self._growing = _Growing(self._roll.sample_rate_hz, begin, end, alarms, goes_on)
-        for piece in self._roll.since(begin):
-            self._growing.add(piece)
+        self._clip = _UnfinishedClip(self._pre_roll.sample_rate_hz, begin, end, alarms, is_continuation)
+        for piece in self._pre_roll.since(begin):
+            self._clip.add(piece)
 
     def _longest_end(self, begin: int) -> int:
-        return begin + round(LONGEST_S * self._roll.sample_rate_hz)
+        return begin + round(LONGEST_S * self._pre_roll.sample_rate_hz)
 
-    def _finish_what_is_full(self) -> None:
-        while self._growing is not None and self._roll.end >= self._growing.end:
-            full = self._growing
-            self._growing = None
-            self._hand_over(full)
+    def _finish_full_clips(self) -> None:
+        while self._clip is not None and self._pre_roll.end >= self._clip.end:
+            full = self._clip
+            self._clip = None
+            self._finish_clip(full)
             if self._wanted_until > full.end:
-                self._begin(full.end, full.alarms[-1:], goes_on=True)
+                self._begin(full.end, full.alarms[-1:], is_continuation=True)
 
-    def _hand_over(self, growing: _Growing) -> None:
-        clip = growing.finished()
+    def _finish_clip(self, unfinished: _UnfinishedClip) -> None:
+        clip = unfinished.finished()
         if clip is not None:
-            self._done(clip)
+            self._on_finished(clip)

@@ -1,9 +1,9 @@
-"""Sound and picture of an alarm, if people ask for them: pre-roll and post-roll, within a budget.
+"""Records sound and picture of alarms, with pre-roll and post-roll, within a budget of the disk.
 
-Off by default, and then nothing here is made. `Clips` is for the main loop and never waits: it keeps the
-last seconds in memory, follows an alarm to its post-roll (`Recorder`), and hands the finished clip to a thread that
-writes it (`ClipStore`). A clip that cannot be written is dropped and counted: people are told of alarms
-elsewhere, and a disk is needed more by those who tell them.
+Off by default, and then nothing here is created. `Clips` is for the main loop and never waits: it keeps the
+last seconds in memory and records to the end of the post-roll (`Recorder`), and hands the finished clip to a thread
+that writes it (`ClipStore`). A clip that cannot be written is dropped and counted: alarms are delivered without
+clips, and the journal needs the disk more.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from device.errors import MissingExtraError
-from device.sinks.clips.clip_store import KEPT_FREE_BYTES, ClipStore
-from device.sinks.clips.recorder import Raised, Recorder
+from device.sinks.clips.clip_store import RESERVED_BYTES, ClipStore
+from device.sinks.clips.recorder import ClipAlarm, Recorder
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,18 +28,18 @@ if TYPE_CHECKING:
     from device.sinks.clips.recorder import Clip
 
 WAITING_BYTES = 24_000_000
-"""Finished clips that wait for a slow disk take at most so much memory, but for a single one: 250 s at 48 kHz."""
+"""Memory of the finished clips that wait for a slow disk, except for a single one: 250 s at 48 kHz."""
 
 
 class Clips:
-    """Keeps the sound of alarms, and never makes the main loop wait; closed once, at the end.
+    """Records the sound of alarms, and never makes the main loop wait.
 
     Args:
-        settings: how much, and how long; `enabled` is for whoever decides to make this.
-        folder: where.
+        settings: lengths and budget; `enabled` is for the caller.
+        folder: of the clips.
         picture: see `ClipStore`; called in this object's thread.
         clock: monotonic, in seconds.
-        kept_free_bytes: see `ClipStore`.
+        reserved_bytes: see `ClipStore`.
 
     Raises:
         MissingExtraError: soundfile is not installed.
@@ -54,12 +54,12 @@ class Clips:
         *,
         picture: Picture,
         clock: Callable[[], float] = time.monotonic,
-        kept_free_bytes: int = KEPT_FREE_BYTES,
+        reserved_bytes: int = RESERVED_BYTES,
     ) -> None:
-        _soundfile()
+        _require_soundfile()
         max_bytes = round(settings.max_mb * 1e6)
-        self._store = ClipStore(folder, max_bytes=max_bytes, picture=picture, kept_free_bytes=kept_free_bytes)
-        self._recorder = Recorder(settings.before_s, settings.after_s, self._take)
+        self._store = ClipStore(folder, max_bytes=max_bytes, picture=picture, reserved_bytes=reserved_bytes)
+        self._recorder = Recorder(settings.before_s, settings.after_s, self._enqueue)
         self._clock = clock
         self._changed = threading.Condition()
         self._waiting: deque[Clip] = deque()
@@ -88,33 +88,33 @@ class Clips:
 
     @property
     def failure(self) -> str | None:
-        """Why the last clip was not written; None where it was."""
+        """Why the last clip was not written; None if it was."""
         return self._failure
 
     def push(self, block: AudioBlock) -> None:
-        """Sound as the microphone gave it, before it is heard."""
+        """Push a block of the microphone; called before it is analysed."""
         self._recorder.push(block)
 
     def keep(self, event: Event, *, utc_s: float) -> None:
-        """Keep the sound around an event that raised an alarm.
+        """Record the sound around an event that raised an alarm.
 
         Args:
             event: of the stream that was pushed.
             utc_s: time of day of its `decided_s`.
         """
-        self._recorder.keep(Raised(event, utc_s))
+        self._recorder.keep(ClipAlarm(event, utc_s))
 
     def finish(self) -> None:
-        """The stream is over, or another one begins: what is being kept is written as it is."""
+        """End the clip that is being recorded: the stream has ended, or another one begins."""
         self._recorder.finish()
 
     def stuck_for_s(self, now_s: float) -> float:
-        """How long one clip has been in the writing; 0 where none is."""
+        """How long the thread has been writing one clip; 0 if it writes none."""
         since_s = self._busy_since_s
         return 0.0 if since_s is None else max(0.0, now_s - since_s)
 
     def close(self, deadline_s: float) -> bool:
-        """Write what waits and what is being kept; whether that was done within so many seconds. Idempotent."""
+        """Write what waits and what is being recorded; whether that was done within the deadline. Idempotent."""
         if not self._closing:
             self.finish()
         with self._changed:
@@ -123,8 +123,8 @@ class Clips:
         self._thread.join(deadline_s)
         return not self._thread.is_alive()
 
-    def _take(self, clip: Clip) -> None:
-        """The newest waits; where that is too much, the oldest goes."""
+    def _enqueue(self, clip: Clip) -> None:
+        """Queue a clip for writing; if that is too much, the oldest is dropped."""
         with self._changed:
             self._waiting.append(clip)
             while len(self._waiting) > 1 and sum(waiting.samples.nbytes for waiting in self._waiting) > WAITING_BYTES:
@@ -148,7 +148,7 @@ class Clips:
     def _write(self, clip: Clip) -> None:
         try:
             self._store.write(clip)
-        except Exception as error:  # noqa: BLE001 - a disk, an encoder, a picture: none may end the thread; it is counted
+        except Exception as error:  # noqa: BLE001 - no error of disk or encoder may end the thread; it is counted
             self._failed += 1
             self._failure = str(error)
         else:
@@ -156,8 +156,8 @@ class Clips:
             self._failure = None
 
 
-def _soundfile() -> object:
-    """The library, asked for when clips are wanted and not when one is due."""
+def _require_soundfile() -> object:
+    """The library, required when clips are enabled and not only when one is due."""
     try:
         import soundfile
     except ImportError as error:

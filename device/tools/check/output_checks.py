@@ -7,7 +7,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from device.sinks.clips.clip_store import KEPT_FREE_BYTES
+from device.sinks.clips.clip_store import RESERVED_BYTES
 from device.sinks.gpio.pins import Gpio, named_pins
 from device.tools.check.disk_space import check_disk_space
 from device.tools.check.finding import AS_THE_DAEMON, Finding
@@ -52,7 +52,7 @@ def check_clips(settings: ClipSettings, folder: Path) -> Finding:
     if importlib.util.find_spec("soundfile") is None:
         return Finding("clips", "failure", "soundfile is not installed, which clips need", "install auricle[device]")
     try:
-        left_bytes = max(0, round(settings.max_mb * 1e6) - _clip_bytes(folder)) + KEPT_FREE_BYTES
+        left_bytes = max(0, round(settings.max_mb * 1e6) - _clip_bytes(folder)) + RESERVED_BYTES
     except PermissionError:
         return Finding("clips", "failure", f"the folder of clips {folder} is closed to this user", AS_THE_DAEMON)
     cure = "make room, or set a smaller max_mb in [clips]; what finds no room is not kept, and alarms are told even so"

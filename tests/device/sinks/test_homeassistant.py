@@ -13,7 +13,7 @@ from jsonschema import Draft202012Validator, ValidationError
 
 from device.commands import parse_command
 from device.sinks import payloads
-from device.sinks.homeassistant import PRESS, Announced, birth_topic, discovery, platforms, removal
+from device.sinks.homeassistant import PRESS, AnnouncedDevice, birth_topic, discovery, platforms, removal
 from device.sinks.payloads import Topics
 
 _PATH = Path(__file__).parents[3] / "docs" / "schemas" / "discovery.schema.json"
@@ -22,11 +22,11 @@ _TOPICS = Topics("auricle", "anna")
 _NAME = st.from_regex(r"[a-z0-9][a-z0-9_-]{0,12}", fullmatch=True)
 
 
-def _announced(*labels: tuple[str, str], root: str = "auricle") -> Announced:
-    return Announced(Topics(root, "anna"), "homeassistant", labels, "0.1.0")
+def _announced(*labels: tuple[str, str], root: str = "auricle") -> AnnouncedDevice:
+    return AnnouncedDevice(Topics(root, "anna"), "homeassistant", labels, "0.1.0")
 
 
-def _told(announced: Announced, before: dict[str, str] | None = None) -> Any:
+def _told(announced: AnnouncedDevice, before: dict[str, str] | None = None) -> Any:
     return json.loads(discovery(announced, before or {}).payload)
 
 

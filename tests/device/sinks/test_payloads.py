@@ -16,7 +16,7 @@ from jsonschema import Draft202012Validator
 from device.commands import Verb
 from device.messages import Alarm, AlarmChange, AlarmKind, AlarmState, Priority, TimeQuality, Transition
 from device.sinks import payloads
-from device.sinks.payloads import LATE_AFTER_S, MOST_ALARMS, Message, Topics, alarm_body, alarm_payload
+from device.sinks.payloads import LATE_AFTER_S, MAX_ALARMS, Message, Topics, alarm_body, alarm_payload
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -160,7 +160,7 @@ def test_the_state_lists_what_is_open_and_says_what_it_leaves_out(alarms: list[A
     told = _parsed(message.payload)
     _STATE.validate(told)
     assert message.retain
-    assert len(told["alarms"]) == min(len(open_), MOST_ALARMS)
+    assert len(told["alarms"]) == min(len(open_), MAX_ALARMS)
     assert len(told["alarms"]) + told["omitted"] == len(open_)
     assert told["priority"] == (open_[0].priority if open_ else None)
 

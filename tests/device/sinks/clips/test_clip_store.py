@@ -13,8 +13,8 @@ import soundfile
 from hypothesis import given
 from hypothesis import strategies as st
 
-from device.sinks.clips.clip_store import ClipStore, _write_whole
-from device.sinks.clips.recorder import Clip, Raised
+from device.sinks.clips.clip_store import ClipStore, _write_atomically
+from device.sinks.clips.recorder import Clip, ClipAlarm
 from tests.device.sinks.clips.numbered_stream import PNG, RATE_HZ, UTC_S, event_at, file_names
 
 if TYPE_CHECKING:
@@ -27,11 +27,11 @@ if TYPE_CHECKING:
 def _clip(number: int = 0, samples: int = 4000, label: str = "cry", seed: int = 0) -> Clip:
     noise = np.random.default_rng(seed + number).integers(-32768, 32768, samples).astype(np.int16)
     utc_s = UTC_S + 86400.0 * number
-    return Clip(noise, RATE_HZ, 3.0, utc_s - 2.0, (Raised(event_at(5.0, label=label), utc_s),), False, ((1.0, 1.5),))
+    return Clip(noise, RATE_HZ, 3.0, utc_s - 2.0, (ClipAlarm(event_at(5.0, label=label), utc_s),), False, ((1.0, 1.5),))
 
 
 def _store(folder: Path, *, max_bytes: int = 10_000_000, picture: Callable[..., bytes] = lambda *_: PNG) -> ClipStore:
-    return ClipStore(folder, max_bytes=max_bytes, picture=picture, kept_free_bytes=0)
+    return ClipStore(folder, max_bytes=max_bytes, picture=picture, reserved_bytes=0)
 
 
 def test_a_clip_is_named_in_utc_lies_by_month_and_comes_back_to_the_bit(tmp_path: Path) -> None:
@@ -90,7 +90,7 @@ def test_a_picture_that_cannot_be_drawn_costs_the_picture_alone(tmp_path: Path) 
     store = _store(tmp_path, picture=fail)
     store.write(_clip())
     assert file_names(tmp_path) == ["2025/02/cry_0.97_20250228T164621Z.flac"]
-    assert store.undrawn == 1
+    assert store.failed_pictures == 1
 
 
 def test_two_clips_of_one_second_are_both_kept(tmp_path: Path) -> None:
@@ -175,7 +175,7 @@ def test_a_clip_larger_than_the_budget_removes_nothing(tmp_path: Path) -> None:
 
 
 def test_what_the_journal_needs_of_a_disk_is_left_free(tmp_path: Path) -> None:
-    store = ClipStore(tmp_path, max_bytes=10**7, picture=lambda *_: PNG, kept_free_bytes=10**18)
+    store = ClipStore(tmp_path, max_bytes=10**7, picture=lambda *_: PNG, reserved_bytes=10**18)
     with pytest.raises(OSError, match=r"MB are free, and clips leave"):
         store.write(_clip())
     assert file_names(tmp_path) == []
@@ -204,5 +204,5 @@ def test_a_disk_that_takes_the_sound_but_not_the_picture_keeps_neither(tmp_path:
 @pytest.mark.usefixtures("small_disk")
 def test_a_disk_that_takes_a_part_keeps_nothing_of_it(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="File too large"):
-        _write_whole(tmp_path / "clip.flac", bytes(9000))
+        _write_atomically(tmp_path / "clip.flac", bytes(9000))
     assert file_names(tmp_path) == []

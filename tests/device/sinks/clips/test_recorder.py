@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from device.messages import AudioBlock, Event
-from device.sinks.clips.recorder import LONGEST_S, Clip, PreRoll, Raised, Recorder
+from device.sinks.clips.recorder import LONGEST_S, Clip, ClipAlarm, PreRoll, Recorder
 from tests.device.sinks.clips.numbered_stream import RATE_HZ, UTC_S, blocks, event_at, level, stream, with_events
 
 
@@ -21,7 +21,7 @@ def _recorded(pushes: list[AudioBlock | Event], before_s: float = 2.0, after_s: 
         if isinstance(item, AudioBlock):
             recorder.push(item)
         else:
-            recorder.keep(Raised(item, UTC_S + item.decided_s))
+            recorder.keep(ClipAlarm(item, UTC_S + item.decided_s))
     recorder.finish()
     return clips
 
@@ -117,7 +117,7 @@ def test_alarms_without_end_fill_clip_after_clip_and_lose_no_sample() -> None:
     clips = _recorded(with_events(blocks(0, 280_000), *events))
     assert len(clips) == 3
     assert max(len(clip.samples) for clip in clips) == round(LONGEST_S * RATE_HZ)
-    assert [clip.goes_on for clip in clips] == [False, True, True]
+    assert [clip.is_continuation for clip in clips] == [False, True, True]
     end = round((events[-1].decided_s + 3.0) * RATE_HZ)
     assert np.concatenate([clip.samples for clip in clips]).tolist() == [level(at) for at in range(3000, end)]
     assert len({clip.stem for clip in clips}) == 3

@@ -33,7 +33,7 @@ class _Opened:
     """Clips that are closed with their test."""
 
     def __init__(self, folder: Path, picture: Callable[..., bytes], settings: ClipSettings) -> None:
-        self._clips = Clips(settings, folder, picture=picture, kept_free_bytes=0)
+        self._clips = Clips(settings, folder, picture=picture, reserved_bytes=0)
 
     def __enter__(self) -> Clips:
         return self._clips
