@@ -1,4 +1,4 @@
-"""The main loop on real parts with an injected clock: what feeds the watchdog, what is told, what never waits."""
+"""The main loop on real parts with an injected clock: watchdog, notices, snapshots, and that it never waits."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ WATCHDOG_S = 20.0
 
 
 class Manager:
-    """A service manager: the socket that a daemon notifies."""
+    """The notification socket of a service manager."""
 
     def __init__(self, path: Path) -> None:
         self._line = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
@@ -56,7 +56,7 @@ class Manager:
         self.statuses: list[str] = []
 
     def fed(self) -> bool:
-        """Whether the watchdog was fed since this was last asked."""
+        """Whether the watchdog was fed since the last call."""
         found = False
         while True:
             try:
@@ -73,7 +73,7 @@ class Manager:
 
 @dataclass
 class NoticeSink:
-    """Remembers what it was told; hangs and drops as it is set to."""
+    """Records notices; hangs and drops as a test says."""
 
     name: str = "console"
     dropped: int = 0
@@ -92,7 +92,7 @@ class NoticeSink:
 
 @dataclass
 class Pins:
-    """Remembers what it was to show."""
+    """Records signals and beats."""
 
     problem: str | None = None
     shown: list[Signal] = field(default_factory=list)
@@ -109,8 +109,8 @@ class Pins:
         """Nothing is open."""
 
 
-class Unread:
-    """A source that nobody reads: the test puts what it would have given into the queue."""
+class EmptySource:
+    """A source without items: the test puts them into the queue itself."""
 
     def blocks(self) -> Iterator[AudioBlock | NoAudio]:
         return iter(())
@@ -126,15 +126,15 @@ class Broken:
         raise ClassifierError("the network is broken")
 
 
-class Mute(ModelRunner):
-    """Hears and says nothing, not even why."""
+class SilentRunner(ModelRunner):
+    """A runner that returns neither scores nor faults."""
 
     def push(self, _item: AudioBlock | NoAudio) -> Heard:
         return Heard()
 
 
 class Stage:
-    """A loop, all that it stands on, and a clock that goes where the stream goes."""
+    """A loop with its parts, and a clock that follows the stream."""
 
     def __init__(self, manager: Manager, settings: Settings, runner: type[ModelRunner] = ModelRunner) -> None:
         self.now_s = 500.0
@@ -142,7 +142,7 @@ class Stage:
         self.manager = manager
         self.console = NoticeSink()
         self.source_thread = SourceThread(
-            Unread(), waits=False, name_at=lambda _: "nursery", status=lambda: SourceStatus("USB mic", 3, 2)
+            EmptySource(), waits=False, name_at=lambda _: "nursery", status=lambda: SourceStatus("USB mic", 3, 2)
         )
         self.runner = runner(settings, stream_id="s", sheds=True)
         self.tracker = StateTracker(Identity("anna", NOON_S, self.now_s))
@@ -171,7 +171,7 @@ class Stage:
         )
 
     def give(self, item: AudioBlock | NoAudio, passed_s: float) -> None:
-        """The item comes, after so many seconds."""
+        """Let time pass, then deliver an item."""
         self.now_s += passed_s
         self.stream_s += passed_s
         self.source_thread.newest_s = self.stream_s
@@ -179,7 +179,7 @@ class Stage:
         self.loop.turn()
 
     def sound(self, seconds: float, hz: float = 0.0, *, block_s: float = 0.25, after_gap: bool = False) -> None:
-        """Quiet noise, or a tone on it."""
+        """Deliver quiet noise, or a tone over it."""
         for _ in range(round(seconds / block_s)):
             samples = _signal(self.stream_s, block_s, hz)
             block = AudioBlock(samples, RATE_HZ, round(self.stream_s * RATE_HZ), after_gap)
@@ -187,18 +187,18 @@ class Stage:
             self.heard_to_s, after_gap = self.stream_s, False
 
     def absence(self, seconds: float) -> None:
-        """The source says that nothing comes since the last sound."""
+        """Deliver `NoAudio` since the last block."""
         for _ in range(round(seconds * 4)):
             self.give(NoAudio("it was unplugged", self.heard_to_s, self.stream_s + 0.25), 0.25)
 
     def nothing(self, seconds: float) -> None:
-        """The loop turns, and no item comes: its thread hangs."""
+        """Let the loop tick without an item, as if the source thread hung."""
         for _ in range(round(seconds * 4)):
             self.now_s += 0.25
             self.loop.tick()
 
-    def hungry_s(self, seconds: float, act: Callable[[float], None]) -> float:
-        """Longest time, of so many seconds, in which the watchdog was not fed."""
+    def longest_unfed_s(self, seconds: float, act: Callable[[float], None]) -> float:
+        """Longest time without a watchdog feed, in the given number of seconds."""
         longest_s = since_s = 0.0
         for _ in range(round(seconds)):
             act(1.0)
@@ -206,8 +206,8 @@ class Stage:
             longest_s = max(longest_s, since_s)
         return longest_s
 
-    def said(self, kind: type[Event | Fault | OperationNote]) -> list[Any]:
-        """What was told of this kind."""
+    def written(self, kind: type[Event | Fault | OperationNote]) -> list[Any]:
+        """Contents of this kind that were written to the console."""
         return [notice.content for notice in self.console.notices if isinstance(notice.content, kind)]
 
 
@@ -239,9 +239,9 @@ def stage(manager: Manager, settings: Settings) -> Iterator[Stage]:
 
 def test_the_service_manager_is_told_in_words_whether_it_hears_wherever_that_changes(stage: Stage) -> None:
     for act in (stage.sound, stage.absence):
-        stage.hungry_s(10, act)
+        stage.longest_unfed_s(10, act)
     stage.sound(1, after_gap=True)
-    stage.hungry_s(10, stage.sound)
+    stage.longest_unfed_s(10, stage.sound)
     assert [said.split(" since")[0] for said in stage.manager.statuses] == [
         "hears NOTHING yet: it is starting",
         "hears: yes",
@@ -254,7 +254,7 @@ def test_the_service_manager_is_told_in_words_whether_it_hears_wherever_that_cha
 
 
 def test_the_watchdog_is_fed_four_times_in_its_time_while_windows_are_scored(stage: Stage) -> None:
-    assert stage.hungry_s(120, stage.sound) <= WATCHDOG_S / 4
+    assert stage.longest_unfed_s(120, stage.sound) <= WATCHDOG_S / 4
     fed = 0
     for _ in range(round(3 * WATCHDOG_S)):
         stage.sound(1.0)
@@ -266,10 +266,10 @@ def test_the_watchdog_goes_on_being_fed_while_a_microphone_is_gone_for_an_hour_a
     stage: Stage,
 ) -> None:
     stage.sound(10)
-    assert stage.hungry_s(3600, stage.absence) <= WATCHDOG_S / 4
+    assert stage.longest_unfed_s(3600, stage.absence) <= WATCHDOG_S / 4
     stage.sound(1, after_gap=True)
-    assert stage.hungry_s(60, stage.sound) <= WATCHDOG_S / 4
-    assert [(fault.kind, fault.begins) for fault in stage.said(Fault)] == [
+    assert stage.longest_unfed_s(60, stage.sound) <= WATCHDOG_S / 4
+    assert [(fault.kind, fault.begins) for fault in stage.written(Fault)] == [
         ("microphone", True),
         ("gap", True),
         ("microphone", False),
@@ -277,8 +277,8 @@ def test_the_watchdog_goes_on_being_fed_while_a_microphone_is_gone_for_an_hour_a
 
 
 def test_the_watchdog_is_fed_where_there_was_never_a_microphone(stage: Stage) -> None:
-    assert stage.hungry_s(600, stage.absence) <= WATCHDOG_S / 4
-    assert [fault.kind for fault in stage.said(Fault)] == ["microphone"]
+    assert stage.longest_unfed_s(600, stage.absence) <= WATCHDOG_S / 4
+    assert [fault.kind for fault in stage.written(Fault)] == ["microphone"]
 
 
 def test_a_source_that_says_nothing_lets_the_watchdog_starve_and_no_fault_that_is_open_hides_it(stage: Stage) -> None:
@@ -295,13 +295,13 @@ def test_a_source_that_says_nothing_lets_the_watchdog_starve_and_no_fault_that_i
 def test_a_microphone_that_says_nothing_is_told_as_a_fault_within_3_s_and_over_when_it_speaks(stage: Stage) -> None:
     stage.sound(10)
     stage.nothing(3)
-    (fault,) = stage.said(Fault)
+    (fault,) = stage.written(Fault)
     assert (fault.kind, fault.begins) == ("microphone", True)
     assert "hangs" in fault.detail
     stage.nothing(60)
     stage.stream_s += 63
     stage.sound(1, after_gap=True)
-    assert [(fault.kind, fault.begins) for fault in stage.said(Fault)] == [
+    assert [(fault.kind, fault.begins) for fault in stage.written(Fault)] == [
         ("microphone", True),
         ("gap", True),
         ("microphone", False),
@@ -312,14 +312,14 @@ def test_a_recording_that_waits_its_turn_is_no_microphone_that_hangs(stage: Stag
     stage.source_thread.waits = True
     stage.sound(10)
     stage.nothing(60)
-    assert stage.said(Fault) == []
+    assert stage.written(Fault) == []
 
 
 def test_sound_without_windows_and_without_a_word_why_lets_the_watchdog_starve(
     manager: Manager, settings: Settings
 ) -> None:
-    stage = Stage(manager, settings, Mute)
-    assert stage.hungry_s(30, stage.sound) <= WATCHDOG_S / 4  # it may be starting
+    stage = Stage(manager, settings, SilentRunner)
+    assert stage.longest_unfed_s(30, stage.sound) <= WATCHDOG_S / 4  # it may be starting
     stage.sound(60)
     stage.manager.fed()
     stage.sound(60)
@@ -331,12 +331,12 @@ def test_a_model_that_fails_is_told_and_cured_while_the_watchdog_is_fed(stage: S
     stage.runner.listener.replace_networks({"tone": Broken()})
     stage.sound(4)
     assert stage.tracker.is_open("classifier")
-    assert stage.hungry_s(5, stage.sound) <= WATCHDOG_S / 4
-    assert [(fault.kind, fault.begins) for fault in stage.said(Fault)] == [
+    assert stage.longest_unfed_s(5, stage.sound) <= WATCHDOG_S / 4
+    assert [(fault.kind, fault.begins) for fault in stage.written(Fault)] == [
         ("classifier", True),
         ("classifier", False),
     ]
-    assert [happening.kind for happening in stage.said(OperationNote)] == ["reloaded"]
+    assert [note.kind for note in stage.written(OperationNote)] == ["reloaded"]
 
 
 def test_a_model_that_goes_on_failing_never_lets_the_watchdog_starve(stage: Stage) -> None:
@@ -344,16 +344,16 @@ def test_a_model_that_goes_on_failing_never_lets_the_watchdog_starve(stage: Stag
         stage.runner.listener.replace_networks({"tone": Broken()})
         stage.sound(seconds)
 
-    assert stage.hungry_s(300, fail) <= WATCHDOG_S / 4
+    assert stage.longest_unfed_s(300, fail) <= WATCHDOG_S / 4
 
 
 def test_gaps_so_close_that_no_window_fits_are_a_fault_and_feed_the_watchdog(stage: Stage) -> None:
     def stutter(seconds: float) -> None:
         stage.sound(seconds, block_s=0.5, after_gap=True)
 
-    assert stage.hungry_s(120, stutter) <= WATCHDOG_S / 4
-    assert "coverage" in [fault.kind for fault in stage.said(Fault)]
-    assert sum(fault.kind == "gap" for fault in stage.said(Fault)) == 12  # told once in 10 s
+    assert stage.longest_unfed_s(120, stutter) <= WATCHDOG_S / 4
+    assert "coverage" in [fault.kind for fault in stage.written(Fault)]
+    assert sum(fault.kind == "gap" for fault in stage.written(Fault)) == 12  # told once in 10 s
 
 
 def test_a_deaf_microphone_feeds_the_watchdog(stage: Stage) -> None:
@@ -361,8 +361,8 @@ def test_a_deaf_microphone_feeds_the_watchdog(stage: Stage) -> None:
         block = AudioBlock(np.zeros(RATE_HZ, np.float32), RATE_HZ, round(stage.stream_s * RATE_HZ))
         stage.give(block, seconds)
 
-    assert stage.hungry_s(120, silence) <= WATCHDOG_S / 4
-    assert [fault.kind for fault in stage.said(Fault)] == ["silence"]
+    assert stage.longest_unfed_s(120, silence) <= WATCHDOG_S / 4
+    assert [fault.kind for fault in stage.written(Fault)] == ["silence"]
     assert stage.tracker.is_deaf
 
 
@@ -383,7 +383,7 @@ def test_lights_follow_what_is_heard(stage: Stage) -> None:
 
 
 def test_the_fail_safe_output_goes_on_only_while_a_cry_would_be_heard(stage: Stage) -> None:
-    """A watchdog is content with a fault that is told; whoever trusts a relay is not."""
+    """A reported fault satisfies the watchdog, but not the fail-safe output."""
 
     def beats(act: Callable[[float], None]) -> int:
         act(10)  # whatever begins or ends
@@ -413,7 +413,7 @@ def test_an_event_is_told_with_its_time_its_source_and_its_priority(stage: Stage
 
 
 def test_what_was_decided_late_is_dated_back(stage: Stage) -> None:
-    """Sound waited while a disk stalled; the alert says when it was, not when it was told."""
+    """Audio was queued while a disk stalled; the notice has the time of the sound, not of its detection."""
     stage.sound(4)
     start = round(stage.stream_s * RATE_HZ)
     for index in range(16):
@@ -442,7 +442,7 @@ def test_sound_that_waits_widens_the_hop_and_that_is_told(stage: Stage) -> None:
     stage.loop.tick()
     stage.now_s += 1.0
     stage.loop.tick()
-    (happening,) = stage.said(OperationNote)
+    (happening,) = stage.written(OperationNote)
     assert happening == OperationNote("hop", "a window every 1 s instead of 0.5 s: 3.0 s of sound wait")
     assert stage.runner.listener.hop_s == 1.0
     assert stage.loop.snapshot is not None
@@ -453,7 +453,7 @@ def test_a_hung_sink_raises_one_delivery_fault_each_time(stage: Stage) -> None:
     for stuck_s in (3.0, 11.0, 12.0, 60.0, 0.0, 11.0):
         stage.console.stuck_s = stuck_s
         stage.nothing(0.25)
-    faults = [fault for fault in stage.said(Fault) if fault.kind == "delivery"]
+    faults = [fault for fault in stage.written(Fault) if fault.kind == "delivery"]
     assert [fault.begins for fault in faults] == [True, False, True]
     assert faults[0].detail == "the console accepted no line for 10 s"
     assert [alarm.name for alarm in stage.controller.summary.alarms] == ["delivery"]
@@ -463,19 +463,19 @@ def test_lines_that_were_dropped_are_told_of_once_a_minute(stage: Stage) -> None
     for dropped in range(1, 4 * 130):
         stage.console.dropped = dropped
         stage.nothing(0.25)
-    told = [happening.detail for happening in stage.said(OperationNote) if happening.kind == "dropped"]
+    told = [note.detail for note in stage.written(OperationNote) if note.kind == "dropped"]
     assert told == [f"{count} lines could not be told in time" for count in (1, 240, 240)]
 
 
 def test_lines_that_a_new_outlet_drops_are_told_of_too(stage: Stage) -> None:
-    """A reload makes sinks that count from 0: until they came to the count of the old ones nothing was said."""
+    """Regression: sinks made by a reload count from 0; nothing was reported until they reached the old count."""
     stage.console.dropped = 100
     stage.nothing(1)
     stage.console.dropped = 0
     stage.nothing(120)
     stage.console.dropped = 7
     stage.nothing(1)
-    assert [happening.detail for happening in stage.said(OperationNote)] == [
+    assert [note.detail for note in stage.written(OperationNote)] == [
         "100 lines could not be told in time",
         "7 lines could not be told in time",
     ]
@@ -489,7 +489,7 @@ def test_it_ends_with_its_source_and_closes_what_is_open(stage: Stage) -> None:
     stage.source_thread.queue.put(SourceEnded())
     stage.loop.run(lambda: None)
     assert stage.loop.ended == SourceEnded()
-    assert [event.reason for event in stage.said(Event)][-1] == "end_of_file"
+    assert [event.reason for event in stage.written(Event)][-1] == "end_of_file"
 
 
 def test_what_a_source_that_breaks_leaves_open_was_interrupted(stage: Stage) -> None:
@@ -497,14 +497,14 @@ def test_what_a_source_that_breaks_leaves_open_was_interrupted(stage: Stage) -> 
     stage.source_thread.queue.put(SourceEnded("it broke"))
     stage.loop.run(lambda: None)
     assert stage.loop.ended == SourceEnded("it broke")
-    assert [event.reason for event in stage.said(Event)][-1] == "interrupted"
+    assert [event.reason for event in stage.written(Event)][-1] == "interrupted"
 
 
 def test_it_ends_where_it_is_told_to_and_says_so(stage: Stage) -> None:
     stage.sound(6, hz=1000)
     stage.requests.stop()
     stage.loop.run(lambda: None)
-    assert [event.reason for event in stage.said(Event)][-1] == "stopped"
+    assert [event.reason for event in stage.written(Event)][-1] == "stopped"
     assert repr(stage.loop).endswith("stopping)")
 
 

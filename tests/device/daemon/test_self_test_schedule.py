@@ -1,4 +1,4 @@
-"""Self-tests begin when they are asked for and once a day, with what is configured at present."""
+"""Self-tests begin on request and once a day, with the current configuration."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _TURN_S = 0.05
 
 
 class _Loop:
-    """Turns by hand, with no journal and no broker."""
+    """A loop that a test turns by hand, without journal and broker."""
 
     def __init__(self, daily_at: str) -> None:
         self.clocks = ManualClocks()

@@ -41,7 +41,7 @@ INPUTS = SnapshotInputs(
 
 
 class Loud:
-    """A network that always hears something."""
+    """A network whose scores are always high."""
 
     probabilities = np.array([0.75], np.float32)
 

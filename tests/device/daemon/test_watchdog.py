@@ -1,4 +1,4 @@
-"""PipelineHealth: what feeds the watchdog, and what lets it bark."""
+"""PipelineHealth: when the watchdog is fed, and when it is not."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ def _seconds(count: int) -> Iterator[float]:
     return (START_S + second for second in range(1, count + 1))
 
 
-def _wells(
+def _healthy(
     health: PipelineHealth, seconds: int, *, each: Callable[[float], None] = lambda _: None, explained: bool = False
 ) -> list[bool]:
-    """For each second whether it is well; `each` is told of the second first."""
+    """Whether it is healthy in each second; `each` is called with the second first."""
     found = []
     for now_s in _seconds(seconds):
         each(now_s)
@@ -34,30 +34,30 @@ def test_a_pipeline_that_moves_is_well() -> None:
         health.item_received(now_s)
         health.window_scored(now_s)
 
-    assert all(_wells(health, 3600, each=move))
+    assert all(_healthy(health, 3600, each=move))
 
 
 def test_a_microphone_gone_for_an_hour_is_well_while_the_source_says_so() -> None:
     health = PipelineHealth(START_S)
-    assert all(_wells(health, 3600, each=health.item_received, explained=True))
+    assert all(_healthy(health, 3600, each=health.item_received, explained=True))
 
 
 def test_a_source_that_says_nothing_hangs_whatever_explains_it() -> None:
-    wells = _wells(PipelineHealth(START_S), 60, explained=True)
-    assert wells == [second <= STILL_S for second in range(1, 61)]
+    healthy = _healthy(PipelineHealth(START_S), 60, explained=True)
+    assert healthy == [second <= STILL_S for second in range(1, 61)]
 
 
 def test_sound_without_windows_and_without_a_word_why_is_not_well() -> None:
-    wells = _wells(PipelineHealth(START_S), 60, each=PipelineHealth(START_S).item_received)
-    assert not wells[-1]
+    healthy = _healthy(PipelineHealth(START_S), 60, each=PipelineHealth(START_S).item_received)
+    assert not healthy[-1]
     health = PipelineHealth(START_S)
-    wells = _wells(health, 60, each=health.item_received)
-    assert wells == [second < STARTING_S for second in range(1, 61)]
+    healthy = _healthy(health, 60, each=health.item_received)
+    assert healthy == [second < STARTING_S for second in range(1, 61)]
 
 
 def test_windows_that_stop_are_noticed_soon() -> None:
     health = PipelineHealth(START_S)
-    _wells(health, 100, each=health.item_received)
+    _healthy(health, 100, each=health.item_received)
     health.window_scored(START_S + 100)
     found = []
     for second in range(101, 130):
@@ -73,13 +73,13 @@ def test_gaps_so_close_that_no_window_fits_are_known() -> None:
         health.item_received(now_s)
         health.gap_found(now_s)
 
-    assert all(_wells(health, 3600, each=gap))
+    assert all(_healthy(health, 3600, each=gap))
 
 
 def test_the_first_window_after_a_long_absence_has_its_time() -> None:
-    """What comes back is met by a gap, and a window needs 2 s."""
+    """A source that comes back begins with a gap, and a window needs 2 s."""
     health = PipelineHealth(START_S)
-    _wells(health, 3600, each=health.item_received, explained=True)
+    _healthy(health, 3600, each=health.item_received, explained=True)
     back_s = START_S + 3601
     health.item_received(back_s)
     health.gap_found(back_s)

@@ -1,4 +1,4 @@
-"""The time of day, its quality and the minute on the wall, by clocks that a test sets."""
+"""The time of day, its quality and the local minute, with clocks that a test sets."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from device.runtime.clocks import SYNC_CHECK_EVERY_S, Clocks, Timekeeper, zone_o
 NOON_S = 1_700_000_000.0  # 2023-11-14T22:13:20Z
 
 
-class Hands:
-    """Both clocks, set by hand."""
+class ManualClocks:
+    """Both clocks, set by the test."""
 
     def __init__(self) -> None:
         self.now_s = 100.0
@@ -33,42 +33,42 @@ class Hands:
 
 @pytest.mark.parametrize(("step_s", "quality"), [(0.0, "synchronized"), (1.9, "synchronized"), (-3600.0, "stepped")])
 def test_a_clock_that_was_set_meanwhile_is_told_and_one_that_was_slewed_is_not(step_s: float, quality: str) -> None:
-    hands = Hands()
-    offset_s = hands.keeper.offset_s
-    hands.pass_by(1000.0)
-    hands.utc_s += step_s
-    assert hands.keeper.quality(offset_s) == quality
+    clocks = ManualClocks()
+    offset_s = clocks.keeper.offset_s
+    clocks.pass_by(1000.0)
+    clocks.utc_s += step_s
+    assert clocks.keeper.quality(offset_s) == quality
 
 
 def test_a_clock_that_nobody_sets_is_unsynchronized_and_knows_no_minute() -> None:
-    hands = Hands()
-    hands.synchronized = False
-    assert hands.keeper.quality(hands.keeper.offset_s) == "unsynchronized"
-    assert hands.keeper.local_minute() is None
-    hands.synchronized = True
-    hands.pass_by(SYNC_CHECK_EVERY_S)
-    assert hands.keeper.local_minute() is not None
+    clocks = ManualClocks()
+    clocks.synchronized = False
+    assert clocks.keeper.quality(clocks.keeper.offset_s) == "unsynchronized"
+    assert clocks.keeper.local_minute() is None
+    clocks.synchronized = True
+    clocks.pass_by(SYNC_CHECK_EVERY_S)
+    assert clocks.keeper.local_minute() is not None
 
 
 def test_the_kernel_is_asked_once_in_a_while() -> None:
-    hands = Hands()
+    clocks = ManualClocks()
     for _ in range(100):
-        hands.keeper.local_minute()
-        hands.pass_by(0.1)
-    assert hands.asked == 2
+        clocks.keeper.local_minute()
+        clocks.pass_by(0.1)
+    assert clocks.asked == 2
 
 
 @pytest.mark.parametrize(
     ("zone", "minute"), [("UTC", 22 * 60 + 13), ("Europe/Berlin", 23 * 60 + 13), ("Asia/Kolkata", 223)]
 )
 def test_the_minute_on_the_wall_is_that_of_the_zone(zone: str, minute: int) -> None:
-    hands = Hands()
-    hands.keeper.zone = ZoneInfo(zone)
-    assert hands.keeper.local_minute() == minute
+    clocks = ManualClocks()
+    clocks.keeper.zone = ZoneInfo(zone)
+    assert clocks.keeper.local_minute() == minute
 
 
 def test_without_a_zone_it_is_the_machines_own() -> None:
-    minute = Hands().keeper.local_minute()
+    minute = ManualClocks().keeper.local_minute()
     assert minute is not None
     assert 0 <= minute < 24 * 60
 

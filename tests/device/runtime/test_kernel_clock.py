@@ -1,4 +1,4 @@
-"""Whether the time of day can be believed, asked of this machine's kernel and of folders that are made up."""
+"""Clock synchronization, as this machine's kernel and made-up systemd folders report it."""
 
 from __future__ import annotations
 

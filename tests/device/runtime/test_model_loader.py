@@ -1,4 +1,4 @@
-"""Settings and bundles become models that listen."""
+"""Settings and bundles become open models."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where an instance's files lie, and which daemons are found."""
+"""Paths of an instance's files, and which daemons are found."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ NOBODY = 65534
 
 @pytest.fixture
 def runtime(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A /run/auricle that every user may look into."""
+    """A /run/auricle that every user may list."""
     with tempfile.TemporaryDirectory(prefix="auricle-") as folder:
         Path(folder).chmod(0o755)
         monkeypatch.setattr(paths, "SYSTEM_RUNTIME", Path(folder))
@@ -31,8 +31,8 @@ def runtime(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def somebody_else() -> Iterator[None]:
-    """Root may look everywhere, so root becomes nobody meanwhile."""
+def another_user() -> Iterator[None]:
+    """Root may read every folder, so it becomes another user for a while."""
     before = os.geteuid()
     if before == 0:
         os.seteuid(NOBODY)
@@ -43,13 +43,13 @@ def somebody_else() -> Iterator[None]:
 
 
 def test_a_daemon_in_a_folder_that_is_closed_to_this_user_is_found_and_said_to_be_closed(runtime: Path) -> None:
-    """`auricle status` told whoever was not in the daemon's group that no daemon runs."""
+    """Regression: outside the daemon's group, `auricle status` reported that no daemon runs."""
     closed = runtime / "anna"
     closed.mkdir()
     (closed / "status.sock").touch()
     closed.chmod(0)
     try:
-        with somebody_else():
+        with another_user():
             found = status_sockets({"HOME": str(runtime)})
             assert found == {"anna": closed / "status.sock"}
             with pytest.raises(ServiceError, match="closed to this user"):

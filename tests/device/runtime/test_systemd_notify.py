@@ -1,4 +1,4 @@
-"""The words of a daemon to its service manager, read from a socket as systemd would."""
+"""Notifications to the service manager, read from a socket as systemd would."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _Manager = tuple[socket.socket, str]
 
 @pytest.fixture(params=["path", "abstract"])
 def manager(request: pytest.FixtureRequest) -> Iterator[_Manager]:
-    """The socket that a service manager hears on, and its address as NOTIFY_SOCKET says it."""
+    """A service manager's socket, and its address as in NOTIFY_SOCKET."""
     with (
         tempfile.TemporaryDirectory(prefix="auricle-") as folder,
         socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as heard,
@@ -131,7 +131,7 @@ def test_a_full_socket_never_holds_the_daemon_up(manager: _Manager) -> None:
 
 
 def test_a_change_of_state_that_was_lost_is_said_again_with_the_next_word(manager: _Manager) -> None:
-    """A READY=1 that met a full socket would leave the unit starting until systemd gave it up."""
+    """A READY=1 lost at a full socket would leave the unit starting until systemd timed out."""
     heard, address = manager
     notifier = _notifier(address)
     while notifier.lost == 0:
@@ -161,7 +161,7 @@ def test_a_manager_that_comes_back_is_told_again(manager: _Manager) -> None:
 
 @given(text=st.text(max_size=2000))
 def test_no_status_can_say_more_than_a_status(text: str) -> None:
-    """A file's or device's name stands in it: a line break in one must not become a word to systemd."""
+    """A line break in the name of a file or device must not become another message to systemd."""
     with tempfile.TemporaryDirectory(prefix="auricle-") as folder:
         address = f"{folder}/notify"
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as heard:

@@ -139,7 +139,7 @@ def test_it_never_holds_more_than_its_limit_and_never_loses_sound_silently(steps
 
 
 def test_a_block_alone_that_is_longer_than_the_limit_is_no_gap() -> None:
-    """It dropped nothing, and yet the next block was said to follow a gap."""
+    """Regression: it dropped nothing, yet the next block was marked as following a gap."""
     queue = AudioQueue(limit_s=1.0)
     queue.put(_block(0.0, 3.0))
     (block,) = _blocks(_emptied(queue))

@@ -1,4 +1,4 @@
-"""The simulation: recordings become one stream, as a microphone would have heard them."""
+"""Playback: recordings become one stream, like that of a microphone."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_recordings_of_any_rate_make_one_stream_that_never_goes_back(tmp_path: P
 
 
 def test_recordings_of_one_rate_follow_without_a_missing_sample(tmp_path: Path) -> None:
-    """Seconds times the rate, rounded up, once skipped a sample: 1.1 s at 44.1 kHz end at sample 48510.000000000007."""
+    """Regression: seconds times the rate, rounded up, skipped a sample; 1.1 s at 44.1 kHz is 48510.000000000007."""
     blocks = _blocks(*(_write(tmp_path / f"{index}.wav", 0.1, 44100) for index in range(30)))
     assert [block.start_sample for block in blocks[1:]] == [block.end_sample for block in blocks[:-1]]
 
@@ -73,7 +73,7 @@ def test_each_second_has_the_name_of_what_was_heard_up_to_it(tmp_path: Path) -> 
 
 
 def test_what_was_heard_long_ago_is_forgotten_and_what_waits_is_not(tmp_path: Path) -> None:
-    """A night of loops once kept each of its recordings in mind."""
+    """Regression: a night of loops kept the name of every recording it had played."""
     paths = [_write(tmp_path / "a.wav", 0.5), _write(tmp_path / "b.wav", 0.5)]
     simulation = FilePlayback(paths, channel=None, speed=FAST, loops=True)
     for block in islice(simulation.blocks(), 20 * 200):
@@ -121,7 +121,7 @@ def test_a_bad_recording_is_told_of_and_the_others_are_heard(
 def test_who_closes_it_hears_no_complaint_of_what_would_have_come(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Whoever stopped the daemon was once told of the next recording's damage, by its exit code too."""
+    """Regression: on a stop, damage of the next recording was reported, and changed the exit code."""
     simulation = FilePlayback([_write(tmp_path / "a.wav", 1.0), str(tmp_path / "none.wav")], channel=None, speed=FAST)
     for _ in simulation.blocks():
         simulation.close()
@@ -157,7 +157,7 @@ def test_it_ends_soon_where_it_is_closed_while_it_waits(tmp_path: Path) -> None:
 
 
 def test_one_recording_is_heard_like_its_replay(tmp_path: Path, tiny_bundle_path: Path) -> None:
-    """Events equal in every field but the stream's id, which their own begins with."""
+    """Events are equal in every field but the event id, which begins with the stream id."""
     phase = 2 * np.pi * 1000 * np.arange(30 * 44100) / 44100
     loud = np.repeat([0, 1, 0, 1, 0], 6 * 44100)
     noise = np.random.default_rng(0).normal(0, 1e-3, len(phase))

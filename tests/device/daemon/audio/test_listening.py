@@ -1,4 +1,4 @@
-"""The models at work: the hop that the machine keeps up with, and the cure of a model that fails."""
+"""The model runner: the hop adapts to the backlog, and a failing model is reopened."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def _settings(bundle: Path, **listen: float) -> Settings:
 
 @pytest.fixture
 def bundle(tmp_path: Path, tiny_bundle_path: Path) -> Path:
-    """A bundle of its own, which a test may take away."""
+    """A copy of the bundle, which a test may remove."""
     return Path(shutil.copy(tiny_bundle_path, tmp_path / "own.tflite"))
 
 
@@ -48,13 +48,13 @@ def runner(bundle: Path) -> Iterator[ModelRunner]:
 
 
 def _listen(runner: ModelRunner, from_s: float, seconds: float) -> list[str]:
-    """Kinds of the faults that begin, or, with a dash, end."""
+    """Kinds of the faults that begin; with a dash, of those that end."""
     noise = np.random.default_rng(round(from_s)).normal(0, 0.01, round(seconds * RATE_HZ)).astype(np.float32)
     heard = runner.push(AudioBlock(noise, RATE_HZ, round(from_s * RATE_HZ)))
     return [("" if fault.begins else "-") + fault.kind for fault in heard.faults]
 
 
-def _cured(runner: ModelRunner, from_s: int, to_s: int) -> list[tuple[int, OperationNote]]:
+def _notes(runner: ModelRunner, from_s: int, to_s: int) -> list[tuple[int, OperationNote]]:
     found = ((second, runner.reopen_failed(float(second))) for second in range(from_s, to_s))
     return [(second, happening) for second, happening in found if happening is not None]
 
@@ -88,15 +88,15 @@ def test_who_does_not_shed_keeps_his_hop(bundle: Path) -> None:
 
 def test_nothing_is_cured_that_does_not_fail(runner: ModelRunner) -> None:
     assert _listen(runner, 0, 5) == []
-    assert _cured(runner, 0, 600) == []
+    assert _notes(runner, 0, 600) == []
 
 
 def test_a_model_that_fails_is_opened_again_and_answers(runner: ModelRunner) -> None:
     runner.listener.replace_networks({"tone": Broken()})
     assert _listen(runner, 0, 5) == ["classifier"]
-    assert _cured(runner, 100, 110) == [(105, OperationNote("reloaded", "a model failed and was opened again"))]
+    assert _notes(runner, 100, 110) == [(105, OperationNote("reloaded", "a model failed and was opened again"))]
     assert _listen(runner, 5, 2) == ["-classifier"]
-    assert _cured(runner, 110, 700) == []
+    assert _notes(runner, 110, 700) == []
 
 
 def test_what_goes_on_failing_is_tried_after_ever_longer_times_up_to_a_minute(runner: ModelRunner) -> None:
@@ -113,7 +113,7 @@ def test_a_cure_starts_afresh_for_the_next_failure(runner: ModelRunner) -> None:
     for from_s in (0, 1000):
         runner.listener.replace_networks({"tone": Broken()})
         _listen(runner, from_s, 5)
-        assert [second for second, _ in _cured(runner, from_s, from_s + 20)][:1] == [from_s + 5]
+        assert [second for second, _ in _notes(runner, from_s, from_s + 20)][:1] == [from_s + 5]
         _listen(runner, from_s + 5, 5)
         assert not runner.listener.is_failing
         assert runner.reopen_failed(from_s + 30.0) is None
@@ -123,11 +123,11 @@ def test_a_bundle_that_is_gone_is_told_of_and_looked_for_again(runner: ModelRunn
     kept = bundle.rename(bundle.with_suffix(".kept"))
     runner.listener.replace_networks({"tone": Broken()})
     _listen(runner, 0, 5)
-    ((_, told),) = _cured(runner, 0, 10)
+    ((_, told),) = _notes(runner, 0, 10)
     assert told.kind == "reload_refused"
     assert told.detail.startswith("a failing model cannot be opened again: ")
     kept.rename(bundle)
-    ((_, told),) = _cured(runner, 10, 20)
+    ((_, told),) = _notes(runner, 10, 20)
     assert told.kind == "reloaded"
     assert _listen(runner, 5, 2) == ["-classifier"]
 
@@ -135,11 +135,11 @@ def test_a_bundle_that_is_gone_is_told_of_and_looked_for_again(runner: ModelRunn
 def test_a_bundle_that_became_another_is_not_put_under_labels_of_the_old_one(
     runner: ModelRunner, bundle: Path, tiny_low_bundle_path: Path
 ) -> None:
-    """An update laid a model with two labels down where one had failed: the loop died of it."""
+    """Regression: an update replaced a failing model's file by one with two labels, and the loop crashed."""
     shutil.copy(tiny_low_bundle_path, bundle)
     runner.listener.replace_networks({"tone": Broken()})
     _listen(runner, 0, 5)
-    ((_, told),) = _cured(runner, 0, 10)
+    ((_, told),) = _notes(runner, 0, 10)
     assert told == OperationNote("reload_refused", "a failing model's bundle is another one by now; reload to take it")
     assert _listen(runner, 5, 2) == []
     assert runner.listener.is_failing

@@ -12,7 +12,7 @@ from device.daemon.audio.overload import NARROW_AFTER_S, PATIENCE_MOST_S, Overlo
 
 
 class Machine:
-    """A machine and its clock: `wait` passes time with so much sound waiting, and gives the hop afterwards."""
+    """The control and a clock: `wait` passes time at a given backlog, and returns the hop afterwards."""
 
     def __init__(self, control: OverloadControl) -> None:
         self.control = control
@@ -25,7 +25,7 @@ class Machine:
         return self.control.hop_s
 
     def seconds_until(self, hop_s: float, backlog_s: float) -> float:
-        """How long so much sound must wait before the hop is this one."""
+        """How long a backlog must last before the hop is this one."""
         began_s = self.now_s
         while not math.isclose(self.control.hop_s, hop_s):
             assert self.now_s - began_s < 2000
@@ -80,7 +80,7 @@ def test_what_still_waits_now_and_then_narrows_nothing() -> None:
 
 
 def test_sound_that_waits_while_a_window_is_computed_does_not_keep_the_hop_wide() -> None:
-    """On a slow machine half a second waited after each window, and so the hop stayed wide for ever."""
+    """Regression: on a slow machine a backlog of half a second after each window kept the hop wide forever."""
     machine = _machine(widen_up_to=2)
     machine.wait(5, 5.0)
     for _ in range(35):
@@ -100,7 +100,7 @@ def test_each_narrowing_that_is_taken_back_doubles_the_patience_up_to_ten_minute
 
 
 def test_patience_with_one_hop_is_no_patience_with_the_next() -> None:
-    """A hop that was tried in vain all through a busy hour kept those beyond it waiting ten minutes each."""
+    """Regression: a hop that failed repeatedly in a busy hour made the narrower ones wait ten minutes each."""
     machine = _machine()
     machine.wait(10, 11.0)
     for _ in range(5):
@@ -110,7 +110,7 @@ def test_patience_with_one_hop_is_no_patience_with_the_next() -> None:
 
 
 def test_a_narrowing_that_is_taken_back_minutes_later_is_taken_back_too() -> None:
-    """At 1 % too much load a second of sound waits after 100 s; the hop then swung every two minutes, all night."""
+    """Regression: at 1 % overload the backlog grows to a second in 100 s; the hop oscillated every two minutes."""
     machine = _machine(widen_up_to=2)
     waited = []
     for _ in range(4):

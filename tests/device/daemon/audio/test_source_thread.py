@@ -1,4 +1,4 @@
-"""What a source gives arrives, and whatever a source does wrong, its daemon learns of it."""
+"""The source thread: every item arrives in the queue, and so does the reason if the source fails."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def _block(index: int, seconds: float = 0.05) -> AudioBlock:
 
 
 class Script:
-    """A source that gives what is written, then fails, hangs, ends, or waits to be closed."""
+    """A source that delivers scripted items, then fails, hangs, ends, or waits to be closed."""
 
     def __init__(self, items: list[AudioBlock | NoAudio], then: str = "ends") -> None:
         self.items = items
@@ -58,8 +58,8 @@ def _started(source: Source, *, waits: bool = False) -> SourceThread:
     return source_thread
 
 
-def _taken(source_thread: SourceThread) -> list[Item]:
-    """All that comes, up to the end of the source."""
+def _received(source_thread: SourceThread) -> list[Item]:
+    """All items up to the end of the source."""
     items: list[Item] = []
     while not items or not isinstance(items[-1], SourceEnded):
         item = source_thread.queue.get(PATIENCE_S)
@@ -71,17 +71,17 @@ def _taken(source_thread: SourceThread) -> list[Item]:
 def test_what_a_source_gives_comes_out_in_order_with_its_end() -> None:
     source = Script([_block(0), NoAudio("unplugged", 0.05, 0.3), _block(10)])
     source_thread = _started(source)
-    assert _taken(source_thread) == [*source.items, SourceEnded()]
+    assert _received(source_thread) == [*source.items, SourceEnded()]
     assert source.read_by == "source"
     assert source_thread.close()
 
 
 def test_it_says_how_far_the_stream_has_come() -> None:
     sound = _started(Script([_block(0), _block(1)]))
-    _taken(sound)
+    _received(sound)
     assert sound.newest_s == 0.1
     absent = _started(Script([_block(0), NoAudio("unplugged", 0.05, 7.5)]))
-    _taken(absent)
+    _received(absent)
     assert absent.newest_s == 7.5
     assert sound.close()
     assert absent.close()
@@ -89,7 +89,7 @@ def test_it_says_how_far_the_stream_has_come() -> None:
 
 def test_a_source_that_raises_ends_with_the_sentence() -> None:
     source_thread = _started(Script([_block(0)], then="fails"))
-    assert _taken(source_thread)[1:] == [SourceEnded("OSError: the cable burnt")]
+    assert _received(source_thread)[1:] == [SourceEnded("OSError: the cable burnt")]
     assert source_thread.close()
 
 

@@ -1,4 +1,4 @@
-"""The self-test: the whole way is tried, each stage is judged, and nothing of it looks or counts as real."""
+"""The self-test: every stage has a result, and nothing of a test looks or counts like a real alarm."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ _TURN_S = 0.05
 
 @dataclass
 class _Journal:
-    """Keeps a note at once, or never."""
+    """Commits a note at once, or never."""
 
     works: bool = True
     notes: dict[str, str] = field(default_factory=dict)
@@ -62,7 +62,7 @@ class _Link:
 
 @dataclass
 class _Broker:
-    """Holds what was published; who reads it back is the test's business."""
+    """Records messages; the test decides which come back."""
 
     link: _Link = field(default_factory=_Link)
     published: list[Message] = field(default_factory=list)
@@ -76,7 +76,7 @@ class _Broker:
 
 @dataclass
 class _Failing:
-    """A network that gives no answer any more."""
+    """A network that fails."""
 
     asked: int = 0
 
@@ -91,8 +91,8 @@ class _Answer:
 
 
 @dataclass
-class _Unsure:
-    """A network that has come to hear a cry in nothing."""
+class _Uncertain:
+    """A network whose scores stay below the threshold."""
 
     asked: int = 0
 
@@ -102,7 +102,7 @@ class _Unsure:
 
 
 class _Rig:
-    """A self-test on its own clock, with the ends of its way in reach.
+    """A self-test with a clock, a journal and a broker that the test controls.
 
     Args:
         settings: of the models.
@@ -263,7 +263,7 @@ def test_a_network_that_is_no_longer_sure_is_found_as_a_decision_that_fails(
     nursery: tuple[Settings, OpenModels],
 ) -> None:
     rig = _Rig(*nursery)
-    rig.listening = tuple(dataclasses.replace(model, network=_Unsure()) for model in rig.listening)
+    rig.listening = tuple(dataclasses.replace(model, network=_Uncertain()) for model in rig.listening)
     outcome = rig.outcome()
     assert _passed(outcome)["hear"]
     assert outcome.failed is not None
