@@ -153,8 +153,8 @@ def _record(network: Any, now: Check, best: Check | None, losses: Any, out: Path
 def check(network: Any, scenes: Sequence[SceneWindows], step: int) -> Check:
     """Recall of cry windows at few false positives, over all scenes."""
     scores = np.concatenate(probabilities(network, scenes))
-    cry_s = np.concatenate([scene.cry_s for scene in scenes])
-    in_cry_scene = np.concatenate([np.full(len(scene.cry_s), scene.scene.is_cry) for scene in scenes])
+    cry_s = np.concatenate([windows.cry_s for windows in scenes])
+    in_cry_scene = np.concatenate([np.full(len(windows.cry_s), windows.scene.is_cry) for windows in scenes])
     positive, negative = scores[cry_s >= 0.5], scores[~in_cry_scene]
     recalls = tuple(float(np.mean(positive > np.quantile(negative, 1 - rate))) for rate in FALSE_POSITIVE_RATES)
     return Check(step, recalls, roc_auc(positive, negative))

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 
 from tests.training.conftest import score_windows
-from training.evaluation import threshold_search
+from training.__main__ import main
+from training.data.activity_marks import ACTIVITY, save_activity
+from training.evaluation import threshold_search, validation_windows
 from training.evaluation.alarm_counting import decide_alarms
 from training.evaluation.threshold_search import Goals, evaluate_point, point
+from training.mixing.scenes import plan_scenes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
+    from tests.training.conftest import Collection
     from training.evaluation.alarm_counting import WindowScores
     from training.evaluation.runner import ScoredScene
     from training.mixing.scenes import SceneAnnotation
@@ -101,3 +107,24 @@ def test_the_end_lies_under_the_begin() -> None:
     points = list(threshold_search.candidates())
     assert len(points) > 100
     assert all(0 < one.off <= one.on < 1 and one.confirm_s <= one.confirm_of_s for one in points)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # Keras's own
+def test_the_command_writes_a_point_and_its_figures_on_validation_scenes(
+    collection: Collection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from training.networks import residual
+
+    residual.build(embedding_size=1, dropout=0.0, seed=1).network.save(tmp_path / "network.keras")
+    cries = [f"donateacry/cry/{name}.wav" for name in ("a0", "a1")]
+    save_activity(tmp_path / ACTIVITY, {file: np.ones(300, np.bool_) for file in cries})
+    plans = plan_scenes(collection.data, "test", split=collection.split, only=[*cries, "ambient/music/flute.wav"])
+    monkeypatch.setattr(validation_windows, "plan_scenes", lambda *_: plans)
+    monkeypatch.setattr(validation_windows, "home_backgrounds", lambda *_: ())
+    files = {"data": collection.data, "work": tmp_path, "network": tmp_path / "network.keras", "out": tmp_path / "p"}
+    assert main(["operate", *(word for name, path in files.items() for word in (f"--{name}", str(path)))]) == 0
+    written = json.loads((tmp_path / "p").read_text())
+    assert written == json.loads(capsys.readouterr().out)
+    assert set(written["validation"]["recall_by_snr_db"]) == {"20", "10", "5", "0"}
+    assert "all at 20 dB" in written["validation"]["window_auc"]
