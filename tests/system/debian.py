@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 
@@ -21,3 +22,23 @@ def mirror() -> str:
     if not mirrors:
         sys.exit("apt knows no Debian mirror here; set DEBIAN_MIRROR to one")
     return mirrors[0]
+
+
+def demand_debootstrap(made_by: str, **programs: str) -> None:
+    """Install what unpacks a tree if this is root on a machine with apt-get; else end the process with a sentence.
+
+    Args:
+        made_by: the command that needs it, for the sentence.
+        programs: further ones, as program="package"; an underscore stands for a hyphen.
+    """
+    if os.geteuid() != 0:
+        sys.exit(f"a tree of another release is unpacked and entered by root alone: sudo {made_by}")
+    wanted = {"debootstrap": "debootstrap", **{name.replace("_", "-"): package for name, package in programs.items()}}
+    missing = sorted({package for name, package in wanted.items() if not shutil.which(name)})
+    if not missing:
+        return
+    if not shutil.which("apt-get"):
+        sys.exit(f"{made_by} needs {', '.join(missing)}; install it with your package manager")
+    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    for command in (["update"], ["install", "--yes", "--no-install-recommends", *missing]):
+        subprocess.run(["apt-get", "-qq", *command], check=True, env=environment, stdout=subprocess.DEVNULL)
