@@ -24,13 +24,15 @@ KeyPath = tuple[str | int, ...]
 _MAX_DEPTH = 32
 """Every prefix of a path is stored: a key with thousands of dots would fill the memory."""
 
-_BLANK = re.compile(r"(?:[ \t\n]++|#[^\n]*+)*+")
+# Only classes of characters are repeated possessively: Python before 3.11.5 (bookworm has 3.11.2) mismatches a
+# possessive group whose alternatives backtrack (CPython issue 106052).
+_BLANK = re.compile(r"(?:[ \t\n]++|#[^\n]*+)*")
 _SPACE = re.compile(r"[ \t]*")
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 _STRING = re.compile(
-    r'"""(?:[^"\\]++|\\.|"(?!""))*+"{3,5}'  # up to two quotes may stand directly before the closing three
-    r"|'''(?:[^']++|'(?!''))*+'{3,5}"
-    r'|"(?:[^"\\\n]++|\\.)*+"'
+    r'"""(?:[^"\\]++|\\.|"(?!""))*"{3,5}'  # up to two quotes may stand directly before the closing three
+    r"|'''(?:[^']++|'(?!''))*'{3,5}"
+    r'|"(?:[^"\\\n]++|\\.)*"'
     r"|'[^'\n]*'",
     re.DOTALL,
 )
