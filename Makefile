@@ -5,6 +5,7 @@
 #   make bench   what replay, the daemon and its alarms cost, as ratios within one run
 #   make chaos   faults at random moments: how many alarms are lost
 #   make soak    a night of sound through the daemon: memory, threads, processes and files stay flat
+#   make test-fresh    make demo and make test in bare trees of both supported releases; needs root
 #   make test-arm64    replays a recording in emulated aarch64 trees of both supported releases; needs root
 #   make test-ha a real Home Assistant follows the daemon; needs root
 #   make lock    refresh requirements*.txt from pyproject.toml
@@ -15,7 +16,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check
 OUT ?= build
 
-.PHONY: demo test check bench soak chaos test-arm64 test-ha lock clean system-packages
+.PHONY: demo test check bench soak chaos test-fresh test-arm64 test-ha lock clean system-packages
 
 demo: $(VENV)/.device
 	$(BIN)/auricle demo --out $(OUT)/demo
@@ -39,6 +40,9 @@ soak: $(VENV)/.dev system-packages
 
 chaos: $(VENV)/.dev system-packages
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.chaos
+
+test-fresh: $(VENV)/.dev
+	$(BIN)/python tests/fresh/try_releases.py
 
 test-arm64: $(VENV)/.dev
 	$(BIN)/python tests/arm64/compare.py

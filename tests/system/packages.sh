@@ -11,6 +11,7 @@ need pulseaudio pulseaudio
 need paplay pulseaudio-utils
 need jackd jackd2
 need gcc gcc
+[ -e /usr/include/stdio.h ] || missing="$missing libc6-dev"
 need mosquitto mosquitto
 need mosquitto_sub mosquitto-clients
 need openssl openssl
