@@ -33,19 +33,28 @@ KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 
 _CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
 _PASSED_ON = ("PIP_CERT", "SSL_CERT_FILE", "http_proxy", "https_proxy", "no_proxy")
-_ENTER = 'mount -t proc proc "$1/proc" && mount --rbind /sys "$1/sys" && mount --rbind /dev "$1/dev" && shift && exec "$@"'
+_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+_ENTER = """set -e
+mount -t proc proc "$1/proc"
+mount --rbind /sys "$1/sys"
+mount --rbind /dev "$1/dev"
+shift
+exec "$@"
+"""
 
 
 def main() -> int:
     """Try each release; the exit code is 1 if a command failed on one of them."""
     given = _arguments()
     demand_debootstrap("make test-fresh")
-    failed = [release for release in given.release or RELEASES if not _holds(release, given.out.resolve(), given.keep)]
-    print(f"FAILED on {', '.join(failed)}" if failed else "BOTH COMMANDS WORK ON EVERY RELEASE")
+    failed = [
+        release for release in given.release or RELEASES if not _holds(release, given.out.resolve(), keep=given.keep)
+    ]
+    _say(f"FAILED on {', '.join(failed)}" if failed else "BOTH COMMANDS WORK ON EVERY RELEASE")
     return 1 if failed else 0
 
 
-def _holds(release: str, out: Path, keep: bool) -> bool:
+def _holds(release: str, out: Path, *, keep: bool) -> bool:
     """Whether both commands succeed on a new machine of that release; the tree is removed unless it is kept."""
     tree = out / release
     make_tree(release, tree)
@@ -89,13 +98,18 @@ def run_in(tree: Path, command: tuple[str, ...], log: Path) -> bool:
     with log.open("w", encoding="utf-8") as output:
         done = subprocess.run(entering, check=False, env=_environment(), stdout=output, stderr=subprocess.STDOUT)
     verdict = "works" if done.returncode == 0 else f"FAILS ({done.returncode}), see {log}"
-    print(f"{tree.name}: {' '.join(command)} {verdict}, {time.monotonic() - began_s:.0f} s", flush=True)
+    _say(f"{tree.name}: {' '.join(command)} {verdict}, {time.monotonic() - began_s:.0f} s")
     return done.returncode == 0
 
 
 def _environment() -> dict[str, str]:
     passed_on = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
-    return {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/root", "CI": "true", **passed_on}
+    return {"PATH": _PATH, "HOME": "/root", "CI": "true", **passed_on}
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
 
 
 def _run(*command: str | Path) -> None:

@@ -37,8 +37,9 @@ def demand_debootstrap(made_by: str, **programs: str) -> None:
     missing = sorted({package for name, package in wanted.items() if not shutil.which(name)})
     if not missing:
         return
-    if not shutil.which("apt-get"):
+    apt_get = shutil.which("apt-get")
+    if apt_get is None:
         sys.exit(f"{made_by} needs {', '.join(missing)}; install it with your package manager")
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     for command in (["update"], ["install", "--yes", "--no-install-recommends", *missing]):
-        subprocess.run(["apt-get", "-qq", *command], check=True, env=environment, stdout=subprocess.DEVNULL)
+        subprocess.run([apt_get, "-qq", *command], check=True, env=environment, stdout=subprocess.DEVNULL)
