@@ -1,1 +1,1 @@
-"""They deliver what the daemon tells, and nothing else."""
+"""Deliver alarms, state and notices: to MQTT, GPIO pins, the console, a log, clips. They decide nothing."""

@@ -1,1 +1,1 @@
-"""Where sound comes from."""
+"""Sources of sound: microphones and recordings."""

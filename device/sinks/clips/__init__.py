@@ -1,1 +1,1 @@
-"""Sound and picture of an alarm, where people ask for them."""
+"""Records sound and picture of alarms, if configured: recorder, store, worker."""

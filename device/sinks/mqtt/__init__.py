@@ -1,1 +1,1 @@
-"""Publishes to an MQTT broker: connection, session, send queue, client."""
+"""Publishes to an MQTT broker and receives commands: connection, session, send queue, command filter, client."""

@@ -218,10 +218,10 @@ class Session:
         if not (topics or births or echoes):
             return
         if not self._is_v5:
-            wanted = [(topic, 1) for topic in (*topics, *births, *echoes)]
-            self._client.subscribe(wanted)
+            subscriptions = [(topic, 1) for topic in (*topics, *births, *echoes)]
+            self._client.subscribe(subscriptions)
             return
-        # A command counts once, for whoever listens then: what is retained is known as that, and never asked for.
+        # A command counts once, when it is published: retained ones are marked, and not requested on subscribing.
         command = SubscribeOptions(qos=1, noLocal=True, retainAsPublished=True, retainHandling=2)
         birth = SubscribeOptions(qos=1, noLocal=True, retainHandling=2)
         echo = SubscribeOptions(qos=1, noLocal=False, retainAsPublished=True, retainHandling=2)

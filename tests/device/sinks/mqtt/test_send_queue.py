@@ -1,4 +1,4 @@
-"""What waits for a broker: each alarm until it is acknowledged, of all else the newest, and never without bound."""
+"""The send queue keeps each alarm until it is acknowledged, of all else the newest, within bounds and in order."""
 
 from __future__ import annotations
 
@@ -244,7 +244,7 @@ class SendQueueMachine(RuleBasedStateMachine):
 
     @rule()
     def prepare_an_offer(self) -> None:
-        """What is offered later may be as old as this."""
+        """Choose what to offer; the offer itself may follow much later."""
         pending = self.queue.pending_keys(self.now_s)
         self.prepared = [key for key in self.owed if key not in pending]
 
@@ -293,17 +293,17 @@ class SendQueueMachine(RuleBasedStateMachine):
         assert set(self.arrived) | set(self.owed) == {(f"a{number % 4}", number // 4) for number in range(24)}
 
     @invariant()
-    def no_more_is_on_its_way_than_may_be(self) -> None:
+    def the_broker_never_has_more_in_flight_than_allowed(self) -> None:
         assert len(self.in_flight) <= 3
 
     @invariant()
-    def what_was_paid_is_a_beginning_of_each_alarm(self) -> None:
+    def the_changes_of_each_alarm_are_acknowledged_in_order(self) -> None:
         for number in range(4):
             owed = [seq for alarm_id, seq in self.owed if alarm_id == f"a{number}"]
             assert owed == list(range(6 - len(owed), 6))
 
     def teardown(self) -> None:
-        """A broker that denies nothing any more gets all of it, in a round for each change of an alarm and more."""
+        """A broker that denies nothing any more gets everything that is owed."""
         for _ in range(20):
             self.wait(40.0)
             self.offer()
