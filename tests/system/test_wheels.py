@@ -20,7 +20,17 @@ SYSTEMS = [
     pytest.param("3.13", "aarch64-manylinux_2_40", id="trixie"),  # has 2.41; uv names none beyond 2.40
 ]
 PACKAGE = re.compile(r"^([a-z0-9-]+)==[0-9]", re.MULTILINE)
-LIBRARIES = {"numpy", "scipy", "soundfile", "soxr", "pillow", "sounddevice", "prometheus-client", "ai-edge-litert"}
+LIBRARIES = {
+    "numpy",
+    "scipy",
+    "soundfile",
+    "soxr",
+    "pillow",
+    "jinja2",
+    "sounddevice",
+    "prometheus-client",
+    "ai-edge-litert",
+}
 
 
 def uv(*arguments: str | Path, folder: Path) -> subprocess.CompletedProcess[str]:

@@ -37,6 +37,7 @@ BEST_EFFORT = (
     "soundfile>=0.13",
     "soxr>=0.5",
     "pillow>=11",
+    "jinja2>=3.1",
     "sounddevice>=0.5.2",
     "scipy>=1.14",
     "prometheus-client>=0.22",
