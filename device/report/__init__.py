@@ -1,1 +1,1 @@
-"""What a developer looks at after a replay."""
+"""The results of a replay: a page for people, tables for programs, and the explanation of a decision."""

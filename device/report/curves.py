@@ -1,7 +1,7 @@
-"""The scores of a label over a whole recording, in memory that does not grow with it.
+"""The scores of a label over a whole recording, in bounded memory.
 
-Windows fall into buckets that keep their lowest and their highest one; when all buckets are full,
-neighbours are joined. So a curve of ten hours still shows every peak and every dip, each at its time.
+Windows are collected in buckets, which keep their lowest and highest score. When all buckets are full, neighbours
+are merged. So a curve of ten hours still shows every peak and every dip, each at its time.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     Float64 = npt.NDArray[np.float64]
 
 MOST_POINTS = 2000
-"""Points of the longest curve: more than a page has pixels."""
+"""Points of the longest curve: more than the pixels of a page."""
 
 _START, _END, _SCORE = range(3)
 
@@ -46,7 +46,7 @@ class ScoreCurve:
 
 
 class CurveCollector:
-    """Takes the windows of one label, keeps at most `most_points` of them: the extremes of each stretch.
+    """Collects the windows of one label and keeps at most `most_points` of them: the extremes of each stretch.
 
     Args:
         most_points: a multiple of 4.
@@ -62,9 +62,9 @@ class CurveCollector:
         return f"CurveCollector({self._windows} windows)"
 
     def add(self, start_s: float, end_s: float, probability: float) -> None:
-        """Take the next window of the stream."""
+        """Add the next window of the stream."""
         if self._windows == self._windows_each * len(self._lowest):
-            self._join_neighbours()
+            self._merge_neighbours()
         bucket, place = divmod(self._windows, self._windows_each)
         self._windows += 1
         window = (start_s, end_s, probability)
@@ -74,12 +74,12 @@ class CurveCollector:
             self._highest[bucket] = window
 
     def points(self) -> tuple[Float64, Float64, Float64]:
-        """What was kept, in time order: starts, ends and probabilities, each (n,)."""
+        """The kept windows in time order: starts, ends and probabilities, each (n,)."""
         used = -(-self._windows // self._windows_each)
         kept = np.unique(np.concatenate([self._lowest[:used], self._highest[:used]]), axis=0)  # sorted by start
         return kept[:, _START].copy(), kept[:, _END].copy(), kept[:, _SCORE].copy()
 
-    def _join_neighbours(self) -> None:
+    def _merge_neighbours(self) -> None:
         half = len(self._lowest) // 2
         self._lowest[:half] = _of_each_pair(self._lowest, highest=False)
         self._highest[:half] = _of_each_pair(self._highest, highest=True)
@@ -87,7 +87,7 @@ class CurveCollector:
 
 
 def _of_each_pair(windows: Float64, *, highest: bool) -> Float64:
-    """(2 n, 3) -> (n, 3): of two neighbours the one that scored higher, or lower."""
+    """(2 n, 3) -> (n, 3): of each two neighbours the one with the higher, or lower, score."""
     first, second = windows[0::2], windows[1::2]
     second_wins = second[:, _SCORE] > first[:, _SCORE] if highest else second[:, _SCORE] < first[:, _SCORE]
     return np.where(second_wins[:, None], second, first)

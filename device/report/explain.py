@@ -1,7 +1,6 @@
 """Why there was an alert at one second of a recording, or why there was none.
 
-Collects the windows that hold the second; the sentence of the rule that spoke for each comes from the
-decider itself.
+Collects the windows that contain this second. The rule that applied to each is described by the decider itself.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Explainer:
-    """Listens to a replay for what concerns one second of it.
+    """Collects from a replay what concerns one second of it.
 
     Args:
         at_s: the second in question, from the start of the recording.
@@ -31,9 +30,9 @@ class Explainer:
         self._faults: list[Fault] = []
 
     def heard(self, heard: Heard) -> None:
-        """Take what a push gave, in stream order."""
+        """Add the results of one push, in stream order."""
         self._scores += [scores for scores in heard.scores if scores.start_s <= self.at_s < scores.end_s]
-        self._decisions += [made for made in heard.decisions if made.start_s <= self.at_s < made.end_s]
+        self._decisions += [decision for decision in heard.decisions if decision.start_s <= self.at_s < decision.end_s]
         self._events += heard.events
         self._faults += heard.faults
 
@@ -67,7 +66,7 @@ class Explainer:
         span = next(
             (s for s in spans if (s.model, s.label) == (model, label) and s.start_s <= self.at_s < s.end_s), None
         )
-        decisions = [made for made in self._decisions if (made.model, made.label) == (model, label)]
+        decisions = [decision for decision in self._decisions if (decision.model, decision.label) == (model, label)]
         yield f"  {model}/{label}: {_verdict(span, decisions)}"
         if span is not None:
             when = f"from {span.start_s:.2f} to {span.end_s:.2f} s, decided at {span.decided_s:.2f} s"
@@ -75,8 +74,8 @@ class Explainer:
             yield f"    begun by: {span.opened_by}; ended by: {span.closed_by or 'nothing, it was open at the end'}"
         if not decisions:
             yield from self._bare_scores(model, label)
-        for made in decisions:
-            yield f"{_window(made.start_s, made.end_s, made.score)}  {made.state:<8} {made.rule}"
+        for decision in decisions:
+            yield f"{_window(decision.start_s, decision.end_s, decision.score)}  {decision.state:<8} {decision.rule}"
 
     def _bare_scores(self, model: str, label: str) -> Iterator[str]:
         for scores in self._scores:
@@ -89,7 +88,7 @@ def _verdict(span: Span | None, decisions: list[Decision]) -> str:
         return f"an alert, {span.score:.3f} at its highest"
     if not decisions:
         return "no alert"
-    surest = max(decisions, key=lambda made: made.score)
+    surest = max(decisions, key=lambda decision: decision.score)
     return f"no alert; surest was {surest.score:.3f}, kept from an alert by: {surest.rule}"
 
 

@@ -1,7 +1,7 @@
-"""What one page shows, and the recorder that collects it while a recording is replayed.
+"""The content of a page, and the recorder that collects it while a recording is replayed.
 
-All of it fits in a few megabytes however long the recording is; the sound itself is read again at the
-end, and only as much of it as the page takes along.
+It fits in a few megabytes however long the recording is. The sound itself is read again at the end, and only as
+much of it as the page embeds.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class ListedLabel:
-    """A label of a model that listened: its name, role, priority, and its on and off thresholds."""
+    """A label of a model: its name, role, priority, and its on and off thresholds."""
 
     name: str
     role: Role
@@ -35,16 +35,16 @@ class ListedLabel:
 
 @dataclass(frozen=True, slots=True)
 class ListedModel:
-    """A model that listened, as a page names it.
+    """A model as a page lists it.
 
     Attributes:
         name: as in scores and events.
         version: its version.
-        sample_rate_hz: rate at which it listens.
+        sample_rate_hz: its input rate.
         window_s: seconds of one window.
         terms: headline of its licence terms.
         sha256: of its bundle.
-        labels: what it tells apart; a label named here has a curve on the page.
+        labels: its labels; each has a curve on the page.
     """
 
     name: str
@@ -58,20 +58,20 @@ class ListedModel:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PageContent:
-    """Everything that stands on the page of one recording.
+    """The content of the page of one recording.
 
     Attributes:
         source: path of the recording as given.
-        duration_s: seconds that were heard.
-        sample_rate_hz: rate of the recording; 0 where nothing could be read.
-        picture: its spectrogram; None where it is too short for one frame.
+        duration_s: seconds that were listened to.
+        sample_rate_hz: rate of the recording; 0 if nothing could be read.
+        picture: its spectrogram; None if it is too short for one frame.
         curves: scores, in the order of models and labels.
-        events: what was heard, by start.
-        faults: what kept Auricle from hearing, by start.
+        events: by start.
+        faults: by start.
         priorities: (model, label) -> priority.
-        clips: the sound to listen to, in time order.
-        events_without_sound: events of a long recording whose sound found no room.
-        models: who listened.
+        clips: the embedded sound, in time order.
+        events_without_sound: number of events of a long recording whose sound was left out.
+        models: those that scored the recording.
         notes: sentences about the recording that a reader must know, such as a file that ends early.
     """
 
@@ -94,11 +94,11 @@ class PageContent:
 
 
 class PageRecorder:
-    """Listens to a replay and remembers what its page will show.
+    """Collects from a replay what its page will show.
 
     Args:
         source: path of the recording as given.
-        models: who listens; scores of labels that are not listed are left out.
+        models: those that score it; scores of labels that are not listed are left out.
     """
 
     def __init__(self, source: str, models: Sequence[ListedModel]) -> None:
@@ -116,11 +116,11 @@ class PageRecorder:
 
     @property
     def duration_s(self) -> float:
-        """Seconds of sound so far, what gaps swallowed included."""
+        """Seconds of sound so far, gaps included."""
         return self._end_sample / self._sample_rate_hz if self._sample_rate_hz else 0.0
 
     def block(self, block: AudioBlock) -> None:
-        """Take a block of the recording, in stream order."""
+        """Add a block of the recording, in stream order."""
         if self._picture is None:
             self._sample_rate_hz = block.sample_rate_hz
             self._picture = SpectrogramCollector(block.sample_rate_hz)
@@ -128,7 +128,7 @@ class PageRecorder:
         self._picture.push(block)
 
     def heard(self, heard: Heard) -> None:
-        """Take what a push gave, in stream order."""
+        """Add the results of one push, in stream order."""
         for scores in heard.scores:
             for label, probability in scores.probabilities.items():
                 curve = self._curves.get((scores.model, label))
@@ -138,11 +138,11 @@ class PageRecorder:
         self._faults.extend(heard.faults)
 
     def finish(self, clip_reader: ClipReader | None = None, *, notes: Sequence[str] = ()) -> PageContent:
-        """The page's content.
+        """Return the page's content.
 
         Args:
-            clip_reader: reads a stretch of the recording again; None leaves the sound out. Where it
-                raises AuricleError or OSError the page says so and comes without sound.
+            clip_reader: reads a stretch of the recording again; None leaves the sound out. If it
+                raises AuricleError or OSError, the page notes that and has no sound.
             notes: sentences to print at the top of the page.
 
         Raises:

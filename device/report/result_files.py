@@ -1,9 +1,9 @@
-r"""Where results are written: standard output, a pipe, or a file that is never mistaken for a whole one.
+r"""Write results to standard output, a pipe or a file, so that a part is never mistaken for a whole one.
 
-Two needs, two ways. What is read while it grows (event lines) goes straight to its final name, flushed
-line by line. What is only useful whole (tables, tracks, pages) is written to `NAME.part` beside it and
-renamed, so that a file of the final name is always complete. Text is UTF-8; what UTF-8 cannot hold
-(a path with foreign bytes) is written as `\udcXX`, which JSON reads back as the very same path.
+Event lines, which are read while they are written, go straight to the final name, flushed line by line. Tables,
+tracks and pages, which are only useful when complete, are written to `NAME.part` beside it and then renamed. Text is
+UTF-8. What UTF-8 cannot encode (a path with other bytes) is written as `\udcXX`, which JSON reads back as the same
+path.
 """
 
 from __future__ import annotations
@@ -21,19 +21,19 @@ PART_SUFFIX = ".part"
 
 
 def encode(text: str) -> bytes:
-    r"""UTF-8 of any string that Python can hold, lone surrogates escaped as `\udcXX`."""
+    r"""Encode any Python string as UTF-8, lone surrogates escaped as `\udcXX`."""
     return text.encode("utf-8", "backslashreplace")
 
 
 def write_whole(path: str | Path, content: bytes) -> None:
-    """Put `content` at `path` (or `-`): all of it, or on failure nothing. Raises OSError."""
+    """Write `content` to `path` (or `-`): all of it, or on failure nothing. Raises OSError."""
     with whole(path, keep_part=False) as stream:
         stream.write(content)
 
 
 @contextlib.contextmanager
 def growing(path: str | Path) -> Iterator[BinaryIO]:
-    """A binary stream straight to `path` (or `-`), for what others read while it grows. Raises OSError."""
+    """Open a binary stream straight to `path` (or `-`), for files that are read while they grow. Raises OSError."""
     if str(path) == STDOUT:
         yield sys.stdout.buffer
         sys.stdout.buffer.flush()
@@ -44,15 +44,14 @@ def growing(path: str | Path) -> Iterator[BinaryIO]:
 
 @contextlib.contextmanager
 def whole(path: str | Path, *, keep_part: bool) -> Iterator[BinaryIO]:
-    """A binary stream to `path` (or `-`) that takes its final name only when all is written.
+    """Open a binary stream to `path` (or `-`); the file receives its final name only when it is complete.
 
     Args:
-        path: where to write; a link is followed; a device or pipe is written to directly, never replaced.
-        keep_part: what happens to `NAME.part` when the block raises: kept (it is worth something, and
-            says by its name that it is not whole) or removed.
+        path: a link is followed; a device or pipe is written to directly, never replaced.
+        keep_part: whether `NAME.part` is kept if the block raises: its name shows that it is incomplete.
 
     Raises:
-        OSError: the folder is missing, or the disk is full.
+        OSError: the folder is missing, the disk is full, or the like.
     """
     target = Path(path).resolve()
     if str(path) == STDOUT or (target.exists() and not target.is_file()):

@@ -1,7 +1,7 @@
-"""The sound that a page brings along: a short recording whole, of a long one what lies around the events.
+"""The sound that a page embeds: all of a short recording, the surroundings of the events of a long one.
 
-FLAC, 16 bit: lossless, the same bytes in every run, and played by every browser. What would make a page
-too large for a browser (Firefox takes 32 MB in one address) is brought down to 16 kHz.
+FLAC, 16 bit: lossless, the same bytes in every run, and played by every browser. Sound that would make a page too
+large for a browser (Firefox accepts 32 MB in one URL) is resampled to 16 kHz.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ if TYPE_CHECKING:
     """(start_s, end_s) -> samples round(start_s * rate) to round(end_s * rate), float32 (n,), and the rate."""
 
 WHOLE_UP_TO_S = 600.0
-"""Recordings up to this length are embedded whole; of longer ones at most this much in all."""
+"""Recordings up to this length are embedded completely; of longer ones at most this much in total."""
 
 AROUND_S = 10.0
 """Seconds kept before and after an event."""
 
 LONGEST_EVENT_S = 40.0
-"""Of a longer event only this much of its beginning is kept."""
+"""Only this much of the beginning of a longer event is kept."""
 
 _MOST_SAMPLES = 10_000_000
 _LISTENING_RATE_HZ = 16_000
@@ -43,7 +43,7 @@ _PIECE_S = 10.0
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Clip:
-    """A stretch of the recording that can be listened to.
+    """An embedded stretch of the recording.
 
     Attributes:
         start_s: where it starts in the recording.
@@ -59,12 +59,12 @@ class Clip:
 
 
 def stretches(spans: Sequence[Span], duration_s: float) -> tuple[list[tuple[float, float]], int]:
-    """What to embed as (start_s, end_s) in time order, and how many spans found no room in it."""
+    """Return the stretches to embed as (start_s, end_s) in time order, and the number of spans left out."""
     if duration_s <= WHOLE_UP_TO_S:
         return ([(0.0, duration_s)] if duration_s > 0 else []), 0
     kept: list[tuple[float, float]] = []
     for number, span in enumerate(spans):
-        wider = _joined([*kept, _around(span, duration_s)])
+        wider = _merged([*kept, _around(span, duration_s)])
         if sum(end_s - start_s for start_s, end_s in wider) > WHOLE_UP_TO_S:
             return kept, len(spans) - number
         kept = wider
@@ -72,7 +72,7 @@ def stretches(spans: Sequence[Span], duration_s: float) -> tuple[list[tuple[floa
 
 
 def read_clips(wanted: Sequence[tuple[float, float]], reader: ClipReader) -> list[Clip]:
-    """The wanted stretches, read again and encoded piece by piece.
+    """Read the stretches again, and encode them piece by piece.
 
     Raises:
         MissingExtraError: soundfile is not installed.
@@ -86,8 +86,8 @@ def _around(span: Span, duration_s: float) -> tuple[float, float]:
     return max(0.0, span.start_s - AROUND_S), min(duration_s, end_s + AROUND_S)
 
 
-def _joined(ranges: Iterable[tuple[float, float]]) -> list[tuple[float, float]]:
-    """Overlapping ranges made one."""
+def _merged(ranges: Iterable[tuple[float, float]]) -> list[tuple[float, float]]:
+    """Merge overlapping ranges."""
     joined: list[tuple[float, float]] = []
     for start_s, end_s in sorted(ranges):
         if joined and start_s <= joined[-1][1]:
@@ -120,7 +120,7 @@ def _flac(pieces: Iterator[tuple[npt.NDArray[np.float32], int]], total_s: float)
 
 
 def listening_rate_hz(sample_rate_hz: int, total_s: float) -> int:
-    """The recording's own rate, unless a browser would refuse it or the page would grow too large."""
+    """Return the recording's own rate, unless a browser would reject it or the page would become too large."""
     if sample_rate_hz < _LOWEST_RATE_HZ:
         return _LOWEST_RATE_HZ
     if sample_rate_hz > _HIGHEST_RATE_HZ or sample_rate_hz * total_s > _MOST_SAMPLES:

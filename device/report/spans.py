@@ -1,4 +1,4 @@
-"""Events told in phases, folded into the spans of time that a label track or a picture shows."""
+"""Folds the phases of events, and the beginnings and ends of faults, into spans of time."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """One stretch of sound in which a label was heard.
+    """One stretch of sound in which a label was on.
 
     Attributes:
         event_id: of the event it belongs to; an event that was reopened has several spans.
         model: name of the model.
-        label: what was heard.
+        label: its label.
         start_s: start of the first window counted.
-        end_s: end of the last window that kept it up.
+        end_s: end of the last window at or above the off threshold.
         decided_s: end of the window that decided its beginning.
-        score: the highest probability told.
+        score: the highest probability.
         opened_by: the rule that began it.
-        closed_by: why it ended; None where it was still open when the sound ended.
+        closed_by: why it ended; None if it was still open when the sound ended.
     """
 
     event_id: str
@@ -40,14 +40,14 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class FaultSpan:
-    """One stretch of sound that could not be listened to as it should.
+    """One stretch of sound with a fault.
 
     Attributes:
         kind: what was wrong.
         start_s: where it began.
-        end_s: where it was over, or the sound's end.
+        end_s: where it ended, or the end of the sound.
         detail: one sentence with the figure that was measured.
-        lasted: True where it was not over when the sound ended.
+        lasted: True if it had not ended when the sound ended.
     """
 
     kind: FaultKind
@@ -58,9 +58,9 @@ class FaultSpan:
 
 
 def fold(events: Iterable[Event], duration_s: float) -> list[Span]:
-    """Spans of `events`, by start; what is still open ends at `duration_s`.
+    """Return the spans of `events`, by start; an open one ends at `duration_s`.
 
-    A reopening that reaches back into the span before it goes on with it instead of overlapping it.
+    A reopening that begins before the end of the previous span continues it instead of overlapping it.
     """
     spans: list[Span] = []
     open_at: dict[str, int] = {}
@@ -82,21 +82,21 @@ def fold(events: Iterable[Event], duration_s: float) -> list[Span]:
 
 
 def fold_faults(faults: Iterable[Fault], duration_s: float) -> list[FaultSpan]:
-    """Stretches of `faults`, by start; what is not over ends at `duration_s`.
+    """Return the spans of `faults`, by start; an open one ends at `duration_s`.
 
-    A gap is over where it is noticed, by its nature; of any other kind, and model, at most one goes on at a time.
+    A gap ends where it is noticed. Of any other kind, at most one for each model is open at a time.
     """
     done: list[FaultSpan] = []
-    going_on: dict[tuple[FaultKind, str], Fault] = {}
+    open_faults: dict[tuple[FaultKind, str], Fault] = {}
     for fault in faults:
         if fault.kind == "gap":
             if fault.begins:
                 done.append(_fault_span(fault, fault.at_s, lasted=False))
         elif fault.begins:
-            going_on.setdefault((fault.kind, fault.model), fault)
-        elif (begun := going_on.pop((fault.kind, fault.model), None)) is not None:
+            open_faults.setdefault((fault.kind, fault.model), fault)
+        elif (begun := open_faults.pop((fault.kind, fault.model), None)) is not None:
             done.append(_fault_span(begun, fault.at_s, lasted=False))
-    done.extend(_fault_span(fault, duration_s, lasted=True) for fault in going_on.values())
+    done.extend(_fault_span(fault, duration_s, lasted=True) for fault in open_faults.values())
     return sorted(done, key=lambda span: (span.start_s, span.end_s, span.kind))
 
 

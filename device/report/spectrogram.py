@@ -1,9 +1,9 @@
-"""A recording of any length as one log-mel picture, in memory that does not grow with it.
+"""A recording of any length as one log-mel picture, in bounded memory.
 
-Frames fall into columns; when all columns are full, neighbours are joined and each column covers
-twice the time from then on. A column keeps the mean and the maximum of its frames, and shows what
-lies half-way: a click of 10 ms stays visible in ten hours, and the floor stays the floor. The result
-depends on the samples alone, never on how they were cut into blocks.
+Frames are summed in columns. When all columns are full, neighbours are merged, and each column then covers twice
+the time. A column keeps the mean and the maximum of its frames and shows the average of the two, so that a click of
+10 ms stays visible in ten hours without raising the noise floor. The result depends on the samples alone, never on
+the block size.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     Float32 = npt.NDArray[np.float32]
 
 MOST_COLUMNS = 1600
-"""Columns of the widest picture: about the pixels of a wide page."""
+"""Columns of the widest picture: about the width of a wide page in pixels."""
 
 _HIGHEST_RATE_HZ = 16_000
 _LOWEST_RATE_HZ = 1_000
@@ -48,16 +48,16 @@ _ANCHORS = (
     (254, 195, 138),
     (253, 250, 200),
 )
-"""Dark violet over red to pale yellow; lightness rises evenly, so it reads in grey and in print too."""
+"""Dark violet over red to pale yellow; lightness rises evenly, so it is readable in grey and in print."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Spectrogram:
-    """A finished picture and what its edges mean.
+    """A finished picture and the meaning of its edges.
 
     Attributes:
-        png: the picture, one pixel for each column and band, low frequencies at the bottom; where there
-            was no sound it is transparent.
+        png: the picture, one pixel for each column and band, low frequencies at the bottom; transparent
+            where samples are missing.
         start_s: time of its left edge.
         end_s: time of its right edge.
         f_max_hz: frequency of its upper edge; the lower one is 0.
@@ -73,16 +73,16 @@ class Spectrogram:
     high_db: float
 
     def height_of(self, frequency_hz: float) -> float:
-        """Where a frequency lies in the picture, 0 at its lower and 1 at its upper edge."""
+        """Position of a frequency: 0 at the lower and 1 at the upper edge of the picture."""
         return float(_mel(frequency_hz) / _mel(self.f_max_hz))
 
 
 class SpectrogramCollector:
-    """Takes the blocks of one recording, gives its picture.
+    """Makes the picture of one recording from its blocks.
 
     Args:
-        sample_rate_hz: rate of the blocks; above 16 kHz they are brought down to it, as pictures and
-            networks end at 8 kHz.
+        sample_rate_hz: rate of the blocks; above 16 kHz they are resampled to it, as the picture
+            ends at 8 kHz.
         most_columns: width of the widest picture, even.
     """
 
@@ -100,15 +100,15 @@ class SpectrogramCollector:
         return f"SpectrogramCollector({self._from_hz} Hz, {self._columns.used} columns)"
 
     def push(self, block: AudioBlock) -> None:
-        """Take the next block; where samples are missing before it, the picture stays empty."""
+        """Add the next block; if samples are missing before it, the picture stays empty there."""
         if block.after_gap:
             self._finish_segment()
             self._next_frame = -(-block.start_sample * self._rate_hz // (self._from_hz * self._spec.hop))
             self._resampler = Resampler(self._from_hz, self._rate_hz)
-        self._take(self._resampler.push(block.samples))
+        self._buffer(self._resampler.push(block.samples))
 
     def finish(self) -> Spectrogram | None:
-        """The picture of all that was pushed; None where not one frame fitted into it."""
+        """Return the picture of all blocks; None if they are shorter than one frame."""
         self._finish_segment()
         if self._columns.used == 0:
             return None
@@ -125,8 +125,8 @@ class SpectrogramCollector:
             high_db=high_db,
         )
 
-    def _take(self, samples: Float32) -> None:
-        """Keep samples until they make a full batch: what a sum of frames is must not depend on blocks."""
+    def _buffer(self, samples: Float32) -> None:
+        """Buffer samples until they make a full batch: a sum of frames must not depend on the block size."""
         self._pending.append(samples)
         self._pending_samples += len(samples)
         step = _FRAMES_AT_ONCE * self._spec.hop
@@ -167,9 +167,9 @@ class _Columns:
         if len(frames) == 0:
             return
         while first_frame + len(frames) > len(self._counts) * self.frames_each:
-            self._join_neighbours()
+            self._merge_neighbours()
         column = np.arange(first_frame, first_frame + len(frames)) // self.frames_each
-        starts = np.flatnonzero(np.diff(column, prepend=-1))  # where a new column begins among the frames
+        starts = np.flatnonzero(np.diff(column, prepend=-1))  # index of the first frame of each column
         into = column[starts]
         self._sums[into] += np.add.reduceat(frames, starts, axis=0)
         self._maxima[into] = np.maximum(self._maxima[into], np.maximum.reduceat(frames, starts, axis=0))
@@ -177,7 +177,7 @@ class _Columns:
         self.used = int(into[-1]) + 1
 
     def levels(self) -> Float32:
-        """Half-way between mean and maximum, in dB: (used, bands); NaN where a column heard nothing."""
+        """Average of mean and maximum, in dB: (used, bands); NaN for a column without frames."""
         counts: Float32 = np.maximum(self._counts[: self.used, None], 1).astype(np.float32)
         levels: Float32 = self._sums[: self.used] / counts
         levels += self._maxima[: self.used]
@@ -185,7 +185,7 @@ class _Columns:
         levels[self._counts[: self.used] == 0] = np.nan
         return levels
 
-    def _join_neighbours(self) -> None:
+    def _merge_neighbours(self) -> None:
         half = len(self._counts) // 2
         self._sums[:half] = self._sums[0::2] + self._sums[1::2]
         self._maxima[:half] = np.maximum(self._maxima[0::2], self._maxima[1::2])
@@ -196,7 +196,7 @@ class _Columns:
 
 
 def _spec(rate_hz: int) -> FeatureSpec:
-    """32 ms frames every 10 ms, padded to twice their length so that low bands are not empty."""
+    """Frames of 32 ms every 10 ms, zero-padded to twice their length so that low bands are not empty."""
     frame = round(0.032 * rate_hz)
     return FeatureSpec(
         sample_rate_hz=rate_hz,
@@ -214,19 +214,19 @@ def _spec(rate_hz: int) -> FeatureSpec:
 
 
 def _mel(frequency_hz: float) -> float:
-    """Slaney's scale, the one the picture's bands are spaced on."""
+    """Slaney's mel scale, on which the picture's bands are spaced."""
     if frequency_hz < 1000.0:
         return 3.0 * frequency_hz / 200.0
     return float(15.0 + 27.0 * np.log(frequency_hz / 1000.0) / np.log(6.4))
 
 
 def _range_db(levels: Float32) -> tuple[float, float]:
-    """From the room's floor to the loudest, at least 50 dB; digital silence has no say."""
-    heard = levels[np.isfinite(levels) & (levels > _QUIETEST_DB + 1)]
-    if len(heard) == 0:
+    """From the noise floor to the loudest, at least 50 dB; digital silence is ignored."""
+    audible = levels[np.isfinite(levels) & (levels > _QUIETEST_DB + 1)]
+    if len(audible) == 0:
         return _QUIETEST_DB, _QUIETEST_DB + _LEAST_RANGE_DB
-    high_db = float(np.ceil(np.percentile(heard, 99.9)))
-    low_db = float(np.floor(np.percentile(heard, 5.0)))
+    high_db = float(np.ceil(np.percentile(audible, 99.9)))
+    low_db = float(np.floor(np.percentile(audible, 5.0)))
     return min(low_db, high_db - _LEAST_RANGE_DB), high_db
 
 

@@ -1,7 +1,7 @@
-"""Events, scores and labels as the tables that programs and people read.
+"""Events as JSON lines, scores as CSV, spans as Audacity label tracks.
 
-Every number has one fixed form (microseconds, millionths), so two runs on the same input give the same
-bytes. Nothing here knows where the sound came from, or how late it is.
+Every number has six decimals, so two runs on the same input write the same bytes. Knows neither audio sources nor
+clocks.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ _RESERVED_NAMES = frozenset({"index"})
 class EventLines:
     """Events as JSON lines, one object a line; use it as a context manager.
 
-    Lines go straight to the file and are flushed one by one: each stands for itself, a follower
-    (`tail -f`) sees an event when it is decided, and an interruption keeps what was heard until then.
+    Lines go straight to the file and are flushed one by one: a follower (`tail -f`) sees an event when it is decided,
+    and an interruption loses none of those before it.
 
     Args:
         path: a file, which is overwritten, or `-` for standard output.
@@ -50,12 +50,12 @@ class EventLines:
         self._stream: BinaryIO | None = self._closing.enter_context(growing(path))
 
     def write(self, source: str, event: Event, priority: Priority) -> None:
-        """Write one event. Raises ValueError after `close`, or for a number that JSON does not know."""
+        """Write one event. Raises ValueError after `close`, or for a number that is not finite."""
         self.write_text(event_line(source, event, priority))
 
     def write_text(self, lines: str) -> None:
-        """Write lines that `event_line` made (elsewhere, perhaps in another process)."""
-        stream = _still_open(self._stream, self)
+        """Write lines that `event_line` made, perhaps in another process."""
+        stream = _open_stream(self._stream, self)
         stream.write(encode(lines))
         stream.flush()
 
@@ -77,8 +77,8 @@ class EventLines:
 class ScoreTable:
     """Probabilities as a CSV table in long form; use it as a context manager.
 
-    The table is written to `PATH.part` and takes its name when it is closed without an error, because
-    half a table cannot be told from a whole one. After an error the part stays, under its honest name.
+    The table is written to `PATH.part` and renamed when it is closed without an error, because half a table cannot be
+    distinguished from a complete one. After an error the part is kept under that name.
 
     Args:
         path: a file, which is replaced, or `-` for standard output.
@@ -98,11 +98,11 @@ class ScoreTable:
         self.write_text(score_rows(source, scores))
 
     def write_text(self, rows: str) -> None:
-        """Write rows that `score_rows` made (elsewhere, perhaps in another process)."""
-        _still_open(self._stream, self).write(encode(rows))
+        """Write rows that `score_rows` made, perhaps in another process."""
+        _open_stream(self._stream, self).write(encode(rows))
 
     def close(self) -> None:
-        """Finish the table and give it its name; a second call does nothing."""
+        """Finish the table and rename it; a second call does nothing."""
         self._stream = None
         self._closing.close()
 
@@ -157,8 +157,8 @@ def score_rows(source: str, scores: Scores) -> str:
 def label_track(events: Iterable[Event], duration_s: float) -> str:
     """Audacity label track: `start<TAB>end<TAB>label`, a line for each span, seconds to six decimals.
 
-    An event that is still open where the sound ends is given that end. Whatever would break a line or
-    a column is a space in the label.
+    An event that is still open ends with the sound. Characters in a label that would break a line or a column become
+    spaces.
     """
     return "".join(
         f"{_fixed(span.start_s)}\t{_fixed(span.end_s)}\t{_one_field(span.label)}\n" for span in fold(events, duration_s)
@@ -168,27 +168,27 @@ def label_track(events: Iterable[Event], duration_s: float) -> str:
 def page_names(sources: Sequence[str], suffix: str = ".html") -> list[str]:
     """One file name for each source, for a folder that holds all their pages or label tracks.
 
-    Names are the sources' stems, made harmless: no separators, no control or shell characters, no
+    Names are the sources' stems, sanitized: no separators, no control or shell characters, no
     leading dot, at most 150 bytes, never `index`; equal ones (letter case aside) are numbered `-2`, `-3`
     in the order given. The same sources in the same order give the same names.
     """
     taken: set[str] = set(_RESERVED_NAMES)
     names: list[str] = []
     for source in sources:
-        name = _free_name(_harmless_stem(source), taken)
+        name = _free_name(_sanitized_stem(source), taken)
         taken.add(name.casefold())
         names.append(name + suffix)
     return names
 
 
-def _still_open(stream: BinaryIO | None, owner: object) -> BinaryIO:
+def _open_stream(stream: BinaryIO | None, owner: object) -> BinaryIO:
     if stream is None:
         raise ValueError(f"{owner!r} takes no more lines; write before it is closed")
     return stream
 
 
 def _rounded(value: float) -> float:
-    """Six decimals, and never a negative zero."""
+    """Round to six decimals, and never to a negative zero."""
     return round(float(value), _DECIMALS) + 0.0
 
 
@@ -211,7 +211,7 @@ def _one_field(label: str) -> str:
     return " ".join(label.split()) or "?"
 
 
-def _harmless_stem(source: str) -> str:
+def _sanitized_stem(source: str) -> str:
     stem = Path(source.replace("\\", "/")).stem
     text = unicodedata.normalize("NFC", stem.encode("utf-8", "replace").decode("utf-8"))
     kept = re.sub(r"[^\w .,+=@()\[\]-]", "_", text)
