@@ -1,8 +1,7 @@
 """Makes and checks the committed lists: the command `python -m training splits`.
 
-The command line calls `add_arguments(parser)` and then `run(args)`, which gives an exit code. Without an
-option the lists are checked, quickly, against the manifests and the committed findings; the slow parts,
-which listen, are options of their own:
+Without an option the lists are checked, in seconds, against the manifests and the committed findings. What
+reads all audio takes an option of its own:
 
     --make                write cry.csv and rir.csv anew
     --scan                compare the spectra of all clips and write near_duplicates.csv (minutes)
@@ -21,7 +20,7 @@ from typing import TYPE_CHECKING, get_args
 from training.data.datasets.annotated_recording import load_audio
 from training.data.datasets.manifest import read_manifest
 from training.data.split_list import CRY_LIST, ROOM_LIST, ListedClip, Part, read_list, write_list
-from training.splits import cry_evidence, cry_policy, impulse_response_policy, near_duplicates
+from training.splits import cry_evidence, cry_groups, cry_policy, impulse_response_policy, near_duplicates
 
 if TYPE_CHECKING:
     import argparse
@@ -29,7 +28,7 @@ if TYPE_CHECKING:
 
     from training.data.datasets.annotated_recording import AnnotatedRecording
 
-# Read and written through here by whoever asks the splits for a list.
+# Re-exported for users of the lists.
 __all__ = ["CRY_LIST", "ROOM_LIST", "ListedClip", "Part", "add_arguments", "read_list", "run"]
 
 DUPLICATES = CRY_LIST.with_name("near_duplicates.csv")
@@ -51,7 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Do what the arguments ask; 0, or 1 where the committed lists do not hold.
+    """Do what the arguments ask; 0, or 1 if the committed lists do not hold.
 
     Raises:
         RecordingError: a manifest, a list or a recording is missing or unreadable.
@@ -78,7 +77,7 @@ def read_recordings(data: Path, sets: Iterable[str]) -> tuple[AnnotatedRecording
 
 def scan(recordings: Sequence[AnnotatedRecording], data: Path) -> tuple[near_duplicates.NearDuplicate, ...]:
     """Near duplicates among recordings that the manifests do not already put together."""
-    groups = cry_policy.group_names(recordings)
+    groups = cry_groups.group_names(recordings)
     return near_duplicates.find_near_duplicates(
         [
             near_duplicates.ComparedClip(
@@ -126,14 +125,14 @@ def differences(committed: Iterable[ListedClip], made: Iterable[ListedClip]) -> 
         *(f"{file} is not listed" for file in sorted(theirs.keys() - ours.keys())),
         *(f"{file} is listed but in no manifest" for file in sorted(ours.keys() - theirs.keys())),
         *(
-            f"{file} is listed as {_told(ours[file])}, the code makes it {_told(theirs[file])}"
+            f"{file} is listed as {_described(ours[file])}, the code makes it {_described(theirs[file])}"
             for file in sorted(ours.keys() & theirs.keys())
             if ours[file] != theirs[file]
         ),
     ]
 
 
-def _told(clip: ListedClip) -> str:
+def _described(clip: ListedClip) -> str:
     return f"{clip.part} {clip.label}{' (doubtful)' if clip.doubtful else ''} of {clip.subject}, {clip.reason!r}"
 
 

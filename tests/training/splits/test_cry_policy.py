@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from training.data.datasets.annotated_recording import AnnotatedRecording
 from training.data.split_list import CRY_LIST, ListedClip, read_list
 from training.splits.cry_evidence import CryEvidence
-from training.splits.cry_policy import ambient_sound, doubt_of, group_names, judge, make_list
+from training.splits.cry_groups import ambient_sound, group_names
+from training.splits.cry_policy import doubt_of, label_of, make_list
 from training.splits.near_duplicates import NearDuplicate
 
 DATA = Path("data")
@@ -161,7 +162,7 @@ def test_one_ambient_sound_has_one_name_in_all_packs(subject: str, sound: str) -
     ],
 )
 def test_each_kind_counts_as_it_should(one: AnnotatedRecording, label: str) -> None:
-    judged, reason = judge(one, None)
+    judged, reason = label_of(one, None)
     assert judged == label
     assert bool(reason) == (label == "ignore")
 
@@ -169,7 +170,7 @@ def test_each_kind_counts_as_it_should(one: AnnotatedRecording, label: str) -> N
 @pytest.mark.parametrize(("infant", "label"), [(0.74, "ignore"), (0.41, "other")])
 def test_laughter_that_may_be_crying_is_left_out(infant: float, label: str) -> None:
     laughter = recording("babycry/baby_laugh/1.ogg", "baby_laugh")
-    assert judge(laughter, CryEvidence("babycry/baby_laugh/1.ogg", 0.8, infant, 1.0))[0] == label
+    assert label_of(laughter, CryEvidence("babycry/baby_laugh/1.ogg", 0.8, infant, 1.0))[0] == label
 
 
 @given(crying=st.floats(0, 1), infant=st.floats(0, 1), voice_s=st.floats(0, 7))
