@@ -1,10 +1,10 @@
-"""How soon a cry reaches the broker, and what it costs to owe it: delay, bytes on the card, CPU, memory.
+"""Measures how soon a cry reaches the broker, and what its delivery costs: delay, bytes on the card, CPU, memory.
 
     make bench                             (or: python -m benchmarks.alarms [--minutes 5] [--rates 16000 48000])
 
-The daemon is the real one, its journal lies on a real disk and is synced, mosquitto runs on the loopback. In place of
-the microphone stands a source whose every sample is captured at a known moment of CLOCK_MONOTONIC, in blocks of 50 ms
-as a microphone gives them; a cry comes every few seconds, and somebody acknowledges each alarm at once. The delay runs
+The daemon is the real one, its journal is on a real disk and synced, mosquitto runs on the loopback. The microphone is
+replaced by a source whose every sample is captured at a known time of CLOCK_MONOTONIC, in blocks of 50 ms; a cry comes
+every few seconds, and a client acknowledges each alarm at once. The delay runs
 from the last sample of the deciding window to PUBACK; it is counted from that sample's capture, and from the arrival
 of the block that held it. The journal is as full as it may be, so that room has to be made for every entry.
 """
@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.alarms.figures import costs, delays
-from benchmarks.alarms.load import measured
+from benchmarks.alarms.load import run_daemon
 from benchmarks.alarms.memory import memory
 from benchmarks.alarms.stamped_daemon import stamped_daemon
 
@@ -39,7 +39,7 @@ def main() -> None:
         print(json.dumps(stamped_daemon(Path(folder), int(rate_hz), float(seconds))))
         return
     print(f"{platform.machine()}, Python {platform.python_version()}, numpy {np.__version__}\n")
-    runs = {rate_hz: measured(rate_hz, 60.0 * given.minutes) for rate_hz in given.rates}
+    runs = {rate_hz: run_daemon(rate_hz, 60.0 * given.minutes) for rate_hz in given.rates}
     delays(runs)
     print()
     costs(runs[given.rates[0]])

@@ -1,4 +1,4 @@
-"""The sound that is heard: a room, then cry after cry."""
+"""The sound that is played: a room, then cry after cry."""
 
 from __future__ import annotations
 
@@ -36,5 +36,5 @@ def _at(samples: Float32, rate_hz: int) -> Float32:
 
 
 def cut(sound: Float32, first: int, count: int) -> Float32:
-    """So many samples of a sound that repeats itself."""
+    """`count` samples of a sound that is repeated, from `first` on."""
     return sound[np.arange(first, first + count) % len(sound)]

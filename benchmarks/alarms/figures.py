@@ -15,21 +15,21 @@ SECONDS_A_DAY = 86400
 
 
 def delays(runs: Mapping[int, dict[str, Any]]) -> None:
-    """From the last sample of the deciding window to PUBACK, and where the time goes."""
+    """Print the delays from the last sample of the deciding window to PUBACK, stage by stage."""
     stages = ["captured", "arrived", "decided", "kept", "owed", "acknowledged"]
-    ways = [("captured", "acknowledged"), ("arrived", "acknowledged"), *itertools.pairwise(stages)]
+    pairs = [("captured", "acknowledged"), ("arrived", "acknowledged"), *itertools.pairwise(stages)]
     print("| ms from ... to ... | rate | changes | median | p99 | worst |\n|---|---:|---:|---:|---:|---:|")
-    for first, last in ways:
+    for first, last in pairs:
         for rate_hz, run in runs.items():
-            told = [times for times in run["changes"] if "acknowledged" in times]
-            waits = 1000 * np.array([times[last] - times[first] for times in told])
+            delivered = [times for times in run["changes"] if "acknowledged" in times]
+            waits = 1000 * np.array([times[last] - times[first] for times in delivered])
             middle, late = np.percentile(waits, [50, 99])
-            figures = f"{len(told)} | {middle:.1f} | {late:.1f} | {waits.max():.1f}"
+            figures = f"{len(delivered)} | {middle:.1f} | {late:.1f} | {waits.max():.1f}"
             print(f"| {first} to {last} | {rate_hz} | {figures} |")
 
 
 def costs(run: dict[str, Any]) -> None:
-    """Bytes and CPU of a day with an alarm a minute, from a minute of a room and many alarms after it."""
+    """Print bytes and CPU of a day with an alarm a minute, extrapolated from a quiet minute and the alarms after it."""
     begin, quiet, end = run["spent"]
     idle_s, busy_s = quiet["at_s"] - begin["at_s"], end["at_s"] - quiet["at_s"]
     alarms = (end["changes"] - quiet["changes"]) / 2  # each is raised and ended by a window
@@ -40,7 +40,7 @@ def costs(run: dict[str, Any]) -> None:
         return float(idle * SECONDS_A_DAY + each * ALARMS_A_DAY)
 
     commits, written = end["commits"] - quiet["commits"], end["written"] - quiet["written"]
-    # What is told is confirmed with the next change where that comes within a minute, as it does at an alarm a minute.
+    # A delivery is journalled with the next change if that comes within a minute, as it does at an alarm a minute.
     megabytes = written / alarms * ALARMS_A_DAY / 1e6
     rows = {
         "alarms measured": f"{alarms:.0f}, {commits / alarms:.1f} commits each",

@@ -1,4 +1,4 @@
-"""What is around the daemon that is measured: broker, full journal, somebody who acknowledges."""
+"""Runs the measured daemon with a broker, a full journal, and a client that acknowledges each alarm."""
 
 from __future__ import annotations
 
@@ -46,8 +46,8 @@ host = {host}
 """
 
 
-def measured(rate_hz: int, seconds: float) -> dict[str, Any]:
-    """One daemon's life at this rate, with its broker and somebody who acknowledges."""
+def run_daemon(rate_hz: int, seconds: float) -> dict[str, Any]:
+    """Run one daemon at this rate, with a broker and an acknowledging client."""
     with tempfile.TemporaryDirectory(prefix="bench-") as name:
         folder = Path(name)
         broker = Mosquitto(folder)
@@ -81,7 +81,7 @@ def private(folder: Path, environment: Mapping[str, str] | None = None) -> dict[
 
 
 def _fill(path: Path) -> None:
-    """Entries of other nights, all told, to the last byte that the journal may have."""
+    """Fill a journal to its limit with delivered entries."""
     path.parent.mkdir(parents=True)
     with Journal.open(path, max_bytes=JOURNAL_MB * 1_000_000) as journal:
         for night in range(40):
@@ -92,17 +92,17 @@ def _fill(path: Path) -> None:
 
 @contextlib.contextmanager
 def _acknowledging(port: int) -> Iterator[None]:
-    """Somebody who acknowledges every alarm as soon as it is told."""
+    """A client that acknowledges each alarm as soon as it is published."""
 
-    def hear(client: paho.Client, _data: object, message: paho.MQTTMessage) -> None:
-        told = json.loads(message.payload)
-        if told["change"] in {"raised", "reopened"}:
-            command = json.dumps({"alarm_id": told["alarm_id"]})
+    def on_message(client: paho.Client, _data: object, message: paho.MQTTMessage) -> None:
+        payload = json.loads(message.payload)
+        if payload["change"] in {"raised", "reopened"}:
+            command = json.dumps({"alarm_id": payload["alarm_id"]})
             client.publish("auricle/bench/command/acknowledge", command, 1)
 
     client = paho.Client(CallbackAPIVersion.VERSION2, protocol=MQTTProtocolVersion.MQTTv311)
     client.on_connect = lambda there, *_: there.subscribe("auricle/bench/alarm/sound/#", 1)
-    client.on_message = hear
+    client.on_message = on_message
     client.connect("127.0.0.1", port)
     client.loop_start()
     try:

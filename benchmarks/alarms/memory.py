@@ -23,17 +23,17 @@ if TYPE_CHECKING:
 
 
 def memory(seconds: float) -> None:
-    """Of the daemon as it runs, with its capture child, with a broker and without."""
+    """Print the memory of the daemon and its capture child, without a broker and with one."""
     print("| whole daemon, nursery, 16 kHz | RSS | PSS |\n|---|---:|---:|")
-    for name, told in (("without MQTT", False), ("with MQTT, journal, an alarm told", True)):
+    for name, with_mqtt in (("without MQTT", False), ("with MQTT, journal, an alarm told", True)):
         with tempfile.TemporaryDirectory(prefix="bench-") as folder:
-            rss_mb, pss_mb = _memory_mb(Path(folder), seconds, told=told)
+            rss_mb, pss_mb = _memory_mb(Path(folder), seconds, with_mqtt=with_mqtt)
         print(f"| {name} | {rss_mb:.1f} MB | {pss_mb:.1f} MB |")
 
 
-def _memory_mb(folder: Path, seconds: float, *, told: bool) -> tuple[float, float]:
+def _memory_mb(folder: Path, seconds: float, *, with_mqtt: bool) -> tuple[float, float]:
     broker, card = Mosquitto(folder), PulseCard(folder)
-    write_config(folder, broker.port if told else None)
+    write_config(folder, broker.port if with_mqtt else None)
     tape = folder / "cries.wav"
     soundfile.write(tape, np.tile(sounds(MODEL_HZ)[1], 60), MODEL_HZ, "PCM_16")
     broker.start()
@@ -55,7 +55,7 @@ def _memory_mb(folder: Path, seconds: float, *, told: bool) -> tuple[float, floa
 
 
 def _expect_alarms(folder: Path) -> None:
-    """A daemon that heard nothing is not what was to be measured."""
+    """Refuse to measure a daemon that has detected nothing."""
     state = read_status(folder / "run" / "auricle" / "bench" / "status.sock")
     if not state.events:
         raise ServiceError("the daemon that was to be measured heard no cry; let it run for longer: --seconds")

@@ -1,4 +1,4 @@
-"""The daemon that is measured, a process of its own that stamps every change of an alarm."""
+"""The measured daemon, a process of its own that records when each change of an alarm passes each stage."""
 
 from __future__ import annotations
 
@@ -32,24 +32,24 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Stamps:
-    """Moments of CLOCK_MONOTONIC at which a change of an alarm came by.
+    """Times of CLOCK_MONOTONIC at which changes of alarms passed each stage.
 
     Attributes:
-        arrived: (second of the stream, moment) for the end of each block, oldest first.
+        arrived: (second of the stream, time) for the end of each block, oldest first.
         began_s: when sample 0 was captured.
-        changes: of each that a window decided, moment by moment.
-        alarming_cpu_s: of the main loop, in all that it does about alarms.
-        commits: of the journal.
+        changes: by key, the time of each stage, for changes that a window decided.
+        controller_cpu_s: CPU of the main loop in the alarm controller.
+        commits: number of the journal's commits.
     """
 
     arrived: list[tuple[float, float]] = field(default_factory=list)
     began_s: float = 0.0
     changes: dict[Key, dict[str, float]] = field(default_factory=dict)
-    alarming_cpu_s: float = 0.0
+    controller_cpu_s: float = 0.0
     commits: int = 0
 
     def decided(self, transitions: Iterable[Transition]) -> None:
-        """A window decided these just now."""
+        """Record changes that a window has just decided."""
         for transition in transitions:
             if transition.event is None:
                 continue
@@ -59,7 +59,7 @@ class Stamps:
             self.changes[transition.alarm.alarm_id, transition.seq] = times
 
     def passed(self, keys: Iterable[Key], stage: str) -> None:
-        """These have just come so far."""
+        """Record that these have just reached a stage."""
         for key in keys:
             if key in self.changes:
                 self.changes[key].setdefault(stage, time.monotonic())
@@ -69,35 +69,35 @@ STAMPS = Stamps()
 
 
 class StampedMachine(Machine):
-    """Says when it decided."""
+    """Records when it decides."""
 
     def event(self, event: Event, priority: Priority, now_s: float) -> list[Transition]:
-        """As every machine."""
+        """Step, and record the decision."""
         transitions = super().event(event, priority, now_s)
         STAMPS.decided(transitions)
         return transitions
 
 
 class StampedReplies(ReplyQueue):
-    """Says when journal and broker had an entry."""
+    """Records when journal and broker have an entry."""
 
     def put(self, reply: Reply) -> None:
-        """As every queue."""
+        """Record the stage, and pass it on."""
         if isinstance(reply, CommitReceipt):
             STAMPS.passed([entry.key for entry in reply.entries], "kept")
         super().put(reply)
 
     def acknowledged(self, key: Key) -> None:
-        """As every queue."""
+        """Record the stage, and pass it on."""
         STAMPS.passed([key], "acknowledged")
         super().acknowledged(key)
 
 
 class StampedPublisher(AlarmPublisher):
-    """Says when the main loop took from the journal what is to be told."""
+    """Records when the main loop hands over entries to publish."""
 
     def add_owed(self, entries: Iterable[Entry]) -> list[Key]:
-        """As every publisher."""
+        """Record the stage, and add the entries."""
         owed = list(entries)
         STAMPS.passed([entry.key for entry in owed], "owed")
         return super().add_owed(owed)
@@ -107,13 +107,13 @@ class StampedDatabase(Database):
     """Counts its commits."""
 
     def write(self, act: Callable[[Any], None]) -> None:
-        """As every database."""
+        """Count the commit, and write."""
         STAMPS.commits += 1
         super().write(act)
 
 
-class Clockwork:
-    """A microphone whose every sample is captured at a known moment: the room for a while, then cry after cry.
+class TimedSource:
+    """A microphone whose every sample is captured at a known time: a room for a while, then cry after cry.
 
     Args:
         rate_hz: of the microphone.
@@ -129,11 +129,11 @@ class Clockwork:
         self.spent: list[dict[str, Any]] = []
 
     def blocks(self) -> Iterator[AudioBlock]:
-        """In time, to the end."""
+        """Yield each block when its last sample is captured, until the sound ends."""
         STAMPS.began_s = time.monotonic()
         quiet = round(QUIET_S * self._rate_hz / self._block)
         for number in range(round(self._seconds * self._rate_hz / self._block)):
-            if number in {quiet // 2, quiet}:  # what starting costs is over by the first
+            if number in {quiet // 2, quiet}:  # the cost of starting is over by the first
                 self.spent.append(_spent())
             end_s = (number + 1) * self._block / self._rate_hz
             if self._closed.wait(max(0.0, STAMPS.began_s + end_s - time.monotonic())):
@@ -145,19 +145,19 @@ class Clockwork:
         self.spent.append(_spent())
 
     def close(self) -> None:
-        """End."""
+        """Stop yielding blocks."""
         self._closed.set()
 
 
 def _spent() -> dict[str, Any]:
-    """What this process has cost by now."""
+    """CPU, bytes written and commits of this process so far."""
     written = dict(line.split(": ") for line in Path("/proc/self/io").read_text().splitlines())
     return {
         "at_s": time.monotonic(),
         "written": int(written["write_bytes"]),
         "commits": STAMPS.commits,
         "changes": len(STAMPS.changes),
-        "loop_cpu_s": STAMPS.alarming_cpu_s,
+        "loop_cpu_s": STAMPS.controller_cpu_s,
         **{f"{name}_cpu_s": cpu_s for name, cpu_s in _threads_cpu_s() if name in {"journal", "mqtt"}},
         "process_cpu_s": time.process_time(),
     }
@@ -165,14 +165,14 @@ def _spent() -> dict[str, Any]:
 
 def _threads_cpu_s() -> Iterator[tuple[str, float]]:
     for thread in threading.enumerate():
-        with contextlib.suppress(FileNotFoundError):  # it ended meanwhile
+        with contextlib.suppress(FileNotFoundError):  # the thread has ended
             schedule = Path(f"/proc/self/task/{thread.native_id}/schedstat").read_text()
             yield thread.name, int(schedule.split()[0]) / 1e9
 
 
 def stamped_daemon(folder: Path, rate_hz: int, seconds: float) -> dict[str, Any]:
-    """Run a daemon to the end of its sound; the moments of each change, and what was spent."""
-    source = Clockwork(rate_hz, seconds)
+    """Run a daemon to the end of its sound; returns the times of each change, and CPU and bytes."""
+    source = TimedSource(rate_hz, seconds)
     with (
         patch("device.daemon.assembly.Machine", StampedMachine),
         patch("device.daemon.assembly.ReplyQueue", StampedReplies),
@@ -187,20 +187,20 @@ def stamped_daemon(folder: Path, rate_hz: int, seconds: float) -> dict[str, Any]
 
 
 class CostedController(AlarmController):
-    """Adds up what the main loop does about alarms."""
+    """Measures the CPU of the main loop's calls."""
 
     def process(self, *given: Any) -> None:
-        """As ever."""
+        """Measure the call."""
         with _counted():
             super().process(*given)
 
     def poll(self, newest_s: float) -> Any:
-        """As ever."""
+        """Measure the call."""
         with _counted():
             return super().poll(newest_s)
 
     def publish_state(self, state: Any) -> None:
-        """As ever."""
+        """Measure the call."""
         with _counted():
             super().publish_state(state)
 
@@ -209,4 +209,4 @@ class CostedController(AlarmController):
 def _counted() -> Iterator[None]:
     began_s = time.thread_time()
     yield
-    STAMPS.alarming_cpu_s += time.thread_time() - began_s
+    STAMPS.controller_cpu_s += time.thread_time() - began_s

@@ -1,4 +1,4 @@
-"""Whether one life of the daemon was flat: the slope of its memory, and what it left open."""
+"""Decides whether one run of the daemon was flat: the slope of its memory, and what it left open."""
 
 from __future__ import annotations
 
@@ -13,11 +13,10 @@ if TYPE_CHECKING:
     from device.runtime.daemon_state import DaemonState
 
 WARM_UP = 0.25
-"""Part of a life that is not judged: what is allocated once has been by then."""
+"""Share of a run that is not judged: one-time allocations are done by then."""
 
 SETTLED_KIB = 2048
-"""The allocator's own breathing over a whole life, in a process of 60 MB: it takes and gives back up to 1.5 MB."""
-
+"""The allocator's own variation over a whole run, in a process of 60 MB: up to 1.5 MB."""
 
 _ENDS_WITHIN_S = 5.0
 
@@ -27,13 +26,13 @@ class Reading:
     """A process and all its descendants at one moment.
 
     Attributes:
-        progress: how far its life has come: hours of sound, or reopenings.
+        progress: of the run: hours of sound, or reopenings.
         rss_kib: resident memory of the process alone.
-        pss_kib: of all of them together, pages that they share counted once.
+        pss_kib: memory of all of them, shared pages counted once.
         threads: of all of them.
         files: open descriptors of the process alone.
-        processes: that live.
-        zombies: that ended and that nobody has reaped.
+        processes: number that run.
+        zombies: number that ended and were not reaped.
     """
 
     progress: float
@@ -46,25 +45,25 @@ class Reading:
 
 
 @dataclass(slots=True)
-class Life:
-    """One daemon from its start to its end, as it was seen from outside.
+class SoakRun:
+    """One daemon from its start to its end, measured from outside.
 
     Attributes:
-        name: of this way of living.
-        unit: what progress is counted in.
-        passing: files that are open at most moments but not at all: the recording that is heard.
+        name: of the kind of run.
+        unit: of the progress.
+        transient_files: files that are open at most moments but not at all: the recording that is played.
         readings: oldest first.
-        state: what it last said of itself.
-        left_within_s: seconds from SIGTERM to its end.
+        state: the last status it reported.
+        stopped_within_s: seconds from SIGTERM to its exit.
         exit_code: of the process; None before its end.
     """
 
     name: str
     unit: str
-    passing: int = 0
+    transient_files: int = 0
     readings: list[Reading] = field(default_factory=list)
     state: DaemonState | None = None
-    left_within_s: float = 0.0
+    stopped_within_s: float = 0.0
     exit_code: int | None = None
 
     @property
@@ -85,10 +84,10 @@ class Life:
         return median(slopes) if slopes else 0.0
 
     def complaints(self) -> list[str]:
-        """What was not flat, a sentence each; empty where all was."""
+        """A sentence for each figure that was not flat; empty if all were."""
         settled = self.settled
         if len(settled) < 8:
-            return [f"only {len(settled)} readings: too short a life to be judged"]
+            return [f"only {len(settled)} readings: too short a run to be judged"]
         third = len(settled) // 3
         early, late = settled[:third], settled[-third:]
         return [
@@ -99,8 +98,8 @@ class Life:
         ]
 
     def _memory_complaints(self, settled: Sequence[Reading]) -> Iterator[str]:
-        lived = settled[-1].progress - settled[0].progress
-        grown_kib = self.kib_per_unit * lived
+        span = settled[-1].progress - settled[0].progress
+        grown_kib = self.kib_per_unit * span
         if grown_kib > SETTLED_KIB:
             yield f"resident memory grew by {grown_kib:.0f} KiB, {self.kib_per_unit:.1f} KiB per {self.unit}"
         highest_kib = max(reading.rss_kib for reading in settled)
@@ -108,8 +107,8 @@ class Life:
             yield f"resident memory rose from {settled[0].rss_kib} to {highest_kib} KiB"
 
     def _count_complaints(self, early: Sequence[Reading], late: Sequence[Reading]) -> Iterator[str]:
-        """What is counted comes and goes; where nothing leaks, there are moments when as few are left as before."""
-        for name, spare in (("threads", 0), ("files", self.passing), ("processes", 0)):
+        """Counts vary; if nothing leaks, they fall at some moments to their earlier minimum."""
+        for name, spare in (("threads", 0), ("files", self.transient_files), ("processes", 0)):
             before = min(getattr(reading, name) for reading in early)
             after = min(getattr(reading, name) for reading in late)
             if after > before + spare:
@@ -118,34 +117,34 @@ class Life:
     def _end_complaints(self) -> Iterator[str]:
         if self.exit_code:
             yield f"the daemon ended with exit code {self.exit_code}"
-        if self.left_within_s > _ENDS_WITHIN_S:
-            yield f"the daemon took {self.left_within_s:.1f} s to end"
+        if self.stopped_within_s > _ENDS_WITHIN_S:
+            yield f"the daemon took {self.stopped_within_s:.1f} s to end"
 
 
-def table(lives: Sequence[Life]) -> str:
-    """A row for each life."""
+def table(runs: Sequence[SoakRun]) -> str:
+    """A row for each run."""
     titles = (
         "life", "lived", "events", "faults", "gaps", "windows scored", "RSS at start, end, most (KiB)",
         "growth (KiB)", "PSS of all (KiB)", "threads", "files", "processes", "verdict",
     )  # fmt: skip
-    rows = [titles, tuple("---" for _ in titles), *(_row(life) for life in lives)]
+    rows = [titles, tuple("---" for _ in titles), *(_row(run) for run in runs)]
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 
-def _row(life: Life) -> tuple[str, ...]:
-    first, last, state = life.settled[0], life.readings[-1], life.state
+def _row(run: SoakRun) -> tuple[str, ...]:
+    first, last, state = run.settled[0], run.readings[-1], run.state
     if state is None:
-        raise RuntimeError(f"life {life.name} was never asked how it is")
+        raise RuntimeError(f"life {run.name} has no status")
     return (
-        life.name,
-        f"{last.progress:.2f} {life.unit}s",
+        run.name,
+        f"{last.progress:.2f} {run.unit}s",
         *(str(count) for count in (state.events, state.faults_told, state.gaps)),
         f"{state.windows_scored} of {state.windows_due}",
-        f"{first.rss_kib}, {last.rss_kib}, {max(reading.rss_kib for reading in life.settled)}",
-        f"{life.kib_per_unit:.2f} per {life.unit}",
+        f"{first.rss_kib}, {last.rss_kib}, {max(reading.rss_kib for reading in run.settled)}",
+        f"{run.kib_per_unit:.2f} per {run.unit}",
         str(last.pss_kib),
         *(f"{first_of}, {last_of}" for first_of, last_of in _ends(first, last)),
-        "grew" if life.complaints() else "flat",
+        "grew" if run.complaints() else "flat",
     )
 
 

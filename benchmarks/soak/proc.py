@@ -9,17 +9,17 @@ from pathlib import Path
 
 from benchmarks.soak.growth import Reading
 
-_LOOKS = 6  # at threads and files for one reading: a recording that is open just now is no leak
+_LOOKS = 6  # for one reading: a recording that is open for a moment is no leak
 _LOOK_S = 0.02
 
 
 def read(pid: int, progress: float) -> Reading:
-    """Look at a process and its descendants; what comes and goes is counted at its fewest."""
-    looks = [_look(pid)]
+    """Measure a process and its descendants; each count is the lowest of several looks."""
+    counts = [_counts(pid)]
     for _ in range(_LOOKS - 1):
         time.sleep(_LOOK_S)
-        looks.append(_look(pid))
-    threads, files, processes, zombies = (min(counts) for counts in zip(*looks, strict=True))
+        counts.append(_counts(pid))
+    threads, files, processes, zombies = (min(each) for each in zip(*counts, strict=True))
     pss_kib = sum(memory_kib(each, "Pss") for each in family(pid))
     return Reading(progress, memory_kib(pid, "Rss"), pss_kib, threads, files, processes, zombies)
 
@@ -34,12 +34,12 @@ def family(pid: int) -> list[int]:
     return found
 
 
-def _look(pid: int) -> tuple[int, int, int, int]:
+def _counts(pid: int) -> tuple[int, int, int, int]:
     """Threads, files of the first, processes and zombies."""
-    everyone = family(pid)
-    zombies = sum(_is_zombie(each) for each in everyone)
-    threads = sum(_entries(f"/proc/{each}/task") for each in everyone)
-    return threads, _entries(f"/proc/{pid}/fd"), len(everyone) - zombies, zombies
+    processes = family(pid)
+    zombies = sum(_is_zombie(each) for each in processes)
+    threads = sum(_entries(f"/proc/{each}/task") for each in processes)
+    return threads, _entries(f"/proc/{pid}/fd"), len(processes) - zombies, zombies
 
 
 def _entries(folder: str) -> int:

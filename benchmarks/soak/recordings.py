@@ -1,4 +1,4 @@
-"""What is heard in a soak: recordings of every kind, and half an hour of rooms."""
+"""Writes what a soak plays: recordings of every kind, or half an hour of rooms."""
 
 from __future__ import annotations
 
@@ -22,19 +22,18 @@ DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
 
 RATE_HZ = 16000
 
-
 CLIP_S = 10.0
-"""Of a recording; hours of them are not what changes."""
+"""Used of each recording."""
 
 
 def record_changes(data: Path, folder: Path) -> None:
-    """Write a tape of every kind of sound that a microphone may meet, in short recordings of changing rates."""
+    """Write short recordings of every kind of sound that a microphone may capture, at changing rates."""
     folder.mkdir()
     cries = _clips(data / "donateacry", 10)
     others = [*_clips(data / "speech", 4), *_clips(data / "esc50", 4), *_clips(data / "sprsound", 4)]
     rooms = _clips(data / "ambient", 6)
     rates_hz = (16000, 8000, 44100, 16000, 48000, 22050, 11025)
-    # In a drawn order, so that what is open ends in every way there is.
+    # In random order, so that events end in every possible way.
     sounds = [*cries, *others, *rooms, *_deaf(rooms[0])]
     for number, index in enumerate(np.random.default_rng(4).permutation(len(sounds))):
         samples, from_hz = sounds[index]
@@ -67,7 +66,7 @@ def _clip(path: Path, most_s: float) -> _Sound:
 
 
 def _deaf(at_home: _Sound) -> Iterator[_Sound]:
-    """Microphones that do not hear, an overdriven one, and fragments shorter than a window."""
+    """Deaf microphones, an overdriven one, and fragments shorter than a window."""
     samples, rate_hz = at_home
     second = samples[:rate_hz]
     for _ in range(4):

@@ -1,6 +1,6 @@
 """The daemon does not grow: an hour of sound, and hundreds of reopened microphones, leave it as it was.
 
-The same lives as in `make soak`, which takes a night of each, seen through the same meter.
+The same runs as in `make soak`, which takes a night of each, with the same measurements.
 """
 
 from __future__ import annotations
@@ -13,24 +13,24 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from benchmarks.soak.growth import Life, table
-from benchmarks.soak.lives import changing, reopened, room
+from benchmarks.soak.growth import SoakRun, table
 from benchmarks.soak.proc import family, read
+from benchmarks.soak.runs import changing, reopened, room
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 
-def told(life: Life) -> str:
+def report(run: SoakRun) -> str:
     """What a failing test shows."""
-    return f"{life.complaints()}\n{table([life])}\n" + "\n".join(map(str, life.readings))
+    return f"{run.complaints()}\n{table([run])}\n" + "\n".join(map(str, run.readings))
 
 
 @pytest.mark.real_audio
 def test_an_hour_of_changing_sound_leaves_memory_threads_and_files_flat(data_dir: Path) -> None:
-    life = changing(1.0, data_dir)
-    assert not life.complaints(), told(life)
-    state = life.state
+    run = changing(1.0, data_dir)
+    assert not run.complaints(), report(run)
+    state = run.state
     assert state is not None
     assert state.windows_scored > 4000  # an hour less its fragments, its deaf seconds and its gaps
     assert state.events > 80
@@ -40,9 +40,9 @@ def test_an_hour_of_changing_sound_leaves_memory_threads_and_files_flat(data_dir
 
 @pytest.mark.real_audio
 def test_an_hour_in_one_room_leaves_memory_threads_and_files_flat(data_dir: Path) -> None:
-    life = room(1.0, data_dir)
-    assert not life.complaints(), told(life)
-    state = life.state
+    run = room(1.0, data_dir)
+    assert not run.complaints(), report(run)
+    state = run.state
     assert state is not None
     assert state.windows_scored > 0.99 * state.windows_due
     assert state.events > 20
@@ -50,9 +50,9 @@ def test_an_hour_in_one_room_leaves_memory_threads_and_files_flat(data_dir: Path
 
 @pytest.mark.system
 def test_a_microphone_reopened_hundreds_of_times_leaves_no_process_thread_or_file_behind() -> None:
-    life = reopened(240)
-    assert not life.complaints(), told(life)
-    state = life.state
+    run = reopened(240)
+    assert not run.complaints(), report(run)
+    state = run.state
     assert state is not None
     assert state.gaps > 100
 
@@ -66,17 +66,17 @@ LEAKS = {
 }
 
 
-def life_of(leak: str) -> Life:
-    """Of a process that leaks, or does not."""
+def run_with(leak: str) -> SoakRun:
+    """A run of a process that executes `leak` ten times a second."""
     script = f"import subprocess, threading, time\nheld = []\nwhile True:\n    {leak}\n    time.sleep(0.1)"
     process = subprocess.Popen([sys.executable, "-c", script], process_group=0)
-    life = Life("leaking", "reading", passing=1)
+    run = SoakRun("leaking", "reading", transient_files=1)
     try:
         for number in range(1, 13):
-            life.readings.append(read(process.pid, number))
+            run.readings.append(read(process.pid, number))
     finally:
         _end(process)
-    return life
+    return run
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
@@ -89,12 +89,12 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
 @pytest.mark.parametrize("complaint", LEAKS)
 def test_what_leaks_is_found(complaint: str) -> None:
-    assert any(complaint in said for said in life_of(LEAKS[complaint]).complaints())
+    assert any(complaint in said for said in run_with(LEAKS[complaint]).complaints())
 
 
 def test_what_does_not_leak_is_flat() -> None:
-    assert life_of("pass").complaints() == []
+    assert run_with("pass").complaints() == []
 
 
 def test_a_life_too_short_to_be_judged_is_not_called_flat() -> None:
-    assert "too short" in Life("short", "hour").complaints()[0]
+    assert "too short" in SoakRun("short", "hour").complaints()[0]

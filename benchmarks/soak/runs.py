@@ -1,4 +1,4 @@
-"""The four ways in which the daemon is made to live."""
+"""The four kinds of run: changing sound, one room, a failing capture process, a real sound server."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks.soak.growth import Life
+from benchmarks.soak.growth import SoakRun
 from benchmarks.soak.recordings import DATA, RATE_HZ, record_changes, record_room
-from benchmarks.soak.watched_daemon import INSTANCE, Watched, hours_heard, live
+from benchmarks.soak.watched_daemon import INSTANCE, WatchedDaemon, hours_processed, watch
 
 if TYPE_CHECKING:
     from tests.system.conftest import PulseCard
@@ -22,42 +22,42 @@ def _listen(*arguments: str) -> list[str]:
     return [sys.executable, "-m", "device", "listen", "--instance", INSTANCE, *arguments]
 
 
-def changing(hours: float, data: Path = DATA) -> Life:
+def changing(hours: float, data: Path = DATA) -> SoakRun:
     """Recordings of every kind, one after the other."""
     with tempfile.TemporaryDirectory(prefix="auricle-") as folder:
-        tapes = Path(folder, "tapes")
-        record_changes(data, tapes)
-        return _accelerated(Life("changing", "hour", passing=1), Path(folder), tapes, hours)
+        recordings = Path(folder, "recordings")
+        record_changes(data, recordings)
+        return _accelerated(SoakRun("changing", "hour", transient_files=1), Path(folder), recordings, hours)
 
 
-def room(hours: float, data: Path = DATA) -> Life:
+def room(hours: float, data: Path = DATA) -> SoakRun:
     """One room without a break."""
     with tempfile.TemporaryDirectory(prefix="auricle-") as folder:
-        tapes = Path(folder, "tapes")
-        record_room(data, tapes)
-        return _accelerated(Life("room", "hour", passing=1), Path(folder), tapes, hours)
+        recordings = Path(folder, "recordings")
+        record_room(data, recordings)
+        return _accelerated(SoakRun("room", "hour", transient_files=1), Path(folder), recordings, hours)
 
 
-def _accelerated(life: Life, folder: Path, tapes: Path, hours: float) -> Life:
-    with Watched(_listen("--source", str(tapes), "--loop", "--speed", "1000000"), folder) as daemon:
-        return live(life, daemon, hours, hours_heard)
+def _accelerated(run: SoakRun, folder: Path, recordings: Path, hours: float) -> SoakRun:
+    with WatchedDaemon(_listen("--source", str(recordings), "--loop", "--speed", "1000000"), folder) as daemon:
+        return watch(run, daemon, hours, hours_processed)
 
 
-_REOPENED = """
+_DAEMON_WITH_FAILING_CAPTURE = """
 import sys
 from pathlib import Path
 from device.daemon.options import ListenOptions
 from device.daemon.app import listen, Daemon
 from device.sources.microphone import Microphone, MicrophoneTimeouts
 
-child, deaths = sys.argv[1:]
+child, starts = sys.argv[1:]
 hasty = MicrophoneTimeouts(quiet_s=0.05, hung_s=0.1, opening_s=2.0, backoff_s=0.01, max_backoff_s=0.02, steady_s=60.0)
 
-class Restless:
+class ReopenedMicrophone:
     # the daemon's own microphone is replaced by one of the same class over another capture process
     def __init__(self, first):
         self.first = first
-        command = [sys.executable, "-S", "-P", child, deaths]
+        command = [sys.executable, "-S", "-P", child, starts]
         self.second = Microphone(first._settings, command=command, timeouts=hasty)
     def blocks(self):
         return self.second.blocks()
@@ -65,11 +65,11 @@ class Restless:
         self.first.close()
         self.second.close()
 
-with Daemon(ListenOptions(instance="soak"), wrap=Restless) as daemon:
+with Daemon(ListenOptions(instance="soak"), wrap=ReopenedMicrophone) as daemon:
     sys.exit(daemon.run())
 """
 
-_MORTAL = """
+_FAILING_CAPTURE = """
 import array, json, os, signal, sys, time
 from device.sources.capture import ERROR, FRAME, OPENED, OVERFLOWED, Record, encode
 
@@ -86,73 +86,81 @@ def frame(number, flags=0):
     say(encode(Record(FRAME, samples.tobytes(), flags, number, time.monotonic_ns())))
 
 rate_hz = (8000, 16000, 44100, 48000)[attempt // 8 % 4]
-way = attempt % 8
-if way == 7:
+end_kind = attempt % 8
+if end_kind == 7:
     say(encode(Record(ERROR, b"no such device: it was unplugged")))
     sys.exit(0)
 opened = {"name": "Mic: Audio (hw:1,0)", "sample_rate_hz": rate_hz, "channels": 1}
 say(encode(Record(OPENED, json.dumps(opened).encode())))
 for number in range(3):
-    frame(number, OVERFLOWED if way == 6 and number == 1 else 0)
-if way == 1:
+    frame(number, OVERFLOWED if end_kind == 6 and number == 1 else 0)
+if end_kind == 1:
     os.kill(os.getpid(), signal.SIGKILL)
-elif way == 2:
+elif end_kind == 2:
     say(b"no record of ours" * 100)
     time.sleep(60)
-elif way == 3:
+elif end_kind == 3:
     time.sleep(60)
-elif way == 4:
+elif end_kind == 4:
     os.kill(os.getpid(), signal.SIGSTOP)
-elif way == 5:
+elif end_kind == 5:
     os.close(1)
     time.sleep(60)
-elif way == 6:
+elif end_kind == 6:
     frame(9)
-sys.exit(way)
+sys.exit(end_kind)
 """
 
 
-def reopened(times: int) -> Life:
-    """A microphone whose capture process comes to every end there is, again and again."""
+def reopened(times: int) -> SoakRun:
+    """A microphone whose capture process ends in each possible way, again and again."""
     with tempfile.TemporaryDirectory(prefix="auricle-") as folder:
-        child, deaths = Path(folder, "child.py"), Path(folder, "deaths")
-        child.write_text(_MORTAL)
-        deaths.touch()
-        command = [sys.executable, "-c", _REOPENED, str(child), str(deaths)]
-        with Watched(command, Path(folder)) as daemon:
-            return live(Life("reopened", "opening"), daemon, times, lambda _state: deaths.stat().st_size)
+        child, starts = Path(folder, "child.py"), Path(folder, "starts")
+        child.write_text(_FAILING_CAPTURE)
+        starts.touch()
+        command = [sys.executable, "-c", _DAEMON_WITH_FAILING_CAPTURE, str(child), str(starts)]
+        with WatchedDaemon(command, Path(folder)) as daemon:
+            return watch(SoakRun("reopened", "opening"), daemon, times, lambda _state: starts.stat().st_size)
 
 
-def server(hours: float, data: Path = DATA) -> Life:
+def server(hours: float, data: Path = DATA) -> SoakRun:
     """A real sound server at real pace, killed and started again every ten minutes."""
     from tests.system.conftest import PulseCard
 
     with tempfile.TemporaryDirectory(prefix="auricle-") as folder:
-        tapes = Path(folder, "tapes")
-        record_room(data, tapes)
+        recordings = Path(folder, "recordings")
+        record_room(data, recordings)
         card = PulseCard(Path(folder), rate_hz=RATE_HZ)
         try:
             card.start()
-            with Watched(_listen(), Path(folder), card.environment) as daemon:
-                player = _Player(card, next(tapes.iterdir()))
-                return live(Life("server", "hour"), daemon, hours, hours_heard, every_s=10.0, meanwhile=player.go_on)
+            with WatchedDaemon(_listen(), Path(folder), card.environment) as daemon:
+                player = _Player(card, next(recordings.iterdir()))
+                return watch(
+                    SoakRun("server", "hour"),
+                    daemon,
+                    hours,
+                    hours_processed,
+                    every_s=10.0,
+                    between_readings=player.poll,
+                )
         finally:
             card.stop()
 
 
 class _Player:
-    """Plays a tape into a sound card again and again, and kills its server now and then."""
+    """Plays a recording into a sound card in a loop, and restarts the sound server now and then."""
 
-    def __init__(self, card: PulseCard, tape: Path) -> None:
+    def __init__(self, card: PulseCard, recording: Path) -> None:
         self._card = card
-        self._tape = tape
-        self._playing = card.play(tape)
+        self._recording = recording
+        self._playing = card.play(recording)
         self._killed_s = time.monotonic()
 
-    def go_on(self) -> None:
+    def poll(self) -> None:
+        """Restart the server if it is due, and the recording if it has ended."""
         if time.monotonic() - self._killed_s > KILLED_EVERY_S:
             self._killed_s = time.monotonic()
             self._card.kill()
             self._card.start()
         if self._playing.poll() is not None:
-            self._playing = self._card.play(self._tape)
+            self._playing = self._card.play(self._recording)
