@@ -1,4 +1,4 @@
-"""A table of claims: each came true within its time, or did not."""
+"""Waits for claims to hold and tabulates which did within their time."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ SOON_S = 15.0
 
 
 STAYS_S = 3.0
-"""What must not happen has so long to happen."""
+"""How long something is observed that must not happen."""
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A claim, and whether it came true.
+    """A claim, and whether it held.
 
     Attributes:
         part: of the trial.
-        claim: what was to be seen.
-        took_s: until it was; None where it was not.
-        seen: the number that was seen, where one was asked for.
+        claim: the expected observation.
+        took_s: seconds until it held; None if it did not.
+        seen: the observed number, if the claim is about one.
     """
 
     part: str
@@ -35,24 +35,24 @@ class Row:
     seen: str = ""
 
     def __str__(self) -> str:
-        told = "MISSED" if self.took_s is None else f"{self.took_s:5.1f} s"
-        return f"{told:7}  {self.part:34}  {self.claim}{f': {self.seen}' if self.seen else ''}"
+        result = "MISSED" if self.took_s is None else f"{self.took_s:5.1f} s"
+        return f"{result:7}  {self.part:34}  {self.claim}{f': {self.seen}' if self.seen else ''}"
 
 
 @dataclass(slots=True)
 class Table:
-    """Collects rows, and prints each as it comes.
+    """Collects rows, and prints each as it is added.
 
     Attributes:
-        part: of the trial, for the rows to come.
+        part: of the trial, for the next rows.
         rows: so far.
     """
 
     part: str = ""
     rows: list[Row] = field(default_factory=list)
 
-    def want(self, claim: str, holds: Callable[[], object], within_s: float = SOON_S) -> Any:
-        """Ask until it holds, which is returned, or the time is over: then it is missed, and the trial goes on."""
+    def expect(self, claim: str, holds: Callable[[], object], within_s: float = SOON_S) -> Any:
+        """Poll until `holds` is true; returns its value. If it does not hold in time, the claim is missed."""
         began_s = time.monotonic()
         while not (held := holds()) and time.monotonic() - began_s < within_s:
             time.sleep(0.1)
@@ -62,7 +62,7 @@ class Table:
         return held
 
     def stays(self, claim: str, holds: Callable[[], object], for_s: float = STAYS_S) -> None:
-        """It must hold all the time."""
+        """Expect that it holds during the whole time."""
         began_s = time.monotonic()
         held = holds()
         while held and time.monotonic() - began_s < for_s:
@@ -76,7 +76,7 @@ class Table:
 
     @property
     def holds(self) -> bool:
-        """Whether something was claimed, and all came true."""
+        """Whether something was claimed, and every claim held."""
         return bool(self.rows) and all(row.took_s is not None for row in self.rows)
 
     def _add(self, claim: str, took_s: float | None, seen: str = "") -> None:

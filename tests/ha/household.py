@@ -1,4 +1,4 @@
-"""All that takes part in a trial: Home Assistant, a broker, a sound card, and the daemon."""
+"""The household of a trial: Home Assistant, a broker, a sound card, and the daemon."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ ENTITIES = (CRY, ALARM, TECHNICAL, FAULT, HEARING, LEVEL, LISTENED, ACKNOWLEDGE,
 UNAVAILABLE = "unavailable"
 
 
-_AS_PUBLISHED = SubscribeOptions(qos=1, retainAsPublished=True)  # or nobody could tell what the broker keeps
+_AS_PUBLISHED = SubscribeOptions(qos=1, retainAsPublished=True)  # or retained messages could not be recognized
 
 
 CONFIG = """
@@ -70,37 +70,37 @@ port = {port}
 """
 
 
-class Postbox:
-    """What the broker keeps for whoever comes: the newest of each retained topic."""
+class RetainedMessages:
+    """The newest payload of each retained topic of the broker."""
 
     def __init__(self, port: int) -> None:
-        self._kept: dict[str, bytes] = {}
+        self._payloads: dict[str, bytes] = {}
         self._client = paho.Client(CallbackAPIVersion.VERSION2, protocol=MQTTProtocolVersion.MQTTv5)
         self._client.reconnect_delay_set(1, 1)
         self._client.on_connect = lambda client, *_: client.subscribe("#", options=_AS_PUBLISHED)
-        self._client.on_message = self._take
+        self._client.on_message = self._on_message
         self._client.connect_async("127.0.0.1", port)
         self._client.loop_start()
 
     def close(self) -> None:
-        """Look no more."""
+        """Disconnect."""
         self._client.disconnect()
         self._client.loop_stop()
 
     def newest(self, topic: str) -> Any:
-        """What stands below the instance's topic, as JSON; an empty one where nothing does."""
-        return json.loads(self._kept.get(f"auricle/{NAME}/{topic}") or b"{}")
+        """The payload of a topic of the instance, parsed; an empty object if there is none."""
+        return json.loads(self._payloads.get(f"auricle/{NAME}/{topic}") or b"{}")
 
-    def forget_all(self) -> int:
-        """Empty it, as a broker does that keeps nothing over a restart; how many topics that were."""
-        kept = [topic for topic, payload in list(self._kept.items()) if payload]
+    def clear(self) -> int:
+        """Clear all retained topics, like a broker without persistence that restarts; returns their number."""
+        kept = [topic for topic, payload in list(self._payloads.items()) if payload]
         for topic in kept:
             self._client.publish(topic, b"", qos=1, retain=True).wait_for_publish(SOON_S)
         return len(kept)
 
-    def _take(self, _client: object, _data: object, message: paho.MQTTMessage) -> None:
+    def _on_message(self, _client: object, _data: object, message: paho.MQTTMessage) -> None:
         if message.retain:
-            self._kept[message.topic] = bytes(message.payload)
+            self._payloads[message.topic] = bytes(message.payload)
 
 
 class Room:
@@ -129,11 +129,11 @@ class Room:
 
 @dataclass(slots=True)
 class Trial:
-    """All that takes part."""
+    """The parts of the household, and the table of claims."""
 
     house: HomeAssistant
     broker: Mosquitto
-    postbox: Postbox
+    retained: RetainedMessages
     room: Room
     daemon: RunningDaemon
     table: Table
@@ -141,21 +141,21 @@ class Trial:
     # --- what Home Assistant shows
 
     def state(self, entity_id: str) -> str:
-        """Of an entity; empty where there is none."""
+        """State of an entity; empty if there is none."""
         entity = self.house.entity(entity_id)
         return "" if entity is None else str(entity["state"])
 
     def is_available(self, entity_id: str) -> bool:
-        """Whether it is there, and says something of itself."""
+        """Whether the entity exists and is available."""
         return self.state(entity_id) not in {"", UNAVAILABLE}
 
     def all_available(self) -> bool:
-        """Whether every entity is there, and says something of itself."""
+        """Whether every entity exists and is available."""
         known = self.house.entities()
         return all(name in known and known[name]["state"] != UNAVAILABLE for name in ENTITIES)
 
     def all_unavailable(self) -> bool:
-        """Whether every entity is there, and says that nothing is known."""
+        """Whether every entity exists and is unavailable."""
         known = self.house.entities()
         return all(name in known and known[name]["state"] == UNAVAILABLE for name in ENTITIES)
 
@@ -168,8 +168,8 @@ class Trial:
         fault = self.house.entity(FAULT) or {"attributes": {}}
         return {listed["kind"] for listed in fault["attributes"].get("open", [])}
 
-    def told(self, event_id: str, since: int, **attributes: object) -> Entity | None:
-        """The attributes of the first event since then that has these."""
+    def fired(self, event_id: str, since: int, **attributes: object) -> Entity | None:
+        """Attributes of the first event after `since` that has these attributes; None if there is none."""
         for state in self.house.changes[since:]:
             if state["entity_id"] == event_id and attributes.items() <= state["attributes"].items():
                 return state["attributes"]  # type: ignore[no-any-return]
@@ -185,7 +185,7 @@ class Trial:
 
 
 def guide() -> list[str]:
-    """The automations of the guide, as Home Assistant's editor takes each."""
+    """The automations of the guide, in the form that Home Assistant's editor accepts."""
     return re.findall(r"```yaml\n(alias: .*?)```", GUIDE.read_text("utf-8"), re.DOTALL)
 
 
@@ -196,14 +196,14 @@ def as_list(automations: Sequence[str]) -> str:
 
 @contextlib.contextmanager
 def household(tree: Path, folder: Path) -> Iterator[Trial]:
-    """All that takes part, up and running, but for the daemon, which has never run."""
+    """Start the household without the daemon, which has never run."""
     broker, card, sounds = Mosquitto(folder), PulseCard(folder), Sounds(folder)
     house = HomeAssistant(tree, "household")
     with contextlib.ExitStack() as opened:
         broker.start()
         opened.callback(broker.kill)
-        postbox = Postbox(broker.port)
-        opened.callback(postbox.close)
+        retained = RetainedMessages(broker.port)
+        opened.callback(retained.close)
         card.start()
         opened.callback(card.stop)
         room = Room(card, sounds)
@@ -213,6 +213,6 @@ def household(tree: Path, folder: Path) -> Iterator[Trial]:
         house.automate(as_list(guide()))
         daemon = RunningDaemon(folder, card.environment, "", name=NAME)
         opened.callback(daemon.kill)
-        trial = Trial(house, broker, postbox, room, daemon, Table())
+        trial = Trial(house, broker, retained, room, daemon, Table())
         trial.configure()
         yield trial

@@ -15,14 +15,14 @@ if TYPE_CHECKING:
 
 def test_a_claim_that_comes_true_holds() -> None:
     table, asked = Table("an alarm"), count()
-    assert table.want("the third time", lambda: next(asked) >= 2, 5.0)
+    assert table.expect("the third time", lambda: next(asked) >= 2, 5.0)
     assert table.holds
 
 
 def test_a_claim_that_does_not_come_true_is_missed_and_the_trial_goes_on(capsys: pytest.CaptureFixture[str]) -> None:
     table = Table("an alarm")
-    assert not table.want("never", lambda: "", 0.15)
-    assert table.want("always", lambda: True)
+    assert not table.expect("never", lambda: "", 0.15)
+    assert table.expect("always", lambda: True)
     assert not table.holds
     assert str(table) == "2 claims, 1 missed"
     assert "MISSED   an alarm" in capsys.readouterr().out

@@ -1,4 +1,4 @@
-"""What is tried: each trial is a story that ends in claims about what Home Assistant shows."""
+"""The trials: each changes the household and states what Home Assistant must show."""
 
 from __future__ import annotations
 
@@ -37,10 +37,10 @@ SILENCE_S = 45.0
 """The guide's automation waits 30 s before it says that nobody listens."""
 
 APART_S = 4.0
-"""Between two cries: windows that reach into the one before would make the next a reopening of it."""
+"""Between two cries: windows that overlap the previous cry would reopen it instead of raising a new alarm."""
 
 DEAF_S = 60.0
-"""Silence is no fault before it has lasted a while."""
+"""The daemon reports silence as a fault only after a while."""
 
 
 MEMBERS = (
@@ -70,17 +70,17 @@ bundle = "cry"
 
 
 def appears(trial: Trial) -> None:
-    """A daemon that nobody here has heard of starts for the first time."""
+    """A daemon that Home Assistant does not know starts for the first time."""
     table, table.part = trial.table, "first start of the daemon"
     table.stays("nothing of it is there before", lambda: not trial.ours(), 1.0)
     trial.daemon.start()
     for entity_id in ENTITIES:
-        table.want(f"{entity_id} appears", partial(trial.is_available, entity_id), UP_WITHIN_S)
-    table.want("and nothing else", lambda: trial.ours() == set(ENTITIES))
-    table.want("it hears", lambda: trial.state(HEARING) == "on", UP_WITHIN_S)
-    table.want("no fault", lambda: trial.state(FAULT) == "off")
-    table.want("the level is a number", lambda: _number(trial.state(LEVEL)))
-    table.want("so is the share that was listened to", lambda: _number(trial.state(LISTENED)), UP_WITHIN_S)
+        table.expect(f"{entity_id} appears", partial(trial.is_available, entity_id), UP_WITHIN_S)
+    table.expect("and nothing else", lambda: trial.ours() == set(ENTITIES))
+    table.expect("it hears", lambda: trial.state(HEARING) == "on", UP_WITHIN_S)
+    table.expect("no fault", lambda: trial.state(FAULT) == "off")
+    table.expect("the level is a number", lambda: _number(trial.state(LEVEL)))
+    table.expect("so is the share that was listened to", lambda: _number(trial.state(LISTENED)), UP_WITHIN_S)
 
 
 def follows(trial: Trial) -> None:
@@ -88,20 +88,20 @@ def follows(trial: Trial) -> None:
     table, since, rung = trial.table, len(trial.house.changes), trial.runs_of(RINGS)
     time.sleep(APART_S)
     trial.room.cry()
-    table.want("a cry: the sensor is on", lambda: trial.state(CRY) == "on")
-    raised = table.want("the event is fired", lambda: trial.told(ALARM, since, event_type="raised")) or {}
-    table.want("it says all that the alarm says", lambda: all(name in raised for name in MEMBERS), 0.0)
-    table.want("the guide's automation rings", lambda: trial.runs_of(RINGS) > rung)
+    table.expect("a cry: the sensor is on", lambda: trial.state(CRY) == "on")
+    raised = table.expect("the event is fired", lambda: trial.fired(ALARM, since, event_type="raised")) or {}
+    table.expect("it says all that the alarm says", lambda: all(name in raised for name in MEMBERS), 0.0)
+    table.expect("the guide's automation rings", lambda: trial.runs_of(RINGS) > rung)
     trial.house.press(ACKNOWLEDGE)
     alarm_id = raised.get("alarm_id")
     same = {"alarm_id": alarm_id, "event_type": "acknowledged", "cause": "acknowledged by mqtt"}
-    table.want("the button acknowledges it", lambda: bool(trial.told(ALARM, since, **same)))
-    table.want("the state says so", lambda: _is_acknowledged(trial.postbox.newest("state"), alarm_id))
+    table.expect("the button acknowledges it", lambda: bool(trial.fired(ALARM, since, **same)))
+    table.expect("the state says so", lambda: _is_acknowledged(trial.retained.newest("state"), alarm_id))
     trial.room.calm()
-    table.want("it is quiet: the sensor is off", lambda: trial.state(CRY) == "off")
+    table.expect("it is quiet: the sensor is off", lambda: trial.state(CRY) == "off")
     over = {"alarm_id": alarm_id, "event_type": "ended", "cause": "quiet"}
-    table.want("the event says that it is over", lambda: bool(trial.told(ALARM, since, **over)))
-    table.want("it rang once", lambda: trial.runs_of(RINGS) == rung + 1, 0.0)
+    table.expect("the event says that it is over", lambda: bool(trial.fired(ALARM, since, **over)))
+    table.expect("it rang once", lambda: trial.runs_of(RINGS) == rung + 1, 0.0)
 
 
 def tries_itself(trial: Trial) -> None:
@@ -110,10 +110,11 @@ def tries_itself(trial: Trial) -> None:
     after, since = len(trial.daemon.lines()), len(trial.house.changes)
     trial.house.press(SELF_TEST)
     asked = {"happening": "asked", "detail": "mqtt asks for a self-test"}
-    table.want("the button reaches the daemon", lambda: bool(trial.daemon.find(asked, after=after)))
-    table.want("it passes", lambda: trial.postbox.newest("self_test").get("passed") is True, UP_WITHIN_S)
+    table.expect("the button reaches the daemon", lambda: bool(trial.daemon.find(asked, after=after)))
+    table.expect("it passes", lambda: trial.retained.newest("self_test").get("passed") is True, UP_WITHIN_S)
     table.stays(
-        "no entity takes it for an alarm", lambda: not (trial.told(ALARM, since) or trial.told(TECHNICAL, since))
+        "no entity takes it for an alarm",
+        lambda: not (trial.fired(ALARM, since) or trial.fired(TECHNICAL, since)),
     )
 
 
@@ -121,16 +122,16 @@ def hears_nothing(trial: Trial) -> None:
     """The microphone is muted: it is there, and deaf."""
     table, table.part, since = trial.table, "microphone muted", len(trial.house.changes)
     trial.room.card.mute(muted=True)
-    table.want("the fault is on", lambda: trial.state(FAULT) == "on", DEAF_S)
-    table.want("it says which", lambda: "silence" in trial.open_faults())
-    table.want("the event of technical alarms is fired", lambda: bool(trial.told(TECHNICAL, since, name="silence")))
-    table.want("hearing is off", lambda: trial.state(HEARING) == "off")
+    table.expect("the fault is on", lambda: trial.state(FAULT) == "on", DEAF_S)
+    table.expect("it says which", lambda: "silence" in trial.open_faults())
+    table.expect("the event of technical alarms is fired", lambda: bool(trial.fired(TECHNICAL, since, name="silence")))
+    table.expect("hearing is off", lambda: trial.state(HEARING) == "off")
     trial.room.card.mute(muted=False)
     table.part = "and no more"
-    table.want("no fault", lambda: trial.state(FAULT) == "off" and not trial.open_faults(), DEAF_S)
+    table.expect("no fault", lambda: trial.state(FAULT) == "off" and not trial.open_faults(), DEAF_S)
     over = {"name": "silence", "event_type": "ended"}
-    table.want("the event says that it is over", lambda: bool(trial.told(TECHNICAL, since, **over)))
-    table.want("it hears", lambda: trial.state(HEARING) == "on", DEAF_S)
+    table.expect("the event says that it is over", lambda: bool(trial.fired(TECHNICAL, since, **over)))
+    table.expect("it hears", lambda: trial.state(HEARING) == "on", DEAF_S)
 
 
 def loses_the_microphone(trial: Trial) -> None:
@@ -138,14 +139,16 @@ def loses_the_microphone(trial: Trial) -> None:
     table, table.part = trial.table, "microphone pulled out"
     since, rung = len(trial.house.changes), trial.runs_of(RINGS)
     trial.room.card.unplug()
-    table.want("all are unavailable", trial.all_unavailable)
+    table.expect("all are unavailable", trial.all_unavailable)
     trial.room.card.plug()
     trial.room.calm()
     table.part = "microphone put back"
-    table.want("all are available", trial.all_available, UP_WITHIN_S)
-    table.want("its alarm has ended", lambda: bool(trial.told(TECHNICAL, since, event_type="ended", name="microphone")))
-    table.want("no fault", lambda: trial.state(FAULT) == "off", UP_WITHIN_S)
-    table.want("nothing rang for the old cry", lambda: trial.runs_of(RINGS) == rung, 0.0)
+    table.expect("all are available", trial.all_available, UP_WITHIN_S)
+    table.expect(
+        "its alarm has ended", lambda: bool(trial.fired(TECHNICAL, since, event_type="ended", name="microphone"))
+    )
+    table.expect("no fault", lambda: trial.state(FAULT) == "off", UP_WITHIN_S)
+    table.expect("nothing rang for the old cry", lambda: trial.runs_of(RINGS) == rung, 0.0)
     follows(trial)
 
 
@@ -153,39 +156,39 @@ def loses_the_daemon(trial: Trial) -> None:
     """It is killed, and started again; then told to stop, and started again."""
     table, table.part, silences = trial.table, "daemon killed (SIGKILL)", trial.runs_of(SILENCE)
     trial.daemon.kill()
-    table.want("all are unavailable", trial.all_unavailable)
-    table.want("the guide's second automation says so", lambda: trial.runs_of(SILENCE) == silences + 1, SILENCE_S)
+    table.expect("all are unavailable", trial.all_unavailable)
+    table.expect("the guide's second automation says so", lambda: trial.runs_of(SILENCE) == silences + 1, SILENCE_S)
     _comes_back(trial, "daemon started again")
     follows(trial)
     table.part = "daemon stopped (SIGTERM)"
     trial.daemon.terminate()
-    table.want("all are unavailable", trial.all_unavailable)
+    table.expect("all are unavailable", trial.all_unavailable)
     _comes_back(trial, "daemon started again")
     follows(trial)
 
 
 def is_killed_while_it_cries(trial: Trial) -> None:
-    """What was open when it was killed is closed by the next one, which hears the cry anew."""
+    """An alarm that is open when the daemon is killed is closed by the next one, which raises the cry anew."""
     table, table.part, since = trial.table, "daemon killed during a cry", len(trial.house.changes)
     time.sleep(APART_S)
     trial.room.cry()
-    raised = table.want("the event is fired", lambda: trial.told(ALARM, since, event_type="raised")) or {}
+    raised = table.expect("the event is fired", lambda: trial.fired(ALARM, since, event_type="raised")) or {}
     trial.daemon.kill()
-    table.want("all are unavailable", trial.all_unavailable)
+    table.expect("all are unavailable", trial.all_unavailable)
     trial.daemon.start()
 
     def raised_anew() -> list[str]:
-        """Ids of what is open, where the old one is not among them any more."""
+        """Ids of the open alarms, once the old one is not among them."""
         ids = [
-            alarm["alarm_id"] for alarm in trial.postbox.newest("state").get("alarms", []) if alarm["kind"] == "sound"
+            alarm["alarm_id"] for alarm in trial.retained.newest("state").get("alarms", []) if alarm["kind"] == "sound"
         ]
         return ids if raised.get("alarm_id") not in ids else []
 
-    fresh = table.want("the cry is raised anew, and the old alarm closed", raised_anew, UP_WITHIN_S) or [None]
-    table.want("the event is fired", lambda: bool(trial.told(ALARM, since, event_type="raised", alarm_id=fresh[0])))
-    table.want("the sensor is on", lambda: trial.state(CRY) == "on")
+    fresh = table.expect("the cry is raised anew, and the old alarm closed", raised_anew, UP_WITHIN_S) or [None]
+    table.expect("the event is fired", lambda: bool(trial.fired(ALARM, since, event_type="raised", alarm_id=fresh[0])))
+    table.expect("the sensor is on", lambda: trial.state(CRY) == "on")
     trial.room.calm()
-    table.want("it is quiet: the sensor is off", lambda: trial.state(CRY) == "off")
+    table.expect("it is quiet: the sensor is off", lambda: trial.state(CRY) == "off")
 
 
 def restarts_the_house(trial: Trial) -> None:
@@ -194,40 +197,40 @@ def restarts_the_house(trial: Trial) -> None:
     rung = trial.runs_of(RINGS)
     trial.house.stop()
     trial.house.start()
-    table.want("all are available", trial.all_available, BIRTH_S)
-    table.want("nothing rang for the old cry", lambda: trial.runs_of(RINGS) == rung, 0.0)
+    table.expect("all are available", trial.all_available, BIRTH_S)
+    table.expect("nothing rang for the old cry", lambda: trial.runs_of(RINGS) == rung, 0.0)
     follows(trial)
     table.part = "and the broker has forgotten all"
     trial.house.stop()
-    table.want("retained topics were emptied", trial.postbox.forget_all)
+    table.expect("retained topics were emptied", trial.retained.clear)
     trial.house.start()
-    table.want("all are available after its birth message", trial.all_available, BIRTH_S)
-    table.want("what is heard is known", lambda: (trial.state(CRY), trial.state(FAULT)) == ("off", "off"), BIRTH_S)
+    table.expect("all are available after its birth message", trial.all_available, BIRTH_S)
+    table.expect("what is heard is known", lambda: (trial.state(CRY), trial.state(FAULT)) == ("off", "off"), BIRTH_S)
     follows(trial)
 
 
 def is_away_during_a_cry(trial: Trial) -> None:
-    """Home Assistant is not there when an alarm is raised, which its broker does not keep for it."""
+    """Home Assistant is stopped when an alarm is raised, and the broker retains no events."""
     table, table.part = trial.table, "Home Assistant away at a cry"
     trial.house.stop()
     rung, after = trial.runs_of(RINGS), len(trial.daemon.lines())
     time.sleep(APART_S)
     trial.room.cry()
-    table.want("the daemon tells the cry", lambda: bool(trial.daemon.find({"label": "cry"}, after=after)))
+    table.expect("the daemon tells the cry", lambda: bool(trial.daemon.find({"label": "cry"}, after=after)))
     trial.house.start()
-    table.want("the sensor is on", lambda: trial.state(CRY) == "on", BIRTH_S)
-    table.want("the reminder rings", lambda: trial.runs_of(RINGS) > rung, BIRTH_S)
+    table.expect("the sensor is on", lambda: trial.state(CRY) == "on", BIRTH_S)
+    table.expect("the reminder rings", lambda: trial.runs_of(RINGS) > rung, BIRTH_S)
     trial.room.calm()
-    table.want("it is quiet: the sensor is off", lambda: trial.state(CRY) == "off")
+    table.expect("it is quiet: the sensor is off", lambda: trial.state(CRY) == "off")
 
 
 def restarts_the_broker(trial: Trial) -> None:
     """It is killed and keeps nothing."""
     table, table.part = trial.table, "broker killed, and started empty"
     trial.broker.kill()
-    table.want("all are unavailable", trial.all_unavailable)
+    table.expect("all are unavailable", trial.all_unavailable)
     trial.broker.start()
-    table.want("all are available", trial.all_available, BIRTH_S)
+    table.expect("all are available", trial.all_available, BIRTH_S)
     follows(trial)
 
 
@@ -250,15 +253,15 @@ def _second_comes(trial: Trial) -> None:
     trial.daemon.reload()
     fresh = (f"{CRY}_second", ALARM.replace("_alarm", "_second_alarm"))
     for name in fresh:
-        trial.table.want(f"{name} appears", partial(trial.is_available, name), UP_WITHIN_S)
-    trial.table.want("and nothing else", lambda: trial.ours() == {*ENTITIES, *fresh})
+        trial.table.expect(f"{name} appears", partial(trial.is_available, name), UP_WITHIN_S)
+    trial.table.expect("and nothing else", lambda: trial.ours() == {*ENTITIES, *fresh})
 
 
 def _second_is_gone(trial: Trial, after: str) -> None:
-    trial.table.want(
+    trial.table.expect(
         f"its entities are gone after {after} without it", lambda: trial.ours() == set(ENTITIES), UP_WITHIN_S
     )
-    trial.table.want("the others are available", trial.all_available, UP_WITHIN_S)
+    trial.table.expect("the others are available", trial.all_available, UP_WITHIN_S)
 
 
 def hears_a_recording(trial: Trial, folder: Path, sounds: Sounds) -> None:
@@ -271,13 +274,13 @@ def hears_a_recording(trial: Trial, folder: Path, sounds: Sounds) -> None:
     since = len(trial.house.changes)
     with RunningDaemon(folder, {}, config, name="ben", command=command) as daemon:
         cry, alarm = CRY.replace(NAME, "ben"), ALARM.replace(NAME, "ben")
-        table.want("its sensor is on", lambda: trial.state(cry) == "on", UP_WITHIN_S)
-        table.want("its event is fired", lambda: bool(trial.told(alarm, since, event_type="raised")))
-        table.want("the sensor is off", lambda: trial.state(cry) == "off", UP_WITHIN_S)
-        table.want("its event says so", lambda: bool(trial.told(alarm, since, event_type="ended")))
-        table.want("the recording is over, and it leaves", lambda: daemon.process.poll() == 0, UP_WITHIN_S)
-        table.want("its entities are unavailable", lambda: trial.state(cry) == UNAVAILABLE)
-        table.want("the first one's are available", trial.all_available, 0.0)
+        table.expect("its sensor is on", lambda: trial.state(cry) == "on", UP_WITHIN_S)
+        table.expect("its event is fired", lambda: bool(trial.fired(alarm, since, event_type="raised")))
+        table.expect("the sensor is off", lambda: trial.state(cry) == "off", UP_WITHIN_S)
+        table.expect("its event says so", lambda: bool(trial.fired(alarm, since, event_type="ended")))
+        table.expect("the recording is over, and it leaves", lambda: daemon.process.poll() == 0, UP_WITHIN_S)
+        table.expect("its entities are unavailable", lambda: trial.state(cry) == UNAVAILABLE)
+        table.expect("the first one's are available", trial.all_available, 0.0)
 
 
 def is_not_wanted(trial: Trial) -> None:
@@ -285,25 +288,25 @@ def is_not_wanted(trial: Trial) -> None:
     table, table.part = trial.table, "home_assistant = false"
     trial.configure(mqtt="home_assistant = false")
     trial.daemon.reload()
-    table.want("all entities are gone", lambda: not trial.ours(), UP_WITHIN_S)
-    table.want("the daemon hears", lambda: (state := trial.daemon.status()) is not None and state.hears)
+    table.expect("all entities are gone", lambda: not trial.ours(), UP_WITHIN_S)
+    table.expect("the daemon hears", lambda: (state := trial.daemon.status()) is not None and state.hears)
 
 
 def complains_of_nothing(trial: Trial) -> None:
-    """What Home Assistant takes without a word it also understands."""
+    """Home Assistant logs no complaint about Auricle's messages."""
     trial.table.part = "Home Assistant's log"
     lines = trial.house.log_path.read_text("utf-8").splitlines()
     complaints = [line for line in lines if "components.mqtt" in line and not line.endswith(_CONNECTION_LOST)]
     for line in complaints:
         say(line)
-    trial.table.want("says nothing against what Auricle tells", lambda: not complaints, 0.0)
+    trial.table.expect("says nothing against what Auricle tells", lambda: not complaints, 0.0)
 
 
 def _comes_back(trial: Trial, part: str) -> None:
     trial.table.part, rung = part, trial.runs_of(RINGS)
     trial.daemon.start()
-    trial.table.want("all are available", trial.all_available, UP_WITHIN_S)
-    trial.table.want("it hears", lambda: trial.state(HEARING) == "on", UP_WITHIN_S)
+    trial.table.expect("all are available", trial.all_available, UP_WITHIN_S)
+    trial.table.expect("it hears", lambda: trial.state(HEARING) == "on", UP_WITHIN_S)
     trial.table.stays("nothing rings for the old cry", lambda: trial.runs_of(RINGS) == rung)
 
 
