@@ -1,4 +1,4 @@
-"""From the folder that training wrote to a bundle that was verified, or to the sentence why not."""
+"""Converts the folder that training wrote into a verified bundle, or refuses with the reason."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from converter.quantize import to_float, to_int8
 from converter.rebuild import load_network, rebuild
 from converter.score_agreement import LabelFigures, label_figures
 from converter.tflite_graph import read_graph
-from converter.training_output import Trained, read_trained
+from converter.training_output import TrainingOutput, read_training_output
 from device.errors import BundleError
 from device.hearing.bundle.golden_vectors import GoldenCase
 from device.hearing.bundle.reader import read_bundle
@@ -58,20 +58,20 @@ def convert(
     """Write the bundle of a trained network; nothing is written unless every check holds.
 
     Args:
-        folder: what training wrote, see `trained`.
+        folder: what training wrote, see `training_output`.
         out: the `.tflite` file to write.
         bounds: of the gate.
         sounds: names of the golden sounds to carry; all of them if None.
 
     Returns:
-        The conversion report, JSON types; it stands in the bundle's card as `conversion`.
+        The conversion report, JSON types; the bundle's card holds it as `conversion`.
 
     Raises:
         BundleError: a check does not hold.
         OSError: the file cannot be written.
     """
     bounds = bounds or Bounds()
-    trained = read_trained(folder)
+    trained = read_training_output(folder)
     check_calibration(len(trained.calibration[0]), bounds)
     model = load_network(trained.network)
     rebuilt = rebuild(model, trained.specs, len(trained.labels))
@@ -95,10 +95,10 @@ def convert(
 
 
 def quantized(rebuilt: Any, calibration: Sequence[Float32]) -> tuple[bytes, Graph]:
-    """An int8 network that passed the gate's look at its graph, and that graph.
+    """An int8 network whose graph passed the gate, and that graph.
 
     TensorFlow 2.21 leaves a split of all zeros (the initial state of an unrolled GRU or LSTM) in float
-    in about every second conversion of one and the same network; it is asked again before it is refused.
+    in about every second conversion of the same network; so the conversion is repeated before it is refused.
 
     Raises:
         BundleError: it cannot be converted, or its graph is not wholly int8 in any attempt.
@@ -117,18 +117,18 @@ def quantized(rebuilt: Any, calibration: Sequence[Float32]) -> tuple[bytes, Grap
 
 
 def _with_golden(bundle: Bundle, sounds: Collection[str] | None) -> Bundle:
-    made = golden_sounds(bundle.sample_rate_hz, bundle.window_samples)
+    sounds_by_name = golden_sounds(bundle.sample_rate_hz, bundle.window_samples)
     with Classifier(bundle) as classifier:
         cases = tuple(
             _golden_case(name, samples, bundle, classifier)
-            for name, samples in made.items()
+            for name, samples in sounds_by_name.items()
             if sounds is None or name in sounds
         )
     return dataclasses.replace(bundle, golden=cases)
 
 
 def _check_golden(bundle: Bundle, bounds: Bounds) -> None:
-    """The golden numbers come again, and nearly so from the plain kernels."""
+    """Check that the golden numbers are reproduced, and nearly so by the plain kernels."""
     Classifier.open(bundle).close()
     with Classifier(bundle, accelerated=False) as plain:
         for case in bundle.golden:
@@ -142,7 +142,7 @@ def _golden_case(name: str, samples: Float32, bundle: Bundle, classifier: Classi
 
 
 def _weights_sha256(model: Any) -> str:
-    """Names the trained weights; the `.keras` file's own hash would change with its date."""
+    """Hash of the trained weights; the `.keras` file's own hash would change with its date."""
     digest = hashlib.sha256()
     for weight in model.weights:
         values = np.ascontiguousarray(np.asarray(weight))
@@ -151,7 +151,7 @@ def _weights_sha256(model: Any) -> str:
     return digest.hexdigest()
 
 
-def _report(trained: Trained, figures: Sequence[LabelFigures], bounds: Bounds, graph: Graph) -> dict[str, Any]:
+def _report(trained: TrainingOutput, figures: Sequence[LabelFigures], bounds: Bounds, graph: Graph) -> dict[str, Any]:
     return {
         "tools": toolchain.versions(),
         "calibration_windows": len(trained.calibration[0]),

@@ -1,6 +1,6 @@
-"""What a converted network must hold to leave the converter; each refusal is one sentence with its figure.
+"""What a converted network must fulfil to leave the converter; each refusal is one sentence with its figure.
 
-All bounds stand in `Bounds`. They are wide enough for per-channel post-training quantization done
+All bounds are in `Bounds`. They are wide enough for per-channel post-training quantization done
 well (0.1 to 2 points) and narrow enough that a range collapsed by one wild calibration window, a
 graph that silently kept float operations, or a NaN hidden behind a maximum does not pass.
 """
@@ -29,10 +29,10 @@ _FLOATS = ("FLOAT16", "FLOAT32", "FLOAT64", "BFLOAT16")
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """What is still accepted.
+    """The limits of what is accepted.
 
     Attributes:
-        calibration_windows: at least so many set the ranges.
+        calibration_windows: the ranges are set by at least this many.
         translation: largest |p| between Keras and the float graph; both compute in float32.
         mean_difference: mean |p_int8 - p_float| of a label, at most.
         p99_difference: its 99th percentile, at most.
@@ -64,7 +64,7 @@ def check_calibration(windows: int, bounds: Bounds) -> None:
 
 
 def check_graph(graph: Graph) -> None:
-    """Refuse a graph that is not wholly int8, or holds what does not run everywhere.
+    """Refuse a graph that is not wholly int8, or holds operations that do not run everywhere.
 
     Raises:
         BundleError: a variable, loop, custom or float operation; an input or output of another type.
@@ -84,10 +84,10 @@ def check_graph(graph: Graph) -> None:
 
 
 def check_finite(probabilities: npt.NDArray[np.float32], which: str) -> None:
-    """Refuse answers that are no numbers.
+    """Refuse probabilities that are not finite.
 
     Raises:
-        BundleError: an answer is not finite.
+        BundleError: a probability is not finite.
     """
     bad = int(np.sum(~np.isfinite(probabilities).all(axis=1)))
     if bad:
@@ -95,7 +95,7 @@ def check_finite(probabilities: npt.NDArray[np.float32], which: str) -> None:
 
 
 def check_translation(difference: float, bounds: Bounds) -> None:
-    """Refuse a float graph that is another function than the Keras network.
+    """Refuse a float graph that computes another function than the Keras network.
 
     Raises:
         BundleError: they differ by more than the bound.
@@ -108,7 +108,7 @@ def check_translation(difference: float, bounds: Bounds) -> None:
 
 
 def check_plain_kernels(case: str, difference: float, bounds: Bounds) -> None:
-    """Refuse a network whose golden answers hang on how one runtime rounds.
+    """Refuse a network whose golden probabilities depend on how one runtime rounds.
 
     Raises:
         BundleError: they differ by more than the bound.
@@ -122,7 +122,7 @@ def check_plain_kernels(case: str, difference: float, bounds: Bounds) -> None:
 
 
 def check_agreement(figures: Iterable[LabelFigures], bounds: Bounds) -> None:
-    """Refuse an int8 network that decides otherwise than the float one.
+    """Refuse an int8 network that decides differently from the float one.
 
     Raises:
         BundleError: the first label and figure out of bounds.

@@ -1,6 +1,6 @@
-"""The windows that a model must reproduce wherever it runs: six sounds, made from one seed.
+"""The golden windows that a model must reproduce on every machine: six sounds, made from one seed.
 
-A tone and a click stand over noise 40 dB below them. Without it, a tone's far FFT bins would hold rounding
+A tone and a click lie over noise 40 dB below them. Without it, a tone's far FFT bins would hold rounding
 errors of the FFT itself, and their logarithms would differ from one machine to the next; of a click in
 digital silence some cepstra hardly vary, and standardizing them makes rounding errors large: 0.0025
 between x86-64 and ARM. Silence is exact.

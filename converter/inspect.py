@@ -1,4 +1,4 @@
-"""What a bundle holds, for a person to read: labels, features, operations, tensors, quantization."""
+"""Describes a bundle for a person to read: labels, features, operations, tensors, quantization."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def _edges(graph: Graph) -> Iterator[str]:
 
 
 def _coarsest(graph: Graph) -> Iterator[str]:
-    """The activations whose int8 steps are widest: where precision is lost, it is lost there."""
+    """The activations whose int8 steps are widest: most precision is lost there."""
     activations = [tensor for tensor in graph.tensors if len(tensor.scales) == 1 and not tensor.constant_bytes]
     yield "widest steps:"
     for tensor in sorted(activations, key=lambda item: -item.scales[0])[:5]:

@@ -1,4 +1,4 @@
-"""What one network answers on the agreement windows: as Keras, as a float graph, in int8, without XNNPACK."""
+"""One network's probabilities on the agreement windows: by Keras, as a float graph, in int8, without XNNPACK."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from converter.training_output import Trained
+    from converter.training_output import TrainingOutput
 
     Float32 = npt.NDArray[np.float32]
 
 _BATCH = 64
 _SAMPLED_WINDOWS = 64
-"""Agreement windows for what is slow and wrong on any: the float graph, and the plain kernels."""
+"""Agreement windows for the slow checks, whose errors show on any window: the float graph and the plain kernels."""
 
 
-def keras_probabilities(model: Any, trained: Trained) -> Float32:
-    """By Keras, before anything was converted: (windows, labels)."""
+def keras_probabilities(model: Any, trained: TrainingOutput) -> Float32:
+    """By Keras, before conversion: (windows, labels)."""
     pack = toolchain.keras().tree.pack_sequence_as
     parts = []
     for first in range(0, len(trained.agreement[0]), _BATCH):
@@ -38,7 +38,7 @@ def keras_probabilities(model: Any, trained: Trained) -> Float32:
 
 
 def converted_probabilities(
-    trained: Trained, network: bytes, windows: Sequence[int] | None = None, *, accelerated: bool = True
+    trained: TrainingOutput, network: bytes, windows: Sequence[int] | None = None, *, accelerated: bool = True
 ) -> Float32:
     """By a converted network on the device's runtime: (windows, labels), of some windows if given.
 
@@ -57,8 +57,8 @@ def converted_probabilities(
     return np.stack(rows)
 
 
-def network_bundle(trained: Trained, network: bytes, card: dict[str, Any]) -> Bundle:
-    """A bundle that has no golden cases yet."""
+def network_bundle(trained: TrainingOutput, network: bytes, card: dict[str, Any]) -> Bundle:
+    """A bundle without golden cases."""
     return Bundle(
         name=trained.name,
         version=trained.version,
@@ -71,14 +71,14 @@ def network_bundle(trained: Trained, network: bytes, card: dict[str, Any]) -> Bu
     )
 
 
-def translation_error(trained: Trained, float_network: bytes, as_float: Float32) -> float:
-    """Largest difference in probability between Keras and the float graph, over some windows."""
+def translation_error(trained: TrainingOutput, float_network: bytes, as_float: Float32) -> float:
+    """Largest difference in probability between Keras and the float graph, over sampled windows."""
     windows = _sampled(len(as_float))
     return float(np.abs(converted_probabilities(trained, float_network, windows) - as_float[windows]).max())
 
 
-def plain_kernel_figures(trained: Trained, network: bytes, as_int8: Float32) -> dict[str, float]:
-    """How far int8 probabilities move without XNNPACK, as the older runtime shows them: for the report."""
+def plain_kernel_figures(trained: TrainingOutput, network: bytes, as_int8: Float32) -> dict[str, float]:
+    """How far int8 probabilities move without XNNPACK, as in the older runtime: for the report."""
     windows = _sampled(len(as_int8))
     apart = np.abs(converted_probabilities(trained, network, windows, accelerated=False) - as_int8[windows])
     return {"mean_difference": round(float(apart.mean()), 6), "largest_difference": round(float(apart.max()), 6)}

@@ -1,7 +1,7 @@
 """A rebuilt Keras network as a TensorFlow Lite graph, in float or in full INT8.
 
 `from_keras_model` alone: converting a concrete function or a saved model gives a graph of
-READ_VARIABLE ops that runs and answers NaN. Weights are quantized per channel, inputs and outputs
+READ_VARIABLE ops that runs and returns NaN. Weights are quantized per channel, inputs and outputs
 are int8 as well: the device maps them by scale and zero point itself.
 """
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def to_float(model: Any) -> bytes:
-    """The graph as trained, to tell an error of translation from one of quantization.
+    """The float graph, which separates errors of translation from those of quantization.
 
     Raises:
         BundleError: TensorFlow cannot convert it.

@@ -1,8 +1,8 @@
-"""A trained Keras network as the converter can take it: builtin layers, batch 1, recurrent layers unrolled.
+"""Rebuilds a trained Keras network so that it can be converted: builtin layers, batch 1, recurrent layers unrolled.
 
 An int8 conversion of a looped LSTM or GRU fails at calibration; unrolled, the same weights give
-outputs equal to 1e-7. Inputs are renamed `input_0`, ... and the outputs by name, because that is how
-the device finds them: their order in a converted graph follows no rule.
+outputs equal to 1e-7. Inputs are renamed `input_0`, ... and the outputs by name, because the
+device finds them by name: their order in a converted graph is not defined.
 """
 
 from __future__ import annotations
@@ -37,9 +37,9 @@ def load_network(path: Path) -> Any:
     module = toolchain.keras()
     try:
         with toolchain.quietly():
-            module.utils.clear_session()  # names are counted up in a session; they end up in the graph's bytes
+            module.utils.clear_session()  # Keras numbers names per session, and they become part of the graph's bytes
             model = module.saving.load_model(path, compile=False, safe_mode=True)
-    except Exception as error:  # whatever Keras raises on a damaged file, and it raises anything
+    except Exception as error:  # Keras raises any type on a damaged file
         raise BundleError(f"{path} cannot be loaded by Keras: {_first_line(error)}") from error
     for weight in model.weights:
         if not np.isfinite(np.asarray(weight)).all():
@@ -71,7 +71,7 @@ def rebuild(model: Any, specs: Sequence[FeatureSpec], label_count: int) -> Any:
 
 
 def _refuse_code(path: Path) -> None:
-    """Keras imports the modules that a file names; only its own may stand there."""
+    """Refuse modules that are not Keras's own: Keras imports whatever a file names."""
     try:
         with zipfile.ZipFile(path) as archive:
             config = json.loads(archive.read("config.json"))
@@ -106,7 +106,7 @@ def _check_inputs(model: Any, specs: Sequence[FeatureSpec]) -> None:
 
 
 def _output_names(model: Any) -> list[str]:
-    """Names of the outputs in their order: a single one is the scores, whatever it is called."""
+    """Names of the outputs in order; a single output is the scores, whatever its name."""
     names = [str(name) for name in model.output_names]
     if len(names) == 1:
         return [SCORES]
@@ -118,7 +118,7 @@ def _output_names(model: Any) -> list[str]:
 
 
 def _unrolled(module: Any, model: Any) -> Any:
-    """A copy without loops; the model itself where it has none."""
+    """A copy without loops; the model itself if it has none."""
     if not any(item["class_name"] in _RECURRENT for item in _objects(model.get_config())):
         return model
 

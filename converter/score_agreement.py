@@ -1,4 +1,4 @@
-"""Float beside int8, in figures: how far probabilities moved and what that does to decisions."""
+"""Compares float and int8 probabilities: how far they moved and how that changes decisions."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class LabelFigures:
     most: float
 
     def to_dict(self) -> dict[str, Any]:
-        """As JSON types, rounded to what the figures can carry."""
+        """As JSON types, rounded to six decimals."""
         values = dataclasses.asdict(self).items()
         return {name: round(value, 6) if isinstance(value, float) else value for name, value in values}
 

@@ -1,4 +1,4 @@
-"""What is inside a TensorFlow Lite file: its operations and tensors, read from the flatbuffer."""
+"""The operations and tensors of a TensorFlow Lite file, read from the flatbuffer."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Graph:
 
     @property
     def counts(self) -> dict[str, int]:
-        """How often each operation stands in the graph, by name."""
+        """Number of operations by name."""
         return dict(sorted(Counter(operation.name for operation in self.operations).items()))
 
     @property
@@ -59,7 +59,7 @@ class Graph:
 
 
 def read_graph(network: bytes) -> Graph:
-    """The graph of a network that a converter made; not for bytes from strangers.
+    """The graph of a network that a converter made; not for untrusted bytes.
 
     Tensor indices count through all subgraphs.
     """
@@ -76,13 +76,13 @@ def read_graph(network: bytes) -> Graph:
 
 def _operation(item: Any, codes: Sequence[Any], base: int) -> Operation:
     code = codes[item.opcodeIndex]
-    name = _OPERATIONS[max(code.builtinCode, code.deprecatedBuiltinCode)]  # ops above 127 stand in the newer field
+    name = _OPERATIONS[max(code.builtinCode, code.deprecatedBuiltinCode)]  # ops above 127 are in the newer field
     custom = code.customCode.decode() if code.customCode else ""
     return Operation(name, custom, _indices(item.inputs, base), _indices(item.outputs, base))
 
 
 def _indices(indices: Any, base: int) -> tuple[int, ...]:
-    """Of the tensors that are there: -1 stands for one that is left out."""
+    """Indices of the tensors that exist; -1 marks an omitted one."""
     return tuple(base + int(index) for index in ([] if indices is None else indices) if index >= 0)
 
 

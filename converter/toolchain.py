@@ -1,7 +1,7 @@
 """TensorFlow and Keras: imported late, with the TensorFlow backend, and kept silent.
 
-Both talk on stdout and stderr, past Python, whatever happens. `quietly` keeps what they say aside
-and attaches it to the exception, where `--debug` shows it, if something goes wrong.
+Both write to stdout and stderr, from native code too. `quietly` captures their output and, on an error,
+attaches it to the exception, where `--debug` shows it.
 """
 
 from __future__ import annotations
@@ -58,23 +58,23 @@ def versions() -> dict[str, str]:
 
 @contextlib.contextmanager
 def quietly() -> Iterator[None]:
-    """Keep aside what is written to stdout and stderr, by native code too, and Python's warnings."""
+    """Capture what is written to stdout and stderr, by native code too, and ignore Python's warnings."""
     sys.stdout.flush()
     sys.stderr.flush()
     saved = [os.dup(1), os.dup(2)]
     with contextlib.ExitStack() as stack:
-        said = stack.enter_context(tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace"))
-        stack.enter_context(contextlib.redirect_stdout(said))  # Python's stream need not be descriptor 1
-        stack.enter_context(contextlib.redirect_stderr(said))
+        captured = stack.enter_context(tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace"))
+        stack.enter_context(contextlib.redirect_stdout(captured))  # Python's stream need not be descriptor 1
+        stack.enter_context(contextlib.redirect_stderr(captured))
         stack.enter_context(warnings.catch_warnings())
         warnings.simplefilter("ignore")
         for descriptor in (1, 2):
-            os.dup2(said.fileno(), descriptor)
+            os.dup2(captured.fileno(), descriptor)
         try:
             yield
         except Exception as error:
-            said.flush()
-            error.add_note(_tail(said.fileno()))
+            captured.flush()
+            error.add_note(_tail(captured.fileno()))
             raise
         finally:
             for descriptor, original in enumerate(saved, start=1):

@@ -1,4 +1,4 @@
-"""What training hands over: a folder with a saved network, its description, and windows to judge it by.
+"""Reads what training wrote: a folder with a saved network, its description, and windows to check it with.
 
 model.keras        functional, builtin layers only; one input (frames, bins, 1) per spec, one output
                    of one score per label (further outputs are extras, then it is named `scores`)
@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Trained:
-    """A folder's content, checked.
+class TrainingOutput:
+    """The validated content of the folder.
 
     Attributes:
         name: of the model.
@@ -40,7 +40,7 @@ class Trained:
         labels: in the order of the scores.
         specs: one per input.
         output: what the scores are.
-        card: what training says of the model.
+        card: the model card.
         network: path of the `.keras` file.
         calibration: one float32 (n, frames, bins, 1) per spec.
         agreement: one float32 (m, frames, bins, 1) per spec.
@@ -59,11 +59,11 @@ class Trained:
     target: Float32
 
 
-def read_trained(folder: Path) -> Trained:
+def read_training_output(folder: Path) -> TrainingOutput:
     """The folder that training wrote.
 
     Raises:
-        BundleError: a file is missing or does not hold what it should.
+        BundleError: a file is missing or its content is invalid.
     """
     for name in ("model.keras", "description.json", "calibration.npz", "agreement.npz"):
         if not (folder / name).is_file():
@@ -80,7 +80,7 @@ def read_trained(folder: Path) -> Trained:
         raise BundleError(f"{where}: output is {description['output']!r}, must be one of {', '.join(get_args(Output))}")
     calibration, _ = _windows(folder / "calibration.npz", specs)
     agreement, rest = _windows(folder / "agreement.npz", specs)
-    return Trained(
+    return TrainingOutput(
         name=description["name"],
         version=description["version"],
         labels=labels,
@@ -104,7 +104,7 @@ def _spec(value: Any, where: str) -> FeatureSpec:
 
 
 def _windows(path: Path, specs: Sequence[FeatureSpec]) -> tuple[tuple[Float32, ...], dict[str, Any]]:
-    """(inputs, the file's other arrays); all inputs hold equally many windows, all finite."""
+    """(inputs, the file's other arrays); all inputs are finite and hold equally many windows."""
     try:
         with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}

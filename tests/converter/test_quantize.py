@@ -13,7 +13,7 @@ from converter.gate import check_graph
 from converter.quantize import to_float, to_int8
 from converter.rebuild import load_network, rebuild
 from converter.tflite_graph import Graph, read_graph
-from converter.training_output import Trained, read_trained
+from converter.training_output import TrainingOutput, read_training_output
 from device.errors import BundleError
 from device.hearing.spec import FeatureSpec
 
@@ -22,19 +22,19 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture(scope="module")
-def trained(tiny_bundles: Any, tmp_path_factory: pytest.TempPathFactory) -> Trained:
+def trained(tiny_bundles: Any, tmp_path_factory: pytest.TempPathFactory) -> TrainingOutput:
     folder = tmp_path_factory.mktemp("trained")
     tiny_bundles.hand_over(tiny_bundles.TONE, folder)
-    return read_trained(folder)
+    return read_training_output(folder)
 
 
 @pytest.fixture(scope="module")
-def rebuilt(trained: Trained) -> Any:
+def rebuilt(trained: TrainingOutput) -> Any:
     return rebuild(load_network(trained.network), trained.specs, len(trained.labels))
 
 
 @pytest.fixture(scope="module")
-def int8(rebuilt: Any, trained: Trained) -> Graph:
+def int8(rebuilt: Any, trained: TrainingOutput) -> Graph:
     return read_graph(to_int8(rebuilt, trained.calibration))
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from converter.training_output import read_trained
+from converter.training_output import read_training_output
 from device.errors import BundleError
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def _rewrite(folder: Path, name: str, **changes: Any) -> None:
 
 
 def test_a_folder_is_read(tone_folder: Path) -> None:
-    trained = read_trained(tone_folder)
+    trained = read_training_output(tone_folder)
     assert (trained.name, trained.version, trained.output) == ("tiny-tone", "1.0.0", "logits")
     assert [label.name for label in trained.labels] == ["tone"]
     assert [array.shape for array in trained.calibration] == [(256, 62, 24, 1), (256, 62, 8, 1)]
@@ -43,7 +43,7 @@ def test_a_folder_is_read(tone_folder: Path) -> None:
 def test_a_missing_file_is_named(tone_folder: Path, name: str) -> None:
     (tone_folder / name).unlink()
     with pytest.raises(BundleError, match=f"{name} is missing"):
-        read_trained(tone_folder)
+        read_training_output(tone_folder)
 
 
 @pytest.mark.parametrize(
@@ -62,7 +62,7 @@ def test_an_odd_description_is_refused(
 ) -> None:
     _describe(tone_folder, edit)
     with pytest.raises(BundleError, match=rf"description\.json.*{sentence}"):
-        read_trained(tone_folder)
+        read_training_output(tone_folder)
 
 
 @pytest.mark.parametrize(
@@ -82,16 +82,16 @@ def test_an_odd_description_is_refused(
 def test_odd_windows_are_refused(tone_folder: Path, name: str, changes: dict[str, Any], sentence: str) -> None:
     _rewrite(tone_folder, name, **changes)
     with pytest.raises(BundleError, match=f"{name}.*{sentence}"):
-        read_trained(tone_folder)
+        read_training_output(tone_folder)
 
 
 def test_objects_in_an_npz_are_not_unpickled(tone_folder: Path) -> None:
     np.savez(tone_folder / "calibration.npz", input_0=np.array([{}], dtype=object))
     with pytest.raises(BundleError, match=r"calibration\.npz cannot be read"):
-        read_trained(tone_folder)
+        read_training_output(tone_folder)
 
 
 def test_a_damaged_npz_is_refused(tone_folder: Path) -> None:
     (tone_folder / "agreement.npz").write_bytes(b"PK\x03\x04 no archive")
     with pytest.raises(BundleError, match=r"agreement\.npz cannot be read"):
-        read_trained(tone_folder)
+        read_training_output(tone_folder)

@@ -10,7 +10,7 @@ import keras
 import numpy as np
 import pytest
 
-from converter.training_output import read_trained
+from converter.training_output import read_training_output
 from training.data.clips import Clip
 from training.data.split_list import ListedClip, read_list
 from training.evaluation.threshold_search import point
@@ -104,7 +104,7 @@ def test_two_steps_leave_a_folder_that_the_converter_reads(
         seed=1,
         windows=(5, 7),
     )
-    trained = read_trained(folder)
+    trained = read_training_output(folder)
     assert (trained.name, trained.version, trained.output) == ("cry", "1.0.0", "logits")
     assert [array.shape for array in trained.calibration] == [(5, 62, 64, 1), (5, 62, 40, 1)]
     assert trained.target.shape == (7, 1)
