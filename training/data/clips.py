@@ -1,7 +1,6 @@
-"""The recordings of one part of a committed list, decoded, for those who train or choose.
+"""Loads and decodes the recordings of one part of a committed list.
 
-A library holds one part only: who is given the training library cannot reach a validation or a
-test recording. Clips listed as `ignore` are never loaded.
+Each call opens recordings of one part only. Clips listed as `ignore` are never loaded.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ import numpy as np
 
 from training.data.datasets.annotated_recording import load_audio
 from training.data.datasets.manifest import read_manifest
-from training.data.split_list import ROOM_LIST, ListedClip, Part, read_list
+from training.data.split_list import IMPULSE_RESPONSE_LIST, ListedClip, Part, read_list
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -35,7 +34,7 @@ class Clip:
 
     Attributes:
         listed: its line in the committed list.
-        kind: what the collection says it is, the most general label first, joined by `|`.
+        kind: the collection's labels, the most general first, joined by `|`.
         samples: float32 (n,) at 16 kHz.
     """
 
@@ -50,12 +49,12 @@ class Clip:
 
 
 def load_clips(data: Path, part: Part, *, listed: Iterable[ListedClip] | None = None) -> tuple[Clip, ...]:
-    """All clips of `part` that are taught or scored, in the list's order.
+    """All clips of `part` that are trained on or scored, in the list's order.
 
     Args:
         data: folder that holds the collections, each with its manifest.
         part: `train`, `val` or `test`.
-        listed: lines to choose from; None for the committed list.
+        listed: lines to select from; None for the committed list.
 
     Raises:
         RecordingError: the list, a manifest or a recording is missing or unreadable.
@@ -69,9 +68,9 @@ def load_clips(data: Path, part: Part, *, listed: Iterable[ListedClip] | None = 
     )
 
 
-def load_rooms(data: Path, part: Part) -> tuple[Float32, ...]:
+def load_impulse_responses(data: Path, part: Part) -> tuple[Float32, ...]:
     """Impulse responses of `part`, each from its direct sound on, of unit energy."""
-    wanted = [clip.file for clip in read_list(ROOM_LIST) if clip.part == part]
+    wanted = [clip.file for clip in read_list(IMPULSE_RESPONSE_LIST) if clip.part == part]
     known = _recordings(data, {"rir"})
     return tuple(direct(load_audio(known[file], SAMPLE_RATE_HZ)) for file in wanted)
 

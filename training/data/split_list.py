@@ -1,7 +1,7 @@
-"""The committed lists that say what a model may learn from, be chosen by, and be judged on.
+"""Reads and writes the committed lists: which recordings train, validate and test a model.
 
-`splits/cry.csv` and `splits/rir.csv` beside this module are made by `splits.py` and committed, so that a
-training run needs no luck to be repeated. This module reads and writes them; it knows no policy.
+`splits/cry.csv` and `splits/rir.csv` are made by `python -m training splits` and committed, so that every training
+run uses the same parts. Knows no policy.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ Part = Literal["train", "val", "test", "exclude"]
 ClipLabel = Literal["cry", "other", "ignore", "room"]
 
 CRY_LIST = Path(__file__).parents[1] / "splits" / "cry.csv"
-ROOM_LIST = CRY_LIST.with_name("rir.csv")
+IMPULSE_RESPONSE_LIST = CRY_LIST.with_name("rir.csv")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,11 +30,11 @@ class ListedClip:
     Attributes:
         file: `<set>/<path in the set>`, with forward slashes.
         set: the collection it comes from.
-        subject: the group that never straddles two parts.
+        subject: the group, which is never divided between parts.
         part: `train`, `val`, `test`, or `exclude` (kept out of everything).
-        label: `cry`, `other`, `ignore` (may hold what it should not: neither taught nor scored), or, in the
+        label: `cry`, `other`, `ignore` (may hold a cry or is unclear: neither trained on nor scored), or, in the
             list of impulse responses, `room`.
-        doubtful: a cry that, by its signal and by a network, is hardly one; results are told with and without.
+        doubtful: a cry that, by its signal and by a network, is hardly one; results are reported with and without.
         reason: why it is doubtful, ignored or excluded; empty for all others.
     """
 

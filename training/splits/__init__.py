@@ -1,1 +1,1 @@
-"""Which recording trains, chooses or judges a model: by subject, checked for leaks, committed as lists."""
+"""Which recording trains, validates or tests a model: by subject, checked for leaks, committed as lists."""

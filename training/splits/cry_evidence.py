@@ -1,7 +1,7 @@
-"""What can be measured about whether an infant cries in a clip, before any model of ours has heard it.
+"""Measures how probably an infant cries in a clip, without any model of ours.
 
-Two witnesses that know nothing of each other: YAMNet's scores, and a plain measure of the signal, how long
-it holds a voice of an infant's pitch. What follows from them is `cry_split.py`'s business.
+Two independent measures: YAMNet's scores, and from the signal how long it holds a voice of an infant's pitch.
+What follows from them is decided in `cry_policy`.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from device.errors import MissingExtraError
+from training.data.clips import SAMPLE_RATE_HZ
 from training.data.datasets.annotated_recording import load_audio
 
 if TYPE_CHECKING:
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from training.data.datasets.annotated_recording import AnnotatedRecording
-
-SAMPLE_RATE_HZ = 16_000
 
 # Infants cry between about 350 and 550 Hz, strained cries higher; women talk mostly below 300 Hz.
 _LOW_HZ, _HIGH_HZ = 300.0, 800.0
@@ -38,7 +37,7 @@ _YAMNET_CRYING, _YAMNET_INFANT = 19, 20  # "Crying, sobbing" and "Baby cry, infa
 
 @dataclass(frozen=True, slots=True, order=True)
 class CryEvidence:
-    """What two witnesses say of one clip.
+    """The two measures of one clip.
 
     Attributes:
         file: as the lists name it.
@@ -60,7 +59,7 @@ def gather(recordings: Iterable[AnnotatedRecording], data: Path, yamnet: Path) -
 
 
 def _in_question(recording: AnnotatedRecording) -> bool:
-    """Called a cry, or near enough to one that somebody must look."""
+    """Labelled a cry, or close enough to one to be measured."""
     return bool({"cry", "crying_baby", "baby_laugh"} & set(recording.labels)) or (
         recording.set == "scream_audioset" and "scream" in recording.labels
     )
@@ -82,13 +81,13 @@ def infant_voice_s(samples: npt.NDArray[np.float32]) -> float:
 
     Pitch is the shortest period at which the normalised autocorrelation (of 200 Hz to 3.4 kHz, corrected for
     the window: P. Boersma, "Accurate short-term analysis of the fundamental frequency", 1993) comes within
-    10 % of its highest peak. It is looked for up to 1 kHz: a shriller cry is heard an octave down, and counts.
+    10 % of its highest peak. It is searched up to 1 kHz: a shriller cry is found an octave lower, and counts.
     """
     frames = _frames(samples)
     level_db = 10 * np.log10((frames**2).mean(axis=1) + 1e-12)
-    heard = (level_db > level_db.max() - _LOUD_DB) & (level_db > _AUDIBLE_DBFS)
+    audible = (level_db > level_db.max() - _LOUD_DB) & (level_db > _AUDIBLE_DBFS)
     strength, pitch_hz = _pitch(frames)
-    voiced = heard & (strength > _HARMONIC) & (pitch_hz >= _LOW_HZ) & (pitch_hz <= _HIGH_HZ)
+    voiced = audible & (strength > _HARMONIC) & (pitch_hz >= _LOW_HZ) & (pitch_hz <= _HIGH_HZ)
     edges = np.flatnonzero(np.diff(np.concatenate([[0], voiced.astype(np.int8), [0]])))
     stretches_s = (edges[1::2] - edges[::2]) * _HOP / SAMPLE_RATE_HZ
     return float(stretches_s[stretches_s >= _SHORTEST_VOICE_S].sum())
@@ -138,12 +137,12 @@ def _yamnet_scores(network: Any, samples: npt.NDArray[np.float32]) -> npt.NDArra
     """(windows, 521): every half window of the clip, which is padded with zeros to one window."""
     padded = np.pad(samples, (0, max(0, _YAMNET_WINDOW - len(samples))))
     windows = np.lib.stride_tricks.sliding_window_view(padded, _YAMNET_WINDOW)[::_YAMNET_HOP]
-    heard, said = network.get_input_details()[0]["index"], network.get_output_details()[0]["index"]
+    input_index, output_index = network.get_input_details()[0]["index"], network.get_output_details()[0]["index"]
     scores = []
     for window in windows:
-        network.set_tensor(heard, window)
+        network.set_tensor(input_index, window)
         network.invoke()
-        scores.append(network.get_tensor(said)[0].copy())
+        scores.append(network.get_tensor(output_index)[0].copy())
     return np.asarray(scores, dtype=np.float32)
 
 

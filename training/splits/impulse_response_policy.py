@@ -1,7 +1,7 @@
-"""Which rooms a model trains in and which ones it is judged in: the policy of the list of impulse responses.
+"""The list of impulse responses: which rooms train, validate and test a model.
 
-There are few, so the draw is made by hand, once: responses of one hall, microphone rig or device are a
-family and stay together, and each part hears dry and reverberant ones.
+There are few, so the parts are assigned by hand: responses of one hall, microphone rig or device are a family and
+stay together, and each part has dry and reverberant ones.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _FAMILIES: tuple[tuple[str, str, Part], ...] = (
 
 
 def make_list(recordings: Iterable[AnnotatedRecording], data: Path) -> tuple[ListedClip, ...]:
-    """The list of rooms, in the recordings' order; an unknown response is kept out."""
+    """The list of rooms, in the recordings' order; an unknown response is excluded."""
     return tuple(_listed(recording, data) for recording in recordings)
 
 

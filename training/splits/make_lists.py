@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, get_args
 
 from training.data.datasets.annotated_recording import load_audio
 from training.data.datasets.manifest import read_manifest
-from training.data.split_list import CRY_LIST, ROOM_LIST, ListedClip, Part, read_list, write_list
+from training.data.split_list import CRY_LIST, IMPULSE_RESPONSE_LIST, ListedClip, Part, read_list, write_list
 from training.splits import cry_evidence, cry_groups, cry_policy, impulse_response_policy, near_duplicates
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from training.data.datasets.annotated_recording import AnnotatedRecording
 
 # Re-exported for users of the lists.
-__all__ = ["CRY_LIST", "ROOM_LIST", "ListedClip", "Part", "add_arguments", "read_list", "run"]
+__all__ = ["CRY_LIST", "IMPULSE_RESPONSE_LIST", "ListedClip", "Part", "add_arguments", "read_list", "run"]
 
 DUPLICATES = CRY_LIST.with_name("near_duplicates.csv")
 EVIDENCE = CRY_LIST.with_name("cry_evidence.csv")
@@ -100,7 +100,7 @@ def remake(recordings: Sequence[AnnotatedRecording], data: Path) -> dict[Path, t
         evidence=cry_evidence.read_evidence(EVIDENCE),
     )
     rooms = impulse_response_policy.make_list(read_manifest(data / "rir"), data)
-    return {CRY_LIST: clips, ROOM_LIST: rooms}
+    return {CRY_LIST: clips, IMPULSE_RESPONSE_LIST: rooms}
 
 
 def _check(recordings: Sequence[AnnotatedRecording], data: Path) -> int:

@@ -1,6 +1,6 @@
-"""Finds one sound in two files, though level, place, codec, bandwidth or sample rate differ.
+"""Finds the same sound in two files, though level, position, codec, bandwidth or sample rate differ.
 
-Lossy copies defeat hashes, so spectra are compared, every second of each clip with every moment of
+Hashes do not match lossy copies, so spectra are compared: every second of each clip with every position in
 every longer one:
 
 1. *Fingerprint*: one second of a log-mel spectrogram, 200 Hz to 3.5 kHz (what a telephone leaves), as
@@ -8,11 +8,11 @@ every longer one:
    in frequency (gain control) are left out, the others lifted to equal weight (speech-robust hashing
    in the sense of Haitsma and Kalker, "A Highly Robust Audio Fingerprinting System", ISMIR 2002, kept
    as numbers so that a product of matrices compares them).
-2. *Confirmation*: where two fingerprints correlate, the spectrograms are laid over each other in steps
+2. *Confirmation*: where two fingerprints correlate, the spectrograms are aligned in steps
    of 8 ms, and on the best 1.2 s the waveforms too. Beeps of one alarm clock agree in the first, held
    notes of one pitch in the second; a copy agrees in both.
 
-Knows nothing of collections, labels or parts. Not surely found: sounds played slower or faster, clips
+Knows nothing of collections, labels or parts. Not reliably found: sounds played slower or faster, clips
 under one second, copies buried in other sound.
 """
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 SAMPLE_RATE_HZ = 8000
 SAME_SPECTRUM = 0.8
-SAME_WAVEFORM = 0.45  # a join too many costs nothing, a copy overlooked costs an honest test
+SAME_WAVEFORM = 0.45  # an unneeded join costs nothing, an overlooked copy makes the test unfair
 
 _FRAME = 1024
 _HOP = 256
@@ -60,7 +60,7 @@ class ComparedClip:
         name: what the findings call it.
         group: clips of one group are known to belong together and are not compared.
         duration_s: its length.
-        load: gives its samples, float32 (n,) at `SAMPLE_RATE_HZ`.
+        load: returns its samples, float32 (n,) at `SAMPLE_RATE_HZ`.
     """
 
     name: str
@@ -78,7 +78,7 @@ class NearDuplicate:
         file_b: name of the other.
         similarity: correlation of their spectrograms over the best 1.2 s, in [-1, 1].
         waveform: largest absolute correlation of their waveforms there, in [0, 1].
-        offset_s: what stands at t in `file_a` stands at t + offset_s in `file_b`.
+        offset_s: the sound at t in `file_a` is at t + offset_s in `file_b`.
     """
 
     file_a: str
@@ -134,7 +134,7 @@ def read_near_duplicates(path: Path) -> tuple[NearDuplicate, ...]:
 
 
 def _candidates(clips: Sequence[ComparedClip]) -> dict[tuple[int, int], int]:
-    """(shorter clip, longer clip) -> by how many frames the sound stands later in the longer one."""
+    """(shorter clip, longer clip) -> by how many frames the sound is later in the longer one."""
     prints = _fingerprints(clips)
     _, group = np.unique([clip.group for clip in clips], return_inverse=True)
     best: dict[tuple[int, int], tuple[float, int]] = {}
@@ -170,7 +170,7 @@ def _fingerprints(clips: Sequence[ComparedClip]) -> _Fingerprints:
 
 
 def _patches(samples: _Samples) -> tuple[_Samples, npt.NDArray[np.int64]]:
-    """Samples -> unit fingerprints (m, 96) and the frame (m,) each begins at; silent stretches give none."""
+    """Samples -> unit fingerprints (m, 96) and the frame (m,) each begins at; silent stretches have none."""
     mel = _mel_power(samples, _HOP)
     if len(samples) < _SHORTEST_S * SAMPLE_RATE_HZ or not mel.any():
         return np.zeros((0, _QUEFRENCIES * _MODULATIONS), np.float32), np.zeros(0, np.int64)
@@ -196,7 +196,7 @@ def _mel_power(samples: _Samples, hop: int) -> _Samples:
 
 
 def _log(mel: _Samples) -> _Samples:
-    """Natural logarithm above a floor 45 dB under the clip's loud moments: what codecs drop weighs nothing."""
+    """Natural logarithm above a floor 45 dB under the clip's loud moments: what codecs drop has no weight."""
     loud = np.percentile(mel.max(axis=1), 99)
     logarithm: _Samples = np.log(mel + np.float32(max(loud * _FLOOR_BELOW_PEAK, 1e-20)))
     return logarithm
@@ -218,14 +218,14 @@ def _mel(frequency_hz: npt.ArrayLike) -> npt.NDArray[np.float64]:
 
 @cache
 def _cosines(length: int, count: int, slope: float) -> _Samples:
-    """(length, count): DCT-II without its constant; `order ** slope` undoes how sounds fall off along it."""
+    """(length, count): DCT-II without its constant; `order ** slope` undoes the usual decay of sounds along it."""
     order = np.arange(1, count + 1)
     basis = np.cos(np.pi * (np.arange(length)[:, None] + 0.5) * order / length) * np.sqrt(2 / length)
     return np.asarray(basis * order**slope, dtype=np.float32)
 
 
 class _FineSpectra:
-    """Samples and 8 ms log-mel spectra of the clips last asked for."""
+    """Cached samples and 8 ms log-mel spectra of the clips requested last."""
 
     def __init__(self, clips: Sequence[ComparedClip]) -> None:
         self.samples = lru_cache(maxsize=256)(lambda index: clips[index].load())

@@ -16,7 +16,7 @@ import numpy as np
 
 from device.hearing.decision import OperatingPoint
 from training.data.activity_marks import ACTIVITY, load_activity
-from training.data.clips import load_clips, load_rooms
+from training.data.clips import load_clips, load_impulse_responses
 from training.data.split_list import read_list
 from training.mixing.augment import AugmentSettings, example
 from training.mixing.sampling import build_palette
@@ -121,7 +121,8 @@ def run(args: argparse.Namespace) -> int:
     operated, recorded = json.loads(args.point.read_text()), json.loads(args.recipe.read_text())
     active = load_activity(args.work / ACTIVITY)
     training, validation = (
-        build_palette(load_clips(args.data, part), active, load_rooms(args.data, part), {}) for part in ("train", "val")
+        build_palette(load_clips(args.data, part), active, load_impulse_responses(args.data, part), {})
+        for part in ("train", "val")
     )
     export(
         keras.saving.load_model(args.network, compile=False),

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from training.data.activity_marks import ACTIVITY, load_activity
-from training.data.clips import load_clips, load_rooms
+from training.data.clips import load_clips, load_impulse_responses
 from training.evaluation.validation_windows import part_windows, thinned
 from training.mixing.augment import AugmentSettings
 from training.mixing.sampling import build_palette
@@ -64,7 +64,7 @@ class PaletteSource:
 
     def __call__(self) -> Palette:
         """The palette of the training part; nothing of another part is ever opened."""
-        clips, rooms = load_clips(self.data, "train"), load_rooms(self.data, "train")
+        clips, rooms = load_clips(self.data, "train"), load_impulse_responses(self.data, "train")
         return build_palette(clips, load_activity(self.work / ACTIVITY), rooms, load_hard_negatives(self.work))
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from training.data.activity_marks import ACTIVITY, load_activity, save_activity
-from training.data.clips import SAMPLE_RATE_HZ, load_clips, load_rooms
+from training.data.clips import SAMPLE_RATE_HZ, load_clips, load_impulse_responses
 from training.mixing.augment import AugmentSettings
 from training.mixing.sampling import build_palette
 from training.mixing.signal import STEP_SAMPLES
@@ -40,7 +40,7 @@ def teach(weights: Path, data: Path, work: Path, *, seed: int) -> None:
     clips = load_clips(data, "train")
     active = mark_cries(LiteTeacher(seconds), clips, load_clips(data, "val"), MarkingSettings())
     save_activity(work / ACTIVITY, active)
-    palette = build_palette(clips, active, load_rooms(data, "train"), {})
+    palette = build_palette(clips, active, load_impulse_responses(data, "train"), {})
     labeller = train_soft_labeller(
         LiteTeacher(windows), palette, augment=AugmentSettings(), settings=SoftLabelSettings(), seed=seed
     )

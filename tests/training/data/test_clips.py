@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from training.data.clips import direct, load_clips, load_rooms
+from training.data.clips import direct, load_clips, load_impulse_responses
 from training.data.split_list import read_list
 
 DATA = Path(__file__).resolve().parents[4] / "shared" / "data"
@@ -25,7 +25,7 @@ def test_validation_clips_are_decoded_at_16_khz_and_ignored_ones_never() -> None
 
 @pytest.mark.real_audio
 def test_rooms_begin_with_the_direct_sound_and_have_unit_energy() -> None:
-    rooms = load_rooms(DATA, "train")
+    rooms = load_impulse_responses(DATA, "train")
     assert rooms
     for room in rooms:
         assert np.sum(room**2) == pytest.approx(1.0, rel=1e-3)

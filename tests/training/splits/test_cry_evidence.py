@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from training.data.clips import SAMPLE_RATE_HZ
 from training.splits.cry_evidence import (
-    SAMPLE_RATE_HZ,
     CryEvidence,
     gather,
     infant_voice_s,

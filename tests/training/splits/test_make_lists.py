@@ -101,7 +101,7 @@ def test_a_list_that_was_touched_by_hand_is_refused(
 def test_lists_made_anew_are_the_committed_bytes(
     data_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in ("CRY_LIST", "ROOM_LIST"):
+    for name in ("CRY_LIST", "IMPULSE_RESPONSE_LIST"):
         committed = getattr(make_lists, name)
         monkeypatch.setattr(make_lists, name, tmp_path / committed.name)
     assert command("--data", str(data_dir), "--make") == 0

@@ -1,1 +1,1 @@
-"""Readers of published sound collections: one module for each layout, all give `AnnotatedRecording`s."""
+"""Readers of published sound collections: one module for each layout, all return `AnnotatedRecording`s."""

@@ -1,6 +1,6 @@
-"""What every reader gives, and how its samples are had.
+"""The recording that every reader returns, and how its samples are loaded.
 
-Knows nothing of any collection's layout, of splits, or of what a label is good for.
+Knows no collection's layout, no splits, and no use of a label.
 """
 
 from __future__ import annotations
@@ -29,19 +29,19 @@ class AnnotatedSpan:
 
 @dataclass(frozen=True, slots=True)
 class AnnotatedRecording:
-    """One file of a published collection and what is known of it before anybody listens.
+    """One file of a published collection and its metadata.
 
     Attributes:
         file: the audio, as it can be opened.
         set: the collection's short name.
-        labels: what the collection says of the whole file, the most general first.
-        subject: whom or what a split must keep together (infant, speaker, source); empty where unknown.
-        session: the sitting it was recorded in; empty where unknown.
-        official_split: the part its publishers put it in; empty where they made none.
-        sample_rate_hz: as stored or, where the collection says so, as recorded.
+        labels: the collection's labels of the whole file, the most general first.
+        subject: what a split must keep together (infant, speaker, source); empty if unknown.
+        session: the recording session; empty if unknown.
+        official_split: the publishers' part; empty if they made none.
+        sample_rate_hz: as stored or, if the collection states it, as recorded.
         duration_s: length of the file.
-        events: annotated spans, in the order the collection lists them; empty where there are none.
-        note: what else the collection says of it, as free text.
+        events: annotated spans, in the collection's order; may be empty.
+        note: the collection's other metadata, as free text.
     """
 
     file: Path

@@ -1,8 +1,8 @@
 """Reads the Donate-a-cry corpus as published: a folder for each reason, its files named by what the app knew.
 
-`<app installation>-<time>-<app version>-<gender>-<age>-<reason>.wav`; to be had at
+`<app installation>-<time>-<app version>-<gender>-<age>-<reason>.wav`; published at
 https://github.com/gveres/donateacry-corpus. The reason is a parent's guess. An app installation is the best
-that is known of an infant: it is the subject a split must keep together.
+identification of an infant: it is the subject that a split must keep together.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Reads a collection that lies as a folder of audio with a `manifest.csv` beside it.
+"""Reads a collection that is a folder of audio with a `manifest.csv`.
 
 The columns are `file` (relative to the folder), `set`, `labels` (joined by `|`), `subject`, `session`,
 `split`, `sr`, `duration` (seconds), `events` (JSON, a list of `[start_s, end_s, label]`) and `note`;
-further ones are passed over.
+further ones are ignored.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def read_manifest(folder: Path) -> tuple[AnnotatedRecording, ...]:
     """All recordings that `folder/manifest.csv` lists, in its order; the audio itself is not opened.
 
     Raises:
-        RecordingError: the manifest is missing, lacks a column, or a line of it makes no sense.
+        RecordingError: the manifest is missing, lacks a column, or a line of it is invalid.
     """
     path = folder / "manifest.csv"
     if not path.is_file():
