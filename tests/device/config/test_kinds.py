@@ -1,4 +1,4 @@
-"""Kinds of values: what each takes, and what it says would work."""
+"""Kinds of values: what each accepts, and how it describes that."""
 
 from __future__ import annotations
 

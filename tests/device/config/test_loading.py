@@ -69,7 +69,7 @@ def test_a_file_overrules_its_profile_and_leaves_the_rest() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "expected"),
     [
         ("# one\n\n[listen]\nhop = 0.5", ', line 4: unknown key "hop" in [listen]; did you mean "hop_s"?'),
         ("hop_s = 0.5", ', line 1: unknown key "hop_s" at the top of the file; it belongs in [listen]'),
@@ -96,8 +96,8 @@ def test_a_file_overrules_its_profile_and_leaves_the_rest() -> None:
         ("[listen\nhop_s = 1", ", line 1: no valid TOML: expected ']' at the end of a table declaration, at column 8"),
     ],
 )
-def test_a_mistake_names_itself_its_line_and_what_would_work(text: str, said: str) -> None:
-    assert _problem(text) == f"nursery.toml{said}"
+def test_a_mistake_names_itself_its_line_and_what_would_work(text: str, expected: str) -> None:
+    assert _problem(text) == f"nursery.toml{expected}"
 
 
 def test_equal_thresholds_and_times_are_fine() -> None:
@@ -105,7 +105,7 @@ def test_equal_thresholds_and_times_are_fine() -> None:
     assert (label.on, label.off, label.confirm_s, label.confirm_of_s) == (0.5, 0.5, 1.0, 1.0)
 
 
-def test_the_first_of_several_mistakes_is_told() -> None:
+def test_the_first_of_several_mistakes_is_reported() -> None:
     text = "[replay]\nworkers = 0\n[listen]\nhop = 1\n[model.cry.label.cry]\non = 7\n"
     assert "line 2" in str(_problem(text))
     assert "line 4" in str(_problem(text.replace("workers = 0", "workers = 1")))
@@ -145,7 +145,7 @@ KEYS = [
 
 
 def _values(kind: ValueKind) -> st.SearchStrategy[Any]:
-    """TOML values that a kind takes."""
+    """TOML values that a kind accepts."""
     values: st.SearchStrategy[Any] = st.booleans()
     match kind:
         case Number(low=low, high=high):
@@ -254,13 +254,13 @@ PIECES = [
 def test_any_bytes_make_settings_or_one_line(tmp_path_factory: pytest.TempPathFactory, data: bytes) -> None:
     file = tmp_path_factory.getbasetemp() / "nursery.toml"
     file.write_bytes(data)
-    told = None
+    message = None
     try:
         load_config(file)
     except ConfigError as error:
-        told = str(error)
-    assert told is None or told.startswith((f"{file}: ", f"{file}, line "))
-    assert told is None or len(told.splitlines()) == 1
+        message = str(error)
+    assert message is None or message.startswith((f"{file}: ", f"{file}, line "))
+    assert message is None or len(message.splitlines()) == 1
 
 
 @pytest.mark.parametrize("device", ["1", " 2 ", "hw:1,0", "plughw:0", "usb:zz", "usb:0d8c", "port:1", "(hw:1,0)", ""])

@@ -32,19 +32,19 @@ def test_a_text_is_read_as_it_stands(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("data", "said"),
+    ("data", "expected"),
     [
         (b"\xff\xfea\x00", ": is UTF-16 text, must be saved as UTF-8"),
         (b"a = 1\nb = '\xe9'\n", ", line 2: byte 0xe9 is no UTF-8 text, the file must be saved as UTF-8"),
         (b"#" * (MAX_FILE_BYTES + 1), ": is larger than 1 MiB, which no configuration file is"),
     ],
 )
-def test_bytes_that_are_no_text_are_refused_in_one_sentence(tmp_path: Path, data: bytes, said: str) -> None:
+def test_bytes_that_are_no_text_are_refused_in_one_sentence(tmp_path: Path, data: bytes, expected: str) -> None:
     file = tmp_path / "a.toml"
     file.write_bytes(data)
     with pytest.raises(ConfigError) as caught:
         read_text(file)
-    assert str(caught.value) == f"{file}{said}"
+    assert str(caught.value) == f"{file}{expected}"
 
 
 def test_the_largest_file_is_still_read(tmp_path: Path) -> None:
@@ -72,7 +72,7 @@ def test_a_file_that_opens_but_cannot_be_read_says_so() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "expected"),
     [
         ("a = 1\nb = = 2\n", "a.toml, line 2: no valid TOML: invalid value, at column 5"),
         ("a = 1\na = 2\n", "a.toml, line 2: no valid TOML: cannot overwrite a value, at column 6"),
@@ -82,8 +82,8 @@ def test_a_file_that_opens_but_cannot_be_read_says_so() -> None:
         ("a = " + "1" * 5_000, "a.toml: holds a number of more digits than can be read"),
     ],
 )
-def test_a_text_that_is_no_toml_says_where_and_why(text: str, said: str) -> None:
-    assert _refusal(text) == said
+def test_a_text_that_is_no_toml_says_where_and_why(text: str, expected: str) -> None:
+    assert _refusal(text) == expected
 
 
 def test_a_complaint_about_a_very_long_key_stays_short() -> None:
