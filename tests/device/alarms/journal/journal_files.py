@@ -1,0 +1,32 @@
+"""Entries for the journals of tests, and the size of a journal on disk."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from device.alarms.journal.entries import Entry
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+
+BIG_BYTES = 64_000_000
+SMALL_BYTES = 4_000_000
+
+
+def make_entry(
+    alarm: int, seq: int = 0, *, urgent: bool = False, state: str = "active", body_bytes: int = 600
+) -> Entry:
+    told = {"alarm_id": f"stream-cry-cry-{alarm}", "state": state, "seq": seq}
+    body = json.dumps({**told, "filler": "x" * body_bytes})
+    return Entry(f"stream-cry-cry-{alarm}", seq, 1.7e9 + alarm, urgent, json.dumps(told), body)
+
+
+def names_of(entries: Sequence[Entry]) -> list[str]:
+    return [f"{entry.alarm_id.rsplit('-', 1)[1]}/{entry.seq}" for entry in entries]
+
+
+def bytes_on_disk(path: Path) -> int:
+    return sum(file.stat().st_size for file in path.parent.glob(f"{path.name}*"))
