@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from device.config.key_lines import key_lines
 from device.config.profiles import DEFAULT_PROFILE, PROFILES
-from device.config.reader import first_problem, read_settings
 from device.config.settings import ClipSettings, JournalSettings, LogSettings, MqttSettings, Settings
+from device.config.table_reader import first_problem, read_settings
 from device.config.toml_text import parse_toml, printable, read_text
 from device.config.wording import alternatives, shown
 from device.errors import ConfigError

@@ -10,8 +10,8 @@ import pytest
 
 from device.config.key_lines import key_lines
 from device.config.kinds import Boolean, Choice, Integer, Number, OrKeyword, Text
-from device.config.reader import first_problem, read_settings
 from device.config.schema import TableSettings, key, named_tables, table
+from device.config.table_reader import first_problem, read_settings
 
 if TYPE_CHECKING:
     from device.config.schema import Conflict
