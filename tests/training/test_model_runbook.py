@@ -1,0 +1,50 @@
+"""docs/model-runbook.md: each of its commands exists, with exactly these options."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from converter import __main__ as converter_command
+from device import __main__ as auricle_command
+from training import __main__ as training_command
+
+if TYPE_CHECKING:
+    import argparse
+
+RUNBOOK = Path(__file__).resolve().parents[2] / "docs" / "model-runbook.md"
+
+
+def commands() -> list[list[str]]:
+    """The words of each command on the page: the lines that are indented by four spaces."""
+    return [
+        shlex.split(line) for line in re.findall(r"^    (\S.*)$", RUNBOOK.read_text(encoding="utf-8"), re.MULTILINE)
+    ]
+
+
+def parse(words: list[str]) -> argparse.Namespace:
+    """The arguments of a command, by the parser of the program that it calls."""
+    if words[:3] == ["python", "-m", "training"]:
+        return training_command._parser(words[3:]).parse_args(words[3:])
+    if words[:4] == ["python", "-m", "converter", "inspect"]:
+        return converter_command._inspect_parser().parse_args(words[4:])
+    if words[:3] == ["python", "-m", "converter"]:
+        return converter_command._convert_parser().parse_args(words[3:])
+    if words[0] == "auricle":
+        return auricle_command._parser(words[1:]).parse_args(words[1:])
+    pytest.fail(f"no parser is known for: {shlex.join(words)}")
+
+
+@pytest.mark.parametrize("words", [words for words in commands() if words[0] != "mkdir"], ids=shlex.join)
+def test_the_command_parses(words: list[str]) -> None:
+    assert parse(words)
+
+
+def test_every_verb_of_training_and_the_converter_is_on_the_page() -> None:
+    verbs = {words[3] for words in commands() if words[:3] == ["python", "-m", "training"]}
+    assert verbs == set(training_command._VERBS)
+    assert any(words[:3] == ["python", "-m", "converter"] and words[3] != "inspect" for words in commands())
