@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from training.data.datasets.annotated_recording import load_audio
-from training.data.datasets.manifest import read_manifest
+from training.data.datasets.manifest_csv import read_manifest
 from training.data.split_list import IMPULSE_RESPONSE_LIST, ListedClip, Part, read_list
 
 if TYPE_CHECKING:

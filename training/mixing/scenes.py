@@ -18,7 +18,7 @@ import numpy as np
 from device.errors import RecordingError
 from training.data.clips import SAMPLE_RATE_HZ
 from training.data.datasets.annotated_recording import load_audio
-from training.data.datasets.manifest import read_manifest
+from training.data.datasets.manifest_csv import read_manifest
 from training.data.split_list import CRY_LIST, read_list
 from training.mixing.clip_in_background import SNRS_DB, is_home_sound, mix_clip, mix_speech
 

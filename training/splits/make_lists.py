@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
 from training.data.datasets.annotated_recording import load_audio
-from training.data.datasets.manifest import read_manifest
+from training.data.datasets.manifest_csv import read_manifest
 from training.data.split_list import CRY_LIST, IMPULSE_RESPONSE_LIST, ListedClip, Part, read_list, write_list
 from training.splits import cry_evidence, cry_groups, cry_policy, impulse_response_policy, near_duplicates
 

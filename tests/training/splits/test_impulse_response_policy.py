@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from training.data.datasets.manifest import read_manifest
+from training.data.datasets.manifest_csv import read_manifest
 from training.splits.impulse_response_policy import make_list
 
 if TYPE_CHECKING:

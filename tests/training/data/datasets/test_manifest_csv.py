@@ -9,7 +9,7 @@ import pytest
 
 from device.errors import RecordingError
 from training.data.datasets.annotated_recording import AnnotatedSpan, audio_format
-from training.data.datasets.manifest import read_manifest
+from training.data.datasets.manifest_csv import read_manifest
 
 if TYPE_CHECKING:
     from pathlib import Path
