@@ -1,32 +1,32 @@
 """A daemon's state as Prometheus metrics, on a port of 127.0.0.1 only.
 
-Reads the same snapshot as `auricle status`. An unknown value is omitted, never exported as 0. One thread serves one
-client after the other, so that no number of clients costs the daemon more than that.
+Reads the same snapshot as `auricle status`. An unknown value is omitted, never exported as 0. One thread serves a
+bounded number of clients, none of which delays another.
 """
 
 from __future__ import annotations
 
-import socketserver
-import threading
+import io
+import socket
 import time
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple, Self, get_args
-from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
+from wsgiref.simple_server import WSGIRequestHandler
 
 from device.config.toml_text import printable
 from device.errors import MissingExtraError, ServiceError
 from device.messages import FaultKind
+from device.runtime.connection_server import BACKLOG, ConnectionServer
 from device.runtime.daemon_state import StateAge
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from device.runtime.daemon_state import DaemonState
 
 ADDRESS = "127.0.0.1"
 
-_TURN_S = 0.25
-_CLIENT_S = 2.0
-_JOIN_S = 2.0
+_ENDS_OF_HEAD = (b"\r\n\r\n", b"\n\n")
 
 
 class _Metric(NamedTuple):
@@ -100,23 +100,19 @@ class MetricsServer:
     """
 
     def __init__(self, port: int, state: Callable[[], DaemonState | None]) -> None:
-        app = _app(state)
+        respond = _Responder(_app(state)).respond
         try:
-            self._server = _Server((ADDRESS, port), _Handler)
+            self._listening = _listening_socket(port)
         except OSError as error:
             why = error.strerror or error
             raise ServiceError(
                 f"metrics cannot be had on port {port} of {ADDRESS} ({why}): set metrics_port in [status] to a free one"
             ) from None
-        self._server.set_app(app)
-        self._server.timeout = _TURN_S
-        self.port: int = self._server.server_address[1]
-        self._closed = threading.Event()
-        self._thread = threading.Thread(target=self._serve, name="metrics", daemon=True)
-        self._thread.start()
+        self.port: int = self._listening.getsockname()[1]
+        self._server = ConnectionServer(self._listening, respond, name="metrics")
 
     def __repr__(self) -> str:
-        return f"MetricsServer({ADDRESS}:{self.port}, {'closed' if self._closed.is_set() else 'open'})"
+        return f"MetricsServer({ADDRESS}:{self.port}, {'closed' if self._server.is_closed else 'open'})"
 
     def __enter__(self) -> Self:
         return self
@@ -126,32 +122,59 @@ class MetricsServer:
 
     def close(self) -> None:
         """Close the port; idempotent."""
-        if self._closed.is_set():
-            return
-        self._closed.set()
-        self._thread.join(_JOIN_S)
-        self._server.server_close()
-
-    def _serve(self) -> None:
-        while not self._closed.is_set():
-            self._server.handle_request()
+        self._server.close()
+        self._listening.close()
 
 
-class _Server(WSGIServer):
-    """Single-threaded, and without name resolution: that takes seconds if there is no network."""
+def _listening_socket(port: int) -> socket.socket:
+    """A non-blocking socket that listens on a port of 127.0.0.1; raises OSError."""
+    listening = socket.create_server((ADDRESS, port), backlog=BACKLOG)  # free again at once after a restart
+    listening.setblocking(False)
+    return listening
 
-    def server_bind(self) -> None:
-        socketserver.TCPServer.server_bind(self)
-        self.server_name, self.server_port = ADDRESS, self.server_address[1]
-        self.setup_environ()
 
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that hangs or leaves is ignored."""
+class _Responder:
+    """Answers HTTP requests with a WSGI application; also what `WSGIRequestHandler` wants for a server.
+
+    Args:
+        app: WSGI.
+    """
+
+    base_environ: Mapping[str, str] = MappingProxyType({"SERVER_NAME": ADDRESS, "SERVER_PORT": "", "SCRIPT_NAME": ""})
+
+    def __init__(self, app: Any) -> None:
+        self._app = app
+
+    def get_app(self) -> Any:
+        """The application."""
+        return self._app
+
+    def respond(self, request: bytes, _is_complete: bool) -> bytes | None:  # noqa: FBT001 - as ConnectionServer calls it
+        """The answer to a request; None while its head is incomplete."""
+        if not any(end in request for end in _ENDS_OF_HEAD):
+            return None
+        exchange = _Exchange(request)
+        _Handler(exchange, (ADDRESS, 0), self)  # type: ignore[arg-type] # it uses of both what is defined here
+        return bytes(exchange.answer)
+
+
+class _Exchange:
+    """A request in memory and its answer, in the form of a connected socket."""
+
+    def __init__(self, request: bytes) -> None:
+        self._request = request
+        self.answer = bytearray()
+
+    def makefile(self, *_arguments: object, **_keywords: object) -> io.BytesIO:
+        """The request as a file."""
+        return io.BytesIO(self._request)
+
+    def sendall(self, data: bytes) -> None:
+        """Append to the answer."""
+        self.answer += data
 
 
 class _Handler(WSGIRequestHandler):
-    timeout = _CLIENT_S
-
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - named by http.server
         """Scrapes are not logged."""
 

@@ -1,8 +1,8 @@
 """A local socket that serves a daemon's state, and the client that reads it.
 
-Each client gets the newest snapshot as JSON, then the connection is closed. Nothing is read from a client, so it can
-ask for nothing, and a client that hangs delays the others by a second at most. The server measures the age of a
-snapshot by the monotonic clock: a main loop that hangs cannot report that itself.
+Each client gets the newest snapshot as JSON, then the connection is closed. Whatever a client sends is ignored, and one
+that hangs delays no other. The server measures the age of a snapshot by the monotonic clock: a main loop that hangs
+cannot report that itself.
 """
 
 from __future__ import annotations
@@ -10,15 +10,14 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
-import select
 import socket
 import stat
-import threading
 import time
 from typing import TYPE_CHECKING, Self
 
 from device.config.toml_text import printable
 from device.errors import ServiceError
+from device.runtime.connection_server import BACKLOG, ConnectionServer
 from device.runtime.daemon_state import StateAge, from_json, to_json
 
 if TYPE_CHECKING:
@@ -30,11 +29,7 @@ if TYPE_CHECKING:
 ANSWER_WITHIN_S = 3.0
 
 _MOST_BYTES = 1 << 20
-_TICK_S = 1.0
-_CLIENT_S = 1.0
-_PAUSE_S = 0.05
-_BACKLOG = 8  # clients that may wait to be accepted
-_JOIN_S = 2.0
+_RETRY_S = 0.02
 
 
 class StatusServer:
@@ -53,24 +48,21 @@ class StatusServer:
         self._path = path
         self._state = state
         self._age = StateAge()
-        self._closed = threading.Event()
         with contextlib.ExitStack() as opened:
             try:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 opened.callback(os.close, _lock(path))
-                self._server = opened.enter_context(_bound_socket(path))
+                listening = opened.enter_context(_bound_socket(path))
             except OSError as error:
                 why = error.strerror or error
                 raise ServiceError(f"the status socket {printable(str(path))} cannot be made: {why}") from None
             opened.callback(path.unlink, missing_ok=True)
-            self._wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
-            opened.callback(os.close, self._wake)
+            # Each turn applies the age, so that even the first client gets the right one.
+            self._server = ConnectionServer(listening, self._answer, name="status", on_turn=self._state_with_age)
             self._opened = opened.pop_all()
-        self._thread = threading.Thread(target=self._serve, name="status", daemon=True)
-        self._thread.start()
 
     def __repr__(self) -> str:
-        return f"StatusServer({str(self._path)!r}, {'closed' if self._closed.is_set() else 'open'})"
+        return f"StatusServer({str(self._path)!r}, {'closed' if self._server.is_closed else 'open'})"
 
     def __enter__(self) -> Self:
         return self
@@ -80,35 +72,11 @@ class StatusServer:
 
     def close(self) -> None:
         """Stop serving and remove the socket; idempotent."""
-        if self._closed.is_set():
-            return
-        self._closed.set()
-        os.eventfd_write(self._wake, 1)
-        self._thread.join(_JOIN_S)
+        self._server.close()
         with contextlib.suppress(OSError):
             self._opened.close()
 
-    def _serve(self) -> None:
-        poll = select.poll()
-        poll.register(self._server, select.POLLIN)
-        poll.register(self._wake, select.POLLIN)
-        while not self._closed.is_set():
-            self._state_with_age()  # regularly, so that even the first client gets the right age
-            if poll.poll(_TICK_S * 1000):
-                self._serve_client()
-
-    def _serve_client(self) -> None:
-        """Answer one client; one that hangs delays the others by a second at most."""
-        try:
-            client, _ = self._server.accept()
-        except OSError:  # the client has gone, or no file descriptor is left
-            self._closed.wait(_PAUSE_S)
-            return
-        with client, contextlib.suppress(OSError):
-            client.settimeout(_CLIENT_S)
-            client.sendall(self._answer())
-
-    def _answer(self) -> bytes:
+    def _answer(self, _request: bytes, _is_complete: bool) -> bytes:  # noqa: FBT001 - as ConnectionServer calls it
         """The state as JSON; empty before the first snapshot, or if JSON cannot express it."""
         state = self._state_with_age()
         with contextlib.suppress(ValueError, TypeError):
@@ -148,7 +116,7 @@ def _bound_socket(path: Path) -> socket.socket:
         with _address(path) as address:
             server.bind(address)
         path.chmod(0o660)  # no client can connect before `listen`
-        server.listen(_BACKLOG)
+        server.listen(BACKLOG)
         server.setblocking(False)
     except BaseException:
         server.close()
@@ -194,8 +162,7 @@ def _received(path: Path, deadline_s: float) -> bytes:
         socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC) as client,
         _address(path) as address,
     ):
-        client.settimeout(max(0.01, deadline_s - time.monotonic()))
-        client.connect(address)
+        _connect(client, address, deadline_s)
         while len(chunks) <= _MOST_BYTES:
             client.settimeout(max(0.01, deadline_s - time.monotonic()))
             chunk = client.recv(1 << 16)
@@ -205,3 +172,17 @@ def _received(path: Path, deadline_s: float) -> bytes:
             if time.monotonic() > deadline_s:
                 raise TimeoutError
     return bytes(chunks)
+
+
+def _connect(client: socket.socket, address: str, deadline_s: float) -> None:
+    """Connect by the deadline; while the server's backlog is full, the kernel says EAGAIN."""
+    while True:
+        client.settimeout(max(0.01, deadline_s - time.monotonic()))
+        try:
+            client.connect(address)
+        except BlockingIOError:
+            if time.monotonic() > deadline_s:
+                raise
+            time.sleep(_RETRY_S)
+        else:
+            return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import re
 import socket
@@ -157,6 +158,42 @@ def test_a_client_that_says_nothing_delays_the_next_and_no_more(
     with MetricsServer(0, lambda: state) as server, socket.create_connection((ADDRESS, server.port)):
         assert _scraped(server)["auricle_hearing", ()] == 1.0
         assert {thread.name for thread in threading.enumerate()} >= {"metrics"}
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_hundred_clients_that_send_a_byte_a_second_delay_no_scrape(state: DaemonState) -> None:
+    with MetricsServer(0, lambda: state) as server, contextlib.ExitStack() as opened:
+        slow = [opened.enter_context(socket.create_connection((ADDRESS, server.port))) for _ in range(100)]
+        for part in (b"G", b"E", b"T"):
+            for client in slow:
+                with contextlib.suppress(OSError):  # the longest connected are closed
+                    client.send(part)
+            began_s = time.monotonic()
+            assert _scraped(server)["auricle_hearing", ()] == 1.0
+            assert time.monotonic() - began_s < 1.5
+            time.sleep(1.0)
+
+
+@pytest.mark.parametrize("head", [b"GET /metrics HTTP/1.0\r\n\r\n", b"GET /metrics HTTP/1.1\nHost: x\n\n"])
+def test_a_request_may_come_in_pieces(state: DaemonState, head: bytes) -> None:
+    with MetricsServer(0, lambda: state) as server, socket.create_connection((ADDRESS, server.port)) as client:
+        for number in range(len(head)):
+            client.sendall(head[number : number + 1])
+        client.settimeout(_SOON_S)
+        answer = b"".join(iter(lambda: client.recv(4096), b""))
+    assert answer.startswith(b"HTTP/1.0 200 OK")
+    assert b"auricle_hearing 1.0" in answer
+
+
+def test_what_is_no_request_is_refused_and_harms_nobody(state: DaemonState, capfd: pytest.CaptureFixture[str]) -> None:
+    with MetricsServer(0, lambda: state) as server:
+        for request in (b"\xff\r\n\r\n", b"POST / HTTP/1.1\r\nContent-Length: x\r\n\r\n", b"x" * 100_000):
+            with socket.create_connection((ADDRESS, server.port)) as client, contextlib.suppress(OSError):
+                client.sendall(request)
+                client.settimeout(_SOON_S)
+                while client.recv(4096):
+                    pass
+        assert _scraped(server)["auricle_hearing", ()] == 1.0
     assert capfd.readouterr() == ("", "")
 
 

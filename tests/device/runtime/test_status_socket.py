@@ -9,12 +9,14 @@ import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
 
 from device.errors import ServiceError
-from device.runtime.status_socket import StatusServer, read_status
+from device.runtime.daemon_state import to_json
+from device.runtime.status_socket import ANSWER_WITHIN_S, StatusServer, read_status
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -155,6 +157,58 @@ def test_clients_that_hang_talk_or_leave_keep_nobody_from_the_answer(tmp_path: P
         for client in rude:
             client.close()
         assert read_status(path, _SOON_S).pid == state.pid
+
+
+def test_a_hundred_who_ask_at_a_busy_moment_are_all_answered(tmp_path: Path, state: DaemonState) -> None:
+    path = tmp_path / "status.sock"
+    busy = threading.Event()
+
+    def busy_state() -> DaemonState:
+        if busy.is_set():
+            busy.clear()
+            time.sleep(1.0)
+        return state
+
+    with StatusServer(path, busy_state):
+        busy.set()
+        with ThreadPoolExecutor(100) as pool:
+            told = list(pool.map(lambda _: read_status(path, _SOON_S), range(100)))
+    assert {answer.pid for answer in told} == {state.pid}
+
+
+def test_who_meets_a_full_backlog_asks_again_within_the_deadline(tmp_path: Path, state: DaemonState) -> None:
+    path = tmp_path / "status.sock"
+    with socket.socket(socket.AF_UNIX) as listening, contextlib.ExitStack() as opened:
+        listening.bind(str(path))
+        listening.listen(0)
+        waiting = opened.enter_context(socket.socket(socket.AF_UNIX))
+        waiting.connect(str(path))
+
+        def serve_later() -> None:
+            time.sleep(0.3)
+            for _ in range(2):
+                client, _ = listening.accept()
+                with client, contextlib.suppress(OSError):
+                    client.sendall(to_json(state).encode())
+
+        server = threading.Thread(target=serve_later)
+        server.start()
+        assert read_status(path, _SOON_S).pid == state.pid
+        server.join(_SOON_S)
+        opened.enter_context(socket.socket(socket.AF_UNIX)).connect(str(path))
+        with pytest.raises(ServiceError, match=r"does not answer within 0\.2 s"):
+            read_status(path, 0.2)
+
+
+def test_a_hundred_clients_that_hang_delay_nobody(tmp_path: Path, state: DaemonState) -> None:
+    path = tmp_path / "status.sock"
+    large = dataclasses.replace(state, last_event="x" * 900_000)  # more than a socket buffers
+    with StatusServer(path, lambda: large), contextlib.ExitStack() as opened:
+        for _ in range(100):
+            opened.enter_context(socket.socket(socket.AF_UNIX)).connect(str(path))
+        began_s = time.monotonic()
+        assert read_status(path).last_event == large.last_event
+        assert time.monotonic() - began_s < ANSWER_WITHIN_S
 
 
 def test_a_daemon_that_does_not_answer_is_not_waited_for_longer_than_asked(tmp_path: Path) -> None:
