@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarks.chaos.rig import write_crying
-from tests.system.conftest import program
+from tests.programs import program
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

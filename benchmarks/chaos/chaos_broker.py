@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import subprocess
 from typing import TYPE_CHECKING
 
 from benchmarks.chaos.subscriber import NAME, PASSWORD, Subscriber
-from tests.system.conftest import Mosquitto, program
+from tests.programs import program
+from tests.system.conftest import Mosquitto
 
 if TYPE_CHECKING:
     import signal
@@ -46,7 +45,7 @@ class ChaosBroker:
         logins = ((NAME, PASSWORD), (DAEMON_NAME, DAEMON_PASSWORD if daemon_allowed else "another"))
         for name, password in logins:
             options = ("-b",) if self._passwords.exists() else ("-b", "-c")
-            command = [sbin("mosquitto_passwd"), *options, str(self._passwords), name, password]
+            command = [program("mosquitto_passwd"), *options, str(self._passwords), name, password]
             subprocess.run(command, check=True, timeout=20)
         self._passwords.chmod(0o600)
 
@@ -79,8 +78,3 @@ def _broker_lines(folder: Path, socket: Path, passwords: Path) -> tuple[str, ...
         "max_queued_messages 0",
         f"listener 0 {socket}",
     )
-
-
-def sbin(name: str) -> str:
-    """Path of a program that may lie in /usr/sbin."""
-    return shutil.which(name, path=f"{os.environ.get('PATH', '')}:/usr/sbin") or program(name)

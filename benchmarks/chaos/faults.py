@@ -11,9 +11,9 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-from benchmarks.chaos.chaos_broker import sbin
 from benchmarks.chaos.rig import Rig
-from tests.system.conftest import program, wait_until
+from tests.programs import program
+from tests.system.conftest import wait_until
 
 if TYPE_CHECKING:
     import random
@@ -132,7 +132,7 @@ class NetworkCut(Fault):
         """Drop the packets from now on."""
         port = rig.broker.port
         rules = [["tcp", side, str(port), "drop"] for side in rng.choice([["dport"], ["sport"], ["dport", "sport"]])]
-        nft = sbin("nft")
+        nft = program("nft")
         subprocess.run([nft, "add", "table", "inet", "cut"], check=True, timeout=20)
         hook = "{ type filter hook input priority 0 ; }"
         subprocess.run([nft, "add", "chain", "inet", "cut", "in", hook], check=True, timeout=20)
@@ -141,7 +141,7 @@ class NetworkCut(Fault):
 
     def end(self, rig: Rig) -> None:  # noqa: ARG002 - as of any fault
         """Deliver packets again."""
-        subprocess.run([sbin("nft"), "delete", "table", "inet", "cut"], check=True, timeout=20)
+        subprocess.run([program("nft"), "delete", "table", "inet", "cut"], check=True, timeout=20)
 
 
 class LoginRefused(Fault):

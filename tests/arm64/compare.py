@@ -4,7 +4,7 @@
 
 For each release of the distribution a tree is unpacked once below `--out`: the Python that this release
 ships, and the locked wheels for aarch64. A replay in it under qemu must tell the same labels, phases and
-times as a replay here, and scores within 0.02. Needs root, debootstrap and qemu-aarch64-static, the mirror that this
+times as a replay here, and scores within 0.02. Needs root; installs debootstrap and qemu. Uses the mirror that this
 machine's apt is configured with and the registry that its package installer is configured with.
 """
 
@@ -27,7 +27,7 @@ import numpy as np
 
 from device.demo.demo_command import write_scene
 from device.demo.scene import SEED, bedside
-from tests.system.debian import mirror
+from tests.system.debian import demand_debootstrap, mirror
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -76,7 +76,7 @@ class Answer:
 def main() -> int:
     """Compare all trees; the exit code is 1 where one differs."""
     given = _arguments()
-    _demand_tools()
+    demand_debootstrap("make test-arm64", qemu_aarch64_static="qemu-user-static")
     out: Path = given.out.resolve()
     recordings = given.recording or list(default_recordings(out))
     here = replayed_here(recordings, out / "here")
@@ -213,7 +213,7 @@ def _unpack_release(tree: Tree, folder: Path) -> None:
     for package in sorted((folder / "var" / "cache" / "apt" / "archives").glob("*.deb")):
         _run("dpkg-deb", "--extract", package, folder)
         package.unlink()
-    shutil.copy2(str(shutil.which(EMULATOR)), folder / "usr" / "bin" / EMULATOR)
+    shutil.copy2(f"/usr/bin/{EMULATOR}", folder / "usr" / "bin" / EMULATOR)
     (folder / "proc" / "cpuinfo").write_text(CPUINFO, "utf-8")
     cpus = folder / "sys" / "devices" / "system" / "cpu"
     cpus.mkdir(parents=True)
@@ -233,14 +233,6 @@ def _run(*command: str | Path, folder: str | Path = CHECKOUT, **variables: str) 
     done = subprocess.run(command, check=False, cwd=folder, env=environment, capture_output=True, text=True)
     if done.returncode:
         sys.exit(f"{' '.join(map(str, command))} failed:\n{done.stdout[-2000:]}{done.stderr[-4000:]}")
-
-
-def _demand_tools() -> None:
-    missing = [tool for tool in ("debootstrap", "dpkg-deb", "chroot", EMULATOR) if not shutil.which(tool)]
-    if missing:
-        sys.exit(f"missing: {', '.join(missing)}; sudo apt install debootstrap qemu-user-static")
-    if os.geteuid() != 0:
-        sys.exit("a foreign tree is unpacked and entered by root alone: sudo make test-arm64")
 
 
 def _arguments() -> argparse.Namespace:

@@ -6,7 +6,7 @@ A tree with a locked Home Assistant is made below `--out` once; household, broke
 time. Each row of the table is a claim that came true within its time, or did not: that every entity appears by itself,
 follows an alarm, is available only while the daemon lives and hears, that the buttons reach the daemon, and all of it
 again after a restart of the daemon, of Home Assistant, and of the broker. The automations are those of
-docs/home-assistant.md, word for word. Needs root, debootstrap, mosquitto and PulseAudio.
+docs/home-assistant.md, word for word. Needs root, mosquitto and PulseAudio; installs debootstrap if it is missing.
 """
 
 from __future__ import annotations
@@ -20,15 +20,16 @@ from pathlib import Path
 import pytest
 
 from tests.ha.claims import say
-from tests.ha.house import demand_tools, make_tree
+from tests.ha.house import make_tree
 from tests.ha.household import CHECKOUT, household
 from tests.ha.trials import try_all
+from tests.system.debian import demand_debootstrap
 
 
 def main() -> int:
     """Run all trials; the exit code is 1 on any miss."""
     given = _arguments()
-    demand_tools()
+    demand_debootstrap("make test-ha")
     began_s = time.monotonic()
     tree = make_tree(given.out.resolve())
     say(f"Home Assistant's tree: {time.monotonic() - began_s:.0f} s")

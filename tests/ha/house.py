@@ -49,15 +49,6 @@ Entity = dict[str, Any]
 # --- the tree
 
 
-def demand_tools() -> None:
-    """Leave with a sentence where something is missing that this cannot install."""
-    missing = [tool for tool in ("debootstrap", "chroot") if not shutil.which(tool)]
-    if missing:
-        sys.exit(f"missing: {', '.join(missing)}; sudo apt install debootstrap")
-    if os.geteuid() != 0:
-        sys.exit("a tree of another release is unpacked and entered by root alone: sudo make test-ha")
-
-
 def make_tree(out: Path) -> Path:
     """Unpack the release once, and the locked Home Assistant again when the lock changed; its folder."""
     tree = out / RELEASE

@@ -21,6 +21,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.programs import program
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -40,14 +42,6 @@ pcm.{name} {{ type jack capture_ports {{ 0 "system:capture_1" }} playback_ports 
     hint {{ show on description "a microphone" }} }}
 pcm.default {{ type jack capture_ports {{ 0 "system:capture_1" }} playback_ports {{ 0 "system:playback_1" }} }}
 """
-
-
-def program(name: str) -> str:
-    """Path of a program that a test needs; its absence is a failure, never a skip."""
-    found = shutil.which(name)
-    if found is None:
-        pytest.fail(f"{name} is missing: make test installs it where it may, or says what to install")
-    return found
 
 
 def wait_until(holds: Callable[[], object], what: str, within_s: float = _UP_WITHIN_S) -> None:
@@ -267,9 +261,9 @@ class Mosquitto:
 
     def start(self) -> None:
         """Start it; returns when it listens."""
-        sbin = shutil.which("mosquitto", path=f"{os.environ.get('PATH', '')}:/usr/sbin") or program("mosquitto")
         with (self._folder / "log").open("ab") as log:
-            self._process = subprocess.Popen([sbin, "-v", "-c", self._conf], cwd=self._folder, stdout=log, stderr=log)
+            command = [program("mosquitto"), "-v", "-c", str(self._conf)]
+            self._process = subprocess.Popen(command, cwd=self._folder, stdout=log, stderr=log)
         wait_until(self._listens, "mosquitto listening")
 
     def kill(self) -> None:

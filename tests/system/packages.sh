@@ -6,19 +6,24 @@ missing=""
 need() { # PROGRAM PACKAGE
     command -v "$1" >/dev/null 2>&1 || case " $missing " in *" $2 "*) ;; *) missing="$missing $2" ;; esac
 }
-command -v chromium-browser >/dev/null 2>&1 || need chromium chromium
+need chromium chromium
 need pulseaudio pulseaudio
 need paplay pulseaudio-utils
+need pactl pulseaudio-utils
 need jackd jackd2
 need gcc gcc
 [ -e /usr/include/stdio.h ] || missing="$missing libc6-dev"
 need mosquitto mosquitto
 need mosquitto_sub mosquitto-clients
 need openssl openssl
+need mosquitto_passwd mosquitto
 need strace strace
+need unzip unzip
 need nft nftables
 need ip iproute2
 need systemd-analyze systemd
+need systemd-sysusers systemd
+need systemd-tmpfiles systemd
 need systemd-nspawn systemd-container
 /sbin/ldconfig -p | grep -q libportaudio.so.2 || missing="$missing libportaudio2"
 set -- /usr/lib/*/alsa-lib/libasound_module_pcm_pulse.so

@@ -7,7 +7,6 @@ import ctypes
 import json
 import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -27,7 +26,8 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
 from device.alarms.journal.entries import Entry
 from device.alarms.journal.store import Journal
-from tests.system.conftest import Mosquitto, NotifySocket, program, wait_until
+from tests.programs import program
+from tests.system.conftest import Mosquitto, NotifySocket, wait_until
 from tests.system.running_daemon import AURICLE, UP_WITHIN_S, RunningDaemon, Sounds
 from tests.system.test_alarms import BASE, SOON_S, Subscriber, config, journalled
 from tests.system.test_mqtt import Authority
@@ -209,9 +209,8 @@ class Cut(Outage):
         self._network.close()
 
     def _nft(self, *words: str) -> None:
-        nft = shutil.which("nft", path=f"{os.environ.get('PATH', '')}:/usr/sbin") or program("nft")
         with self._network.entered():
-            subprocess.run([nft, *words], check=True, timeout=20)
+            subprocess.run([program("nft"), *words], check=True, timeout=20)
 
 
 class Refused(Outage):

@@ -10,7 +10,6 @@ import contextlib
 import fcntl
 import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -25,6 +24,7 @@ import pytest
 
 from device.errors import ServiceError
 from device.runtime.status_socket import read_status
+from tests.programs import program
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -43,13 +43,6 @@ _PROBE_IMPORTS = "import mmap, os, socket\nfrom pathlib import Path"
 _UP = ("running", "degraded")
 
 pytestmark = pytest.mark.system
-
-
-def _tool(name: str) -> str:
-    found = shutil.which(name)
-    if found is None:
-        pytest.fail(f"{name} is missing: make test installs it where it may, or says what to install")
-    return found
 
 
 def _wait_until(holds: Callable[[], object], what: str, within_s: float = WITHIN_S) -> None:
@@ -82,7 +75,7 @@ class Machine:
 
     def run(self, *command: str, check: bool = True) -> str:
         """Run a command in it as root; what it printed."""
-        inside = [_tool("nsenter"), "--all", f"--target={self._init}", "--", *command]
+        inside = [program("nsenter"), "--all", f"--target={self._init}", "--", *command]
         done = subprocess.run(inside, capture_output=True, text=True, check=False, timeout=WITHIN_S)
         assert not check or done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
         return done.stdout
@@ -178,7 +171,7 @@ def _name(process: int) -> str:
 def _skip_unless_root() -> None:
     if os.geteuid() != 0:
         pytest.skip("booting a container needs root: run the tests as root to see the unit on a real systemd")
-    if subprocess.run([_tool("unshare"), "--mount", "true"], capture_output=True, check=False).returncode != 0:
+    if subprocess.run([program("unshare"), "--mount", "true"], capture_output=True, check=False).returncode != 0:
         pytest.skip("booting a container needs CAP_SYS_ADMIN, which this machine withholds even from root")
 
 
@@ -190,7 +183,7 @@ def _nspawn(tree: Path) -> list[str]:
     unit = [] if Path("/run/systemd/system").is_dir() else ["--keep-unit"]
     return [
         # Should this process be killed, the container is told to shut down: nothing is left running.
-        _tool("setpriv"), "--pdeathsig=TERM", _tool("systemd-nspawn"), f"--directory={tree}",
+        program("setpriv"), "--pdeathsig=TERM", program("systemd-nspawn"), f"--directory={tree}",
         f"--machine=auricle-{uuid.uuid4().hex[:8]}", "--register=no", *unit, "--private-network", "--boot",
         "--console=pipe", "--quiet", "--resolv-conf=off", "--timezone=off", "--link-journal=no", "--bind-ro=/usr",
         *python, f"--bind-ro={sysconfig.get_path('purelib')}:/opt/packages",
@@ -212,7 +205,7 @@ def machine() -> Iterator[Machine]:
     with _one_at_a_time(), tempfile.TemporaryDirectory(prefix="auricle-boot-") as folder:
         tree = Path(folder) / "machine"
         tree.mkdir()
-        subprocess.run([_tool("sh"), TREE_SCRIPT, tree, sys.executable], check=True, timeout=WITHIN_S)
+        subprocess.run([program("sh"), TREE_SCRIPT, tree, sys.executable], check=True, timeout=WITHIN_S)
         (tree / "etc/auricle/anna.toml").write_text('profile = "nursery"\n')
         wants = tree / "etc/systemd/system/multi-user.target.wants"
         (wants / "auricle@anna.service").symlink_to("../auricle@.service")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import re
-import shutil
 import signal
 import subprocess
 import wave
@@ -19,6 +18,7 @@ from device.sinks.payloads import Topics, availability
 from device.tools.check import broker_check
 from device.tools.check.broker_check import check_broker
 from device.tools.check.checklist import CheckedSystem, CheckOptions, check
+from tests.programs import program
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -115,9 +115,7 @@ def _found(broker: Mosquitto, **said: Any) -> Finding:
 
 
 def _run(name: str, *arguments: str | Path) -> None:
-    program = shutil.which(name)
-    assert program is not None, f"{name} is missing"
-    subprocess.run([program, *arguments], check=True, capture_output=True)
+    subprocess.run([program(name), *arguments], check=True, capture_output=True)
 
 
 def _with_login(broker: Mosquitto, folder: Path, *rights: str) -> Path:
@@ -149,7 +147,7 @@ def test_a_broker_that_takes_what_is_written_is_well_and_nothing_stays_there(
     assert "comes back" in finding.summary
     assert "Received DISCONNECT from auricle-anna-check" in broker.log, "it leaves in order, and has no last will"
     retained = subprocess.run(
-        [shutil.which("mosquitto_sub") or "", "-p", str(broker.port), "-t", "#", "-W", "1"],
+        [program("mosquitto_sub"), "-p", str(broker.port), "-t", "#", "-W", "1"],
         capture_output=True,
         check=False,
     )

@@ -21,6 +21,7 @@ from device.alarms.journal.reading import read_history
 from device.alarms.journal.salvage import read_wal
 from device.alarms.journal.store import Journal
 from device.errors import JournalError
+from tests.programs import program
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -123,10 +124,7 @@ def _entry(number: int, *, body_bytes: int = 600, state: str = "ended") -> Entry
 
 
 def _mount(*arguments: str) -> None:
-    program = shutil.which("mount")
-    if program is None:
-        pytest.fail("mount is missing: the distribution's package mount holds it")
-    done = subprocess.run([program, *arguments], capture_output=True, text=True, check=False)
+    done = subprocess.run([program("mount"), *arguments], capture_output=True, text=True, check=False)
     if done.returncode:
         pytest.fail(f"mount {' '.join(arguments)} failed, it needs root and a mount namespace: {done.stderr.strip()}")
 
@@ -138,7 +136,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     folder.mkdir()
     _mount("-t", "tmpfs", "-o", "size=1m", "none", str(folder))
     yield folder
-    subprocess.run(["umount", "--lazy", str(folder)], check=True)  # noqa: S607 - found by mount above
+    subprocess.run([program("umount"), "--lazy", str(folder)], check=True)
 
 
 def _fill(folder: Path) -> Path:
@@ -297,12 +295,9 @@ def _copy(source: Path, target: Path) -> None:
 @pytest.fixture
 def stalling(tmp_path: Path) -> Path:
     """A library that, loaded before all others, lets one fsync take 5 s."""
-    compiler = shutil.which("gcc")
-    if compiler is None:
-        pytest.fail("gcc is missing: make test installs it where it may, or says what to install")
     source, library = tmp_path / "stall.c", tmp_path / "stall.so"
     source.write_text(_SHIM)
-    subprocess.run([compiler, "-shared", "-fPIC", "-o", library, source, "-ldl"], check=True)
+    subprocess.run([program("gcc"), "-shared", "-fPIC", "-o", library, source, "-ldl"], check=True)
     return library
 
 

@@ -21,7 +21,8 @@ from device.config.loading import parse_config
 from device.messages import AudioBlock, NoAudio, Notice
 from device.runtime.model_loader import open_models
 from device.sinks.log import log_line
-from tests.system.conftest import PulseCard, program
+from tests.programs import program
+from tests.system.conftest import PulseCard
 from tests.system.running_daemon import CRY_WITHIN_S, RATE_HZ, RunningDaemon, Sounds
 from tests.system.tapped_daemon import read_tap
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -29,6 +28,7 @@ from device.sinks.mqtt.client import Mqtt
 from device.sinks.mqtt.send_queue import OwedMessage
 from device.sinks.mqtt.session import SessionTimeouts
 from device.sinks.payloads import Message, Topics
+from tests.programs import program
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -57,7 +57,6 @@ _QUICK = SessionTimeouts(
 )
 _WITHIN_S = 20.0
 _RIGHT, _WRONG = "right-one", "wrong-one"
-_SSL = shutil.which("openssl")
 
 
 def _until(holds: Callable[[], object], what: str, within_s: float = _WITHIN_S) -> None:
@@ -515,9 +514,8 @@ def test_two_clients_of_one_id_are_told_and_do_not_chase_each_other(broker: Mosq
 
 
 def _with_password(broker: Mosquitto, folder: Path, *more: str, password: str = _RIGHT) -> None:
-    program = shutil.which("mosquitto_passwd")
-    assert program is not None
-    subprocess.run([program, "-b", "-c", folder / "passwords", "auricle", password], check=True, capture_output=True)
+    command = [program("mosquitto_passwd"), "-b", "-c", str(folder / "passwords"), "auricle", password]
+    subprocess.run(command, check=True, capture_output=True)
     broker.kill()
     broker.configure("allow_anonymous false", f"password_file {folder / 'passwords'}", *more)
     broker.start()
@@ -628,8 +626,7 @@ class Authority:
 
     @staticmethod
     def _openssl(*arguments: str | Path) -> None:
-        assert _SSL is not None, "openssl is missing"
-        subprocess.run([_SSL, *arguments], check=True, capture_output=True)
+        subprocess.run([program("openssl"), *arguments], check=True, capture_output=True)
 
 
 _NEW_KEY = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 import subprocess
 from typing import TYPE_CHECKING
 
@@ -13,6 +12,7 @@ import soundfile
 from PIL import Image
 
 from device.__main__ import main
+from tests.programs import program
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,10 +22,7 @@ RATE_HZ = 16000
 
 @pytest.fixture(scope="module")
 def browser() -> str:
-    found = shutil.which("chromium") or shutil.which("chromium-browser")
-    if found is None:
-        pytest.fail("chromium is missing: make test installs it where it may, or says what to install")
-    return found
+    return program("chromium")
 
 
 @pytest.fixture(scope="module")

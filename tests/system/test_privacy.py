@@ -23,7 +23,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from tests.system.conftest import program
+from tests.programs import program
 from tests.system.running_daemon import AURICLE, CRY_WITHIN_S, RATE_HZ, UP_WITHIN_S, RunningDaemon, Sounds
 
 if TYPE_CHECKING:

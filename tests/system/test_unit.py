@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.programs import program
+
 SHIPPED = Path(__file__).resolve().parents[2] / "systemd"
 UNIT = SHIPPED / "auricle@.service"
 SYSUSERS = SHIPPED / "sysusers.d" / "auricle.conf"
@@ -17,13 +19,6 @@ TMPFILES = SHIPPED / "tmpfiles.d" / "auricle.conf"
 GREATEST_EXPOSURE = 1.5
 
 pytestmark = pytest.mark.system
-
-
-def _tool(name: str) -> str:
-    found = shutil.which(name)
-    if found is None:
-        pytest.fail(f"{name} is missing: make test installs it where it may, or says what to install")
-    return found
 
 
 def _run(*command: str) -> subprocess.CompletedProcess[str]:
@@ -45,9 +40,9 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The root of a machine with systemd's own units and our program, which nothing here starts."""
     root = tmp_path_factory.mktemp("machine")
     for name in ("auricle", "kill"):
-        program = root / {"auricle": "opt/auricle/current/bin/auricle", "kill": "bin/kill"}[name]
-        program.parent.mkdir(parents=True)
-        shutil.copy2(_tool("true"), program)
+        target = root / {"auricle": "opt/auricle/current/bin/auricle", "kill": "bin/kill"}[name]
+        target.parent.mkdir(parents=True)
+        shutil.copy2(program("true"), target)
     shutil.copytree("/usr/lib/systemd/system", root / "usr/lib/systemd/system", symlinks=True)
     (root / "lib").symlink_to("usr/lib")
     (root / "etc/systemd/system").mkdir(parents=True)
@@ -57,7 +52,7 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def _complaints(machine: Path, unit: str) -> str:
     """What systemd has to say of an instance of a unit; its exit status is no answer, a typo leaves it 0."""
     (machine / "etc/systemd/system/auricle@.service").write_text(unit)
-    return _run(_tool("systemd-analyze"), "verify", "--man=no", f"--root={machine}", "auricle@anna.service").stderr
+    return _run(program("systemd-analyze"), "verify", "--man=no", f"--root={machine}", "auricle@anna.service").stderr
 
 
 def test_systemd_has_nothing_to_say_of_the_unit(machine: Path) -> None:
@@ -85,14 +80,14 @@ def test_a_slip_of_the_pen_would_be_seen(machine: Path, line: str, wrong: str) -
 
 def test_the_unit_is_exposed_no_more_than_promised() -> None:
     tenths = round(10 * GREATEST_EXPOSURE)
-    judged = _run(_tool("systemd-analyze"), "security", "--offline=true", f"--threshold={tenths}", str(UNIT))
+    judged = _run(program("systemd-analyze"), "security", "--offline=true", f"--threshold={tenths}", str(UNIT))
     assert judged.returncode == 0, judged.stdout + judged.stderr
 
 
 def test_an_unconfined_unit_would_be_seen(tmp_path: Path) -> None:
     bare = tmp_path / UNIT.name
     bare.write_text(UNIT.read_text().replace("SystemCallFilter=", "#").replace("PrivateUsers=", "#"))
-    judged = _run(_tool("systemd-analyze"), "security", "--offline=true", "--threshold=15", str(bare))
+    judged = _run(program("systemd-analyze"), "security", "--offline=true", "--threshold=15", str(bare))
     assert judged.returncode != 0
 
 
@@ -137,7 +132,7 @@ def test_listening_never_waits_for_a_network_or_for_the_right_time() -> None:
 
 
 def _sysusers(root: Path) -> None:
-    made = _run(_tool("systemd-sysusers"), f"--root={root}", str(SYSUSERS))
+    made = _run(program("systemd-sysusers"), f"--root={root}", str(SYSUSERS))
     assert made.returncode == 0, made.stderr
 
 
@@ -181,8 +176,8 @@ def test_configurations_are_for_the_group_to_read_and_for_root_to_write(tmp_path
     group_id = 4242 if is_root else 0  # who is not root owns, in a namespace, one group alone
     (tmp_path / "etc").mkdir()
     (tmp_path / "etc/group").write_text(f"auricle:x:{group_id}:\n")
-    as_root = () if is_root else (_tool("unshare"), "--map-root-user")
-    made = _run(*as_root, _tool("systemd-tmpfiles"), f"--root={tmp_path}", "--create", str(TMPFILES))
+    as_root = () if is_root else (program("unshare"), "--map-root-user")
+    made = _run(*as_root, program("systemd-tmpfiles"), f"--root={tmp_path}", "--create", str(TMPFILES))
     assert (made.returncode, made.stderr) == (0, "")
     folder = (tmp_path / "etc/auricle").stat()
     assert stat.S_IMODE(folder.st_mode) == 0o750

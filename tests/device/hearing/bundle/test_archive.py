@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import shutil
 import stat
 import struct
 import subprocess
@@ -18,6 +17,7 @@ from hypothesis import strategies as st
 
 from device.errors import BundleError
 from device.hearing.bundle.archive import MAX_ENTRIES, join_archive, split_archive
+from tests.programs import program
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -95,9 +95,7 @@ def test_python_and_unzip_open_it(tmp_path: Path) -> None:
     with zipfile.ZipFile(path) as archive:
         assert archive.testzip() is None
         assert {name: archive.read(name) for name in archive.namelist()} == ENTRIES
-    unzip = shutil.which("unzip")
-    if unzip is not None:
-        assert subprocess.run([unzip, "-tq", path], check=False, capture_output=True).returncode == 0
+    assert subprocess.run([program("unzip"), "-tq", path], check=False, capture_output=True).returncode == 0
 
 
 @given(

@@ -1,0 +1,43 @@
+"""The one way to a program of the distribution: tests and benchmarks call only what packages.sh asks for.
+
+Whatever is called without being asked for works on the machine of whoever installed it by hand, and on no new one.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from pathlib import Path
+
+PACKAGES_SCRIPT = Path(__file__).parent / "system" / "packages.sh"
+
+ON_EVERY_SYSTEM = frozenset({"mount", "nsenter", "setpriv", "sh", "true", "umount", "unshare"})
+"""Of coreutils, dash, mount and util-linux, which a minimal Debian holds."""
+
+_SUPERUSERS = ":/usr/local/sbin:/usr/sbin:/sbin"
+
+
+class MissingProgramError(AssertionError):
+    """A program is not asked for, or is not there; a test fails by it and never skips."""
+
+
+def asked_for() -> dict[str, str]:
+    """Program -> package, as packages.sh installs them."""
+    lines = PACKAGES_SCRIPT.read_text(encoding="utf-8").splitlines()
+    needs = [match for line in lines if (match := re.search(r"\bneed ([\w.+-]+) ([\w.+-]+)$", line))]
+    return {str(need[1]): str(need[2]) for need in needs}
+
+
+def program(name: str) -> str:
+    """Path of a program, also of one that lies where only root looks for it.
+
+    Raises:
+        MissingProgramError: packages.sh does not ask for it, or it is not installed.
+    """
+    if name not in ON_EVERY_SYSTEM and name not in asked_for():
+        raise MissingProgramError(f"{name} is called but tests/system/packages.sh does not ask for it: add its package")
+    found = shutil.which(name, path=os.environ.get("PATH", "") + _SUPERUSERS)
+    if found is None:
+        raise MissingProgramError(f"{name} is missing: make test installs it if it may, or says what to install")
+    return found
