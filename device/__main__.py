@@ -31,7 +31,7 @@ class Verb(NamedTuple):
 
 
 VERBS = {
-    "listen": Verb("device.daemon.options", "hear a microphone, day and night"),
+    "listen": Verb("device.daemon.listen_command", "hear a microphone, day and night"),
     "status": Verb("device.tools.status", "what the daemons that run here hear"),
     "history": Verb("device.tools.history.history_command", "the alarms of the night, and who saw them"),
     "devices": Verb("device.tools.devices", "list the microphones, or meter one"),

@@ -38,7 +38,8 @@ if TYPE_CHECKING:
     from device.config.settings import Settings
     from device.daemon.audio.file_playback import FilePlayback
     from device.daemon.audio.source_thread import Source
-    from device.daemon.main_loop import MainLoop, NoticeSink
+    from device.daemon.delivery.sink_monitor import NoticeSink
+    from device.daemon.main_loop import MainLoop
     from device.daemon.options import ListenOptions
     from device.runtime.clocks import Timekeeper
     from device.runtime.daemon_state import DaemonState

@@ -8,10 +8,10 @@ and the requests, and waits for nothing but the queue.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from device.daemon.audio.audio_queue import SourceEnded
-from device.daemon.sink_monitor import SinkMonitor
+from device.daemon.delivery.sink_monitor import SinkMonitor
 from device.daemon.state_tracker import SnapshotInputs
 from device.messages import AudioBlock, Heard, NoAudio, Notice, OperationNote
 from device.runtime.verdict import verdict_of
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from device.daemon.audio.listening import ModelRunner
     from device.daemon.audio.source_thread import SourceThread
     from device.daemon.delivery.notices import NoticeMaker
+    from device.daemon.delivery.sink_monitor import NoticeSink
     from device.daemon.self_test_schedule import SelfTestSchedule
     from device.daemon.signals import Requests
     from device.daemon.state_tracker import StateTracker
@@ -39,25 +40,6 @@ SNAPSHOT_S = 0.5
 
 SILENT_AFTER_S = 2.5
 """A microphone delivers an item every 250 ms, if only `NoAudio`; one that is silent for this long hangs."""
-
-
-class NoticeSink(Protocol):
-    """A console or a log, as the loop sees it: it never waits."""
-
-    name: str
-
-    @property
-    def dropped(self) -> int:
-        """Notices dropped since the start."""
-
-    def write(self, notice: Notice) -> None:
-        """Queue a notice; never waits."""
-
-    def stuck_for_s(self, now_s: float) -> float:
-        """How long it has been busy with one notice, in seconds; 0 if it is idle."""
-
-    def close(self, deadline_s: float) -> bool:
-        """Write what is queued within the deadline, and end; returns whether all was written."""
 
 
 @dataclass(slots=True, eq=False)

@@ -1,10 +1,7 @@
-"""The verb `listen`: which options its arguments give, and what a daemon is called."""
+"""The options of a daemon: its configuration, its name and its recordings."""
 
 from __future__ import annotations
 
-import argparse
-import subprocess
-import sys
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,7 +9,7 @@ import pytest
 import soundfile
 
 from device.config.loading import profile
-from device.daemon.options import ListenOptions, add_arguments, run
+from device.daemon.options import ListenOptions
 from device.errors import ConfigError, RecordingError
 
 if TYPE_CHECKING:
@@ -78,44 +75,3 @@ def test_a_file_that_is_no_recording_is_refused_before_anything_is_opened(tmp_pa
 def test_a_broken_recording_among_those_of_a_folder_refuses_none_of_them(tmp_path: Path) -> None:
     (tmp_path / "words.wav").write_text("words")
     assert ListenOptions(recordings=(str(tmp_path),)).recording_paths() == [str(tmp_path / "words.wav")]
-
-
-def _parsed(*arguments: str) -> argparse.Namespace:
-    parser = argparse.ArgumentParser()
-    add_arguments(parser)
-    return parser.parse_args(arguments)
-
-
-def test_parsed_arguments_become_the_options_of_a_daemon(monkeypatch: pytest.MonkeyPatch) -> None:
-    started: list[ListenOptions] = []
-
-    def listen(options: ListenOptions) -> int:
-        started.append(options)
-        return 7
-
-    monkeypatch.setattr("device.daemon.app.listen", listen)
-    assert run(_parsed("--config", "anna.toml", "--instance", "anna", "--source", "a.wav", "b.wav", "--shed")) == 7
-    assert run(_parsed()) == 7
-    recordings = ("a.wav", "b.wav")
-    assert started == [
-        ListenOptions(config="anna.toml", instance="anna", recordings=recordings, sheds=True),
-        ListenOptions(),
-    ]
-
-
-@pytest.mark.parametrize("argument", [("--speed", "2"), ("--loop",), ("--shed",)])
-def test_playback_arguments_without_recordings_are_refused(argument: tuple[str, ...]) -> None:
-    with pytest.raises(ConfigError, match="name some with --source"):
-        run(_parsed(*argument))
-
-
-@pytest.mark.parametrize("speed", ["0", "1e7", "nan", "fast"])
-def test_a_speed_out_of_range_is_refused(speed: str, capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit):
-        _parsed("--source", "a.wav", "--speed", speed)
-    assert "is not a speed, 0.01 to 1000000" in capsys.readouterr().err
-
-
-def test_parsing_the_command_line_imports_no_numpy() -> None:
-    code = "import sys, device.daemon.options; sys.exit('numpy' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], check=False, timeout=60).returncode == 0

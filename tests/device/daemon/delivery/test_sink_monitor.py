@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from device.daemon.sink_monitor import DROPPED_REPORT_EVERY_S, HUNG_AFTER_S, SinkMonitor
+from device.daemon.delivery.sink_monitor import DROPPED_REPORT_EVERY_S, HUNG_AFTER_S, SinkMonitor
 from device.messages import OperationNote
 
 if TYPE_CHECKING:

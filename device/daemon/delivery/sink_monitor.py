@@ -2,20 +2,39 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from device.messages import Fault, OperationNote
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from device.daemon.main_loop import NoticeSink
+    from device.messages import Notice
 
 HUNG_AFTER_S = 10.0
 """A console or a disk that accepts no line for this long is a fault."""
 
 DROPPED_REPORT_EVERY_S = 60.0
 """Period of reports of dropped lines, as each report is a line that can itself be dropped."""
+
+
+class NoticeSink(Protocol):
+    """A console or a log, as the main loop uses it."""
+
+    name: str
+
+    @property
+    def dropped(self) -> int:
+        """Notices dropped since the start."""
+
+    def write(self, notice: Notice) -> None:
+        """Queue a notice; never waits."""
+
+    def stuck_for_s(self, now_s: float) -> float:
+        """How long it has been busy with one notice, in seconds; 0 if it is idle."""
+
+    def close(self, deadline_s: float) -> bool:
+        """Write what is queued within the deadline, and end; returns whether all was written."""
 
 
 class SinkMonitor:
