@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from device.hearing.listening_model import ListeningModel, Network
-    from device.hearing.segment import WindowFormat
+    from device.hearing.windows import WindowFormat
     from device.messages import FaultKind, Window
 
     Float32 = npt.NDArray[np.float32]

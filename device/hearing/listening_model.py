@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from device.hearing.segment import WindowFormat
     from device.hearing.spec import FeatureSpec
+    from device.hearing.windows import WindowFormat
     from device.messages import Decision, Event, Heard, Role, Window
 
     Float32 = npt.NDArray[np.float32]

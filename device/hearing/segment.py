@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from device.errors import SpecError
 from device.hearing.resample import Resampler
-from device.hearing.windows import Slices, WindowCursor
+from device.hearing.windows import Slices, WindowCursor, WindowFormat
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -27,19 +26,6 @@ SLICE_S = 0.1
 
 RESAMPLED_SLICE_S = 0.05
 """A resampler holds back up to 40 ms, most often; slices this short let them arrive with the next block."""
-
-
-@dataclass(frozen=True, slots=True)
-class WindowFormat:
-    """Sample rate, size, hop and alignment of windows: common to all models with the same rate and window.
-
-    `grid_samples` is the common multiple of their frame hops; every window starts on this grid.
-    """
-
-    rate_hz: int
-    window_samples: int
-    hop_samples: int
-    grid_samples: int
 
 
 class WindowPipeline:

@@ -1,12 +1,13 @@
 """Cuts blocks of any size into windows of one size, and never a window across a gap.
 
 `Slices` turns blocks of any size into slices of one size, so that nothing after it can depend on the block size.
-`WindowCursor` cuts one segment (the samples between two gaps), at one model's rate, into windows. Knows no features
+`WindowCursor` cuts one segment (the samples between two gaps) into windows of one `WindowFormat`. Knows no features
 and no clock but the sample index.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,6 +20,19 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     Float32 = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class WindowFormat:
+    """Sample rate, size, hop and alignment of windows: common to all models with the same rate and window.
+
+    `grid_samples` is the common multiple of their frame hops; every window starts on this grid.
+    """
+
+    rate_hz: int
+    window_samples: int
+    hop_samples: int
+    grid_samples: int
 
 
 class Slices:
