@@ -1,12 +1,14 @@
 """Where everything stands in the picture of one recording; the template `figure.svg` draws it.
 
-Spectrogram, score curves, thresholds, events and faults share one time axis. Positions are in the units of the
-SVG's view box, 1200 wide, from the upper left corner.
+Spectrogram, score curves, thresholds, events and faults share one time axis. The plot is as wide as the screen
+leaves it, so positions along the time axis are percent of its width; heights are pixels from the top. Text keeps its
+size, and names and ticks for which a phone has no room are marked as such.
 """
 
 from __future__ import annotations
 
 import itertools
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
@@ -25,21 +27,41 @@ if TYPE_CHECKING:
 MOST_MARKS = 1000
 """Events, and faults, that are drawn and listed; more would be neither readable nor quick."""
 
-_WIDTH, _LEFT, _RIGHT = 1200, 62, 58
-_PLOT = _WIDTH - _LEFT - _RIGHT
+_WIDE_PX, _NARROW_PX = 1080, 250
+_CURVE_WIDTH = 1080
+_LEAST_PERCENT = 0.15
 _TAGS, _PICTURE, _LANE, _SPACE, _STRIP, _AXIS = 24, 232, 78, 12, 16, 30
-_LETTER = 6.7
+_LETTER_PX = 7.2
+_MOST_LETTERS = 24
 _FREQUENCIES_HZ = (250, 500, 1000, 2000, 4000, 8000)
 _TIME_STEPS_S = (0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 28800, 86400)
-_MOST_TICKS = 13
+_MOST_TICKS, _MOST_TICKS_NARROW = 13, 5
 
 
 @dataclass(frozen=True, slots=True)
 class Tick:
-    """A mark on an axis: its position along the axis, and its name."""
+    """A mark on an axis: its position along the axis, its name, and whether a phone has no room for it."""
 
     at: float
     name: str
+    only_wide: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Name:
+    """A name beside a mark.
+
+    Attributes:
+        text: shortened where it is very long; the tables hold it whole.
+        at: percent along the plot.
+        anchor: `start` if it begins there, `end` if it ends there.
+        only_wide: a phone has no room for it beside the name before.
+    """
+
+    text: str
+    at: float
+    anchor: str
+    only_wide: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +94,8 @@ class EventMark:
         left: where it begins.
         width: how wide it is.
         decided_x: where it was decided.
-        name: its label; empty if there is no room for it beside the name before.
-        name_left: where the name begins.
+        start_s, end_s: when, for the line that says what there is at a moment.
+        name: its label; None if there is no room for it beside the name before.
     """
 
     priority: str
@@ -81,8 +103,9 @@ class EventMark:
     left: float
     width: float
     decided_x: float
-    name: str
-    name_left: float
+    start_s: float
+    end_s: float
+    name: Name | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,13 +115,14 @@ class FaultMark:
     about: str
     left: float
     width: float
-    name: str
-    name_left: float
+    start_s: float
+    end_s: float
+    name: Name | None
 
 
 @dataclass(frozen=True, slots=True)
 class CurvePart:
-    """An unbroken part of a curve, and the two points that close the area below it."""
+    """An unbroken part of a curve in a view box of its own, and the two points that close the area below it."""
 
     points: str
     floor: str
@@ -106,9 +130,10 @@ class CurvePart:
 
 @dataclass(frozen=True, slots=True)
 class Lane:
-    """The scores of one label."""
+    """The scores of one label; `name` is the label, shortened where it is very long."""
 
     label: str
+    name: str
     model: str
     top: int
     events: tuple[EventMark, ...]
@@ -121,7 +146,7 @@ class Figure:
     """All positions, from top to bottom.
 
     Attributes:
-        height: of the view box.
+        height: of the whole picture.
         axis: y of the time axis.
         summary: one sentence for those who do not see the picture.
         picture: None if the recording is too short for one.
@@ -134,9 +159,7 @@ class Figure:
         sound: (left, width) of each embedded stretch.
     """
 
-    width: ClassVar[int] = _WIDTH
-    left: ClassVar[int] = _LEFT
-    plot: ClassVar[int] = _PLOT
+    curve_width: ClassVar[int] = _CURVE_WIDTH
     top: ClassVar[int] = _TAGS
     picture_height: ClassVar[int] = _PICTURE
     lane_height: ClassVar[int] = _LANE
@@ -194,19 +217,22 @@ class _Layout:
         self.height = y + _AXIS
 
     def x(self, seconds: float) -> float:
-        """Position of a time, clamped to the plot."""
-        return _LEFT + _PLOT * min(max(seconds / self.duration_s, 0.0), 1.0)
+        """Position of a time in percent of the plot, clamped to it."""
+        return 100.0 * min(max(seconds / self.duration_s, 0.0), 1.0)
 
     def ticks(self) -> Iterator[Tick]:
-        """Yield round times."""
+        """Yield round times; those between the few that a phone has room for are marked."""
         step_s = next((s for s in _TIME_STEPS_S if self.duration_s / s <= _MOST_TICKS), self.duration_s)
-        for number in range(int(self.duration_s / step_s + 1e-9) + 1):
-            yield Tick(self.x(number * step_s), clock(number * step_s, 1 if step_s < 1 else 0))
+        last = int(self.duration_s / step_s + 1e-9)
+        every = math.ceil((last + 1) / _MOST_TICKS_NARROW)
+        for number in range(last + 1):
+            name = clock(number * step_s, 1 if step_s < 1 else 0)
+            yield Tick(self.x(number * step_s), name, only_wide=number % every != 0)
 
     def span(self, start_s: float, end_s: float) -> tuple[float, float]:
         """Left edge and width of a stretch of time, at least wide enough to be seen."""
-        left = min(self.x(start_s), _LEFT + _PLOT - 1.5)
-        return left, max(self.x(end_s) - left, 1.5)
+        left = min(self.x(start_s), 100.0 - _LEAST_PERCENT)
+        return left, max(self.x(end_s) - left, _LEAST_PERCENT)
 
 
 def _is_partial(content: PageContent) -> bool:
@@ -227,8 +253,8 @@ def _picture(picture: Spectrogram | None, layout: _Layout) -> Picture | None:
     seconds = layout.duration_s
     return Picture(
         png=picture.png,
-        left=_PLOT * picture.start_s / seconds,
-        width=_PLOT * (picture.end_s - picture.start_s) / seconds,
+        left=100.0 * picture.start_s / seconds,
+        width=100.0 * (picture.end_s - picture.start_s) / seconds,
         ticks=tuple(
             Tick(
                 _TAGS + _PICTURE * (1 - picture.height_of(frequency_hz)),
@@ -243,24 +269,25 @@ def _picture(picture: Spectrogram | None, layout: _Layout) -> Picture | None:
 def _lane(curve: ScoreCurve, top: int, events: Sequence[tuple[Span, EventMark]], layout: _Layout) -> Lane:
     return Lane(
         label=curve.label,
-        model=curve.model,
+        name=_shortened(curve.label),
+        model=_shortened(curve.model),
         top=top,
         events=tuple(mark for span, mark in events if (span.model, span.label) == (curve.model, curve.label)),
-        curve=tuple(_curve_parts(curve, top, layout)),
+        curve=tuple(_curve_parts(curve, layout)),
         thresholds=tuple(_thresholds(curve, top)),
     )
 
 
-def _curve_parts(curve: ScoreCurve, top: int, layout: _Layout) -> Iterator[CurvePart]:
+def _curve_parts(curve: ScoreCurve, layout: _Layout) -> Iterator[CurvePart]:
     """Yield the scores, each in the middle of its window; the line breaks where no window was scored."""
     if len(curve.probability) == 0:
         return
-    x = [layout.x(middle) for middle in (curve.start_s + curve.end_s) / 2]
-    y = top + _LANE * (1 - np.clip(curve.probability, 0.0, 1.0))
+    x = [_CURVE_WIDTH * layout.x(middle) / 100 for middle in (curve.start_s + curve.end_s) / 2]
+    y = _LANE * (1 - np.clip(curve.probability, 0.0, 1.0))
     points = [f"{left:.1f},{height:.2f}" for left, height in zip(x, y.tolist(), strict=True)]
     edges = [0, *_breaks(curve), len(points)]
     for first, last in itertools.pairwise(edges):
-        floor = f"{x[last - 1]:.1f},{top + _LANE} {x[first]:.1f},{top + _LANE}"
+        floor = f"{x[last - 1]:.1f},{_LANE} {x[first]:.1f},{_LANE}"
         yield CurvePart(" ".join(points[first:last]), floor)
 
 
@@ -279,10 +306,9 @@ def _thresholds(curve: ScoreCurve, top: int) -> Iterator[Threshold]:
 
 
 def _event_marks(spans: Iterable[Span], content: PageContent, layout: _Layout) -> Iterator[EventMark]:
-    free_from = 0.0
+    names = _Names()
     for span in spans:
         left, width = layout.span(span.start_s, span.end_s)
-        name, name_left, free_from = _name_place(span.label, left, free_from)
         when = f"{clock(span.start_s)} to {clock(span.end_s)}"
         yield EventMark(
             priority=content.priority_of(span),
@@ -290,24 +316,43 @@ def _event_marks(spans: Iterable[Span], content: PageContent, layout: _Layout) -
             left=left,
             width=width,
             decided_x=layout.x(span.decided_s),
-            name=name,
-            name_left=name_left,
+            start_s=span.start_s,
+            end_s=span.end_s,
+            name=names.place(span.label, left, width),
         )
 
 
 def _fault_marks(faults: Iterable[FaultSpan], layout: _Layout) -> Iterator[FaultMark]:
-    free_from = 0.0
+    names = _Names()
     for fault in faults:
         left, width = layout.span(fault.start_s, fault.end_s)
-        name, name_left, free_from = _name_place(fault.kind, left + 4, free_from)
         about = f"{fault.kind} {clock(fault.start_s)} to {clock(fault.end_s)}: {fault.detail}"
-        yield FaultMark(about, left, width, name, name_left)
+        yield FaultMark(about, left, width, fault.start_s, fault.end_s, names.place(fault.kind, left, width))
 
 
-def _name_place(name: str, left: float, free_from: float) -> tuple[str, float, float]:
-    """The name, empty if there is no room for it; where it begins; and from where on there is room for the next."""
-    width = _LETTER * len(name)
-    name_left = min(left, _LEFT + _PLOT - width)
-    if name_left < free_from:
-        return "", name_left, free_from
-    return name, name_left, name_left + width + 8
+class _Names:
+    """Places the names of one row from left to right so that none covers another, on a wide screen and on a phone."""
+
+    def __init__(self) -> None:
+        self._free_from_px = {_WIDE_PX: 0.0, _NARROW_PX: 0.0}
+
+    def place(self, name: str, left: float, width: float) -> Name | None:
+        """The name of the mark at `left`: from its left edge on, in the right half up to its right edge."""
+        text = _shortened(name)
+        is_left_half = left < 50
+        at = left if is_left_half else left + width
+        anchor = "start" if is_left_half else "end"
+        fits = [self._has_room(plot_px, at, text, anchor) for plot_px in (_WIDE_PX, _NARROW_PX)]
+        return Name(text, at, anchor, only_wide=not fits[1]) if any(fits) else None
+
+    def _has_room(self, plot_px: int, at: float, text: str, anchor: str) -> bool:
+        text_px = _LETTER_PX * len(text)
+        left_px = plot_px * at / 100 - (text_px if anchor == "end" else 0)
+        if left_px < self._free_from_px[plot_px]:
+            return False
+        self._free_from_px[plot_px] = left_px + text_px + 8
+        return True
+
+
+def _shortened(name: str) -> str:
+    return name if len(name) <= _MOST_LETTERS else name[: _MOST_LETTERS - 1] + "…"

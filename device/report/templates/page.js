@@ -7,19 +7,20 @@
   const cursor = document.getElementById("cursor");
   const readout = document.getElementById("readout");
   const duration = Number(figure.dataset.duration);
-  const left = Number(figure.dataset.left);
-  const plot = Number(figure.dataset.plot);
   const players = [...document.querySelectorAll("audio[data-start]")].map((audio) => (
     { audio, start: Number(audio.dataset.start), end: Number(audio.dataset.end) }));
   const events = [...document.querySelectorAll("button.seek")].map((button) => Number(button.dataset.at));
   const lanes = [...document.querySelectorAll(".lane")].map((lane) => ({
     label: lane.dataset.label,
-    top: Number(lane.dataset.top),
     height: Number(lane.dataset.height),
+    width: Number(lane.dataset.width),
     points: [...lane.querySelectorAll(".curve")].flatMap((line) => [...line.points]),
   }));
+  const marks = [...document.querySelectorAll("[data-start] > title")].map((title) => (
+    { about: title.textContent, start: Number(title.parentNode.dataset.start), end: Number(title.parentNode.dataset.end) }));
   let active = players[0] ?? null;
   let position = 0;
+  let before = null; // where the position was when a finger began to draw along the picture
 
   const clamp = (value, low, high) => Math.min(Math.max(value, low), high);
 
@@ -41,12 +42,11 @@
     }
     const near = [points[low - 1], points[low]].filter(Boolean)
       .sort((a, b) => Math.abs(a.x - x) - Math.abs(b.x - x))[0];
-    return near ? 1 - (near.y - lane.top) / lane.height : null;
+    return near ? 1 - near.y / lane.height : null;
   };
 
   const describe = (seconds) => {
-    const x = left + plot * seconds / duration;
-    const scores = lanes.map((lane) => [lane.label, scoreAt(lane, x)]).filter(([, score]) => score !== null);
+    const scores = lanes.map((lane) => [lane.label, scoreAt(lane, lane.width * seconds / duration)]).filter(([, score]) => score !== null);
     return { when: clock(seconds), scores: scores.map(([label, score]) => `${label} ${score.toFixed(2)}`).join("   ") };
   };
 
@@ -57,13 +57,15 @@
     const time = document.createElement("b");
     time.textContent = when;
     const silent = players.length > 0 && players.every((player) => distance(player, seconds) > 0);
-    readout.replaceChildren(time, `   ${scores}${silent ? "   (its sound is not on this page)" : ""}`);
+    const there = marks.filter(({ start, end }) => start <= seconds && seconds <= end).map(({ about }) => `\n${about}`);
+    const shown = there.length > 3 ? [...there.slice(0, 3), `\nand ${there.length - 3} more`] : there;
+    readout.replaceChildren(time, `   ${scores}${silent ? "   (its sound is not on this page)" : ""}${shown.join("")}`);
   };
 
   const moveTo = (seconds) => {
     position = clamp(seconds, 0, duration);
     cursor.setAttribute("visibility", "visible");
-    cursor.setAttribute("transform", `translate(${left + plot * position / duration} 0)`);
+    cursor.setAttribute("x", `${100 * position / duration}%`);
     const { when, scores } = describe(position);
     stage.setAttribute("aria-valuenow", position.toFixed(2));
     stage.setAttribute("aria-valuetext", `${when} ${scores}`);
@@ -89,14 +91,13 @@
 
   const follow = () => {
     if (!active) return;
-    moveTo(active.start + active.audio.currentTime);
+    if (before === null) moveTo(active.start + active.audio.currentTime);
     if (!active.audio.paused) requestAnimationFrame(follow);
   };
 
   const secondsAt = (pointer) => {
     const box = figure.getBoundingClientRect();
-    const x = (pointer.clientX - box.left) * figure.viewBox.baseVal.width / box.width;
-    return clamp((x - left) / plot, 0, 1) * duration;
+    return clamp((pointer.clientX - box.left) / box.width, 0, 1) * duration;
   };
 
   for (const player of players) {
@@ -114,8 +115,22 @@
   }
 
   stage.classList.add("seeks");
-  stage.addEventListener("pointermove", (pointer) => show(secondsAt(pointer)));
-  stage.addEventListener("pointerleave", () => show(position));
+  // A mouse looks at a moment without going there. A finger takes the position along, and the sound when it leaves;
+  // where the browser makes a scroll of it, the position goes back.
+  stage.addEventListener("pointermove", (pointer) => {
+    if (pointer.pointerType === "mouse") { show(secondsAt(pointer)); return; }
+    before ??= position;
+    moveTo(secondsAt(pointer));
+  });
+  const lift = (goOn) => {
+    if (before === null) return;
+    const back = before;
+    before = null;
+    goOn(back);
+  };
+  stage.addEventListener("pointerup", (pointer) => lift(() => seek(secondsAt(pointer))));
+  stage.addEventListener("pointercancel", () => lift(moveTo));
+  stage.addEventListener("pointerleave", (pointer) => { if (pointer.pointerType === "mouse") show(position); });
   stage.addEventListener("click", (pointer) => { seek(secondsAt(pointer)); stage.focus({ preventScroll: true }); });
 
   const attributes = {
@@ -150,6 +165,6 @@
       stage.scrollIntoView({ behavior: "smooth", block: "nearest" });
     });
   }
-  for (const hint of document.querySelectorAll(".keys")) hint.hidden = false;
+  for (const hint of document.querySelectorAll(".keys, .touch")) hint.hidden = false;
   moveTo(0);
 })();

@@ -13,29 +13,51 @@ RATE_HZ = 8000
 CRY = ListedModel("cry", "1.0.0", 16_000, 2.0, "", "", (ListedLabel("cry", "alarm", "high", 0.6, 0.4),))
 
 
-def _figure(*starts_s: float, faults: tuple[Fault, ...] = ()) -> Figure:
+def _figure(*starts_s: float, faults: tuple[Fault, ...] = (), label: str = "cry") -> Figure:
     recorder = PageRecorder("a.wav", [CRY])
     recorder.block(AudioBlock(np.zeros(100 * RATE_HZ, np.float32), RATE_HZ, 0))
-    events = [Event(f"e-{at}", 0, "cry", "cry", "begin", 0.9, at, None, at + 2, "rule") for at in starts_s]
+    events = [Event(f"e-{at}", 0, "cry", label, "begin", 0.9, at, None, at + 2, "rule") for at in starts_s]
     recorder.heard(Heard(events=events, faults=list(faults)))
     return figure(recorder.finish())
 
 
 def test_an_event_begins_and_is_decided_at_its_time_on_the_axis() -> None:
     (mark,) = _figure(50.0).events
-    assert mark.left == pytest.approx(Figure.left + Figure.plot / 2)
-    assert mark.decided_x == pytest.approx(Figure.left + Figure.plot * 0.52)
+    assert mark.left == pytest.approx(50.0)
+    assert mark.decided_x == pytest.approx(52.0)
+    assert (mark.start_s, mark.end_s) == (50.0, 100.0)
     assert mark.priority == "high"
 
 
 def test_a_name_without_room_beside_the_one_before_is_left_out() -> None:
-    assert [mark.name for mark in _figure(10.0, 10.5, 60.0).events] == ["cry", "", "cry"]
+    names = [mark.name for mark in _figure(10.0, 10.5, 49.0).events]
+    assert [name.text if name else None for name in names] == ["cry", None, "cry"]
 
 
-def test_a_name_at_the_right_edge_stays_within_the_plot() -> None:
+def test_a_name_that_only_a_wide_screen_has_room_for_is_marked() -> None:
+    names = [mark.name for mark in _figure(10.0, 15.0, 40.0).events]
+    assert [name.only_wide for name in names if name] == [False, True, False]
+
+
+def test_a_name_at_the_right_edge_ends_within_the_plot() -> None:
     (mark,) = _figure(99.9).events
-    assert mark.name_left < mark.left
-    assert mark.left + mark.width <= Figure.left + Figure.plot + 0.001
+    assert mark.name is not None
+    assert mark.name.anchor == "end"
+    assert mark.name.at == pytest.approx(100.0)
+    assert mark.left + mark.width <= 100.001
+
+
+def test_a_very_long_name_is_shortened_in_the_picture_alone() -> None:
+    (mark,) = _figure(10.0, label="a" * 200).events
+    assert mark.name is not None
+    assert mark.name.text == "a" * 23 + "…"
+    assert "a" * 200 in mark.about
+
+
+def test_a_phone_gets_few_of_the_times_and_always_the_first() -> None:
+    ticks = _figure().time_ticks
+    assert not ticks[0].only_wide
+    assert 3 <= sum(not tick.only_wide for tick in ticks) <= 5
 
 
 def test_faults_have_a_row_of_their_own_only_if_there_are_any() -> None:
@@ -44,4 +66,4 @@ def test_faults_have_a_row_of_their_own_only_if_there_are_any() -> None:
     assert without.faults_top is None
     assert with_fault.faults_top is not None
     assert with_fault.height > without.height
-    assert [mark.name for mark in with_fault.faults] == ["gap"]
+    assert [mark.name.text for mark in with_fault.faults if mark.name] == ["gap"]

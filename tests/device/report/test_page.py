@@ -165,12 +165,17 @@ def test_events_without_room_for_their_sound_are_counted_on_the_page(tmp_path: P
 def test_an_event_is_drawn_at_its_time_and_decided_later(tmp_path: Path) -> None:
     parsed = _parsed(_written(tmp_path, _content()))
     (svg,) = [attributes for attributes in parsed.all_of("svg") if attributes.get("id") == "figure"]
-    left, plot, duration_s = (float(svg[f"data-{name}"]) for name in ("left", "plot", "duration"))
+    duration_s = float(svg["data-duration"])
     (veil,) = parsed.of_class("veil")
-    assert (float(veil["x"]) - left) / plot * duration_s == pytest.approx(10.0, abs=0.05)
-    assert float(veil["width"]) / plot * duration_s == pytest.approx(11.5, abs=0.05)
+    assert _share(veil["x"]) * duration_s == pytest.approx(10.0, abs=0.05)
+    assert _share(veil["width"]) * duration_s == pytest.approx(11.5, abs=0.05)
     (decided,) = parsed.of_class("decided")
-    assert (float(decided["x1"]) - left) / plot * duration_s == pytest.approx(13.0, abs=0.05)
+    assert _share(decided["x1"]) * duration_s == pytest.approx(13.0, abs=0.05)
+
+
+def _share(percent: str) -> float:
+    assert percent.endswith("%")
+    return float(percent[:-1]) / 100
 
 
 def test_thresholds_stand_at_their_height_in_the_lane(tmp_path: Path) -> None:
@@ -188,7 +193,7 @@ def test_the_curve_says_what_was_scored(tmp_path: Path) -> None:
     parsed = _parsed(_written(tmp_path, content))
     (lane,), (line,) = parsed.of_class("lane"), parsed.of_class("curve")
     points = np.array([[float(number) for number in point.split(",")] for point in line["points"].split()])
-    scores = 1 - (points[:, 1] - float(lane["data-top"])) / float(lane["data-height"])
+    scores = 1 - points[:, 1] / float(lane["data-height"])
     assert scores == pytest.approx(content.curves[0].probability, abs=2e-4)
     assert (np.diff(points[:, 0]) > 0).all()
 
