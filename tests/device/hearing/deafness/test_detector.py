@@ -1,4 +1,4 @@
-"""A deaf microphone is noticed in its time, a quiet room never is."""
+"""A deaf microphone is noticed in time, a quiet room never is; see the other modules for single signs."""
 
 from __future__ import annotations
 
@@ -13,83 +13,31 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from device.hearing.deafness.detector import DeafnessDetector
-from device.hearing.deafness.limits import DeafnessLimits
-from device.hearing.deafness.noise_floor import white_spread_db
 from device.messages import AudioBlock
+from tests.device.hearing.deafness.microphone_sounds import (
+    CAPTURE_RATES_HZ,
+    LOW_RATE_HZ,
+    RATE_HZ,
+    at_each_rate,
+    deaf,
+    faults_of,
+    feed,
+    in_16_bits,
+    kinds,
+    room,
+    suspect_s,
+    white,
+)
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from device.messages import Fault
-
     Float32 = npt.NDArray[np.float32]
 
 DATA = Path(__file__).parents[5] / "shared" / "data"
-RATE_HZ = 16000
-LOW_RATE_HZ = 2000
-"""For what takes hours: the laws hold at any rate."""
-CAPTURE_RATES_HZ = [8000, 16000, 44100, 48000]
-"""Those of microphones."""
-at_each_rate = pytest.mark.parametrize("rate_hz", CAPTURE_RATES_HZ)
-
-
-def white(seconds: float, rms: float = 0.01, *, rate_hz: int = RATE_HZ, seed: int = 0) -> Float32:
-    """White noise."""
-    return np.random.default_rng(seed).normal(0, rms, round(seconds * rate_hz)).astype(np.float32)
-
-
-def room(seconds: float, rms: float = 0.003, *, rate_hz: int = RATE_HZ, seed: int = 0) -> Float32:
-    """Room tone: noise that breathes by 1 dB, as air, houses and streets do."""
-    rng = np.random.default_rng(seed)
-    noise = rng.normal(0, rms, round(seconds * rate_hz))
-    breaths_db = rng.normal(0, 1.0, int(seconds * 5) + 2)
-    times = np.arange(len(noise)) / rate_hz * 5
-    return (noise * 10 ** (np.interp(times, np.arange(len(breaths_db)), breaths_db) / 20)).astype(np.float32)
-
-
-def in_16_bits(samples: Float32) -> Float32:
-    """The samples as a 16-bit sound card gives them."""
-    return (np.clip(np.round(samples * 2**15), -(2**15), 2**15 - 1) / 2**15).astype(np.float32)
-
-
-def feed(detector: DeafnessDetector, samples: Float32, *, start: int = 0, rate_hz: int = RATE_HZ) -> list[Fault]:
-    """Push half-second blocks."""
-    faults: list[Fault] = []
-    step = rate_hz // 2
-    for offset in range(0, len(samples), step):
-        faults += detector.push(AudioBlock(samples[offset : offset + step], rate_hz, start + offset))
-    return faults
-
-
-def faults_of(*parts: Float32, rate_hz: int = RATE_HZ, gates_to_zero: bool = False) -> list[Fault]:
-    """What is found in these sounds, one after the other."""
-    detector = DeafnessDetector(rate_hz, gates_to_zero=gates_to_zero)
-    return feed(detector, np.concatenate(parts), rate_hz=rate_hz)
-
-
-def suspect_s(detector: DeafnessDetector) -> float | None:
-    """Since when the newest samples are suspected."""
-    return detector.suspect_since_s
-
-
-def kinds(faults: list[Fault]) -> list[tuple[str, bool]]:
-    """(kind, begins) of each."""
-    return [(fault.kind, fault.begins) for fault in faults]
 
 
 # ---- silence, stuck, dc, repeated
-
-
-def deaf(kind: str, seconds: float, rate_hz: int) -> Float32:
-    """What a microphone with this fault gives."""
-    count = round(seconds * rate_hz)
-    if kind == "silence":
-        return np.zeros(count, np.float32)
-    if kind == "stuck":
-        return np.full(count, -0.25, np.float32)
-    if kind == "dc":
-        return in_16_bits(0.2 + white(seconds, 2**-15, rate_hz=rate_hz, seed=3))
-    return np.resize(white(0.064, rate_hz=rate_hz, seed=4), count)
 
 
 @pytest.mark.parametrize("rate_hz", [4000, *CAPTURE_RATES_HZ])
@@ -112,7 +60,7 @@ def test_what_lasts_only_a_second_is_no_fault(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", ["silence", "stuck", "dc", "repeated"])
-def test_deafness_is_suspected_before_it_is_told_and_until_it_is_over(kind: str) -> None:
+def test_deafness_is_suspected_before_it_is_reported_and_until_it_is_over(kind: str) -> None:
     detector = DeafnessDetector(RATE_HZ)
     early, late = np.split(deaf(kind, 6, RATE_HZ), [RATE_HZ])
     assert feed(detector, room(5)) == []
@@ -123,79 +71,6 @@ def test_deafness_is_suspected_before_it_is_told_and_until_it_is_over(kind: str)
     assert suspect_s(detector) == pytest.approx(5, abs=0.12)
     assert kinds(feed(detector, room(2), start=11 * RATE_HZ)) == [(kind, False)]
     assert suspect_s(detector) is None
-
-
-@given(
-    length_s=st.floats(0.005, 1.0),
-    onset_s=st.floats(0, 2),
-    rate_hz=st.sampled_from(CAPTURE_RATES_HZ),
-    seed=st.integers(0, 9),
-)
-@example(length_s=0.005, onset_s=0.0, rate_hz=16000, seed=0)
-@example(length_s=1.0, onset_s=1.7, rate_hz=16000, seed=0)
-@example(length_s=1.0, onset_s=1.7, rate_hz=44100, seed=0)
-@example(length_s=1024 / 48000, onset_s=0.3, rate_hz=48000, seed=0)
-@example(length_s=0.051, onset_s=0.3, rate_hz=8000, seed=0)
-@settings(deadline=None, max_examples=60)
-def test_a_repeated_buffer_of_any_length_is_found_within_3_s_of_its_first_delivery(
-    length_s: float, onset_s: float, rate_hz: int, seed: int
-) -> None:
-    shortest_s = np.ceil(0.005 * rate_hz) / rate_hz
-    buffer = white(max(length_s, shortest_s), rate_hz=rate_hz, seed=seed)
-    copies = np.resize(buffer, 4 * rate_hz)
-    faults = faults_of(room(onset_s, rate_hz=rate_hz, seed=seed + 1), copies, rate_hz=rate_hz)
-    assert kinds(faults) == [("repeated", True)]
-    assert faults[0].at_s <= onset_s + 3
-    assert faults[0].since_s == pytest.approx(onset_s + len(buffer) / rate_hz, abs=1e-3)
-    assert f"the same {1000 * len(buffer) / rate_hz:.1f} ms come again and again" in faults[0].detail
-
-
-@at_each_rate
-@pytest.mark.parametrize("gates_to_zero", [False, True])
-@pytest.mark.parametrize(("length_s", "pause_s"), [(0.3, 0.15), (0.8, 0.15), (1.0, 0.5), (0.128, 0.05)])
-def test_a_repeated_buffer_with_a_pause_of_silence_in_it_is_found(
-    length_s: float, pause_s: float, *, gates_to_zero: bool, rate_hz: int
-) -> None:
-    # A driver that hangs behind a gate: the pause was once taken for the end of the repetition, each time.
-    buffer = in_16_bits(white(length_s, rate_hz=rate_hz))
-    buffer[: round(pause_s * rate_hz)] = 0
-    copies, after = np.resize(buffer, 4 * rate_hz), room(3, rate_hz=rate_hz, seed=1)
-    before = room(2.031, rate_hz=rate_hz)
-    faults = faults_of(before, copies, after, rate_hz=rate_hz, gates_to_zero=gates_to_zero)
-    assert kinds(faults) == [("repeated", True), ("repeated", False)]
-    assert faults[0].at_s <= 2.031 + 3
-
-
-def test_silence_behind_a_repeated_buffer_is_silence() -> None:
-    gated = np.concatenate((white(0.15), np.zeros(2400, np.float32)))
-    faults = faults_of(room(1), np.resize(gated, 4 * RATE_HZ), np.zeros(5 * RATE_HZ, np.float32))
-    assert kinds(faults) == [("repeated", True), ("repeated", False), ("silence", True)]
-    assert faults[2].since_s == pytest.approx(5.0, abs=0.16)
-
-
-def test_a_repeated_buffer_of_speech_in_16_bits_is_found() -> None:
-    time_s = np.arange(1600) / RATE_HZ
-    buffer = in_16_bits((0.3 * np.sin(2 * np.pi * 210 * time_s) * np.hanning(1600) + white(0.1)).astype(np.float32))
-    assert kinds(faults_of(room(3), np.resize(buffer, 5 * RATE_HZ))) == [("repeated", True)]
-
-
-def test_a_tone_is_no_repeated_buffer() -> None:
-    # A test beep of 1 kHz in 16 bits repeats itself exactly, every millisecond.
-    tone = in_16_bits((0.5 * np.sin(2 * np.pi * 1000 * np.arange(8 * RATE_HZ) / RATE_HZ)).astype(np.float32))
-    assert faults_of(room(3), tone) == []
-
-
-def test_noise_in_few_steps_is_no_repeated_buffer() -> None:
-    # A quiet microphone in 16 bits knows three values and equals its own past by accident often, never for long.
-    assert faults_of(in_16_bits(white(60, 0.4 * 2**-15))) == []
-
-
-def test_equal_clicks_in_digital_silence_are_no_repeated_buffer() -> None:
-    # A clock in front of a gating microphone: the silence between the clicks repeats itself without a driver's help.
-    for first in range(0, 6400, 800):
-        samples = np.zeros(5 * RATE_HZ, np.float32)
-        samples[first::RATE_HZ] = 2**-15
-        assert faults_of(samples, gates_to_zero=True) == []
 
 
 def test_an_offset_under_a_quiet_room_is_no_fault() -> None:
@@ -231,144 +106,11 @@ def test_a_microphone_that_gates_to_zero_may_not_be_deaf_otherwise(kind: str, ra
     assert faults[0].at_s <= 3
 
 
-def test_gated_silence_is_no_collapsed_floor_and_ends_none() -> None:
-    gated = [np.concatenate((room(20, seed=seed), np.zeros(40 * RATE_HZ, np.float32))) for seed in range(5)]
-    assert faults_of(room(150), *gated, gates_to_zero=True) == []
-    assert kinds(faults_of(room(150), *gated, white(91, 0.0001), gates_to_zero=True)) == [("floor", True)]
-
-
-# ---- collapsed floor
-
-
-@pytest.mark.parametrize("rate_hz", [4000, *CAPTURE_RATES_HZ])
-def test_a_collapsed_floor_is_found_within_90_s(rate_hz: int) -> None:
-    onset_s = 150.3
-    parts = (room(onset_s, rate_hz=rate_hz), white(95, 0.003 / 30, rate_hz=rate_hz), room(10, rate_hz=rate_hz))
-    faults = faults_of(*parts, rate_hz=rate_hz)
-    assert kinds(faults) == [("floor", True), ("floor", False)]
-    begin, end = faults
-    assert onset_s + 60 <= begin.at_s <= onset_s + 90
-    assert begin.since_s == pytest.approx(onset_s, abs=1.1)
-    assert onset_s + 95 < end.at_s < onset_s + 95 + 6
-    assert "dB under the learned one" in begin.detail
-
-
-def test_a_microphone_that_goes_deaf_after_two_minutes_is_found_too() -> None:
-    for onset_s in (119.97, 120.0, 121.5, 149.0, 179.97):
-        faults = faults_of(room(onset_s), white(91, 0.0001))
-        assert kinds(faults) == [("floor", True)]
-        assert faults[0].at_s <= onset_s + 90
-
-
-def test_a_collapsed_floor_in_dither_alone_is_found() -> None:
-    assert kinds(faults_of(room(150), in_16_bits(white(91, 2**-15)))) == [("floor", True)]
-
-
-def test_a_collapsed_floor_is_suspected_after_seconds() -> None:
-    detector = DeafnessDetector(RATE_HZ)
-    feed(detector, room(150))
-    assert suspect_s(detector) is None
-    assert detector.learned_floor_db == pytest.approx(20 * np.log10(0.003) - 1.3, abs=0.5)
-    assert feed(detector, white(8, 0.0001), start=150 * RATE_HZ) == []
-    assert suspect_s(detector) == pytest.approx(150, abs=1.1)
-    feed(detector, room(2), start=158 * RATE_HZ)
-    assert suspect_s(detector) is None
-
-
-def test_a_floor_that_falls_by_less_than_20_db_is_a_quieter_room() -> None:
-    assert faults_of(room(150), white(120, 0.003 / 8)) == []
-
-
-@at_each_rate
-def test_a_quiet_room_that_breathes_has_not_collapsed(rate_hz: int) -> None:
-    assert faults_of(white(200, 0.1, rate_hz=rate_hz), room(100, 0.001, rate_hz=rate_hz), rate_hz=rate_hz) == []
-
-
-def breathing(seconds: float, rms: float, spread_db: float, rate_hz: int) -> Float32:
-    """White noise whose rows' levels spread by so many dB in all, its own spread included."""
-    row = round(rate_hz * 0.05)
-    own_db = white_spread_db(row)
-    rows = white(seconds, rms, rate_hz=rate_hz, seed=5).reshape(-1, row)
-    levels_db = np.random.default_rng(6).normal(0, np.sqrt(max(0, spread_db**2 - own_db**2)), (len(rows), 1))
-    return (rows * 10 ** (levels_db / 20)).astype(np.float32).reshape(-1)
-
-
-@at_each_rate
-def test_a_floor_has_collapsed_up_to_twice_the_spread_of_white_noise(rate_hz: int) -> None:
-    for times, expected in [(1.0, [("floor", True)]), (1.9, [("floor", True)]), (2.1, [])]:
-        left = breathing(91, 0.0001, times * white_spread_db(round(rate_hz * 0.05)), rate_hz)
-        assert kinds(faults_of(room(125, rate_hz=rate_hz), left, rate_hz=rate_hz)) == expected
-
-
-def test_a_collapse_that_was_none_is_over_once_the_room_breathes() -> None:
-    # However low it stays: what spreads like a room is heard by a microphone that lives.
-    onset_s, back_s = 125, 216
-    faults = faults_of(room(onset_s), white(back_s - onset_s, 0.0001), room(60, 0.0001, seed=1))
-    assert kinds(faults) == [("floor", True), ("floor", False)]
-    assert back_s < faults[1].at_s <= back_s + 60
-
-
-@at_each_rate
-def test_a_floor_has_collapsed_from_20_db_on(rate_hz: int) -> None:
-    detector = DeafnessDetector(rate_hz)
-    feed(detector, room(125, rate_hz=rate_hz), rate_hz=rate_hz)
-    learned_db = detector.learned_floor_db or 0
-    for down_db, expected in [(19.7, []), (20.3, [("floor", True)])]:
-        left = white(91, 10 ** ((learned_db - down_db) / 20), rate_hz=rate_hz)
-        assert kinds(faults_of(room(125, rate_hz=rate_hz), left, rate_hz=rate_hz)) == expected
-
-
-def test_a_floor_that_was_always_low_has_not_collapsed() -> None:
-    assert faults_of(white(300, 0.0001)) == []
-
-
-def test_a_minute_with_a_sound_in_it_has_no_collapsed_floor() -> None:
-    quiet = [np.concatenate((white(20, 0.0001, seed=seed), white(1, 0.01, seed=seed))) for seed in range(10)]
-    assert faults_of(room(150), *quiet) == []
-
-
-def test_a_deaf_night_stays_a_fault_and_its_clicks_do_not_end_it() -> None:
-    # Deaf minutes must not be learned: after two of them the fault would end by itself.
-    night = white(600, 0.0001, rate_hz=LOW_RATE_HZ)
-    night[:: 97 * LOW_RATE_HZ] = 0.5
-    detector = DeafnessDetector(LOW_RATE_HZ)
-    faults = feed(detector, np.concatenate((room(150, rate_hz=LOW_RATE_HZ), night)), rate_hz=LOW_RATE_HZ)
-    assert kinds(faults) == [("floor", True)]
-    faults = feed(detector, room(10, rate_hz=LOW_RATE_HZ), start=750 * LOW_RATE_HZ, rate_hz=LOW_RATE_HZ)
-    assert kinds(faults) == [("floor", False)]
-
-
-def test_the_floor_is_that_of_the_quietest_of_the_last_minutes() -> None:
-    detector = DeafnessDetector(LOW_RATE_HZ, settings=DeafnessLimits(floor_minutes=5))
-    learned_db = []
-    for minute, rms in enumerate([0.001, *[0.1] * 7]):
-        feed(
-            detector,
-            room(60, rms, rate_hz=LOW_RATE_HZ, seed=minute),
-            start=60 * minute * LOW_RATE_HZ,
-            rate_hz=LOW_RATE_HZ,
-        )
-        learned_db.append(round(detector.learned_floor_db or 0))
-    # Learned a minute late; forgotten once five others have been learned.
-    assert learned_db == [0, *[learned_db[1]] * 5, *[learned_db[1] + 40] * 2]
-    assert DeafnessLimits().floor_minutes == 60
-
-
-@pytest.mark.parametrize("samples", [50, 200, 800, 2400])
-def test_white_noise_spreads_as_the_formula_says(samples: int) -> None:
-    power = np.square(np.random.default_rng(0).normal(size=(4000, samples))).mean(axis=1)
-    assert np.std(10 * np.log10(power)) == pytest.approx(white_spread_db(samples), rel=0.04)
-
-
-def test_the_spread_at_16_khz_is_that_of_the_specification() -> None:
-    assert 2 * white_spread_db(800) == pytest.approx(0.43, abs=0.01)
-
-
 # ---- clipping
 
 
 def clipped_noise(seconds: float, part: float, seed: int = 0, *, rate_hz: int = RATE_HZ) -> Float32:
-    """Noise of which this part of the samples is at full scale."""
+    """Noise with this share of its samples at full scale."""
     samples = white(seconds, 0.1, rate_hz=rate_hz, seed=seed)
     rng = np.random.default_rng(seed + 1)
     hit = rng.random(len(samples)) < part
@@ -496,15 +238,6 @@ def test_a_fault_outlives_a_gap_until_sound_contradicts_it() -> None:
     faults = detector.push(AudioBlock(room(2), RATE_HZ, 20 * RATE_HZ, after_gap=True))
     assert kinds(faults) == [("silence", False)]
     assert (faults[0].since_s, faults[0].at_s) == (0.0, 21.05)
-
-
-def test_the_learned_floor_outlives_a_gap() -> None:
-    detector = DeafnessDetector(RATE_HZ)
-    feed(detector, room(150))
-    learned_db = detector.learned_floor_db
-    assert detector.push(AudioBlock(white(0.5, 0.0001), RATE_HZ, 200 * RATE_HZ, after_gap=True)) == []
-    assert detector.learned_floor_db == learned_db
-    assert kinds(feed(detector, white(90, 0.0001), start=round(200.5 * RATE_HZ))) == [("floor", True)]
 
 
 def test_what_is_still_a_fault_ends_with_the_audio() -> None:
