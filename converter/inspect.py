@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from converter.tflite_graph import read_graph
+from device.quantity import quantity
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,7 +36,7 @@ def _head(bundle: Bundle, graph: Graph) -> Iterator[str]:
 
 
 def _operations(graph: Graph) -> Iterator[str]:
-    yield f"{len(graph.operations)} operations:"
+    yield f"{quantity(len(graph.operations), 'operation')}:"
     for name, count in sorted(graph.counts.items(), key=lambda item: -item[1]):
         yield f"  {count:4d} {name}"
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from device.errors import CommandError
+from device.quantity import quantity
 
 MAX_PAYLOAD_BYTES = 1024
 """Of a payload; no command needs more."""
@@ -86,7 +87,7 @@ def parse_command(verb: str, payload: bytes, *, by: str) -> Command:
 
 def _parsed_fields(payload: bytes) -> dict[str, Any]:
     if len(payload) > MAX_PAYLOAD_BYTES:
-        raise CommandError(f"a command has {len(payload)} bytes, it may have {MAX_PAYLOAD_BYTES}")
+        raise CommandError(f"a command has {quantity(len(payload), 'byte')}, it may have {MAX_PAYLOAD_BYTES}")
     if not payload.strip():
         return {}
     try:

@@ -52,7 +52,7 @@ TimeQuality = Literal[
     "stepped",  # the clock jumped while the alarm was open
 ]
 OperationKind = Literal[
-    "started", "stopping", "reloaded", "reload_refused", "hop", "dropped", "asked", "journal", "pins"
+    "started", "stopping", "reloaded", "reload_refused", "hop", "dropped", "asked", "journal", "pins", "broker"
 ]
 
 
@@ -218,8 +218,9 @@ class OperationNote:
 
     Attributes:
         kind: started, stopping, reloaded, reload_refused, hop (widened or narrowed under load), dropped (lines that
-            could not be delivered in time), asked (a command was received), journal (how it was opened, repaired or
-            pruned), pins (what the GPIO pins would do, or why they do nothing).
+            could not be delivered in time), asked (a command was received or rejected), journal (how it was
+            opened, repaired or pruned), pins (what the GPIO pins would do, or why they do nothing), broker (its first
+            connection).
         detail: one sentence.
     """
 

@@ -17,6 +17,7 @@ from device.daemon.delivery.null_journal import NullJournal
 from device.daemon.delivery.reply_queue import CommandReceived
 from device.daemon.delivery.state_publisher import ANNOUNCED
 from device.errors import JournalError
+from device.quantity import quantity
 from device.runtime.paths import clips_folder, journal_file, runtime_folder
 from device.runtime.self_test.outcome import alert_topic
 from device.sinks import homeassistant, payloads
@@ -151,7 +152,7 @@ def clip_picture(samples: npt.NDArray[np.float32], sample_rate_hz: int) -> bytes
     collector.push(AudioBlock(samples, sample_rate_hz, 0))
     spectrogram = collector.finish()
     if spectrogram is None:
-        raise ValueError(f"{len(samples)} samples are too few for a picture")
+        raise ValueError(f"{quantity(len(samples), 'sample is', 'samples are')} too few for a picture")
     return spectrogram.png
 
 

@@ -159,6 +159,7 @@ class StateTracker:
             dropped_notices=inputs.dropped_notices,
             last_event=self._last_event,
             models=inputs.models,
+            commands_rejected=inputs.alarms.commands_rejected,
         )
 
     def _label_status(self, key: tuple[str, str], *, on: bool) -> LabelStatus:

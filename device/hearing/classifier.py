@@ -21,6 +21,7 @@ import numpy as np
 
 from device.errors import BundleError, ClassifierError, MissingExtraError
 from device.hearing.features import window_features
+from device.quantity import quantity
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -158,7 +159,9 @@ class Classifier:
         if self.closed:
             raise ClassifierError(f"model {self.name}: the classifier is closed")
         if len(features) != len(self._inputs):
-            raise ClassifierError(f"model {self.name}: {len(features)} features given, needs {len(self._inputs)}")
+            raise ClassifierError(
+                f"model {self.name}: {quantity(len(features), 'feature')} given, needs {len(self._inputs)}"
+            )
         try:
             for tensor, values in zip(self._inputs, features, strict=True):
                 self._interpreter.set_tensor(tensor.index, tensor.quantized(values))
@@ -288,7 +291,9 @@ def _signature(bundle: Bundle, interpreter: Any) -> tuple[Mapping[str, Any], Map
     wanted = {f"input_{ordinal}" for ordinal in range(len(bundle.specs))}
     signatures = interpreter.get_signature_list()
     if len(signatures) != 1:
-        raise BundleError(f"model {bundle.name}: the network has {len(signatures)} signatures, must have one")
+        raise BundleError(
+            f"model {bundle.name}: the network has {quantity(len(signatures), 'signature')}, must have one"
+        )
     runner = interpreter.get_signature_runner(next(iter(signatures)))
     inputs, outputs = runner.get_input_details(), runner.get_output_details()
     if set(inputs) != wanted:

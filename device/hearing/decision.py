@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from device.messages import Decision, Event
+from device.quantity import quantity
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -163,7 +164,9 @@ class Decider:
         if not self.is_on and 0 < self._windows < self._at_this_hop(self._needed_s):
             counted = [each for each in self._recent if each.score >= self.point.on]
             if len(counted) == self._windows:
-                had = f"the file has only {self._windows} of {self._at_this_hop(self._considered_s)} windows"
+                had = (
+                    f"the file has only {self._windows} of {quantity(self._at_this_hop(self._considered_s), 'window')}"
+                )
                 events.append(self._begin(counted, at_s, f"{self._count(len(counted))}; {had}"))
         ended = self.close("end_of_file", at_s)
         return [*events, ended] if ended else events
@@ -180,7 +183,8 @@ class Decider:
             rule = f"held: {window.score:.2f} is below off, but this microphone may be deaf"
             return self._decision(window, "holding", rule), None
         latest.quiet.append(window)
-        held = f"below off {self.point.off:.2f} for {len(latest.quiet)} of {self._at_this_hop(self._hold_s)} windows"
+        wanted = quantity(self._at_this_hop(self._hold_s), "window")
+        held = f"below off {self.point.off:.2f} for {len(latest.quiet)} of {wanted}"
         if _seconds(latest.quiet) < self._hold_s - _TOLERANCE_S:
             return self._decision(window, "holding", f"held: {held}"), None
         event = self._end(latest, "quiet", window.end_s, tuple((each.start_s, each.score) for each in latest.quiet))
@@ -237,7 +241,7 @@ class Decider:
         if not counted:
             return self._decision(window, "off", f"off: {score}")
         must = self._at_this_hop(self._needed_s)
-        rule = f"confirming: {score}; {counted} of the last {len(self._recent)} windows count, {must} must"
+        rule = f"confirming: {score}; {counted} of the last {quantity(len(self._recent), 'window')} count, {must} must"
         return self._decision(window, "pending", rule)
 
     def _begin(self, counted: list[_ScoredWindow], at_s: float, reason: str) -> Event:
@@ -258,7 +262,7 @@ class Decider:
         return latest.reason == "quiet" and onset_s - latest.end_s <= self.point.cooldown_s + _TOLERANCE_S
 
     def _count(self, counted: int) -> str:
-        return f"{counted} of {len(self._recent)} windows at or above {self.point.on:.2f}"
+        return f"{counted} of {quantity(len(self._recent), 'window')} at or above {self.point.on:.2f}"
 
     # --- messages
 

@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from device.errors import MissingExtraError
+from device.quantity import quantity
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -73,7 +74,7 @@ class FilterChain:
         stages = [stage for stage in configured if stage.frequency_hz < sample_rate_hz / 2]
         self._gain = 10 ** (settings.gain_db / 20)
         self._cascade = _Cascade(stages, sample_rate_hz) if stages else None
-        self._name = f"{sample_rate_hz} Hz, gain {settings.gain_db:g} dB, {len(stages)} stages"
+        self._name = f"{sample_rate_hz} Hz, gain {settings.gain_db:g} dB, {quantity(len(stages), 'stage')}"
         self.left_out = tuple(
             f"the high-pass at {stage.frequency_hz:g} Hz is left out, behind it "
             f"a stream at {sample_rate_hz} Hz would be silent; choose an edge under {sample_rate_hz / 2:g} Hz"

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from device.errors import ConfigError
+from device.quantity import quantity
 from device.replay.recording_result import RecordingTask
 from device.report.page import write_index
 from device.report.result_files import STDOUT, encode, write_whole
@@ -169,7 +170,7 @@ class _Progress:
         self._finished += 1
         self._events += sum(event.phase == "begin" for event in result.events)
         if self._shown:
-            text = f"{self._finished} of {self._total} recordings, {self._events} events"
+            text = f"{self._finished} of {quantity(self._total, 'recording')}, {quantity(self._events, 'event')}"
             print(text, end="", file=sys.stderr, flush=True)
 
     def clear(self) -> None:

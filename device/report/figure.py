@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
+from device.quantity import quantity
 from device.report.markup import clock
 
 if TYPE_CHECKING:
@@ -241,9 +242,10 @@ def _is_partial(content: PageContent) -> bool:
 
 
 def _summary(content: PageContent) -> str:
+    stretches = quantity(len(content.events), "stretch", "stretches")
     return (
         f"Spectrogram and scores of {content.source}: {clock(content.duration_s)} of sound, "
-        f"{len(content.events)} stretches with an event, {len(content.faults)} with a fault, all in the tables below."
+        f"{stretches} with an event, {len(content.faults)} with a fault, all in the tables below."
     )
 
 

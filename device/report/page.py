@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from device.quantity import quantity
 from device.report.figure import MOST_MARKS, figure
 from device.report.markup import render
 from device.report.result_files import encode, whole
@@ -126,7 +127,7 @@ def write_index(path: str | Path, pages: Sequence[PageSummary]) -> None:
     pieces = render(
         "index.html",
         has_script=False,
-        title=f"{len(pages)} recordings",
+        title=f"{quantity(len(pages), 'recording')}",
         pages=pages,
         total_s=sum(page.duration_s for page in pages),
         events=_counted(label for page in pages for label, _ in page.events),

@@ -6,7 +6,7 @@ import dataclasses
 import json
 import types
 from dataclasses import dataclass
-from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Any, Literal, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
 from device.config.toml_text import printable
 from device.errors import BundleError, ServiceError
@@ -19,7 +19,7 @@ from device.messages import (  # noqa: TC001 - `from_json` evaluates the annotat
 from device.strict_json import parse
 
 VERSION = 2
-"""Of the JSON; it changes whenever the set of fields does."""
+"""Of the JSON. It changes if a field goes or means something else; a new field, with a default, does not change it."""
 
 HUNG_AFTER_S = 5.0
 """The main loop makes a state twice a second; if the newest is this old, the loop hangs."""
@@ -124,6 +124,7 @@ class DaemonState:
         dropped_notices: notices that no sink wrote in time.
         last_event: one line about it; empty before the first.
         models: name and version of each.
+        commands_rejected: commands over MQTT that were invalid, retained or too frequent.
         age_s: seconds since this snapshot was made, set by whoever serves it.
     """
 
@@ -162,6 +163,7 @@ class DaemonState:
     dropped_notices: int
     last_event: str
     models: tuple[str, ...]
+    commands_rejected: int = 0
     age_s: float = 0.0
 
     @property
@@ -223,11 +225,18 @@ _T = TypeVar("_T")
 
 
 def _object(value: Any, kind: type[_T], where: str) -> _T:
-    """A JSON object with exactly the fields of a dataclass, as an instance of it."""
+    """A JSON object with the fields of a dataclass, as an instance of it.
+
+    Fields of a newer daemon are ignored; one that an older daemon does not have may be missing if it has a default.
+    """
     hints = get_type_hints(kind)
-    if not isinstance(value, dict) or value.keys() != hints.keys():
+    optional = {
+        field.name for field in dataclasses.fields(cast("Any", kind)) if field.default is not dataclasses.MISSING
+    }
+    if not isinstance(value, dict) or not hints.keys() - optional <= value.keys():
         raise ServiceError(f"what the daemon tells is no status: {where} must have {', '.join(hints)}")
-    return kind(**{name: _field(value[name], hint, f"{where}.{name}") for name, hint in hints.items()})
+    there = {name: hint for name, hint in hints.items() if name in value}
+    return kind(**{name: _field(value[name], hint, f"{where}.{name}") for name, hint in there.items()})
 
 
 def _field(value: Any, hint: Any, where: str) -> Any:

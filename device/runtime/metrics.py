@@ -83,6 +83,11 @@ COUNTERS = (
     _Metric("windows_scored", "Windows that were scored.", lambda now: now.windows_scored),
     _Metric("windows_due", "Windows that should have been scored.", lambda now: now.windows_due),
     _Metric("dropped_seconds", "Sound that was dropped in overload.", lambda now: now.dropped_s),
+    _Metric(
+        "commands_rejected",
+        "Commands over MQTT that were invalid, retained or too frequent.",
+        lambda now: now.commands_rejected,
+    ),
     _Metric("dropped_notices", "Lines that could not be told in time.", lambda now: now.dropped_notices),
 )
 

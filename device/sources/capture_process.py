@@ -16,6 +16,7 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
+from device.quantity import quantity
 from device.sources.capture import CaptureProtocolError, Decoder
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ class OpenedDevice:
         members = json.loads(payload)
         name, rate_hz, channels = members["name"], members["sample_rate_hz"], members["channels"]
         if not isinstance(name, str) or rate_hz not in _RATES_HZ or channels not in _CHANNELS:
-            raise CaptureProtocolError(f"a device of {rate_hz} Hz and {channels} channels")
+            raise CaptureProtocolError(f"a device of {rate_hz} Hz and {quantity(channels, 'channel')}")
         return cls(name, int(rate_hz), int(channels))
 
 

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 
 from device.messages import AudioBlock, NoAudio
+from device.quantity import quantity
 from device.sources.capture import ERROR, FRAME, OPENED, OVERFLOWED, CaptureProtocolError
 from device.sources.capture_process import CaptureProcess, OpenedDevice, capture_command, protocol_violation, readable
 from device.sources.device_match import parse_device
@@ -278,7 +279,9 @@ class Microphone:
 
     def _start_stream(self, opened: OpenedDevice) -> None:
         if self._settings.channel is not None and self._settings.channel >= opened.channels:
-            raise CaptureProtocolError(f"{opened.channels} channels, of which none is {self._settings.channel + 1}")
+            raise CaptureProtocolError(
+                f"{quantity(opened.channels, 'channel')}, of which none is {self._settings.channel + 1}"
+            )
         self._opened = opened
         self._name = opened.name
         self._next_number = 0
@@ -315,7 +318,7 @@ def mono(payload: bytes, channels: int, channel: int | None) -> npt.NDArray[np.f
     """
     size = 4 * channels
     if not payload or len(payload) % size:
-        raise CaptureProtocolError(f"a frame of {len(payload)} bytes for {channels} channels")
+        raise CaptureProtocolError(f"a frame of {quantity(len(payload), 'byte')} for {quantity(channels, 'channel')}")
     frames = np.frombuffer(payload, "<f4").reshape(-1, channels)  # (n, channels)
     chosen = frames.mean(axis=1, dtype=np.float32) if channel is None else frames[:, channel]  # (n,)
     if not np.isfinite(chosen).all():

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from device.hearing.bundle.reader import read_bundle
 from device.hearing.classifier import Classifier
+from device.quantity import quantity
 from device.runtime.model_library import bundle_path, card_line, golden_deviations, shipped_bundles
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ def verify(name: str) -> Iterator[str]:
     path = bundle_path(name)
     bundle = read_bundle(path)
     yield f"archive and hashes hold: {path}, sha256 {bundle.sha256}"
-    yield f"labels and specs hold: {', '.join(bundle.label_names)}; {len(bundle.specs)} inputs"
+    yield f"labels and specs hold: {', '.join(bundle.label_names)}; {quantity(len(bundle.specs), 'input')}"
     with Classifier.open(bundle) as classifier:
         yield f"tensors and golden numbers hold on {classifier.runtime}:"
         for off in golden_deviations(bundle, classifier):

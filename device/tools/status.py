@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from device.config.toml_text import printable
 from device.errors import ServiceError
 from device.fault_info import FAULTS
+from device.quantity import quantity
 from device.runtime.daemon_state import to_json
 from device.runtime.paths import checked_instance, status_socket, status_sockets
 from device.runtime.status_socket import read_status
@@ -151,8 +152,8 @@ def _delivery(state: DaemonState) -> str:
     kept = f"alarms are NOT kept: {printable(state.journal)}" if state.journal else "alarms are kept"
     if state.broker is None:
         return f"{kept}; no broker is configured"
-    owed = "nothing is owed to it" if not state.owed else f"{state.owed} changes of alarms are owed to it"
-    return f"{kept}; broker {printable(state.broker)}, {owed}"
+    owed = quantity(state.owed, "change of an alarm is", "changes of alarms are") if state.owed else "nothing is"
+    return f"{kept}; broker {printable(state.broker)}, {owed} owed to it"
 
 
 def _counted(state: DaemonState) -> str:

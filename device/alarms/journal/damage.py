@@ -18,6 +18,7 @@ from device.alarms.journal.entries import (
 )
 from device.alarms.journal.reading import connect_read_only
 from device.alarms.journal.sqlite_pages import raw_file
+from device.quantity import quantity
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -83,7 +84,7 @@ def _content_damage(connection: sqlite3.Connection) -> str | None:
     bad = sum(parse_row(values) is None for values in connection.execute("SELECT * FROM entries"))
     bad += sum(parse_note(values) is None for values in connection.execute("SELECT key, value, proof FROM notes"))
     bad += sum(parse_place(values) is None for values in connection.execute("SELECT place, proof FROM owed"))
-    return f"{bad} rows are not what was written" if bad else None
+    return f"{quantity(bad, 'row is', 'rows are')} not what was written" if bad else None
 
 
 def _schema(connection: sqlite3.Connection) -> Iterator[str]:

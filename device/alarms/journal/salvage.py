@@ -32,6 +32,7 @@ from device.alarms.journal.files import (
     uri_path,
 )
 from device.alarms.journal.sqlite_pages import Pages, WriteAheadLog, parse_wal, raw_file
+from device.quantity import quantity
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -61,7 +62,7 @@ class Salvage:
     def __str__(self) -> str:
         where = f"; the damaged file is kept as {self.set_aside.name}" if self.set_aside else ""
         return (
-            f"the journal was damaged ({self.reason}): {self.rows} rows were salvaged,"
+            f"the journal was damaged ({self.reason}): {quantity(self.rows, 'row was', 'rows were')} salvaged,"
             f" {self.unreadable_rows} could not be read{where}"
         )
 

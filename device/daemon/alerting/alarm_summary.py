@@ -19,6 +19,7 @@ class AlarmSummary:
         owed: changes of alarms that the broker has not acknowledged; None if no broker is configured.
         broker: state of the connection; None if no broker is configured.
         journal: why the journal commits nothing at present; empty if it does.
+        commands_rejected: invalid commands that the broker delivered, since the start.
     """
 
     alarms: tuple[Alarm, ...]
@@ -26,3 +27,4 @@ class AlarmSummary:
     owed: int | None
     broker: str | None
     journal: str
+    commands_rejected: int = 0

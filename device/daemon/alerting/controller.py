@@ -14,6 +14,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from device.daemon.alerting.alarm_summary import AlarmSummary
+from device.daemon.alerting.broker_notes import BrokerNotes
 from device.daemon.alerting.command_handler import CommandHandler
 from device.daemon.alerting.deferred_faults import DeferredFaults
 from device.daemon.alerting.delivery_faults import RESTART_AFTER_S, DeliveryFaults
@@ -25,6 +26,7 @@ from device.daemon.delivery.journal_messages import CommitReceipt, JournalOpened
 from device.daemon.delivery.reply_queue import BrokerAcknowledged, CommandReceived
 from device.daemon.delivery.state_publisher import ANNOUNCED
 from device.messages import Fault, OperationNote
+from device.quantity import quantity
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -87,6 +89,7 @@ class AlarmController:
         self._deferred = DeferredFaults()
         self._faults = DeliveryFaults()
         self._losses = DeliveryLosses()
+        self._broker_notes = BrokerNotes()
         self._salvage: Salvage | None = None  # until it is raised as a fault
         self._report = OperationReport()
 
@@ -146,6 +149,7 @@ class AlarmController:
         self._driver.step(self.machine.tick)
         self._delivery.publish(now_s, overdue_at_s=now_s)
         self._report.notes.extend(self._losses.check(self.channels))
+        self._report.notes.extend(self._broker_notes.check(self.channels.broker, now_s))
         self._driver.show_signal()
         report, self._report = self._report, OperationReport()
         return report
@@ -212,6 +216,7 @@ class AlarmController:
             owed=self._delivery.owed,
             broker=None if broker is None else broker.link.state,
             journal="" if failure is None else failure.reason,
+            commands_rejected=self._broker_notes.rejected,
         )
 
     # --- replies from other threads
@@ -244,16 +249,15 @@ class AlarmController:
         if self.channels.state_publisher is not None:
             self.channels.state_publisher.restore_announced(opened.notes.get(ANNOUNCED))
         if opened.pruned_undelivered:
-            self._note(
-                "journal",
-                f"{opened.pruned_undelivered} changes of alarms had to go untold for want of room, since it began",
-            )
+            changes = quantity(opened.pruned_undelivered, "change of an alarm", "changes of alarms")
+            self._note("journal", f"{changes} had to go untold for want of room, since it began")
         self._restore.restore(opened)
 
     def _process_owed(self, owed: OwedEntries) -> None:
         malformed = self._delivery.add_owed(owed)
         if malformed:
-            self._note("journal", f"{malformed} changes of alarms were kept by another version and cannot be told")
+            changes = quantity(malformed, "change of an alarm was", "changes of alarms were")
+            self._note("journal", f"{changes} kept by another version and cannot be told")
 
     # --- sounds and faults
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from device.messages import OperationNote
+from device.quantity import quantity
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,7 +41,8 @@ class DeliveryLosses:
         publisher = channels.alarm_publisher
         lost = channels.journal.dropped + (0 if publisher is None else publisher.lost)
         if lost > self._entries:
-            detail = f"{lost - self._entries} changes of alarms found no room in memory and are lost"
+            fresh = quantity(lost - self._entries, "change of an alarm is", "changes of alarms are")
+            detail = f"there was no room in memory: {fresh} lost"
             yield OperationNote("journal", detail)
         self._entries = lost
 
@@ -48,5 +50,5 @@ class DeliveryLosses:
         dropped = 0 if clips is None else clips.dropped
         if clips is not None and dropped > self._clips:
             why = clips.failure or "too many waited for the disk"
-            yield OperationNote("dropped", f"{dropped - self._clips} clips could not be kept: {why}")
+            yield OperationNote("dropped", f"{quantity(dropped - self._clips, 'clip')} could not be kept: {why}")
         self._clips = dropped

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 from device.messages import Fault, OperationNote
+from device.quantity import quantity
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -74,4 +75,4 @@ class SinkMonitor:
         if dropped <= self._dropped or now_s - self._dropped_reported_s < DROPPED_REPORT_EVERY_S:
             return None
         fresh, self._dropped, self._dropped_reported_s = dropped - self._dropped, dropped, now_s
-        return OperationNote("dropped", f"{fresh} lines could not be told in time")
+        return OperationNote("dropped", f"{quantity(fresh, 'line')} could not be told in time")

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from device.errors import BundleError
+from device.quantity import quantity
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -84,7 +85,8 @@ def split_archive(file: bytes) -> Archive:
         _check_place(file, entry, offset)
         offset = entry.end
     if offset != start:
-        raise BundleError(f"{start - offset} bytes lie between the last entry and the directory; no gap is allowed")
+        bytes_lie = quantity(start - offset, "byte lies", "bytes lie")
+        raise BundleError(f"{bytes_lie} between the last entry and the directory; no gap is allowed")
     archive = Archive(network, {entry.name: file[entry.end - entry.size : entry.end] for entry in entries})
     if join_archive(archive.network, archive.entries) != file:
         raise BundleError("the archive's headers carry more than name, size and checksum; write it with the converter")
@@ -118,7 +120,9 @@ def _directory_span(file: bytes) -> tuple[int, int, int]:
         raise BundleError(_why_no_end(file))
     _, disk, start_disk, count_here, count, size, start, comment = _END.unpack_from(file, end)
     if comment:
-        raise BundleError(f"the archive ends in a truncated zip comment of {comment} bytes; none is allowed")
+        raise BundleError(
+            f"the archive ends in a truncated zip comment of {quantity(comment, 'byte')}; none is allowed"
+        )
     if count == _MAX_U16 or _MAX_U32 in (size, start) or file[end - 20 :][:4] == _ZIP64_LOCATOR_SIGN:
         raise BundleError("the archive uses zip64, which no bundle needs")
     if disk or start_disk or count_here != count:
@@ -137,8 +141,9 @@ def _why_no_end(file: bytes) -> str:
         return "no zip archive is appended (a bare network, or a file cut short); write it with the converter"
     comment = _END.unpack_from(file, at)[-1]
     if at + _END.size + comment == len(file):
-        return f"the archive carries a zip comment of {comment} bytes; none is allowed"
-    return f"{len(file) - at - _END.size} bytes follow the end of the archive; none are allowed"
+        return f"the archive carries a zip comment of {quantity(comment, 'byte')}; none is allowed"
+    bytes_follow = quantity(len(file) - at - _END.size, "byte follows", "bytes follow")
+    return f"{bytes_follow} the end of the archive; none is allowed"
 
 
 def _walk_directory(file: bytes, start: int, end: int, count: int) -> list[_Entry]:
@@ -149,7 +154,8 @@ def _walk_directory(file: bytes, start: int, end: int, count: int) -> list[_Entr
         entry, at = _central_entry(file, at, end)
         entries.append(entry)
     if at != end:
-        raise BundleError(f"{end - at} bytes follow the last of {count} entries in the archive's directory")
+        bytes_follow = quantity(end - at, "byte follows", "bytes follow")
+        raise BundleError(f"{bytes_follow} the last of {count} entries in the archive's directory")
     return entries
 
 
@@ -167,9 +173,9 @@ def _central_entry(file: bytes, at: int, end: int) -> tuple[_Entry, int]:
     if extra[:2] == _ZIP64_EXTRA or _MAX_U32 in (packed, size, offset):
         raise BundleError(f"entry {name!r} uses zip64, which no bundle needs")
     if comment_size:
-        raise BundleError(f"entry {name!r} carries a comment of {comment_size} bytes; none is allowed")
+        raise BundleError(f"entry {name!r} carries a comment of {quantity(comment_size, 'byte')}; none is allowed")
     if extra_size:
-        raise BundleError(f"entry {name!r} carries an extra field of {extra_size} bytes; none is allowed")
+        raise BundleError(f"entry {name!r} carries an extra field of {quantity(extra_size, 'byte')}; none is allowed")
     if packed != size:
         raise BundleError(f"entry {name!r} is declared as {size} bytes but stored as {packed}; they must agree")
     return _Entry(name, size, crc, offset), after

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from device.errors import BundleError
+from device.quantity import quantity
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -127,7 +128,9 @@ def _array(entry: str, data: bytes | None, shape: tuple[int, ...]) -> Float32:
         raise BundleError(f"entry {entry!r} is {header[1].decode()} {found}, must be {kind} {shape}")
     size = int(np.prod(shape)) * np.dtype(header[1].decode()).itemsize
     if len(data) - header.end() != size:
-        raise BundleError(f"entry {entry!r} holds {len(data) - header.end()} bytes of numbers, must hold {size}")
+        raise BundleError(
+            f"entry {entry!r} holds {quantity(len(data) - header.end(), 'byte')} of numbers, must hold {size}"
+        )
     array = np.lib.format.read_array(io.BytesIO(data), allow_pickle=False)
     if array.dtype == np.int16:
         array = array.astype(np.float32) / np.float32(_INT16_SCALE)

@@ -17,6 +17,7 @@ from device.hearing.bundle.contents import Label, Output
 from device.hearing.decision import OperatingPoint
 from device.hearing.spec import FeatureSpec
 from device.messages import Priority, Role
+from device.quantity import quantity
 from device.strict_json import members, parse
 
 if TYPE_CHECKING:
@@ -239,7 +240,7 @@ def _digest(data: bytes) -> dict[str, Any]:
 def _check_digest(what: str, data: bytes, wanted: dict[str, Any]) -> None:
     wanted = members(wanted, f"manifest.json: {what}", {"bytes": int, "sha256": str})
     if len(data) != wanted["bytes"]:
-        raise BundleError(f"{what} has {len(data)} bytes, the manifest says {wanted['bytes']}")
+        raise BundleError(f"{what} has {quantity(len(data), 'byte')}, the manifest says {wanted['bytes']}")
     if hashlib.sha256(data).hexdigest() != wanted["sha256"]:
         raise BundleError(f"{what} does not match its SHA-256 in the manifest")
 

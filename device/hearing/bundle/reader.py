@@ -25,6 +25,7 @@ from device.hearing.bundle.archive import split_archive
 from device.hearing.bundle.contents import Bundle, labels_text
 from device.hearing.bundle.golden_vectors import GOLDEN_ENTRY, golden_cases
 from device.hearing.bundle.manifest import Manifest
+from device.quantity import quantity
 from device.strict_json import parse
 
 if TYPE_CHECKING:
@@ -108,7 +109,7 @@ def _check_names(entries: Mapping[str, bytes]) -> None:
             raise BundleError(f"entry {name!r} is nothing that a bundle holds")
         most = MAX_JSON_BYTES if name in _HEAD else MAX_ENTRY_BYTES
         if len(data) > most:
-            raise BundleError(f"entry {name!r} has {len(data)} bytes, may have {most}")
+            raise BundleError(f"entry {name!r} has {quantity(len(data), 'byte')}, may have {most}")
     for name in _HEAD:
         if name not in entries:
             raise BundleError(f"entry {name!r} is missing; write the bundle with the converter")

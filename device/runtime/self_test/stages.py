@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from device.daytime import utc_text
 from device.errors import AuricleError
+from device.quantity import quantity
 from device.runtime.self_test.model_trial import ModelTrial
 from device.runtime.self_test.outcome import SCHEMA_VERSION, Outcome, StageResult, alert_topic
 from device.sinks.payloads import Message
@@ -280,5 +281,5 @@ def _hear_result(trials: Sequence[ModelTrial]) -> StageResult:
     errors = [error for trial in trials if (error := trial.errors()[0])]
     if errors:
         return StageResult("hear", passed=False, detail="; ".join(errors))
-    scored = ", ".join(f"{trial.sound.model} ({trial.windows} windows)" for trial in trials)
+    scored = ", ".join(f"{trial.sound.model} ({quantity(trial.windows, 'window')})" for trial in trials)
     return StageResult("hear", passed=True, detail=f"scored by {scored}")

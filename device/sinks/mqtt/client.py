@@ -103,8 +103,10 @@ class Mqtt:
     @property
     def counts(self) -> Counts:
         """Totals since the start; from any thread."""
-        counts = self._counts
-        return replace(counts, rejected=self._command_filter.rejected, dropped=self._queue.dropped)
+        commands = self._command_filter
+        return replace(
+            self._counts, rejected=commands.rejected, rejection=commands.rejection, dropped=self._queue.dropped
+        )
 
     @property
     def pending_keys(self) -> frozenset[Key]:

@@ -1,11 +1,11 @@
-"""Turns messages from the broker into valid commands; counts and rejects all else."""
+"""Turns messages from the broker into valid commands; rejects all else, counts it and remembers why."""
 
 from __future__ import annotations
 
-import contextlib
 from typing import TYPE_CHECKING
 
-from device.commands import MAX_PAYLOAD_BYTES, parse_command
+from device.commands import parse_command
+from device.config.toml_text import printable
 from device.errors import CommandError
 
 if TYPE_CHECKING:
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 _BURST, _COMMANDS_PER_S = 10, 1.0  # people press buttons, and no faster
 _BIRTH_EVERY_S = 1.0
+_SHOWN_CHARACTERS = 120  # of a topic
 
 
 class CommandFilter:
@@ -28,6 +29,7 @@ class CommandFilter:
 
     Attributes:
         rejected: messages that were no valid command, since the start.
+        rejection: the newest of them and why it was rejected, in one sentence; empty before the first.
     """
 
     def __init__(self, commands: Mapping[str, Verb], birth_topic: str | None, clock: Callable[[], float]) -> None:
@@ -37,6 +39,7 @@ class CommandFilter:
         self._birth_s = float("-inf")
         self.birth_topic = birth_topic
         self.rejected = 0
+        self.rejection = ""
 
     @property
     def topics(self) -> tuple[str, ...]:
@@ -57,14 +60,22 @@ class CommandFilter:
         topic = message.topic
         if topic == self.birth_topic:
             return None
-        verb = self._commands.get(topic)
-        command = None
-        if verb is not None and not message.retain and len(message.payload) <= MAX_PAYLOAD_BYTES:
-            with contextlib.suppress(CommandError):
-                command = parse_command(verb, message.payload, by="mqtt")
-        if command is None or not self._is_allowed():
+        try:
+            return self._accepted(message)
+        except CommandError as error:
             self.rejected += 1
+            self.rejection = f"a command on {printable(topic)[:_SHOWN_CHARACTERS]} was rejected: {error}"
             return None
+
+    def _accepted(self, message: Received) -> Command:
+        verb = self._commands.get(message.topic)
+        if verb is None:
+            raise CommandError("it is no topic of a command")
+        if message.retain:
+            raise CommandError("it was retained, from long ago perhaps; publish commands without the retain flag")
+        command = parse_command(verb, message.payload, by="mqtt")
+        if not self._is_allowed():
+            raise CommandError(f"after {_BURST} at once, one a second is obeyed")
         return command
 
     def _is_allowed(self) -> bool:

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 
 from device.config.toml_text import printable
 from device.errors import ConfigError
+from device.quantity import quantity
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -136,7 +137,7 @@ class BrokerSocket:
     def recv(self, buffer_size: int) -> bytes:
         """Receive at most so many bytes; paho asks for the whole rest of a packet, so packets are bounded here."""
         if buffer_size > MOST_PACKET_BYTES:
-            self.error = OSError(errno.EMSGSIZE, f"a packet of {buffer_size} bytes came")
+            self.error = OSError(errno.EMSGSIZE, f"a packet of {quantity(buffer_size, 'byte')} came")
             raise self.error
         try:
             received = self._socket.recv(buffer_size)

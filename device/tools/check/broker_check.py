@@ -13,6 +13,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from device.quantity import quantity
 from device.runtime.self_test.outcome import alert_topic
 from device.sinks.mqtt.connection import hung_up, port_of, read_password, tls_context, trouble_of
 from device.sinks.payloads import Message, Topics
@@ -172,7 +173,7 @@ def _with_daemon_state(finding: Finding, state: DaemonState) -> Finding:
     if state.broker != "connected":
         summary = f"{finding.summary}; but the daemon that runs says: {state.broker}"
         return Finding("broker", "warning", summary, _status(state) or finding.cure)
-    owed = f", {state.owed} changes are owed" if state.owed else ""
+    owed = f", {quantity(state.owed, 'change is', 'changes are')} owed" if state.owed else ""
     return Finding(
         "broker", finding.outcome, f"{finding.summary}; the daemon that runs is connected{owed}", finding.cure
     )

@@ -7,6 +7,7 @@ import shutil
 import tempfile
 from typing import TYPE_CHECKING
 
+from device.quantity import quantity
 from device.tools.check.finding import Finding
 
 if TYPE_CHECKING:
@@ -34,12 +35,18 @@ def check_disk_space(name: str, what: str, folder: Path, *, needed_bytes: int, c
         summary = f"{what} cannot be written: {error.strerror or error}"
         return Finding(name, "failure", summary, _write_cure(folder))
     free_bytes = shutil.disk_usage(folder).free
-    summary = f"{what} can be written; {free_bytes / 1e6:.0f} MB are free, it takes at most {needed_bytes / 1e6:.0f}"
     if free_bytes < LEAST_BYTES:
+        summary = f"{what} has no room: {megabytes_are(free_bytes)} free, it takes at most {needed_bytes / 1e6:.0f}"
         return Finding(name, "failure", summary, cure)
+    summary = f"{what} can be written; {megabytes_are(free_bytes)} free, it takes at most {needed_bytes / 1e6:.0f}"
     if free_bytes < needed_bytes + SPARE_BYTES:
         return Finding(name, "warning", summary, cure)
     return Finding(name, "ok", summary)
+
+
+def megabytes_are(size: int) -> str:
+    """A size as the subject of a sentence: `12 MB are`; never 0 of what is not nothing."""
+    return "less than 1 MB is" if 0 < size < 1_000_000 else quantity(size // 1_000_000, "MB is", "MB are")
 
 
 def _existing(folder: Path) -> Path:

@@ -14,6 +14,7 @@ import numpy as np
 from device.errors import SpecError
 from device.hearing.level import Level
 from device.messages import AudioBlock, NoAudio
+from device.quantity import quantity
 from device.tools.check.finding import Finding
 from device.tools.level_text import level_text
 
@@ -183,7 +184,7 @@ def _judged_sound(summary: str, recorded: Recorded, level: Level, needed_hz: int
         return _warned(f"{summary}, {100 * clipped:.0f} % of the samples clipped", "turn its gain down in alsamixer")
     if recorded.overruns:
         cure = "look for what else keeps this machine or its USB busy"
-        return _warned(f"{summary}, samples were lost {recorded.overruns} times", cure)
+        return _warned(f"{summary}, samples were lost {quantity(recorded.overruns, 'time')}", cure)
     if level.rms_dbfs is not None and level.rms_dbfs < FAINT_DBFS:
         return _warned(f"{summary}: hardly anything", "look whether it is muted or its gain is down in alsamixer")
     if recorded.sample_rate_hz < needed_hz:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from device.errors import ConfigError
 from device.runtime.kernel_clock import ROOT, kernel_clock_is_synchronized, timesyncd_has_set_it
-from device.tools.check.disk_space import check_disk_space
+from device.tools.check.disk_space import check_disk_space, megabytes_are
 from device.tools.check.finding import Finding
 
 if TYPE_CHECKING:
@@ -134,7 +134,7 @@ def check_memory(root: Path = ROOT) -> Finding:
     if found is None:
         return Finding("memory", "ok", "this machine does not tell what is left")
     free_bytes = int(found[1]) * 1024
-    summary, cure = f"{free_bytes / 1e6:.0f} MB are available, a daemon takes about 80", "stop what else runs here"
+    summary, cure = f"{megabytes_are(free_bytes)} available, a daemon takes about 80", "stop what else runs here"
     if free_bytes < FULL_BYTES:
         return Finding("memory", "failure", summary, cure)
     return Finding("memory", "warning", summary, cure) if free_bytes < TIGHT_BYTES else Finding("memory", "ok", summary)

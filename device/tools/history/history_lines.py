@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from device.config.toml_text import printable
 from device.daytime import utc_text
+from device.quantity import quantity
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -54,10 +55,24 @@ def _duration(changes: list[AlarmChange], start_utc_s: float) -> str:
     end = next((change for change in reversed(changes) if change.body.get("change") in {"latched", "ended"}), None)
     if end is None or last.body.get("state") == "active":
         return "goes on"
-    lasted = _span(end.entry.utc_s - start_utc_s)
+    latched = _latched(changes)
+    if latched is None:
+        return f"{_span(end.entry.utc_s - start_utc_s)}, ended: {_text(end, 'cause')}"
+    then = f"{_span(latched.entry.utc_s - start_utc_s)}, then {_text(latched, 'cause')}"
     if last.body.get("state") == "latched":
-        return f"{lasted}, then {_text(last, 'cause')}; nobody has acknowledged it"
-    return f"{lasted}, ended: {_text(last, 'cause')}"
+        return f"{then}; nobody has acknowledged it"
+    return f"{then}; ended {_span(end.entry.utc_s - latched.entry.utc_s)} later: {_text(end, 'cause')}"
+
+
+def _latched(changes: list[AlarmChange]) -> AlarmChange | None:
+    """The change by which the alarm was latched, and has stayed so until it ended; None if it did not stay."""
+    latched: AlarmChange | None = None
+    for change in changes:
+        if change.body.get("change") in {"raised", "reopened"}:
+            latched = None
+        elif change.body.get("change") == "latched":
+            latched = change
+    return latched
 
 
 def _acknowledgements(changes: list[AlarmChange]) -> Iterator[str]:
@@ -70,7 +85,7 @@ def _acknowledgements(changes: list[AlarmChange]) -> Iterator[str]:
 def _doubts(changes: list[AlarmChange]) -> Iterator[str]:
     undelivered = sum(not change.delivered for change in changes)
     if undelivered:
-        yield f"not noted as told: {undelivered} of {len(changes)} changes"
+        yield f"not noted as told: {undelivered} of {quantity(len(changes), 'change')}"
     qualities = {str(change.body.get("time_quality")) for change in changes}
     if "stepped" in qualities:
         yield "the clock jumped meanwhile"

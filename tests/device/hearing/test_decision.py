@@ -173,7 +173,7 @@ def test_a_file_of_one_window_is_judged_by_it_and_says_so() -> None:
     decider = _decider()
     assert _run(decider, [0.9])[1] == []
     begin, end = decider.finish(1.2)
-    assert begin.reason == "1 of 1 windows at or above 0.70; the file has only 1 of 4 windows"
+    assert begin.reason == "1 of 1 window at or above 0.70; the file has only 1 of 4 windows"
     assert (begin.phase, begin.decided_s) == ("begin", 1.2)
     assert (end.phase, end.reason, end.end_s) == ("end", "end_of_file", 1.2)
 
@@ -307,7 +307,7 @@ def test_one_window_at_a_widened_hop_confirms_nothing_that_wants_longer() -> Non
     decider = _decider(replace(POINT, confirm_s=2.75, confirm_of_s=4.0))
     decider.change_hop(2.0)
     decisions, events = _run_at(decider, [0.9, 0.9], 2.0)
-    assert decisions[0].rule.endswith("1 of the last 1 windows count, 2 must")
+    assert decisions[0].rule.endswith("1 of the last 1 window count, 2 must")
     assert [event.decided_s for event in events] == [4.0]
 
 

@@ -67,7 +67,6 @@ def _with(state: DaemonState, **changed: Any) -> bytes:
         ({"models": ["cry", 1]}, r"state.models\[1\] is 1"),
         ({"faults": [{"kind": "rain", "since_utc_s": 1.0, "detail": ""}]}, r"state.faults\[0\].kind is 'rain'"),
         ({"faults": [{"kind": [], "since_utc_s": 1.0, "detail": ""}]}, r"state.faults\[0\].kind is \[\]"),
-        ({"more": 1}, "state must have instance"),
     ],
 )
 def test_what_is_no_state_is_refused_with_its_place(
@@ -75,6 +74,16 @@ def test_what_is_no_state_is_refused_with_its_place(
 ) -> None:
     with pytest.raises(ServiceError, match=complaint):
         from_json(_with(state, **changed))
+
+
+def test_a_field_of_a_newer_daemon_is_ignored_and_one_that_an_older_lacks_has_its_default(state: DaemonState) -> None:
+    assert from_json(_with(state, more=1)) == state
+    told = json.loads(to_json(dataclasses.replace(state, commands_rejected=3)))
+    del told["state"]["commands_rejected"]
+    assert from_json(json.dumps(told).encode()) == dataclasses.replace(state, commands_rejected=0)
+    del told["state"]["pid"]
+    with pytest.raises(ServiceError, match="state must have instance"):
+        from_json(json.dumps(told).encode())
 
 
 def test_a_state_of_another_version_is_not_guessed_at(state: DaemonState) -> None:

@@ -68,6 +68,7 @@ def test_every_figure_of_the_state_is_told_under_its_unit(state: DaemonState) ->
         "auricle_windows_scored_total": 7190.0,
         "auricle_windows_due_total": 7200.0,
         "auricle_dropped_seconds_total": 0.0,
+        "auricle_commands_rejected_total": 0.0,
         "auricle_dropped_notices_total": 0.0,
     }
 

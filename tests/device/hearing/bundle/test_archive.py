@@ -165,7 +165,7 @@ FRAMES = {
     "nothing": (b"", "no zip archive"),
     "archive comment": (_raw(Raw(), comment=b"hello"), "zip comment of 5 bytes"),
     "comment that is missing": (_raw(Raw(), end={6: 9}), "truncated zip comment of 9"),
-    "trailing bytes": (GOOD + b"\0", "1 bytes follow"),
+    "trailing bytes": (GOOD + b"\0", "1 byte follows"),
     "cut short": (GOOD[:-1], "no zip archive|bytes follow"),
     "second archive": (GOOD + GOOD, "must follow|should end"),
     "bytes before the directory": (_raw(Raw(), before_directory=b"??"), "2 bytes lie between"),

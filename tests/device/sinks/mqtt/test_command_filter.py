@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -47,6 +48,32 @@ def test_whatever_comes_is_a_command_or_is_counted(topic: str, payload: bytes, *
     command = command_filter.command(Received(topic, payload, retain))
     assert (command is None) == (command_filter.rejected == 1)
     assert command is None or (topic in _TOPICS.commands and not retain)
+
+
+@pytest.mark.parametrize(
+    ("message", "why"),
+    [
+        (_command(b'{"duration_s": 9999}'), "duration_s must be a number of seconds, 1 to 7200"),
+        (_command(b"five"), "a command is no JSON; it must be empty or an object"),
+        (_command(b"x" * 1025), "a command has 1025 bytes, it may have 1024"),
+        (
+            _command(b'{"duration_s": 60}', retain=True),
+            "it was retained, from long ago perhaps; publish commands without the retain flag",
+        ),
+    ],
+)
+def test_a_rejected_command_is_one_sentence_with_its_topic(message: Received, why: str) -> None:
+    command_filter = _filter()
+    assert command_filter.rejection == ""
+    assert command_filter.command(message) is None
+    assert command_filter.rejection == f"a command on auricle/anna/command/pause was rejected: {why}"
+
+
+def test_whatever_a_topic_holds_its_rejection_is_one_short_line() -> None:
+    command_filter = _filter()
+    command_filter.command(Received("a\nb\x1b" * 1000, b"", False))
+    assert len(command_filter.rejection) < 250
+    assert command_filter.rejection.isprintable()
 
 
 def test_what_was_kept_by_the_broker_is_asked_for_by_nobody() -> None:

@@ -39,3 +39,27 @@ def test_a_stepped_clock_is_named_rather_than_an_unsynchronized_one() -> None:
     _, line = history_lines(changes, UTC)
     assert "not noted as told: 1 of 2 changes" in line
     assert line.endswith("the clock jumped meanwhile")
+
+
+def test_an_alarm_that_was_latched_and_acknowledged_keeps_why_it_was_latched() -> None:
+    changes = [
+        _change(0, NIGHT_S, change="raised", name="cry", state="active"),
+        _change(1, NIGHT_S + 20, change="latched", name="cry", state="latched", cause="gap"),
+        _change(2, NIGHT_S + 90, change="acknowledged", name="cry", state="latched", cause="acknowledged by anna"),
+        _change(3, NIGHT_S + 90, change="ended", name="cry", state="ended", cause="acknowledged by anna"),
+    ]
+    _, line = history_lines(changes, UTC)
+    assert line.endswith(
+        "cry, 20 s, then gap; ended 1 min 10 s later: acknowledged by anna; acknowledged by anna after 1 min 30 s"
+    )
+
+
+def test_an_alarm_that_was_latched_and_began_again_is_told_as_it_went_on() -> None:
+    changes = [
+        _change(0, NIGHT_S, change="raised", name="cry", state="active"),
+        _change(1, NIGHT_S + 20, change="latched", name="cry", state="latched", cause="gap"),
+        _change(2, NIGHT_S + 30, change="reopened", name="cry", state="active", cause="heard"),
+        _change(3, NIGHT_S + 50, change="ended", name="cry", state="ended", cause="quiet"),
+    ]
+    _, line = history_lines(changes, UTC)
+    assert line.endswith("cry, 50 s, ended: quiet")
