@@ -28,42 +28,43 @@ _MOST_KINDS = 12
 
 
 _METHOD = f"""
-listener: Every recording went through `device.hearing.listener.Listener`, the object that the daemon and `auricle
-replay` listen with, at a hop of {HOP_S:g} s and with the operating point that the bundle carries.
+listener: Every recording went through `device.hearing.listener.Listener`, which the daemon and `auricle replay` use
+as well. The hop was {HOP_S:g} s, and the operating point was the bundle's own.
 
-scenes: Each clip lies over a background that begins at least {MARGIN_S:g} s before it (up to {LEAD_S:g} s more are
-drawn) and goes on for {MARGIN_S:g} s behind it: {100 * RECORDED_SHARE:g} % of them held-out recordings of homes
-(fans, rain, washing, clocks, a fire, quiet talk), all others synthesized room tones. The clip keeps its own level and
-fades in and out over 10 ms. Validation scenes are mixed by the same code, from other subjects.
+scenes: Each clip lies over a background. The background begins at least {MARGIN_S:g} s before the clip (up to
+{LEAD_S:g} s more are drawn at random) and ends {MARGIN_S:g} s after it. {100 * RECORDED_SHARE:g} % of the backgrounds
+are held-out recordings of homes (fans, rain, washing, clocks, a fire, quiet talk); the others are synthesized room
+tones. The clip keeps its own level and fades in and out over 10 ms. The same code mixes validation scenes, from other
+subjects.
 
-levels: The level between clip and background is that of the clip's loud part (what is within 20 dB of its loudest 10
-ms) over the background's.
+levels: The level is the ratio of the clip's loud part to the background. The loud part is what lies within 20 dB of
+its loudest 10 ms.
 
-alerts: An alert is an event that begins. One that re-opens within its cooldown alerts nobody anew, and counts once. An
-alert counts for a clip if the window that decided it touches the clip; what begins in the background alone is counted
-apart. Operating points are chosen by the same count.
+alerts: An alert is an event that begins. An event that re-opens within its cooldown is no new alert. An alert counts
+for a clip if the window that decided it touches the clip. What begins in the background alone is counted separately.
+Operating points are chosen by the same count.
 
 ranking: ROC AUC ranks clips by the highest threshold at which the rule (k of the last n windows) would have raised an
-alert while it touched the clip: it describes the decision that is made. All sources are ranked against one set of
+alert while it touched the clip. So it describes the decision that is made. All sources are ranked against one set of
 other clips, every one of the part.
 
-delay: The onset of a cry is the first 50 ms within {ONSET_DB:g} dB of the clip's loud part, be it a cry or a parent's
-word before it; the delay runs from there to the end of the window that decided. It follows from the signal alone, so
-that no network marks the cries that another is timed by.
+delay: The onset of a cry is the first 50 ms within {ONSET_DB:g} dB of the clip's loud part, whether that is a cry or
+a parent's word before it. The delay ends with the window that decided. The onset follows from the signal alone, so no
+network marks the cries that another is timed by.
 
-hours: False alarms an hour are counted on ambient recordings and music played through once, unchanged, and on each
-speaker's sentences with pauses of {PAUSE_S[0]:g} to {PAUSE_S[1]:g} s over a room tone {SPEECH_OVER_ROOM_DB:g} dB
-below.
+hours: False alarms an hour are counted on two kinds of sound. Ambient recordings and music are played through once,
+unchanged. Each speaker's sentences are played with pauses of {PAUSE_S[0]:g} to {PAUSE_S[1]:g} s over a room tone
+{SPEECH_OVER_ROOM_DB:g} dB below.
 
-intervals: Intervals are 95 %: Wilson's for shares, exact Poisson for rates; those by subject are bootstraps that draw
-whole subjects anew, {RESAMPLES} times.
+intervals: Intervals are 95 %: Wilson's for shares, exact Poisson for rates. Those by subject are bootstraps that draw
+whole subjects again, {RESAMPLES} times.
 """
 
 _SUBJECTS = {
-    "test": "Infants, speakers and sources are fixed in the committed list: none that is heard here was trained on, or "
-    "chose a checkpoint or a threshold.",
-    "val": "Infants, speakers and sources are fixed in the committed list: none that is heard here was trained on, but "
-    "they chose the checkpoint and the threshold.",
+    "test": "Infants, speakers and sources are fixed in the committed list. The network trained on none of those in "
+    "this part, and none of them chose a checkpoint or a threshold.",
+    "val": "Infants, speakers and sources are fixed in the committed list. The network trained on none of those in "
+    "this part, but they chose the checkpoint and the threshold.",
 }
 
 
@@ -149,9 +150,9 @@ def _provenance(report: Row) -> str:
     bundle, split, scenes = report["bundle"], report["split"], report["scenes"]
     return (
         f"Made by `{report['command']}` with seed {report['seed']} on {bundle['runtime']}. SHA-256 of the network: "
-        f"`{bundle['network_sha256']}`; of the list `{split['file']}`: `{split['sha256']}`. Heard were "
+        f"`{bundle['network_sha256']}`; of the list `{split['file']}`: `{split['sha256']}`. It played "
         f"{scenes['cries']} cries ({scenes['doubtful_cries']} of them doubtful), {scenes['others']} other clips and "
-        f"{scenes['streams']} unbroken streams, with all levels {scenes['hours']:.1f} hours of sound."
+        f"{scenes['streams']} unbroken streams: {scenes['hours']:.1f} hours of sound with all levels."
     )
 
 
@@ -160,27 +161,27 @@ def _aims(report: Row) -> list[str]:
     if not rows:
         return []
     table = _table(("what", "aim", "reached", "met"), rows)
-    return ["## Aimed at, and reached", "", *table, *([] if report["int8_cost"] else [_int8_not_measured(report), ""])]
+    return ["## Aims and results", "", *table, *([] if report["int8_cost"] else [_int8_not_measured(report), ""])]
 
 
 def _int8_not_measured(report: Row) -> str:
     """What a page says of the cost of INT8 if the float network was not run."""
-    sentence = "What INT8 costs was not measured in this run: that takes the network before its conversion (`--float`)."
+    sentence = "This run did not measure what INT8 costs: that needs the network before its conversion (`--float`)."
     worst = worst_int8_cost(report["earlier_int8_cost"])
     earlier = "; ".join(f"{what}: {points:.4g}" for what, points in worst.items() if points is not None)
     if not earlier:
         return sentence
     return (
-        f"{sentence} An earlier evaluation of the same network, which its bundle's card has kept, measured it "
-        f"({earlier}); at most {MOST_INT8_POINTS:g} is aimed at."
+        f"{sentence} An earlier evaluation of the same network measured it, and its bundle's card has kept the "
+        f"figures ({earlier}). The aim is at most {MOST_INT8_POINTS:g}."
     )
 
 
 def _cries(system: Row) -> list[str]:
     rule = (
-        f"The {system['system']} network at its operating point: an event begins where windows of "
+        f"The {system['system']} network at its operating point: an event begins if windows of "
         f"{system['window_s']:g} s are at or above {system['on']:g} for {system['confirm_s']:g} s of the last "
-        f"{system['confirm_of_s']:g} s; it ends after {system['hold_s']:g} s below {system['off']:g}, and re-opens "
+        f"{system['confirm_of_s']:g} s. It ends after {system['hold_s']:g} s below {system['off']:g}, and re-opens "
         f"within {system['cooldown_s']:g} s."
     )
     header = ("source", "clips", "subjects", "ROC AUC", "by subject", "found", "recall", "Wilson", "by subject")
@@ -203,7 +204,7 @@ def _noise(rows: Sequence[Row]) -> list[str]:
         for source in dict.fromkeys(row["source"] for row in rows)
     ]
     header = ("source", *(f"{snr_db:g} dB" for snr_db in snrs_db))
-    return ["### As the background grows", "", "Recall, and clips found.", "", *_table(header, lines)]
+    return ["### As the background grows", "", "Recall, and the number of clips found.", "", *_table(header, lines)]
 
 
 def _delays(rows: Sequence[Row]) -> list[str]:
@@ -232,7 +233,7 @@ def _others(others: Row) -> list[str]:
         for name, row in named
     ]
     by_subject = f"By subject, all together: {_range(total, 'share_by_subject')}." if total["clips"] else ""
-    sentence = f"Sets, then the classes that raised any, worst first. {by_subject}".rstrip()
+    sentence = f"First the sets, then the classes that raised an alert, worst first. {by_subject}".rstrip()
     table = _table(("other clips", "clips", "raised an alert", "share", "Wilson"), rows)
     return ["## Other clips that raised an alert", "", sentence, "", *table]
 
@@ -265,7 +266,7 @@ def _beside(systems: Sequence[Row], costs: Sequence[Row]) -> list[str]:
     hours = ("false alarms an hour", *(_last_rate(system) for system in systems))
     sentences = ["Recall and ROC AUC of each source."]
     if any(system["system"].startswith("yamnet") for system in systems):
-        sentences.append("YAMNet, as published, alerts on one window of 0.975 s at the threshold that is named.")
+        sentences.append("YAMNet, as published, alerts on one window of 0.975 s at the threshold in its column.")
     sentences += [
         f"Over {row['source']}, {row['scenes']} scenes, INT8 costs {row['recall_points']:.2f} points of recall."
         for row in costs
@@ -279,7 +280,7 @@ def _listed(others: Row) -> list[str]:
     kinds = "; ".join(f"{kind} {count}" for kind, count in others["kinds"].items())
     sentence = (
         f"{others['clips']} clips of {others['subjects']} subjects: every clip of the part that the list calls "
-        f"`other`, but for ambient recordings, which are the backgrounds. SHA-256 of their names, a line each: "
+        f"`other`, except ambient recordings, which are the backgrounds. SHA-256 of their names, a line each: "
         f"`{others['files_sha256']}`. {kinds}."
     )
     return ["## The other clips", "", sentence, ""]
