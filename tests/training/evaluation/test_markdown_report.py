@@ -99,7 +99,9 @@ def test_a_page_without_a_float_network_says_that_the_cost_of_int8_was_not_measu
         {"source": event_metrics.EVERY_LEVEL, "auc_points": None, "recall_points": 0.0},
     ]
     kept = without | {"earlier_int8_cost": earlier}
-    assert "measured it (points of ROC AUC that int8 costs, the worst source: 0.04; points of rec" in markdown(kept)
+    assert "kept the figures (points of ROC AUC that int8 costs, the worst source: 0.04; points of rec" in markdown(
+        kept
+    )
     assert card_section(kept)["evaluation"]["int8_cost"] == earlier
 
 
