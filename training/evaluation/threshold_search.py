@@ -18,8 +18,7 @@ import numpy as np
 
 from device.hearing.decision import OperatingPoint
 from training.evaluation.alarm_counting import WindowScores, count_alarms, decide_alarms
-from training.evaluation.validation_windows import part_windows
-from training.networks.predict import probabilities
+from training.evaluation.validation_windows import part_windows, scene_probabilities
 from training.statistics import roc_auc
 
 if TYPE_CHECKING:
@@ -151,13 +150,11 @@ def figures(found: PointFigures) -> dict[str, Any]:
     }
 
 
-def source_aucs(
-    held: Sequence[SceneWindows], scores: Sequence[Float32], *, full_cry_s: float = 0.5
-) -> dict[str, float]:
+def source_aucs(held: Sequence[SceneWindows], scores: Sequence[Float32]) -> dict[str, float]:
     """ROC AUC of each source's cry windows against all windows without a cry, and of all sources by SNR."""
     pairs = list(zip(held, scores, strict=True))
     negative = np.concatenate([one for windows, one in pairs if not windows.scene.is_cry])
-    positive = [(windows.scene, one[windows.cry_s >= full_cry_s]) for windows, one in pairs if windows.scene.is_cry]
+    positive = [(windows.scene, one[windows.is_full_cry]) for windows, one in pairs if windows.scene.is_cry]
     keys = sorted({key for scene, one in positive if len(one) for key in _auc_keys(scene)})
     return {
         key: round(roc_auc(np.concatenate([one for scene, one in positive if key in _auc_keys(scene)]), negative), 5)
@@ -182,7 +179,7 @@ def run(args: argparse.Namespace) -> int:
     import keras
 
     held = part_windows(args.data, args.work, "val")
-    scores = probabilities(keras.saving.load_model(args.network, compile=False), held)
+    scores = scene_probabilities(keras.saving.load_model(args.network, compile=False), held)
     windows = [WindowScores(one.starts_s, one.ends_s, score) for one, score in zip(held, scores, strict=True)]
     best = choose([one.scene for one in held], windows)
     validation = figures(best) | {"window_auc": source_aucs(held, scores)}

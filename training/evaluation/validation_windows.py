@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -16,14 +16,15 @@ from device.hearing.windows import WindowCursor
 from training.data.activity_marks import ACTIVITY, load_activity
 from training.data.clips import SAMPLE_RATE_HZ
 from training.evaluation.alarm_counting import HOP_S
-from training.mixing.augment import WINDOW_SAMPLES
+from training.mixing.augment import FULL_CRY_S, WINDOW_SAMPLES
 from training.mixing.scenes import SEED, home_backgrounds, mix_scenes, plan_scenes
 from training.mixing.signal import STEP_SAMPLES
 from training.networks.network_inputs import features
+from training.networks.predict import window_probabilities
 from training.networks.residual import LOG_MEL
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
     import numpy.typing as npt
@@ -54,6 +55,12 @@ class SceneWindows:
     log_mel: Float16
     mfcc: Float16
     cry_s: Float32
+
+    @property
+    def is_full_cry(self) -> Mask:
+        """Whether each window holds as much audible cry as a training target of 1 needs, bool (windows,)."""
+        full: Mask = self.cry_s >= FULL_CRY_S
+        return full
 
 
 def part_windows(data: Path, work: Path, part: HeldOutPart, *, seed: int = SEED) -> tuple[SceneWindows, ...]:
@@ -87,6 +94,12 @@ def cut_windows(scene: SceneAnnotation, samples: Float32, active: Mask | None) -
         mfcc=np.stack([mfcc for _, mfcc in inputs]).astype(np.float16),
         cry_s=_cry_seconds(starts_s - scene.start_s, ends_s - scene.start_s, active),
     )
+
+
+def scene_probabilities(network: Any, held: Sequence[SceneWindows]) -> list[Float32]:
+    """The network's probability of a cry for each window of each scene."""
+    log_mel, mfcc = (np.concatenate([getattr(one, name) for one in held]) for name in ("log_mel", "mfcc"))
+    return np.split(window_probabilities(network, log_mel, mfcc), np.cumsum([len(one.log_mel) for one in held])[:-1])
 
 
 def thinned(held: Iterable[SceneWindows], every: int) -> tuple[SceneWindows, ...]:

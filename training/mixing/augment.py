@@ -41,6 +41,9 @@ if TYPE_CHECKING:
 WINDOW_SAMPLES = 2 * SAMPLE_RATE_HZ
 WINDOW_STEPS = WINDOW_SAMPLES // STEP_SAMPLES
 
+FULL_CRY_S = 0.5
+"""A window with this much audible cry counts as a full one, in targets and in figures of windows."""
+
 _WINDOW_HZ = bin_hz(WINDOW_SAMPLES)
 
 
@@ -92,7 +95,7 @@ class AugmentSettings:
     gated_share: float = 0.08
     repeated_share: float = 0.05
     mu_law_share: float = 0.05
-    full_cry_s: float = 0.5
+    full_cry_s: float = FULL_CRY_S
     least_cry_s: float = 0.1
 
 

@@ -9,27 +9,9 @@ import numpy as np
 from device.hearing.classifier import sigmoid
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     import numpy.typing as npt
 
-    from training.evaluation.validation_windows import SceneWindows
-
     Float32 = npt.NDArray[np.float32]
-
-
-def probabilities(network: Any, held: Sequence[SceneWindows], *, batch_windows: int = 64) -> list[Float32]:
-    """The network's probability of a cry for each window of each scene."""
-    lengths = np.cumsum([len(one.log_mel) for one in held])[:-1]
-    return np.split(
-        window_probabilities(
-            network,
-            np.concatenate([one.log_mel for one in held]),
-            np.concatenate([one.mfcc for one in held]),
-            batch_windows,
-        ),
-        lengths,
-    )
 
 
 def window_probabilities(network: Any, log_mel: Any, mfcc: Any, batch_windows: int = 64) -> Float32:

@@ -84,7 +84,7 @@ def scan(recordings: Sequence[AnnotatedRecording], data: Path) -> tuple[near_dup
                 name=cry_policy.file_name(recording, data),
                 group=group,
                 duration_s=recording.duration_s,
-                load=partial(load_audio, recording, near_duplicates.SAMPLE_RATE_HZ),
+                load=partial(load_audio, recording, near_duplicates.COMPARED_HZ),
             )
             for recording, group in zip(recordings, groups, strict=True)
         ]

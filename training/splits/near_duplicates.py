@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
 
-SAMPLE_RATE_HZ = 8000
+COMPARED_HZ = 8000
 SAME_SPECTRUM = 0.8
 SAME_WAVEFORM = 0.45  # an unneeded join costs nothing, an overlooked copy makes the test unfair
 
@@ -60,7 +60,7 @@ class ComparedClip:
         name: what the findings call it.
         group: clips of one group are known to belong together and are not compared.
         duration_s: its length.
-        load: returns its samples, float32 (n,) at `SAMPLE_RATE_HZ`.
+        load: returns its samples, float32 (n,) at `COMPARED_HZ`.
     """
 
     name: str
@@ -172,7 +172,7 @@ def _fingerprints(clips: Sequence[ComparedClip]) -> _Fingerprints:
 def _patches(samples: _Samples) -> tuple[_Samples, npt.NDArray[np.int64]]:
     """Samples -> unit fingerprints (m, 96) and the frame (m,) each begins at; silent stretches have none."""
     mel = _mel_power(samples, _HOP)
-    if len(samples) < _SHORTEST_S * SAMPLE_RATE_HZ or not mel.any():
+    if len(samples) < _SHORTEST_S * COMPARED_HZ or not mel.any():
         return np.zeros((0, _QUEFRENCIES * _MODULATIONS), np.float32), np.zeros(0, np.int64)
     short = ((0, max(0, _PATCH_FRAMES - len(mel))), (0, 0))  # a clip under one second goes on as it ends
     mel, logarithm = np.pad(mel, short, mode="edge"), np.pad(_log(mel), short, mode="edge")
@@ -206,7 +206,7 @@ def _log(mel: _Samples) -> _Samples:
 def _mel_weights() -> _Samples:
     """(bins, bands): triangles, linear on O'Shaughnessy's mel scale."""
     edges = np.linspace(_mel(_LOW_HZ), _mel(_HIGH_HZ), _BANDS + 2)
-    bins = _mel(np.fft.rfftfreq(_FRAME, 1 / SAMPLE_RATE_HZ))[:, None]
+    bins = _mel(np.fft.rfftfreq(_FRAME, 1 / COMPARED_HZ))[:, None]
     rising = (bins - edges[:-2]) / (edges[1] - edges[0])
     falling = (edges[2:] - bins) / (edges[1] - edges[0])
     return np.asarray(np.maximum(0, np.minimum(rising, falling)), dtype=np.float32)
@@ -245,7 +245,7 @@ def _confirm(
     waveform = _waveform_match(spectra.samples(shorter)[first:], spectra.samples(longer)[second:])
     if waveform < SAME_WAVEFORM:
         return None
-    offset_s = lag * _FINE_HOP / SAMPLE_RATE_HZ
+    offset_s = lag * _FINE_HOP / COMPARED_HZ
     a, b = clips[shorter].name, clips[longer].name
     a, b, offset_s = (a, b, offset_s) if a < b else (b, a, -offset_s)
     return NearDuplicate(a, b, similarity=similarity, waveform=waveform, offset_s=offset_s)
@@ -256,8 +256,8 @@ def _spectral_match(one: _Samples, other: _Samples, offset: int) -> tuple[float,
     best = (0.0, 0, offset)
     for lag in range(offset - _HOP // _FINE_HOP, offset + _HOP // _FINE_HOP + 1):
         begin, end = max(0, -lag), min(len(one), len(other) - lag)
-        length = min(int(_STRETCH_S * SAMPLE_RATE_HZ / _FINE_HOP), end - begin)
-        if length < _SHORTEST_S * SAMPLE_RATE_HZ / _FINE_HOP:
+        length = min(int(_STRETCH_S * COMPARED_HZ / _FINE_HOP), end - begin)
+        if length < _SHORTEST_S * COMPARED_HZ / _FINE_HOP:
             continue
         for start in range(begin, end - length + 1, max(1, length // 4)):
             ours, theirs = _centred(one[start : start + length]), _centred(other[start + lag : start + lag + length])
@@ -278,8 +278,8 @@ def _correlation(one: _Samples, other: _Samples) -> float:
 
 def _waveform_match(one: _Samples, other: _Samples) -> float:
     """Largest absolute correlation of the band-limited first 1.2 s, within 64 ms of each other."""
-    slack = int(_SLACK_S * SAMPLE_RATE_HZ)
-    length = min(int(_STRETCH_S * SAMPLE_RATE_HZ), len(one), len(other))
+    slack = int(_SLACK_S * COMPARED_HZ)
+    length = min(int(_STRETCH_S * COMPARED_HZ), len(one), len(other))
     size = 1 << (2 * length).bit_length()
     template, field = _band(one[:length], size)[slack : length - slack], _band(other[:length], size)[:length]
     spectrum = np.fft.rfft(field, size) * np.conj(np.fft.rfft(template, size))
@@ -291,6 +291,6 @@ def _waveform_match(one: _Samples, other: _Samples) -> float:
 
 def _band(samples: _Samples, size: int) -> npt.NDArray[np.float64]:
     """The samples with nothing below 250 Hz and above 3.4 kHz, padded to `size`."""
-    frequency_hz = np.fft.rfftfreq(size, 1 / SAMPLE_RATE_HZ)
+    frequency_hz = np.fft.rfftfreq(size, 1 / COMPARED_HZ)
     inside = (frequency_hz > 250.0) & (frequency_hz < 3400.0)
     return np.fft.irfft(np.fft.rfft(samples.astype(np.float64), size) * inside, size)

@@ -16,12 +16,11 @@ import numpy as np
 
 from training.data.activity_marks import ACTIVITY, load_activity
 from training.data.clips import load_clips, load_impulse_responses
-from training.evaluation.validation_windows import part_windows, thinned
+from training.evaluation.validation_windows import part_windows, scene_probabilities, thinned
 from training.mixing.augment import AugmentSettings
 from training.mixing.sampling import build_palette
 from training.networks import residual
 from training.networks.audioset_teacher import EMBEDDING_SIZE
-from training.networks.predict import probabilities
 from training.statistics import roc_auc
 from training.train.batch_sampling import batches
 from training.train.chunks import Recipe
@@ -152,10 +151,10 @@ def _record(network: Any, now: Check, best: Check | None, losses: Any, out: Path
 
 def check(network: Any, scenes: Sequence[SceneWindows], step: int) -> Check:
     """Recall of cry windows at few false positives, over all scenes."""
-    scores = np.concatenate(probabilities(network, scenes))
-    cry_s = np.concatenate([windows.cry_s for windows in scenes])
+    scores = np.concatenate(scene_probabilities(network, scenes))
+    is_full_cry = np.concatenate([windows.is_full_cry for windows in scenes])
     in_cry_scene = np.concatenate([np.full(len(windows.cry_s), windows.scene.is_cry) for windows in scenes])
-    positive, negative = scores[cry_s >= 0.5], scores[~in_cry_scene]
+    positive, negative = scores[is_full_cry], scores[~in_cry_scene]
     recalls = tuple(float(np.mean(positive > np.quantile(negative, 1 - rate))) for rate in FALSE_POSITIVE_RATES)
     return Check(step, recalls, roc_auc(positive, negative))
 

@@ -10,11 +10,11 @@ import pytest
 from training.data.activity_marks import ACTIVITY, save_activity
 from training.data.clips import SAMPLE_RATE_HZ
 from training.evaluation.detectors import INT8, open_detectors
-from training.evaluation.validation_windows import cut_windows, part_windows, thinned
+from training.evaluation.validation_windows import SceneWindows, cut_windows, part_windows, scene_probabilities, thinned
 from training.mixing.scenes import mix_scenes, plan_scenes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from tests.training.conftest import Collection
@@ -43,6 +43,8 @@ def test_windows_hold_the_seconds_of_cry_that_are_marked_in_the_clip(scene: Scen
     assert windows.cry_s[6] == pytest.approx(1.0)  # the window from 3 s to 5 s
     assert windows.cry_s.max() == pytest.approx(2.0)
     assert not windows.cry_s[14:].any()
+    assert windows.is_full_cry.tolist() == [second >= 0.5 for second in windows.cry_s]
+    assert 0 < windows.is_full_cry.sum() < 14
 
 
 def test_a_scene_without_marks_holds_no_cry(scene: SceneAnnotation, samples: Float32) -> None:
@@ -66,6 +68,33 @@ def test_thinned_scenes_keep_their_windows_in_step(scene: SceneAnnotation, sampl
     assert np.array_equal(even.log_mel, windows.log_mel[::2])
     assert np.array_equal(odd.log_mel, windows.log_mel[1::2])
     assert len(even.cry_s) == len(even.mfcc) == len(even.starts_s) == len(even.ends_s)
+
+
+class FirstBin:
+    """A network whose logit is the first bin of the log-mel input."""
+
+    def predict_on_batch(self, inputs: Sequence[Float32]) -> Float32:
+        return inputs[0][:, 0, 0]
+
+
+def test_probabilities_of_scenes_of_any_length_come_scene_by_scene(scene: SceneAnnotation) -> None:
+    logits = np.linspace(-2, 2, 9, dtype=np.float32)
+    held = [
+        SceneWindows(
+            scene=scene,
+            starts_s=np.zeros(len(part)),
+            ends_s=np.zeros(len(part)),
+            log_mel=np.tile(part[:, None, None], (1, 2, 2)).astype(np.float16),
+            mfcc=np.zeros((len(part), 2, 2), np.float16),
+            cry_s=np.zeros(len(part), np.float32),
+        )
+        for part in np.split(logits, [1, 6])
+    ]
+    found = scene_probabilities(FirstBin(), held)
+    assert [len(one) for one in found] == [1, 5, 3]
+    np.testing.assert_allclose(
+        np.concatenate(found), 1 / (1 + np.exp(-logits.astype(np.float16).astype(float))), rtol=1e-6
+    )
 
 
 def test_the_windows_of_a_part_are_those_of_its_planned_scenes(

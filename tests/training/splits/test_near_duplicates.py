@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from training.splits.make_lists import DUPLICATES, read_recordings, scan
 from training.splits.near_duplicates import (
-    SAMPLE_RATE_HZ,
+    COMPARED_HZ,
     ComparedClip,
     NearDuplicate,
     find_near_duplicates,
@@ -34,23 +34,23 @@ Samples = npt.NDArray[np.float32]
 def babble(seed: int, duration_s: float = 5.0) -> Samples:
     """Gliding harmonic notes with breaths between them and a hiss beneath: a voice, another one for each seed."""
     rng = np.random.default_rng(seed)
-    t = np.arange(round(duration_s * SAMPLE_RATE_HZ)) / SAMPLE_RATE_HZ
+    t = np.arange(round(duration_s * COMPARED_HZ)) / COMPARED_HZ
     knots = np.arange(0, duration_s + 0.3, 0.15)
     pitch_hz = np.interp(t, knots, rng.uniform(300, 600, len(knots)))
     loudness = np.interp(t, knots, rng.uniform(0, 1, len(knots)) ** 2)
-    phase = 2 * np.pi * np.cumsum(pitch_hz) / SAMPLE_RATE_HZ
+    phase = 2 * np.pi * np.cumsum(pitch_hz) / COMPARED_HZ
     voice = sum(np.sin(order * phase) / order * rng.uniform(0.3, 1) for order in range(1, 7))
     return np.asarray(0.1 * loudness * voice + 0.003 * rng.standard_normal(len(t)), dtype=np.float32)
 
 
 def rain(seed: int, duration_s: float = 5.0) -> Samples:
     """Steady noise: nothing but its finest grain tells one stretch from another."""
-    return np.asarray(np.random.default_rng(seed).normal(0, 0.05, round(duration_s * SAMPLE_RATE_HZ)), dtype=np.float32)
+    return np.asarray(np.random.default_rng(seed).normal(0, 0.05, round(duration_s * COMPARED_HZ)), dtype=np.float32)
 
 
 def as_vorbis(samples: Samples) -> Samples:
     file = io.BytesIO()
-    soundfile.write(file, samples, SAMPLE_RATE_HZ, format="OGG", subtype="VORBIS", compression_level=0.9)
+    soundfile.write(file, samples, COMPARED_HZ, format="OGG", subtype="VORBIS", compression_level=0.9)
     file.seek(0)
     return np.asarray(soundfile.read(file, dtype="float32")[0])
 
@@ -58,15 +58,15 @@ def as_vorbis(samples: Samples) -> Samples:
 def through_telephone(samples: Samples) -> Samples:
     """300 Hz to 3.4 kHz, eight bits, and back from 6.8 kHz: another rate, another grid of samples."""
     spectrum = np.fft.rfft(samples)
-    frequency_hz = np.fft.rfftfreq(len(samples), 1 / SAMPLE_RATE_HZ)
+    frequency_hz = np.fft.rfftfreq(len(samples), 1 / COMPARED_HZ)
     narrow = np.fft.irfft(spectrum * ((frequency_hz > 300) & (frequency_hz < 3400)), len(samples))
-    coarse = np.round(soxr.resample(narrow, SAMPLE_RATE_HZ, 6800) * 512) / 512
-    return np.asarray(soxr.resample(coarse, 6800, SAMPLE_RATE_HZ), dtype=np.float32)
+    coarse = np.round(soxr.resample(narrow, COMPARED_HZ, 6800) * 512) / 512
+    return np.asarray(soxr.resample(coarse, 6800, COMPARED_HZ), dtype=np.float32)
 
 
 def tilted(samples: Samples) -> Samples:
     """As through a wall: 6 dB less per octave above 500 Hz."""
-    frequency_hz = np.fft.rfftfreq(len(samples), 1 / SAMPLE_RATE_HZ)
+    frequency_hz = np.fft.rfftfreq(len(samples), 1 / COMPARED_HZ)
     response = 1 / np.sqrt(1 + (frequency_hz / 500) ** 2)
     return np.asarray(np.fft.irfft(np.fft.rfft(samples) * response, len(samples)), dtype=np.float32)
 
@@ -74,7 +74,7 @@ def tilted(samples: Samples) -> Samples:
 def compare(**sounds: Samples) -> tuple[NearDuplicate, ...]:
     """Near duplicates among sounds, each in a group of its own."""
     return find_near_duplicates(
-        [ComparedClip(name, name, len(one) / SAMPLE_RATE_HZ, partial(np.copy, one)) for name, one in sounds.items()]
+        [ComparedClip(name, name, len(one) / COMPARED_HZ, partial(np.copy, one)) for name, one in sounds.items()]
     )
 
 
@@ -89,7 +89,7 @@ CHANGES: dict[str, Callable[[Samples], Samples]] = {
     "inverted": lambda samples: -samples,
     "telephone": through_telephone,
     "wall": tilted,
-    "noisy": lambda samples: samples + rain(99, len(samples) / SAMPLE_RATE_HZ)[: len(samples)] * np.float32(0.08),
+    "noisy": lambda samples: samples + rain(99, len(samples) / COMPARED_HZ)[: len(samples)] * np.float32(0.08),
 }
 
 
@@ -99,23 +99,23 @@ def test_a_copy_is_found_whatever_it_went_through(sound: Callable[[int], Samples
     original = sound(1)
     found = compare(original=original, copy=CHANGES[change](original[4_567:36_000]), other=sound(2))
     assert pairs(found) == {("copy", "original")}
-    assert found[0].offset_s == pytest.approx(4_567 / SAMPLE_RATE_HZ, abs=0.02)
+    assert found[0].offset_s == pytest.approx(4_567 / COMPARED_HZ, abs=0.02)
 
 
 @settings(max_examples=10)
 @given(start=st.integers(0, 28_000), lead=st.integers(0, 20_000), seed=st.integers(0, 1000))
 def test_a_second_and_a_half_in_common_is_enough(start: int, lead: int, seed: int) -> None:
     original, other = babble(seed), babble(seed + 5000)
-    shared = original[start : start + int(1.5 * SAMPLE_RATE_HZ)]
+    shared = original[start : start + int(1.5 * COMPARED_HZ)]
     spliced = np.concatenate([other[:lead], shared, other[lead : lead + 9_000]])
     found = compare(a=original, b=spliced)
     assert pairs(found) == {("a", "b")}
-    assert found[0].offset_s == pytest.approx((lead - start) / SAMPLE_RATE_HZ, abs=0.02)
+    assert found[0].offset_s == pytest.approx((lead - start) / COMPARED_HZ, abs=0.02)
 
 
 def test_pieces_that_overlap_at_their_ends_are_found() -> None:
     whole = babble(7, 8.0)
-    found = compare(first=whole[: 5 * SAMPLE_RATE_HZ], second=whole[int(3.4 * SAMPLE_RATE_HZ) :])
+    found = compare(first=whole[: 5 * COMPARED_HZ], second=whole[int(3.4 * COMPARED_HZ) :])
     assert pairs(found) == {("first", "second")}
     assert found[0].offset_s == pytest.approx(-3.4, abs=0.02)
 
@@ -123,7 +123,7 @@ def test_pieces_that_overlap_at_their_ends_are_found() -> None:
 @pytest.mark.parametrize("seed", range(5))
 def test_a_clip_of_one_second_is_found_in_a_longer_one(seed: int) -> None:
     whole = babble(seed)
-    word = whole[11_111 : 11_111 + SAMPLE_RATE_HZ]
+    word = whole[11_111 : 11_111 + COMPARED_HZ]
     assert pairs(compare(whole=whole, word=word, other=babble(50, 1.0))) == {("whole", "word")}
 
 
@@ -133,13 +133,13 @@ def test_different_sounds_of_one_kind_are_not_copies() -> None:
 
 
 def test_one_steady_pitch_is_no_copy_of_another_sound_of_that_pitch() -> None:
-    t = np.arange(3 * SAMPLE_RATE_HZ) / SAMPLE_RATE_HZ
+    t = np.arange(3 * COMPARED_HZ) / COMPARED_HZ
     tone = np.asarray(0.1 * np.sin(2 * np.pi * 440 * t), dtype=np.float32)
     assert not compare(a=tone + rain(1, 3.0) * np.float32(0.1), b=tone + rain(2, 3.0) * np.float32(0.1))
 
 
 def test_silence_is_no_copy_of_silence() -> None:
-    zeros = np.zeros(3 * SAMPLE_RATE_HZ, np.float32)
+    zeros = np.zeros(3 * COMPARED_HZ, np.float32)
     assert not compare(a=zeros, b=zeros.copy(), c=np.zeros(0, np.float32), d=babble(1))
 
 
@@ -189,4 +189,4 @@ def test_real_clips_are_found_in_their_copies_and_nowhere_else(data_dir: Path) -
 
 def heard(file: Path) -> Samples:
     samples, sample_rate_hz = soundfile.read(file, dtype="float32")
-    return np.asarray(soxr.resample(samples, sample_rate_hz, SAMPLE_RATE_HZ))
+    return np.asarray(soxr.resample(samples, sample_rate_hz, COMPARED_HZ))
