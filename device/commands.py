@@ -1,4 +1,4 @@
-"""Commands to a running daemon, validated and bounded: acknowledge, pause, resume, self-test.
+"""Commands to a running daemon, validated and bounded: acknowledge, pause, resume, self-test, sensitivity.
 
 An invalid command changes nothing. Knows no broker, button or clock. Payloads are parsed by the standard library:
 msgspec and orjson accept a member twice, of which nobody knows what was meant.
@@ -21,7 +21,12 @@ MAX_PAUSE_S = 7200.0
 
 MAX_ID_CHARACTERS = 200
 
-Verb = Literal["acknowledge", "pause", "resume", "self_test"]
+MAX_SENSITIVITY = 5
+"""Steps up or down, as in the configuration."""
+
+_MAX_NAME_CHARACTERS = 64
+
+Verb = Literal["acknowledge", "pause", "resume", "self_test", "sensitivity"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,14 +59,25 @@ class SelfTest:
     by: str
 
 
-Command = Acknowledge | Pause | Resume | SelfTest
+@dataclass(frozen=True, slots=True)
+class SetSensitivity:
+    """Detect a label with another sensitivity, -5 to 5, than the configuration says."""
+
+    model: str
+    label: str
+    sensitivity: int
+    by: str
+
+
+Command = Acknowledge | Pause | Resume | SelfTest | SetSensitivity
 
 
 def parse_command(verb: str, payload: bytes, *, by: str) -> Command:
     """Parse a payload: empty, or a JSON object.
 
     Args:
-        verb: acknowledge (`{"alarm_id": "..."}`; empty for all), pause (`{"duration_s": 300}`), resume, self_test.
+        verb: acknowledge (`{"alarm_id": "..."}`; empty for all), pause (`{"duration_s": 300}`), resume, self_test,
+            sensitivity (`{"model": "cry", "label": "cry", "sensitivity": 1}`).
         payload: UTF-8.
         by: where the command comes from, as it is reported: mqtt, button.
 
@@ -82,7 +98,13 @@ def parse_command(verb: str, payload: bytes, *, by: str) -> Command:
         case "self_test":
             _refuse_other_fields(fields)
             return SelfTest(by)
-    raise CommandError(f"{_loggable(verb)} is no command, it must be acknowledge, pause, resume or self_test")
+        case "sensitivity":
+            _refuse_other_fields(fields, "model", "label", "sensitivity")
+            model, label = _name(fields, "model"), _name(fields, "label")
+            return SetSensitivity(model, label, _sensitivity(fields.get("sensitivity")), by)
+    raise CommandError(
+        f"{_loggable(verb)} is no command, it must be acknowledge, pause, resume, self_test or sensitivity"
+    )
 
 
 def _parsed_fields(payload: bytes) -> dict[str, Any]:
@@ -114,7 +136,7 @@ def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 def _refuse_other_fields(fields: dict[str, Any], *names: str) -> None:
     unknown = [name for name in fields if name not in names]
     if unknown:
-        allowed = f"only {names[0]} does" if names else "it must be empty"
+        allowed = f"only {', '.join(names)} {'does' if len(names) == 1 else 'do'}" if names else "it must be empty"
         raise CommandError(f"a command holds {_loggable(unknown[0])}, which means nothing here; {allowed}")
 
 
@@ -129,6 +151,19 @@ def _duration_s(value: Any) -> float:
     if type(value) in {int, float} and 1 <= value <= MAX_PAUSE_S:
         return float(value)
     raise CommandError(f"duration_s must be a number of seconds, 1 to {MAX_PAUSE_S:.0f}")
+
+
+def _name(fields: dict[str, Any], member: str) -> str:
+    value = fields.get(member)
+    if isinstance(value, str) and 0 < len(value) <= _MAX_NAME_CHARACTERS and value.isprintable():
+        return value
+    raise CommandError(f"{member} must be a name of 1 to {_MAX_NAME_CHARACTERS} characters")
+
+
+def _sensitivity(value: Any) -> int:
+    if type(value) is int and -MAX_SENSITIVITY <= value <= MAX_SENSITIVITY:
+        return value
+    raise CommandError(f"sensitivity must be a whole number, {-MAX_SENSITIVITY} to {MAX_SENSITIVITY}")
 
 
 def _loggable(name: str) -> str:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from device.alarms.machine import Machine
 from device.daemon.alerting.alarm_labels import AlarmLabels
 from device.daemon.alerting.controller import AlarmController
+from device.daemon.alerting.sensitivities import Sensitivities
 from device.daemon.audio.listening import ModelRunner
 from device.daemon.audio.source_thread import SourceStatus, SourceThread
 from device.daemon.channel_factory import ChannelFactory
@@ -206,6 +207,7 @@ class Assembly:
             replies=self._replies,
             timekeeper=timekeeper,
             instance=self._instance,
+            sensitivities=Sensitivities(runner),
             self_test=lambda command: self.self_tests.request(command.by),
         )
 

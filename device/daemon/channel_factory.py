@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING
 from device.alarms.journal.store import Journal
 from device.commands import MAX_PAUSE_S, Acknowledge, Pause
 from device.daemon.alerting.restore import PAUSED_UNTIL
+from device.daemon.alerting.sensitivities import SENSITIVITIES
 from device.daemon.delivery.journal_writer import JournalWriter
 from device.daemon.delivery.null_journal import NullJournal
 from device.daemon.delivery.reply_queue import CommandReceived
-from device.daemon.delivery.state_publisher import ANNOUNCED
+from device.daemon.publishing.state_publisher import ANNOUNCED
 from device.errors import JournalError
 from device.quantity import quantity
 from device.runtime.paths import clips_folder, journal_file, runtime_folder
@@ -106,7 +107,7 @@ class ChannelFactory:
         if settings.file is None:
             return NullJournal()
         path = journal_file(self._instance) if settings.file == "auto" else Path(settings.file)
-        notes = (PAUSED_UNTIL, ANNOUNCED)
+        notes = (PAUSED_UNTIL, ANNOUNCED, SENSITIVITIES)
         return JournalWriter(
             partial(_open_journal, path, settings), self._replies.put, max_in_flight=max_in_flight, notes=notes
         )

@@ -254,5 +254,6 @@ class MainLoop:
             dropped_notices=sum(sink.dropped for sink in parts.sinks),
             models=tuple(f"{model.name} {model.version}" for model in parts.runner.models.listed),
             alarms=parts.controller.summary,
+            sensitivities=parts.controller.sensitivities.values,
         )
         return self.tracker.state(parts.runner.listener, inputs, utc_s=self._clocks.utc(), now_s=now_s)

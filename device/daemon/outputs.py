@@ -6,16 +6,18 @@ opened: see `channel_factory`.
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from functools import partial
+from importlib import metadata
 from typing import TYPE_CHECKING
 
 from device.daemon.closing import close_concurrently
 from device.daemon.delivery.alarm_publisher import AlarmPublisher
 from device.daemon.delivery.channels import Channels
-from device.daemon.delivery.state_publisher import ANNOUNCED, StatePublisher
+from device.daemon.publishing.announcer import Announcer
+from device.daemon.publishing.state_publisher import ANNOUNCED, StatePublisher
 from device.runtime.clocks import zone_of
+from device.runtime.device_identity import device_id_of_machine, new_device_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -101,7 +103,7 @@ class Outputs:
         if broker is not None:
             self._attach_broker(channels, broker, settings, labels, old)
         self._applied = _Applied(settings, channels)
-        self._start_publishing(channels, old)
+        self._start_publishing(channels, settings, old)
         return channels
 
     def discard(self, prepared: Prepared) -> None:
@@ -176,25 +178,34 @@ class Outputs:
         publisher = None if old is None else old.channels.alarm_publisher
         channels.broker = broker
         channels.alarm_publisher = publisher or AlarmPublisher(topics, self._timekeeper)
-        channels.state_publisher = StatePublisher(
+        machine_id = device_id_of_machine(topics.instance)
+        announcer = Announcer(
             topics,
             settings.mqtt,
             labels=tuple(labels.priorities),
+            fresh_id=machine_id if settings.journal.file is None else new_device_id(topics.instance),
+            machine_id=machine_id,
+            version=metadata.version("auricle"),
             publish=broker.publish,
             save_note=partial(channels.journal.set_note, ANNOUNCED),
+        )
+        channels.state_publisher = StatePublisher(
+            topics, settings.mqtt, holds=labels.hold_s, publish=broker.publish, announcer=announcer
         )
         if _is_new_broker(channels, old):
             channels.alarm_publisher.use_topics(topics)
 
-    def _start_publishing(self, channels: Channels, old: _Applied | None) -> None:
+    def _start_publishing(self, channels: Channels, settings: Settings, old: _Applied | None) -> None:
         """Publish the state anew, and start the broker if it is a new one."""
         publisher, broker = channels.state_publisher, channels.broker
         if publisher is None or broker is None:
             return
         self._replies.initial_messages = publisher.initial_messages
         publisher.start()
-        if old is not None and old.channels.state_publisher is not None:
-            publisher.restore_announced(json.dumps(old.channels.state_publisher.known_components))
+        before = None if old is None else old.channels.state_publisher
+        note = None if before is None else before.announcer.note
+        if note is not None or settings.journal.file is None:
+            publisher.restore_announced(note)
         if _is_new_broker(channels, old):
             broker.start()
 

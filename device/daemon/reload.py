@@ -116,6 +116,7 @@ class Reload:
         self._loop.tracker.replace_listener(parts.runner.listener)
         parts.runner.close()
         parts.runner, parts.notice_maker = runner, NoticeMaker(runner.models.priorities)
+        parts.controller.sensitivities.use_models(runner)
 
     def _replace_channels(self, replacement: _Replacement) -> None:
         controller, settings = self._loop.parts.controller, replacement.settings

@@ -6,7 +6,7 @@ Fed with audio, results and notices, it builds a `DaemonState`. Knows no socket 
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import metadata
 from typing import TYPE_CHECKING
 
@@ -16,7 +16,7 @@ from device.messages import AudioBlock, Event, Fault
 from device.runtime.daemon_state import AlarmStatus, DaemonState, FaultStatus, LabelStatus
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from device.daemon.alerting.alarm_summary import AlarmSummary
     from device.hearing.listener import Listener
@@ -57,6 +57,7 @@ class SnapshotInputs:
     dropped_notices: int
     models: tuple[str, ...]
     alarms: AlarmSummary
+    sensitivities: Mapping[tuple[str, str], tuple[int, int]] = field(default_factory=dict)
 
 
 class StateTracker:
@@ -141,7 +142,10 @@ class StateTracker:
             listened=listener.coverage.listened if total.elapsed_s else None,
             windows=listener.coverage.windows if total.elapsed_s else None,
             backlog_s=inputs.backlog_s,
-            labels=tuple(self._label_status(key, on=on) for key, on in listener.is_on.items()),
+            labels=tuple(
+                self._label_status(key, on=on, sensitivity=inputs.sensitivities.get(key, (0, 0)))
+                for key, on in listener.is_on.items()
+            ),
             faults=tuple(self._faults.values()),
             alarms=tuple(_alarm_status(alarm) for alarm in inputs.alarms.alarms[:MOST_ALARMS]),
             paused=inputs.alarms.paused,
@@ -162,9 +166,9 @@ class StateTracker:
             commands_rejected=inputs.alarms.commands_rejected,
         )
 
-    def _label_status(self, key: tuple[str, str], *, on: bool) -> LabelStatus:
+    def _label_status(self, key: tuple[str, str], *, on: bool, sensitivity: tuple[int, int]) -> LabelStatus:
         since_utc_s = self._since_utc_s.get(key) if on else None
-        return LabelStatus(*key, on=on, score=self._scores.get(key), since_utc_s=since_utc_s)
+        return LabelStatus(*key, on, self._scores.get(key), since_utc_s, *sensitivity)
 
     def _record_event(self, notice: Notice, event: Event) -> None:
         key = event.model, event.label

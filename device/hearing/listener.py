@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
+    from device.hearing.decision import OperatingPoint
     from device.hearing.listening_model import ListeningModel, Network
     from device.hearing.windows import WindowFormat
     from device.messages import FaultKind, Window
@@ -146,6 +147,12 @@ class Listener:
         if self._segment is not None:
             for pipeline, window_format in zip(self._segment.pipelines, self._formats, strict=True):
                 pipeline.change_hop(window_format)
+
+    def change_point(self, model: str, label: str, point: OperatingPoint) -> None:
+        """Decide about a label by other thresholds from the next window on; an open event stays open."""
+        for pipeline in self._models:
+            if pipeline.name == model:
+                pipeline.change_point(label, point)
 
     def replace_networks(self, networks: Mapping[str, Network]) -> None:
         """Use these networks from now on: name of the model -> network."""

@@ -125,6 +125,12 @@ class ModelPipeline:
         """Use another network from now on."""
         self.model = replace(self.model, network=network)
 
+    def change_point(self, label: str, point: OperatingPoint) -> None:
+        """Decide about a label by other thresholds from the next window on; its times must not differ."""
+        for decider in self.deciders:
+            if decider.label == label:
+                decider.point = point
+
     def change_hop(self, hop_s: float) -> None:
         """Windows come at another hop from now on; see `Decider.change_hop`."""
         for decider in self.deciders:

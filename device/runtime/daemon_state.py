@@ -35,6 +35,8 @@ class LabelStatus:
         on: whether it is detected now.
         score: of the newest window, in [0, 1]; None before the first.
         since_utc_s: onset time in UTC seconds; None while it is off.
+        sensitivity: steps in force, -5 to 5.
+        configured_sensitivity: steps that the configuration says.
     """
 
     model: str
@@ -42,6 +44,8 @@ class LabelStatus:
     on: bool
     score: float | None
     since_utc_s: float | None
+    sensitivity: int = 0
+    configured_sensitivity: int = 0
 
 
 @dataclass(frozen=True, slots=True)

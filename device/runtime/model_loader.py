@@ -21,7 +21,26 @@ if TYPE_CHECKING:
 
     from device.config.settings import LabelSettings, Settings
     from device.hearing.bundle.contents import Bundle, Label
+    from device.hearing.decision import OperatingPoint
     from device.messages import Priority
+
+
+@dataclass(frozen=True, slots=True)
+class ConfiguredPoint:
+    """The operating point of a label as configured.
+
+    Attributes:
+        sensitivity: steps that the configuration sets.
+        unshifted: with its thresholds at sensitivity 0.
+    """
+
+    sensitivity: int
+    unshifted: OperatingPoint
+
+    def at(self, sensitivity: int) -> OperatingPoint:
+        """The operating point at another sensitivity."""
+        point = self.unshifted
+        return replace(point, on=shifted(point.on, sensitivity), off=shifted(point.off, sensitivity))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -32,11 +51,13 @@ class OpenModels:
         listening: as the listener needs them.
         listed: as reports list them.
         priorities: (model, label) -> priority.
+        configured: (model, label) -> sensitivity and operating point, of each label that is decided about.
     """
 
     listening: tuple[ListeningModel, ...]
     listed: tuple[ListedModel, ...]
     priorities: dict[tuple[str, str], Priority]
+    configured: dict[tuple[str, str], ConfiguredPoint]
     _closing: ExitStack = field(repr=False)
 
     def __enter__(self) -> Self:
@@ -73,12 +94,15 @@ def open_models(settings: Settings, wanted: Sequence[str] = ()) -> OpenModels:
     chosen = _chosen(settings, wanted)
     with ExitStack() as closing:
         opened = [_open(choice, closing) for choice in chosen]
-        _refuse_duplicate_names([listening.name for listening, _ in opened])
-        labels = [(listed.name, label) for _, listed in opened for label in listed.labels]
+        _refuse_duplicate_names([model.listening.name for model in opened])
+        labels = [(model.listed.name, label) for model in opened for label in model.listed.labels]
         return OpenModels(
-            listening=tuple(listening for listening, _ in opened),
-            listed=tuple(listed for _, listed in opened),
+            listening=tuple(model.listening for model in opened),
+            listed=tuple(model.listed for model in opened),
             priorities={(model, label.name): label.priority for model, label in labels},
+            configured={
+                (model.listening.name, label): point for model in opened for label, point in model.configured.items()
+            },
             _closing=closing.pop_all(),
         )
     raise AssertionError("an exit stack swallows no error")
@@ -101,11 +125,21 @@ class _Choice(NamedTuple):
     settings: ModelSettings | None
 
 
-def _open(choice: _Choice, closing: ExitStack) -> tuple[ListeningModel, ListedModel]:
+class _Opened(NamedTuple):
+    """One model, for the listener, for reports, and for whoever changes its sensitivity."""
+
+    listening: ListeningModel
+    listed: ListedModel
+    configured: dict[str, ConfiguredPoint]  # by label
+
+
+def _open(choice: _Choice, closing: ExitStack) -> _Opened:
     bundle = read_bundle(choice.path)
     settings = choice.settings or ModelSettings(name=bundle.name)
     _refuse_unknown_labels(settings, bundle)
-    labels = [_configured(label, settings.label(label.name)) for label in bundle.labels]
+    points = {label.name: _configured_point(label, settings.label(label.name)) for label in bundle.labels}
+    labels = [_configured(label, settings.label(label.name), points[label.name]) for label in bundle.labels]
+    decided = {label.name: points[label.name] for label in bundle.labels if label.role != "reject"}
     listening = ListeningModel(
         name=settings.name,
         labels=tuple(ListeningLabel(label.name, label.role, label.operating_point) for label in labels),
@@ -113,11 +147,17 @@ def _open(choice: _Choice, closing: ExitStack) -> tuple[ListeningModel, ListedMo
         network=closing.enter_context(Classifier.open(bundle, threads=settings.threads)),
         listens_while=settings.listens_while,
     )
-    return listening, _listed(settings.name, bundle, labels)
+    return _Opened(listening, _listed(settings.name, bundle, labels), decided)
 
 
-def _configured(label: Label, settings: LabelSettings) -> Label:
-    """The bundle's label, with the settings applied.
+def _configured(label: Label, settings: LabelSettings, point: ConfiguredPoint) -> Label:
+    """The bundle's label, with the settings applied."""
+    priority = settings.priority or label.priority
+    return replace(label, operating_point=point.at(point.sensitivity), priority=priority)
+
+
+def _configured_point(label: Label, settings: LabelSettings) -> ConfiguredPoint:
+    """The label's operating point, with the settings applied.
 
     If only one threshold is set and would leave `off` above `on`, the other is moved to it.
     """
@@ -125,8 +165,7 @@ def _configured(label: Label, settings: LabelSettings) -> Label:
     point = replace(label.operating_point, **changed)
     if point.off > point.on:
         point = replace(point, off=point.on) if "off" not in changed else replace(point, on=point.off)
-    point = replace(point, on=shifted(point.on, settings.sensitivity), off=shifted(point.off, settings.sensitivity))
-    return replace(label, operating_point=point, priority=settings.priority or label.priority)
+    return ConfiguredPoint(settings.sensitivity, point)
 
 
 def shifted(threshold: float, sensitivity: int) -> float:

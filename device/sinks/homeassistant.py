@@ -1,9 +1,10 @@
 """Announces an instance to Home Assistant: one retained message that describes all its entities. Pure.
 
 Device discovery, https://www.home-assistant.io/integrations/mqtt/#device-discovery-payload; its schema is
-docs/schemas/discovery.schema.json. All entities are available while the daemon runs and a microphone delivers sound,
-and at no other time. Home Assistant removes an entity only on request: an entity that is left out stays, an entity
-with nothing but its platform is removed.
+docs/schemas/discovery.schema.json. Each entity states its availability: what is heard depends on the daemon and the
+microphone, all else on the daemon alone. A list for the whole device cannot be combined with that: Home Assistant would
+refuse the entity. It removes an entity only on request: an entity that is left out stays, an entity with nothing but
+its platform is removed.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, get_args
 
+from device.commands import MAX_PAUSE_S, MAX_SENSITIVITY
 from device.messages import AlarmChange
 from device.sinks.payloads import OFF, OFFLINE, ON, ONLINE, Message, Topics
 
@@ -23,7 +25,10 @@ BIRTH = "online"
 """What Home Assistant publishes when it has started; the full state is to be published again then."""
 
 PRESS = "{}"
-"""What its buttons publish: a command without arguments."""
+"""What most of its buttons publish: a command without arguments."""
+
+PRESS_PAUSE = f'{{"duration_s":{MAX_PAUSE_S:.0f}}}'
+"""What the button that pauses signals publishes: the daemon limits it to `longest_pause_s`."""
 
 _QOS = 1
 
@@ -33,26 +38,30 @@ class AnnouncedDevice:
     """An instance as a device of Home Assistant.
 
     Attributes:
+        device_id: unique among all instances of one broker, and the same for ever; A-Z, a-z, 0-9, _ and - only.
         topics: of the instance.
         discovery_topic: prefix of Home Assistant's discovery topics, such as `homeassistant`.
         labels: (model, label) of all that raise alarms.
         version: of Auricle.
+        page_url: of the device's own page; None if it has none.
     """
 
+    device_id: str
     topics: Topics
     discovery_topic: str
     labels: Sequence[tuple[str, str]]
     version: str
-
-    @property
-    def device_id(self) -> str:
-        """Unique among all instances of one broker; A-Z, a-z, 0-9, _ and - only, as the topic requires."""
-        return self.topics.base.replace("/", "_")
+    page_url: str | None = None
 
     @property
     def topic(self) -> str:
         """Topic of the announcement."""
-        return f"{self.discovery_topic}/device/{self.device_id}/config"
+        return announcement_topic(self.discovery_topic, self.device_id)
+
+
+def announcement_topic(discovery_topic: str, device_id: str) -> str:
+    """Topic on which a device is announced; `+` as the id matches all devices."""
+    return f"{discovery_topic}/device/{device_id}/config"
 
 
 def birth_topic(discovery_topic: str) -> str:
@@ -81,18 +90,12 @@ def discovery(device: AnnouncedDevice, before: Mapping[str, str]) -> Message:
             "manufacturer": "Auricle",
             "model": "Bedside listener",
             "sw_version": device.version,
+            **({} if device.page_url is None else {"configuration_url": device.page_url}),
         },
         "origin": {"name": "Auricle", "sw_version": device.version},
-        "availability": [_available(device.topics.available), _available(device.topics.microphone_available)],
-        "availability_mode": "all",
         "components": {**components, **removed},
     }
     return Message(device.topic, _json(members), retain=True)
-
-
-def removal(device: AnnouncedDevice) -> Message:
-    """Makes Home Assistant remove the device, with all its entities."""
-    return Message(device.topic, b"", retain=True)
 
 
 def _available(topic: str) -> dict[str, str]:
@@ -100,16 +103,25 @@ def _available(topic: str) -> dict[str, str]:
 
 
 def _components(device: AnnouncedDevice) -> dict[str, dict[str, Any]]:
-    components: dict[str, dict[str, Any]] = {}
+    topics = device.topics
+    heard, told = _level_and_coverage(topics), {**_conditions(topics), **_buttons(topics)}
     occurrences = Counter(label for _, label in device.labels)
     for model, label in device.labels:
         name = _display_name(label) if occurrences[label] == 1 else f"{_display_name(label)} ({model})"
-        components[f"sound.{model}.{label}"] = _sound(device.topics, model, label, name)
-        components[f"alarm.{model}.{label}"] = _alarm(device.topics, model, label, name)
-    components |= _technical(device.topics)
-    for key, component in components.items():
-        component["unique_id"] = f"{device.device_id}.{key}"
-    return components
+        heard[f"sound.{model}.{label}"] = _sound(topics, model, label, name)
+        heard[f"score.{model}.{label}"] = _score(topics, model, label, name)
+        told[f"alarm.{model}.{label}"] = _alarm(topics, model, label, name)
+        told[f"sensitivity.{model}.{label}"] = _sensitivity(topics, model, label, name)
+    daemon, microphone = _available(topics.available), _available(topics.microphone_available)
+    return {
+        key: {
+            **component,
+            "unique_id": f"{device.device_id}.{key}",
+            "availability": [daemon, microphone] if key in heard else [daemon],
+            "availability_mode": "all",
+        }
+        for key, component in {**heard, **told}.items()
+    }
 
 
 def _sound(topics: Topics, model: str, label: str, name: str) -> dict[str, Any]:
@@ -135,8 +147,39 @@ def _alarm(topics: Topics, model: str, label: str, name: str) -> dict[str, Any]:
     }
 
 
-def _technical(topics: Topics) -> dict[str, dict[str, Any]]:
-    """The entities that every instance has."""
+def _score(topics: Topics, model: str, label: str, name: str) -> dict[str, Any]:
+    return {
+        "platform": "sensor",
+        "name": f"{name} score",
+        "state_topic": topics.score(model, label),
+        "value_template": "{{ value_json.highest }}",
+        "state_class": "measurement",
+        "suggested_display_precision": 2,
+        "entity_category": "diagnostic",
+    }
+
+
+def _sensitivity(topics: Topics, model: str, label: str, name: str) -> dict[str, Any]:
+    members = f'"model":"{model}","label":"{label}","sensitivity":'
+    return {
+        "platform": "number",
+        "name": f"{name} sensitivity",
+        "state_topic": topics.sensitivity(model, label),
+        "value_template": "{{ value_json.sensitivity }}",
+        "json_attributes_topic": topics.sensitivity(model, label),
+        "command_topic": topics.command("sensitivity"),
+        "command_template": f"{{{members}{{{{ value | int }}}}}}",
+        "min": -MAX_SENSITIVITY,
+        "max": MAX_SENSITIVITY,
+        "step": 1,
+        "mode": "slider",
+        "entity_category": "config",
+        "qos": _QOS,
+    }
+
+
+def _conditions(topics: Topics) -> dict[str, dict[str, Any]]:
+    """What every instance says of itself, also while it hears nothing."""
     return {
         "technical": {
             "platform": "event",
@@ -165,6 +208,27 @@ def _technical(topics: Topics) -> dict[str, dict[str, Any]]:
             "entity_category": "diagnostic",
             "qos": _QOS,
         },
+        "paused": {
+            "platform": "binary_sensor",
+            "name": "Paused",
+            "state_topic": topics.state,
+            "value_template": "{{ 'ON' if value_json.paused else 'OFF' }}",
+            "qos": _QOS,
+        },
+        "unacknowledged": {
+            "platform": "sensor",
+            "name": "Unacknowledged alarms",
+            "state_topic": topics.state,
+            "value_template": "{{ value_json.unacknowledged }}",
+            "state_class": "measurement",
+            "qos": _QOS,
+        },
+    }
+
+
+def _level_and_coverage(topics: Topics) -> dict[str, dict[str, Any]]:
+    """What every instance says of the sound."""
+    return {
         "level": {
             "platform": "sensor",
             "name": "Level",
@@ -186,22 +250,22 @@ def _technical(topics: Topics) -> dict[str, dict[str, Any]]:
             "entity_category": "diagnostic",
             "qos": _QOS,
         },
-        "acknowledge": {
-            "platform": "button",
-            "name": "Acknowledge",
-            "command_topic": topics.command("acknowledge"),
-            "payload_press": PRESS,
-            "qos": _QOS,
-        },
-        "self_test": {
-            "platform": "button",
-            "name": "Self-test",
-            "command_topic": topics.command("self_test"),
-            "payload_press": PRESS,
-            "entity_category": "diagnostic",
-            "qos": _QOS,
-        },
     }
+
+
+def _buttons(topics: Topics) -> dict[str, dict[str, Any]]:
+    buttons: dict[str, dict[str, Any]] = {
+        "acknowledge": _button("Acknowledge", topics.command("acknowledge")),
+        "pause": _button("Pause", topics.command("pause"), PRESS_PAUSE),
+        "resume": _button("Resume", topics.command("resume")),
+        "self_test": _button("Self-test", topics.command("self_test")),
+    }
+    buttons["self_test"]["entity_category"] = "diagnostic"
+    return buttons
+
+
+def _button(name: str, topic: str, payload: str = PRESS) -> dict[str, Any]:
+    return {"platform": "button", "name": name, "command_topic": topic, "payload_press": payload, "qos": _QOS}
 
 
 def _display_name(label: str) -> str:

@@ -8,12 +8,15 @@ Everything stands below `<topic>/<instance>`:
     alarm/technical/<fault>         likewise, of what keeps Auricle from hearing or from delivering alarms
     state                           the alarms that are open now: JSON, docs/schemas/state.schema.json; retained
     sound/<model>/<label>           ON, OFF; retained
+    sensitivity/<model>/<label>     JSON; retained
+    score/<model>/<label>           JSON, at intervals; neither retained nor acknowledged
     faults, coverage                JSON; retained
     level                           JSON, at intervals; neither retained nor acknowledged
     audio/<label>, dBFS and rms     under Frigate's names; if configured
     command/<verb>                  subscribed to
 
-A number that is not finite is null; JSON keys always have the same order. All times are arguments.
+docs/schemas/topics.json names the schema of each. A number that is not finite is null; JSON keys always have the same
+order. All times are arguments.
 """
 
 from __future__ import annotations
@@ -136,6 +139,27 @@ class Topics:
         """Topic of whether a label is heard."""
         return f"{self.base}/sound/{model}/{label}"
 
+    def score(self, model: str, label: str) -> str:
+        """Topic of the scores of a label."""
+        return f"{self.base}/score/{model}/{label}"
+
+    def sensitivity(self, model: str, label: str) -> str:
+        """Topic of the sensitivity of a label."""
+        return f"{self.base}/sensitivity/{model}/{label}"
+
+    def retained(self, labels: Iterable[tuple[str, str]]) -> tuple[str, ...]:
+        """All topics of the instance that the broker keeps, with these (model, label)."""
+        of_labels = [topic(*label) for label in labels for topic in (self.sound, self.sensitivity)]
+        return (
+            self.available,
+            self.microphone_available,
+            self.state,
+            self.faults,
+            self.coverage,
+            f"{self.base}/self_test",
+            *of_labels,
+        )
+
     def frigate(self, name: str) -> str:
         """Topic under Frigate's name."""
         return f"{self.base}/audio/{name}"
@@ -235,12 +259,21 @@ def microphone_availability(topics: Topics, *, online: bool) -> Message:
     return Message(topics.microphone_available, ONLINE if online else OFFLINE, retain=True)
 
 
-def state(topics: Topics, alarms: Sequence[Alarm], *, hearing: bool, paused: bool, utc_s: float) -> Message:
-    """The open alarms, and whether a cry would be heard.
+def state(
+    topics: Topics,
+    alarms: Sequence[Alarm],
+    sounds: Mapping[tuple[str, str], bool | None],
+    *,
+    hearing: bool,
+    paused: bool,
+    utc_s: float,
+) -> Message:
+    """The open alarms, which labels are heard, and whether a cry would be heard.
 
     Args:
         topics: of the instance.
         alarms: that are open, the most urgent first.
+        sounds: (model, label) -> whether it is heard; None if that is unknown.
         hearing: a cry would be heard now.
         paused: buzzer and relay are silenced for a while.
         utc_s: now.
@@ -254,14 +287,33 @@ def state(topics: Topics, alarms: Sequence[Alarm], *, hearing: bool, paused: boo
         "priority": alarms[0].priority if alarms else None,
         "alarms": listed,
         "omitted": len(alarms) - len(listed),
+        "unacknowledged": sum(not alarm.acknowledged for alarm in alarms),
+        "sounds": [{"model": model, "name": label, "heard": heard} for (model, label), heard in sounds.items()],
         "told_utc": utc_text(utc_s, "milliseconds"),
     }
     return Message(topics.state, _json(members).encode(), retain=True)
 
 
 def sound(topics: Topics, model: str, label: str, *, on: bool) -> Message:
-    """Whether a label is heard."""
+    """Whether a label is heard; this form cannot say that nobody knows, see `state`."""
     return Message(topics.sound(model, label), ON if on else OFF, retain=True)
+
+
+def score(topics: Topics, model: str, label: str, *, newest: float, highest: float) -> Message:
+    """Scores of a label in [0, 1]: of the newest window, and the highest since the last message."""
+    members = {"newest": _number(newest, 3), "highest": _number(highest, 3)}
+    return Message(topics.score(model, label), _json(members).encode(), qos=0)
+
+
+def sensitivity(topics: Topics, model: str, label: str, *, value: int, configured: int) -> Message:
+    """The sensitivity of a label in force, and that of the configuration."""
+    members = {"sensitivity": value, "configured": configured}
+    return Message(topics.sensitivity(model, label), _json(members).encode(), retain=True)
+
+
+def withdrawal(topic: str) -> Message:
+    """Makes the broker forget the retained message of a topic."""
+    return Message(topic, b"", retain=True)
 
 
 def faults(topics: Topics, listed: Iterable[OpenFault]) -> Message:

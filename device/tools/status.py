@@ -139,7 +139,16 @@ def _hop(state: DaemonState) -> str:
 def _label(label: LabelStatus, now_utc_s: float) -> str:
     score = "no score yet" if label.score is None else f"score {label.score:.2f}"
     since = "" if label.since_utc_s is None else f" since {since_text(label.since_utc_s, now_utc_s)}"
-    return f"{printable(label.label)} ({printable(label.model)}): {'ON' if label.on else 'off'}{since}, {score}"
+    state = f"{'ON' if label.on else 'off'}{since}, {score}{_sensitivity(label)}"
+    return f"{printable(label.label)} ({printable(label.model)}): {state}"
+
+
+def _sensitivity(label: LabelStatus) -> str:
+    """The sensitivity, unless it is the model's own; and the configured one, if a command has set another."""
+    value, configured = label.sensitivity, label.configured_sensitivity
+    if value != configured:
+        return f", sensitivity {value:+d} set by a command, where the configuration says {configured:+d}"
+    return f", sensitivity {value:+d}" if value else ""
 
 
 def _alarm(alarm: AlarmStatus) -> str:

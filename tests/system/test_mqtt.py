@@ -740,7 +740,7 @@ def test_the_newest_of_each_topic_is_told_once_there_is_a_connection_and_after_e
 def test_all_is_told_again_when_home_assistant_starts(
     broker: Mosquitto, telling: Telling, protocol: MqttProtocol
 ) -> None:
-    announced = homeassistant.AnnouncedDevice(_TOPICS, "homeassistant", (("cry", "cry"),), "0.1.0")
+    announced = homeassistant.AnnouncedDevice("auricle_1", _TOPICS, "homeassistant", (("cry", "cry"),), "0.1.0")
     owner = Owner(announce=(homeassistant.discovery(announced, {}), _ONLINE))
     with Subscriber(broker.port, "#") as subscriber:
         mqtt = telling.begin(_settings(broker, protocol=protocol), owner)

@@ -28,6 +28,7 @@ from device.alarms.machine import Machine
 from device.config.loading import profile
 from device.daemon.alerting.alarm_labels import AlarmLabels
 from device.daemon.alerting.controller import AlarmController
+from device.daemon.alerting.sensitivities import Sensitivities
 from device.daemon.audio import listening as listening_module
 from device.daemon.audio.audio_queue import AUDIO_LIMIT_S, AudioQueue
 from device.daemon.audio.listening import ModelRunner
@@ -273,7 +274,13 @@ def quiet_controller(runner: ModelRunner, clocks: Clocks) -> AlarmController:
     pins = PrintedPins(runner.settings.gpio, write_line=lambda _line: None, clock=clocks.monotonic)
     channels = Channels(NullJournal(), pins)
     return AlarmController(
-        machine, labels=labels, channels=channels, replies=ReplyQueue(), timekeeper=timekeeper, instance="overload"
+        machine,
+        labels=labels,
+        channels=channels,
+        replies=ReplyQueue(),
+        timekeeper=timekeeper,
+        instance="overload",
+        sensitivities=Sensitivities(runner),
     )
 
 

@@ -1,4 +1,4 @@
-"""Commands that people send: acknowledge, pause, resume and self-test, applied to the alarm machine and noted.
+"""Commands that people send, applied to the alarm machine, to the self-test and to the sensitivities, and noted.
 
 Knows no way by which a command arrives.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from device.commands import Acknowledge, Pause, Resume, SelfTest
+from device.commands import Acknowledge, Pause, Resume, SelfTest, SetSensitivity
 from device.daemon.alerting.restore import PAUSED_UNTIL
 
 if TYPE_CHECKING:
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from device.commands import Command
     from device.daemon.alerting.machine_driver import MachineDriver
+    from device.daemon.alerting.sensitivities import Sensitivities
     from device.daemon.delivery.channels import AlarmJournal
     from device.runtime.clocks import Clocks
 
@@ -28,6 +29,7 @@ class CommandHandler:
         clocks: both.
         note: records one sentence about what people asked for.
         self_test: starts a self-test; None if the daemon has none.
+        sensitivities: of the models that listen.
     """
 
     def __init__(
@@ -37,17 +39,19 @@ class CommandHandler:
         clocks: Clocks,
         note: Callable[[str], None],
         self_test: Callable[[SelfTest], None] | None,
+        sensitivities: Sensitivities,
     ) -> None:
         self._driver = driver
         self._clocks = clocks
         self._note = note
         self._self_test = self_test
+        self._sensitivities = sensitivities
 
     def __repr__(self) -> str:
         return f"CommandHandler({'without' if self._self_test is None else 'with'} a self-test)"
 
     def handle(self, command: Command, journal: AlarmJournal) -> None:
-        """Apply a command; a pause is written to the journal, so that it outlives a restart."""
+        """Apply a command; a pause and a sensitivity are kept in the journal, and outlive a restart."""
         self._driver.step(partial(self._driver.machine.command, command))
         match command:
             case Pause():
@@ -59,6 +63,8 @@ class CommandHandler:
                 self._note(f"{command.by} acknowledges {command.alarm_id or 'all that is open'}")
             case SelfTest():
                 self._start_self_test(command)
+            case SetSensitivity():
+                self._note(self._sensitivities.set(command, journal))
         self._driver.publish_alarms()
 
     def _note_pause(self, command: Pause, journal: AlarmJournal) -> None:

@@ -21,10 +21,11 @@ from device.daemon.alerting.delivery_faults import RESTART_AFTER_S, DeliveryFaul
 from device.daemon.alerting.delivery_losses import DeliveryLosses
 from device.daemon.alerting.machine_driver import MachineDriver
 from device.daemon.alerting.restore import JournalRestore
+from device.daemon.alerting.sensitivities import SENSITIVITIES
 from device.daemon.delivery.alarm_delivery import AlarmDelivery
 from device.daemon.delivery.journal_messages import CommitReceipt, JournalOpened, OwedEntries
 from device.daemon.delivery.reply_queue import BrokerAcknowledged, CommandReceived
-from device.daemon.delivery.state_publisher import ANNOUNCED
+from device.daemon.publishing.state_publisher import ANNOUNCED
 from device.messages import Fault, OperationNote
 from device.quantity import quantity
 
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from device.commands import SelfTest
     from device.config.settings import AlarmSettings
     from device.daemon.alerting.alarm_labels import AlarmLabels
+    from device.daemon.alerting.sensitivities import Sensitivities
     from device.daemon.delivery.channels import Channels
     from device.daemon.delivery.reply_queue import Reply, ReplyQueue
     from device.messages import AudioBlock, Heard, NoAudio, OperationKind
@@ -56,6 +58,9 @@ class OperationReport:
 class AlarmController:
     """Everything about alarms that the main loop does.
 
+    Attributes:
+        sensitivities: of the models that listen.
+
     Args:
         machine: stepped by nobody else.
         labels: of the models that listen.
@@ -63,6 +68,7 @@ class AlarmController:
         replies: from other threads.
         timekeeper: both clocks.
         instance: name of the daemon.
+        sensitivities: of the models that listen.
         self_test: starts a self-test; None if the daemon has none.
     """
 
@@ -75,6 +81,7 @@ class AlarmController:
         replies: ReplyQueue,
         timekeeper: Timekeeper,
         instance: str,
+        sensitivities: Sensitivities,
         self_test: Callable[[SelfTest], None] | None = None,
     ) -> None:
         self._labels = labels
@@ -84,8 +91,13 @@ class AlarmController:
         self._driver = driver = MachineDriver(machine, self._delivery, timekeeper=timekeeper, instance=instance)
         self._restore = JournalRestore(driver, clocks=self._clocks, note=partial(self._note, "journal"))
         self._commands = CommandHandler(
-            driver, clocks=self._clocks, note=partial(self._note, "asked"), self_test=self_test
+            driver,
+            clocks=self._clocks,
+            note=partial(self._note, "asked"),
+            self_test=self_test,
+            sensitivities=sensitivities,
         )
+        self.sensitivities = sensitivities
         self._deferred = DeferredFaults()
         self._faults = DeliveryFaults()
         self._losses = DeliveryLosses()
@@ -162,6 +174,7 @@ class AlarmController:
         """Publish the daemon's state to the broker; called periodically."""
         self._driver.publish_alarms()  # a pause ends by itself
         if self.channels.state_publisher is not None:
+            self.channels.state_publisher.publish_sensitivities(self.sensitivities.values)
             self.channels.state_publisher.publish_state(state, self._clocks.monotonic())
 
     def flush(self, deadline_s: float) -> None:
@@ -248,6 +261,7 @@ class AlarmController:
         self._delivery.count_opened(opened.owed, after_restart=not self._restore.is_done)
         if self.channels.state_publisher is not None:
             self.channels.state_publisher.restore_announced(opened.notes.get(ANNOUNCED))
+        self.sensitivities.restore(opened.notes.get(SENSITIVITIES))
         if opened.pruned_undelivered:
             changes = quantity(opened.pruned_undelivered, "change of an alarm", "changes of alarms")
             self._note("journal", f"{changes} had to go untold for want of room, since it began")
@@ -272,7 +286,7 @@ class AlarmController:
         for decision in heard.decisions:
             self._driver.step(partial(self.machine.decision, decision))
         if self.channels.state_publisher is not None:
-            self.channels.state_publisher.publish_sounds(heard.events)
+            self.channels.state_publisher.publish_heard(heard)
 
     def _check_delivery(self, now_s: float) -> None:
         """Raise and end the faults of journal and broker."""

@@ -61,6 +61,15 @@ class ModelRunner:
         """End the stream for these models; returns the last results."""
         return self.listener.finish(reason)
 
+    @property
+    def configured_sensitivity(self) -> dict[tuple[str, str], int]:
+        """(model, label) -> steps, as configured, of every label that is decided about."""
+        return {label: point.sensitivity for label, point in self.models.configured.items()}
+
+    def set_sensitivity(self, label: tuple[str, str], sensitivity: int) -> None:
+        """Decide about a (model, label) with this sensitivity from the next window on."""
+        self.listener.change_point(*label, self.models.configured[label].at(sensitivity))
+
     def adapt_hop(self, backlog_s: float, now_s: float) -> OperationNote | None:
         """Widen or narrow the hop to suit the backlog; returns a note if it changed."""
         before_s, hop_s = self.listener.hop_s, self._overload_control.step(backlog_s, now_s)

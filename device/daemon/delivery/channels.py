@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from device.alarms.machine import Signal
     from device.daemon.delivery.alarm_publisher import AlarmPublisher, Broker
     from device.daemon.delivery.journal_messages import JournalFailure
-    from device.daemon.delivery.state_publisher import StatePublisher
+    from device.daemon.publishing.state_publisher import StatePublisher
     from device.messages import AudioBlock, Event
 
 

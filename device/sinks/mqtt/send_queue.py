@@ -150,8 +150,10 @@ class SendQueue:
                 self.dropped += 1
                 return
             self._due[message.topic] = message
-            if message.retain:
+            if message.retain and message.payload:
                 self._retained[message.topic] = message
+            else:
+                self._retained.pop(message.topic, None)  # withdrawn once, and not at every connection
 
     def next_alarm(self) -> OwedMessage | None:
         """Pop the next change of an alarm to send; None if none waits. It stays pending until it is acknowledged."""

@@ -42,6 +42,17 @@ class ManualClocks:
         self.utc_s += seconds
 
 
+class ScriptedModels:
+    """Models whose sensitivity can be set."""
+
+    def __init__(self, **configured: int) -> None:
+        self.configured_sensitivity = {(label, label): value for label, value in configured.items()}
+        self.in_force: dict[tuple[str, str], int] = {}
+
+    def set_sensitivity(self, label: tuple[str, str], sensitivity: int) -> None:
+        self.in_force[label] = sensitivity
+
+
 class ScriptedJournal:
     """A journal that commits what waits when a test calls `commit`.
 

@@ -14,6 +14,7 @@ from device.config.loading import profile
 from device.config.settings import ModelSettings, Settings
 from device.daemon.alerting.alarm_labels import AlarmLabels
 from device.daemon.alerting.controller import AlarmController
+from device.daemon.alerting.sensitivities import Sensitivities
 from device.daemon.audio.audio_queue import SourceEnded
 from device.daemon.audio.listening import ModelRunner
 from device.daemon.audio.source_thread import SourceStatus, SourceThread
@@ -167,7 +168,13 @@ class Stage:
         machine = Machine(settings, boot_id="b", holds=labels.hold_s, local_minute=lambda: None)
         channels = Channels(NullJournal(), self.pins)
         return AlarmController(
-            machine, labels=labels, channels=channels, replies=ReplyQueue(), timekeeper=timekeeper, instance="anna"
+            machine,
+            labels=labels,
+            channels=channels,
+            replies=ReplyQueue(),
+            timekeeper=timekeeper,
+            instance="anna",
+            sensitivities=Sensitivities(self.runner),
         )
 
     def give(self, item: AudioBlock | NoAudio, passed_s: float) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator, ValidationError
 
-from device.commands import parse_command
+from device.commands import SetSensitivity, parse_command
 from device.sinks import payloads
-from device.sinks.homeassistant import PRESS, AnnouncedDevice, birth_topic, discovery, platforms, removal
+from device.sinks.homeassistant import AnnouncedDevice, birth_topic, discovery, platforms
 from device.sinks.payloads import Topics
 
 _PATH = Path(__file__).parents[3] / "docs" / "schemas" / "discovery.schema.json"
@@ -23,7 +24,7 @@ _NAME = st.from_regex(r"[a-z0-9][a-z0-9_-]{0,12}", fullmatch=True)
 
 
 def _announced(*labels: tuple[str, str], root: str = "auricle") -> AnnouncedDevice:
-    return AnnouncedDevice(Topics(root, "anna"), "homeassistant", labels, "0.1.0")
+    return AnnouncedDevice("auricle_anna_1", Topics(root, "anna"), "homeassistant", labels, "0.1.0")
 
 
 def _told(announced: AnnouncedDevice, before: dict[str, str] | None = None) -> Any:
@@ -44,8 +45,9 @@ def test_every_announcement_is_what_the_schema_allows_and_names_each_entity_once
     told = _told(_announced(*labels), platforms(_announced(*before)))
     _SCHEMA.validate(told)
     ids = [component["unique_id"] for component in told["components"].values() if len(component) > 1]
-    topics = [component["state_topic"] for component in told["components"].values() if "state_topic" in component]
-    assert len(set(ids)) == len(ids) == 2 * len(labels) + 7
+    whole = [part for part in told["components"].values() if "state_topic" in part and "value_template" not in part]
+    topics = [part["state_topic"] for part in whole]
+    assert len(set(ids)) == len(ids) == 4 * len(labels) + 11
     assert len(set(topics)) == len(topics), "a topic that entities share resets the others to unknown"
 
 
@@ -58,6 +60,9 @@ def test_every_announcement_is_what_the_schema_allows_and_names_each_entity_once
         lambda told: told["components"]["level"].pop("unique_id"),
         lambda told: told["components"]["level"].pop("platform"),
         lambda told: told["components"]["level"].update(availability_topic="auricle/anna/available"),
+        lambda told: told["components"]["level"].pop("availability"),
+        lambda told: told.update(availability=told["components"]["level"]["availability"]),
+        lambda told: told["device"].update(configuration_url="anna.local"),
         lambda told: told["components"]["level"].update(device_class="sound_pressure"),
         lambda told: told["components"]["alarm.cry.cry"].update(device_class="sound"),
         lambda told: told["components"]["sound.cry.cry"].update(expire_after=60),
@@ -72,13 +77,19 @@ def test_what_home_assistant_refuses_or_passes_over_the_schema_refuses(spoil: An
         _SCHEMA.validate(told)
 
 
-def test_every_entity_depends_on_the_daemon_and_on_the_microphone() -> None:
+_HEARD = {"sound.cry.cry", "score.cry.cry", "level", "coverage"}
+
+
+def test_what_is_heard_depends_on_the_microphone_and_all_else_on_the_daemon_alone() -> None:
     told = _told(_CRY)
-    declared = [entry["topic"] for entry in told["availability"]]
     published = [payloads.availability(_TOPICS, online=True), payloads.microphone_availability(_TOPICS, online=True)]
-    assert declared == [message.topic for message in published]
-    assert told["availability_mode"] == "all"
-    assert not any("availability" in key for component in told["components"].values() for key in component)
+    daemon, microphone = (message.topic for message in published)
+    for name, component in told["components"].items():
+        declared = [entry["topic"] for entry in component["availability"]]
+        assert declared == ([daemon, microphone] if name in _HEARD else [daemon]), name
+        assert component["availability_mode"] == "all"
+    assert told["components"].keys() > {"acknowledge", "faults", "technical", "hearing", "alarm.cry.cry", *_HEARD}
+    assert not any("availability" in key for key in told), "beside it Home Assistant refuses the entities"
 
 
 def test_a_label_has_a_sensor_and_an_event_on_the_topics_that_are_published() -> None:
@@ -96,10 +107,26 @@ def test_two_models_with_one_label_are_told_apart_by_name() -> None:
 
 
 def test_what_a_button_publishes_is_a_command() -> None:
-    for name, verb in (("acknowledge", "acknowledge"), ("self_test", "self_test")):
-        button = _told(_CRY)["components"][name]
+    for verb in ("acknowledge", "pause", "resume", "self_test"):
+        button = _told(_CRY)["components"][verb]
         assert _TOPICS.commands[button["command_topic"]] == verb
-        parse_command(verb, PRESS.encode(), by="mqtt")
+        parse_command(verb, button["payload_press"].encode(), by="mqtt")
+
+
+@pytest.mark.parametrize("value", [-5, 0, 5])
+def test_what_the_number_publishes_is_a_command(value: int) -> None:
+    number = _told(_CRY)["components"]["sensitivity.cry.cry"]
+    assert number["min"] <= value <= number["max"]
+    assert _TOPICS.commands[number["command_topic"]] == "sensitivity"
+    payload = number["command_template"].replace("{{ value | int }}", str(value))
+    assert parse_command("sensitivity", payload.encode(), by="mqtt") == SetSensitivity("cry", "cry", value, "mqtt")
+
+
+def test_a_device_with_a_page_links_to_it() -> None:
+    told = json.loads(discovery(replace(_CRY, page_url="http://anna.local:8080/"), {}).payload)
+    _SCHEMA.validate(told)
+    assert told["device"]["configuration_url"] == "http://anna.local:8080/"
+    assert "configuration_url" not in _told(_CRY)["device"]
 
 
 def test_what_is_not_there_any_more_is_taken_back_by_its_platform_alone() -> None:
@@ -114,14 +141,9 @@ def test_nothing_is_taken_back_that_is_still_there() -> None:
     assert discovery(_CRY, platforms(_CRY)) == discovery(_CRY, {})
 
 
-def test_the_device_is_forgotten_by_an_empty_message_on_the_topic_of_its_announcement() -> None:
-    message = removal(_CRY)
-    assert (message.topic, message.payload, message.retain) == (discovery(_CRY, {}).topic, b"", True)
-
-
-def test_instances_and_roots_of_one_broker_are_devices_of_their_own() -> None:
-    assert _CRY.topic == "homeassistant/device/auricle_anna/config"
-    assert _announced(root="home/auricle").topic == "homeassistant/device/home_auricle_anna/config"
+def test_the_topic_of_the_announcement_follows_from_the_identity_alone() -> None:
+    assert _CRY.topic == "homeassistant/device/auricle_anna_1/config"
+    assert _announced(root="home/auricle").topic == _CRY.topic
     assert birth_topic("homeassistant") == "homeassistant/status"
 
 

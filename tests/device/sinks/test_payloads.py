@@ -17,6 +17,7 @@ from device.commands import Verb
 from device.messages import Alarm, AlarmChange, AlarmKind, AlarmState, Priority, TimeQuality, Transition
 from device.sinks import payloads
 from device.sinks.payloads import LATE_AFTER_S, MAX_ALARMS, Message, Topics, alarm_body, alarm_payload
+from tests.schemas import TOPICS, check_message
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -156,13 +157,16 @@ def test_an_alarm_is_told_under_its_own_label_and_a_technical_one_under_its_faul
 @given(st.lists(_ALARMS, max_size=40))
 def test_the_state_lists_what_is_open_and_says_what_it_leaves_out(alarms: list[Alarm]) -> None:
     open_ = [alarm for alarm in alarms if alarm.state != "ended"]
-    message = payloads.state(_TOPICS, open_, hearing=True, paused=False, utc_s=_UTC_S)
+    sounds = {("cry", "cry"): True, ("lung", "wheeze"): None}
+    message = payloads.state(_TOPICS, open_, sounds, hearing=True, paused=False, utc_s=_UTC_S)
     told = _parsed(message.payload)
     _STATE.validate(told)
     assert message.retain
     assert len(told["alarms"]) == min(len(open_), MAX_ALARMS)
     assert len(told["alarms"]) + told["omitted"] == len(open_)
     assert told["priority"] == (open_[0].priority if open_ else None)
+    assert told["unacknowledged"] == sum(not alarm.acknowledged for alarm in open_), "of all, not of those listed"
+    assert [sound["heard"] for sound in told["sounds"]] == [True, None]
 
 
 def test_the_newest_state_alone_is_retained_and_no_alarm_is() -> None:
@@ -172,6 +176,7 @@ def test_the_newest_state_alone_is_retained_and_no_alarm_is() -> None:
         "auricle/anna/microphone/available",
         "auricle/anna/state",
         "auricle/anna/sound/cry/cry",
+        "auricle/anna/sensitivity/cry/cry",
         "auricle/anna/faults",
         "auricle/anna/coverage",
     }
@@ -225,8 +230,10 @@ def _all_messages() -> Iterator[Message]:
     yield payloads.availability(_TOPICS, online=True)
     yield payloads.microphone_availability(_TOPICS, online=True)
     yield Message(_TOPICS.alarm_of(_body()), alarm_payload(_body(), decided_to_told_s=0.0, not_durable=False))
-    yield payloads.state(_TOPICS, [_CRY], hearing=True, paused=False, utc_s=_UTC_S)
+    yield payloads.state(_TOPICS, [_CRY], {("cry", "cry"): True}, hearing=True, paused=False, utc_s=_UTC_S)
     yield payloads.sound(_TOPICS, "cry", "cry", on=True)
+    yield payloads.score(_TOPICS, "cry", "cry", newest=0.1, highest=0.4)
+    yield payloads.sensitivity(_TOPICS, "cry", "cry", value=1, configured=0)
     yield payloads.faults(_TOPICS, [])
     yield payloads.coverage(_TOPICS, listened=1.0, windows=1.0)
     yield payloads.level(_TOPICS, rms_dbfs=-40.0, peak_dbfs=-20.0)
@@ -238,6 +245,13 @@ def test_every_topic_carries_the_instance_and_no_two_messages_share_one() -> Non
     topics = [message.topic for message in _all_messages()] + list(_TOPICS.commands)
     assert all(topic.startswith("auricle/anna/") for topic in topics)
     assert len(set(topics)) == len(topics)
+
+
+def test_every_message_has_a_documented_schema_and_holds_to_it() -> None:
+    documented = {
+        check_message(message.topic.removeprefix("auricle/anna/"), message.payload) for message in _all_messages()
+    }
+    assert documented == TOPICS.keys() - {"alarm/technical/+", "self_test", "self_test/alert"}
 
 
 def test_each_verb_has_one_topic() -> None:

@@ -11,13 +11,15 @@ from device.alarms.machine import Machine
 from device.config.settings import AlarmSettings, MqttSettings
 from device.daemon.alerting.alarm_labels import AlarmLabels
 from device.daemon.alerting.controller import AlarmController, OperationReport
+from device.daemon.alerting.sensitivities import Sensitivities
 from device.daemon.delivery.alarm_publisher import AlarmPublisher
 from device.daemon.delivery.channels import Channels
 from device.daemon.delivery.reply_queue import ReplyQueue
-from device.daemon.delivery.state_publisher import StatePublisher
+from device.daemon.publishing.announcer import Announcer
+from device.daemon.publishing.state_publisher import StatePublisher
 from device.messages import AudioBlock, Event, Fault, Heard
 from device.sinks.payloads import Topics
-from tests.device.daemon.scripted import FakePins, ManualClocks, ScriptedBroker, ScriptedJournal
+from tests.device.daemon.scripted import FakePins, ManualClocks, ScriptedBroker, ScriptedJournal, ScriptedModels
 
 if TYPE_CHECKING:
     from device.commands import SelfTest
@@ -71,6 +73,7 @@ class Stage:
         self.pins = FakePins()
         self.clips = RecordedClips()
         self.tested: list[SelfTest] = []
+        self.models = ScriptedModels(cry=0)
         channels = Channels(self.journal, self.pins, clips=self.clips)
         if broker:
             channels.broker, channels.alarm_publisher = self.broker, AlarmPublisher(TOPICS, self.clocks.timekeeper)
@@ -88,18 +91,24 @@ class Stage:
             replies=self.replies,
             timekeeper=self.clocks.timekeeper,
             instance="anna",
+            sensitivities=Sensitivities(self.models),
             self_test=self.tested.append,
         )
         self._began_s = self.clocks.now_s
 
     def state_publisher(self) -> StatePublisher:
-        return StatePublisher(
+        settings = MqttSettings(host="h")
+        announcer = Announcer(
             TOPICS,
-            MqttSettings(host="h"),
+            settings,
             labels=tuple(LABELS.priorities),
+            fresh_id="auricle_anna_1",
+            machine_id="auricle_anna_0",
+            version="0.1.0",
             publish=self.broker.publish,
             save_note=lambda text: self.journal.set_note("announced", text),
         )
+        return StatePublisher(TOPICS, settings, holds=LABELS.hold_s, publish=self.broker.publish, announcer=announcer)
 
     @property
     def stream_s(self) -> float:

@@ -1,0 +1,175 @@
+"""Publishes the daemon's current state to the broker: the newest message of each topic, if it changed.
+
+Availability of the daemon and its microphone, open alarms, labels that are heard, their scores and sensitivities,
+faults, coverage and level. Belongs to the main loop. Knows no connection: messages go to a callable, and whoever has a
+connection repeats the retained ones after each new one.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from device.daemon.publishing.sound_states import SoundStates
+from device.sinks import payloads
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from device.config.settings import MqttSettings
+    from device.daemon.publishing.announcer import Announcer
+    from device.messages import Alarm, Heard
+    from device.runtime.daemon_state import DaemonState
+    from device.sinks.payloads import Message, Topics
+
+FIGURES_EVERY_S = 10.0
+"""Level, scores and coverage; nobody needs them more often, and a network may be metered."""
+
+ANNOUNCED = "announced"
+"""Key of the journal note on what the broker was ever given to keep, and may have to be made to forget."""
+
+
+class StatePublisher:
+    """Publishes what changed.
+
+    Args:
+        topics: of the instance.
+        settings: of the broker.
+        holds: (model, label) of all that raise alarms -> its hold in seconds.
+        publish: accepts messages.
+        announcer: announces the device to Home Assistant, and withdraws what earlier names left.
+    """
+
+    def __init__(
+        self,
+        topics: Topics,
+        settings: MqttSettings,
+        *,
+        holds: Mapping[tuple[str, str], float],
+        publish: Callable[[Message], None],
+        announcer: Announcer,
+    ) -> None:
+        self.announcer = announcer
+        self._topics = topics
+        self._settings = settings
+        self._sounds = SoundStates(holds)
+        self._publish = publish
+        self._latest: dict[str, Message] = {}
+        self._highest: dict[tuple[str, str], float] = {}  # score since the last message
+        self._newest: dict[tuple[str, str], float] = {}
+        self._figures_s = float("-inf")
+        self._alarms: tuple[Alarm, ...] = ()
+        self._hearing = self._paused = False
+        self._published_state: object = None
+        self._initial_messages: tuple[Message, ...] = ()
+
+    def __repr__(self) -> str:
+        return f"StatePublisher({self._topics!r}, {len(self._latest)} topics)"
+
+    def initial_messages(self) -> Iterable[Message]:
+        """What a broker must receive first after each connection; from any thread."""
+        return self._initial_messages
+
+    def start(self) -> None:
+        """Publish that the daemon runs. What is heard is unknown as yet, so nothing is published about that."""
+        self._publish_changed(payloads.availability(self._topics, online=True))
+        self._publish_changed(payloads.microphone_availability(self._topics, online=False))
+        self._collect_initial_messages()
+
+    def restore_announced(self, note: str | None) -> None:
+        """Announce the device under the identity that the journal's note holds, if any."""
+        self.announcer.restore(note)
+        self._collect_initial_messages()
+
+    def publish_heard(self, heard: Heard) -> None:
+        """Publish which labels are heard, after these events and decisions."""
+        for event in heard.events:
+            self._sounds.apply_event(event)
+            self._publish_sounds()  # each phase, though one push holds a beginning and an end
+        self._sounds.apply_decisions(heard.decisions)
+        self._publish_sounds()
+        for scores in heard.scores:
+            self._note_scores({(scores.model, label): value for label, value in scores.probabilities.items()})
+
+    def publish_sensitivities(self, values: Mapping[tuple[str, str], tuple[int, int]]) -> None:
+        """Publish (sensitivity in force, configured sensitivity) of each (model, label)."""
+        for (model, label), (value, configured) in values.items():
+            if (model, label) in self._sounds.heard:
+                message = payloads.sensitivity(self._topics, model, label, value=value, configured=configured)
+                self._publish_changed(message)
+
+    def publish_alarms(self, alarms: tuple[Alarm, ...], *, paused: bool, utc_s: float) -> None:
+        """Publish the open alarms."""
+        self._alarms, self._paused = alarms, paused
+        self._publish_summary(utc_s)
+
+    def publish_state(self, state: DaemonState, now_s: float) -> None:
+        """Publish the daemon's state; called periodically."""
+        self._hearing = state.hearing
+        if not state.hearing:
+            self._sounds.lose_hearing()
+        if self.announcer.step(now_s, is_connected=state.broker == "connected"):
+            self._collect_initial_messages()
+        self._publish_summary(state.told_utc_s)
+        kinds = {fault.kind for fault in state.faults}
+        has_sound = state.sample_rate_hz is not None and "microphone" not in kinds
+        self._publish_changed(payloads.microphone_availability(self._topics, online=has_sound))
+        self._publish_changed(payloads.faults(self._topics, state.faults))
+        if now_s - self._figures_s >= FIGURES_EVERY_S:
+            self._figures_s = now_s
+            self._publish_figures(state)
+
+    def publish_microphone_offline(self) -> None:
+        """Publish that no more sound comes; that the daemon ends, the broker's thread publishes itself, last."""
+        self._publish_changed(payloads.microphone_availability(self._topics, online=False))
+
+    def _collect_initial_messages(self) -> None:
+        own = (self._latest.get(topic) for topic in (self._topics.available, self._topics.microphone_available))
+        first = (self.announcer.announcement, *own)
+        self._initial_messages = tuple(message for message in first if message is not None)
+
+    def _publish_figures(self, state: DaemonState) -> None:
+        self._publish_changed(payloads.coverage(self._topics, listened=state.listened, windows=state.windows))
+        self._publish(payloads.level(self._topics, rms_dbfs=state.level_dbfs, peak_dbfs=state.peak_dbfs))
+        self._publish_scores(tuple(self._highest))
+        if self._settings.frigate_topics:
+            for message in payloads.frigate_level(self._topics, state.level_dbfs):
+                self._publish(message)
+
+    def _publish_summary(self, utc_s: float) -> None:
+        sounds = self._sounds.heard
+        key = self._alarms, tuple(sounds.values()), self._hearing, self._paused
+        if key != self._published_state:
+            self._published_state = key
+            self._publish(
+                payloads.state(
+                    self._topics, self._alarms, sounds, hearing=self._hearing, paused=self._paused, utc_s=utc_s
+                )
+            )
+
+    def _publish_sounds(self) -> None:
+        """Publish what is known; a form with only ON and OFF stays as it is while nobody knows."""
+        for (model, label), heard in self._sounds.heard.items():
+            if heard is None:
+                continue
+            message = payloads.sound(self._topics, model, label, on=heard)
+            if self._latest.get(message.topic) != message:
+                self._publish_scores([key for key in self._highest if key == (model, label)])
+            self._publish_changed(message)
+            if self._settings.frigate_topics:
+                self._publish_changed(payloads.frigate_sound(self._topics, label, on=heard))
+
+    def _note_scores(self, scores: Mapping[tuple[str, str], float]) -> None:
+        for key in scores.keys() & self._sounds.heard.keys():
+            self._newest[key] = scores[key]
+            self._highest[key] = max(scores[key], self._highest.get(key, 0.0))
+
+    def _publish_scores(self, keys: Iterable[tuple[str, str]]) -> None:
+        """Publish the scores since the last message of these labels."""
+        for key in keys:
+            self._publish(payloads.score(self._topics, *key, newest=self._newest[key], highest=self._highest.pop(key)))
+
+    def _publish_changed(self, message: Message) -> None:
+        """Publish a message unless it is the topic's last one."""
+        if self._latest.get(message.topic) != message:
+            self._latest[message.topic] = message
+            self._publish(message)

@@ -1,0 +1,27 @@
+"""The identity of an instance as a device of Home Assistant: it depends neither on a topic nor on a later rename."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from pathlib import Path
+
+MACHINE_ID = Path("/etc/machine-id")
+"""See machine-id(5): it must not be published, so only a hash of it is."""
+
+_HEX_DIGITS = 8
+
+
+def new_device_id(instance: str) -> str:
+    """An identity that no device ever had; the journal remembers it."""
+    return f"auricle_{instance}_{secrets.token_hex(_HEX_DIGITS // 2)}"
+
+
+def device_id_of_machine(instance: str, machine_id: Path = MACHINE_ID) -> str:
+    """The identity of an instance without a journal: the same after each start on this machine."""
+    try:
+        machine = machine_id.read_bytes().strip()
+    except OSError:
+        machine = b""
+    digest = hashlib.sha256(b"auricle device %s %s" % (machine, instance.encode())).hexdigest()
+    return f"auricle_{instance}_{digest[:_HEX_DIGITS]}"
