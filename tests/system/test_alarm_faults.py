@@ -256,7 +256,7 @@ class Expired(Outage):
         return ("tls = true", f'ca_file = "{self._authority.certificate}"')
 
     def begin(self) -> None:
-        self._restart("expired", -1)
+        self._restart("expired", 0)
 
     def end(self) -> None:
         self._restart("renewed", 2)

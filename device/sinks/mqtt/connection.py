@@ -213,12 +213,17 @@ def tls_context(settings: MqttSettings) -> ssl.SSLContext | None:
 
 def _verifying(ca_file: str | None) -> ssl.SSLContext:
     try:
-        return ssl.create_default_context(cafile=ca_file)
+        context = ssl.create_default_context(cafile=ca_file)
     except ssl.SSLError:
         raise ConfigError(f"{printable(str(ca_file))} holds no authority's certificate, as PEM, for [mqtt]") from None
     except OSError as error:
         why = error.strerror or error
         raise ConfigError(f"the authorities {printable(str(ca_file))} cannot be read: {why}") from None
+    if ca_file is not None:
+        # From Python 3.13 on the default demands RFC 5280's extensions, which authorities made by hand often lack: an
+        # upgrade of the system must not part a daemon from its broker. Signatures, names and dates are still checked.
+        context.verify_flags &= ~ssl.VERIFY_X509_STRICT
+    return context
 
 
 def open_socket(host: str, port: int, tls: ssl.SSLContext | None, *, timeout_s: float) -> BrokerSocket:

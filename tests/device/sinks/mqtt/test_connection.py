@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import ssl
+import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
@@ -21,6 +22,7 @@ from device.sinks.mqtt.connection import (
     tls_context,
     trouble_of,
 )
+from tests.programs import program
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -108,6 +110,17 @@ def test_without_tls_nothing_is_read_and_the_port_is_the_usual_one() -> None:
 def test_tls_verifies_the_broker_and_its_name() -> None:
     context = tls_context(MqttSettings(host="b", tls=True))
     assert context is not None
+    assert (context.verify_mode, context.check_hostname) == (ssl.CERT_REQUIRED, True)
+
+
+def test_an_own_authority_needs_no_extensions_whatever_python_demands_by_default(tmp_path: Path) -> None:
+    """Python 3.13 demands a key usage extension, which authorities made by hand lack: an upgrade cut brokers off."""
+    authority = tmp_path / "authority.pem"
+    name = ("-subj", "/CN=authority", "-keyout", tmp_path / "authority.key", "-out", authority)
+    subprocess.run([program("openssl"), "req", "-x509", "-newkey", "rsa:2048", "-nodes", *name], check=True)
+    context = tls_context(MqttSettings(host="b", tls=True, ca_file=str(authority)))
+    assert context is not None
+    assert not context.verify_flags & ssl.VERIFY_X509_STRICT
     assert (context.verify_mode, context.check_hostname) == (ssl.CERT_REQUIRED, True)
 
 
