@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
@@ -168,6 +169,36 @@ class Text(ValueKind):
     def json_schema(self) -> dict[str, Any]:
         """Return the pattern; that characters must be printable is not expressed."""
         return {"type": "string", "pattern": self.whole_pattern}
+
+
+_HOST_NAME = r"[A-Za-z0-9]([A-Za-z0-9._-]{0,252}[A-Za-z0-9])?"
+_IPV6 = r"[0-9A-Fa-f]{0,4}:[0-9A-Fa-f.:]*:[0-9A-Fa-f.]*(%[A-Za-z0-9._-]{1,15})?"
+
+
+@dataclass(frozen=True, slots=True)
+class Host(ValueKind):
+    """A host's name, or its address of IPv4 or IPv6, in brackets or not; never with a port."""
+
+    expects: str = 'a host\'s name or address without a port, which the key "port" sets'
+
+    def from_toml(self, value: Any) -> str:
+        """Return the name or address, without brackets."""
+        if not isinstance(value, str):
+            raise InvalidValueError
+        if re.fullmatch(_HOST_NAME, value):
+            return value
+        address = value[1:-1] if value.startswith("[") and value.endswith("]") else value
+        try:
+            if re.fullmatch(_IPV6, address):
+                ipaddress.IPv6Address(address)
+                return address
+        except ValueError:
+            pass
+        raise InvalidValueError
+
+    def json_schema(self) -> dict[str, Any]:
+        """Return a pattern; how many groups an address of IPv6 has is not expressed."""
+        return {"type": "string", "pattern": rf"^(?:{_HOST_NAME}|{_IPV6}|\[{_IPV6}\])$"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ import dataclasses
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, get_args
 
-from device.config.kinds import Boolean, Choice, Integer, Number, Ordinal, OrKeyword, Text
+from device.config.kinds import Boolean, Choice, Host, Integer, Number, Ordinal, OrKeyword, Text
 from device.config.profiles import DEFAULT_PROFILE, PROFILES
 from device.config.schema import TableSettings, key, named_tables, table
 from device.config.wording import shown
@@ -47,7 +47,6 @@ _PATH = Text(r".*\S.*", '"auto", or the path of a file')
 _HOURS = Text(r"([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d", "HH:MM-HH:MM")
 _CLOCK_TIME = Text(r"([01]\d|2[0-3]):[0-5]\d", "HH:MM")
 _ZONE = Text(r"[A-Za-z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+)*", 'a zone such as "Europe/Berlin", or "UTC"')
-_HOST = Text(r"[A-Za-z0-9]([A-Za-z0-9._:-]*[A-Za-z0-9])?", "a host's name or address")
 _TOPIC = Text(r"[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*", "a topic of A-Z, a-z, 0-9, _ and -, in parts divided by /")
 _USER = Text(r".{1,128}", "a user's name")
 _PIN = Integer(0, 27)  # BCM numbers of the Pi's header
@@ -285,7 +284,7 @@ class MqttSettings(TableSettings):
         password_file: None for the systemd credential `mqtt-password`, if there is one.
     """
 
-    host: str | None = key(None, OrKeyword(_HOST, "off"), "The broker's name or address.")
+    host: str | None = key(None, OrKeyword(Host(), "off"), "The broker's name or address.")
     port: int | None = key(None, OrKeyword(Integer(1, 65535), "usual"), "Its port; 1883, or 8883 with TLS.")
     protocol: MqttProtocol = key("5", Choice(get_args(MqttProtocol)), "MQTT's version.")
     topic: str = key("auricle", _TOPIC, "What every topic begins with; the instance follows.")

@@ -24,6 +24,7 @@ from device.daemon.state_tracker import Identity, StateTracker
 from device.daemon.watchdog import PipelineHealth
 from device.messages import OperationNote
 from device.runtime.clocks import Clocks, Timekeeper
+from device.runtime.kernel_clock import ClockWatch
 from device.runtime.paths import status_socket
 from device.runtime.status_socket import StatusServer
 from device.runtime.systemd_notify import Notifier, without_notify
@@ -84,12 +85,14 @@ class Daemon:
         clocks = Clocks(time.monotonic, time.time)
         self._identity = Identity(options.instance_name(), clocks.utc(), clocks.monotonic())
         self._handle = LoopHandle()
+        timekeeper = Timekeeper(clocks, is_synchronized=lambda: self._clock_watch.is_synchronized)
         self._assembly = Assembly(
-            options, self._identity.instance, handle=self._handle, timekeeper=Timekeeper(clocks), wrap=wrap
+            options, self._identity.instance, handle=self._handle, timekeeper=timekeeper, wrap=wrap
         )
         settings = options.settings()
         self._notifier = notifier or Notifier.from_environment(os.environ)
         self._metrics = MetricsPort(self._handle.snapshot)
+        self._clock_watch = ClockWatch()
         self._loop, self._closing = self._open(settings, clocks)
         self._reload = Reload(
             self._loop,
@@ -103,6 +106,7 @@ class Daemon:
     def _open(self, settings: Settings, clocks: Clocks) -> tuple[MainLoop, ExitStack]:
         """Everything in order; closed in reverse order by the stack, or here on an error."""
         with ExitStack() as closing:
+            closing.enter_context(self._clock_watch)
             closing.enter_context(StatusServer(status_socket(self._identity.instance), self._handle.snapshot))
             parts = self._assembly.open_parts(settings)
             closing.callback(self._assembly.close_parts, parts)

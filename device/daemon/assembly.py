@@ -9,7 +9,6 @@ import secrets
 import sys
 from contextlib import ExitStack
 from functools import partial
-from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,6 +26,7 @@ from device.daemon.delivery.sink_worker import SinkWorker
 from device.daemon.main_loop import LoopParts
 from device.daemon.outputs import Outputs
 from device.daemon.self_test_schedule import SelfTestSchedule
+from device.runtime.daemon_state import installed_version
 from device.runtime.paths import log_file
 from device.runtime.self_test.known_sound import known_sounds
 from device.sinks.console import Console
@@ -244,4 +244,4 @@ def close_sinks(sinks: Sequence[NoticeSink]) -> None:
 def greeting(parts: LoopParts) -> str:
     """One line on what runs: version, source and models."""
     models = " and ".join(f"{model.name} {model.version}" for model in parts.runner.models.listed)
-    return f"auricle {metadata.version('auricle')} listens to {parts.source_thread.name_at(0.0)} with {models}"
+    return f"auricle {installed_version()} listens to {parts.source_thread.name_at(0.0)} with {models}"

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
-from importlib import metadata
 from typing import TYPE_CHECKING
 
 from device.daemon.closing import close_concurrently
@@ -17,6 +16,7 @@ from device.daemon.delivery.channels import Channels
 from device.daemon.publishing.announcer import Announcer
 from device.daemon.publishing.state_publisher import ANNOUNCED, StatePublisher
 from device.runtime.clocks import zone_of
+from device.runtime.daemon_state import installed_version
 from device.runtime.device_identity import device_id_of_machine, new_device_id
 
 if TYPE_CHECKING:
@@ -185,7 +185,7 @@ class Outputs:
             labels=tuple(labels.priorities),
             fresh_id=machine_id if settings.journal.file is None else new_device_id(topics.instance),
             machine_id=machine_id,
-            version=metadata.version("auricle"),
+            version=installed_version(),
             publish=broker.publish,
             save_note=partial(channels.journal.set_note, ANNOUNCED),
         )

@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field
-from importlib import metadata
 from typing import TYPE_CHECKING
 
 from device.fault_info import DEAFENING, FOUND_BY_DAEMON
 from device.hearing.level import Level
 from device.messages import AudioBlock, Event, Fault
-from device.runtime.daemon_state import AlarmStatus, DaemonState, FaultStatus, LabelStatus
+from device.runtime.daemon_state import AlarmStatus, DaemonState, FaultStatus, LabelStatus, installed_version
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -126,7 +125,7 @@ class StateTracker:
         total, counts = listener.coverage.total, self._counts
         return DaemonState(
             instance=self._identity.instance,
-            version=metadata.version("auricle"),
+            version=installed_version(),
             pid=os.getpid(),
             started_utc_s=self._identity.started_utc_s,
             told_utc_s=utc_s,

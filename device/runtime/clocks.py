@@ -12,7 +12,6 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from device.errors import ConfigError
-from device.runtime.kernel_clock import clock_is_synchronized
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,9 +21,6 @@ if TYPE_CHECKING:
 
 STEPPED_S = 2.0
 """A time of day that moved by more than this against the monotonic clock was stepped, not slewed."""
-
-SYNC_CHECK_EVERY_S = 5.0
-"""Period of asking the kernel whether its clock is synchronized."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,22 +52,20 @@ class Timekeeper:
 
     Args:
         clocks: both clocks.
+        is_synchronized: whether the system clock is synchronized; called often, so it must not wait for a disk.
         zone: of the local minute; None for the machine's own.
-        is_synchronized: whether the system clock is synchronized; called every few seconds.
     """
 
     def __init__(
         self,
         clocks: Clocks,
         *,
+        is_synchronized: Callable[[], bool],
         zone: tzinfo | None = None,
-        is_synchronized: Callable[[], bool] = clock_is_synchronized,
     ) -> None:
         self.clocks = clocks
         self.zone = zone
-        self._query = is_synchronized
-        self._queried_s = float("-inf")
-        self._synchronized = False
+        self._is_synchronized = is_synchronized
 
     def __repr__(self) -> str:
         return f"Timekeeper({'synchronized' if self.is_synchronized else 'unsynchronized'}, {self.zone or 'local'})"
@@ -79,11 +73,7 @@ class Timekeeper:
     @property
     def is_synchronized(self) -> bool:
         """Whether the system clock is synchronized, so that the time of day can be trusted."""
-        now_s = self.clocks.monotonic()
-        if now_s - self._queried_s >= SYNC_CHECK_EVERY_S:
-            self._queried_s = now_s
-            self._synchronized = self._query()
-        return self._synchronized
+        return self._is_synchronized()
 
     @property
     def offset_s(self) -> float:

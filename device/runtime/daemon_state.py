@@ -6,6 +6,8 @@ import dataclasses
 import json
 import types
 from dataclasses import dataclass
+from functools import cache
+from importlib import metadata
 from typing import Any, Literal, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
 from device.config.toml_text import printable
@@ -23,6 +25,12 @@ VERSION = 2
 
 HUNG_AFTER_S = 5.0
 """The main loop makes a state twice a second; if the newest is this old, the loop hangs."""
+
+
+@cache
+def installed_version() -> str:
+    """The version of this package; read once, since the main loop may not wait for a disk."""
+    return metadata.version("auricle")
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from __future__ import annotations
 import os
 import socket
 import time
+import weakref
 from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
@@ -49,6 +50,10 @@ class Notifier:
         self.lost = 0
         self._address = address
         self._pending = ""  # a change of state that could not be sent yet
+        # Opened once: later there may be no descriptor left, and the watchdog must be fed even so.
+        self._socket = None if address is None else socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        if self._socket is not None:
+            weakref.finalize(self, self._socket.close)
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] = os.environ) -> Self:
@@ -88,12 +93,11 @@ class Notifier:
 
     def _send(self, message: str) -> None:
         """Send a message, preceded by a change of state that is still pending."""
-        if self._address is None:
+        if self._address is None or self._socket is None:
             return
         datagram = f"{self._pending}\n{message}" if self._pending else message
         try:
-            with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as line:
-                line.sendto(datagram.encode(errors="replace"), socket.MSG_DONTWAIT, _socket_name(self._address))
+            self._socket.sendto(datagram.encode(errors="replace"), socket.MSG_DONTWAIT, _socket_name(self._address))
         except OSError:
             self.lost += 1
         else:

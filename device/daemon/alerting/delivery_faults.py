@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from device.sinks.mqtt.link import Link
 
 BROKER_RAISE_AFTER_S = 30.0
-"""A router that restarts takes longer; a broker that restarts is back by then."""
+"""A router that restarts takes longer; a broker that restarts is back by then. What only people can repair is a
+fault at once."""
 
 BROKER_CLEAR_AFTER_S = 2.0
 JOURNAL_CLEAR_AFTER_S = 10.0
@@ -62,17 +63,18 @@ class _DebouncedFault:
         self._since_s: float | None = None  # of the fault, while it is raised
         self._last_problem_s = 0.0
 
-    def update(self, now_s: float, since_s: float | None, detail: str) -> FaultChange | None:
+    def update(self, now_s: float, since_s: float | None, detail: str, *, at_once: bool = False) -> FaultChange | None:
         """Apply the current state of the problem.
 
         Args:
             now_s: monotonic.
             since_s: when the problem began; None if there is none.
             detail: of the problem, one sentence.
+            at_once: it will not pass by itself, so the fault begins without delay.
         """
         if since_s is not None:
             self._last_problem_s = now_s
-            if self._since_s is None and now_s - since_s >= self._raise_after_s:
+            if self._since_s is None and (at_once or now_s - since_s >= self._raise_after_s):
                 self._since_s = since_s
                 return FaultChange(self._kind, begins=True, since_s=since_s, detail=detail)
         elif self._since_s is not None and now_s - self._last_problem_s >= self._clear_after_s:
@@ -122,7 +124,8 @@ class DeliveryFaults:
             of_journal = self._journal.update(now_s, None if damaged is None else now_s, damaged or "")
         else:
             of_journal = self._journal.update(now_s, journal.since_s, journal.reason)
-        of_broker = self._broker.update(now_s, *self._broker_problem(now_s, link, stuck_s))
+        refused = link is not None and link.state == "refused"
+        of_broker = self._broker.update(now_s, *self._broker_problem(now_s, link, stuck_s), at_once=refused)
         return [change for change in (of_journal, of_broker) if change is not None]
 
     def _broker_problem(self, now_s: float, link: Link | None, stuck_s: float) -> tuple[float | None, str]:

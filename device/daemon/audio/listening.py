@@ -7,13 +7,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from device.daemon.audio.model_opening import ModelOpening, start_thread
 from device.daemon.audio.overload import OverloadControl
-from device.errors import AuricleError
 from device.messages import Heard, OperationNote
 from device.runtime.model_loader import open_models
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from device.config.settings import Settings
+    from device.daemon.audio.model_opening import Work
     from device.messages import AudioBlock, NoAudio
 
 REOPEN_AFTER_S = 5.0
@@ -29,12 +32,15 @@ class ModelRunner:
         settings: of the daemon.
         stream_id: prefix of event ids; never reused.
         sheds: whether the hop may be widened in overload.
+        start: runs a piece of work that waits for a disk; None for a thread.
 
     Raises:
         AuricleError: a model cannot be opened, or does not support the configured hop.
     """
 
-    def __init__(self, settings: Settings, *, stream_id: str, sheds: bool) -> None:
+    def __init__(
+        self, settings: Settings, *, stream_id: str, sheds: bool, start: Callable[[Work], None] | None = None
+    ) -> None:
         self.settings = settings
         self.models = open_models(settings)
         self.listener = self.models.listener(settings, stream_id)
@@ -45,12 +51,17 @@ class ModelRunner:
         )
         self._failed_since_s: float | None = None
         self._reopen_after_s = REOPEN_AFTER_S
+        self._start = start or start_thread
+        self._opening: ModelOpening | None = None
 
     def __repr__(self) -> str:
         return f"ModelRunner({self.listener!r} every {self.listener.hop_s:g} s)"
 
     def close(self) -> None:
         """Close the networks."""
+        if self._opening is not None:
+            self._opening.discard()
+            self._opening = None
         self.models.__exit__(None, None, None)
 
     def push(self, item: AudioBlock | NoAudio) -> Heard:
@@ -83,7 +94,12 @@ class ModelRunner:
         return OperationNote("hop", detail)
 
     def reopen_failed(self, now_s: float) -> OperationNote | None:
-        """Reopen failing models, after a delay that doubles with each attempt; returns a note if it tried."""
+        """Reopen failing models, after a delay that doubles with each attempt; returns a note on what came of it.
+
+        A disk may hang, so the models are opened in a thread, and replaced here once they are open.
+        """
+        if self._opening is not None:
+            return self._replace_opened(self._opening)
         if not self.listener.is_failing:
             self._failed_since_s, self._reopen_after_s = None, REOPEN_AFTER_S
             return None
@@ -92,17 +108,27 @@ class ModelRunner:
         if now_s - self._failed_since_s < self._reopen_after_s:
             return None
         self._failed_since_s, self._reopen_after_s = now_s, min(2 * self._reopen_after_s, REOPEN_MOST_S)
-        return self._reopen()
-
-    def _reopen(self) -> OperationNote:
         try:
-            fresh = open_models(self.settings)
-        except AuricleError as error:
-            return OperationNote("reload_refused", f"a failing model cannot be opened again: {error}")
+            self._opening = ModelOpening(self.settings, self._start)
+        except RuntimeError as error:  # no thread can be started
+            return _refused(error)
+        return self._replace_opened(self._opening)
+
+    def _replace_opened(self, opening: ModelOpening) -> OperationNote | None:
+        fresh = opening.result
+        if fresh is None:
+            return None
+        self._opening = None
+        if isinstance(fresh, Exception):
+            return _refused(fresh)
         if fresh.listed != self.models.listed:
             fresh.__exit__(None, None, None)
             return OperationNote("reload_refused", "a failing model's bundle is another one by now; reload to take it")
         self.listener.replace_networks({model.name: model.network for model in fresh.listening})
-        self.close()
+        self.models.__exit__(None, None, None)
         self.models = fresh
         return OperationNote("reloaded", "a model failed and was opened again")
+
+
+def _refused(error: Exception) -> OperationNote:
+    return OperationNote("reload_refused", f"a failing model cannot be opened again: {error}")

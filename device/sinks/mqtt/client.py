@@ -20,7 +20,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from device.sinks.mqtt.command_filter import CommandFilter
-from device.sinks.mqtt.connection import Trouble, hung_up, port_of, tls_context, trouble_of
+from device.sinks.mqtt.connection import Trouble, endpoint, hung_up, tls_context, trouble_of
 from device.sinks.mqtt.link import CONNECTED_STATES, Counts, Link
 from device.sinks.mqtt.send_queue import OwedMessage, SendQueue
 from device.sinks.mqtt.session import FAILURE, Login, Session, SessionTimeouts
@@ -93,7 +93,7 @@ class Mqtt:
         self._thread = threading.Thread(target=self._run, name="mqtt", daemon=True)
 
     def __repr__(self) -> str:
-        return f"Mqtt({self._settings.host}:{port_of(self._settings)}, {self._link.state}, {self._queue!r})"
+        return f"Mqtt({endpoint(self._settings)}, {self._link.state}, {self._queue!r})"
 
     @property
     def link(self) -> Link:
@@ -214,7 +214,7 @@ class Mqtt:
         session.subscribe(self._command_filter.topics, self._command_filter.birth_topic, echo_topic)
         repeated = self._queue.connection_opened()
         self._counts = replace(self._counts, repeated=self._counts.repeated + repeated)
-        self._set_link("connected", f"connected to {self._settings.host}:{port_of(self._settings)}")
+        self._set_link("connected", f"connected to {endpoint(self._settings)}")
         self._announce()
 
     def _announce(self) -> None:

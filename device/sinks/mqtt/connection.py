@@ -60,6 +60,12 @@ def port_of(settings: MqttSettings) -> int:
     return settings.port or (TLS_PORT if settings.tls else PORT)
 
 
+def endpoint(settings: MqttSettings) -> str:
+    """The broker's address and port for people; an address of IPv6 in brackets."""
+    host = str(settings.host)
+    return f"[{host}]:{port_of(settings)}" if ":" in host else f"{host}:{port_of(settings)}"
+
+
 # --- the password
 
 
@@ -243,7 +249,8 @@ def open_socket(host: str, port: int, tls: ssl.SSLContext | None, *, timeout_s: 
         connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # no packet waits for another
         if tls is None:
             return BrokerSocket(connected)
-        return BrokerSocket(tls.wrap_socket(connected, server_hostname=host))
+        # Of an address the certificate is compared with its IP addresses, which have no zone ("%eth0").
+        return BrokerSocket(tls.wrap_socket(connected, server_hostname=host.partition("%")[0]))
     except BaseException:
         connected.close()
         raise
@@ -259,6 +266,7 @@ _UNVERIFIED: Mapping[int, str] = MappingProxyType(  # X509_V_ERR_ of OpenSSL's x
         64: "the broker's certificate is not for {host}: name the host as its certificate does",
     }
 )
+_NOT_YET_VALID = 9
 _UNKNOWN_AUTHORITY = frozenset({2, 18, 19, 20, 21})
 _ALERTS: Mapping[str, str] = MappingProxyType(  # what the broker says of our certificate, RFC 8446, 6.2
     {
@@ -276,7 +284,7 @@ _ALERT = re.compile(r"ALERT_(\w+)")
 
 def trouble_of(error: OSError, settings: MqttSettings) -> Trouble:
     """What an error of connecting or of the connection means."""
-    where = f"{settings.host}:{port_of(settings)}"
+    where = endpoint(settings)
     match error:
         case ssl.SSLCertVerificationError():
             return _unverified(error, settings)
@@ -302,7 +310,8 @@ def _unverified(error: ssl.SSLCertVerificationError, settings: MqttSettings) -> 
         known = f"by {settings.ca_file}" if settings.ca_file else "by this system; set ca_file to its authority"
         return Trouble(f"the broker's certificate is not vouched for {known}", refused=True)
     known = _UNVERIFIED.get(error.verify_code, f"the broker's certificate does not hold: {error.verify_message}")
-    return Trouble(known.format(host=settings.host), refused=True)
+    # A machine without a clock begins in the past, and is right as soon as it has reached a time server.
+    return Trouble(known.format(host=settings.host), refused=error.verify_code != _NOT_YET_VALID)
 
 
 def _tls_trouble(error: ssl.SSLError, where: str) -> Trouble:
@@ -345,7 +354,7 @@ def refusal(code: int, name: str, settings: MqttSettings) -> Trouble:
 
 def hung_up(settings: MqttSettings, *, client_id: str, accepted: bool) -> Trouble:
     """The broker closed the connection without a reason; `accepted`: after it had accepted the login."""
-    where = f"{settings.host}:{port_of(settings)}"
+    where = endpoint(settings)
     if accepted:
         return Trouble(f"{where} closed the connection: was it stopped, or does another client use the id {client_id}?")
     wanted = f"MQTT {settings.protocol} {'with' if settings.tls else 'without'} TLS"

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from device.quantity import quantity
 from device.runtime.self_test.outcome import alert_topic
-from device.sinks.mqtt.connection import hung_up, port_of, read_password, tls_context, trouble_of
+from device.sinks.mqtt.connection import endpoint, hung_up, read_password, tls_context, trouble_of
 from device.sinks.payloads import Message, Topics
 from device.tools.check.finding import Finding
 
@@ -129,7 +129,7 @@ def _exchange(session: Session, trial: _Trial, topics: Topics) -> None:
 
 
 def _judged(trial: _Trial, settings: MqttSettings, topics: Topics) -> Finding:
-    where, user = f"{settings.host}:{port_of(settings)}", settings.username or "this client"
+    where, user = endpoint(settings), settings.username or "this client"
     allow = _ALLOW.format(user=user, base=topics.base)
     if trial.trouble is not None:
         return Finding("broker", "failure", trial.trouble.reason, _REFUSED if trial.trouble.refused else _LOST)

@@ -3,9 +3,23 @@
 from __future__ import annotations
 
 import math
+import re
 from typing import Any
 
-from device.config.kinds import Boolean, Choice, Integer, InvalidValueError, Number, Ordinal, OrKeyword, Text, ValueKind
+import pytest
+
+from device.config.kinds import (
+    Boolean,
+    Choice,
+    Host,
+    Integer,
+    InvalidValueError,
+    Number,
+    Ordinal,
+    OrKeyword,
+    Text,
+    ValueKind,
+)
 
 
 def _is_invalid(kind: ValueKind, value: Any) -> bool:
@@ -61,3 +75,35 @@ def test_what_works_is_said_in_words() -> None:
     assert Number(0.001, 0.999).expects == "a number from 0.001 to 0.999"
     assert OrKeyword(Integer(0, 3), "any").expects == 'a whole number from 0 to 3, or "any"'
     assert Choice(("a", "b", "c")).expects == '"a", "b" or "c"'
+
+
+@pytest.mark.parametrize(
+    ("value", "host"),
+    [
+        ("broker.local", "broker.local"),
+        ("10.0.0.7", "10.0.0.7"),
+        ("::1", "::1"),
+        ("[::1]", "::1"),
+        ("[fd00:0:0:0:0:0:0:7]", "fd00:0:0:0:0:0:0:7"),
+        ("fe80::1%eth0", "fe80::1%eth0"),
+        ("::ffff:10.0.0.7", "::ffff:10.0.0.7"),
+    ],
+)
+def test_a_host_is_a_name_or_an_address_of_either_kind(value: str, host: str) -> None:
+    assert Host().from_toml(value) == host
+    assert re.search(Host().json_schema()["pattern"], value)
+    assert Host().from_toml(Host().to_toml(host)) == host
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["10.0.0.7:1883", "broker.local:1883", "[::1]:1883", "[::1", "::1]", "mqtt://broker", "", ":", "a:b", "[broker]"],
+)
+def test_a_host_has_no_port_and_the_key_for_it_is_named(value: str) -> None:
+    assert _is_invalid(Host(), value)
+    assert not re.search(Host().json_schema()["pattern"], value)
+    assert '"port"' in Host().expects
+
+
+def test_what_only_looks_like_an_address_is_no_host() -> None:
+    assert all(_is_invalid(Host(), value) for value in ("1:2:3:4:5:6:7:8:9", "::1::", 1, None, "fe80::1%"))

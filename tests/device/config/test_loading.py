@@ -13,7 +13,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from device.config.example import example_config
-from device.config.kinds import Boolean, Choice, Integer, InvalidValueError, Number, Ordinal, OrKeyword, Text, ValueKind
+from device.config.kinds import (
+    Boolean,
+    Choice,
+    Host,
+    Integer,
+    InvalidValueError,
+    Number,
+    Ordinal,
+    OrKeyword,
+    Text,
+    ValueKind,
+)
 from device.config.loading import load_config, parse_config, profile
 from device.config.profiles import PROFILES
 from device.config.schema import every_key
@@ -159,6 +170,8 @@ def _values(kind: ValueKind) -> st.SearchStrategy[Any]:
             values = st.sampled_from(words)
         case Text(pattern=pattern):
             values = st.from_regex(pattern, fullmatch=True).filter(str.isprintable)
+        case Host():
+            values = st.ip_addresses().map(str) | st.from_regex(r"[a-z]([a-z0-9.-]{0,60}[a-z0-9])?", fullmatch=True)
         case OrKeyword(kind=inner, keyword=word):
             values = st.just(word) | _values(inner)
         case _:

@@ -145,7 +145,7 @@ class Stage:
         self.source_thread = SourceThread(
             EmptySource(), waits=False, name_at=lambda _: "nursery", status=lambda: SourceStatus("USB mic", 3, 2)
         )
-        self.runner = runner(settings, stream_id="s", sheds=True)
+        self.runner = runner(settings, stream_id="s", sheds=True, start=lambda work: work())
         self.tracker = StateTracker(Identity("anna", NOON_S, self.now_s))
         clocks = Clocks(lambda: self.now_s, lambda: NOON_S + self.now_s - 500.0)
         self.pins = Pins()

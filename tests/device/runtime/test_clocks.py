@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from device.errors import ConfigError
-from device.runtime.clocks import SYNC_CHECK_EVERY_S, Clocks, Timekeeper, zone_of
+from device.runtime.clocks import Clocks, Timekeeper, zone_of
 
 NOON_S = 1_700_000_000.0  # 2023-11-14T22:13:20Z
 
@@ -19,12 +19,9 @@ class ManualClocks:
         self.now_s = 100.0
         self.utc_s = NOON_S
         self.synchronized = True
-        self.asked = 0
-        self.keeper = Timekeeper(Clocks(lambda: self.now_s, lambda: self.utc_s), is_synchronized=self._ask)
-
-    def _ask(self) -> bool:
-        self.asked += 1
-        return self.synchronized
+        self.keeper = Timekeeper(
+            Clocks(lambda: self.now_s, lambda: self.utc_s), is_synchronized=lambda: self.synchronized
+        )
 
     def pass_by(self, seconds: float) -> None:
         self.now_s += seconds
@@ -46,16 +43,7 @@ def test_a_clock_that_nobody_sets_is_unsynchronized_and_knows_no_minute() -> Non
     assert clocks.keeper.quality(clocks.keeper.offset_s) == "unsynchronized"
     assert clocks.keeper.local_minute() is None
     clocks.synchronized = True
-    clocks.pass_by(SYNC_CHECK_EVERY_S)
     assert clocks.keeper.local_minute() is not None
-
-
-def test_the_kernel_is_asked_once_in_a_while() -> None:
-    clocks = ManualClocks()
-    for _ in range(100):
-        clocks.keeper.local_minute()
-        clocks.pass_by(0.1)
-    assert clocks.asked == 2
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import resource
 import socket
 import subprocess
 import sys
@@ -202,3 +203,16 @@ def test_it_shows_whom_it_speaks_to() -> None:
     assert repr(Notifier("/run/notify", 20.0)) == "Notifier('/run/notify', watchdog after 20 s, 0 lost)"
     assert repr(Notifier("@notify")) == "Notifier('@notify', 0 lost)"
     assert repr(Notifier(None)) == "Notifier(nobody listens)"
+
+
+def test_the_watchdog_is_fed_though_no_descriptor_is_left(manager: _Manager) -> None:
+    heard, address = manager
+    notifier = _notifier(address)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (0, hard))
+        notifier.watchdog()
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert _messages(heard) == ["WATCHDOG=1"]
+    assert notifier.lost == 0

@@ -53,6 +53,14 @@ def test_a_refused_login_and_a_topic_that_may_not_be_written_say_what_they_are()
         assert [change.detail for change in changes] == [f"{state}: look at the rights"]
 
 
+def test_a_refused_login_is_told_at_once() -> None:
+    faults = DeliveryFaults()
+    (begin,) = update(faults, 100.25, link=Link("refused", 100.0, "wrong password"))
+    assert (begin.kind, begin.begins, begin.since_s, begin.detail) == ("broker", True, 100.0, "wrong password")
+    assert update(faults, 101.0, link=Link("refused", 100.0, "wrong password")) == []
+    assert not update(faults, 103.0, link=UP)[0].begins
+
+
 def test_a_thread_that_hangs_is_told_as_what_it_is() -> None:
     (change,) = update(DeliveryFaults(), 500.0, stuck_s=HUNG_AFTER_S)
     assert (change.kind, change.since_s) == ("broker", 500.0 - HUNG_AFTER_S)

@@ -19,6 +19,8 @@ from device.messages import AudioBlock, OperationNote
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from device.daemon.audio.model_opening import Work
+
 RATE_HZ = 16000
 
 
@@ -42,7 +44,7 @@ def bundle(tmp_path: Path, tiny_bundle_path: Path) -> Path:
 
 @pytest.fixture
 def runner(bundle: Path) -> Iterator[ModelRunner]:
-    made = ModelRunner(_settings(bundle), stream_id="s", sheds=True)
+    made = ModelRunner(_settings(bundle), stream_id="s", sheds=True, start=lambda work: work())
     yield made
     made.close()
 
@@ -117,6 +119,34 @@ def test_a_cure_starts_afresh_for_the_next_failure(runner: ModelRunner) -> None:
         _listen(runner, from_s + 5, 5)
         assert not runner.listener.is_failing
         assert runner.reopen_failed(from_s + 30.0) is None
+
+
+def test_while_a_disk_hangs_the_loop_goes_on_and_what_was_opened_for_nobody_is_closed(bundle: Path) -> None:
+    waiting: list[Work] = []
+    runner = ModelRunner(_settings(bundle), stream_id="s", sheds=True, start=waiting.append)
+    runner.listener.replace_networks({"tone": Broken()})
+    _listen(runner, 0, 5)
+    assert _notes(runner, 0, 60) == []
+    assert len(waiting) == 1
+    waiting[0]()
+    assert _notes(runner, 60, 61) == [(60, OperationNote("reloaded", "a model failed and was opened again"))]
+    runner.listener.replace_networks({"tone": Broken()})
+    _listen(runner, 5, 5)
+    assert _notes(runner, 61, 160) == []
+    runner.close()
+    waiting[1]()
+
+
+def test_where_no_thread_can_be_started_that_is_told(bundle: Path) -> None:
+    def refuses(_work: Work) -> None:
+        raise RuntimeError("can't start new thread")
+
+    runner = ModelRunner(_settings(bundle), stream_id="s", sheds=True, start=refuses)
+    runner.listener.replace_networks({"tone": Broken()})
+    _listen(runner, 0, 5)
+    ((_, told),) = _notes(runner, 0, 10)
+    assert told.detail == "a failing model cannot be opened again: can't start new thread"
+    runner.close()
 
 
 def test_a_bundle_that_is_gone_is_told_of_and_looked_for_again(runner: ModelRunner, bundle: Path) -> None:
