@@ -1,6 +1,6 @@
-"""The one way to a program of the distribution: tests and benchmarks call only what packages.sh asks for.
+"""Finds programs of the distribution: tests and benchmarks call only those that packages.sh installs.
 
-Whatever is called without being asked for works on the machine of whoever installed it by hand, and on no new one.
+Any other program would be missing on a new machine, and be there only if somebody had installed it by hand.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _SUPERUSERS = ":/usr/local/sbin:/usr/sbin:/sbin"
 
 
 class MissingProgramError(AssertionError):
-    """A program is not asked for, or is not there; a test fails by it and never skips."""
+    """A program is not listed in packages.sh, or not installed; the test fails, it is never skipped."""
 
 
 def asked_for() -> dict[str, str]:
@@ -30,7 +30,7 @@ def asked_for() -> dict[str, str]:
 
 
 def program(name: str) -> str:
-    """Path of a program, also of one that lies where only root looks for it.
+    """Path of a program, also of one in a folder that only root's PATH names.
 
     Raises:
         MissingProgramError: packages.sh does not ask for it, or it is not installed.

@@ -41,7 +41,7 @@ EMULATOR = "qemu-aarch64-static"
 MADE = ".made"
 ANSWERS = ("events.jsonl", "scores.csv")
 
-# What a Raspberry Pi 4 says of itself: without it the runtime finds no processor and leaves its fast kernels off.
+# The CPU line of a Raspberry Pi 4: without it the runtime detects no processor and does not use its fast kernels.
 CPUINFO = "\n".join(
     f"processor\t: {core}\nBogoMIPS\t: 108.00\nFeatures\t: fp asimd evtstrm crc32 cpuid\nCPU implementer\t: 0x41\n"
     "CPU architecture: 8\nCPU variant\t: 0x0\nCPU part\t: 0xd08\nCPU revision\t: 3\n"
@@ -66,7 +66,7 @@ TREES = {
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What one replay told: its events, and each window's scores as (recording, model, label, start_s) -> score."""
+    """The results of one replay: its events, and each window's scores as (recording, model, label, start_s) -> score."""
 
     events: tuple[tuple[object, ...], ...]
     scores: Mapping[tuple[str, ...], float]
@@ -74,7 +74,7 @@ class Answer:
 
 
 def main() -> int:
-    """Compare all trees; the exit code is 1 where one differs."""
+    """Compare all trees; the exit code is 1 if one differs."""
     given = _arguments()
     demand_debootstrap("make test-arm64", qemu_aarch64_static="qemu-user-static")
     out: Path = given.out.resolve()
@@ -108,7 +108,7 @@ def _summary(answer: Answer) -> str:
     return f"{len(answer.events)} events, {len(answer.scores)} scores, {answer.took_s:.1f} s"
 
 
-# --- the judgement
+# --- the comparison
 
 
 def differences(here: Answer, there: Answer) -> Iterator[str]:
@@ -124,13 +124,13 @@ def differences(here: Answer, there: Answer) -> Iterator[str]:
 
 
 def furthest(here: Answer, there: Answer) -> float:
-    """The largest difference of a score, over the windows that both heard."""
+    """The largest difference of a score, over the windows that both scored."""
     both = here.scores.keys() & there.scores.keys()
     return max((abs(here.scores[window] - there.scores[window]) for window in both), default=0.0)
 
 
 def read_answer(folder: Path, took_s: float) -> Answer:
-    """What a replay wrote into a folder."""
+    """Read what a replay wrote into a folder."""
     lines = [json.loads(line) for line in (folder / "events.jsonl").read_text("utf-8").splitlines()]
     events = tuple((Path(line["source"]).name, *(line[name] for name in COMPARED)) for line in lines)
     with (folder / "scores.csv").open(encoding="utf-8", newline="") as table:
@@ -147,7 +147,7 @@ def _scores(rows: csv.DictReader[str]) -> Iterator[tuple[tuple[str, ...], float]
 
 
 def default_recordings(out: Path) -> Iterator[Path]:
-    """The demo's scene, and a real cry where the recordings lie beside the checkout."""
+    """The demo's scene, and a real cry if the recordings lie beside the checkout."""
     out.mkdir(parents=True, exist_ok=True)
     write_scene(out / "scene.wav", bedside(np.random.default_rng(SEED)))
     yield out / "scene.wav"
@@ -222,7 +222,7 @@ def _unpack_release(tree: Tree, folder: Path) -> None:
 
 
 def _install(tree: Tree, target: Path, *what: str | Path) -> None:
-    """Lay wheels for the tree's platform into a folder; from `/`, where no project's settings are found."""
+    """Install wheels for the tree's platform into a folder; runs in `/`, so that no project's settings apply."""
     uv = Path(sys.executable).with_name("uv")
     platform_named = ("--python-version", tree.python, "--python-platform", tree.wheels)
     _run(uv, "pip", "install", "--quiet", *platform_named, "--target", target, *what, folder="/")

@@ -1,8 +1,8 @@
-"""A real Home Assistant, in a tree of its own: made once, started and stopped, asked over HTTP as people's browsers do.
+"""A real Home Assistant, in a tree of its own: made once, started and stopped, driven over HTTP as by a browser.
 
 The tree is a release of the distribution, unpacked below the build folder, with the Python that Home Assistant wants
-and a locked version of it. Nothing of it is configured but by a file, the form for the first user and the form for the
-broker. Knows nothing of Auricle.
+and a locked version of it. It is configured by a file, the form for the first user and the form for the broker
+alone. Knows nothing of Auricle.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ RELEASE = "trixie"
 LOCKED = ("homeassistant==2026.2.3", "paho-mqtt==2.1.0")
 BROKER_FORM = ("broker", "port")
 UP_WITHIN_S = 60.0
-LEAVES_WITHIN_S = 30.0
+ENDS_WITHIN_S = 30.0
 
 _PACKAGES = "python3,python3-venv,python3-dev,gcc,libc6-dev,ca-certificates"
 _KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
@@ -50,7 +50,7 @@ Entity = dict[str, Any]
 
 
 def make_tree(out: Path) -> Path:
-    """Unpack the release once, and the locked Home Assistant again when the lock changed; its folder."""
+    """Unpack the release once, and install Home Assistant whenever its locked version changed; returns the folder."""
     tree = out / RELEASE
     stamp = tree / _MADE
     if not stamp.is_file():
@@ -78,7 +78,7 @@ def _lock() -> str:
 
 
 def _remove(tree: Path) -> None:
-    """What an interrupted `debootstrap` left, but for what it may have mounted there."""
+    """Remove what an interrupted `debootstrap` left; what it mounted there is unmounted first."""
     mounted = [line.split()[1] for line in Path("/proc/mounts").read_text("utf-8").splitlines()]
     for folder in reversed([place for place in mounted if place.startswith(f"{tree}/")]):
         _run("umount", folder)
@@ -86,7 +86,7 @@ def _remove(tree: Path) -> None:
 
 
 def _install(tree: Path) -> None:
-    """Its Python compiles one package; names and certificates are found as on this machine."""
+    """Install the locked packages; name resolution and certificates are those of this machine."""
     shutil.copy2(Path(sys.executable).with_name("uv"), tree / "usr" / "local" / "bin" / "uv")
     for path in (Path("/etc/resolv.conf"), _CERTIFICATES):
         shutil.copyfile(path, tree / path.relative_to("/"))
@@ -101,18 +101,18 @@ def _run(*command: str | Path, **variables: str) -> None:
         sys.exit(f"{' '.join(map(str, command))} failed:\n{done.stdout[-2000:]}{done.stderr[-4000:]}")
 
 
-# --- what runs in it
+# --- the server
 
 
 class HomeAssistant:
-    """One household, with a person who is logged in; use it as a context manager, which ends it.
+    """One Home Assistant with a user who is logged in; a context manager that ends it.
 
     Args:
         tree: of `make_tree`.
-        name: of its folder in the tree; what lies there from before goes.
+        name: of its folder in the tree; an earlier content is deleted.
 
     Attributes:
-        log_path: what it says.
+        log_path: its log.
     """
 
     def __init__(self, tree: Path, name: str) -> None:
@@ -129,7 +129,7 @@ class HomeAssistant:
         self.log_path = self._folder / "printed"
         self._process: subprocess.Popen[bytes] | None = None
         self._refresh_token = self._access_token = ""
-        self._ear: Ear | None = None
+        self._stream: EventStream | None = None
 
     def __repr__(self) -> str:
         return f"HomeAssistant({self._folder}, {'up' if self._process else 'down'})"
@@ -142,7 +142,7 @@ class HomeAssistant:
         self.stop()
 
     def start(self) -> None:
-        """Start it; returns when somebody is logged in, and listens to what changes."""
+        """Start it and subscribe to its events; returns when the user is logged in."""
         command: list[str | Path] = [
             "chroot",
             self._tree,
@@ -154,21 +154,22 @@ class HomeAssistant:
         with self.log_path.open("ab") as log:
             self._process = subprocess.Popen([*command, "--skip-pip"], stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         self._log_in()
-        self._ear = Ear(self._request("GET", "/api/stream?restrict=state_changed,automation_triggered"), self._ear)
+        stream = self._request("GET", "/api/stream?restrict=state_changed,automation_triggered")
+        self._stream = EventStream(stream, self._stream)
 
     def stop(self) -> None:
-        """Ask it to end, as its supervisor does; idempotent."""
+        """End it as its supervisor does (SIGTERM), or kill it after a while; idempotent."""
         if self._process is None:
             return
         self._process.terminate()
         with contextlib.suppress(subprocess.TimeoutExpired):
-            self._process.wait(LEAVES_WITHIN_S)
+            self._process.wait(ENDS_WITHIN_S)
         self._process.kill()
-        self._process.wait(LEAVES_WITHIN_S)
+        self._process.wait(ENDS_WITHIN_S)
         self._process = None
 
     def know_broker(self, port: int) -> None:
-        """Fill the form for a broker on this machine."""
+        """Submit the form for a broker on this machine."""
         flow = self._ask("POST", "/api/config/config_entries/flow", {"handler": "mqtt"})
         asked = tuple(field["name"] for field in flow["data_schema"] if field.get("required"))
         if asked != BROKER_FORM:
@@ -177,21 +178,21 @@ class HomeAssistant:
             "POST", f"/api/config/config_entries/flow/{flow['flow_id']}", {"broker": "127.0.0.1", "port": port}
         )
         if made["type"] != "create_entry":
-            raise RuntimeError(f"Home Assistant does not take the broker: {made}")
+            raise RuntimeError(f"Home Assistant refuses the broker: {made}")
 
     def automate(self, automations: str) -> None:
-        """Take these automations, a list in YAML, as its editor would save them."""
+        """Use these automations, a list in YAML as its editor saves it."""
         (self._folder / "automations.yaml").write_text(automations, "utf-8")
         self._ask("POST", "/api/services/automation/reload", {})
 
-    # --- what it knows
+    # --- its state
 
     def entities(self) -> dict[str, Entity]:
-        """Entity id -> entity, of all that there are."""
+        """Entity id -> entity, for all entities."""
         return {entity["entity_id"]: entity for entity in self._ask("GET", "/api/states")}
 
     def entity(self, entity_id: str) -> Entity | None:
-        """One; None where there is none."""
+        """One entity; None if it does not exist."""
         try:
             return self._ask("GET", f"/api/states/{entity_id}")  # type: ignore[no-any-return]
         except urllib.error.HTTPError as error:
@@ -205,16 +206,16 @@ class HomeAssistant:
 
     @property
     def changes(self) -> list[Entity]:
-        """Each state that was taken since the first start, in order; None where an entity went."""
-        return [data["new_state"] for kind, data in self._heard() if kind == "state_changed" and data["new_state"]]
+        """Each new state of an entity since the first start, in order; removed entities are left out."""
+        return [data["new_state"] for kind, data in self._events() if kind == "state_changed" and data["new_state"]]
 
     @property
     def automations_run(self) -> list[str]:
         """Names of the automations that ran since the first start, in order."""
-        return [data["name"] for kind, data in self._heard() if kind == "automation_triggered"]
+        return [data["name"] for kind, data in self._events() if kind == "automation_triggered"]
 
-    def _heard(self) -> list[tuple[str, Entity]]:
-        return list(self._ear.heard) if self._ear is not None else []
+    def _events(self) -> list[tuple[str, Entity]]:
+        return list(self._stream.events) if self._stream is not None else []
 
     # --- HTTP
 
@@ -226,12 +227,12 @@ class HomeAssistant:
                     self._onboard()
                 self._renew()
             except (urllib.error.URLError, OSError) as error:
-                self._look_after(error, deadline_s)
+                self._check_is_starting(error, deadline_s)
             else:
                 return
             time.sleep(0.2)
 
-    def _look_after(self, error: Exception, deadline_s: float) -> None:
+    def _check_is_starting(self, error: Exception, deadline_s: float) -> None:
         assert self._process is not None
         if self._process.poll() is not None or time.monotonic() > deadline_s:
             raise RuntimeError(
@@ -251,8 +252,8 @@ class HomeAssistant:
         with self._request("POST", "/auth/token", urllib.parse.urlencode(form).encode()) as answer:
             return json.load(answer)  # type: ignore[no-any-return]
 
-    def _ask(self, method: str, path: str, told: Mapping[str, Any] | None = None) -> Any:
-        body = None if told is None else json.dumps(told).encode()
+    def _ask(self, method: str, path: str, content: Mapping[str, Any] | None = None) -> Any:
+        body = None if content is None else json.dumps(content).encode()
         with self._request(method, path, body, **{"Content-Type": "application/json"}) as answer:
             return json.load(answer)
 
@@ -260,33 +261,33 @@ class HomeAssistant:
         if self._access_token:
             headers["Authorization"] = f"Bearer {self._access_token}"
         url = f"http://127.0.0.1:{self._port}{path}"
-        asked = urllib.request.Request(url, body, headers, method=method)
-        return urllib.request.urlopen(asked, timeout=UP_WITHIN_S)  # noqa: S310 - this machine's own, never a file
+        request = urllib.request.Request(url, body, headers, method=method)
+        return urllib.request.urlopen(request, timeout=UP_WITHIN_S)  # noqa: S310 - this machine's own, never a file
 
 
-class Ear:
-    """Hears Home Assistant's own bus, until it ends.
+class EventStream:
+    """Collects the events of Home Assistant's own bus until it ends.
 
     Args:
         stream: of `/api/stream`.
-        before: whose memory goes on.
+        before: the collection to continue; None to begin one.
 
     Attributes:
-        heard: (kind of event, its data) of all that came.
+        events: (kind of event, its data) of all events so far.
     """
 
-    def __init__(self, stream: Any, before: Ear | None) -> None:
-        self.heard: list[tuple[str, Entity]] = [] if before is None else before.heard
+    def __init__(self, stream: Any, before: EventStream | None) -> None:
+        self.events: list[tuple[str, Entity]] = [] if before is None else before.events
         self._stream = stream
-        threading.Thread(target=self._hear, name="home-assistant", daemon=True).start()
+        threading.Thread(target=self._collect, name="home-assistant", daemon=True).start()
 
-    def _hear(self) -> None:
+    def _collect(self) -> None:
         with contextlib.suppress(OSError, ValueError):  # it was stopped
             for line in self._stream:
-                told = line.decode().removeprefix("data: ").strip()
-                if told.startswith("{"):
-                    event = json.loads(told)
-                    self.heard.append((event["event_type"], event["data"]))
+                text = line.decode().removeprefix("data: ").strip()
+                if text.startswith("{"):
+                    event = json.loads(text)
+                    self.events.append((event["event_type"], event["data"]))
 
 
 def _configuration(port: int) -> str:

@@ -1,6 +1,6 @@
-"""Run Home Assistant with nothing but what its configuration names; by the Python of the tree, in the tree.
+"""Runs Home Assistant with only the integrations that its configuration names; a script for the tree's own Python.
 
-What it would load beside that needs dozens of further packages, a front end among them, and none of it is tried here.
+The integrations that it loads by default need dozens of further packages, such as the front end; no trial uses them.
 """
 
 from __future__ import annotations
@@ -8,13 +8,13 @@ from __future__ import annotations
 import sys
 from importlib import import_module
 
-_BY_ITSELF = ("DEFAULT_INTEGRATIONS", "CRITICAL_INTEGRATIONS", "FRONTEND_INTEGRATIONS")
+_LOADED_BY_DEFAULT = ("DEFAULT_INTEGRATIONS", "CRITICAL_INTEGRATIONS", "FRONTEND_INTEGRATIONS")
 
 
 def main() -> int:
-    """Run it; its exit code."""
-    bootstrap = import_module("homeassistant.bootstrap")  # is in the tree alone
-    for name in _BY_ITSELF:
+    """Run it; returns its exit code."""
+    bootstrap = import_module("homeassistant.bootstrap")  # installed only in the tree
+    for name in _LOADED_BY_DEFAULT:
         getattr(bootstrap, name).clear()
     code: int = import_module("homeassistant.__main__").main()
     return code

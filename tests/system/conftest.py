@@ -1,8 +1,8 @@
-"""Real parts for system tests: PulseAudio and JACK as sound cards, an MQTT broker, a socket that hears for systemd.
+"""Real parts for system tests: PulseAudio and JACK as sound cards, an MQTT broker, and the socket of a service manager.
 
-Each is private to its test: its own folder and socket, so that tests may run beside each other; JACK alone,
-which shares memory with every other JACK, is used by one test after the other.
-The processes of a test inherit its environment and so hear its sound card and no other.
+Each has its own folder and socket, so that tests may run in parallel. Only JACK, which shares memory with every other
+JACK, is used by one test at a time. The processes of a test inherit its environment, and so capture from its sound
+card and no other.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 _UP_WITHIN_S = 20.0
-_SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - where JACK keeps what its clients share
-# Nothing else is included: what the machine's own configuration would load, a Pi does not have.
+_SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - the folder of JACK's shared memory
+# Includes nothing else: the configuration of this machine may load plugins that a Pi does not have.
 _ALSA_CONF = """
 pcm.{name} {{ type pulse server "unix:{socket}" device "{name}.monitor" fallback ""
     hint {{ show on description "a microphone" }} }}
 pcm.default {{ type pulse server "unix:{socket}" device "{name}.monitor" fallback "" }}
 """
-# One name for all, and so one JACK at a time: the machine's table of eight servers keeps those that were killed.
+# One name for all, and so one JACK at a time: killed servers stay in the machine's table, which holds eight.
 _JACK_SERVER = "auricle-test"
 _JACK_LOCK = Path(tempfile.gettempdir(), f"auricle-jack-{os.getuid()}.lock")
 _JACK_CONF = """
@@ -45,7 +45,7 @@ pcm.default {{ type jack capture_ports {{ 0 "system:capture_1" }} playback_ports
 
 
 def wait_until(holds: Callable[[], object], what: str, within_s: float = _UP_WITHIN_S) -> None:
-    """Wait for something that another process does; fails where it does not come."""
+    """Wait for something that another process does; the test fails if it does not happen in time."""
     deadline_s = time.monotonic() + within_s
     while not holds():
         if time.monotonic() > deadline_s:
@@ -54,24 +54,24 @@ def wait_until(holds: Callable[[], object], what: str, within_s: float = _UP_WIT
 
 
 def _ended(process: subprocess.Popen[bytes] | None) -> None:
-    """Kill a process of ours, whatever state it is in, and reap it."""
+    """Kill a process that a test started, whatever its state, and reap it."""
     if process is not None and process.poll() is None:
         process.kill()
         process.wait(timeout=_UP_WITHIN_S)
 
 
 class PulseCard:
-    """A private PulseAudio whose null sink's monitor PortAudio hears as the ALSA device `name`, and as the default.
+    """A private PulseAudio; its null sink's monitor is PortAudio's ALSA device `name`, and its default device.
 
-    Real-time pace; bit-exact where the file that is played, the sink and the capture share one rate.
+    Runs in real time; bit-exact if the played file, the sink and the capture share one rate.
 
     Args:
-        folder: its own, for socket, configuration and log.
+        folder: for socket, configuration and log; no other server uses it.
         rate_hz: of the sink; mono, 16 bit.
         name: of the sound card.
 
     Attributes:
-        environment: what a process needs in its environment to hear this card.
+        environment: variables with which a process captures from this card.
     """
 
     def __init__(self, folder: Path, *, rate_hz: int = 16000, name: str = "fakemic") -> None:
@@ -112,14 +112,14 @@ class PulseCard:
         self._server = None
 
     kill = stop
-    """The server dies as by a crash (SIGKILL)."""
+    """The server ends as in a crash (SIGKILL)."""
 
     def freeze(self) -> None:
-        """The server hangs (SIGSTOP): no samples come and no error says so."""
+        """The server hangs (SIGSTOP): it delivers no samples and reports no error."""
         self._signal(signal.SIGSTOP)
 
     def thaw(self) -> None:
-        """The hung server goes on; what waited comes in a burst."""
+        """The hung server continues; it delivers the samples that waited in a burst."""
         self._signal(signal.SIGCONT)
 
     def unplug(self) -> None:
@@ -131,11 +131,11 @@ class PulseCard:
         self._pactl("load-module", *self._sink())
 
     def mute(self, *, muted: bool) -> None:
-        """Mute the microphone: digital zeros flow."""
+        """Mute the microphone, which then delivers digital zeros, or unmute it."""
         self._pactl("set-source-mute", f"{self.name}.monitor", "1" if muted else "0")
 
     def play(self, path: Path, *, latency_ms: int = 50) -> subprocess.Popen[bytes]:
-        """Begin to play a WAV into the microphone; the server is given so much of it in advance."""
+        """Start playing a WAV file into the microphone; the server buffers `latency_ms` of it in advance."""
         command = [program("paplay"), f"--device={self.name}", f"--latency-msec={latency_ms}", str(path)]
         player = subprocess.Popen(command, env={**os.environ, **self.environment}, stderr=subprocess.DEVNULL)
         self._players.append(player)
@@ -162,18 +162,18 @@ class PulseCard:
 
 
 class JackCard:
-    """A JACK with its dummy driver: real overflows (it never waits), and a driver that sticks when it dies.
+    """A JACK with its dummy driver: it overflows, because it never waits, and blocks its clients when it is killed.
 
-    PortAudio hears it as the ALSA device `name`, and as the default: its own way to JACK cannot be read from.
+    It is PortAudio's ALSA device `name`, and its default device: PortAudio's JACK backend has no blocking reads.
 
     Args:
-        folder: its own, for configuration and log.
+        folder: for configuration and log; no other server uses it.
         rate_hz: of the card; mono.
         period: frames per cycle.
         name: of the sound card.
 
     Attributes:
-        environment: what a process needs in its environment to hear this card.
+        environment: variables with which a process captures from this card.
     """
 
     def __init__(self, folder: Path, *, rate_hz: int = 16000, period: int = 256, name: str = "jackmic") -> None:
@@ -195,7 +195,7 @@ class JackCard:
 
     def start(self) -> None:
         """Start the server; returns when it answers."""
-        # What a killed client held locked in JACK's own database would stop every later server.
+        # A lock that a killed client left in JACK's database would keep every later server from starting.
         shutil.rmtree(_SHARED_MEMORY / f"jack_db-{os.getuid()}", ignore_errors=True)
         command = [
             program("jackd"), "-r", "--port-max", "128", "-n", _JACK_SERVER, "-d", "dummy",
@@ -206,7 +206,7 @@ class JackCard:
         wait_until(self._is_up, "JACK answering")
 
     def stop(self) -> None:
-        """End the server, which then takes its shared memory along if it is well; idempotent."""
+        """End the server, which removes its shared memory if it ends in order; idempotent."""
         if self._server is not None:
             self._server.terminate()
             with contextlib.suppress(subprocess.TimeoutExpired):
@@ -214,7 +214,7 @@ class JackCard:
         self.kill()
 
     def kill(self) -> None:
-        """The server dies (SIGKILL); its clients' `close()` then hangs. Idempotent."""
+        """Kill the server (SIGKILL); its clients' `close()` then hangs. Idempotent."""
         _ended(self._server)
         self._server = None
         for left in _SHARED_MEMORY.glob(f"*{_JACK_SERVER}*"):
@@ -229,8 +229,8 @@ class Mosquitto:
     """A private MQTT broker on a port of 127.0.0.1; it keeps its port over restarts.
 
     Args:
-        folder: its own, for configuration, log and what is to survive.
-        lines: of its configuration, beside its port; anybody may log in unless they say otherwise.
+        folder: for configuration, log and saved state; no other broker uses it.
+        lines: of its configuration, beside its port; anybody may log in unless they forbid it.
 
     Attributes:
         port: on which it listens.
@@ -250,13 +250,13 @@ class Mosquitto:
 
     @property
     def log(self) -> str:
-        """What it said so far."""
+        """Its log so far."""
         return (self._folder / "log").read_text(errors="replace")
 
     def configure(self, *lines: str) -> None:
-        """Other lines; they count from the next start on."""
+        """Write other lines of configuration; they apply from the next start on."""
         anybody = () if any(line.startswith("allow_anonymous") for line in lines) else ("allow_anonymous true",)
-        # Not per_listener_settings: these lines belong to the one listener. As root it would become another user.
+        # Without per_listener_settings, as there is one listener. Started by root, it would change to another user.
         self._conf.write_text("\n".join(["user root", f"listener {self.port} 127.0.0.1", *anybody, *lines, ""]))
 
     def start(self) -> None:
@@ -267,12 +267,12 @@ class Mosquitto:
         wait_until(self._listens, "mosquitto listening")
 
     def kill(self) -> None:
-        """It dies as by a crash (SIGKILL); idempotent."""
+        """Kill it, as in a crash (SIGKILL); idempotent."""
         _ended(self._process)
         self._process = None
 
     def signal(self, number: signal.Signals) -> None:
-        """SIGSTOP: it hangs; SIGCONT: it goes on; SIGHUP: it reads passwords and rights again; SIGUSR1: it saves."""
+        """SIGSTOP: it hangs. SIGCONT: it continues. SIGHUP: it reads passwords and rights again. SIGUSR1: it saves."""
         assert self._process is not None
         self._process.send_signal(number)
 
@@ -285,11 +285,11 @@ class Mosquitto:
 
 
 class NotifySocket:
-    """The socket on which systemd would hear a daemon (`sd_notify(3)`).
+    """The socket on which a service manager receives a daemon's messages (`sd_notify(3)`).
 
     Attributes:
-        environment: what a daemon needs in its environment.
-        received: (monotonic seconds, one `NAME=value` line) of all that came, oldest first; `collect` adds to it.
+        environment: variables with which a daemon sends here.
+        received: (monotonic seconds, one `NAME=value` line) of all messages, oldest first; `collect` adds to it.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -301,11 +301,11 @@ class NotifySocket:
         self.received: list[tuple[float, str]] = []
 
     def close(self) -> None:
-        """Hear no more."""
+        """Receive no more."""
         self._socket.close()
 
     def collect(self) -> list[str]:
-        """Take what has come; all lines so far."""
+        """Receive what has arrived; returns all lines so far."""
         with contextlib.suppress(BlockingIOError):
             while True:
                 at_s, message = time.monotonic(), self._socket.recv(65536).decode()
@@ -313,7 +313,7 @@ class NotifySocket:
         return [line for _, line in self.received]
 
     def wait_for(self, line: str, within_s: float = _UP_WITHIN_S) -> None:
-        """Wait for a line such as `READY=1`; fails where it does not come."""
+        """Wait for a line such as `READY=1`; the test fails if it does not arrive."""
         wait_until(lambda: line in self.collect(), f"the message {line}", within_s)
 
 
@@ -337,7 +337,7 @@ def broker(private_folder: Path) -> Iterator[Mosquitto]:
 
 @pytest.fixture
 def pulse(private_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[PulseCard]:
-    """A running PulseAudio as a sound card of 16 kHz, which this test's processes hear."""
+    """A running PulseAudio: a sound card of 16 kHz from which this test's processes capture."""
     card = PulseCard(private_folder)
     for name, value in card.environment.items():
         monkeypatch.setenv(name, value)
@@ -350,7 +350,7 @@ def pulse(private_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pul
 
 @pytest.fixture
 def jack(private_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[JackCard]:
-    """A running JACK as a sound card of 16 kHz, which this test's processes hear; it waits for other tests' to end."""
+    """A running JACK: a sound card of 16 kHz from which this test's processes capture; one test at a time has it."""
     card = JackCard(private_folder)
     for name, value in card.environment.items():
         monkeypatch.setenv(name, value)
@@ -365,8 +365,8 @@ def jack(private_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Jack
 
 @pytest.fixture
 def notify(private_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[NotifySocket]:
-    """A socket to which this test's processes say that they are ready and alive."""
-    heard = NotifySocket(private_folder)
-    monkeypatch.setenv("NOTIFY_SOCKET", heard.environment["NOTIFY_SOCKET"])
-    yield heard
-    heard.close()
+    """The socket of a service manager, to which this test's processes report that they are ready and alive."""
+    manager = NotifySocket(private_folder)
+    monkeypatch.setenv("NOTIFY_SOCKET", manager.environment["NOTIFY_SOCKET"])
+    yield manager
+    manager.close()

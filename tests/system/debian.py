@@ -11,7 +11,7 @@ import sys
 def mirror() -> str:
     """Address of the mirror that apt is configured with here; DEBIAN_MIRROR names another.
 
-    Ends the process with a sentence where there is none.
+    Ends the process with a sentence if there is none.
     """
     given = os.environ.get("DEBIAN_MIRROR")
     if given:
@@ -25,11 +25,11 @@ def mirror() -> str:
 
 
 def demand_debootstrap(made_by: str, **programs: str) -> None:
-    """Install what unpacks a tree if this is root on a machine with apt-get; else end the process with a sentence.
+    """Install debootstrap and other programs, as root with apt-get; otherwise end the process with a sentence.
 
     Args:
         made_by: the command that needs it, for the sentence.
-        programs: further ones, as program="package"; an underscore stands for a hyphen.
+        programs: further programs, as program="package"; an underscore stands for a hyphen.
     """
     if os.geteuid() != 0:
         sys.exit(f"a tree of another release is unpacked and entered by root alone: sudo {made_by}")

@@ -1,7 +1,7 @@
-"""A real daemon of which a part hangs from the moment a file is there: `python hanging_daemon.py PART FILE --config C`.
+"""A real daemon of which one part hangs as soon as a file exists: `python hanging_daemon.py PART FILE --config C`.
 
-PART is `loop`, the main thread in the middle of hearing a block, or `source`, the thread that reads the microphone.
-All other threads go on.
+PART is `loop`, the main thread while it processes a block, or `source`, the thread that reads the microphone.
+All other threads continue.
 """
 
 from __future__ import annotations
@@ -26,28 +26,28 @@ PART, TRIGGER = sys.argv[1], Path(sys.argv[2])
 
 
 def hang(part: str) -> None:
-    """For ever, if this part is to."""
+    """Block for ever if this is the part and the file exists."""
     if part == PART and TRIGGER.exists():
         threading.Event().wait()
 
 
 class HangingRunner(ModelRunner):
-    """Hears until it hangs."""
+    """Runs the models until it hangs."""
 
     def push(self, item: AudioBlock | NoAudio) -> Heard:
-        """What the listener makes of it."""
+        """Process one item, or hang."""
         hang("loop")
         return super().push(item)
 
 
 class HangingSource:
-    """Passes on what another source gives, until it hangs."""
+    """Passes on the blocks of another source until it hangs."""
 
     def __init__(self, source: Source) -> None:
         self._source = source
 
     def blocks(self) -> Iterator[AudioBlock | NoAudio]:
-        """What the source gives."""
+        """Yield the blocks of the source."""
         for item in self._source.blocks():
             hang("source")
             yield item
@@ -58,7 +58,7 @@ class HangingSource:
 
 
 def main() -> int:
-    """Listen as `auricle listen --config C` does, as long as nothing hangs."""
+    """Listen as `auricle listen --config C` does, until a part hangs."""
     with (
         patch("device.daemon.assembly.ModelRunner", HangingRunner),
         Daemon(ListenOptions(config=sys.argv[4]), wrap=HangingSource) as daemon,

@@ -1,6 +1,7 @@
-"""A real daemon whose broker's thread hangs once a file is there: `python hung_broker_daemon.py FILE listen ...`.
+"""A real daemon whose MQTT thread hangs as soon as a file exists: `python hung_broker_daemon.py FILE listen ...`.
 
-All other threads go on, and a tenth of the daemon's patience is left, so that no test has to wait for minutes.
+All other threads continue. The daemon's timeouts for a hung thread are a tenth of the real ones, so that no test has
+to wait for minutes.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ class HangingSession(Session):
     """Talks to the broker until it hangs."""
 
     def wait(self, waking: socket.socket, timeout_s: float) -> None:
-        """As every session, or for ever."""
+        """Wait as every session does, or for ever once the file exists."""
         if TRIGGER.exists():
             threading.Event().wait()
         super().wait(waking, timeout_s)

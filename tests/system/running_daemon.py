@@ -1,4 +1,4 @@
-"""A real `auricle listen` in a process of its own, in folders of its own, and what it says."""
+"""A real `auricle listen` in its own process and folders: its log, its status, and the sounds that it captures."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 RATE_HZ = 16000
 UP_WITHIN_S = 30.0
-"""Process start to its first word, on a machine that runs other tests."""
+"""From the start of the process to its first line of log, on a machine that runs other tests."""
 
 CRY_WITHIN_S = 15.0
 """From a cry's first sample to its alert: 3 s of sound, 3 s to open a microphone, 5 s of backoff, a busy machine."""
@@ -41,10 +41,10 @@ Found = TypeVar("Found")
 
 
 class RunningDaemon:
-    """One daemon; use it as a context manager, which ends it, whatever state it is in.
+    """One daemon; a context manager that kills it at the end, whatever its state.
 
     Args:
-        folder: its own: configuration, state, socket and what it prints lie there.
+        folder: holds its configuration, state, socket and output; no other daemon of its name uses it.
         environment: added to this process's.
         config: TOML.
         name: of the instance, and of the configuration file.
@@ -82,7 +82,7 @@ class RunningDaemon:
 
     @property
     def process(self) -> subprocess.Popen[bytes]:
-        """The daemon's."""
+        """The daemon's process."""
         assert self._process is not None
         return self._process
 
@@ -91,7 +91,7 @@ class RunningDaemon:
         self.config_path.write_text(config)
 
     def start(self, console: int | None = None) -> None:
-        """Start it, its stdout a file or this descriptor; returns at once."""
+        """Start it and return at once; stdout goes to a file, or to the descriptor `console`."""
         with self.printed_path.open("ab") as printed:
             stdout = printed.fileno() if console is None else console
             self._process = subprocess.Popen(
@@ -99,26 +99,26 @@ class RunningDaemon:
             )
 
     def reload(self) -> None:
-        """Ask it to read its configuration again."""
+        """Request that it reads its configuration again (SIGHUP)."""
         self.process.send_signal(signal.SIGHUP)
 
     def terminate(self) -> tuple[int, float]:
-        """SIGTERM; its exit code, and seconds until it had left."""
+        """Send SIGTERM -> (its exit code, seconds until it had ended)."""
         began_s = time.monotonic()
         self.process.send_signal(signal.SIGTERM)
         code = self.process.wait(UP_WITHIN_S)
         return code, time.monotonic() - began_s
 
     def kill(self) -> None:
-        """SIGKILL, as by the kernel; idempotent."""
+        """Kill it (SIGKILL); idempotent."""
         if self._process is not None and self._process.poll() is None:
             self._process.kill()
             self._process.wait(UP_WITHIN_S)
 
-    # --- what it says
+    # --- its log
 
     def lines(self) -> list[Line]:
-        """Its log so far; a line that is being written is not counted."""
+        """The lines of its log so far, but for one that is being written."""
         try:
             text = self.log_path.read_text()
         except FileNotFoundError:
@@ -130,19 +130,19 @@ class RunningDaemon:
         return [line for line in self.lines() if line["kind"] == "event"]
 
     def printed(self) -> str:
-        """What it printed on stdout and stderr."""
+        """Its output on stdout and stderr so far."""
         return self.printed_path.read_text() if self.printed_path.exists() else ""
 
     def wait_for(self, what: Mapping[str, object], *, after: int = 0, within_s: float) -> Line:
-        """The first line of the log, of those `after` so many, that says this; fails where none comes."""
+        """Wait for the first line of the log with these members, beyond the first `after` lines."""
         return self.wait_until(lambda: self.find(what, after=after), f"a line with {dict(what)}", within_s)
 
     def find(self, what: Mapping[str, object], *, after: int = 0) -> Line | None:
-        """The first line of the log, of those `after` so many, that says this."""
+        """The first line of the log with these members, beyond the first `after` lines; None if there is none."""
         return next((line for line in self.lines()[after:] if says(line, what)), None)
 
     def wait_until(self, found: Callable[[], Found | None], what: str, within_s: float) -> Found:
-        """Ask until there is an answer; fails where there is none in time, or the daemon has ended."""
+        """Poll until `found` returns something true; fails if it does not in time, or if the daemon has ended."""
         deadline_s = time.monotonic() + within_s
         while not (answer := found()):
             if time.monotonic() > deadline_s:
@@ -153,32 +153,32 @@ class RunningDaemon:
         return answer
 
     def wait_until_it_runs(self) -> None:
-        """Until it has said that it started."""
+        """Wait until it has logged its start."""
         self.wait_for({"happening": "started"}, within_s=UP_WITHIN_S)
 
     def wait_until_it_captures(self) -> None:
-        """Until sound comes from its microphone."""
+        """Wait until its microphone delivers sound."""
         self.wait_until(
             lambda: (state := self.status()) is not None and state.sample_rate_hz is not None, "sound", UP_WITHIN_S
         )
 
     def wait_until_it_hears(self, within_s: float = UP_WITHIN_S) -> None:
-        """Until its status says that a cry would be heard now."""
+        """Wait until it reports that a cry would be detected now."""
         self.wait_until(lambda: (state := self.status()) is not None and state.hears, "hearing", within_s)
 
     def wait_for_a_cry(self, *, after: int = 0, within_s: float = CRY_WITHIN_S) -> Line:
-        """The alert of a cry."""
+        """Wait for the begin of a cry in its log."""
         return self.wait_for({"label": "cry", "phase": "begin"}, after=after, within_s=within_s)
 
     def status(self) -> DaemonState | None:
-        """What its socket tells; None where nobody answers."""
+        """The state that its socket serves; None if nothing answers."""
         try:
             return read_status(self.socket_path)
         except ServiceError:
             return None
 
     def ask(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """Run another `auricle` in its environment."""
+        """Run another `auricle` command in its environment."""
         return subprocess.run(
             [str(AURICLE), *arguments], env=self.environment, capture_output=True, text=True, check=False, timeout=60
         )
@@ -189,14 +189,14 @@ class RunningDaemon:
 
 
 def private(folder: Path, environment: Mapping[str, str]) -> dict[str, str]:
-    """The environment of a daemon that shares nothing with others, nor with a service manager."""
+    """The environment of a daemon that shares nothing with other daemons or with a service manager."""
     inherited = {name: value for name, value in os.environ.items() if name not in _OURS}
     own = {"XDG_RUNTIME_DIR": str(folder / "run"), "XDG_STATE_HOME": str(folder / "state"), "OMP_NUM_THREADS": "1"}
     return {**inherited, **own, **environment}
 
 
 def says(line: Line, what: Mapping[str, object]) -> bool:
-    """Whether a line of the log has these members."""
+    """Whether a line of the log has these members with these values."""
     return all(line.get(name) == value for name, value in what.items())
 
 
@@ -214,7 +214,7 @@ def children_of(parent: int) -> list[int]:
 
 
 def lives(process_id: int) -> bool:
-    """Whether a process runs; one that only waits to be reaped does not."""
+    """Whether a process runs; a zombie does not."""
     try:
         return Path(f"/proc/{process_id}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except OSError:
@@ -225,7 +225,7 @@ def lives(process_id: int) -> bool:
 
 
 class Sounds:
-    """The demo's scene, cut into what a test plays, at 16 kHz and 16 bit, so that a card gives it as it is.
+    """Recordings cut from the demo's scene, at 16 kHz and 16 bits, which a sound card delivers unchanged.
 
     Args:
         folder: where they are written.
@@ -262,9 +262,9 @@ class Sounds:
         return _repeated(self._all[46 * RATE_HZ : 60 * RATE_HZ], seconds)
 
     def write(self, name: str, parts: Sequence[npt.NDArray[np.float32]]) -> Path:
-        """The parts, one after the other, as a file."""
+        """Write the parts, one after the other, as a file."""
         path = self._folder / name
-        if not path.exists():  # one that is being played stays as it is
+        if not path.exists():  # a file that is being played must not change
             soundfile.write(path, np.concatenate(parts), RATE_HZ, subtype="PCM_16")
         return path
 

@@ -1,4 +1,4 @@
-"""A real daemon that also writes down what its source gave: `python tapped_daemon.py TAP --config FILE`."""
+"""A real daemon that also records what its source delivered: `python tapped_daemon.py TAP --config FILE`."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 
 
 class Tap:
-    """A source that passes on what another gives, and writes each item down first.
+    """Passes on the items of another source, and writes each one to a file first.
 
     Args:
-        source: that is tapped.
-        path: of the file, one pickled `AudioBlock` or `NoAudio` after the other.
+        source: to record.
+        path: of the file: pickled `AudioBlock`s and `NoAudio`s, one after the other.
     """
 
     def __init__(self, source: Source, path: Path) -> None:
@@ -30,7 +30,7 @@ class Tap:
         self._path = path
 
     def blocks(self) -> Iterator[AudioBlock | NoAudio]:
-        """What the source gives."""
+        """Yield the items of the source, each once it is written."""
         with self._path.open("wb") as file:
             for item in self._source.blocks():
                 pickle.dump(item, file)
@@ -42,7 +42,7 @@ class Tap:
 
 
 def read_tap(path: Path) -> list[AudioBlock | NoAudio]:
-    """What a daemon that has ended had been given, in order."""
+    """The items that the source of an ended daemon delivered, in order."""
     items = []
     with path.open("rb") as file:
         while file.peek(1):
