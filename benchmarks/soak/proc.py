@@ -10,14 +10,14 @@ from pathlib import Path
 from benchmarks.soak.growth import Reading
 
 _READINGS = 6  # for one reading: a recording that is open for a moment is no leak
-_LOOK_S = 0.02
+_READING_EVERY_S = 0.02
 
 
 def read(pid: int, progress: float) -> Reading:
     """Measure a process and its descendants; each count is the lowest of several readings."""
     counts = [_counts(pid)]
     for _ in range(_READINGS - 1):
-        time.sleep(_LOOK_S)
+        time.sleep(_READING_EVERY_S)
         counts.append(_counts(pid))
     threads, files, processes, zombies = (min(each) for each in zip(*counts, strict=True))
     pss_kib = sum(memory_kib(each, "Pss") for each in family(pid))

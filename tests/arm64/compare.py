@@ -66,7 +66,7 @@ TREES = {
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The results of one replay: its events, and each window's scores as (recording, model, label, start_s) -> score."""
+    """The results of one replay: its events, and (recording, model, label, start_s) -> score for each window."""
 
     events: tuple[tuple[object, ...], ...]
     scores: Mapping[tuple[str, ...], float]
