@@ -15,7 +15,7 @@ from tests.programs import program
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from benchmarks.chaos.faults import Fault
+    from benchmarks.chaos.faults import InjectedFault
     from benchmarks.chaos.judgement import Judgement
 
 ROUNDS_PER_BATCH = 25
@@ -46,7 +46,7 @@ class Batch:
         return "".join([text, *(f"; {what}: {keys[:5]}" for what, keys in wrong.items() if keys)])
 
 
-def run_batch(fault: Fault, rounds: int, seed: str) -> Batch:
+def run_batch(fault: InjectedFault, rounds: int, seed: str) -> Batch:
     """Run some rounds of a fault on one journal, then judge what arrived."""
     rng = random.Random(seed)
     with tempfile.TemporaryDirectory(prefix="chaos-") as name:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _SYSTEM = Path(__file__).resolve().parents[2] / "tests" / "system"
 
 
-class Fault:
+class InjectedFault:
     """A fault that begins at a random moment, lasts for a while, and ends.
 
     Attributes:
@@ -67,7 +67,7 @@ class Fault:
             rig.deliver_and_stop()
 
 
-class Killed(Fault):
+class Killed(InjectedFault):
     """The daemon is killed at any moment; the broker is away from any moment on, for any time."""
 
     name = "killed"
@@ -90,7 +90,7 @@ class Killed(Fault):
             act()
 
 
-class BrokerKilled(Fault):
+class BrokerKilled(InjectedFault):
     """The broker is killed and started again."""
 
     name = "broker killed"
@@ -104,7 +104,7 @@ class BrokerKilled(Fault):
         rig.start_broker()
 
 
-class BrokerFrozen(Fault):
+class BrokerFrozen(InjectedFault):
     """The broker hangs: its port takes connections, and nobody answers."""
 
     name = "broker frozen"
@@ -120,7 +120,7 @@ class BrokerFrozen(Fault):
         rig.broker.signal(signal.SIGCONT)
 
 
-class NetworkCut(Fault):
+class NetworkCut(InjectedFault):
     """Packets are dropped, in one direction or both."""
 
     name = "network cut"
@@ -144,7 +144,7 @@ class NetworkCut(Fault):
         subprocess.run([program("nft"), "delete", "table", "inet", "cut"], check=True, timeout=20)
 
 
-class LoginRefused(Fault):
+class LoginRefused(InjectedFault):
     """The broker's password for the daemon is changed, and changed back."""
 
     name = "login refused"
@@ -163,7 +163,7 @@ class LoginRefused(Fault):
         rig.broker.signal(signal.SIGHUP)
 
 
-class _SmallDisk(Fault):
+class _SmallDisk(InjectedFault):
     """The journal lies on a small file system of its own."""
 
     needs_root = True
@@ -213,7 +213,7 @@ class DiskReadOnly(_SmallDisk):
         wait_until(lambda: subprocess.run(command, check=False, timeout=20).returncode == 0, f"a disk that is {mode}")
 
 
-class _Preloaded(Fault):
+class _Preloaded(InjectedFault):
     """A preloaded library replaces some calls of the C library."""
 
     source: ClassVar[str]
@@ -276,7 +276,7 @@ def _write_shift(path: Path, shift_s: int) -> None:
         file.write(shift_s.to_bytes(8, sys.byteorder, signed=True))
 
 
-class JournalDamaged(Fault):
+class JournalDamaged(InjectedFault):
     """Pages of the journal are overwritten between two runs of the daemon."""
 
     name = "journal damaged"
@@ -308,7 +308,7 @@ def _damage(path: Path, rng: random.Random) -> None:
             file.write(rng.randbytes(4096) if rng.random() < 0.5 else bytes(4096))
 
 
-class DeliveryHung(Fault):
+class DeliveryHung(InjectedFault):
     """The daemon's stdout is a full pipe that nobody reads."""
 
     name = "delivery hung"
@@ -324,7 +324,7 @@ class DeliveryHung(Fault):
         return Rig(folder, sound, console=write_end)
 
 
-FAULTS: tuple[type[Fault], ...] = (
+FAULTS: tuple[type[InjectedFault], ...] = (
     Killed,
     BrokerKilled,
     BrokerFrozen,

@@ -71,7 +71,7 @@ with Daemon(ListenOptions(instance="soak"), wrap=ReopenedMicrophone) as daemon:
 
 _FAILING_CAPTURE = """
 import array, json, os, signal, sys, time
-from device.sources.capture import ERROR, FRAME, OPENED, OVERFLOWED, Record, encode
+from device.sources.capture import ERROR, FRAME, OPENED, OVERFLOWED, CaptureRecord, encode
 
 with open(sys.argv[1], "a") as count:
     count.write("x")
@@ -83,15 +83,15 @@ def say(data):
 
 def frame(number, flags=0):
     samples = array.array("f", [((number * 400 + n) * 7919 % 1009) / 5045 - 0.1 for n in range(400)])
-    say(encode(Record(FRAME, samples.tobytes(), flags, number, time.monotonic_ns())))
+    say(encode(CaptureRecord(FRAME, samples.tobytes(), flags, number, time.monotonic_ns())))
 
 rate_hz = (8000, 16000, 44100, 48000)[attempt // 8 % 4]
 end_kind = attempt % 8
 if end_kind == 7:
-    say(encode(Record(ERROR, b"no such device: it was unplugged")))
+    say(encode(CaptureRecord(ERROR, b"no such device: it was unplugged")))
     sys.exit(0)
 opened = {"name": "Mic: Audio (hw:1,0)", "sample_rate_hz": rate_hz, "channels": 1}
-say(encode(Record(OPENED, json.dumps(opened).encode())))
+say(encode(CaptureRecord(OPENED, json.dumps(opened).encode())))
 for number in range(3):
     frame(number, OVERFLOWED if end_kind == 6 and number == 1 else 0)
 if end_kind == 1:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from device.daemon.delivery.journal_writer import JournalWriter
 from device.runtime.self_test.daily_clock import DailyClock
-from device.runtime.self_test.stages import SelfTest
+from device.runtime.self_test.stages import SelfTestRunner
 from device.sinks.payloads import Topics
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ class SelfTestSchedule:
         self._boot_id = boot_id
         self._timekeeper = timekeeper
         self._capture_hz = capture_hz
-        self._test: SelfTest | None = None
+        self._test: SelfTestRunner | None = None
         self._daily: DailyClock | None = None
         self._requested_by = ""
         self._generation = 0
@@ -57,7 +57,7 @@ class SelfTestSchedule:
         journal: Journal | None = channels.journal if isinstance(channels.journal, JournalWriter) else None
         if self._test is not None and self._test.is_under_way:
             self._requested_by = self._requested_by or "reload"
-        self._test = SelfTest(
+        self._test = SelfTestRunner(
             sounds,
             settings=settings,
             listening=lambda: runner.models.listening,

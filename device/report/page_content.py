@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from device.messages import AudioBlock, Event, Fault, Heard, Priority, Role
-    from device.report.sound import Clip, ClipReader
+    from device.report.sound import ClipReader, PageClip
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +83,7 @@ class PageContent:
     events: Sequence[Span]
     faults: Sequence[FaultSpan]
     priorities: dict[tuple[str, str], Priority]
-    clips: Sequence[Clip]
+    clips: Sequence[PageClip]
     events_without_sound: int
     models: Sequence[ListedModel]
     notes: Sequence[str]
@@ -174,7 +174,7 @@ class PageRecorder:
         )
 
 
-def _clips(wanted: Sequence[tuple[float, float]], reader: ClipReader | None) -> tuple[list[Clip], list[str]]:
+def _clips(wanted: Sequence[tuple[float, float]], reader: ClipReader | None) -> tuple[list[PageClip], list[str]]:
     if reader is None:
         return [], []
     try:

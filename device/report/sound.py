@@ -42,7 +42,7 @@ _PIECE_S = 10.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Clip:
+class PageClip:
     """An embedded stretch of the recording.
 
     Attributes:
@@ -71,14 +71,14 @@ def stretches(spans: Sequence[Span], duration_s: float) -> tuple[list[tuple[floa
     return kept, 0
 
 
-def read_clips(wanted: Sequence[tuple[float, float]], reader: ClipReader) -> list[Clip]:
+def read_clips(wanted: Sequence[tuple[float, float]], reader: ClipReader) -> list[PageClip]:
     """Read the stretches again, and encode them piece by piece.
 
     Raises:
         MissingExtraError: soundfile is not installed.
     """
     total_s = sum(end_s - start_s for start_s, end_s in wanted)
-    return [Clip(start_s, end_s, _flac(_pieces(start_s, end_s, reader), total_s)) for start_s, end_s in wanted]
+    return [PageClip(start_s, end_s, _flac(_pieces(start_s, end_s, reader), total_s)) for start_s, end_s in wanted]
 
 
 def _around(span: Span, duration_s: float) -> tuple[float, float]:

@@ -70,7 +70,7 @@ _PA_UNAVAILABLE = -9985
 _PA_HOST_ERROR = -9999
 
 
-class Record(NamedTuple):
+class CaptureRecord(NamedTuple):
     """One message of the child.
 
     Attributes:
@@ -92,7 +92,7 @@ class CaptureProtocolError(ValueError):
     """The child sent something that is not a valid record, or not the one that is due."""
 
 
-def encode(record: Record) -> bytes:
+def encode(record: CaptureRecord) -> bytes:
     """A record -> its bytes on the pipe."""
     number = record.number % _NUMBERS
     head = HEADER.pack(MAGIC, record.kind, record.flags, number, len(record.payload), record.at_ns)
@@ -108,7 +108,7 @@ class Decoder:
     def __repr__(self) -> str:
         return f"Decoder({len(self._buffer)} bytes buffered)"
 
-    def push(self, data: bytes) -> Iterator[Record]:
+    def push(self, data: bytes) -> Iterator[CaptureRecord]:
         """Bytes -> the records that are complete now, oldest first.
 
         Raises:
@@ -124,7 +124,7 @@ class Decoder:
                 return
             payload = bytes(self._buffer[HEADER.size : end])
             del self._buffer[:end]
-            yield Record(kind, payload, flags, number, at_ns)
+            yield CaptureRecord(kind, payload, flags, number, at_ns)
 
 
 def main() -> None:
@@ -137,7 +137,7 @@ def main() -> None:
         for record in _list_records(sound) if mode == "list" else _capture_records(sound, options):
             _write(pipe, encode(record))
     except MicrophoneError as error:
-        _write(pipe, encode(Record(ERROR, str(error).encode())))
+        _write(pipe, encode(CaptureRecord(ERROR, str(error).encode())))
     except BrokenPipeError:
         pass  # the reader has ended
     os._exit(0)  # no atexit: sounddevice would close its stream, which may hang
@@ -192,9 +192,9 @@ def _portaudio() -> Any:
 # --- list
 
 
-def _list_records(sound: Any) -> Iterator[Record]:
+def _list_records(sound: Any) -> Iterator[CaptureRecord]:
     devices = [device._replace(rates_hz=_accepted_rates_hz(sound, device)) for device in listed(sound)]
-    yield Record(LISTED, json.dumps(devices).encode())
+    yield CaptureRecord(LISTED, json.dumps(devices).encode())
 
 
 def listed(sound: Any) -> list[ListedDevice]:
@@ -242,7 +242,7 @@ def _accepted_rates_hz(sound: Any, device: ListedDevice) -> tuple[int, ...]:
 # --- capture
 
 
-def _capture_records(sound: Any, options: dict[str, Any]) -> Iterator[Record]:
+def _capture_records(sound: Any, options: dict[str, Any]) -> Iterator[CaptureRecord]:
     device = choose(listed(sound), parse_device(options["device"]))
     rate_hz = options["sample_rate_hz"] or device.default_rate_hz
     channels = _channels(device, options["channel"])
@@ -254,7 +254,7 @@ def _capture_records(sound: Any, options: dict[str, Any]) -> Iterator[Record]:
     except sound.PortAudioError as error:
         raise MicrophoneError(_open_error(device, rate_hz, error)) from error
     opened = {"name": device.name, "sample_rate_hz": rate_hz, "channels": channels}
-    yield Record(OPENED, json.dumps(opened).encode(), at_ns=time.monotonic_ns())
+    yield CaptureRecord(OPENED, json.dumps(opened).encode(), at_ns=time.monotonic_ns())
     yield from _frames(sound, stream, device, max(1, round(rate_hz * BLOCK_S)))
 
 
@@ -269,14 +269,14 @@ def _channels(device: ListedDevice, channel: int | None) -> int:
     return channel + 1
 
 
-def _frames(sound: Any, stream: Any, device: ListedDevice, samples: int) -> Iterator[Record]:
+def _frames(sound: Any, stream: Any, device: ListedDevice, samples: int) -> Iterator[CaptureRecord]:
     number = 0
     while True:
         try:
             data, overflowed = stream.read(samples)
         except sound.PortAudioError as error:
             raise MicrophoneError(_read_error(device, error)) from error
-        yield Record(FRAME, bytes(data), OVERFLOWED if overflowed else 0, number, time.monotonic_ns())
+        yield CaptureRecord(FRAME, bytes(data), OVERFLOWED if overflowed else 0, number, time.monotonic_ns())
         number += 1
 
 

@@ -22,7 +22,7 @@ from device.sources.capture import CaptureProtocolError, Decoder
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from device.sources.capture import Record
+    from device.sources.capture import CaptureRecord
 
 _PIPE_BYTES = 1 << 20
 _READ_BYTES = 1 << 16
@@ -88,10 +88,10 @@ class CaptureProcess:
             self._read_stderr()
         return self._sound in ready
 
-    def read(self) -> tuple[list[Record], str | None]:
+    def read(self) -> tuple[list[CaptureRecord], str | None]:
         """The records received, and why no more will follow; None while they do."""
         data = os.read(self._sound, _READ_BYTES)
-        records: list[Record] = []
+        records: list[CaptureRecord] = []
         try:
             records.extend(self._decoder.push(data))  # the valid ones before the error are kept
         except CaptureProtocolError as error:

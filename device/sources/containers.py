@@ -60,7 +60,7 @@ class PcmFormat:
 
 
 @dataclass(frozen=True, slots=True)
-class Layout:
+class SoundLayout:
     """Where the sound is in a file, and what its container declares about it.
 
     Attributes:
@@ -80,7 +80,7 @@ class Layout:
     damage: str | None = None
 
 
-def read_layout(file: BinaryIO, path: str) -> Layout:
+def read_layout(file: BinaryIO, path: str) -> SoundLayout:
     """Read what the container of an open, seekable file declares, and how much of it is present.
 
     Args:
@@ -117,7 +117,7 @@ class _WavHeader:
         self._long_data_bytes: int | None = None
         self._riff_bytes = 0
 
-    def layout(self) -> Layout:
+    def layout(self) -> SoundLayout:
         """Find the format and data chunks, by the sizes that the header declares."""
         self._file.seek(4)
         self._riff_bytes, form = self._unpack("I4s")
@@ -161,13 +161,13 @@ class _WavHeader:
             )
         self._pcm = PcmFormat(rate_hz, channels, subtype, "BIG" if self._order == ">" else "LITTLE")
 
-    def _data(self, start: int, chunk_bytes: int) -> Layout:
+    def _data(self, start: int, chunk_bytes: int) -> SoundLayout:
         if self._pcm is None:
             raise self._corrupt("its sound comes before its format")
         available = max(0, self._size - start)
         declared = self._declared_bytes(start, chunk_bytes)
         stop = start + (available if declared is None else min(declared, available))
-        return Layout(
+        return SoundLayout(
             start=start,
             stop=stop - (stop - start) % self._frame_bytes,
             step=max(1, SAMPLES_AT_ONCE // self._pcm.channels),
@@ -195,21 +195,21 @@ class _WavHeader:
         return RecordingError(f"{self._path} is a corrupt WAV file ({why}); copy or export it again.")
 
 
-def _flac_layout(file: BinaryIO, path: str, size: int) -> Layout:
+def _flac_layout(file: BinaryIO, path: str, size: int) -> SoundLayout:
     """Read STREAMINFO: one read of the decoder is one FLAC block, so that a damaged one is dropped whole."""
     block_type_and_length = file.read(4)
     info = file.read(34)
     if len(info) < 34 or block_type_and_length[0] & 0x7F:
         raise RecordingError(f"{path} is a corrupt FLAC file (no STREAMINFO); copy or export it again.")
     max_block_frames = int.from_bytes(info[2:4], "big")
-    return Layout(start=0, stop=size, step=max(16, max_block_frames))
+    return SoundLayout(start=0, stop=size, step=max(16, max_block_frames))
 
 
-def _ogg_layout(file: BinaryIO) -> Layout:
+def _ogg_layout(file: BinaryIO) -> SoundLayout:
     """Check every page; the decoder reads only those before the first damaged one."""
     file.seek(0)
     good_bytes, damage = _walk_pages(file)
-    return Layout(start=0, stop=good_bytes, step=SAMPLES_AT_ONCE // 8, damage=damage)
+    return SoundLayout(start=0, stop=good_bytes, step=SAMPLES_AT_ONCE // 8, damage=damage)
 
 
 def _walk_pages(file: BinaryIO) -> tuple[int, str | None]:

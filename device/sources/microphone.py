@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from device.config.settings import MicrophoneSettings
-    from device.sources.capture import Record
+    from device.sources.capture import CaptureRecord
 
 _NUMBERS = 1 << 32
 
@@ -99,7 +99,7 @@ class Microphone:
         self._child: CaptureProcess | None = None
         self._unreaped: list[CaptureProcess] = []
         self._opened: OpenedDevice | None = None
-        self._records: deque[Record] = deque()
+        self._records: deque[CaptureRecord] = deque()
         self._next_number = 0
         self._gap_pending = False  # samples are missing before the next block
         self._flowing_since_s = 0.0
@@ -266,7 +266,7 @@ class Microphone:
 
     # --- its records
 
-    def _process(self, record: Record) -> AudioBlock | None:
+    def _process(self, record: CaptureRecord) -> AudioBlock | None:
         if record.kind == FRAME and self._opened:
             return self._audio_block(record, self._opened)
         if record.kind == OPENED and not self._opened:
@@ -291,7 +291,7 @@ class Microphone:
         self._gap_pending = self.opened > 0
         self.opened += 1
 
-    def _audio_block(self, record: Record, opened: OpenedDevice) -> AudioBlock | None:
+    def _audio_block(self, record: CaptureRecord, opened: OpenedDevice) -> AudioBlock | None:
         samples = mono(record.payload, opened.channels, self._settings.channel)
         lost = bool(record.flags & OVERFLOWED) or record.number != self._next_number
         self._next_number = (record.number + 1) % _NUMBERS

@@ -14,7 +14,7 @@ from device.sources.device_match import ListedDevice, UsbIdentity
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from device.sources.capture import Record
+    from device.sources.capture import CaptureRecord
 
 _LISTED_WITHIN_S = 15.0
 
@@ -45,7 +45,7 @@ def list_microphones(command: Sequence[str] | None = None) -> tuple[ListedDevice
     )
 
 
-def _listed(record: Record) -> tuple[ListedDevice, ...]:
+def _listed(record: CaptureRecord) -> tuple[ListedDevice, ...]:
     if record.kind == LISTED:
         return tuple(_device(fields) for fields in json.loads(record.payload))
     raise MicrophoneError(record.payload.decode(errors="replace"))

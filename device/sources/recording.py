@@ -17,7 +17,7 @@ import numpy as np
 
 from device.errors import MissingExtraError, RecordingError
 from device.messages import AudioBlock
-from device.sources.containers import Layout, read_layout
+from device.sources.containers import SoundLayout, read_layout
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -247,7 +247,7 @@ class _Section:
     says why.
     """
 
-    def __init__(self, file: BinaryIO, layout: Layout) -> None:
+    def __init__(self, file: BinaryIO, layout: SoundLayout) -> None:
         self._file = file
         self._start = layout.start
         self._length = layout.stop - layout.start
@@ -295,7 +295,7 @@ def _unreadable(path: str, exc: OSError | ValueError) -> RecordingError:
     return RecordingError(f"{path} cannot be read ({reason}); check its permissions and its disk.")
 
 
-def _open_decoder(section: _Section, layout: Layout, path: str) -> Any:
+def _open_decoder(section: _Section, layout: SoundLayout, path: str) -> Any:
     """Open libsndfile on the section."""
     try:
         import soundfile

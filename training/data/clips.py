@@ -29,7 +29,7 @@ SAMPLE_RATE_HZ = 16_000
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Clip:
+class LoadedClip:
     """One listed recording and its sound.
 
     Attributes:
@@ -48,7 +48,7 @@ class Clip:
         return self.listed.label == "cry"
 
 
-def load_clips(data: Path, part: Part, *, listed: Iterable[ListedClip] | None = None) -> tuple[Clip, ...]:
+def load_clips(data: Path, part: Part, *, listed: Iterable[ListedClip] | None = None) -> tuple[LoadedClip, ...]:
     """All clips of `part` that are trained on or scored, in the list's order.
 
     Args:
@@ -62,7 +62,7 @@ def load_clips(data: Path, part: Part, *, listed: Iterable[ListedClip] | None = 
     wanted = [clip for clip in (read_list() if listed is None else listed) if clip.part == part]
     known = _recordings(data, {clip.set for clip in wanted})
     return tuple(
-        Clip(clip, "|".join(known[clip.file].labels), load_audio(known[clip.file], SAMPLE_RATE_HZ))
+        LoadedClip(clip, "|".join(known[clip.file].labels), load_audio(known[clip.file], SAMPLE_RATE_HZ))
         for clip in wanted
         if clip.label != "ignore"
     )

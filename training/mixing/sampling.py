@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from training.data.clips import Clip
+    from training.data.clips import LoadedClip
     from training.mixing.signal import Float32, Mask
 
 KIND_WEIGHTS: Mapping[str, float] = {
@@ -74,7 +74,7 @@ _NARROW_POWER = 1e-4
 
 
 def build_palette(
-    clips: Sequence[Clip],
+    clips: Sequence[LoadedClip],
     active: Mapping[str, Mask],
     impulse_responses: Sequence[Float32],
     mined: Mapping[str, float],
@@ -97,7 +97,7 @@ def build_palette(
     )
 
 
-def _infants(cries: Sequence[Clip], active: Mapping[str, Mask]) -> tuple[Group, ...]:
+def _infants(cries: Sequence[LoadedClip], active: Mapping[str, Mask]) -> tuple[Group, ...]:
     audible = [clip for clip in cries if clip.listed.file in active and active[clip.listed.file].any()]
     grouped = _grouped(audible, [clip.listed.subject for clip in audible])
     return tuple(
@@ -106,7 +106,9 @@ def _infants(cries: Sequence[Clip], active: Mapping[str, Mask]) -> tuple[Group, 
     )
 
 
-def _kinds(clips: Sequence[Clip], mined: Mapping[str, float], kind_weights: Mapping[str, float]) -> tuple[Group, ...]:
+def _kinds(
+    clips: Sequence[LoadedClip], mined: Mapping[str, float], kind_weights: Mapping[str, float]
+) -> tuple[Group, ...]:
     grouped = _grouped(clips, [_kind(clip) for clip in clips])
     return tuple(
         _group(
@@ -119,18 +121,18 @@ def _kinds(clips: Sequence[Clip], mined: Mapping[str, float], kind_weights: Mapp
     )
 
 
-def _grouped(clips: Iterable[Clip], keys: Sequence[str]) -> dict[str, list[Clip]]:
+def _grouped(clips: Iterable[LoadedClip], keys: Sequence[str]) -> dict[str, list[LoadedClip]]:
     pairs = sorted(zip(keys, clips, strict=True), key=lambda pair: (pair[0], pair[1].listed.file))
     return {key: [clip for _, clip in held] for key, held in itertools.groupby(pairs, key=lambda pair: pair[0])}
 
 
-def _group(weight: float, clips: Sequence[Clip], weights: Sequence[float], active: Mapping[str, Mask]) -> Group:
+def _group(weight: float, clips: Sequence[LoadedClip], weights: Sequence[float], active: Mapping[str, Mask]) -> Group:
     total = sum(weights)
     sounds = tuple(_sound(clip, active.get(clip.listed.file)) for clip in clips)
     return Group(weight, sounds, tuple(value / total for value in weights))
 
 
-def _sound(clip: Clip, active: Mask | None) -> Sound:
+def _sound(clip: LoadedClip, active: Mask | None) -> Sound:
     if active is not None and len(active) != len(clip.samples) // STEP_SAMPLES:
         raise ValueError(f"{clip.listed.file}: {len(active)} steps of activity, its sound has others: teach again.")
     moments = np.flatnonzero(loud_steps(clip.samples) if active is None else active)
@@ -145,19 +147,19 @@ def is_narrow(samples: Float32) -> bool:
     return bool(power[hz > _NARROW_HZ].sum() < _NARROW_POWER * power.sum())
 
 
-def _kind(clip: Clip) -> str:
+def _kind(clip: LoadedClip) -> str:
     """Ambient loops are one kind, music another; the kind of all other sounds is the name in their collection."""
     return clip.kind.split("|")[0] if clip.listed.set == "ambient" else clip.kind
 
 
-def _length_weight(clip: Clip) -> float:
+def _length_weight(clip: LoadedClip) -> float:
     """Long recordings are drawn more often: 1 for up to ten seconds, rising with the square root."""
     return max(1.0, math.sqrt(len(clip.samples) / (10 * SAMPLE_RATE_HZ)))
 
 
-def _mined_weight(clip: Clip, mined: Mapping[str, float]) -> float:
+def _mined_weight(clip: LoadedClip, mined: Mapping[str, float]) -> float:
     return 0.0 if clip.listed.set in UNSURE_SETS else MINED_WEIGHT * mined.get(clip.listed.file, 0.0)
 
 
-def _is_background(clip: Clip) -> bool:
+def _is_background(clip: LoadedClip) -> bool:
     return clip.listed.set == "ambient" or clip.kind in _STEADY_KINDS

@@ -20,7 +20,7 @@ from training.train.linear_classifier import LinearClassifier, fit_classifier
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from training.data.clips import Clip
+    from training.data.clips import LoadedClip
     from training.mixing.signal import Float32, Mask
     from training.networks.audioset_teacher import LiteTeacher
 
@@ -106,7 +106,7 @@ def cry_activity(samples: Float32, probabilities: Float32, settings: MarkingSett
 
 
 def mark_cries(
-    teacher: LiteTeacher, train: Sequence[Clip], validation: Iterable[Clip], settings: MarkingSettings
+    teacher: LiteTeacher, train: Sequence[LoadedClip], validation: Iterable[LoadedClip], settings: MarkingSettings
 ) -> dict[str, Mask]:
     """Where infants cry in the cries of both parts, by file; the classifier is fitted on `train` alone."""
     cries = [clip for clip in train if clip.is_cry]

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from training.data.clips import Clip
+    from training.data.clips import LoadedClip
 
     Float32 = npt.NDArray[np.float32]
 
@@ -49,7 +49,7 @@ def load_hard_negatives(work: Path) -> dict[str, float]:
     return found
 
 
-def cry_probabilities(network: Any, clips: Sequence[Clip]) -> dict[str, float]:
+def cry_probabilities(network: Any, clips: Sequence[LoadedClip]) -> dict[str, float]:
     """The highest probability over each clip's windows, by file."""
     windows_of = [_windows(clip.samples) for clip in clips]
     inputs = [features(window) for windows in windows_of for window in windows]

@@ -94,7 +94,7 @@ class _Run:
     echo_received: bool = False
 
 
-class SelfTest:
+class SelfTestRunner:
     """Runs one test at a time, step by step.
 
     Args:

@@ -83,7 +83,7 @@ class CheckedSystem:
         pin_factory: gpiozero's; None for this machine's own pins.
     """
 
-    open_microphone: Callable[[MicrophoneSettings], hearing_checks.Recorder] = Microphone
+    open_microphone: Callable[[MicrophoneSettings], hearing_checks.CheckedMicrophone] = Microphone
     environment: Mapping[str, str] = field(default_factory=lambda: os.environ)
     root: Path = ROOT
     logs: Path = SYSTEM_LOGS

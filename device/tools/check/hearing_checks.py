@@ -46,7 +46,7 @@ NOISE = 0.01
 TIGHT_SHARE = 0.5
 
 
-class Recorder(Protocol):
+class CheckedMicrophone(Protocol):
     """What a check needs of a microphone."""
 
     @property
@@ -128,7 +128,7 @@ def _judged_speed(share: float, hop_s: float) -> Finding:
     return Finding("speed", "warning", summary, cure) if share >= TIGHT_SHARE else Finding("speed", "ok", summary)
 
 
-def record(microphone: Recorder, seconds: float = RECORDED_S) -> Recorded:
+def record(microphone: CheckedMicrophone, seconds: float = RECORDED_S) -> Recorded:
     """Record `seconds` after `SETTLES_S`, or less if there is no sound in `TIMEOUT_S`; closes the microphone."""
     parts: list[AudioBlock] = []
     reason = ""

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from device.config.settings import Settings
     from device.tools.install.layout import Installed, Layout
     from device.tools.install.steps import Runner
-    from device.tools.install.supported_machine import Machine
+    from device.tools.install.supported_machine import HostMachine
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +131,7 @@ def rollback(*, root: Path = MACHINE_ROOT, dry_run: bool = False, runner: Runner
     return 0
 
 
-def _request(options: InstallOptions, layout: Layout, installed: Installed, machine: Machine) -> InstallRequest:
+def _request(options: InstallOptions, layout: Layout, installed: Installed, machine: HostMachine) -> InstallRequest:
     """The request that the options make; raises ConfigError if the configuration of the instance is not valid."""
     instance = options.instance or options.profile
     config = layout.config(instance)

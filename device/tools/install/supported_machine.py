@@ -23,7 +23,7 @@ _OUT_OF_REACH = ("/home", "/root")  # ProtectHome= hides them from the daemon
 
 
 @dataclass(frozen=True, slots=True)
-class Machine:
+class HostMachine:
     """The machine that Auricle is installed on.
 
     Attributes:
@@ -49,11 +49,11 @@ class Machine:
     free_mb: int
 
 
-def this_machine(layout: Layout) -> Machine:
+def this_machine(layout: Layout) -> HostMachine:
     """Inspect the machine. Raises OSError if the root does not exist."""
     live = layout.root == Path("/")
     existing = next(folder for folder in (layout.versions, *layout.versions.parents) if folder.exists())
-    return Machine(
+    return HostMachine(
         is_live=live,
         is_root=os.geteuid() == 0,
         bits=8 * struct.calcsize("P"),
@@ -66,7 +66,7 @@ def this_machine(layout: Layout) -> Machine:
     )
 
 
-def missing_root_reason(machine: Machine, verb: str) -> str | None:
+def missing_root_reason(machine: HostMachine, verb: str) -> str | None:
     """Why this user cannot change the machine, and the command that can; None if the user can."""
     if machine.is_root or not machine.is_live:
         return None
@@ -75,7 +75,7 @@ def missing_root_reason(machine: Machine, verb: str) -> str | None:
     return f"auricle {verb} changes /opt and /etc, which takes root: sudo {again} {verb}"
 
 
-def unsupported_reason(machine: Machine, *, builds: bool) -> str | None:
+def unsupported_reason(machine: HostMachine, *, builds: bool) -> str | None:
     """Why Auricle cannot be installed here, and what would work; None if it can.
 
     Args:
@@ -104,7 +104,7 @@ def unsupported_reason(machine: Machine, *, builds: bool) -> str | None:
     return None
 
 
-def best_effort_note(machine: Machine) -> str | None:
+def best_effort_note(machine: HostMachine) -> str | None:
     """A note for a machine that is not fully supported; None if it is."""
     if machine.bits >= 64:
         return None

@@ -24,8 +24,8 @@ from device.sources.capture import (
     OPENED,
     OVERFLOWED,
     CaptureProtocolError,
+    CaptureRecord,
     Decoder,
-    Record,
     encode,
 )
 
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 RECORDS = st.lists(
     st.builds(
-        Record,
+        CaptureRecord,
         kind=st.sampled_from([FRAME, OPENED, ERROR, LISTED]),
         payload=st.binary(max_size=300),
         flags=st.sampled_from([0, OVERFLOWED]),
@@ -47,10 +47,10 @@ RECORDS = st.lists(
 
 
 @given(RECORDS, st.lists(st.integers(1, 200), min_size=1))
-def test_records_survive_the_pipe_however_it_cuts_them(records: list[Record], cuts: list[int]) -> None:
+def test_records_survive_the_pipe_however_it_cuts_them(records: list[CaptureRecord], cuts: list[int]) -> None:
     data = b"".join(encode(record) for record in records)
     decoder = Decoder()
-    came: list[Record] = []
+    came: list[CaptureRecord] = []
     turn = 0
     while data:
         size = cuts[turn % len(cuts)]
@@ -76,7 +76,7 @@ def test_a_header_that_promises_too_much_is_nonsense_at_once() -> None:
 
 
 def test_frame_numbers_wrap_around() -> None:
-    (record,) = Decoder().push(encode(Record(FRAME, b"", number=2**32 + 5)))
+    (record,) = Decoder().push(encode(CaptureRecord(FRAME, b"", number=2**32 + 5)))
     assert record.number == 5
 
 
@@ -180,9 +180,9 @@ def _options(channel: int | None = 0, rate_hz: int | None = None) -> dict[str, A
     return {"device": "mic", "channel": channel, "sample_rate_hz": rate_hz}
 
 
-def _taken(sound: SimpleNamespace, options: dict[str, Any]) -> tuple[list[Record], str]:
+def _taken(sound: SimpleNamespace, options: dict[str, Any]) -> tuple[list[CaptureRecord], str]:
     """The records up to the error, and its sentence."""
-    records: list[Record] = []
+    records: list[CaptureRecord] = []
     try:
         for record in capture._capture_records(sound, options):
             records.append(record)  # noqa: PERF402 - what came before the error is asked for

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from training.data.clips import Clip, load_clips
+from training.data.clips import LoadedClip, load_clips
 from training.data.split_list import ListedClip, Part, read_list
 from training.mixing.sampling import build_palette, is_narrow
 from training.mixing.signal import STEP_SAMPLES
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 DATA = Path(__file__).resolve().parents[4] / "shared" / "data"
 
 
-def _clip(file: str, kind: str, *, cry: bool = False, subject: str = "s", part: Part = "train") -> Clip:
+def _clip(file: str, kind: str, *, cry: bool = False, subject: str = "s", part: Part = "train") -> LoadedClip:
     listed = ListedClip(f"set/{file}", "set", subject, part, "cry" if cry else "other", doubtful=False, reason="")
     samples = np.random.default_rng(len(file)).normal(0, 0.1, 16_000).astype(np.float32)
-    return Clip(listed, kind, samples)
+    return LoadedClip(listed, kind, samples)
 
 
 def _files(palette: Palette) -> set[str]:

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from converter.training_output import read_training_output
-from training.data.clips import Clip
+from training.data.clips import LoadedClip
 from training.data.split_list import ListedClip, read_list
 from training.evaluation.threshold_search import point
 from training.evaluation.validation_windows import cut_windows
@@ -34,10 +34,10 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 
 
-def _clip(*, cry: bool) -> Clip:
+def _clip(*, cry: bool) -> LoadedClip:
     listed = ListedClip("esc50/x", "esc50", "s", "val", "cry" if cry else "other", doubtful=False, reason="")
     samples = np.random.default_rng(int(cry)).normal(0, 0.1, 40_000).astype(np.float32)
-    return Clip(listed, "crying_baby" if cry else "cat", samples)
+    return LoadedClip(listed, "crying_baby" if cry else "cat", samples)
 
 
 def _palette() -> Palette:

@@ -19,7 +19,7 @@ from device.runtime.model_library import bundle_path, shipped_bundles
 from device.runtime.model_loader import open_models
 from device.runtime.self_test.known_sound import known_sound, known_sounds
 from device.runtime.self_test.outcome import alert_topic, result_topic
-from device.runtime.self_test.stages import BROKER_WITHIN_S, KEPT_WITHIN_S, NOTE, SelfTest
+from device.runtime.self_test.stages import BROKER_WITHIN_S, KEPT_WITHIN_S, NOTE, SelfTestRunner
 from device.sinks.payloads import Topics
 
 if TYPE_CHECKING:
@@ -126,7 +126,7 @@ class _Rig:
         self.returns = returns
         self.now_s = 100.0
         self.turns = 0
-        self.test = SelfTest(
+        self.test = SelfTestRunner(
             known_sounds(settings, models),
             settings=settings,
             listening=lambda: self.listening,

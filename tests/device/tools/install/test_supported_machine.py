@@ -12,7 +12,7 @@ import pytest
 from device.tools.install.layout import Layout
 from device.tools.install.supported_machine import (
     NEEDED_MB,
-    Machine,
+    HostMachine,
     best_effort_note,
     missing_root_reason,
     this_machine,
@@ -22,7 +22,7 @@ from device.tools.install.supported_machine import (
 if TYPE_CHECKING:
     from pathlib import Path
 
-GOOD = Machine(
+GOOD = HostMachine(
     is_live=True, is_root=True, bits=64, python=(3, 13), base="/usr", has_ensurepip=True, has_portaudio=True,
     has_systemd=True, free_mb=NEEDED_MB,
 )  # fmt: skip
