@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 
 from device.config.toml_text import printable
 from device.errors import ConfigError
-from device.quantity import quantity
+from device.sinks.mqtt.packet_guard import PacketGuard, PacketRefusedError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,8 +32,8 @@ CREDENTIAL = "mqtt-password"
 
 PORT, TLS_PORT = 1883, 8883
 
-MOST_PACKET_BYTES = 1 << 18
-"""A larger packet from the broker ends the connection: no command needs more than a few hundred bytes."""
+_SEND_BUFFER_BYTES = 1 << 15
+"""What a broker that reads nothing is sent at most; all alarms in flight are hardly more."""
 
 _MOST_PASSWORD_BYTES = 4096
 _OTHERS = stat.S_IRWXO
@@ -122,7 +122,7 @@ def _password(descriptor: int, where: str) -> str:
 
 
 class BrokerSocket:
-    """A connected socket as an MQTT library reads and writes it; remembers its last error.
+    """A connected socket as an MQTT library reads and writes it; remembers its last error, and guards what comes.
 
     Args:
         connected: TCP, or TLS after its handshake; closed by this object.
@@ -130,6 +130,7 @@ class BrokerSocket:
 
     def __init__(self, connected: socket.socket) -> None:
         self._socket = connected
+        self._guard = PacketGuard()
         self.error: OSError | None = None
 
     def __repr__(self) -> str:
@@ -141,17 +142,27 @@ class BrokerSocket:
         return isinstance(self._socket, ssl.SSLSocket)
 
     def recv(self, buffer_size: int) -> bytes:
-        """Receive at most so many bytes; paho asks for the whole rest of a packet, so packets are bounded here."""
-        if buffer_size > MOST_PACKET_BYTES:
-            self.error = OSError(errno.EMSGSIZE, f"a packet of {quantity(buffer_size, 'byte')} came")
-            raise self.error
+        """Receive at most so many bytes.
+
+        Raises:
+            OSError: of the socket, or since a packet begins that is not accepted; its content is not read.
+        """
         try:
             received = self._socket.recv(buffer_size)
+            self._guard.push(received)
+        except PacketRefusedError as refused:
+            self.error = OSError(errno.EPROTO, str(refused))
+            raise self.error from None
         except OSError as error:
             self._remember(error)
             raise
         self._acknowledge_at_once()
         return received
+
+    @property
+    def packets(self) -> int:
+        """Packets that began to arrive, so far."""
+        return self._guard.packets
 
     def send(self, buffer: bytes | bytearray) -> int:
         """Send what the kernel accepts now; how many bytes."""
@@ -247,6 +258,7 @@ def open_socket(host: str, port: int, tls: ssl.SSLContext | None, *, timeout_s: 
     connected = socket.create_connection((host, port), timeout=timeout_s)
     try:
         connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # no packet waits for another
+        connected.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER_BYTES)
         if tls is None:
             return BrokerSocket(connected)
         # Of an address the certificate is compared with its IP addresses, which have no zone ("%eth0").
@@ -298,8 +310,8 @@ def trouble_of(error: OSError, settings: MqttSettings) -> Trouble:
             reason = f"nothing listens at {where}: is the broker running?"
         case ConnectionResetError() if settings.tls:
             reason = f"{where} breaks the connection off: is it on, and does it speak TLS on this port?"
-        case OSError(errno=errno.EMSGSIZE):
-            reason = f"{error.strerror} from {where}, more than is ever read: the broker can limit what clients send"
+        case OSError(errno=errno.EPROTO):
+            reason = f"{where} {error.strerror}"
         case _:
             reason = f"{where} cannot be reached: {error.strerror or error}"
     return Trouble(reason)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from device.commands import MAX_PAYLOAD_BYTES
 from device.errors import MissingExtraError
-from device.sinks.mqtt.connection import Trouble, open_socket, port_of, refusal, trouble_of
+from device.sinks.mqtt.connection import Trouble, endpoint, open_socket, port_of, refusal, trouble_of
 from device.sinks.mqtt.send_queue import OwedMessage
 
 try:
@@ -43,6 +43,7 @@ FAILURE = 0x80
 _SILENT = "the broker, or the network to it, is silent: is it overloaded, or cut off?"
 _MUTE = "the broker takes the connection, but does not answer: is it overloaded, or no broker?"
 _OTHERS_IN_FLIGHT = 5
+_MOST_UNREAD_ANSWERS = 1000
 _RECEIVE_MAXIMUM = 20  # messages that the broker may send before we acknowledge
 
 
@@ -149,6 +150,7 @@ class Session:
         self._window = 65535
         self._sent: dict[int, tuple[OwedMessage | Message, float]] = {}  # by mid, with the time of sending
         self._alarms = 0
+        self._packets_answered = 0
         self._received: list[Received] = []
         self._acknowledged: list[tuple[OwedMessage | Message, int, str]] = []
         self.trouble: Trouble | None = None
@@ -206,6 +208,7 @@ class Session:
         if broker_socket.fileno() in ready or broker_socket.pending():
             self._last_read_s = self._clock()
             self._client.loop_read()
+            self._bound_answers(broker_socket)
         if self._client.want_write():
             self._client.loop_write()
         self._client.loop_misc()
@@ -345,6 +348,13 @@ class Session:
         if oldest_s is not None and now_s - oldest_s > self._timeouts.acknowledge_s:
             waited_s = self._timeouts.acknowledge_s
             self._give_up(Trouble(f"the broker has acknowledged nothing for {waited_s:g} s: is it overloaded?"))
+
+    def _bound_answers(self, broker_socket: BrokerSocket) -> None:
+        """Bound what waits to be sent: each packet may need an answer, which the broker may never read."""
+        if not self._client.want_write():
+            self._packets_answered = broker_socket.packets
+        elif broker_socket.packets - self._packets_answered > _MOST_UNREAD_ANSWERS:
+            self._give_up(Trouble(f"{endpoint(self._settings)} sends much, but reads nothing: is it overloaded?"))
 
     def _give_up(self, trouble: Trouble) -> None:
         self.trouble = self.trouble or trouble

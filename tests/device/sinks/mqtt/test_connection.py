@@ -13,7 +13,6 @@ import pytest
 from device.config.settings import MqttSettings
 from device.errors import ConfigError
 from device.sinks.mqtt.connection import (
-    MOST_PACKET_BYTES,
     BrokerSocket,
     hung_up,
     port_of,
@@ -151,14 +150,17 @@ def ends() -> Iterator[tuple[BrokerSocket, socket.socket]]:
     there.close()
 
 
-def test_a_packet_beyond_the_bound_is_not_read(ends: tuple[BrokerSocket, socket.socket]) -> None:
+def test_what_a_broker_may_not_send_is_not_read_and_told_in_a_sentence(
+    ends: tuple[BrokerSocket, socket.socket],
+) -> None:
     broker_socket, there = ends
-    there.send(b"x" * 10)
-    assert broker_socket.recv(MOST_PACKET_BYTES) == b"x" * 10
-    with pytest.raises(OSError, match="packet"):
-        broker_socket.recv(MOST_PACKET_BYTES + 1)
+    there.send(b"\x30\x05topic\x34\x80\x80\x01")
+    assert broker_socket.recv(7) == b"\x30\x05topic"
+    with pytest.raises(OSError, match="QoS 2"):
+        broker_socket.recv(4)
     assert broker_socket.error is not None
-    assert "packet" in trouble_of(broker_socket.error, _SETTINGS).reason
+    reason = trouble_of(broker_socket.error, _SETTINGS).reason
+    assert reason == "broker.local:1883 sends a message of QoS 2, though QoS 1 was asked for"
 
 
 def test_nothing_to_read_is_no_error_and_a_lost_peer_is_one(ends: tuple[BrokerSocket, socket.socket]) -> None:

@@ -1,0 +1,114 @@
+"""Memory stays bounded and the reason is told, whatever a broker sends that no broker may send."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.system.hostile_broker import TEXT_BYTES, HostileBroker, packet, publish, text
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+pytestmark = pytest.mark.system
+
+_GROWS_MB = 12.0
+"""One message of the largest size is 0.25 MB; Python gives what it has used back late."""
+
+_WATCHED_S = 8.0
+
+
+def _unreleased(is_v5: bool) -> Iterator[bytes]:  # noqa: FBT001 - as all attacks are called
+    for mid in itertools.cycle(range(1, 65536)):
+        yield publish(2, mid, b"auricle/nursery/command/pause", bytes(3000 if is_v5 else 200_000), is_v5=is_v5)
+
+
+def _long_topics(is_v5: bool) -> Iterator[bytes]:  # noqa: FBT001
+    for number in itertools.count():
+        yield publish(0, 0, b"%d/" % number + b"t" * TEXT_BYTES, b"", is_v5=is_v5)
+
+
+def _unread_answers(is_v5: bool) -> Iterator[bytes]:  # noqa: FBT001
+    for mid in itertools.cycle(range(1, 65536)):
+        yield publish(1, mid, b"auricle/nursery/command/pause", b"", is_v5=is_v5)
+
+
+def _huge_suback(is_v5: bool) -> Iterator[bytes]:  # noqa: FBT001
+    while True:
+        yield packet(0x90, b"\0\1" + (b"\0" if is_v5 else b"") + bytes(250_000))
+
+
+def _endless_message(is_v5: bool) -> Iterator[bytes]:  # noqa: FBT001
+    yield b"\x30\xff\xff\xff\x7f" + text(b"auricle/nursery/command/pause") + (b"\0" if is_v5 else b"")
+    while True:
+        yield bytes(1 << 16)
+
+
+def _logins(is_v5: bool) -> Iterator[bytes]:  # noqa: FBT001
+    while True:
+        yield packet(0x20, b"\0\0\0" if is_v5 else b"\0\0")
+
+
+def _nothing(_is_v5: bool) -> Iterator[bytes]:  # noqa: FBT001
+    return iter(())
+
+
+def _endless_properties(_is_v5: bool) -> bytes:  # noqa: FBT001
+    properties = b"".join(b"\x26" + text(b"%d" % number) + text(b"v") for number in range(30_000))
+    content = bytearray(b"\0\0")
+    length = len(properties)
+    while length:
+        length, digit = divmod(length, 128)
+        content.append(digit | (0x80 if length else 0))
+    return packet(0x20, bytes(content) + properties)
+
+
+_ATTACKS: dict[str, tuple[Callable[[bool], HostileBroker], str]] = {
+    "messages of QoS 2 that are never released": (lambda _: HostileBroker(_unreleased), "sends a message of QoS 2"),
+    "a message without end": (lambda _: HostileBroker(_endless_message), "more than is ever read"),
+    "messages whose answers it does not read": (
+        lambda _: HostileBroker(_unread_answers, reads=False),
+        "sends much, but reads nothing",
+    ),
+    "an answer of 250 KB to a subscription": (lambda _: HostileBroker(_huge_suback), "more than any broker needs"),
+    "the login answered again and again": (lambda _: HostileBroker(_logins), "answers one login twice"),
+    "a login answered with 30,000 properties": (
+        lambda _: HostileBroker(_nothing, login=_endless_properties),
+        "more than any broker needs",
+    ),
+    "topics of 60 KB": (lambda _: HostileBroker(_long_topics), ""),
+}
+
+
+@pytest.mark.parametrize("protocol", ["5", "3.1.1"])
+@pytest.mark.parametrize("attack", _ATTACKS)
+def test_memory_is_bounded_and_the_reason_told(attack: str, protocol: str) -> None:
+    make, said = _ATTACKS[attack]
+    with make(protocol == "5") as broker:
+        told = _told_by_client(broker.port, protocol)
+        assert broker.connections >= 1
+    assert max(line["mb"] for line in told) - told[0]["mb"] < _GROWS_MB
+    if said:
+        assert any(said in line["reason"] for line in told), {line["reason"] for line in told}
+
+
+def _told_by_client(port: int, protocol: str) -> list[dict[str, Any]]:
+    """What a client of that broker tells of itself, from before its first connection on."""
+    command = [sys.executable, "-m", "tests.system.hostile_broker_client", str(port), protocol]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as client:
+        assert client.stdout is not None
+        began_s, told = time.monotonic(), []
+        try:
+            for line in client.stdout:
+                told.append(json.loads(line))
+                if time.monotonic() - began_s > _WATCHED_S:
+                    break
+        finally:
+            client.kill()
+    return told
