@@ -24,15 +24,28 @@ _INTERRUPTED = 130
 
 
 class Verb(NamedTuple):
-    """A verb of the command line: the module that owns its options, and its line in `auricle --help`."""
+    """A verb of the command line.
+
+    Attributes:
+        module: that runs it.
+        help: its line in `auricle --help`.
+        add_arguments: the module's function that adds its options.
+    """
 
     module: str
     help: str
+    add_arguments: str = "add_arguments"
 
 
 VERBS = {
     "listen": Verb("device.daemon.listen_command", "hear a microphone, day and night"),
     "status": Verb("device.tools.status", "what the daemons that run here hear"),
+    "acknowledge": Verb(
+        "device.tools.send_command", "say that an alarm was seen, or all of them", "add_acknowledge_arguments"
+    ),
+    "pause": Verb("device.tools.send_command", "let nothing sound for some minutes", "add_pause_arguments"),
+    "resume": Verb("device.tools.send_command", "let signals sound again", "add_resume_arguments"),
+    "self-test": Verb("device.tools.send_command", "try the way from sound to broker", "add_self_test_arguments"),
     "history": Verb("device.tools.history.history_command", "the alarms of the night, and who saw them"),
     "devices": Verb("device.tools.devices", "list the microphones, or meter one"),
     "check": Verb("device.tools.check.check_command", "try everything a daemon needs, and say what to do"),
@@ -99,7 +112,7 @@ def _parser(words: Sequence[str]) -> argparse.ArgumentParser:
     for name, verb in VERBS.items():
         options = verbs.add_parser(name, help=verb.help)
         if name == given:
-            importlib.import_module(verb.module).add_arguments(options)
+            getattr(importlib.import_module(verb.module), verb.add_arguments)(options)
     return parser
 
 

@@ -72,6 +72,19 @@ class SetSensitivity:
 Command = Acknowledge | Pause | Resume | SelfTest | SetSensitivity
 
 
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of a command.
+
+    Attributes:
+        done: it was carried out.
+        sentence: what was done, or why not, for whoever asked.
+    """
+
+    done: bool
+    sentence: str
+
+
 def parse_command(verb: str, payload: bytes, *, by: str) -> Command:
     """Parse a payload: empty, or a JSON object.
 
@@ -79,7 +92,7 @@ def parse_command(verb: str, payload: bytes, *, by: str) -> Command:
         verb: acknowledge (`{"alarm_id": "..."}`; empty for all), pause (`{"duration_s": 300}`), resume, self_test,
             sensitivity (`{"model": "cry", "label": "cry", "sensitivity": 1}`).
         payload: UTF-8.
-        by: where the command comes from, as it is reported: mqtt, button.
+        by: where the command comes from, as it is reported: mqtt, button, or the name of a user of this machine.
 
     Raises:
         CommandError: it is no command, or its values are out of range.

@@ -26,6 +26,11 @@ def alternatives(words: Sequence[str]) -> str:
     return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} or {words[-1]}"
 
 
+def listed(words: Sequence[str]) -> str:
+    """Words joined for a sentence: a, b and c."""
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
+
+
 def shown(value: Any) -> str:
     """A value as TOML writes it, on one line, cut to 60 characters."""
     if isinstance(value, str):

@@ -16,6 +16,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, Self
 
 from device.daemon.assembly import Assembly, LoopHandle, greeting
+from device.daemon.command_port import CommandPort
 from device.daemon.main_loop import MainLoop
 from device.daemon.metrics_port import MetricsPort
 from device.daemon.reload import Reload
@@ -24,8 +25,9 @@ from device.daemon.state_tracker import Identity, StateTracker
 from device.daemon.watchdog import PipelineHealth
 from device.messages import OperationNote
 from device.runtime.clocks import Clocks, Timekeeper
+from device.runtime.command_socket import CommandServer
 from device.runtime.kernel_clock import ClockWatch
-from device.runtime.paths import status_socket
+from device.runtime.paths import command_socket, status_socket
 from device.runtime.status_socket import StatusServer
 from device.runtime.systemd_notify import Notifier, without_notify
 
@@ -107,7 +109,8 @@ class Daemon:
         """Everything in order; closed in reverse order by the stack, or here on an error."""
         with ExitStack() as closing:
             closing.enter_context(self._clock_watch)
-            closing.enter_context(StatusServer(status_socket(self._identity.instance), self._handle.snapshot))
+            status = status_socket(self._identity.instance)
+            closing.enter_context(StatusServer(status, self._handle.snapshot))
             parts = self._assembly.open_parts(settings)
             closing.callback(self._assembly.close_parts, parts)
             loop = self._handle.loop = MainLoop(
@@ -118,6 +121,8 @@ class Daemon:
                 notifier=self._notifier,
                 clocks=clocks,
             )
+            port = CommandPort(self._assembly.replies)
+            closing.enter_context(CommandServer(command_socket(status), port.execute))
             self._metrics.apply(settings.status)
             closing.callback(self._metrics.close)
             return loop, closing.pop_all()

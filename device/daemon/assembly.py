@@ -94,6 +94,7 @@ class Assembly:
 
     Attributes:
         outputs: the delivery channels.
+        replies: to the main loop, from other threads.
         self_tests: runs self-tests.
 
     Raises:
@@ -115,18 +116,18 @@ class Assembly:
         self._wrap = wrap
         self._recordings = options.recording_paths()
         self._playback: FilePlayback | None = None
-        self._replies = ReplyQueue(handle.wake)
+        self.replies = ReplyQueue(handle.wake)
         self.self_tests = SelfTestSchedule(
             instance, boot_id=secrets.token_hex(6), timekeeper=timekeeper, capture_hz=handle.capture_hz
         )
         factory = ChannelFactory(
             instance,
-            replies=self._replies,
+            replies=self.replies,
             report_pin=handle.report_pin,
             prints_pins=self.plays_recordings,
             on_echo=self.self_tests.received,
         )
-        self.outputs = Outputs(factory, replies=self._replies, timekeeper=timekeeper)
+        self.outputs = Outputs(factory, replies=self.replies, timekeeper=timekeeper)
 
     def __repr__(self) -> str:
         return f"Assembly({self._instance!r}, {self.outputs!r})"
@@ -204,7 +205,7 @@ class Assembly:
             machine,
             labels=labels,
             channels=channels,
-            replies=self._replies,
+            replies=self.replies,
             timekeeper=timekeeper,
             instance=self._instance,
             sensitivities=Sensitivities(runner),

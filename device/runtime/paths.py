@@ -25,6 +25,7 @@ SYSTEM_STATE = Path("/var/lib/auricle")
 
 _INSTANCE = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
 _STATUS_SOCKET = "status.sock"
+_COMMAND_SOCKET = "command.sock"
 _LOG = "heard.jsonl"
 _JOURNAL = "alarms.db"
 _CLIPS = "clips"
@@ -67,6 +68,11 @@ def runtime_folder(instance: str, environment: Mapping[str, str] = os.environ) -
 def status_socket(instance: str, environment: Mapping[str, str] = os.environ) -> Path:
     """The socket on which a running daemon serves its state."""
     return runtime_folder(instance, environment) / _STATUS_SOCKET
+
+
+def command_socket(status: Path) -> Path:
+    """The socket on which the daemon with this status socket takes commands."""
+    return status.with_name(_COMMAND_SOCKET)
 
 
 def status_sockets(environment: Mapping[str, str] = os.environ) -> dict[str, Path]:

@@ -11,17 +11,17 @@ import contextlib
 import fcntl
 import os
 import socket
-import stat
 import time
 from typing import TYPE_CHECKING, Self
 
 from device.config.toml_text import printable
 from device.errors import ServiceError
-from device.runtime.connection_server import BACKLOG, ConnectionServer
+from device.runtime.connection_server import ConnectionServer
 from device.runtime.daemon_state import StateAge, from_json, to_json
+from device.runtime.local_socket import bound_socket, short_address
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
 
     from device.runtime.daemon_state import DaemonState
@@ -52,7 +52,7 @@ class StatusServer:
             try:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 opened.callback(os.close, _lock(path))
-                listening = opened.enter_context(_bound_socket(path))
+                listening = opened.enter_context(bound_socket(path))
             except OSError as error:
                 why = error.strerror or error
                 raise ServiceError(f"the status socket {printable(str(path))} cannot be made: {why}") from None
@@ -105,35 +105,6 @@ def _lock(path: Path) -> int:
     return descriptor
 
 
-def _bound_socket(path: Path) -> socket.socket:
-    """A listening socket at the path, open to owner and group; one left behind by a crash is removed."""
-    with contextlib.suppress(FileNotFoundError):
-        if not stat.S_ISSOCK(path.lstat().st_mode):
-            raise ServiceError(f"{printable(str(path))} is no socket: move it away, auricle listens there")
-        path.unlink()
-    server = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
-    try:
-        with _address(path) as address:
-            server.bind(address)
-        path.chmod(0o660)  # no client can connect before `listen`
-        server.listen(BACKLOG)
-        server.setblocking(False)
-    except BaseException:
-        server.close()
-        raise
-    return server
-
-
-@contextlib.contextmanager
-def _address(path: Path) -> Iterator[str]:
-    """An address for a socket at a path of any length; the kernel accepts at most 107 bytes."""
-    folder = os.open(path.parent, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        yield f"/proc/self/fd/{folder}/{path.name}"
-    finally:
-        os.close(folder)
-
-
 def read_status(path: Path, timeout_s: float = ANSWER_WITHIN_S) -> DaemonState:
     """The state of the daemon that serves a socket, within a deadline.
 
@@ -160,7 +131,7 @@ def _received(path: Path, deadline_s: float) -> bytes:
     chunks = bytearray()
     with (
         socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC) as client,
-        _address(path) as address,
+        short_address(path) as address,
     ):
         _connect(client, address, deadline_s)
         while len(chunks) <= _MOST_BYTES:

@@ -78,7 +78,7 @@ def test_version_and_help_need_nothing_that_a_replay_needs(option: str, start: b
 
 @pytest.mark.parametrize("verb", VERBS)
 def test_each_verb_has_its_own_options_and_imports_no_other_verb(verb: str) -> None:
-    others = [module for name, (module, _) in VERBS.items() if name != verb]
+    others = [other.module for other in VERBS.values() if other.module != VERBS[verb].module]
     code = (
         "import sys, atexit\nfrom device.__main__ import main\n"
         f"atexit.register(lambda: print([name for name in {others} if name in sys.modules]))\n"

@@ -19,6 +19,7 @@ _COUNTED = re.compile(
 _NEVER_ONE = {
     "_MAX_CHUNKS",
     "_MOST_PASSWORD_BYTES",
+    "MAX_PAYLOAD_BYTES",
     "channels",  # 0 or too many
     "chunk_bytes",  # too few, as such
     "gaps.count",  # one gap is told as it is

@@ -21,6 +21,9 @@ from device.alarms.journal.reading import read_history
 from device.alarms.journal.salvage import read_wal
 from device.alarms.journal.store import Journal
 from device.errors import JournalError
+from device.tools.check.finding import Finding
+from device.tools.check.journal_check import check_journal
+from device.tools.check.machine_checks import check_log
 from tests.programs import program
 
 if TYPE_CHECKING:
@@ -281,6 +284,29 @@ def test_on_a_read_only_disk_all_is_read_and_the_next_append_after_it_is_writabl
         assert list(journal.history(0.0)) == [*entries, _entry(30)]
         assert journal.salvage is None
     assert len(list(read_history(small_disk / "journal.db", 0.0))) == 31
+
+
+@pytest.mark.parametrize("exists", [True, False], ids=["a journal", "no journal yet"])
+def test_the_check_says_that_a_file_system_is_read_only_and_not_that_it_is_another_users(
+    small_disk: Path, *, exists: bool
+) -> None:
+    path = small_disk / "journal.db"
+    if exists:
+        with Journal.open(path, max_bytes=_BIG) as journal:
+            journal.append([_entry(0)])
+    _mount("-o", "remount,ro", str(small_disk))
+    finding = check_journal(path, _BIG, None)
+    assert finding == Finding(
+        "journal",
+        "failure",
+        f"the journal {path} cannot be written: the file system under {small_disk} is mounted read-only",
+        f"findmnt --target {small_disk} says which one; mount it writable, or name a file on another one; "
+        "a card that fails turns read-only: dmesg tells",
+    )
+    for log in (small_disk / "heard.jsonl", small_disk / "below" / "heard.jsonl"):
+        assert check_log(log, 1000).summary == (
+            f"the log {log} cannot be written: the file system under {small_disk} is mounted read-only"
+        )
 
 
 def _copy(source: Path, target: Path) -> None:

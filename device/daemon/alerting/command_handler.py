@@ -1,24 +1,27 @@
 """Commands that people send, applied to the alarm machine, to the self-test and to the sensitivities, and noted.
 
-Knows no way by which a command arrives.
+Knows no way by which a command arrives. What became of a command is a sentence for whoever sent it.
 """
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
-from device.commands import Acknowledge, Pause, Resume, SelfTest, SetSensitivity
+from device.commands import Acknowledge, Outcome, Pause, Resume, SelfTest, SetSensitivity
+from device.config.wording import listed, shown
 from device.daemon.alerting.restore import PAUSED_UNTIL
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from device.commands import Command
     from device.daemon.alerting.machine_driver import MachineDriver
     from device.daemon.alerting.sensitivities import Sensitivities
     from device.daemon.delivery.channels import AlarmJournal
-    from device.runtime.clocks import Clocks
+    from device.messages import Alarm, Transition
+    from device.runtime.clocks import Timekeeper
 
 
 class CommandHandler:
@@ -26,7 +29,7 @@ class CommandHandler:
 
     Args:
         driver: steps the machine.
-        clocks: both.
+        timekeeper: both clocks, and the zone of the times in sentences.
         note: records one sentence about what people asked for.
         self_test: starts a self-test; None if the daemon has none.
         sensitivities: of the models that listen.
@@ -36,13 +39,13 @@ class CommandHandler:
         self,
         driver: MachineDriver,
         *,
-        clocks: Clocks,
+        timekeeper: Timekeeper,
         note: Callable[[str], None],
         self_test: Callable[[SelfTest], None] | None,
         sensitivities: Sensitivities,
     ) -> None:
         self._driver = driver
-        self._clocks = clocks
+        self._timekeeper = timekeeper
         self._note = note
         self._self_test = self_test
         self._sensitivities = sensitivities
@@ -50,32 +53,70 @@ class CommandHandler:
     def __repr__(self) -> str:
         return f"CommandHandler({'without' if self._self_test is None else 'with'} a self-test)"
 
-    def handle(self, command: Command, journal: AlarmJournal) -> None:
-        """Apply a command; a pause and a sensitivity are kept in the journal, and outlive a restart."""
-        self._driver.step(partial(self._driver.machine.command, command))
+    def handle(self, command: Command, journal: AlarmJournal) -> Outcome:
+        """Apply a command, and return what became of it.
+
+        A pause and a sensitivity are kept in the journal, and outlive a restart.
+        """
+        before, was_paused = self._driver.machine.alarms, self._driver.machine.paused_until_s is not None
+        transitions = self._driver.step(partial(self._driver.machine.command, command))
         match command:
             case Pause():
-                self._note_pause(command, journal)
+                outcome = self._paused(command, journal)
             case Resume():
                 journal.set_note(PAUSED_UNTIL, "0")
                 self._note(f"{command.by} lets signals sound again")
+                outcome = Outcome(done=True, sentence=f"signals {'sound again' if was_paused else 'were not paused'}")
             case Acknowledge():
                 self._note(f"{command.by} acknowledges {command.alarm_id or 'all that is open'}")
+                outcome = _acknowledged(command, before, transitions)
             case SelfTest():
-                self._start_self_test(command)
+                outcome = self._start_self_test(command)
             case SetSensitivity():
-                self._note(self._sensitivities.set(command, journal))
+                is_known = (command.model, command.label) in self._sensitivities.values
+                outcome = Outcome(is_known, self._sensitivities.set(command, journal))
+                self._note(outcome.sentence)
         self._driver.publish_alarms()
+        return outcome
 
-    def _note_pause(self, command: Pause, journal: AlarmJournal) -> None:
+    def _paused(self, command: Pause, journal: AlarmJournal) -> Outcome:
+        clocks = self._timekeeper.clocks
         until_s = self._driver.machine.paused_until_s
-        left_s = 0.0 if until_s is None else until_s - self._clocks.monotonic()
-        journal.set_note(PAUSED_UNTIL, repr(self._clocks.utc() + left_s))
+        left_s = 0.0 if until_s is None else until_s - clocks.monotonic()
+        until_utc_s = clocks.utc() + left_s
+        journal.set_note(PAUSED_UNTIL, repr(until_utc_s))
         self._note(f"{command.by} pauses signals for {left_s:.0f} s")
+        until = datetime.fromtimestamp(until_utc_s, UTC).astimezone(self._timekeeper.zone)
+        shortened = f" (longest_pause_s in [alarms] allows {left_s:.0f} s)" if left_s < command.duration_s - 1.0 else ""
+        return Outcome(done=True, sentence=f"nothing sounds until {until:%H:%M:%S}{shortened}; alarms are still sent")
 
-    def _start_self_test(self, command: SelfTest) -> None:
+    def _start_self_test(self, command: SelfTest) -> Outcome:
         if self._self_test is None:
             self._note(f"{command.by} asks for a self-test, of which this daemon has none")
-        else:
-            self._note(f"{command.by} asks for a self-test")
-            self._self_test(command)
+            return Outcome(done=False, sentence="this daemon has no self-test")
+        self._note(f"{command.by} asks for a self-test")
+        self._self_test(command)
+        return Outcome(done=True, sentence="a self-test begins; console and log have its result in a minute")
+
+
+def _acknowledged(command: Acknowledge, before: Sequence[Alarm], transitions: Sequence[Transition]) -> Outcome:
+    """What became of an acknowledgement.
+
+    Args:
+        command: the acknowledgement.
+        before: the alarms that were open.
+        transitions: that it made.
+    """
+    seen = [_name(transition.alarm) for transition in transitions if transition.change == "acknowledged"]
+    if seen:
+        return Outcome(done=True, sentence=f"acknowledged: {listed(seen)}")
+    if command.alarm_id is None:
+        return Outcome(done=True, sentence="no alarm waits to be acknowledged")
+    if any(alarm.alarm_id == command.alarm_id for alarm in before):
+        return Outcome(done=True, sentence="it was acknowledged before")
+    there = f"open: {listed([_name(alarm) for alarm in before])}" if before else "no alarm is open"
+    return Outcome(done=False, sentence=f"no open alarm is {shown(command.alarm_id)}; {there}")
+
+
+def _name(alarm: Alarm) -> str:
+    return f"{alarm.name} ({alarm.model})" if alarm.model else alarm.name

@@ -92,7 +92,7 @@ class AlarmController:
         self._restore = JournalRestore(driver, clocks=self._clocks, note=partial(self._note, "journal"))
         self._commands = CommandHandler(
             driver,
-            clocks=self._clocks,
+            timekeeper=timekeeper,
             note=partial(self._note, "asked"),
             self_test=self_test,
             sensitivities=sensitivities,
@@ -252,7 +252,7 @@ class AlarmController:
             case BrokerAcknowledged():
                 self._delivery.process_acknowledged(reply.key)
             case CommandReceived():
-                self._commands.handle(reply.command, self.channels.journal)
+                reply.answer(self._commands.handle(reply.command, self.channels.journal))
             case _:
                 self._salvage = reply.salvage
                 self._note("journal", str(reply.salvage))

@@ -42,8 +42,8 @@ class MachineDriver:
     def __repr__(self) -> str:
         return f"MachineDriver({self.machine!r})"
 
-    def step(self, step: Callable[[float], list[Transition]], *, since_s: float | None = None) -> None:
-        """Step the machine, and deliver its transitions.
+    def step(self, step: Callable[[float], list[Transition]], *, since_s: float | None = None) -> list[Transition]:
+        """Step the machine, deliver its transitions, and return them.
 
         Args:
             step: a method of the machine that takes the monotonic time.
@@ -52,6 +52,7 @@ class MachineDriver:
         transitions = step(self._clocks.monotonic())
         if transitions:
             self._deliver(transitions, since_s)
+        return transitions
 
     def show_signal(self) -> None:
         """Show on the pins what the machine signals now."""

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from device.alarms.journal.entries import Key
-    from device.commands import Command
+    from device.commands import Command, Outcome
     from device.sinks.payloads import Message
 
 CAPACITY = 2000
@@ -32,11 +32,21 @@ class BrokerAcknowledged:
     key: Key
 
 
+def _no_answer(_outcome: Outcome) -> None:
+    """Nobody waits for one."""
+
+
 @dataclass(frozen=True, slots=True)
 class CommandReceived:
-    """Somebody sent a command."""
+    """Somebody sent a command.
+
+    Attributes:
+        command: the command itself.
+        answer: receives what became of it, from the main loop; must not wait.
+    """
 
     command: Command
+    answer: Callable[[Outcome], object] = _no_answer
 
 
 Reply = JournalOpened | CommitReceipt | OwedEntries | JournalSalvaged | BrokerAcknowledged | CommandReceived
@@ -70,16 +80,21 @@ class ReplyQueue:
         return self._refused
 
     def put(self, reply: Reply) -> None:
-        """Queue a reply; never waits."""
+        """Queue a reply, unless it is a command and too many wait; never waits."""
+        self.try_put(reply)
+
+    def try_put(self, reply: Reply) -> bool:
+        """Queue a reply; whether there was room. Never waits."""
         with self._changed:
             if not self._accepts(reply):
-                return
+                return False
             self._replies.append(reply)
             if len(self._replies) > CAPACITY:
                 self._replies.popleft()
                 self._overflowed = True
             self._changed.notify()
         self.wake()
+        return True
 
     def pop_all(self) -> list[Reply]:
         """Remove and return all replies, oldest first."""

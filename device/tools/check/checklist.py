@@ -27,13 +27,15 @@ from device.runtime.paths import (
 from device.runtime.status_socket import read_status
 from device.sources.microphone import Microphone
 from device.tools.check import hearing_checks, machine_checks
+from device.tools.check.acknowledgement_check import check_acknowledgement, group_members
 from device.tools.check.broker_check import check_broker
 from device.tools.check.finding import Finding, finding_lines, run_check
 from device.tools.check.journal_check import check_journal
+from device.tools.check.metrics_check import check_metrics
 from device.tools.check.output_checks import check_clips, check_pins
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterator, Mapping
     from typing import Any, TextIO
 
     from device.config.settings import MicrophoneSettings, Settings
@@ -81,6 +83,7 @@ class CheckedSystem:
         logs: folder of the installed instances' logs.
         state: folder of the installed instances' journals and clips.
         pin_factory: gpiozero's; None for this machine's own pins.
+        members: returns who is in the group of the installed daemon.
     """
 
     open_microphone: Callable[[MicrophoneSettings], hearing_checks.CheckedMicrophone] = Microphone
@@ -89,6 +92,7 @@ class CheckedSystem:
     logs: Path = SYSTEM_LOGS
     state: Path = SYSTEM_STATE
     pin_factory: Any = None
+    members: Callable[[], Collection[str]] = group_members
 
 
 def check(options: CheckOptions, out: TextIO, system: CheckedSystem | None = None) -> int:
@@ -170,6 +174,9 @@ def _delivery(settings: Settings, instance: str, system: CheckedSystem) -> Itera
     cure = "correct [mqtt], or ask as whoever runs the daemon, as with sudo -u auricle"
     yield run_check("broker", lambda: check_broker(settings.mqtt, instance, state, system.environment), cure)
     yield run_check("pins", lambda: check_pins(settings.gpio, state, system.pin_factory), "")
+    by_unit = (system.root / _UNIT).exists()
+    yield run_check("acknowledge", lambda: check_acknowledgement(settings, by_unit=by_unit, members=system.members), "")
+    yield run_check("metrics", lambda: check_metrics(settings.status, instance, state), "")
     yield run_check("clips", lambda: check_clips(settings.clips, _clips_folder(settings, instance, system)), "")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import tempfile
@@ -32,6 +33,8 @@ def check_disk_space(name: str, what: str, folder: Path, *, needed_bytes: int, c
         with tempfile.TemporaryFile(dir=folder) as probe:
             probe.write(b"auricle")
     except OSError as error:
+        if is_read_only(folder):
+            return read_only_finding(name, what, folder)
         summary = f"{what} cannot be written: {error.strerror or error}"
         return Finding(name, "failure", summary, _write_cure(folder))
     free_bytes = shutil.disk_usage(folder).free
@@ -42,6 +45,26 @@ def check_disk_space(name: str, what: str, folder: Path, *, needed_bytes: int, c
     if free_bytes < needed_bytes + SPARE_BYTES:
         return Finding(name, "warning", summary, cure)
     return Finding(name, "ok", summary)
+
+
+def is_read_only(path: Path) -> bool:
+    """Whether the file system that holds a path is mounted read-only; False if that cannot be known."""
+    with contextlib.suppress(OSError):
+        return bool(os.statvfs(path).f_flag & os.ST_RDONLY)
+    return False
+
+
+def read_only_finding(name: str, what: str, folder: Path) -> Finding:
+    """The failure of a check whose file lies on a read-only file system, whoever asks.
+
+    Args:
+        name: of the check.
+        what: the file, with its path, as the subject of a sentence.
+        folder: of the file; it exists.
+    """
+    summary = f"{what} cannot be written: the file system under {folder} is mounted read-only"
+    cure = f"findmnt --target {folder} says which one; mount it writable, or name a file on another one"
+    return Finding(name, "failure", summary, f"{cure}; a card that fails turns read-only: dmesg tells")
 
 
 def megabytes_are(size: int) -> str:

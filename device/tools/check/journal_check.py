@@ -16,7 +16,7 @@ from device.alarms.journal.queries import NotAsWrittenError
 from device.alarms.journal.reading import check_location, connect_read_only
 from device.alarms.journal.salvage import read_wal
 from device.errors import JournalError
-from device.tools.check.disk_space import check_disk_space
+from device.tools.check.disk_space import check_disk_space, is_read_only, read_only_finding
 from device.tools.check.finding import AS_THE_DAEMON, Finding
 
 if TYPE_CHECKING:
@@ -57,6 +57,8 @@ def _unfit(path: Path, state: DaemonState | None) -> Finding | None:
     if damage is not None:
         cure = "start the daemon: it salvages what can be read and sets the file aside; then look after the disk"
         return Finding("journal", "failure", f"the journal {path} is damaged: {damage}", cure)
+    if is_read_only(path):
+        return read_only_finding("journal", f"the journal {path}", path.parent)
     if not os.access(path, os.W_OK):
         return Finding("journal", "failure", f"the journal {path} is not this user's to write", AS_THE_DAEMON)
     return None

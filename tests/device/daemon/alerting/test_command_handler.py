@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
 
 import pytest
 
-from device.commands import Acknowledge, Pause, Resume, SelfTest
+from device.commands import Acknowledge, Outcome, Pause, Resume, SelfTest
+from device.config.settings import AlarmSettings
 from device.daemon.alerting.restore import PAUSED_UNTIL
+from device.daemon.delivery.reply_queue import CommandReceived
+from tests.device.daemon.alerting.stage import Stage
 
 if TYPE_CHECKING:
-    from tests.device.daemon.alerting.stage import Stage
+    from device.commands import Command
+
+
+def _became(stage: Stage, command: Command) -> Outcome:
+    """What the sender of a command is told."""
+    answers: list[Outcome] = []
+    assert stage.replies.try_put(CommandReceived(command, answers.append))
+    stage.turn()
+    (answer,) = answers
+    return answer
 
 
 def test_an_acknowledgement_silences_and_is_kept_and_told(stage: Stage) -> None:
@@ -41,3 +55,35 @@ def test_a_self_test_is_handed_on(stage: Stage) -> None:
     stage.replies.commanded(SelfTest("mqtt"))
     stage.turn()
     assert stage.tested == [SelfTest("mqtt")]
+
+
+def test_who_acknowledges_is_told_which_alarms_those_were(stage: Stage) -> None:
+    assert _became(stage, Acknowledge(None, "anna")) == Outcome(done=True, sentence="no alarm waits to be acknowledged")
+    stage.turn(10.0)
+    stage.cry()
+    stage.cry(label="scream")
+    unknown = _became(stage, Acknowledge("s-cry-cry-9", "anna"))
+    assert unknown == Outcome(done=False, sentence='no open alarm is "s-cry-cry-9"; open: cry (cry)')
+    assert _became(stage, Acknowledge(None, "anna")) == Outcome(done=True, sentence="acknowledged: cry (cry)")
+    again = _became(stage, Acknowledge("s-cry-cry-0", "ben"))
+    assert again == Outcome(done=True, sentence="it was acknowledged before")
+    stage.journal.commit()
+    assert [body["cause"] for body in stage.entries[1:]] == ["acknowledged by anna"]
+
+
+def test_who_pauses_is_told_until_when_by_the_configured_zone() -> None:
+    stage = Stage(settings=AlarmSettings(longest_pause_s=600.0))
+    stage.clocks.timekeeper.zone = ZoneInfo("Europe/Berlin")
+    until = datetime.fromtimestamp(stage.clocks.utc_s + 60.05, ZoneInfo("Europe/Berlin"))
+    paused = _became(stage, Pause(60.0, "anna"))
+    assert paused == Outcome(done=True, sentence=f"nothing sounds until {until:%H:%M:%S}; alarms are still sent")
+    shortened = _became(stage, Pause(1200.0, "anna")).sentence
+    assert "(longest_pause_s in [alarms] allows 600 s); alarms are still sent" in shortened
+    assert _became(stage, Resume("anna")) == Outcome(done=True, sentence="signals sound again")
+    assert _became(stage, Resume("anna")) == Outcome(done=True, sentence="signals were not paused")
+
+
+def test_who_asks_for_a_self_test_is_told_where_its_result_is(stage: Stage) -> None:
+    expected = Outcome(done=True, sentence="a self-test begins; console and log have its result in a minute")
+    assert _became(stage, SelfTest("anna")) == expected
+    assert stage.tested == [SelfTest("anna")]

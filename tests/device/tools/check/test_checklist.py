@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 _ALL = [
     *("config", "models", "speed", "microphone"),
-    *("journal", "broker", "pins", "clips"),
+    *("journal", "broker", "pins", "acknowledge", "metrics", "clips"),
     *("clock", "zone", "disk", "temperature", "power", "memory"),
 ]
 

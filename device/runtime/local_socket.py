@@ -1,0 +1,46 @@
+"""Local stream sockets at paths of any length, open to the daemon's user and group."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import stat
+from typing import TYPE_CHECKING
+
+from device.config.toml_text import printable
+from device.errors import ServiceError
+from device.runtime.connection_server import BACKLOG
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+def bound_socket(path: Path) -> socket.socket:
+    """A listening socket at the path, open to owner and group; one left behind by a crash is removed."""
+    with contextlib.suppress(FileNotFoundError):
+        if not stat.S_ISSOCK(path.lstat().st_mode):
+            raise ServiceError(f"{printable(str(path))} is no socket: move it away, auricle listens there")
+        path.unlink()
+    server = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
+    try:
+        with short_address(path) as address:
+            server.bind(address)
+        path.chmod(0o660)  # no client can connect before `listen`
+        server.listen(BACKLOG)
+        server.setblocking(False)
+    except BaseException:
+        server.close()
+        raise
+    return server
+
+
+@contextlib.contextmanager
+def short_address(path: Path) -> Iterator[str]:
+    """An address for a socket at a path of any length; the kernel accepts at most 107 bytes."""
+    folder = os.open(path.parent, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        yield f"/proc/self/fd/{folder}/{path.name}"
+    finally:
+        os.close(folder)
