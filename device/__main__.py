@@ -57,6 +57,7 @@ VERBS = {
     ),
     "uninstall": Verb("device.tools.install.uninstall_command", "take the daemon away from this machine"),
     "demo": Verb("device.demo.demo_command", "hear a synthesized bedside minute"),
+    "mqtt": Verb("device.tools.mqtt_forget", "clear what a broker keeps of an instance that runs no more"),
     "pins-low": Verb("device.tools.pins_low", "drive the configured pins low: what a killed daemon left high"),
 }
 

@@ -204,6 +204,10 @@ class HomeAssistant:
         """Press a button."""
         self._ask("POST", "/api/services/button/press", {"entity_id": entity_id})
 
+    def set_number(self, entity_id: str, value: float) -> None:
+        """Set a number."""
+        self._ask("POST", "/api/services/number/set_value", {"entity_id": entity_id, "value": value})
+
     @property
     def changes(self) -> list[Entity]:
         """Each new state of an entity since the first start, in order; removed entities are left out."""

@@ -39,7 +39,29 @@ LEVEL = f"sensor.auricle_{NAME}_level"
 LISTENED = f"sensor.auricle_{NAME}_listened"
 ACKNOWLEDGE = f"button.auricle_{NAME}_acknowledge"
 SELF_TEST = f"button.auricle_{NAME}_self_test"
-ENTITIES = (CRY, ALARM, TECHNICAL, FAULT, HEARING, LEVEL, LISTENED, ACKNOWLEDGE, SELF_TEST)
+SCORE = f"sensor.auricle_{NAME}_cry_score"
+SENSITIVITY = f"number.auricle_{NAME}_cry_sensitivity"
+UNACKNOWLEDGED = f"sensor.auricle_{NAME}_unacknowledged_alarms"
+PAUSED = f"binary_sensor.auricle_{NAME}_paused"
+PAUSE = f"button.auricle_{NAME}_pause"
+RESUME = f"button.auricle_{NAME}_resume"
+HEARD = (CRY, SCORE, LEVEL, LISTENED)
+"""What depends on the microphone; all else depends on the daemon alone."""
+
+TOLD = (
+    ALARM,
+    TECHNICAL,
+    FAULT,
+    HEARING,
+    SENSITIVITY,
+    UNACKNOWLEDGED,
+    PAUSED,
+    ACKNOWLEDGE,
+    PAUSE,
+    RESUME,
+    SELF_TEST,
+)
+ENTITIES = (*HEARD, *TOLD)
 
 
 UNAVAILABLE = "unavailable"
@@ -90,6 +112,10 @@ class RetainedMessages:
     def newest(self, topic: str) -> Any:
         """The payload of a topic of the instance, parsed; an empty object if there is none."""
         return json.loads(self._payloads.get(f"auricle/{NAME}/{topic}") or b"{}")
+
+    def below(self, prefix: str) -> list[str]:
+        """The topics that begin so."""
+        return [topic for topic, payload in list(self._payloads.items()) if topic.startswith(prefix) and payload]
 
     def clear(self) -> int:
         """Clear all retained topics, like a broker without persistence that restarts; returns their number."""
@@ -149,15 +175,15 @@ class Trial:
         """Whether the entity exists and is available."""
         return self.state(entity_id) not in {"", UNAVAILABLE}
 
-    def all_available(self) -> bool:
-        """Whether every entity exists and is available."""
+    def all_available(self, names: Sequence[str] = ENTITIES) -> bool:
+        """Whether each of these entities exists and is available."""
         known = self.house.entities()
-        return all(name in known and known[name]["state"] != UNAVAILABLE for name in ENTITIES)
+        return all(name in known and known[name]["state"] != UNAVAILABLE for name in names)
 
-    def all_unavailable(self) -> bool:
-        """Whether every entity exists and is unavailable."""
+    def all_unavailable(self, names: Sequence[str] = ENTITIES) -> bool:
+        """Whether each of these entities exists and is unavailable."""
         known = self.house.entities()
-        return all(name in known and known[name]["state"] == UNAVAILABLE for name in ENTITIES)
+        return all(name in known and known[name]["state"] == UNAVAILABLE for name in names)
 
     def ours(self) -> set[str]:
         """All entities of the instance."""

@@ -14,12 +14,20 @@ from tests.ha.household import (
     CRY,
     ENTITIES,
     FAULT,
+    HEARD,
     HEARING,
     LEVEL,
     LISTENED,
     NAME,
+    PAUSE,
+    PAUSED,
+    RESUME,
+    SCORE,
     SELF_TEST,
+    SENSITIVITY,
     TECHNICAL,
+    TOLD,
+    UNACKNOWLEDGED,
     UNAVAILABLE,
 )
 from tests.system.running_daemon import AURICLE, RATE_HZ, UP_WITHIN_S, RunningDaemon, Sounds
@@ -139,7 +147,16 @@ def loses_the_microphone(trial: Trial) -> None:
     table, table.part = trial.table, "microphone pulled out"
     since, rung = len(trial.house.changes), trial.runs_of(RINGS)
     trial.room.card.unplug()
-    table.expect("all are unavailable", trial.all_unavailable)
+    table.expect("what is heard is unavailable", lambda: trial.all_unavailable(HEARD))
+    table.expect("all else is available", lambda: trial.all_available(TOLD), 0.0)
+    table.expect("hearing is off", lambda: trial.state(HEARING) == "off")
+    table.expect("the fault is on", lambda: trial.state(FAULT) == "on")
+    table.expect(
+        "the event of technical alarms is fired", lambda: bool(trial.fired(TECHNICAL, since, name="microphone"))
+    )
+    table.expect("the alarm is counted", lambda: _number(trial.state(UNACKNOWLEDGED)))
+    trial.house.press(ACKNOWLEDGE)
+    table.expect("it can be acknowledged", lambda: trial.state(UNACKNOWLEDGED) == "0")
     trial.room.card.plug()
     trial.room.calm()
     table.part = "microphone put back"
@@ -150,6 +167,55 @@ def loses_the_microphone(trial: Trial) -> None:
     table.expect("no fault", lambda: trial.state(FAULT) == "off", UP_WITHIN_S)
     table.expect("nothing rang for the old cry", lambda: trial.runs_of(RINGS) == rung, 0.0)
     follows(trial)
+
+
+def loses_the_microphone_in_mid_cry(trial: Trial) -> None:
+    """The card is pulled out while the infant cries, and put back when it is quiet."""
+    table, table.part = trial.table, "microphone pulled out in mid-cry"
+    time.sleep(APART_S)
+    trial.room.cry()
+    table.expect("the sensor is on", lambda: trial.state(CRY) == "on")
+    since = len(trial.house.changes)
+    trial.room.card.unplug()
+    table.expect("the sensor is unavailable", lambda: trial.state(CRY) == UNAVAILABLE)
+    trial.room.card.plug()
+    trial.room.calm()
+    table.expect("it is quiet: the sensor is off", lambda: trial.state(CRY) == "off", UP_WITHIN_S)
+    seen = [change["state"] for change in trial.house.changes[since:] if change["entity_id"] == CRY]
+    shown = "off" not in seen[: seen.index("on")] if "on" in seen else False
+    table.expect("it was on until then, and not off", lambda: shown, 0.0)
+
+
+def sets_it(trial: Trial) -> None:
+    """Pause, resume and sensitivity."""
+    table, table.part = trial.table, "pause, resume, sensitivity"
+    trial.house.press(PAUSE)
+    table.expect("pause: paused is on", lambda: trial.state(PAUSED) == "on")
+    trial.house.press(RESUME)
+    table.expect("resume: paused is off", lambda: trial.state(PAUSED) == "off")
+    table.expect("the sensitivity is as configured", lambda: trial.state(SENSITIVITY) == "0")
+    trial.house.set_number(SENSITIVITY, 2)
+    table.expect("another one is shown", lambda: trial.state(SENSITIVITY) == "2")
+    table.expect("and in force", lambda: (now := trial.daemon.status()) and now.labels[0].sensitivity == 2)
+    trial.house.set_number(SENSITIVITY, 0)
+    table.expect("and set back", lambda: trial.state(SENSITIVITY) == "0")
+    table.expect("the score is a number", lambda: _number(trial.state(SCORE)) is not None)
+
+
+def gets_another_topic(trial: Trial) -> None:
+    """The topic is changed: the same device, the same entities, and nothing left of the old topic."""
+    table, table.part = trial.table, "another topic"
+    trial.configure(mqtt='topic = "home/auricle"')
+    trial.daemon.reload()
+    table.expect("its topics are new", lambda: bool(trial.retained.below("home/auricle/")), UP_WITHIN_S)
+    table.expect("the old ones are withdrawn", lambda: not trial.retained.below("auricle/anna/"), UP_WITHIN_S)
+    table.expect("all are available", trial.all_available, UP_WITHIN_S)
+    table.expect("the entities are the same, and no others", lambda: trial.ours() == set(ENTITIES))
+    trial.configure()
+    trial.daemon.reload()
+    table.expect("back again: the other ones are withdrawn", lambda: not trial.retained.below("home/"), UP_WITHIN_S)
+    table.expect("all are available", trial.all_available, UP_WITHIN_S)
+    table.expect("the entities are the same, and no others", lambda: trial.ours() == set(ENTITIES))
 
 
 def loses_the_daemon(trial: Trial) -> None:
@@ -251,7 +317,12 @@ def changes_labels(trial: Trial) -> None:
 def _second_comes(trial: Trial) -> None:
     trial.configure(more=_SECOND)
     trial.daemon.reload()
-    fresh = (f"{CRY}_second", ALARM.replace("_alarm", "_second_alarm"))
+    fresh = (
+        f"{CRY}_second",
+        ALARM.replace("_alarm", "_second_alarm"),
+        SCORE.replace("_score", "_second_score"),
+        SENSITIVITY.replace("_sensitivity", "_second_sensitivity"),
+    )
     for name in fresh:
         trial.table.expect(f"{name} appears", partial(trial.is_available, name), UP_WITHIN_S)
     trial.table.expect("and nothing else", lambda: trial.ours() == {*ENTITIES, *fresh})
@@ -328,6 +399,9 @@ def try_all(trial: Trial, folder: Path) -> None:
     tries_itself(trial)
     hears_nothing(trial)
     loses_the_microphone(trial)
+    loses_the_microphone_in_mid_cry(trial)
+    sets_it(trial)
+    gets_another_topic(trial)
     loses_the_daemon(trial)
     is_killed_while_it_cries(trial)
     restarts_the_house(trial)

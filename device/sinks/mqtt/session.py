@@ -1,4 +1,4 @@
-"""One connection to an MQTT broker, for one thread: the only module that knows paho-mqtt.
+"""One connection to an MQTT broker, for one thread: the daemon's only module that knows paho-mqtt.
 
 paho's own loops are not used: they queue without bound, wait in a thread of theirs, and go on from one
 connection to the next. Here each connection has a paho client of its own, which reads and writes when the socket
