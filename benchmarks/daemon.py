@@ -4,7 +4,7 @@
 
 Everything is measured in one run; CPU seconds of one thread where one thing is set beside another. The
 microphone is a private PulseAudio, the one that the system tests use. YAMNet (Google, float, as
-TensorFlow Lite, features inside) is Frigate's network and is looked for in ../shared/peers.
+TensorFlow Lite, features inside) is Frigate's network and is expected in ../shared/peers.
 """
 
 from __future__ import annotations

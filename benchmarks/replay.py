@@ -144,7 +144,7 @@ def _replay(model: str, path: Path) -> tuple[float, float]:
 
 
 def _peak_kib(pid: int) -> int:
-    """High-water mark of a running process; what wait4 tells of it would hold this process's own from before exec."""
+    """High-water mark of a running process; the value of wait4 would include this process's own from before exec."""
     try:
         status = Path(f"/proc/{pid}/status").read_text()
     except OSError:

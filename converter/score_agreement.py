@@ -28,7 +28,7 @@ class LabelFigures:
         p99_difference: 99th percentile of it.
         largest_difference: its maximum.
         same_side: share of windows on the same side of the threshold `on`.
-        auc_float: ROC AUC of the float network; None where the target holds one class only.
+        auc_float: ROC AUC of the float network; None if the target holds one class only.
         auc_int8: ROC AUC of the int8 network.
         least: smallest int8 probability.
         most: largest int8 probability.
@@ -63,7 +63,7 @@ def label_figures(
 def roc_auc(scores: Float32, positive: npt.NDArray[np.bool_]) -> float | None:
     """Area under the ROC curve: the share of (positive, negative) pairs in order, ties counted half.
 
-    Mann and Whitney's U from mean ranks. None where a class is missing.
+    Mann and Whitney's U from mean ranks. None if a class is missing.
     """
     positives = int(positive.sum())
     negatives = len(positive) - positives

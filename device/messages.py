@@ -84,7 +84,7 @@ class NoAudio:
     """The source runs but receives no sound.
 
     Attributes:
-        reason: why, and what would help, in words for people.
+        reason: why, and what would help, in words for the user.
         since_s: when the sound stopped.
         at_s: the current time of the stream; later than every sample so far.
     """

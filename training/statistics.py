@@ -78,7 +78,7 @@ def roc_auc(positives: Sequence[float] | Floats, negatives: Sequence[float] | Fl
 
 
 def share_by_cluster(hits: Sequence[bool], clusters: Sequence[Hashable], *, seed: int) -> Interval:
-    """95 % interval of a share where trials of one cluster (an infant, a source) go together.
+    """95 % interval of a share whose trials come in clusters (an infant, a source).
 
     Percentile bootstrap: clusters are drawn anew with replacement, `RESAMPLES` times. With few clusters, or where
     all hit, it is too narrow; Wilson's interval stands beside it for that.
@@ -128,7 +128,7 @@ def confirmed_levels(probabilities: Iterable[float], *, needed: int, considered:
 
 
 def _indexed(clusters: Sequence[Hashable]) -> tuple[int, npt.NDArray[np.intp]]:
-    """How many clusters there are, and the number of each trial's, in the order of their first trial."""
+    """How many clusters there are, and the number of each trial's, in order of first appearance."""
     numbers: dict[Hashable, int] = {}
     index = [numbers.setdefault(cluster, len(numbers)) for cluster in clusters]
     if not index:

@@ -68,7 +68,7 @@ def _run_all(given: argparse.Namespace) -> Iterator[Batch]:
         if kind.name not in given.only:
             continue
         if kind.needs_root and _PRIVATE not in os.environ:
-            print(f"{kind.name}: not tried, it takes root and namespaces", flush=True)
+            print(f"{kind.name}: not tried, it needs root and namespaces", flush=True)
             continue
         rounds = given.killed if kind is Killed else max(1, round(kind.share * given.rounds))
         for seed, size in seeds_and_sizes(str(given.seed), rounds):

@@ -105,7 +105,7 @@ class BrokerKilled(InjectedFault):
 
 
 class BrokerFrozen(InjectedFault):
-    """The broker hangs: its port takes connections, and nobody answers."""
+    """The broker hangs: its port accepts connections, and nothing answers."""
 
     name = "broker frozen"
     share = 0.6

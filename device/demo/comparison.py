@@ -61,7 +61,7 @@ def judge(items: Sequence[SceneItem], events: Sequence[Event]) -> tuple[bool, li
 
 
 def _detections(items: Sequence[SceneItem], events: Sequence[Event]) -> list[_Detection]:
-    """Events, each with all its phases, in the order of their first phases."""
+    """Events, each with all its phases, ordered by their first phases."""
     phases: dict[str, list[Event]] = {}
     for event in events:
         phases.setdefault(event.event_id, []).append(event)
@@ -164,7 +164,7 @@ def _spans(spans: Sequence[tuple[float, float]], cells: int, cell_s: int) -> str
 
 
 def _curve(label: str, scores: Sequence[Scores], cells: int, cell_s: int, bars: str) -> str:
-    """A lane with the highest probability among the windows that end in each cell; blank where none does."""
+    """A lane with the highest probability among the windows that end in each cell; blank if none does."""
     highest: list[float | None] = [None] * cells
     for one in scores:
         if label in one.probabilities:

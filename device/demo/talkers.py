@@ -1,7 +1,7 @@
 """Synthesizes people who talk in the room: syllables, phrases and pauses, but no words.
 
 Vowels are those of G. Peterson and H. Barney (J. Acoust. Soc. Am. 24, 1952), consonants the three
-that a microphone across the room still tells apart: a stop (silence, then a burst), a fricative (hiss)
+that a microphone across the room still distinguishes: a stop (silence, then a burst), a fricative (hiss)
 and a voiced one (the voice dips). Three to five syllables a second, phrases of one breath.
 """
 

@@ -100,7 +100,7 @@ class Decider:
         )
         self._latest: _LatestEvent | None = None
         self._hop_s = self._widest_hop_s = self._configured_hop_s = hop_s  # now, and since the last window
-        self._last_end_s: float | None = None  # of the last window; None where samples are missing since
+        self._last_end_s: float | None = None  # of the last window; None if samples are missing since
         self._needed_s = point.needed(hop_s) * hop_s
         self._considered_s = point.considered(hop_s) * hop_s
         self._hold_s = _windows(point.hold_s, hop_s) * hop_s

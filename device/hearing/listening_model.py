@@ -174,7 +174,7 @@ class ModelPipeline:
         return [event for decider in self.deciders if (event := decider.close(reason, at_s)) is not None]
 
     def finish(self, reason: str, at_s: float) -> list[Event]:
-        """End open events where the stream ends; a short file is judged by all the windows that it has."""
+        """End open events at the end of the stream; a short file is judged by all the windows that it has."""
         if reason != "end_of_file":
             return self.close(reason, at_s)
         return [event for decider in self.deciders for event in decider.finish(at_s)]

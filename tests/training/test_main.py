@@ -27,6 +27,6 @@ def test_every_verb_explains_itself(verb: str, capsys: pytest.CaptureFixture[str
 
 def test_a_missing_folder_is_one_line_and_exit_code_2(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["splits", "--data", str(tmp_path / "nowhere")]) == 2
-    told = capsys.readouterr().err
-    assert told.startswith("training splits: ")
-    assert told.count("\n") == 1
+    printed = capsys.readouterr().err
+    assert printed.startswith("training splits: ")
+    assert printed.count("\n") == 1

@@ -112,7 +112,7 @@ def decide_alarms(windows: WindowScores, point: OperatingPoint) -> tuple[float, 
 
 
 def count_alarms(scene: SceneAnnotation, windows: WindowScores, alarms_s: Iterable[float]) -> SceneAlarms:
-    """Tell alarms that count for a scene's clip from those in its background.
+    """Separate alarms that count for a scene's clip from those in its background.
 
     Args:
         scene: its annotation.

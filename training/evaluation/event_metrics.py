@@ -112,7 +112,7 @@ def sources(scored: ScoredScene) -> tuple[str, ...]:
 
 
 def _half_of(source: str) -> str | None:
-    """The source whose clips of one rate these are; None where they are all of a source."""
+    """The source whose clips of one rate these are; None if they are all clips of the source."""
     whole, _, rate = source.partition(" ")
     return whole if rate.endswith("kHz") else None
 
@@ -126,7 +126,7 @@ def _by_source(cries: Iterable[ScoredScene]) -> dict[str, list[ScoredScene]]:
 
 
 def _with_and_without_doubtful(cries: Sequence[ScoredScene]) -> list[tuple[str, Sequence[ScoredScene]]]:
-    """All of them, and where some are doubtful (and not all), the others alone."""
+    """All of them, and, if some but not all are doubtful, the others alone."""
     certain = [one for one in cries if not one.scene.doubtful]
     return [("with", cries), ("without", certain)] if 0 < len(certain) < len(cries) else [("with", cries)]
 

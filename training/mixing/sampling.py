@@ -1,7 +1,7 @@
 """Which sounds training windows are drawn from, and how often each: cries by infant, other sounds by kind.
 
 Sounds that resemble an infant are drawn more often than their share of the recordings, and hard negatives, which a
-first network took for a cry (`mined`), more often still.
+first network mistook for a cry (`mined`), more often still.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ MINED_WEIGHT = 12.0
 """Added to the weight of a hard negative, in proportion to the probability of a cry that a network gave it."""
 
 UNSURE_SETS = frozenset({"scream_mg", "scream_audioset"})
-"""Nobody has checked all of these by ear: what a network takes for a cry may be one, and is not drawn more often."""
+"""Nobody has checked all of these by ear: what a network mistakes for a cry may be one, and is not drawn more often."""
 
 _STEADY_KINDS = ("rain", "wind", "vacuum_cleaner", "washing_machine", "engine", "sea_waves", "train", "airplane")
 _NARROW_HZ = 4200.0

@@ -26,7 +26,7 @@ _CONSECUTIVE_UPLOADS = 10
 # hard_neg's other_sound is numbered by what it holds; its first 50 clips are an infant's cries.
 _CRIES_IN_OTHER_SOUND = 50
 
-# One sound under several names in the ambient packs, after numbers and punctuation are taken off.
+# One sound under several names in the ambient packs, after numbers and punctuation are removed.
 _AMBIENT_SYNONYMS: Mapping[str, str] = {
     "air plane": "airplane",
     "airplane inflight": "airplane",

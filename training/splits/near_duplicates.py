@@ -8,7 +8,7 @@ every longer one:
    in frequency (gain control) are left out, the others lifted to equal weight (speech-robust hashing
    in the sense of Haitsma and Kalker, "A Highly Robust Audio Fingerprinting System", ISMIR 2002, kept
    as numbers so that a product of matrices compares them).
-2. *Confirmation*: where two fingerprints correlate, the spectrograms are aligned in steps
+2. *Confirmation*: if two fingerprints correlate, the spectrograms are aligned in steps
    of 8 ms, and on the best 1.2 s the waveforms too. Beeps of one alarm clock agree in the first, held
    notes of one pitch in the second; a copy agrees in both.
 

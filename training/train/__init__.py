@@ -1,1 +1,1 @@
-"""Trains a network and writes what the converter takes."""
+"""Trains a network and writes the converter's input."""

@@ -113,7 +113,7 @@ class DeafnessDetector:
         return faults
 
     def finish(self) -> list[Fault]:
-        """End the open faults where the audio ends."""
+        """End the open faults at the end of the audio."""
         trackers: dict[FaultKind, SignTracker | NoiseFloor] = {**self._trackers}
         trackers |= {"floor": self._floor, "clipping": self._clipping}
         at = self._end_sample + len(self._pending)

@@ -206,7 +206,7 @@ def test_faults_latch_where_all_do() -> None:
 
 
 def test_a_gap_raises_no_alarm() -> None:
-    """A gap is over when it is known: it stands in the log, and where gaps are many, coverage is the alarm."""
+    """A gap is over when it is known: it is logged, and if there are many, coverage raises the alarm."""
     machine = make_machine()
     assert machine.fault(make_fault("gap"), 0.0) == []
     assert machine.alarms == ()
@@ -273,7 +273,7 @@ def test_one_is_acknowledged_and_the_other_still_shows() -> None:
 
 
 def test_a_pause_silences_the_signal_and_nothing_else() -> None:
-    """Also of a new alarm of high priority: it is raised, told and shown; only the buzzer waits."""
+    """Also of a new alarm of high priority: it is raised, published and shown; only the buzzer waits."""
     machine = make_machine()
     assert machine.command(Pause(60.0, "button"), 0.0) == []
     assert machine.signal == Signal(None, silent=True)

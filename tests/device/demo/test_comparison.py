@@ -1,4 +1,4 @@
-"""What was put in stands beside what was heard, and the verdict misses nothing."""
+"""The items of the scene are listed beside the events, and the verdict overlooks nothing."""
 
 from __future__ import annotations
 

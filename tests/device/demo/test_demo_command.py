@@ -1,4 +1,4 @@
-"""The demo hears its scene through the replay, leaves what it found, and does not pass what it should not."""
+"""The demo replays its scene, writes the results, and fails if a cry is missed or a false alert is raised."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class Terminal(io.StringIO):
-    """A terminal that takes UTF-8."""
+    """A terminal whose encoding is UTF-8."""
 
     encoding = "utf-8"
 
@@ -39,8 +39,8 @@ def test_a_model_that_knows_no_cry_fails_the_demo_and_leaves_its_files(
     assert str(out / REPORT) in printed
     assert {path.name for path in out.iterdir()} == {SCENE, EVENTS, SCORES, REPORT}
     assert (out / REPORT).read_text(encoding="utf-8").lstrip().lower().startswith("<!doctype html>")
-    told = [json.loads(line) for line in (out / EVENTS).read_text().splitlines()]
-    assert {(event["source"], event["label"]) for event in told} <= {(str(out / SCENE), "tone")}
+    written = [json.loads(line) for line in (out / EVENTS).read_text().splitlines()]
+    assert {(event["source"], event["label"]) for event in written} <= {(str(out / SCENE), "tone")}
     assert len((out / SCORES).read_text().splitlines()) > 100
 
 
@@ -49,9 +49,9 @@ def test_the_shipped_model_hears_the_cry_and_nothing_else(
     seed: int, tmp_path: Path, capsysbinary: pytest.CaptureFixture[bytes]
 ) -> None:
     assert run_demo(tmp_path, profile("nursery"), seed=seed) == 0, capsysbinary.readouterr().out.decode()
-    told = [json.loads(line) for line in (tmp_path / EVENTS).read_text().splitlines()]
-    assert {event["label"] for event in told} == {"cry"}
-    assert [event["phase"] for event in told][:1] == ["begin"]
+    written = [json.loads(line) for line in (tmp_path / EVENTS).read_text().splitlines()]
+    assert {event["label"] for event in written} == {"cry"}
+    assert [event["phase"] for event in written][:1] == ["begin"]
 
 
 def test_a_model_that_is_not_there_is_refused(tmp_path: Path) -> None:

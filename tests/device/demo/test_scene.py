@@ -97,13 +97,16 @@ def yamnet(peers_dir: Path) -> Listen:
 
     interpreter = Interpreter(str(peers_dir / "yamnet.tflite"), num_threads=1)
     interpreter.allocate_tensors()
-    given, gives = interpreter.get_input_details()[0]["index"], interpreter.get_output_details()[0]["index"]
+    model_input, model_output = (
+        interpreter.get_input_details()[0]["index"],
+        interpreter.get_output_details()[0]["index"],
+    )
 
     def scores(window: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        interpreter.set_tensor(given, window)
+        interpreter.set_tensor(model_input, window)
         interpreter.invoke()
-        heard: npt.NDArray[np.float32] = interpreter.get_tensor(gives)[0].copy()
-        return heard
+        scores: npt.NDArray[np.float32] = interpreter.get_tensor(model_output)[0].copy()
+        return scores
 
     @cache
     def listen(seed: int) -> npt.NDArray[np.float32]:

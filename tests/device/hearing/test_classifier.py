@@ -201,7 +201,7 @@ def test_odd_features_are_refused_and_the_next_good_ones_are_not(tone: Bundle) -
 
 
 class _Interpreter:
-    """A runtime that answers what it is told to, or fails."""
+    """A runtime that returns the scripted scores, or fails."""
 
     def __init__(self, answer: float | Exception) -> None:
         self.answer = answer

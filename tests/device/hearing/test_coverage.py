@@ -1,4 +1,4 @@
-"""Coverage: two figures that are 1.0 where all is heard, and one fault where too little is."""
+"""Coverage: two figures that are 1.0 if all sound is scored, and one fault if too little is."""
 
 from __future__ import annotations
 
@@ -46,8 +46,8 @@ def _follow(
         yield now_s, coverage.check(explained=explained(now_s))
 
 
-def _faults(told: Iterator[tuple[float, Fault | None]]) -> list[tuple[float, bool]]:
-    return [(round(now_s, 3), fault.begins) for now_s, fault in told if fault is not None]
+def _faults(checked: Iterator[tuple[float, Fault | None]]) -> list[tuple[float, bool]]:
+    return [(round(now_s, 3), fault.begins) for now_s, fault in checked if fault is not None]
 
 
 @settings(max_examples=30)
@@ -57,7 +57,7 @@ def _faults(told: Iterator[tuple[float, Fault | None]]) -> list[tuple[float, boo
     from_s=st.sampled_from([0.0, 7.03, 3600.0]),
 )
 def test_where_all_is_heard_both_figures_are_one_from_first_to_last(hop_s: float, lag_s: float, from_s: float) -> None:
-    """What waited for its window to become whole was once taken for missed: 0.85 after 10 s, 0.95 after 30."""
+    """Sound that waited for its window to be complete once counted as missed: 0.85 after 10 s, 0.95 after 30."""
     coverage, windows = Coverage(hop_s, WINDOW_S), _windows(from_s, from_s + 45, hop_s)
     for _, fault in _follow(coverage, windows, from_s=from_s, to_s=from_s + 45, lag_s=lag_s):
         assert fault is None

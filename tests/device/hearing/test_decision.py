@@ -24,8 +24,8 @@ def _scores(index: int, probability: float, hop_s: float = 0.5) -> Scores:
 def _run(
     decider: Decider, probabilities: list[float], first: int = 0, *, trusted: bool = True
 ) -> tuple[list[Decision], list[Event]]:
-    told = [decider.push(_scores(first + i, p), trusted=trusted) for i, p in enumerate(probabilities)]
-    return [decision for decision, _ in told], [event for _, event in told if event is not None]
+    pushed = [decider.push(_scores(first + i, p), trusted=trusted) for i, p in enumerate(probabilities)]
+    return [decision for decision, _ in pushed], [event for _, event in pushed if event is not None]
 
 
 def _run_at(
@@ -33,8 +33,8 @@ def _run_at(
 ) -> tuple[list[Decision], list[Event]]:
     starts_s = [first_s + index * hop_s for index in range(len(probabilities))]
     pairs = zip(starts_s, probabilities, strict=True)
-    told = [decider.push(Scores("cry", {"cry": p}, start_s, start_s + 2.0)) for start_s, p in pairs]
-    return [decision for decision, _ in told], [event for _, event in told if event is not None]
+    pushed = [decider.push(Scores("cry", {"cry": p}, start_s, start_s + 2.0)) for start_s, p in pairs]
+    return [decision for decision, _ in pushed], [event for _, event in pushed if event is not None]
 
 
 @given(st.lists(st.tuples(st.floats(0, 1), st.booleans()), max_size=30))
@@ -129,7 +129,7 @@ def test_a_short_sound_waits_for_its_minimum_length() -> None:
     assert [event.decided_s for event in events] == [3.5]
 
 
-def test_a_sound_shorter_than_the_minimum_length_is_not_told() -> None:
+def test_a_sound_shorter_than_the_minimum_length_is_not_events() -> None:
     _, events = _run(_decider(replace(POINT, min_length_s=3.5)), [0.9, 0.9, 0.9, 0.1, 0.1, 0.1, 0.1])
     assert events == []
 
@@ -251,18 +251,18 @@ patient_points = st.builds(
 )  # fmt: skip
 
 
-def _told(point: OperatingPoint, changes: list[tuple[float, int]], *, sound: tuple[float, float]) -> list[Event]:
-    """What is told in a minute that holds one sound; the hop is so many times 0.5 s from each of the moments on."""
-    decider, due, factor, at_s, told = _decider(point), sorted(changes), 1, 0.0, []
+def _events(point: OperatingPoint, changes: list[tuple[float, int]], *, sound: tuple[float, float]) -> list[Event]:
+    """The events of a minute that holds one sound; from each moment on, the hop is a multiple of 0.5 s."""
+    decider, due, factor, at_s, events = _decider(point), sorted(changes), 1, 0.0, []
     while at_s < 60:
         heard = 0.9 if sound[0] <= at_s < sound[1] else 0.1
         _, event = decider.push(Scores("cry", {"cry": heard}, at_s, at_s + 2.0))
-        told += [event] if event else []
+        events += [event] if event else []
         while due and due[0][0] <= at_s:
             factor = due.pop(0)[1]
             decider.change_hop(factor * HOP_S)
         at_s += factor * HOP_S
-    return told
+    return events
 
 
 @settings(deadline=None)
@@ -271,7 +271,7 @@ def test_a_hop_that_changes_moves_no_confirmation_and_no_end_by_a_widened_hop(
     point: OperatingPoint, changes: list[tuple[float, int]], onset_s: float
 ) -> None:
     """Counted in whole windows of a hop of 2 s, one window confirmed what wants 2.75 s: 2.5 s too early."""
-    constant, changed = (_told(point, each, sound=(onset_s, 32.0)) for each in ([], changes))
+    constant, changed = (_events(point, each, sound=(onset_s, 32.0)) for each in ([], changes))
     assert [event.phase for event in constant] == [event.phase for event in changed] == ["begin", "end"]
     widest_s = HOP_S * max((factor for _, factor in changes), default=1)
     for event, other in zip(constant, changed, strict=True):

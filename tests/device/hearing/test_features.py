@@ -1,4 +1,4 @@
-"""The numbers a network hears: against librosa, HTK's formulas, python_speech_features, and themselves."""
+"""The numbers that a network receives: against librosa, HTK's formulas, python_speech_features, and themselves."""
 
 from __future__ import annotations
 
@@ -159,7 +159,7 @@ def test_pre_emphasis_folded_into_the_mel_product_equals_the_filter_on_the_signa
     signal = _noise(32000)
     folded = window_features(replace(LOG_MEL, pre_emphasis=0.97, pre_emphasis_in="mel"), signal)
     filtered = window_features(replace(LOG_MEL, pre_emphasis=0.97, pre_emphasis_in="signal"), signal)
-    # the filter's gain is taken at the bin centre: exact for a tone, within half a dB for noise
+    # the filter's gain is that at the bin centre: exact for a tone, within half a dB for noise
     assert np.abs(folded - filtered).mean() < 0.05
     assert np.abs(folded - filtered).max() < 1.0
 

@@ -1,4 +1,4 @@
-"""What is configured is taken off, all else passes, and the cuts between blocks leave no trace."""
+"""Filters remove what is configured and pass everything else; the cuts between blocks leave no trace."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The listener: the laws of a stream, with the smallest network that can hear anything: a level meter."""
+"""The listener: the laws of a stream, with the smallest network that detects anything: a level meter."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def _bedside() -> Float32:
 def _hear(
     listener: Listener, signal: Float32, cuts: Sequence[int] = (), *, rate_hz: int = RATE_HZ, start: int = 0
 ) -> Heard:
-    """Everything that was heard of a signal pushed in blocks that end at `cuts`."""
+    """All results of a signal pushed in blocks that end at `cuts`."""
     heard = Heard()
     ends = [0, *sorted(cut % (len(signal) + 1) for cut in cuts), len(signal)]
     for first, last in pairwise(ends):
@@ -149,9 +149,9 @@ def test_what_the_network_is_fed_is_what_training_computes() -> None:
 def test_models_of_two_rates_are_told_in_stream_order() -> None:
     listener = Listener([_model("lung", LUNG_SPEC), _model()], stream_id="s")
     heard = _hear(listener, _bedside(), range(0, 240_000, 800))
-    told = [(scores.end_s, scores.model) for scores in heard.scores]
-    assert [end for end, _ in told] == sorted(end for end, _ in told)
-    assert {model for _, model in told} == {"lung", "meter"}
+    scored = [(scores.end_s, scores.model) for scores in heard.scores]
+    assert [end for end, _ in scored] == sorted(end for end, _ in scored)
+    assert {model for _, model in scored} == {"lung", "meter"}
 
 
 def test_frames_are_computed_once_for_models_that_share_them(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -307,7 +307,7 @@ def test_inputs_of_one_model_must_share_rate_and_window() -> None:
         Listener([replace(_model(), specs=(SPEC, LUNG_SPEC))], stream_id="s")
 
 
-# --- a source that hears nothing
+# --- a source without sound
 
 
 def _absent(listener: Listener, from_s: float, to_s: float) -> Heard:
@@ -384,7 +384,7 @@ def test_what_a_hung_server_held_back_ends_the_fault_no_earlier_than_it_was_told
     assert listener.gaps == 0
 
 
-# --- too little is heard
+# --- too little is scored
 
 
 def test_gaps_so_close_that_no_window_fits_are_a_fault_within_40_s() -> None:
@@ -445,7 +445,7 @@ def test_one_model_that_fails_takes_no_other_along() -> None:
 
 
 def test_what_is_still_a_fault_ends_with_the_stream() -> None:
-    """A network's failure was once told and never its end: it stood in the status of the next listener's daemon."""
+    """A network's failure was once reported and never its end: it stayed in the daemon's status after a reload."""
     listener = Listener([_model(network=LevelMeter(range(1000)))], stream_id="s")
     heard = _hear(listener, np.concatenate([_noise(5), np.zeros(5 * RATE_HZ, np.float32)]))
     _add(heard, _absent(listener, 10, 15))
@@ -469,7 +469,7 @@ def test_a_change_of_rate_ends_the_faults_of_the_microphone_before() -> None:
 
 
 def test_filters_stand_behind_the_look_for_deafness() -> None:
-    """Gain makes no dead microphone live, and what a high-pass takes off is no silence."""
+    """Gain makes no dead microphone alive, and a high-pass that removes everything makes no silence."""
     hum = (0.05 * np.sin(2 * np.pi * 50 * np.arange(10 * RATE_HZ) / RATE_HZ)).astype(np.float32)
     listener = Listener([_model()], stream_id="s", filters=FilterSettings(high_pass_hz=2000.0))
     heard = _hear(listener, hum)
@@ -533,10 +533,10 @@ def test_a_hop_that_changes_confirms_in_the_same_seconds(changes: dict[int, int]
             _add(heard, _hear(listener, signal[block * 1600 :][:1600], start=block * 1600))
         return heard.events
 
-    told, plain = listen(changes), listen({})
-    assert [event.phase for event in told] == [event.phase for event in plain] == ["begin", "end"]
+    changed, plain = listen(changes), listen({})
+    assert [event.phase for event in changed] == [event.phase for event in plain] == ["begin", "end"]
     widest_s = 0.5 * max(changes.values(), default=1)
-    assert all(abs(one.decided_s - other.decided_s) <= widest_s for one, other in zip(told, plain, strict=True))
+    assert all(abs(one.decided_s - other.decided_s) <= widest_s for one, other in zip(changed, plain, strict=True))
 
 
 def test_a_hop_that_no_model_can_listen_at_is_refused_and_changes_nothing() -> None:
@@ -555,7 +555,7 @@ nights = st.lists(st.one_of(sounds, troubles), min_size=1, max_size=10)
 
 
 def _night(script: list[tuple[str, float]], cuts: list[int]) -> list[AudioBlock | NoAudio]:
-    """What a source gives that suffers all this: sound, absence, lost samples, other rates."""
+    """The items of a source that suffers all this: sound, absence, lost samples, other rates."""
     items: list[AudioBlock | NoAudio] = []
     rate_hz, start, after_gap = RATE_HZ, 0, False
     for seed, (what, seconds) in enumerate(script):

@@ -173,7 +173,7 @@ def test_a_narrower_hop_cuts_nothing_belatedly_and_stays_in_step() -> None:
 
 
 def test_a_narrower_hop_never_puts_the_next_window_off() -> None:
-    """From 200 to 150 where 190 had passed, the next window was once looked for at 300."""
+    """From a hop of 200 to 150 when 190 samples had passed, the next window was once expected at 300."""
     cursor = _cursor()
     cursor.change_hop(200)
     starts = [window.start_sample for window in cursor.push(_ramp(390))]

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def options(collection: Collection, tiny_bundle_path: Path) -> list[str]:
-    given = {"bundle": tiny_bundle_path, "data": collection.data, "list": collection.split, "workers": 1}
-    return ["evaluate", *(word for name, value in given.items() for word in (f"--{name}", str(value)))]
+    options = {"bundle": tiny_bundle_path, "data": collection.data, "list": collection.split, "workers": 1}
+    return ["evaluate", *(word for name, value in options.items() for word in (f"--{name}", str(value)))]
 
 
 def report_of(path: Path) -> dict[str, Any]:

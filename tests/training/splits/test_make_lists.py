@@ -42,8 +42,8 @@ def command(*words: str) -> int:
 def test_a_list_differs_from_nothing_but_another_list() -> None:
     assert differences(CLIPS, reversed(CLIPS)) == []
     moved = [*CLIPS[:9], replace(CLIPS[9], part="val")]
-    (told,) = differences(moved, CLIPS)
-    assert told == "a/9.ogg is listed as val cry of a:9, '', the code makes it test cry of a:9, ''"
+    (difference,) = differences(moved, CLIPS)
+    assert difference == "a/9.ogg is listed as val cry of a:9, '', the code makes it test cry of a:9, ''"
     assert differences(CLIPS[1:], CLIPS) == ["a/0.ogg is not listed"]
     assert differences(CLIPS, CLIPS[1:]) == ["a/0.ogg is listed but in no manifest"]
 
@@ -80,9 +80,9 @@ def test_too_many_doubts_of_one_source_are_told() -> None:
 @pytest.mark.real_audio
 def test_the_committed_lists_hold(data_dir: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert command("--data", str(data_dir)) == 0
-    told = capsys.readouterr()
-    assert told.out == "7446 clips listed, none missing, no subject and no near duplicate in two parts\n"
-    assert told.err == ""
+    printed = capsys.readouterr()
+    assert printed.out == "7446 clips listed, none missing, no subject and no near duplicate in two parts\n"
+    assert printed.err == ""
 
 
 @pytest.mark.real_audio

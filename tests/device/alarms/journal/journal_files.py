@@ -19,9 +19,9 @@ SMALL_BYTES = 4_000_000
 def make_entry(
     alarm: int, seq: int = 0, *, urgent: bool = False, state: str = "active", body_bytes: int = 600
 ) -> Entry:
-    told = {"alarm_id": f"stream-cry-cry-{alarm}", "state": state, "seq": seq}
-    body = json.dumps({**told, "filler": "x" * body_bytes})
-    return Entry(f"stream-cry-cry-{alarm}", seq, 1.7e9 + alarm, urgent, json.dumps(told), body)
+    alarm_json = {"alarm_id": f"stream-cry-cry-{alarm}", "state": state, "seq": seq}
+    body = json.dumps({**alarm_json, "filler": "x" * body_bytes})
+    return Entry(f"stream-cry-cry-{alarm}", seq, 1.7e9 + alarm, urgent, json.dumps(alarm_json), body)
 
 
 def names_of(entries: Sequence[Entry]) -> list[str]:

@@ -1,4 +1,4 @@
-"""Errors of SQLite and of the disk, told apart: full, refused, damaged or failing."""
+"""Errors of SQLite and of the disk are distinguished: full, refused, damaged or failing."""
 
 from __future__ import annotations
 

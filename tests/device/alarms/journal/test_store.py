@@ -62,7 +62,7 @@ def test_an_urgent_entry_waits_for_what_is_owed_of_its_own_alarm(journal: Journa
 
 @given(
     changes=st.lists(st.tuples(st.integers(0, 5), st.booleans()), max_size=40),
-    told=st.sets(st.integers(0, 39)),
+    delivered=st.sets(st.integers(0, 39)),
     skipped=st.sets(st.integers(0, 39)),
     limit=st.integers(1, 50),
     first=st.lists(st.integers(0, 6), max_size=3),
@@ -71,7 +71,7 @@ def test_an_urgent_entry_waits_for_what_is_owed_of_its_own_alarm(journal: Journa
 def test_what_is_owed_comes_in_order_within_each_alarm_and_nothing_else_comes(
     tmp_path_factory: pytest.TempPathFactory,
     changes: list[tuple[int, bool]],
-    told: set[int],
+    delivered: set[int],
     skipped: set[int],
     limit: int,
     first: list[int],
@@ -83,8 +83,8 @@ def test_what_is_owed_comes_in_order_within_each_alarm_and_nothing_else_comes(
     path = tmp_path_factory.mktemp("owed") / "journal.db"
     with Journal.open(path, max_bytes=BIG_BYTES) as journal:
         journal.append(entries)
-        journal.mark_delivered([entries[index].key for index in told if index < len(entries)])
-        owed = {entry.key for index, entry in enumerate(entries) if index not in told}
+        journal.mark_delivered([entries[index].key for index in delivered if index < len(entries)])
+        owed = {entry.key for index, entry in enumerate(entries) if index not in delivered}
         skip = {entries[index].key for index in skipped if index < len(entries)}
         given_out = journal.owed(limit, skip, first=[f"stream-cry-cry-{alarm}" for alarm in first])
     keys = [entry.key for entry in given_out]

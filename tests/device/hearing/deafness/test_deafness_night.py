@@ -1,4 +1,4 @@
-"""24 hours of ordinary room tone, all of it recorded: nothing in it is taken for a deaf microphone.
+"""24 hours of ordinary room tone, all of it recorded: nothing in it is mistaken for a deaf microphone.
 
 Rooms are what is left when a fan, a machine or rain stops; each plays from its own recordings, which go on in
 loops with crossfaded seams. Levels, fades and where in its loop a sound begins are drawn from a seed.
@@ -106,7 +106,7 @@ def _resampled(samples: Float32, from_hz: int, to_hz: int) -> Float32:
 
 
 def _is_padded(clip: Float32) -> bool:
-    """Whether the clip was filled up with zeros, as ESC-50's are, which no open microphone gives."""
+    """Whether the clip was filled up with zeros, as ESC-50's are, which no open microphone delivers."""
     whole = clip[: len(clip) // 160 * 160].reshape(-1, 160)
     return not whole.any(axis=1).all()
 
@@ -125,7 +125,7 @@ def _joined(clips: list[Float32], seam: int) -> Float32:
 
 
 def scene(parts: list[Part], room: str, running: str, rate_hz: int) -> Iterator[Float32]:
-    """The scene as a 16-bit sound card gives it, in blocks of 10 s."""
+    """The scene as a 16-bit sound card delivers it, in blocks of 10 s."""
     rng = np.random.default_rng([ROOMS.index(room), RUNNING.index(running), rate_hz])
     size = BLOCK_S * rate_hz
     room_level = np.float32(10 ** (rng.uniform(-55, -45) / 20))
