@@ -58,7 +58,7 @@ class Tab:
         return bytes(line)
 
     def look_as(self, *, width: int, height: int, is_phone: bool = False, scheme: str = "light") -> None:
-        """Take a screen of this size; a phone has fingers and no mouse that could hover."""
+        """Emulate a screen of this size; a phone has touch and no mouse that could hover."""
         self.call(
             "Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=is_phone
         )
@@ -88,14 +88,14 @@ class Tab:
         self.call("Input.dispatchMouseEvent", type=kind, x=x, y=y, button=button, clickCount=1)
 
     def picture(self, path: Path, *, whole: bool = False) -> None:
-        """Save a PNG of what is seen, or of the whole page."""
+        """Save a PNG of the visible part, or of the whole page."""
         answer = self.call("Page.captureScreenshot", captureBeyondViewport=whole)
         path.write_bytes(base64.b64decode(answer["data"]))
 
 
 @contextmanager
 def opened_tab(browser: str, home: Path) -> Iterator[Tab]:
-    """A tab of a browser of its own, which ends with the block."""
+    """A tab of a new browser, which ends with the block."""
     commands, answers = home / "commands", home / "answers"
     os.mkfifo(commands)
     os.mkfifo(answers)

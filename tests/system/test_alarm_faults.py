@@ -1,4 +1,4 @@
-"""A daemon that hears cries while its disk, its broker, its network, its clock or its visitors misbehave."""
+"""A daemon that detects cries while its disk, broker, network, clock or the broker's other clients fail or attack."""
 
 from __future__ import annotations
 
@@ -42,14 +42,14 @@ pytestmark = pytest.mark.system
 HERE = Path(__file__).parent
 SPEED = 4
 PATIENCE_S = 30.0
-"""So long may a broker be out of reach before that is an alarm."""
+"""A broker may be out of reach for this long before an alarm is raised."""
 
 HEARD_EVERY_S = 10.0
-"""A broker that is well gives a sign of life this often: one that hangs was last heard at most so long before."""
+"""A working broker sends something this often; one that hangs sent its last message at most this long before."""
 
 HOUR_S = 3600
 BUSY_S = 15.0
-"""What a machine that runs other tests may take beyond any promise."""
+"""Added to every promised time, for a machine that runs other tests."""
 
 QUICK = (
     "[model.cry.label.cry]", "confirm_s = 1.0", "confirm_of_s = 1.0", "hold_s = 1.0", "cooldown_s = 0.0",
@@ -59,7 +59,7 @@ QUICK = (
 
 @pytest.fixture(scope="module")
 def cries() -> Iterator[Path]:
-    """An infant who cries for 3 s, again and again for four minutes, in one piece."""
+    """A recording of four minutes: an infant cries for 3 s, again and again."""
     with tempfile.TemporaryDirectory(prefix="auricle-") as name:
         sounds = Sounds(Path(name))
         yield sounds.write("cries.wav", 34 * [sounds.room(4.0), sounds.crying(3.0)])
@@ -68,7 +68,7 @@ def cries() -> Iterator[Path]:
 def hearing(
     folder: Path, sound: Path, text: str, environment: Mapping[str, str] | None = None, command: Sequence[str] = ()
 ) -> RunningDaemon:
-    """A daemon that hears a sound, several times as fast as it was made."""
+    """A daemon that plays a recording at several times its speed."""
     start = [*(command or [str(AURICLE), "listen"]), "--speed", str(SPEED), "--source", str(sound)]
     return RunningDaemon(folder, environment or {}, text, command=start)
 
@@ -84,7 +84,7 @@ def assert_nothing_went_unheard(state: DaemonState) -> None:
 
 
 class Private:
-    """A network of its own for whatever is started inside it, as `ip netns` makes one, without a name."""
+    """A private network for the processes started inside it, as `ip netns` makes one, without a name."""
 
     def __init__(self) -> None:
         self._libc = ctypes.CDLL(None, use_errno=True)
@@ -98,7 +98,7 @@ class Private:
 
     @contextlib.contextmanager
     def entered(self) -> Iterator[None]:
-        """What this thread starts meanwhile, it starts inside."""
+        """Start processes of this thread inside, for the duration of the block."""
         self._enter(self._libc.setns, self._inside, _NEW_NETWORK)
         try:
             yield
@@ -106,7 +106,7 @@ class Private:
             self._enter(self._libc.setns, self._outside, _NEW_NETWORK)
 
     def close(self) -> None:
-        """Let it go; it ends with the last process inside."""
+        """Release it; it ends with the last process inside."""
         os.close(self._inside)
         os.close(self._outside)
 
@@ -124,11 +124,11 @@ def _network() -> int:
 
 
 class Outage:
-    """A daemon that hears cries, its broker, and what befalls the way between them.
+    """A daemon that detects cries, its broker, and a fault of the connection between them.
 
     Attributes:
-        said: what the technical alarm must say.
-        told_at_once: only people can end it, so the alarm does not wait.
+        said: what the technical alarm must contain.
+        told_at_once: only a person can end it, so the alarm is raised at once.
     """
 
     said: ClassVar[str] = "nothing listens at"
@@ -141,28 +141,28 @@ class Outage:
         self.daemon = hearing(folder, sound, config(self.broker, *self.more(), *QUICK), command=self.command())
 
     def lines(self) -> Sequence[str]:
-        """Of the broker's configuration."""
+        """Lines of the broker's configuration."""
         return ()
 
     def more(self) -> Sequence[str]:
-        """Of the daemon's configuration."""
+        """Lines of the daemon's configuration."""
         return ()
 
     def command(self) -> Sequence[str]:
-        """Of the daemon; empty for its own."""
+        """The daemon's command; empty for its usual one."""
         return ()
 
     def start(self) -> None:
-        """All is well."""
+        """Start broker and daemon, without a fault."""
         self.broker.start()
         self.daemon.start()
 
     def begin(self) -> None:
-        """It is out of reach."""
+        """Begin the fault: the broker is out of reach."""
         self.broker.kill()
 
     def end(self) -> None:
-        """It is back."""
+        """End the fault: the broker is reachable again."""
         self.broker.start()
 
     def close(self) -> None:
@@ -176,7 +176,7 @@ class Killed(Outage):
 
 
 class Hung(Outage):
-    """The broker is stopped: its port takes connections, and nobody answers."""
+    """The broker is stopped (SIGSTOP): its port accepts connections, and nothing answers."""
 
     said = "does not answer|is silent|acknowledged nothing"
 
@@ -188,7 +188,7 @@ class Hung(Outage):
 
 
 class Cut(Outage):
-    """Packets vanish on their way to the broker; nobody is told so by a reset."""
+    """Packets to the broker are dropped; no reset reports it."""
 
     said = "does not answer|is silent|acknowledged nothing|takes too long|out of reach"
 
@@ -247,7 +247,7 @@ class Refused(Outage):
 
 
 class Expired(Outage):
-    """The broker's certificate is over, until somebody renews it."""
+    """The broker's certificate expires, until somebody renews it."""
 
     said = "certificate has expired"
     told_at_once = True
@@ -277,10 +277,10 @@ class Expired(Outage):
 
 @dataclass(slots=True)
 class Course:
-    """What became of an outage.
+    """The course of an outage.
 
     Attributes:
-        told_after_s: from its begin to the technical alarm.
+        told_after_s: from its begin to the technical alarm, in seconds.
         over_after_s: from its end to that alarm's.
         fault: the line of the log.
         during: the daemon's state when it had told.
@@ -303,11 +303,11 @@ OUTAGES: tuple[type[Outage], ...] = (Killed, Hung, Cut, Refused, Expired)
 
 @pytest.fixture(scope="module", autouse=True)
 def trial() -> Iterator[Future[dict[str, Course]]]:
-    """All outages beside each other, and beside the other tests of this module: each takes a minute of patience."""
+    """All outages in parallel, and in parallel to the other tests of this module: each lasts a minute."""
     with (
         tempfile.TemporaryDirectory(prefix="auricle-") as name,
         ThreadPoolExecutor(1) as pool,
-        contextlib.ExitStack() as closing,  # first of all: whoever still waits for one that was ended waits no longer
+        contextlib.ExitStack() as closing,  # first, so that a thread that waits for an ended daemon stops waiting
     ):
         sounds = Sounds(Path(name))
         sound = sounds.write("night.wav", 100 * [sounds.room(4.0), sounds.crying(3.0)])
@@ -335,7 +335,7 @@ def _is_well_again(daemon: RunningDaemon) -> bool:
 
 
 def _with_fault(daemon: RunningDaemon) -> DaemonState | None:
-    """Its status, once that shows that the broker is out of reach."""
+    """The daemon's status, once it shows that the broker is out of reach."""
     state = daemon.status()
     return state if state is not None and any(fault.kind == "broker" for fault in state.faults) else None
 
@@ -355,7 +355,7 @@ def _passed(outages: Sequence[Outage]) -> list[Course]:
         outage.end()
         ended_s.append(time.monotonic())
     for outage, course, since_s in zip(outages, courses, ended_s, strict=True):
-        # A client that was refused comes back after 30 s at most, two seconds later all is held to be well.
+        # A client that was refused connects again after 30 s at most; two seconds later the fault is over.
         over = outage.daemon.wait_for({"fault": "broker", "begins": False}, within_s=PATIENCE_S + 2.0 + BUSY_S)
         course.over_after_s = _at_s(over) - since_s
         outage.daemon.wait_until(partial(_is_well_again, outage.daemon), "nothing owed", BUSY_S)
@@ -365,7 +365,7 @@ def _passed(outages: Sequence[Outage]) -> list[Course]:
 
 
 def _at_s(line: Mapping[str, Any]) -> float:
-    """When a line of the log was told, by the clock that never jumps."""
+    """When a line of the log was written, by the monotonic clock."""
     return datetime.fromisoformat(line["utc"]).timestamp() - time.time() + time.monotonic()
 
 
@@ -407,7 +407,7 @@ def _new(notify: NotifySocket, told: int) -> list[tuple[float, str]]:
 
 
 def preloaded(folder: Path, source: str) -> str:
-    """A library that takes the place of some of the C library's calls."""
+    """A preloaded library that replaces some calls of the C library."""
     library = folder / "preloaded.so"
     compiling = [program("gcc"), "-shared", "-fPIC", "-Wall", "-Werror", "-o", str(library), str(HERE / source), "-ldl"]
     subprocess.run(compiling, check=True, timeout=60)
@@ -449,7 +449,7 @@ def _keys(told: Sequence[Mapping[str, Any]]) -> set[tuple[str, int]]:
 
 
 def assert_told_whole(people: Subscriber, daemon: RunningDaemon) -> None:
-    """All that was kept arrives, each alarm's changes in their order and without a gap."""
+    """All journalled changes arrive, those of each alarm in order and without a gap."""
     kept = journalled(daemon)
     daemon.wait_until(lambda: kept.keys() <= _keys(people.alarms()), "all that was kept", SOON_S)
     first: dict[str, list[int]] = {}
@@ -504,7 +504,7 @@ def _utc_s(told: Mapping[str, Any]) -> float:
     return datetime.fromisoformat(told["decided_utc"]).timestamp()
 
 
-# --- ten thousand that are owed
+# --- ten thousand owed changes
 
 
 def test_what_cries_now_is_told_before_ten_thousand_that_are_owed_and_then_all_of_them_are(
@@ -520,7 +520,7 @@ def test_what_cries_now_is_told_before_ten_thousand_that_are_owed_and_then_all_o
         daemon.start()
         daemon.wait_until(lambda: len(journalled(daemon).keys() - owed) == 2, "a cry in the journal", UP_WITHIN_S)
         fresh = journalled(daemon).keys() - owed
-        daemon.process.send_signal(signal.SIGSTOP)  # until there is somebody to tell
+        daemon.process.send_signal(signal.SIGSTOP)  # until a broker can be reached
         broker.start()
         with Subscriber(broker.port) as people:
             daemon.process.send_signal(signal.SIGCONT)
@@ -546,7 +546,7 @@ _IN_FLIGHT = 20
 
 
 def _owe_ten_thousand(path: Path) -> set[tuple[str, int]]:
-    """Fill a journal with changes of alarms of which nobody was told."""
+    """Fill a journal with undelivered changes of alarms."""
     alarm = {
         "kind": "sound", "name": "cry", "model": "cry", "priority": "medium", "state": "ended", "acknowledged": False,
         "score": 0.9, "detail": "", "lowered_from": None,
@@ -562,7 +562,7 @@ def _owe_ten_thousand(path: Path) -> set[tuple[str, int]]:
     return {entry.key for entry in entries}
 
 
-# --- visitors
+# --- other clients of the broker
 
 
 def test_a_thousand_hostile_commands_a_second_change_nothing_and_the_daemon_hears_and_tells_on(
@@ -588,7 +588,7 @@ def test_a_thousand_hostile_commands_a_second_change_nothing_and_the_daemon_hear
 
 
 def _flooded(port: int, seconds: float) -> int:
-    """Send what means harm, a thousand times a second; how often."""
+    """Send malicious messages, a thousand a second; returns their number."""
     nonsense: list[tuple[str, bytes, bool]] = [
         ("acknowledge", b"\xff\xfe{", False),
         ("acknowledge", b'{"alarm_id": null}', False),
@@ -622,7 +622,7 @@ def _flooded(port: int, seconds: float) -> int:
         client.loop_stop()
 
 
-# --- what became of the outages, last of all: they have taken their time meanwhile
+# --- the results of the outages, at the end, because they run in parallel
 
 
 @pytest.mark.timeout(240)

@@ -1,4 +1,4 @@
-"""Alarms on real parts: the daemon, a broker, a journal on a disk, recordings, a sound card; and what befalls them."""
+"""Alarms on real parts, and their faults: the daemon, a broker, a journal on a disk, recordings, a sound card."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.system
 
 SOON_S = 20.0
-LONGEST_PAUSE_S = 15.0  # between two tries to reach a broker
+LONGEST_PAUSE_S = 15.0  # between two attempts to connect to a broker
 LEAVES_WITHIN_S = 5.0
 SPEED = 4
 BASE = "auricle/nursery"
@@ -36,7 +36,7 @@ Told = dict[str, Any]
 
 
 class Subscriber:
-    """Remembers all that is told on a broker, in a session that outlives connections."""
+    """Remembers all messages of a broker, in a session that outlives connections."""
 
     def __init__(self, port: int, *, name: str = "subscriber") -> None:
         self.heard: list[tuple[str, bytes, bool]] = []
@@ -60,41 +60,41 @@ class Subscriber:
         self._client.loop_stop()
 
     def ask(self, verb: str, payload: bytes = b"") -> None:
-        """Command the daemon."""
+        """Send the daemon a command."""
         self._client.publish(f"{BASE}/command/{verb}", payload, qos=1).wait_for_publish(SOON_S)
 
     def alarms(self, **what: object) -> list[Told]:
-        """Changes of alarms that say this."""
+        """Changes of alarms with these members."""
         told = [json.loads(payload) for topic, payload, _ in list(self.heard) if topic.startswith(f"{BASE}/alarm/")]
         return [alarm for alarm in told if says(alarm, what)]
 
     def newest(self, topic: str) -> bytes | None:
-        """What was told last under a topic of the daemon."""
+        """The last message under a topic of the daemon."""
         return next((payload for there, payload, _ in reversed(list(self.heard)) if there == f"{BASE}/{topic}"), None)
 
 
 def config(broker: Mosquitto | None = None, *more: str) -> str:
-    """A daemon's, which tells this broker."""
+    """Configuration of a daemon that publishes to this broker."""
     mqtt = [] if broker is None else ["[mqtt]", 'host = "127.0.0.1"', f"port = {broker.port}"]
     return "\n".join([*mqtt, *more, ""])
 
 
 def playing(folder: Path, recording: Path, text: str, *, loops: bool = True) -> RunningDaemon:
-    """A daemon that hears a recording, several times as fast as it was made, over and over."""
+    """A daemon that plays a recording in a loop at several times its speed."""
     loop = ["--loop"] if loops else []
     command = [str(AURICLE), "listen", "--speed", str(SPEED), *loop, "--source", str(recording)]
     return RunningDaemon(folder, {}, text, command=command)
 
 
 def journalled(daemon: RunningDaemon) -> dict[tuple[str, int], Told]:
-    """What its journal keeps."""
+    """The entries of a daemon's journal."""
     path = daemon.log_path.with_name("alarms.db")
     return {entry.key: json.loads(entry.body) for entry in read_history(path, 0.0)} if path.exists() else {}
 
 
 @pytest.fixture
 def broker(private_folder: Path) -> Iterator[Mosquitto]:
-    """One that keeps sessions and what waits for them, when it is killed as well."""
+    """A broker that keeps sessions and their queued messages, even if it is killed."""
     from tests.system.conftest import Mosquitto
 
     running = Mosquitto(private_folder, *_KEEPS, f"persistence_location {private_folder}/")
@@ -110,7 +110,7 @@ def sounds(private_folder: Path) -> Sounds:
     return Sounds(private_folder)
 
 
-# --- what is told
+# --- what is published
 
 
 def test_a_cry_is_kept_and_then_told_with_its_state_and_history(
@@ -149,7 +149,7 @@ def test_a_cry_while_the_broker_is_down_is_told_when_it_is_back_and_says_that_it
         broker.kill()
         daemon.wait_until(lambda: len(journalled(daemon)) >= 2, "a cry in the journal", CRY_WITHIN_S)
         assert people.alarms() == []
-        time.sleep(6.0)  # late is what took longer than 5 s
+        time.sleep(6.0)  # late means more than 5 s
         broker.start()
         daemon.wait_until(lambda: people.alarms(change="ended"), "the alarm's end", SOON_S)
         raised, ended = people.alarms(change="raised")[0], people.alarms(change="ended")[0]
@@ -186,11 +186,11 @@ def test_whatever_was_kept_arrives_after_kills_at_any_moment_with_the_broker_dow
             told = {
                 name: value for name, value in alarm.items() if name not in {"decided_to_told_s", "late", "not_durable"}
             }
-            assert said.setdefault((alarm["alarm_id"], alarm["seq"]), told) == told  # a copy is a copy
+            assert said.setdefault((alarm["alarm_id"], alarm["seq"]), told) == told  # copies are equal
 
 
 def missing(kept: Mapping[tuple[str, int], Told], people: Subscriber) -> set[tuple[str, int]]:
-    """What was kept and has not arrived."""
+    """Journalled changes that have not arrived."""
     return set(kept) - {(alarm["alarm_id"], alarm["seq"]) for alarm in people.alarms()}
 
 
@@ -203,7 +203,7 @@ def test_an_alarm_that_a_kill_left_open_is_latched_after_the_restart_and_a_pause
         alarm_id = people.alarms(change="raised")[0]["alarm_id"]
         people.ask("pause", b'{"duration_s": 300}')
         daemon.wait_until(lambda: paused(people), "the pause", SOON_S)
-        time.sleep(0.5)  # the note is kept behind the alarms
+        time.sleep(0.5)  # the note is written after the alarms
         daemon.kill()
         daemon.start()
         daemon.wait_until(lambda: people.alarms(alarm_id=alarm_id, change="latched"), "the old alarm", UP_WITHIN_S)
@@ -219,7 +219,7 @@ def paused(people: Subscriber) -> bool:
     return bool(json.loads(people.newest("state") or b"{}").get("paused"))
 
 
-# --- what people ask for
+# --- commands
 
 
 def test_an_acknowledgement_silences_pins_and_is_kept_and_nonsense_changes_nothing(
@@ -244,7 +244,7 @@ def test_an_acknowledgement_silences_pins_and_is_kept_and_nonsense_changes_nothi
         assert "acknowledged by mqtt after" in daemon.ask("history", "--instance", "nursery").stdout
 
 
-# --- what befalls it
+# --- faults
 
 
 def test_what_no_disk_keeps_is_told_within_a_second_and_that_is_an_alarm_until_a_disk_is_back(

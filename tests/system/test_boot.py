@@ -34,10 +34,10 @@ if TYPE_CHECKING:
 TREE_SCRIPT = Path(__file__).with_name("make_boot_tree.sh")
 AURICLE = "/opt/auricle/current/bin/auricle"
 WITHIN_S = 60.0
-"""A machine that runs other tests beside these is slow; nothing here is that slow by itself."""
+"""A machine that runs other tests in parallel is slow; nothing here takes that long by itself."""
 
 _AS_ON_A_PI = {"SYSTEMD_NSPAWN_UNIFIED_HIERARCHY": "1"}
-"""One hierarchy of control groups: with the older ones systemd notices too late that a unit's last process has gone."""
+"""One hierarchy of control groups: with the older ones systemd notices too late that a unit's last process ended."""
 
 _PROBE_IMPORTS = "import mmap, os, socket\nfrom pathlib import Path"
 _UP = ("running", "degraded")
@@ -54,7 +54,7 @@ def _wait_until(holds: Callable[[], object], what: str, within_s: float = WITHIN
 
 
 class Machine:
-    """A booted container, and root's hands in it.
+    """A booted container, controlled as root.
 
     Args:
         tree: its root.
@@ -64,7 +64,7 @@ class Machine:
     def __init__(self, tree: Path, process: subprocess.Popen[bytes]) -> None:
         self._tree = tree
         self._process = process
-        self._init = 0  # its PID 1, as numbered out here
+        self._init = 0  # its PID 1, as numbered outside
 
     def boot(self) -> None:
         """Wait until its systemd has started what is enabled."""
@@ -74,14 +74,14 @@ class Machine:
         return f"Machine({self._tree}, init {self._init})"
 
     def run(self, *command: str, check: bool = True) -> str:
-        """Run a command in it as root; what it printed."""
+        """Run a command in it as root; returns its output."""
         inside = [program("nsenter"), "--all", f"--target={self._init}", "--", *command]
         done = subprocess.run(inside, capture_output=True, text=True, check=False, timeout=WITHIN_S)
         assert not check or done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
         return done.stdout
 
     def systemctl(self, *arguments: str) -> str:
-        """Ask its systemd."""
+        """Run `systemctl` in it; returns its output."""
         return self.run("systemctl", "--no-pager", *arguments)
 
     def show(self, instance: str, name: str) -> str:
@@ -89,11 +89,11 @@ class Machine:
         return self.systemctl("show", "--value", f"--property={name}", f"auricle@{instance}").strip()
 
     def main_pid(self, instance: str) -> int:
-        """Process of an instance's daemon, as numbered in the container; 0 where none runs."""
+        """Process id of an instance's daemon in the container; 0 if none runs."""
         return int(self.show(instance, "MainPID"))
 
     def state(self, instance: str) -> DaemonState:
-        """What an instance's daemon answers to `auricle status`; in its first moments it asks for patience."""
+        """The state that `auricle status` prints; it is asked again while the daemon starts."""
         socket = Path(f"/proc/{self._init}/root/run/auricle/{instance}/status.sock")
         answers: list[DaemonState] = []
 
@@ -106,7 +106,7 @@ class Machine:
         return answers[0]
 
     def said(self, instance: str) -> str:
-        """The journal of an instance, what systemd says of it included."""
+        """The systemd journal of an instance, systemd's own lines included."""
         return self.run("journalctl", "--no-pager", "--output=cat", f"--unit=auricle@{instance}")
 
     def configure(self, instance: str, text: str) -> None:
@@ -114,19 +114,19 @@ class Machine:
         (self._tree / f"etc/auricle/{instance}.toml").write_text(text)
 
     def overrule(self, instance: str, service: str) -> None:
-        """Lay a drop-in over an instance's unit, as `systemctl edit` does."""
+        """Write a drop-in for an instance's unit, as `systemctl edit` does."""
         folder = self._tree / f"etc/systemd/system/auricle@{instance}.service.d"
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "override.conf").write_text(f"[Service]\n{service}\n")
         self.systemctl("daemon-reload")
 
     def start(self, instance: str, text: str = 'profile = "nursery"\n') -> None:
-        """Configure an instance and start it; returns when systemd holds it ready."""
+        """Configure an instance and start it; returns when systemd considers it ready."""
         self.configure(instance, text)
         self.systemctl("start", f"auricle@{instance}")
 
     def confined(self, code: str) -> str:
-        """Run Python in the daemon's place, as confined as it is: the last line it left, `done` or an error."""
+        """Run Python in place of the daemon, with its confinement; returns its last line, `done` or an error."""
         probe, said = self._tree / "opt/probe.py", self._tree / "opt/probe.said"
         probe.write_text(f"{_PROBE_IMPORTS}\n{code}\nprint('done')\n")
         streams = "StandardOutput=truncate:/opt/probe.said\nStandardError=truncate:/opt/probe.said"
@@ -146,7 +146,7 @@ class Machine:
         )
 
     def close(self) -> None:
-        """Pull the plug: with its init go all its processes, and then systemd-nspawn itself."""
+        """Kill its init, and with it all its processes; systemd-nspawn then ends."""
         if self._init:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self._init, signal.SIGKILL)
@@ -163,7 +163,7 @@ class Machine:
 
 
 def _name(process: int) -> str:
-    with contextlib.suppress(FileNotFoundError):  # one that came and went
+    with contextlib.suppress(FileNotFoundError):  # a process that has ended meanwhile
         return Path(f"/proc/{process}/comm").read_text().strip()
     return ""
 
@@ -179,10 +179,10 @@ def _nspawn(tree: Path) -> list[str]:
     """The command that boots a tree, with no trace left in this machine's own systemd."""
     base = Path(sys.base_prefix)
     python = [] if base == Path("/usr") else [f"--bind-ro={base}:/opt/python"]
-    # Where no systemd runs there is nobody to make a scope for the container: it stays in our own.
+    # Without a running systemd nothing makes a scope for the container: it stays in ours.
     unit = [] if Path("/run/systemd/system").is_dir() else ["--keep-unit"]
     return [
-        # Should this process be killed, the container is told to shut down: nothing is left running.
+        # If this process is killed, the container is shut down: nothing keeps running.
         program("setpriv"), "--pdeathsig=TERM", program("systemd-nspawn"), f"--directory={tree}",
         f"--machine=auricle-{uuid.uuid4().hex[:8]}", "--register=no", *unit, "--private-network", "--boot",
         "--console=pipe", "--quiet", "--resolv-conf=off", "--timezone=off", "--link-journal=no", "--bind-ro=/usr",
@@ -192,7 +192,7 @@ def _nspawn(tree: Path) -> list[str]:
 
 @contextlib.contextmanager
 def _one_at_a_time() -> Iterator[None]:
-    """Where no systemd keeps containers apart, two would share their control groups, and end each other's processes."""
+    """Without a systemd that separates them, two containers share control groups and end each other's processes."""
     with (Path(tempfile.gettempdir()) / "auricle-boot.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
@@ -282,7 +282,7 @@ def test_the_sandbox_lets_the_daemon_do_its_work(machine: Machine, code: str) ->
     ],
 )
 def test_the_sandbox_lets_the_daemon_do_nothing_else(machine: Machine, code: str) -> None:
-    """Out of it, each of these is allowed to the same user."""
+    """Outside the sandbox, each of these is allowed to the same user."""
     machine.run("sh", "-c", "mkdir -p /home/pi; chmod 777 /home/pi /opt/auricle/current; chmod 666 /etc/auricle/*.toml")
     as_user = (
         "setpriv",
@@ -333,7 +333,7 @@ def test_a_monitor_without_a_microphone_is_alive_and_hears_again_when_it_is_back
     machine.systemctl("stop", "soundcard")
     try:
         _wait_until(lambda: "microphone" in {fault.kind for fault in machine.state("deaf").faults}, "a fault is told")
-        time.sleep(8.0)  # more than twice what the watchdog would bear
+        time.sleep(8.0)  # more than twice the timeout of the watchdog
         assert not machine.state("deaf").hearing
     finally:
         machine.systemctl("start", "soundcard")

@@ -1,4 +1,4 @@
-"""No alarm that was owed is lost, whatever is killed and when. `make chaos` tries every fault, for over an hour."""
+"""No owed alarm is lost, whatever is killed and when. `make chaos` tries every fault, for over an hour."""
 
 from __future__ import annotations
 

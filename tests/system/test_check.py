@@ -1,4 +1,4 @@
-"""`auricle check` with a real sound server and a real broker: both are judged as a person would."""
+"""`auricle check` with a real sound server and a real broker: its verdicts are those of a person who looks."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from tests.system.conftest import Mosquitto
 
     class Card(Protocol):
-        """A sound card of `conftest`, as far as these tests need it."""
+        """The parts of a sound card of `conftest` that these tests use."""
 
         name: str
 
@@ -65,7 +65,7 @@ def _microphone_line(folder: Path, card: Card) -> tuple[int, str]:
 
 
 def _play_noise(folder: Path, card: Card, amplitude: float) -> None:
-    """Half a minute of it."""
+    """Play half a minute of noise."""
     samples = amplitude * np.random.default_rng(3).standard_normal(30 * _RATE_HZ)
     with wave.open(str(folder / "noise.wav"), "wb") as file:
         file.setparams((1, 2, _RATE_HZ, 0, "NONE", ""))
@@ -121,7 +121,7 @@ def _run(name: str, *arguments: str | Path) -> None:
 
 
 def _with_login(broker: Mosquitto, folder: Path, *rights: str) -> Path:
-    """The broker wants a password; where it is, which the broker takes. No rights: all."""
+    """Configure a broker that requires a password; returns the file of that password. No rights mean all rights."""
     _run("mosquitto_passwd", "-b", "-c", folder / "passwords", "auricle", _PASSWORD)
     lines = ["allow_anonymous false", f"password_file {folder / 'passwords'}"]
     if rights:
@@ -148,7 +148,8 @@ def test_a_broker_that_takes_what_is_written_is_well_and_nothing_stays_there(
     assert finding.outcome == "ok", finding
     assert "comes back" in finding.summary
     left = "Received DISCONNECT from auricle-anna-check"
-    wait_until(lambda: left in broker.log, "the client leaving in order, without a last will")  # the log comes late
+    # The broker writes its log late.
+    wait_until(lambda: left in broker.log, "the client leaving in order, without a last will")
     retained = subprocess.run(
         [program("mosquitto_sub"), "-p", str(broker.port), "-t", "#", "-W", "1"],
         capture_output=True,

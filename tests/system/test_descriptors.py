@@ -1,6 +1,6 @@
-"""The main loop opens nothing while it hears, and a daemon without a free descriptor loses no more than it must.
+"""The main loop opens nothing while it listens, and a daemon without free descriptors loses no more than it must.
 
-strace shows what the kernel was asked for; prlimit takes the descriptors away from a daemon that runs.
+strace shows the system calls; prlimit removes the free descriptors of a running daemon.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def sounds(private_folder: Path) -> Sounds:
 
 
 class Trace:
-    """What a process's main thread asks the kernel for, of all that takes a path or needs a new descriptor."""
+    """The system calls of a process's main thread that have a path or need a new descriptor."""
 
     def __init__(self, process_id: int, path: Path) -> None:
         self._path = path
@@ -72,7 +72,7 @@ def _opens(line: str) -> bool:
     found = _CALL.match(line)
     if found is None or (found["name"] == "fcntl" and "F_DUPFD" not in line):
         return False
-    return "AT_EMPTY_PATH" not in line  # what it asks about a descriptor
+    return "AT_EMPTY_PATH" not in line  # calls about a descriptor
 
 
 def _windows(daemon: RunningDaemon) -> int:
@@ -126,7 +126,7 @@ def test_the_loop_opens_nothing_while_it_plays_recordings_and_prints_pins(
 
 
 class Squeeze:
-    """Keeps a process's limit at what it has open, so that it gets no further descriptor, until `release`."""
+    """Limits a process to the descriptors that it has open, until `release`."""
 
     def __init__(self, process_id: int) -> None:
         self._process_id = process_id
@@ -136,7 +136,7 @@ class Squeeze:
         self._thread.start()
 
     def release(self) -> None:
-        """Give it back what it had."""
+        """Restore the former limit."""
         self._released.set()
         self._thread.join(_SOON_S)
         resource.prlimit(self._process_id, resource.RLIMIT_NOFILE, self._before)
@@ -173,7 +173,7 @@ def test_without_a_descriptor_every_part_degrades_and_heals_and_the_daemon_hears
             with pytest.raises(OSError, match=r"timed out|refused|reset"):
                 _scraped(port)
             daemon.log_path.with_name("alarms.db").unlink()  # the journal must make it again
-            daemon.log_path.rename(daemon.log_path.with_suffix(".set-aside"))  # so must the log, as when it is rotated
+            daemon.log_path.rename(daemon.log_path.with_suffix(".set-aside"))  # the log too, as in a rotation
             (capture,) = daemon.children()
             os.kill(capture, signal.SIGKILL)
             daemon.wait_until(lambda: "capture process cannot be started" in daemon.printed(), "the fault", _SOON_S)
@@ -203,7 +203,7 @@ def test_without_a_descriptor_every_part_degrades_and_heals_and_the_daemon_hears
 
 
 def _fed_s(notify: NotifySocket, seconds: float) -> list[float]:
-    """When the watchdog was fed from now on, and when this began and ended."""
+    """When the watchdog was fed during an observation, and when that began and ended."""
     began_s = time.monotonic()
     while time.monotonic() - began_s < seconds:
         notify.collect()

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def report(run: SoakRun) -> str:
-    """What a failing test shows."""
+    """The figures that a failing test shows."""
     return f"{run.complaints()}\n{table([run])}\n" + "\n".join(map(str, run.readings))
 
 
@@ -80,7 +80,7 @@ def run_with(leak: str) -> SoakRun:
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """With all the children that it made, of whom it lost sight."""
+    """End it with all its children, also those that it no longer knows."""
     for pid in family(process.pid)[1:]:
         os.kill(pid, signal.SIGKILL)
     process.kill()

@@ -1,4 +1,4 @@
-"""A real installation below a root of its own: real virtual environments, wheels and a replay."""
+"""A real installation below a private root: real virtual environments, wheels and a replay."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ LATER = "0.1.999"
 
 @pytest.fixture(scope="module")
 def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of this checkout, at which nobody works meanwhile."""
+    """A copy of this checkout, which nobody changes during the test."""
     return copied(CHECKOUT, tmp_path_factory.mktemp("checkout"))
 
 
 @pytest.fixture(scope="module")
 def root(tmp_path_factory: pytest.TempPathFactory, checkout: Path) -> Path:
-    """A root in which it is installed."""
+    """A root with an installation."""
     folder = tmp_path_factory.mktemp("root")
     quietly(lambda: install(InstallOptions(origin=checkout, instance="anna"), root=folder))
     return folder
@@ -72,7 +72,7 @@ def quietly(do: Callable[[], int]) -> str:
 
 
 def auricle(root: Path, *arguments: str) -> str:
-    """What the current version below a root says; its launcher names the path it will have after the boot."""
+    """Run the current version below a root; its launcher names the path that it will have after the boot."""
     python = Layout(root).current / "bin" / "python"
     command: list[str | Path] = [python, "-I", "-m", "device", *arguments]
     return str(subprocess.run(command, check=True, capture_output=True, text=True, cwd="/").stdout)
@@ -106,7 +106,7 @@ def test_every_file_can_be_read_by_the_daemons_user(root: Path) -> None:
 
 
 def test_repeated_upgraded_rolled_back_and_taken_away(root: Path, checkout: Path, wheel: Path) -> None:
-    """One story in one test: each stage needs the state that the one before has left."""
+    """One test, because each stage needs the state that the previous one left."""
     layout = Layout(root)
     config = layout.config("anna")
     config.write_text('profile = "nursery"\n[listen]\nhop_s = 1.0\n')

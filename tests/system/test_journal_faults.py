@@ -1,4 +1,4 @@
-"""The journal on parts that really fail: killed writers, full, read-only and stalled disks, a card's daily wear."""
+"""The journal with real failures: killed writers, full, read-only and stalled disks; and how much it writes a day."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _BIG = 64_000_000
 _SECONDS_A_DAY = 86_400
 _ROOT = Path(__file__).resolve().parents[2]
 
-# Commits one entry after another, every third told meanwhile, and says so only after the journal did.
+# Commits one entry after another, marks every third as delivered, and prints each once the journal has committed.
 _WRITER = """
 import sys
 from pathlib import Path
@@ -56,7 +56,7 @@ with Journal.open(Path(sys.argv[1]), max_bytes=64_000_000) as journal:
             print("told", entry.alarm_id, flush=True)
 """
 
-# Submits an entry every 50 ms through 7 s, of which the disk answers no fsync for 5 s.
+# Submits an entry every 50 ms for 7 s; for 5 s of them no fsync returns.
 _STALLED = """
 import json, sys, time
 from pathlib import Path
@@ -95,7 +95,7 @@ print(json.dumps({
 }))
 """
 
-# The first fsync or fdatasync after the flag has appeared takes 5 s; the flag goes with it.
+# The first fsync or fdatasync after the flag appears takes 5 s, and removes the flag.
 _SHIM = r"""
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -134,7 +134,7 @@ def _mount(*arguments: str) -> None:
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 1 MB that is nobody else's."""
+    """A private file system of 1 MB."""
     folder = tmp_path / "disk"
     folder.mkdir()
     _mount("-t", "tmpfs", "-o", "size=1m", "none", str(folder))
@@ -155,7 +155,7 @@ def _fill(folder: Path) -> Path:
 
 
 def _killed_writer(path: Path, name: str, after_s: float) -> tuple[set[str], set[str]]:
-    """Let a writer write for so long, kill it, and tell what it said was (kept, told)."""
+    """Let a writer write for this long and kill it -> the entries that it reported as (committed, delivered)."""
     command = [sys.executable, "-c", _WRITER, str(path), name]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=_environment(), cwd=_ROOT) as writer:
         assert writer.stdout is not None
@@ -176,7 +176,7 @@ def test_whenever_a_writer_is_killed_all_that_it_was_told_to_be_kept_is_there(tm
         kept, told = kept | newly_kept, told | newly_told
         log = read_wal(path)
         with Journal.open(path, max_bytes=_BIG) as journal:
-            # A kill just between a commit's header and its page looks like rot: that alone is salvaged, to be safe.
+            # A kill between a commit's header and its page resembles damage: then the file is salvaged, to be safe.
             assert journal.salvage is None or (log.beyond[-1].commits and not journal.salvage.unreadable_rows)
             there = {entry.alarm_id for entry in journal.history(0.0)}
             owed = {entry.alarm_id for entry in journal.owed(len(there))}
@@ -187,7 +187,7 @@ def test_whenever_a_writer_is_killed_all_that_it_was_told_to_be_kept_is_there(tm
 
 
 def _just_told(kept: set[str], told: set[str]) -> set[str]:
-    """Of each round the last entry may have been marked as told, and its writer killed before it could say so."""
+    """The last entry of each round may be marked as delivered, its writer killed before it reported that."""
     return {name for name in kept - told if int(name.rsplit("-", 1)[1]) % 3 == 0}
 
 
@@ -221,7 +221,7 @@ def test_a_disk_that_is_full_of_untold_entries_refuses_and_loses_none_of_them(sm
             for number in range(1, 5000):
                 journal.append([_entry(number)])
                 kept.append(_entry(number))
-        assert 100 < len(kept) < 5000  # as far as the reserve goes
+        assert 100 < len(kept) < 5000  # as far as the reserve lasts
         assert list(journal.history(0.0)) == kept
         assert journal.owed_count() == len(kept)
         with pytest.raises(JournalError, match="is full"):
@@ -320,7 +320,7 @@ def _copy(source: Path, target: Path) -> None:
 
 @pytest.fixture
 def stalling(tmp_path: Path) -> Path:
-    """A library that, loaded before all others, lets one fsync take 5 s."""
+    """A preloaded library that delays one fsync by 5 s."""
     source, library = tmp_path / "stall.c", tmp_path / "stall.so"
     source.write_text(_SHIM)
     subprocess.run([program("gcc"), "-shared", "-fPIC", "-o", library, source, "-ldl"], check=True)
@@ -335,7 +335,7 @@ def test_a_disk_that_stalls_for_5_s_holds_nobody_up_and_people_are_told_from_mem
     environment = _environment(LD_PRELOAD=str(stalling), STALL_FLAG=str(flag))
     done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment, cwd=_ROOT, timeout=90)
     seen = json.loads(done.stdout)
-    assert seen["slowest_s"] < 1.0  # of a call that takes microseconds, on a machine however busy
+    assert seen["slowest_s"] < 1.0  # a call of microseconds, on a machine however busy
     assert 4.5 < seen["first_receipt_s"] < 15.0
     assert 1.0 <= seen["first_late_s"] < 3.0
     assert seen["late"] > 20
@@ -346,13 +346,13 @@ def test_a_disk_that_stalls_for_5_s_holds_nobody_up_and_people_are_told_from_mem
     assert len(list(read_history(tmp_path / "journal.db", 0.0))) == seen["submitted"] + 1
 
 
-# --- worn
+# --- wear of the card
 
 
 def test_an_alarm_a_minute_writes_at_most_64_mb_a_day(tmp_path: Path) -> None:
     minutes = 120
     with Journal.open(tmp_path / "journal.db", max_bytes=4_000_000) as journal:
-        for first in range(0, 3000, 100):  # filled up, so that room has to be made for each
+        for first in range(0, 3000, 100):  # full, so that each entry needs room to be made
             entries = [_entry(10**6 + first + number) for number in range(100)]
             journal.append(entries, delivered=[entry.key for entry in entries])
         before, told = _written_bytes(), _entry(0).key
@@ -367,6 +367,6 @@ def test_an_alarm_a_minute_writes_at_most_64_mb_a_day(tmp_path: Path) -> None:
 
 
 def _written_bytes() -> int:
-    """By the kernel's account of this process: pages sent to a disk or, in memory alone, bytes written."""
+    """Bytes that the kernel counts for this process: pages sent to a disk or, in memory, bytes written."""
     counts = dict(line.split(": ") for line in Path("/proc/self/io").read_text().splitlines())
     return max(int(counts["write_bytes"]), int(counts["wchar"]))

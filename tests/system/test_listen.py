@@ -1,4 +1,4 @@
-"""`auricle listen` as people run it: what befalls it, how it is stopped, told otherwise, and refuses."""
+"""`auricle listen` as a user runs it: faults, stopping, reloading, two instances, and refused input."""
 
 from __future__ import annotations
 
@@ -37,13 +37,13 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.system
 
 NOTICED_S = 3.0
-"""Within this, whatever keeps the daemon from hearing is told."""
+"""Within this, any fault that keeps the daemon from detecting is reported."""
 
 POLLED_S = 1.5
-"""Added to that: a status is made twice a second, a log is looked at by us, and the machine is busy."""
+"""Added to that: the status is updated twice a second, the test polls the log, and the machine is busy."""
 
 RENDERED_S = 2.0
-"""Silence that the card has rendered ahead, where nothing is played for a moment."""
+"""Silence that the card has rendered ahead when nothing is played for a moment."""
 
 LEAVES_WITHIN_S = 5.0
 DEAF = 1
@@ -59,7 +59,7 @@ sample_rate_hz = {RATE_HZ}
 
 @dataclass(slots=True)
 class Bedside:
-    """A card into which sounds are played, and a daemon that hears it."""
+    """A sound card into which sounds are played, and a daemon that captures from it."""
 
     card: PulseCard
     daemon: RunningDaemon
@@ -67,7 +67,7 @@ class Bedside:
     player: subprocess.Popen[bytes] | None = None
 
     def hears_a_cry(self) -> None:
-        """An infant cries, and it has been told; what is played goes on for two minutes."""
+        """An infant cries, and the alert is logged; the sound continues for two minutes."""
         if self.cry_is_on():
             return
         after = len(self.daemon.lines())
@@ -75,14 +75,14 @@ class Bedside:
         self.daemon.wait_for_a_cry(after=after)
 
     def play(self, path: Path) -> None:
-        """Play this, and nothing else."""
+        """Play this sound instead of any other."""
         if self.player is not None:
             self.player.kill()
             self.player.wait(UP_WITHIN_S)
         self.player = self.card.play(path)
 
     def cry_is_on(self) -> bool:
-        """Whether the last that was told of a cry is its begin."""
+        """Whether the last logged phase of a cry is its begin."""
         events = self.daemon.events()
         return bool(events) and events[-1]["phase"] != "end"
 
@@ -107,24 +107,24 @@ def card(folder: Path) -> Iterator[PulseCard]:
 
 @pytest.fixture(scope="class")
 def bedside(folder: Path, card: PulseCard) -> Iterator[Bedside]:
-    """A daemon that hears the card."""
+    """A daemon that captures from the card."""
     with RunningDaemon(folder, card.environment, CONFIG) as daemon:
         daemon.wait_until_it_captures()
         yield Bedside(card, daemon, Sounds(folder))
 
 
-# --- what befalls the microphone
+# --- faults of the microphone
 
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """How it is made and mended, and what is told of it."""
+    """How a fault is caused and ended, and how it is reported."""
 
     makes: Callable[[PulseCard], None]
     mends: Callable[[PulseCard], None]
     fault: str
-    ends: str  # why the cry that is open ends
-    plays_on: bool  # the player outlives it
+    ends: str  # reason with which the open cry ends
+    plays_on: bool  # the player continues
 
 
 TROUBLES = {
@@ -217,7 +217,7 @@ def open_faults(daemon: RunningDaemon) -> set[str]:
     return {"no status"} if state is None else {fault.kind for fault in state.faults}
 
 
-# --- how it leaves
+# --- stopping
 
 
 class TestLeaving:
@@ -225,7 +225,7 @@ class TestLeaving:
 
     @pytest.fixture
     def fresh(self, pulse: PulseCard, private_folder: Path) -> Iterator[Bedside]:
-        """A daemon of this one test."""
+        """A daemon for one test."""
         with RunningDaemon(private_folder, pulse.environment, CONFIG) as daemon:
             daemon.wait_until_it_captures()
             yield Bedside(pulse, daemon, Sounds(private_folder))
@@ -285,7 +285,7 @@ class TestLeaving:
 
 
 def assert_leaves(daemon: RunningDaemon) -> None:
-    """SIGTERM: in time, with exit code 0, and nothing left behind."""
+    """SIGTERM ends it in time, with exit code 0, and nothing is left behind."""
     children = daemon.children()
     code, seconds = daemon.terminate()
     assert code == 0, daemon
@@ -295,7 +295,7 @@ def assert_leaves(daemon: RunningDaemon) -> None:
 
 
 def full_pipe() -> tuple[int, int]:
-    """Both ends of a pipe that takes no byte more."""
+    """Both ends of a full pipe."""
     reading, writing = os.pipe()
     os.set_blocking(writing, False)
     with contextlib.suppress(BlockingIOError):
@@ -308,7 +308,7 @@ def full_pipe() -> tuple[int, int]:
     return reading, writing
 
 
-# --- how it is told otherwise
+# --- reloading
 
 
 class TestReload:
@@ -385,7 +385,7 @@ class TestReload:
 
 
 def reload(bedside: Bedside, config: str | None = None) -> Line:
-    """Write the configuration, if one is given; what the daemon says of it."""
+    """Write the configuration, if one is given, and reload; returns the daemon's line about it."""
     if config is not None:
         bedside.daemon.configure(config)
     before = len(bedside.daemon.lines())
@@ -404,7 +404,7 @@ def free_port() -> int:
 
 
 def listening_addresses(port: int) -> set[str]:
-    """Addresses, as the kernel prints them, on which somebody listens at this port."""
+    """Addresses with a listener at this port, as the kernel prints them."""
     found = set()
     for table in ("/proc/net/tcp", "/proc/net/tcp6"):
         for row in Path(table).read_text().splitlines()[1:]:
@@ -414,7 +414,7 @@ def listening_addresses(port: int) -> set[str]:
     return found
 
 
-# --- side by side
+# --- two instances
 
 
 class TestTwoInstances:
@@ -452,13 +452,13 @@ class TestTwoInstances:
 
 
 def both_cards(folder: Path, first: PulseCard, second: PulseCard) -> dict[str, str]:
-    """What a process needs in its environment to hear both cards."""
+    """Variables with which a process captures from both cards."""
     conf = folder / "both.conf"
     conf.write_text("".join(Path(card.environment["ALSA_CONFIG_PATH"]).read_text() for card in (first, second)))
     return {"ALSA_CONFIG_PATH": str(conf)}
 
 
-# --- what it refuses
+# --- refused input
 
 
 class TestBadInput:

@@ -1,4 +1,4 @@
-"""What the daemon hears of a microphone is what a replay hears of the same sound, whatever befalls the microphone."""
+"""The daemon detects in a microphone's sound what a replay detects in it, whatever happens to the microphone."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ HOUR_S = 3600
 QUIET_WITHIN_S = 30.0
 """From the begin of a cry of 8 s to its end, with 5 s of hold, on a busy machine."""
 
-# The hop stays: a busy machine may hear late, but with a hop that was widened it would hear other windows.
+# The hop is fixed: a busy machine may be late, but with a widened hop it would score other windows.
 CONFIG = f"""
 [microphone]
 device = "fakemic"
@@ -59,7 +59,7 @@ _OF_ONE_RUN = frozenset({"utc", "source", "event_id"})
 
 @dataclass(frozen=True, slots=True)
 class Evening:
-    """What a daemon was given, and what it logged of it, from its start to its end."""
+    """The items that a daemon received and the lines that it logged, from its start to its end."""
 
     tapped: list[AudioBlock | NoAudio]
     lines: list[Line]
@@ -78,7 +78,7 @@ class Evening:
 
 
 class TappedDaemon(RunningDaemon):
-    """A daemon whose sound is written down."""
+    """A daemon whose captured sound is recorded."""
 
     def __init__(self, folder: Path, card: PulseCard, environment: dict[str, str] | None = None) -> None:
         self._tap_path = folder / "tap"
@@ -86,7 +86,7 @@ class TappedDaemon(RunningDaemon):
         super().__init__(folder, {**card.environment, **(environment or {})}, CONFIG, command=command)
 
     def evening(self) -> Evening:
-        """Stop it, and look back."""
+        """Stop it; returns what it received and logged."""
         code, _ = self.terminate()
         assert code == 0, self
         return Evening(read_tap(self._tap_path), self.lines())
@@ -111,7 +111,7 @@ def card(folder: Path) -> Iterator[PulseCard]:
 
 
 def heard_again(evening: Evening) -> list[str]:
-    """What a fresh listener hears in what the daemon was given."""
+    """The results of a new listener for the items that the daemon received."""
     with open_models(parse_config(CONFIG, source="the test")) as models:
         listener = models.listener(parse_config(CONFIG, source="the test"), "again")
         events = [event for item in evening.tapped for event in listener.push(item).events]
@@ -121,7 +121,7 @@ def heard_again(evening: Evening) -> list[str]:
 
 
 def same_in_both(event: Line) -> str:
-    """An event as text, without what tells one run from another."""
+    """An event as text, without the members that differ between runs."""
     return json.dumps({name: value for name, value in event.items() if name not in _OF_ONE_RUN})
 
 
@@ -170,7 +170,7 @@ class TestRecordedInfants:
     @pytest.fixture(scope="class")
     @classmethod
     def played_path(cls, folder: Path, data_dir: Path) -> Path:
-        """Two infants, of two collections, in a room where a fire burns: 34 s at 16 kHz, 16 bit."""
+        """Two infants, of two collections, in a room with a fire: 34 s at 16 kHz, 16 bits."""
         room = loaded(data_dir / "ambient" / "loops" / "blanket__fireplace.ogg")
         first, second = (loaded(data_dir / infant) for infant in INFANTS)
         parts = [room[: 2 * RATE_HZ], first, room[: 10 * RATE_HZ], second, room[: 10 * RATE_HZ]]
@@ -254,13 +254,13 @@ class TestAClockThatIsStepped:
 
 
 def write_shift(path: Path, seconds: int) -> None:
-    """Shift the clock of whoever has mapped this file; 8 bytes in one write, over those that are there."""
+    """Shift the clock of the processes that have mapped this file; overwrites 8 bytes in one write."""
     with path.open("r+b" if path.exists() else "wb", buffering=0) as file:
         file.write(np.int64(seconds).tobytes())
 
 
 def wait_until_told(daemon: RunningDaemon, shift_s: int) -> None:
-    """Until the daemon's status tells the shifted time of day, and no other figure minds."""
+    """Wait until the daemon's status has the shifted time of day; no other figure may change."""
 
     def told() -> bool:
         state = daemon.status()
@@ -278,14 +278,14 @@ def loaded(path: Path) -> npt.NDArray[np.float32]:
 
 
 def replayed_events(path: Path, out: Path) -> list[Line]:
-    """What `auricle replay` hears in a file."""
+    """The events of `auricle replay` for a file."""
     command = [sys.executable, "-m", "device", "replay", str(path), "--events", str(out)]
     subprocess.run(command, check=True, capture_output=True, timeout=120)
     return [json.loads(line) for line in out.read_text().splitlines()]
 
 
 def played_from_s(evening: Evening, path: Path) -> float:
-    """The second of the stream in which the file began to be played; all of it was heard as it is."""
+    """The second of the stream at which playing the file began; checks that all of it was captured unchanged."""
     played, _ = soundfile.read(path, dtype="int16")
     heard = (np.concatenate([block.samples for block in evening.blocks]) * 32768).astype(np.int16)
     first, sample = heard.tobytes().find(played[:RATE_HZ].tobytes()), 2

@@ -1,4 +1,4 @@
-"""The microphone on real sound servers: what is unplugged, hangs, dies, or sticks comes back by itself."""
+"""The microphone on real sound servers: after being unplugged, hanging, dying or blocking it recovers by itself."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.system
 
 NOTICED_S = 3.0
-"""Within this, a microphone that is not heard any more is said not to be."""
+"""Within this, a microphone that delivers nothing any more is reported."""
 
 BACK_S = 20.0
-"""Within this, one that is there again is heard: at most 5 s of backoff and 3 s of opening, and a busy machine."""
+"""Within this, one that is back delivers sound: at most 5 s of backoff, 3 s to open it, and a busy machine."""
 
 
 class Ear:
-    """A thread that hears a microphone for as long as a test lasts."""
+    """A thread that reads a microphone for as long as a test lasts."""
 
     def __init__(self, microphone: Microphone) -> None:
         self.microphone = microphone
@@ -54,7 +54,7 @@ class Ear:
         return time.monotonic() - began_s
 
     def wait_for(self, is_it: Callable[[AudioBlock | NoAudio], bool], within_s: float) -> AudioBlock | NoAudio:
-        """The first message from now on of which something holds."""
+        """The first message from now on for which a condition holds."""
         seen = len(self.heard)
         deadline_s = time.monotonic() + within_s
         while time.monotonic() < deadline_s:
@@ -91,7 +91,7 @@ class Ear:
 
 @pytest.fixture
 def ear(pulse: PulseCard) -> Iterator[Ear]:
-    """An ear at the private PulseAudio; whatever happened to it, its time never ran back and its end is quick."""
+    """Reads the private PulseAudio; whatever happened, its time never ran backwards and it closes quickly."""
     listening = Ear(Microphone(MicrophoneSettings(device=pulse.name, sample_rate_hz=pulse.rate_hz)))
     yield listening
     assert listening.close() < 1.0
@@ -196,7 +196,7 @@ def test_a_short_hang_makes_time_run_neither_ahead_nor_back(pulse: PulseCard, ea
     last = ear.blocks()[-1]
     began_s = ear.microphone._began_ns / 1e9
     behind_s = ear.heard[-1][0] - began_s - last.end_sample / last.sample_rate_hz
-    assert behind_s < 0.6  # what the server lost was counted as time
+    assert behind_s < 0.6  # lost samples were counted as time
 
 
 def test_a_killed_sound_server_is_missed_and_heard_again_when_it_is_restarted(
@@ -336,7 +336,7 @@ def test_a_driver_that_sticks_when_it_dies_is_recovered_from(jack: JackCard) -> 
 
 
 def _next_block(stream: Iterator[AudioBlock | NoAudio]) -> AudioBlock:
-    """The next sound; fails where none comes."""
+    """The next block of sound; fails if none comes."""
     deadline_s = time.monotonic() + BACK_S
     for message in stream:
         if isinstance(message, AudioBlock):

@@ -1,4 +1,4 @@
-"""Telling over a real broker: what is owed arrives, whatever becomes of broker, network, login and certificates."""
+"""Delivery over a real broker: owed alarms arrive, whatever happens to broker, network, login and certificates."""
 
 from __future__ import annotations
 
@@ -68,11 +68,11 @@ def _until(holds: Callable[[], object], what: str, within_s: float = _WITHIN_S) 
 
 
 class Owner:
-    """Owes alarms as the journal does: in order, until they are acknowledged; keeps what it is told.
+    """Owes alarms as the journal does: in order, until they are acknowledged; remembers each call.
 
     Attributes:
-        owed: what is owed, first what is to be told first.
-        acknowledged: keys, in the order in which they were, with the moment.
+        owed: messages that are not acknowledged, in the order of publication.
+        acknowledged: (key, time) of each, in order.
         commands: what people asked for.
         most_in_flight: alarms that were ever held at once.
     """
@@ -126,7 +126,7 @@ class Owner:
 
 @dataclass
 class _Handler:
-    """What a listener of `Mqtt` is: an owner under the names that are called."""
+    """Passes the calls of `Mqtt` on to an owner."""
 
     owner: Owner
 
@@ -157,10 +157,10 @@ def _payload(key: Key) -> bytes:
 
 
 class Subscriber:
-    """Another client of the broker, as people have them; keeps a session where it has an id.
+    """Another client of the broker, as users have them; keeps a session if it has an id.
 
     Attributes:
-        heard: (topic, payload, retained) of all that came.
+        heard: (topic, payload, retained) of each message.
     """
 
     def __init__(self, port: int, topic: str = "auricle/#", *, session: str = "") -> None:
@@ -254,7 +254,7 @@ _PROTOCOLS: tuple[MqttProtocol, ...] = ("5", "3.1.1")
 both = pytest.mark.parametrize("protocol", _PROTOCOLS)
 
 
-# --- what is owed
+# --- owed alarms
 
 
 @both
@@ -281,7 +281,7 @@ def test_what_was_on_its_way_when_the_broker_died_comes_again_first_and_nothing_
     with Subscriber(broker.port) as before:
         mqtt = telling.begin(_settings(broker, protocol=protocol, in_flight=10), owner)
         _up(mqtt)
-        broker.signal(signal.SIGSTOP)  # what is sent from now on is not acknowledged
+        broker.signal(signal.SIGSTOP)  # messages from now on are not acknowledged
         owner.owe(*((f"a{number}", 0) for number in range(100)))
         owner.feed(mqtt)
         _until(lambda: len(mqtt.pending_keys) == 10, "ten alarms on their way")
@@ -358,7 +358,7 @@ def test_an_urgent_alarm_overtakes_what_is_owed_while_it_is_being_told(broker: M
 
 def test_no_more_is_on_its_way_than_the_broker_allows(broker: Mosquitto, telling: Telling) -> None:
     broker.kill()
-    broker.configure("max_inflight_messages 3")  # it parts with a client of MQTT 5 that sends more
+    broker.configure("max_inflight_messages 3")  # it disconnects a client of MQTT 5 that sends more
     broker.start()
     owner = Owner(announce=[Message(f"auricle/anna/x{number}", b"1", retain=True) for number in range(50)])
     owner.owe(*((f"a{number}", 0) for number in range(500)))
@@ -424,7 +424,7 @@ def test_a_broker_that_answers_pings_and_acknowledges_nothing_is_left(broker: Mo
 
 
 class _Deaf:
-    """Stands between a client and a broker of MQTT 3.1.1; while it is deaf, it keeps acknowledgements back."""
+    """A proxy between a client and a broker of MQTT 3.1.1; while it is deaf, it holds acknowledgements back."""
 
     def __init__(self, port: int) -> None:
         self.deaf = True
@@ -462,7 +462,7 @@ class _Deaf:
 
     @staticmethod
     def _kept(data: bytes) -> bytes:
-        """Without PUBACKs; the broker's packets here are short and whole."""
+        """The packets without PUBACKs; the broker's packets here are short and whole."""
         kept, rest = b"", data
         while rest:
             length = 2 + rest[1]
@@ -713,7 +713,7 @@ def test_a_client_is_known_by_its_certificate(
     assert "expired" in _reason(expired, "refused")
 
 
-# --- what is the case
+# --- current state
 
 
 def test_the_newest_of_each_topic_is_told_once_there_is_a_connection_and_after_every_new_one(
@@ -730,7 +730,7 @@ def test_the_newest_of_each_topic_is_told_once_there_is_a_connection_and_after_e
         _until(lambda: subscriber.of(_ONLINE.topic), "the availability arriving")
         assert set(subscriber.of("auricle/anna/state")) == {b"99"}
         assert subscriber.of("auricle/anna/level") in ([], [b"99"])
-    broker.kill()  # and with it all that it retained
+    broker.kill()  # and with it all retained messages
     broker.start()
     with Subscriber(broker.port) as subscriber:
         _until(lambda: subscriber.of("auricle/anna/state") == [b"99"], "the state arriving again")
@@ -755,14 +755,14 @@ def test_all_is_told_again_when_home_assistant_starts(
         subscriber.say(_BIRTH, homeassistant.BIRTH.encode())
         _until(lambda: all(subscriber.of(topic) for topic in wanted), "the second announcement")
         subscriber.heard.clear()
-        for _ in range(200):  # somebody floods
+        for _ in range(200):  # another client floods the broker
             subscriber.say(_BIRTH, homeassistant.BIRTH.encode())
         time.sleep(0.3)
         assert len(subscriber.of(announced.topic)) <= 3
         assert mqtt.counts.rejected == 0
 
 
-# --- leaving
+# --- closing
 
 
 def test_the_broker_says_offline_for_one_that_died(broker: Mosquitto) -> None:
@@ -836,7 +836,7 @@ def test_leaving_a_broker_that_hangs_takes_no_longer_than_it_may(broker: Mosquit
     assert mqtt.link.state == "closed"
 
 
-# --- what people ask for
+# --- commands
 
 
 @both
@@ -901,7 +901,7 @@ def test_a_huge_command_is_never_read_and_alarms_go_on(
         _up(mqtt)
         time.sleep(0.2)
         people.say(_TOPICS.command("acknowledge"), b"x" * 5_000_000)
-        if protocol == "3.1.1":  # MQTT 5 lets the broker know what is too long
+        if protocol == "3.1.1":  # with MQTT 5 the broker knows the largest packet
             _until(lambda: mqtt.counts.connected == 2, "a new connection")
         owner.owe(("a", 0))
         owner.until_paid(mqtt)
@@ -923,7 +923,7 @@ def test_a_retained_command_is_obeyed_neither_when_it_is_said_nor_later(broker: 
         assert not owner.commands
 
 
-# --- what the documentation shows
+# --- examples of the documentation
 
 
 _DOCS = Path(__file__).resolve().parents[2] / "docs" / "mqtt.md"

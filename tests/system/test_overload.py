@@ -1,4 +1,4 @@
-"""When the machine cannot keep up: less is heard, never late, and two figures and a fault say so.
+"""If the machine cannot keep up, fewer windows are scored, none late, and two figures and a fault report it.
 
 Most of this runs the daemon's own loop, queue, models and figures on a machine whose clock is ours: time passes
 where a block is taken or a network asked, as much as the test says, so that hours of overload are the same hours
@@ -69,18 +69,18 @@ if TYPE_CHECKING:
 BLOCK = 800  # samples, 50 ms
 BLOCK_COSTS_S = 0.001
 QUICK_S = 0.01
-"""What a window costs on a Raspberry Pi that has nothing else to do."""
+"""Cost of a window on an otherwise idle Raspberry Pi."""
 
 HOP_S = 0.5
 WIDEST_S = 2.0
 TOO_LITTLE = 0.8
 
 
-# --- a machine whose clock is ours
+# --- a machine with a simulated clock
 
 
 class Clock:
-    """Time passes where somebody spends it."""
+    """A clock that advances only when something spends time."""
 
     def __init__(self) -> None:
         self.now_s = 0.0
@@ -93,7 +93,7 @@ class Clock:
 
 
 class Paced(AudioQueue):
-    """The daemon's queue; what a microphone would have put there by now, it finds there."""
+    """The daemon's queue, filled with what a microphone would have delivered by the simulated time."""
 
     def __init__(self, blocks: Iterable[AudioBlock], clock: Clock, block_costs_s: Callable[[float], float]) -> None:
         super().__init__()
@@ -132,7 +132,7 @@ def _end_s(block: AudioBlock) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Slow:
-    """A network that takes its time."""
+    """A network that spends simulated time on each window."""
 
     network: Network
     clock: Clock
@@ -144,7 +144,7 @@ class Slow:
 
 
 class Kept:
-    """Keeps what it is told; hangs never."""
+    """A sink that remembers its notices and never hangs."""
 
     name = "kept"
     dropped = 0
@@ -163,7 +163,7 @@ class Kept:
 
 
 class Silent:
-    """A source that gives nothing by itself: the paced queue has it all."""
+    """A source that delivers nothing: the paced queue holds all blocks."""
 
     def blocks(self) -> Iterator[AudioBlock | NoAudio]:
         return iter(())
@@ -185,7 +185,7 @@ class Moment:
 
 @dataclass(slots=True)
 class Night:
-    """What a daemon went through."""
+    """The figures and notices of a simulated daemon over its run."""
 
     clock: Clock
     queue: Paced
@@ -238,7 +238,7 @@ class Night:
         return [moment for moment in self.moments if from_s <= moment.at_s < to_s]
 
     def first(self, holds: Callable[[Moment], bool]) -> float:
-        """When something first held."""
+        """When a condition first held."""
         return next(moment.at_s for moment in self.moments if holds(moment))
 
 
@@ -249,7 +249,7 @@ def night(
     block_costs_s: Callable[[float], float] = lambda _now_s: BLOCK_COSTS_S,
     wrap: Callable[[Network, Clock], Network] = lambda network, _clock: network,
 ) -> Night:
-    """A daemon's loop with the shipped models, about to hear these blocks as if a microphone gave them."""
+    """A daemon's loop with the shipped models, ready to receive these blocks as from a microphone."""
     clock, kept = Clock(), Kept()
     queue = Paced(blocks, clock, block_costs_s)
     source_thread = SourceThread(Silent(), waits=False, name_at=lambda _second: "bedside", status=SourceStatus)
@@ -268,7 +268,7 @@ def night(
 
 
 def quiet_controller(runner: ModelRunner, clocks: Clocks) -> AlarmController:
-    """Alarms that reach nobody: no journal, no broker, no pin."""
+    """Alarms without any delivery: no journal, no broker, no pin."""
     labels, timekeeper = AlarmLabels.of(runner.models), Timekeeper(clocks, is_synchronized=lambda: True)
     machine = Machine(runner.settings.alarms, boot_id="b", holds=labels.hold_s, local_minute=lambda: None)
     pins = PrintedPins(runner.settings.gpio, write_line=lambda _line: None, clock=clocks.monotonic)
@@ -297,11 +297,11 @@ def over_and_over(scene: Float32, seconds: float) -> Iterator[AudioBlock]:
 
 
 def from_one_to_four_minutes(heavy_s: float) -> Callable[[float], float]:
-    """A window costs this much in three minutes, and little before and after."""
+    """A window costs this much during three minutes, and little before and after."""
     return lambda now_s: heavy_s if 60.0 <= now_s < 240.0 else QUICK_S
 
 
-# --- what overload does
+# --- overload
 
 
 @pytest.fixture(scope="module")
@@ -321,7 +321,7 @@ def test_the_hop_widens_in_steps_so_that_windows_fall_and_listened_does_not(scen
     heavy = night(over_and_over(scene, 420), window_costs_s=from_one_to_four_minutes(1.7)).live()
     assert heavy.hops_s[:4] == [0.5, 1.0, 1.5, 2.0]
     assert heavy.hops_s[-4:] == [2.0, 1.5, 1.0, 0.5]
-    tried = len(heavy.hops_s[4:-4]) / 2  # a narrower hop, and taken back, ever more rarely
+    tried = len(heavy.hops_s[4:-4]) / 2  # the hop is narrowed and widened again, ever more rarely
     assert tried <= 3
     settled = [moment for moment in heavy.between(100, 240) if moment.hop_s == WIDEST_S]
     assert max(moment.windows for moment in settled) < 0.3
@@ -372,7 +372,7 @@ def test_never_does_more_than_the_inboxs_seconds_wait_and_what_is_dropped_is_a_g
     assert heavy.queue.dropped_s > 60.0
     missing_s = sum(fault.at_s - fault.since_s for fault in heavy.faults("gap"))
     assert missing_s == pytest.approx(heavy.queue.dropped_s, abs=0.01)
-    # An alert waits for what was captured before it, and for the windows in which that is heard.
+    # An alert waits for the sound captured before it, and for the windows that hold it.
     assert max(heavy.told_after_s) < AUDIO_LIMIT_S + 2 * 10.0
 
 
@@ -380,7 +380,7 @@ def test_never_does_more_than_the_inboxs_seconds_wait_and_what_is_dropped_is_a_g
 
 
 def stall(at_s: float, seconds: float) -> Callable[[float], float]:
-    """A machine that hangs once, for as long."""
+    """A machine that hangs once, for this long."""
     hung: list[float] = []
 
     def block_costs_s(now_s: float) -> float:
@@ -416,7 +416,7 @@ def test_a_slow_machine_that_was_busy_at_its_start_comes_back_to_its_hop(scene: 
 
 
 def with_gaps(scene: Float32, seconds: float, from_s: float, to_s: float, every_s: float) -> Iterator[AudioBlock]:
-    """As a sound card that overflows: of each so many seconds a tenth of one is missing."""
+    """The blocks of a sound card that overflows: a tenth of a second is missing now and then."""
     for block in over_and_over(scene, seconds):
         number = block.start_sample // BLOCK
         place = number % round(every_s * RATE_HZ / BLOCK)
@@ -432,8 +432,8 @@ def test_gaps_so_close_that_no_window_fits_are_a_fault_that_ends_with_them(scene
     assert 40.0 < began.at_s < 40.0 + 35.0
     assert 120.0 < ended.at_s < 120.0 + 35.0
     assert min(moment.listened for moment in torn.moments) == 0.0
-    assert torn.hops_s == [HOP_S]  # a wider one would help nobody
-    assert sum(fault.begins for fault in torn.faults("gap")) < 20  # told now and then, not each of 50
+    assert torn.hops_s == [HOP_S]  # a wider hop would not help
+    assert sum(fault.begins for fault in torn.faults("gap")) < 20  # reported now and then, not each of the 50
     assert torn.loop.snapshot is not None
     assert torn.loop.snapshot.gaps > 50
 
@@ -450,7 +450,7 @@ def test_gaps_between_which_windows_fit_lower_the_figures_and_are_no_fault(scene
 
 @dataclass(frozen=True, slots=True)
 class Failing:
-    """A network that fails from some second on."""
+    """A network that fails from a given second on."""
 
     network: Network
     clock: Clock
@@ -464,7 +464,7 @@ class Failing:
 
 @dataclass(frozen=True, slots=True)
 class Poisoned:
-    """The real network, given what is no number from some second on."""
+    """The real network, which receives NaN from a given second on."""
 
     network: Network
     clock: Clock
@@ -486,7 +486,7 @@ def test_a_network_that_fails_is_a_fault_and_is_cured_by_opening_it_again(
     assert 50.0 <= began.at_s < 51.5
     assert [detail for _, detail in cured.happenings("reloaded")] == ["a model failed and was opened again"]
     assert began.at_s + 4.0 < ended.at_s < began.at_s + 8.0
-    assert not cured.faults("coverage")  # it is known why
+    assert not cured.faults("coverage")  # the reason is known
     assert [event.start_s > 80 for event in cured.begins] == [False, True]
 
 
@@ -511,11 +511,11 @@ def test_one_that_cannot_be_opened_again_is_tried_ever_less_often_until_it_can(
     assert ill.loop.snapshot.hearing
 
 
-# --- the CPU taken away from a real daemon
+# --- a real daemon with less CPU
 
 
 class Throttle:
-    """Lets a process run only a part of the time, 5 ms at once; a context manager that lets it go.
+    """Lets a process run only a part of the time, 5 ms at once; a context manager that then releases it.
 
     Args:
         pid: of the process.
@@ -549,7 +549,7 @@ class Throttle:
 
 
 def heard(lines: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
-    """What must be equal of events, however they were heard."""
+    """The members of events that must be equal in both runs."""
     keys = ("seq", "model", "label", "phase", "start_s", "end_s", "decided_s", "score", "priority", "reason")
     return [{key: line[key] for key in keys} for line in lines]
 
@@ -563,12 +563,12 @@ def tape(scene: Float32, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def replayed(tape: Path) -> list[dict[str, Any]]:
-    """The events of the tape as a replay finds them."""
+    """The events of a replay of the recording."""
     return replay(tape, 1.0)
 
 
 def replay(tape: Path, share: float) -> list[dict[str, Any]]:
-    """Events, on so much of a CPU."""
+    """The events of a replay with this share of a CPU."""
     out = tape.with_suffix(".jsonl")
     command = [str(AURICLE), "replay", str(tape), "--events", str(out)]
     process = subprocess.Popen(command, env=private(tape.parent, {}), stdout=subprocess.DEVNULL)
@@ -579,7 +579,7 @@ def replay(tape: Path, share: float) -> list[dict[str, Any]]:
 
 
 def listen(tape: Path, folder: Path, *options: str, share: float = 1.0) -> RunningDaemon:
-    """A daemon that has heard the tape to its end."""
+    """A daemon that has played the recording to its end."""
     command = [str(AURICLE), "listen", "--source", str(tape), *options]
     daemon = RunningDaemon(folder, {}, "", command=command)
     with daemon, Throttle(daemon.process.pid) as throttle:
@@ -635,7 +635,7 @@ with Daemon(ListenOptions(config=config, recordings=(tape,), speed=5.0, loops=Tr
 
 @dataclass(slots=True)
 class Watch:
-    """What a daemon in a process of its own said and weighed, while its CPU came and went."""
+    """Log and memory of a daemon process while its CPU is taken away and returned."""
 
     daemon: RunningDaemon
     states: list[DaemonState] = field(default_factory=list)
@@ -692,7 +692,7 @@ def _assert_less_was_heard_in_order(watch: Watch) -> None:
     assert overloaded[-1].listened < TOO_LITTLE
     assert max(state.backlog_s for state in watch.states) <= AUDIO_LIMIT_S
     assert watch.states[-1].dropped_s > 0
-    # Twelve seconds of sound that wait are 0.8 MB, twice where they were just dropped.
+    # Twelve seconds of queued sound are 0.8 MB, twice that if they were just dropped.
     assert max(watch.rss_kib) < watch.rss_kib[0] + 6000
 
 

@@ -1,6 +1,6 @@
-"""A replay's page in a real browser without a network: it draws, its script runs, it asks for nothing.
+"""A replay's page in a real browser without a network: it draws, its script runs, it requests nothing.
 
-On a phone nothing of it is cut, and a finger finds out what a mouse does.
+On a phone nothing is cut off, and touch shows what a mouse shows.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def _noise_with_a_tone() -> npt.NDArray[np.float64]:
 
 @pytest.fixture(scope="module")
 def pages(tmp_path_factory: pytest.TempPathFactory, tiny_bundle_path: Path) -> Path:
-    """The folder of an index and its pages, of recordings with names that no layout likes; one is long and faulty."""
+    """The folder of an index and its pages, of recordings with names that break layouts; one is long and faulty."""
     folder = tmp_path_factory.mktemp("pages")
     (folder / "recordings").mkdir()
     samples = _noise_with_a_tone()
@@ -83,7 +83,7 @@ def tab(browser: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tab]
 
 
 def _opened(browser: str, page: Path, home: Path, *arguments: str) -> tuple[str, str]:
-    """What the browser made of the page, and what it complained of; every host name is unknown to it."""
+    """The page as the browser built it, and its complaints; it can resolve no host name."""
     command = [
         browser, *QUIET_FLAGS, "--enable-logging=stderr", f"--user-data-dir={home}",
         "--window-size=1400,1600", "--virtual-time-budget=3000", *arguments, page.as_uri(),

@@ -1,4 +1,4 @@
-"""No sound reaches disk or network unless it was asked for: a known waveform is sought in all that leaves the daemon.
+"""No sound reaches disk or network unless configured: a known waveform is searched for in all output of the daemon.
 
 An infant cries under seeded noise, so that no two places of the sound are alike, played bit by bit into the
 daemon's microphone. strace sees every call by which a process of the daemon writes or sends, and the bytes. The one
@@ -39,13 +39,13 @@ pytestmark = pytest.mark.system
 
 SEED = 20250228
 NOISE_LEVEL = 300
-"""Of 32768: every sample takes one of 601 values that only the seed knows."""
+"""Of 32768: every sample has one of 601 values, chosen by the seed."""
 
 SLOWED_DOWN = 4
-"""strace stops each call it looks at; what a daemon does at once takes several times as long."""
+"""strace stops each traced call, so that the daemon is several times as slow."""
 
 RUN_SAMPLES = 16
-"""So many samples in a row are the sound; by chance they are there once in 10^40 bytes."""
+"""This many samples in a row are the sound; by chance they occur once in 10^40 bytes."""
 
 AFTER_S = 3.0
 WRITING_CALLS = (
@@ -53,10 +53,10 @@ WRITING_CALLS = (
     "vmsplice", "copy_file_range", "process_vm_writev", "io_uring_setup", "msgsnd", "mq_timedsend",
 )  # fmt: skip
 UNSEEN_CALLS = ("sendfile", "splice", "tee", "vmsplice", "copy_file_range", "process_vm_writev", "io_uring_setup")
-"""They move bytes that strace does not show; the daemon has no use for them."""
+"""They move bytes that strace does not show; the daemon does not use them."""
 
 SOUND_SERVERS_MEMORY = "/memfd:pulseaudio (deleted)"
-"""Where the sound server lays the sound for the capture process: never on disk, and shared with nobody else."""
+"""Where the sound server passes sound to the capture process: never on disk, shared with no other process."""
 
 CONFIG = """
 [microphone]
@@ -75,7 +75,7 @@ after_s = {AFTER_S}
 """
 
 
-# --- the sound, and where it is
+# --- the waveform
 
 
 class Needle:
@@ -91,7 +91,7 @@ class Needle:
         self._keys = {name: _keys(form, _WIDTHS[name]) for name, form in self._forms.items()}
 
     def found_in(self, hay: bytes) -> list[str]:
-        """In which forms a run of the waveform is in some bytes; empty where it is in none."""
+        """The forms in which a run of the waveform occurs in some bytes; empty if it does not occur."""
         return [name for name in self._forms if self._is_in(name, hay)]
 
     def _is_in(self, name: str, hay: bytes) -> bool:
@@ -138,12 +138,12 @@ def test_a_waveform_is_found_at_any_offset_in_either_form_and_not_where_it_is_no
     assert needle.found_in(np.sort(samples).tobytes()) == []
 
 
-# --- what strace saw
+# --- system calls
 
 
 @dataclass(slots=True)
 class Traced:
-    """What the processes of a daemon wrote and sent.
+    """All bytes that the processes of a daemon wrote and sent.
 
     Attributes:
         sent: destination -> all bytes that went there, in their order.
@@ -158,7 +158,7 @@ class Traced:
     unseen: list[str] = field(default_factory=list)
 
     def others(self) -> Iterator[tuple[str, bytes]]:
-        """Destinations that must not carry sound, and what went there."""
+        """Destinations that must not carry sound, and the bytes sent there."""
         return ((where, bytes(data)) for where, data in self.sent.items() if where not in self.exempt)
 
 
@@ -177,7 +177,7 @@ def _named(where: str) -> str:
 
 
 def _traced(path: Path, sound_server: Path) -> Traced:
-    """What strace wrote, read."""
+    """Parse the output of strace."""
     found, capture, pipes = Traced(), set[str](), set[str]()
     with path.open(encoding="ascii") as lines:
         for line in lines:
@@ -197,7 +197,7 @@ def _traced(path: Path, sound_server: Path) -> Traced:
                 found.sent.setdefault(where, bytearray()).extend(b"".join(texts))
                 if call["process"] in capture and where.startswith("pipe:"):
                     pipes.add(where)
-    found.pipe = max(pipes, key=lambda pipe: len(found.sent[pipe]), default="")  # the other one is for words
+    found.pipe = max(pipes, key=lambda pipe: len(found.sent[pipe]), default="")  # the other one carries text
     found.exempt.add(found.pipe)
     return found
 
@@ -210,7 +210,7 @@ class Watched:
 
     Args:
         folder: of the test; the daemon's own lies within.
-        card: that it hears.
+        card: from which it captures.
         config: TOML.
     """
 
@@ -241,7 +241,7 @@ class Watched:
                     self.shared.setdefault(f"{process} {line}", set()).add(_memory(process, where))
 
     def stop(self) -> Traced:
-        """SIGTERM to the daemon, and what strace saw of it from its first call to its last."""
+        """Stop the daemon (SIGTERM); returns its traced calls from the first to the last."""
         os.kill(self._processes()[0], signal.SIGTERM)
         assert self.daemon.process.wait(SLOWED_DOWN * UP_WITHIN_S) == 0
         return _traced(self._trace, self._sound_server)
@@ -253,7 +253,7 @@ class Watched:
                 yield path, path.read_bytes()
 
     def _processes(self) -> list[int]:
-        """Of the daemon and its children, the daemon first: a thread is none."""
+        """Process ids of the daemon and its children, the daemon first; threads are left out."""
         with self._trace.open(encoding="ascii") as lines:
             executed = [call["process"] for line in lines if (call := _CALL.match(line)) and call["name"] == "execve"]
         return [int(process) for process in dict.fromkeys(executed)]
@@ -270,7 +270,7 @@ def _memory(process: int, where: str) -> bytes:
 
 
 def _decoded(data: bytes) -> bytes:
-    """The samples of a sound file, as 16 bit; nothing where it is none."""
+    """The samples of a sound file in 16 bits; empty if it is none."""
     try:
         samples, _ = soundfile.read(io.BytesIO(data), dtype="int16")
     except soundfile.LibsndfileError:
@@ -280,7 +280,7 @@ def _decoded(data: bytes) -> bytes:
 
 
 def _heard(watched: Watched, card: PulseCard, sound: Path) -> Traced:
-    """Play the sound, see it told, wait for what follows, and end the daemon."""
+    """Play the sound, wait for its alert and what follows, and end the daemon."""
     watched.daemon.wait_until_it_captures()
     player = card.play(sound)
     watched.daemon.wait_for_a_cry(within_s=SLOWED_DOWN * CRY_WITHIN_S)
@@ -301,7 +301,7 @@ def needle_and_sound(private_folder: Path) -> tuple[Needle, Path]:
 
 
 def _assert_was_heard(traced: Traced, needle: Needle) -> None:
-    """The capture pipe carried it: it was played, and what is sought is found where it is."""
+    """The capture pipe carried the waveform: it was played, and the search finds it there."""
     assert traced.pipe
     assert needle.found_in(bytes(traced.sent[traced.pipe])) == ["float32"]
     assert traced.unseen == []

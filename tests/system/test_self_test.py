@@ -1,4 +1,4 @@
-"""A real daemon tries itself on a real broker and a real disk; a cry that comes meanwhile is told as ever."""
+"""A real daemon tests itself on a real broker and a real disk; a cry during the test is published as usual."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ protocol = "{protocol}"
 
 
 class People:
-    """A subscriber who may ask for a test.
+    """A subscriber that may request a test.
 
     Attributes:
-        heard: (topic, payload, retained) of all that came below `auricle/`.
+        heard: (topic, payload, retained) of each message below `auricle/`.
     """
 
     def __init__(self, port: int) -> None:
@@ -106,7 +106,7 @@ def test_the_whole_way_is_tried_on_command_and_nobody_is_alarmed(
         assert result["by"] == "mqtt"
         (alert,) = people.of("self_test/alert")
         assert (alert["test"], alert["test_id"]) == (True, result["test_id"])
-        time.sleep(1.0)  # nothing comes of it later either
+        time.sleep(1.0)  # nor does it cause anything later
         assert not people.alarms()
         assert not any(payload == b"ON" for _, payload, _ in people.heard)
         assert not daemon.events()

@@ -1,4 +1,4 @@
-"""What systemd's own tools say of the files that it is given: the unit, its user, its folders."""
+"""The verdict of systemd's own tools on the installed files: the unit, its user, its folders."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def _directives(text: str) -> dict[str, list[str]]:
 
 @pytest.fixture(scope="module")
 def machine(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The root of a machine with systemd's own units and our program, which nothing here starts."""
+    """A root with systemd's own units and our program; nothing is started."""
     root = tmp_path_factory.mktemp("machine")
     for name in ("auricle", "kill"):
         target = root / {"auricle": "opt/auricle/current/bin/auricle", "kill": "bin/kill"}[name]
@@ -50,7 +50,7 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def _complaints(machine: Path, unit: str) -> str:
-    """What systemd has to say of an instance of a unit; its exit status is no answer, a typo leaves it 0."""
+    """Complaints of systemd about an instance of a unit; its exit status is no verdict, as a typo leaves it 0."""
     (machine / "etc/systemd/system/auricle@.service").write_text(unit)
     return _run(program("systemd-analyze"), "verify", "--man=no", f"--root={machine}", "auricle@anna.service").stderr
 
@@ -173,7 +173,7 @@ def test_making_the_user_again_changes_nothing(tmp_path: Path) -> None:
 
 def test_configurations_are_for_the_group_to_read_and_for_root_to_write(tmp_path: Path) -> None:
     is_root = os.geteuid() == 0
-    group_id = 4242 if is_root else 0  # who is not root owns, in a namespace, one group alone
+    group_id = 4242 if is_root else 0  # without root, a namespace has one group only
     (tmp_path / "etc").mkdir()
     (tmp_path / "etc/group").write_text(f"auricle:x:{group_id}:\n")
     as_root = () if is_root else (program("unshare"), "--map-root-user")

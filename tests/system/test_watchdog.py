@@ -1,7 +1,6 @@
-"""What systemd hears of the daemon: ready in any case, alive while its pipeline moves, and nothing once it does not.
+"""The daemon's messages to systemd: ready in any case, alive while its pipeline works, and none once it hangs.
 
-An hour without a microphone is lived through on an injected clock, beside the main loop's own tests; here 20 s
-pass for real.
+The tests of the main loop simulate an hour without a microphone on an injected clock; here 20 s pass for real.
 """
 
 from __future__ import annotations
@@ -40,11 +39,11 @@ sample_rate_hz = {RATE_HZ}
 
 
 class Watched:
-    """A daemon, and a thread that hears what it says as systemd would.
+    """A daemon, and a thread that receives its messages as systemd would.
 
     Args:
-        folder: its own; made here.
-        card: that it hears.
+        folder: for this daemon; created here.
+        card: from which it captures.
         command: in front of `--config FILE`; None for `auricle listen`.
     """
 
@@ -71,7 +70,7 @@ class Watched:
         self.daemon.wait_until(lambda: self.times_of("READY=1"), "READY=1", UP_WITHIN_S)
 
     def times_of(self, line: str) -> list[float]:
-        """When it said so, in monotonic seconds."""
+        """When it sent this message, in monotonic seconds."""
         return [at_s for at_s, said in list(self._socket.received) if said == line]
 
     def _hear(self) -> None:
@@ -81,7 +80,7 @@ class Watched:
 
 @dataclass(slots=True)
 class Story:
-    """When what happened, in monotonic seconds; and what was said, and told, by then."""
+    """When each fault happened, in monotonic seconds, and the messages and faults until then."""
 
     ready_s: float = 0.0
     ready_status: DaemonState | None = None
@@ -94,7 +93,7 @@ class Story:
 
 @pytest.fixture(scope="class")
 def story() -> Iterator[Story]:
-    """Three daemons at a time: one loses its microphone, of one the main loop hangs, of one the source."""
+    """Three daemons in parallel: one loses its microphone, one has a hanging main loop, one a hanging source."""
     with tempfile.TemporaryDirectory(prefix="auricle-") as name, ExitStack() as opened:
         folder = Path(name)
         trigger = folder / "hang"
@@ -149,7 +148,7 @@ def _status(watched: Watched) -> DaemonState:
 
 
 def assert_fed(times_s: Sequence[float], from_s: float, to_s: float) -> None:
-    """Often enough for systemd, all the time."""
+    """The watchdog was fed often enough for systemd, all the time."""
     moments_s = [from_s, *(at_s for at_s in times_s if from_s < at_s < to_s), to_s]
     assert max(after - before for before, after in pairwise(moments_s)) < WATCHDOG_S
 
@@ -168,7 +167,7 @@ class TestWatchdog:
         assert_fed(story.fed["lonely"], story.unplugged_s, story.end_s)
 
     def test_a_main_loop_that_hangs_feeds_it_no_more_though_other_threads_live(self, story: Story) -> None:
-        assert max(story.fed["loop"]) < story.hung_s + 1.0  # the turn it was in, on a busy machine
+        assert max(story.fed["loop"]) < story.hung_s + 1.0  # the current turn, on a busy machine
         assert story.hung_status is not None
         assert story.hung_status.hangs
 

@@ -61,7 +61,7 @@ def test_a_lock_without_the_hash_of_an_arm_wheel_is_noticed(tmp_path: Path) -> N
 
 
 def wheels_of_the_lock(python: str, platform: str, folder: Path) -> dict[str, set[str]]:
-    """Name -> SHA-256 of the wheels that fit a system, of the versions that the lock has for it; fetches none."""
+    """Name -> SHA-256 of the wheels that fit a system, in the locked versions; fetches none."""
     target = ("--python-version", python, "--python-platform", platform, "--only-binary", ":all:")
     out = folder / "pylock.toml"
     done = uv("pip", "compile", "--quiet", CHECKOUT / LOCK, "--output-file", out, *target, folder=folder)
@@ -71,6 +71,6 @@ def wheels_of_the_lock(python: str, platform: str, folder: Path) -> dict[str, se
 
 
 def without_hash(lock: str, wheels: dict[str, set[str]]) -> list[str]:
-    """Names of those that have wheels, but none whose hash the lock would let pass."""
+    """Names of libraries that have wheels, but none with a locked hash."""
     locked = set(re.findall(r"sha256:([0-9a-f]{64})", lock))
     return [name for name, hashes in wheels.items() if not hashes & locked]
