@@ -5,6 +5,7 @@
 #   make bench   what replay, the daemon and its alarms cost, as ratios within one run
 #   make chaos   faults at random moments: how many alarms are lost
 #   make soak    a night of sound through the daemon: memory, threads, processes and files stay flat
+#   make mutations    5,000 damaged bundles with their hashes made to fit: each is refused in one sentence, or opens
 #   make test-fresh    make demo and make test in bare trees of both supported releases; needs root
 #   make test-arm64    replays a recording in emulated aarch64 trees of both supported releases; needs root
 #   make test-ha a real Home Assistant follows the daemon; needs root
@@ -16,7 +17,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check
 OUT ?= build
 
-.PHONY: demo test check bench soak chaos test-fresh test-arm64 test-ha lock clean system-packages
+.PHONY: demo test check bench soak chaos mutations test-fresh test-arm64 test-ha lock clean system-packages
 
 demo: $(VENV)/.device
 	$(BIN)/auricle demo --out $(OUT)/demo
@@ -40,6 +41,9 @@ soak: $(VENV)/.dev system-packages
 
 chaos: $(VENV)/.dev system-packages
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.chaos
+
+mutations: $(VENV)/.dev
+	$(BIN)/python -m tests.device.runtime.bundle_trial.mutations
 
 test-fresh: $(VENV)/.dev
 	$(BIN)/python tests/fresh/try_releases.py

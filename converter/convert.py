@@ -29,7 +29,6 @@ from converter.predictions import (
 from converter.quantize import to_float, to_int8
 from converter.rebuild import load_network, rebuild
 from converter.score_agreement import LabelFigures, label_figures
-from converter.tflite_graph import read_graph
 from converter.training_output import TrainingOutput, read_training_output
 from device.errors import BundleError
 from device.hearing.bundle.golden_vectors import GoldenCase
@@ -37,6 +36,7 @@ from device.hearing.bundle.reader import read_bundle
 from device.hearing.bundle.writer import write_bundle
 from device.hearing.classifier import Classifier
 from device.hearing.features import window_features
+from device.hearing.network.graph import read_graph
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -44,8 +44,8 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from converter.tflite_graph import Graph
     from device.hearing.bundle.contents import Bundle
+    from device.hearing.network.graph import Graph
 
     Float32 = npt.NDArray[np.float32]
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from device.errors import BundleError
+from device.hearing.network.operators import OPERATORS_RUN
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -20,9 +21,8 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from converter.score_agreement import LabelFigures
-    from converter.tflite_graph import Graph
+    from device.hearing.network.graph import Graph
 
-_FORBIDDEN = ("VAR_HANDLE", "READ_VARIABLE", "ASSIGN_VARIABLE", "CALL_ONCE", "WHILE", "IF", "CUSTOM", "DELEGATE")
 _EDGES = ("QUANTIZE", "DEQUANTIZE")
 _FLOATS = ("FLOAT16", "FLOAT32", "FLOAT64", "BFLOAT16")
 
@@ -64,13 +64,13 @@ def check_calibration(windows: int, bounds: Bounds) -> None:
 
 
 def check_graph(graph: Graph) -> None:
-    """Refuse a graph that is not wholly int8, or holds operations that do not run everywhere.
+    """Refuse a graph that is not wholly int8, or holds operations that the device does not run.
 
     Raises:
-        BundleError: a variable, loop, custom or float operation; an input or output of another type.
+        BundleError: an operation that the device does not run, or one in float; an input or output of another type.
     """
     for operation in graph.operations:
-        if operation.name in _FORBIDDEN:
+        if operation.name not in OPERATORS_RUN:
             name = operation.custom_name or operation.name
             raise BundleError(f"the graph holds a {name} operation, which the device does not run; rebuild the network")
         kinds = graph.kinds([*operation.inputs, *operation.outputs])

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from converter.tflite_graph import read_graph
+from device.hearing.network.graph import read_graph
 from device.quantity import quantity
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from converter.tflite_graph import Graph, Tensor
     from device.hearing.bundle.contents import Bundle
+    from device.hearing.network.graph import Graph, Tensor
 
 
 def describe(bundle: Bundle) -> str:

@@ -9,7 +9,8 @@ import numpy as np
 from converter import toolchain
 from device.errors import BundleError, ClassifierError
 from device.hearing.bundle.contents import Bundle
-from device.hearing.classifier import SCORES, Classifier, sigmoid
+from device.hearing.classifier import Classifier, sigmoid
+from device.hearing.network.check import SCORES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

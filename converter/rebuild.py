@@ -15,7 +15,7 @@ import numpy as np
 
 from converter import toolchain
 from device.errors import BundleError
-from device.hearing.classifier import SCORES
+from device.hearing.network.check import SCORES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -61,3 +61,9 @@ class ServiceError(AuricleError, RuntimeError):
 
 class MissingExtraError(AuricleError, ImportError):
     """A library is not installed; the message names the extra that installs it."""
+
+
+def one_sentence(error: BaseException) -> str:
+    """An error's message; one that is not ours is named by its type as well."""
+    text = " ".join(str(error).split())
+    return text if isinstance(error, AuricleError | OSError) else f"{type(error).__name__}: {text}"

@@ -104,6 +104,7 @@ class Daemon:
             metrics=self._metrics,
             notifier=self._notifier,
         )
+        self._closing.callback(self._reload.close)
 
     def _open(self, settings: Settings, clocks: Clocks) -> tuple[MainLoop, ExitStack]:
         """Everything in order; closed in reverse order by the stack, or here on an error."""
@@ -156,7 +157,7 @@ class Daemon:
         loop.report(OperationNote("started", greeting(loop.parts)))
         loop.tick()  # so that the status socket has a state to serve
         self._notifier.ready(greeting(loop.parts))
-        loop.run(self._reload.run)
+        loop.run(self._reload.request, self._reload.step)
         self._notifier.stopping()
         loop.report(OperationNote("stopping", self._why_it_stops()))
         loop.parts.controller.flush(FLUSH_S)

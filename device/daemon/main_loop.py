@@ -106,12 +106,18 @@ class MainLoop:
     def __repr__(self) -> str:
         return f"MainLoop({self.parts.runner!r}, {'stopping' if self._requests.stop_wanted else 'turning'})"
 
-    def run(self, reload: Callable[[], None]) -> None:
-        """Turn to the end; `reload` is called between two turns if it was requested."""
+    def run(self, request_reload: Callable[[], None], step_reload: Callable[[], None] = lambda: None) -> None:
+        """Turn to the end.
+
+        Args:
+            request_reload: called between two turns if a reload was requested; must not take long.
+            step_reload: called between any two turns.
+        """
         while not self._requests.stop_wanted and self.ended is None:
             self.turn()
             if self._requests.pop_reload():
-                reload()
+                request_reload()
+            step_reload()
         self.finish(self._why_it_ended())
 
     def _why_it_ended(self) -> str:

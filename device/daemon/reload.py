@@ -1,7 +1,7 @@
 """A reload: reads the configuration again and replaces what it changes, all of it or nothing.
 
-Everything that can fail is opened first, beside what runs. Only then is anything replaced, between two turns of the
-loop.
+Everything that can fail is opened first, beside what runs: the models in the background, for their trial may take long,
+then the outputs. Only then is anything replaced, between two turns of the loop.
 """
 
 from __future__ import annotations
@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 
 from device.daemon.alerting.alarm_labels import AlarmLabels
 from device.daemon.assembly import close_sinks, greeting
+from device.daemon.background_opening import BackgroundOpening, start_thread
 from device.daemon.delivery.notices import NoticeMaker
-from device.errors import AuricleError
+from device.errors import AuricleError, one_sentence
 from device.messages import OperationNote
 from device.runtime.self_test.known_sound import known_sounds
 
@@ -29,6 +30,19 @@ if TYPE_CHECKING:
     from device.daemon.outputs import Prepared
     from device.runtime.self_test.known_sound import KnownSound
     from device.runtime.systemd_notify import Notifier
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _OpenedModels:
+    """A new configuration, and the models that were opened for it."""
+
+    settings: Settings
+    runner: ModelRunner
+    sounds: Sequence[KnownSound]
+
+    def close(self) -> None:
+        """Close the models."""
+        self.runner.close()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -69,37 +83,83 @@ class Reload:
         self._assembly = assembly
         self._metrics = metrics
         self._notifier = notifier
+        self._opening: BackgroundOpening[_OpenedModels] | None = None
+        self._is_requested_again = False
 
     def __repr__(self) -> str:
         return f"Reload({self._options!r})"
 
-    def run(self) -> None:
-        """Apply the configuration as it is now; if it is refused, everything stays as it was."""
+    def request(self) -> None:
+        """Start to open the configuration as it is now; `step` replaces what runs, once that has succeeded."""
+        if self._opening is not None:
+            self._is_requested_again = True
+            return
         self._notifier.reloading()
         try:
-            replacement = self._open()
+            self._opening = BackgroundOpening(self._open_models, _OpenedModels.close, start_thread)
+        except RuntimeError as error:  # no thread can be started
+            self._refuse(str(error))
+
+    def step(self) -> None:
+        """Apply a configuration whose models are open by now; if it is refused, everything stays as it was."""
+        opened = None if self._opening is None else self._opening.result
+        if opened is None:
+            return
+        self._opening = None
+        if isinstance(opened, Exception):
+            self._refuse(one_sentence(opened))
+        else:
+            self._apply(opened)
+        if self._is_requested_again:
+            self._is_requested_again = False
+            self.request()
+
+    def close(self) -> None:
+        """Close what is being opened, once it is open."""
+        if self._opening is not None:
+            self._opening.discard()
+
+    def _apply(self, opened: _OpenedModels) -> None:
+        try:
+            replacement = self._prepare(opened)
         except (AuricleError, OSError) as error:
-            self._loop.report(OperationNote("reload_refused", f"{error}; what was configured before is kept"))
+            self._refuse(str(error))
         else:
             self._replace(replacement)
+            self._notifier.ready(greeting(self._loop.parts))
+
+    def _refuse(self, why: str) -> None:
+        self._loop.report(OperationNote("reload_refused", f"{why}; what was configured before is kept"))
         self._notifier.ready(greeting(self._loop.parts))
 
-    def _open(self) -> _Replacement:
-        """Read the configuration, and open everything that can fail.
+    def _open_models(self) -> _OpenedModels:
+        """Read the configuration and open its models; called in the background.
 
         Raises:
-            AuricleError: the configuration is invalid, or a part of it cannot be opened.
+            AuricleError: the configuration is invalid, or a model cannot be opened.
         """
-        settings, outputs = self._options.settings(), self._assembly.outputs
+        settings = self._options.settings()
         with ExitStack() as opened:
             runner = self._assembly.open_runner(settings)
             opened.callback(runner.close)
             sounds = known_sounds(settings, runner.models)
+            opened.pop_all()
+        return _OpenedModels(settings, runner, sounds)
+
+    def _prepare(self, models: _OpenedModels) -> _Replacement:
+        """Open everything else that can fail.
+
+        Raises:
+            AuricleError: a part cannot be opened; the models are closed.
+        """
+        settings, outputs = models.settings, self._assembly.outputs
+        with ExitStack() as opened:
+            opened.callback(models.runner.close)
             prepared = outputs.prepare(settings)
             opened.callback(outputs.discard, prepared)
             self._metrics.apply(settings.status)
             opened.pop_all()
-        return _Replacement(settings, runner, sounds, prepared)
+        return _Replacement(settings, models.runner, models.sounds, prepared)
 
     def _replace(self, replacement: _Replacement) -> None:
         settings, before = replacement.settings, self._settings

@@ -21,6 +21,7 @@ import numpy as np
 
 from device.errors import BundleError, ClassifierError, MissingExtraError
 from device.hearing.features import window_features
+from device.hearing.network.check import SCORES
 from device.quantity import quantity
 
 if TYPE_CHECKING:
@@ -36,9 +37,6 @@ if TYPE_CHECKING:
 
 FEATURE_TOLERANCE = 1e-4
 """Tolerance of golden features, relative to 1 or to the value itself, whichever is larger."""
-
-SCORES = "scores"
-"""Name of the network's output with one score per label; other outputs are extras. Inputs are `input_0`, ..."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,6 +248,15 @@ class _Tensor:
 def sigmoid(logits: Float32) -> Float32:
     """1 / (1 + exp(-x)), by tanh, which does not overflow."""
     return (0.5 + 0.5 * np.tanh(0.5 * logits.astype(np.float64))).astype(np.float32)
+
+
+def load_runtime() -> None:
+    """Import the runtime, which takes time; `Classifier` does so itself.
+
+    Raises:
+        MissingExtraError: no runtime is installed.
+    """
+    _import_runtime()
 
 
 def _import_runtime() -> tuple[Any, _Runtime, str]:

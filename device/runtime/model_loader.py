@@ -1,4 +1,4 @@
-"""Opens the models that the settings name, and verifies each on this machine."""
+"""Opens the models that the settings name, after a trial of each in a child process, and verifies them here."""
 
 from __future__ import annotations
 
@@ -7,16 +7,17 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, NamedTuple, Self
 
 from device.config.settings import ModelSettings, missing_models, missing_sentence
-from device.errors import ConfigError
+from device.errors import BundleError, ConfigError
 from device.hearing.bundle.reader import read_bundle
-from device.hearing.classifier import Classifier
+from device.hearing.classifier import Classifier, load_runtime
 from device.hearing.listener import Listener
 from device.hearing.listening_model import ListeningLabel, ListeningModel
 from device.report.page_content import ListedLabel, ListedModel
+from device.runtime.bundle_trial.trial_process import Trial
 from device.runtime.model_library import bundle_path, card_line, shipped_bundles
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
     from device.config.settings import LabelSettings, Settings
@@ -84,16 +85,19 @@ class OpenModels:
 def open_models(settings: Settings, wanted: Sequence[str] = ()) -> OpenModels:
     """Open and verify the models of the settings, or those `wanted` by name or file instead.
 
-    A wanted model whose bundle the settings name keeps its settings.
+    All are tried in one child process first, so that a network can neither end nor hold up this one. A wanted model
+    whose bundle the settings name keeps its settings.
 
     Raises:
         ConfigError: the settings name a model or a label that does not exist, or two models have one name.
-        BundleError: a bundle is damaged or fails verification.
+        BundleError: a bundle is damaged, or fails its trial or verification.
         MissingExtraError: no runtime is installed.
+        ServiceError: no process can be started for the trial.
     """
     chosen = _chosen(settings, wanted)
+    tried = tried_bundles(choice.path for choice in chosen)
     with ExitStack() as closing:
-        opened = [_open(choice, closing) for choice in chosen]
+        opened = [_open(choice, tried[choice.path], closing) for choice in chosen]
         _refuse_duplicate_names([model.listening.name for model in opened])
         labels = [(model.listed.name, label) for model in opened for label in model.listed.labels]
         return OpenModels(
@@ -106,6 +110,32 @@ def open_models(settings: Settings, wanted: Sequence[str] = ()) -> OpenModels:
             _closing=closing.pop_all(),
         )
     raise AssertionError("an exit stack swallows no error")
+
+
+def tried_bundles(paths: Iterable[Path]) -> dict[Path, str]:
+    """Path -> SHA-256 of bundles that passed a trial in one child process; the runtime is imported meanwhile.
+
+    Raises:
+        BundleError: a bundle is damaged, or fails its trial.
+        MissingExtraError: no runtime is installed.
+        ServiceError: no process can be started for the trial.
+    """
+    with Trial(paths) as trial:
+        load_runtime()
+        return trial.result()
+    raise AssertionError("a trial swallows no error")
+
+
+def read_tried(path: Path, sha256: str) -> Bundle:
+    """The bundle that passed a trial.
+
+    Raises:
+        BundleError: the file is another one by now.
+    """
+    bundle = read_bundle(path)
+    if bundle.sha256 != sha256:
+        raise BundleError(f"{path}: the file changed while it was tried; try again")
+    return bundle
 
 
 def _chosen(settings: Settings, wanted: Sequence[str]) -> list[_Choice]:
@@ -133,8 +163,8 @@ class _Opened(NamedTuple):
     configured: dict[str, ConfiguredPoint]  # by label
 
 
-def _open(choice: _Choice, closing: ExitStack) -> _Opened:
-    bundle = read_bundle(choice.path)
+def _open(choice: _Choice, sha256: str, closing: ExitStack) -> _Opened:
+    bundle = read_tried(choice.path, sha256)
     settings = choice.settings or ModelSettings(name=bundle.name)
     _refuse_unknown_labels(settings, bundle)
     points = {label.name: _configured_point(label, settings.label(label.name)) for label in bundle.labels}

@@ -8,6 +8,7 @@ from device.hearing.bundle.reader import read_bundle
 from device.hearing.classifier import Classifier
 from device.quantity import quantity
 from device.runtime.model_library import bundle_path, card_line, golden_deviations, shipped_bundles
+from device.runtime.model_loader import read_tried, tried_bundles
 
 if TYPE_CHECKING:
     import argparse
@@ -74,11 +75,13 @@ def verify(name: str) -> Iterator[str]:
     Raises:
         BundleError: the first check that fails.
         MissingExtraError: no runtime for networks is installed.
+        ServiceError: no process can be started for the trial.
     """
     path = bundle_path(name)
-    bundle = read_bundle(path)
+    bundle = read_tried(path, tried_bundles([path])[path])
     yield f"archive and hashes hold: {path}, sha256 {bundle.sha256}"
     yield f"labels and specs hold: {', '.join(bundle.label_names)}; {quantity(len(bundle.specs), 'input')}"
+    yield "the network runs in a process of its own, within bounds of time and memory"
     with Classifier.open(bundle) as classifier:
         yield f"tensors and golden numbers hold on {classifier.runtime}:"
         for off in golden_deviations(bundle, classifier):

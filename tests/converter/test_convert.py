@@ -11,11 +11,11 @@ import pytest
 from converter import toolchain
 from converter.convert import convert
 from converter.gate import Bounds
-from converter.tflite_graph import read_graph
 from device.errors import BundleError
 from device.hearing.bundle.reader import read_bundle
 from device.hearing.classifier import Classifier
 from device.hearing.features import window_features
+from device.hearing.network.graph import read_graph
 
 if TYPE_CHECKING:
     from pathlib import Path

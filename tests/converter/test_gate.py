@@ -18,8 +18,8 @@ from converter.gate import (
     check_translation,
 )
 from converter.score_agreement import LabelFigures
-from converter.tflite_graph import Graph, Operation, Tensor
 from device.errors import BundleError
+from device.hearing.network.graph import Graph, Operation, Tensor
 
 BOUNDS = Bounds()
 GOOD = LabelFigures(

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from device.daemon.audio.model_opening import ModelOpening, start_thread
 from device.daemon.audio.overload import OverloadControl
+from device.daemon.background_opening import BackgroundOpening, start_thread
+from device.errors import one_sentence
 from device.messages import Heard, OperationNote
 from device.runtime.model_loader import open_models
 
@@ -16,8 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from device.config.settings import Settings
-    from device.daemon.audio.model_opening import Work
+    from device.daemon.background_opening import Work
     from device.messages import AudioBlock, NoAudio
+    from device.runtime.model_loader import OpenModels
 
 REOPEN_AFTER_S = 5.0
 """Delay before a failing model is reopened; it doubles with each attempt."""
@@ -52,7 +54,7 @@ class ModelRunner:
         self._failed_since_s: float | None = None
         self._reopen_after_s = REOPEN_AFTER_S
         self._start = start or start_thread
-        self._opening: ModelOpening | None = None
+        self._opening: BackgroundOpening[OpenModels] | None = None
 
     def __repr__(self) -> str:
         return f"ModelRunner({self.listener!r} every {self.listener.hop_s:g} s)"
@@ -109,18 +111,18 @@ class ModelRunner:
             return None
         self._failed_since_s, self._reopen_after_s = now_s, min(2 * self._reopen_after_s, REOPEN_MOST_S)
         try:
-            self._opening = ModelOpening(self.settings, self._start)
+            self._opening = BackgroundOpening(lambda: open_models(self.settings), _close, self._start)
         except RuntimeError as error:  # no thread can be started
-            return _refused(error)
+            return _refused(str(error))
         return self._replace_opened(self._opening)
 
-    def _replace_opened(self, opening: ModelOpening) -> OperationNote | None:
+    def _replace_opened(self, opening: BackgroundOpening[OpenModels]) -> OperationNote | None:
         fresh = opening.result
         if fresh is None:
             return None
         self._opening = None
         if isinstance(fresh, Exception):
-            return _refused(fresh)
+            return _refused(one_sentence(fresh))
         if fresh.listed != self.models.listed:
             fresh.__exit__(None, None, None)
             return OperationNote("reload_refused", "a failing model's bundle is another one by now; reload to take it")
@@ -130,5 +132,9 @@ class ModelRunner:
         return OperationNote("reloaded", "a model failed and was opened again")
 
 
-def _refused(error: Exception) -> OperationNote:
-    return OperationNote("reload_refused", f"a failing model cannot be opened again: {error}")
+def _close(models: OpenModels) -> None:
+    models.__exit__(None, None, None)
+
+
+def _refused(why: str) -> OperationNote:
+    return OperationNote("reload_refused", f"a failing model cannot be opened again: {why}")

@@ -9,8 +9,8 @@ A bundle is a `.tflite` file with a zip behind the network (see `archive`), in t
     golden/<case>/      samples.npy, features_0.npy .., probabilities.npy: what this model must
                         reproduce on every machine
 
-Nothing in the file is trusted: structure, names, sizes, hashes, types, shapes and ranges are checked, and
-nothing is unpickled or executed. `classifier` checks what requires running the network.
+Nothing in the file is trusted: structure, names, sizes, hashes, types, shapes and ranges are checked, those of the
+network's flatbuffer too, and nothing is unpickled or executed. `classifier` checks what requires running the network.
 """
 
 from __future__ import annotations
@@ -25,6 +25,8 @@ from device.hearing.bundle.archive import split_archive
 from device.hearing.bundle.contents import Bundle, labels_text
 from device.hearing.bundle.golden_vectors import GOLDEN_ENTRY, golden_cases
 from device.hearing.bundle.manifest import Manifest
+from device.hearing.network.check import check_network
+from device.hearing.network.graph import read_graph
 from device.quantity import quantity
 from device.strict_json import parse
 
@@ -73,7 +75,7 @@ def decode_bundle(file: bytes) -> Bundle:
     if entries["labels.txt"] != labels_text(labels):
         raise BundleError("labels.txt does not list the manifest's labels, one per line, in their order")
     specs = manifest.specs
-    return Bundle(
+    bundle = Bundle(
         name=manifest.name,
         version=manifest.version,
         labels=labels,
@@ -84,6 +86,8 @@ def decode_bundle(file: bytes) -> Bundle:
         card=_card(entries),
         sha256=hashlib.sha256(file).hexdigest(),
     )
+    check_network(read_graph(network), [(1, *spec.shape, 1) for spec in specs], len(labels))
+    return bundle
 
 
 def _file_bytes(path: Path, max_bytes: int) -> bytes:

@@ -19,7 +19,7 @@ from device.messages import AudioBlock, OperationNote
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from device.daemon.audio.model_opening import Work
+    from device.daemon.background_opening import Work
 
 RATE_HZ = 16000
 

@@ -1,0 +1,1 @@
+"""A network's flatbuffer, read in Python and checked before any runtime sees it."""

@@ -1,0 +1,1 @@
+"""Tries a bundle in a child process with bounds, before this process opens it."""
