@@ -15,7 +15,7 @@ import soundfile
 from benchmarks.alarms.cries import MODEL_HZ, sounds
 from benchmarks.alarms.load import private, write_config
 from device.errors import ServiceError
-from device.runtime.status_socket import read_status
+from device.runtime.sockets.status_socket import read_status
 from tests.system.conftest import Mosquitto, PulseCard
 
 if TYPE_CHECKING:

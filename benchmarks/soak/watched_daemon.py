@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Self
 from benchmarks.soak.proc import read
 from device.errors import ServiceError
 from device.runtime.paths import status_socket
-from device.runtime.status_socket import read_status
+from device.runtime.sockets.status_socket import read_status
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -16,19 +16,19 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, Self
 
 from device.daemon.assembly import Assembly, LoopHandle, greeting
-from device.daemon.command_port import CommandPort
 from device.daemon.main_loop import MainLoop
-from device.daemon.metrics_port import MetricsPort
+from device.daemon.ports.command_port import CommandPort
+from device.daemon.ports.metrics_port import MetricsPort
 from device.daemon.reload import Reload
 from device.daemon.signals import Requests
 from device.daemon.state_tracker import Identity, StateTracker
 from device.daemon.watchdog import PipelineHealth
 from device.messages import OperationNote
 from device.runtime.clocks import Clocks, Timekeeper
-from device.runtime.command_socket import CommandServer
 from device.runtime.kernel_clock import ClockWatch
 from device.runtime.paths import command_socket, status_socket
-from device.runtime.status_socket import StatusServer
+from device.runtime.sockets.command_socket import CommandServer
+from device.runtime.sockets.status_socket import StatusServer
 from device.runtime.systemd_notify import Notifier, without_notify
 
 if TYPE_CHECKING:

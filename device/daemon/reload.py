@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from device.daemon.assembly import Assembly
     from device.daemon.audio.listening import ModelRunner
     from device.daemon.main_loop import MainLoop
-    from device.daemon.metrics_port import MetricsPort
     from device.daemon.options import ListenOptions
     from device.daemon.outputs import Prepared
+    from device.daemon.ports.metrics_port import MetricsPort
     from device.runtime.self_test.known_sound import KnownSound
     from device.runtime.systemd_notify import Notifier
 

@@ -16,8 +16,8 @@ from wsgiref.simple_server import WSGIRequestHandler
 from device.config.toml_text import printable
 from device.errors import MissingExtraError, ServiceError
 from device.messages import FaultKind
-from device.runtime.connection_server import BACKLOG, ConnectionServer
 from device.runtime.daemon_state import StateAge
+from device.runtime.sockets.connection_server import BACKLOG, ConnectionServer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

@@ -17,7 +17,7 @@ from device.errors import ConfigError, ServiceError
 from device.quantity import quantity
 from device.runtime.command_line import add_settings_options, chosen_settings
 from device.runtime.paths import checked_instance, status_sockets
-from device.runtime.status_socket import read_status
+from device.runtime.sockets.status_socket import read_status
 from device.sinks.homeassistant import announcement_topic
 from device.sinks.mqtt.connection import read_password
 from device.sinks.payloads import ONLINE, Topics

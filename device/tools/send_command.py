@@ -15,9 +15,9 @@ from device.commands import MAX_PAUSE_S
 from device.config.toml_text import printable
 from device.config.wording import listed, shown
 from device.errors import CommandError, ServiceError
-from device.runtime.command_socket import send_command
 from device.runtime.paths import checked_instance, command_socket, status_socket, status_sockets
-from device.runtime.status_socket import read_status
+from device.runtime.sockets.command_socket import send_command
+from device.runtime.sockets.status_socket import read_status
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

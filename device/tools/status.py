@@ -16,7 +16,7 @@ from device.fault_info import FAULTS
 from device.quantity import quantity
 from device.runtime.daemon_state import to_json
 from device.runtime.paths import checked_instance, status_socket, status_sockets
-from device.runtime.status_socket import read_status
+from device.runtime.sockets.status_socket import read_status
 from device.runtime.verdict import since_text, verdict_of
 from device.tools.level_text import level_text
 

@@ -17,7 +17,7 @@ import soundfile
 
 from device.demo.scene import bedside
 from device.errors import ServiceError
-from device.runtime.status_socket import read_status
+from device.runtime.sockets.status_socket import read_status
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from device.errors import ServiceError
-from device.runtime.status_socket import read_status
+from device.runtime.sockets.status_socket import read_status
 from tests.programs import program
 
 if TYPE_CHECKING:
@@ -344,7 +344,8 @@ def test_a_monitor_without_a_microphone_is_alive_and_hears_again_when_it_is_back
 def test_who_is_in_the_group_may_ask_a_monitor_and_nobody_else(machine: Machine) -> None:
     machine.start("asked")
     assert machine.state("asked").instance == "asked"
-    asks = "from device.runtime.status_socket import read_status; read_status(Path('/run/auricle/asked/status.sock'))"
+    imports = "from device.runtime.sockets.status_socket import read_status"
+    asks = f"{imports}; read_status(Path('/run/auricle/asked/status.sock'))"
     asking = ("/opt/auricle/current/bin/python", "-W", "ignore", "-c", f"{_PROBE_IMPORTS}\n{asks}")
     as_nobody = ("env", "LD_LIBRARY_PATH=/opt/python/lib", "setpriv", "--reuid=nobody", "--clear-groups")
     machine.run(*as_nobody, "--regid=auricle", *asking)

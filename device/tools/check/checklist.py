@@ -24,7 +24,7 @@ from device.runtime.paths import (
     status_socket,
     status_sockets,
 )
-from device.runtime.status_socket import read_status
+from device.runtime.sockets.status_socket import read_status
 from device.sources.microphone import Microphone
 from device.tools.check import hearing_checks, machine_checks
 from device.tools.check.acknowledgement_check import check_acknowledgement, group_members

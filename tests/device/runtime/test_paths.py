@@ -13,7 +13,7 @@ import pytest
 from device.errors import ServiceError
 from device.runtime import paths
 from device.runtime.paths import clips_folder, journal_file, journal_files, log_file, status_socket, status_sockets
-from device.runtime.status_socket import read_status
+from device.runtime.sockets.status_socket import read_status
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

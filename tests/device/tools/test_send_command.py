@@ -10,9 +10,9 @@ import pytest
 
 from device.__main__ import main
 from device.commands import Acknowledge, Outcome, Pause, Resume, SelfTest
-from device.runtime.command_socket import CommandServer
 from device.runtime.daemon_state import AlarmStatus
-from device.runtime.status_socket import StatusServer
+from device.runtime.sockets.command_socket import CommandServer
+from device.runtime.sockets.status_socket import StatusServer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -13,7 +13,7 @@ from device.errors import ConfigError, ServiceError
 from device.fault_info import FAULTS
 from device.messages import FaultKind
 from device.runtime.daemon_state import DaemonState, FaultStatus, from_json
-from device.runtime.status_socket import StatusServer
+from device.runtime.sockets.status_socket import StatusServer
 from device.tools.status import ABSENT, DEAF, HEARS, show_status, status_lines
 
 if TYPE_CHECKING:

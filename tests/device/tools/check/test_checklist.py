@@ -11,7 +11,7 @@ import pytest
 
 from device.errors import ConfigError, MicrophoneError
 from device.messages import AudioBlock, NoAudio
-from device.runtime.status_socket import StatusServer
+from device.runtime.sockets.status_socket import StatusServer
 from device.tools.check.checklist import CheckedSystem, CheckOptions, check
 
 if TYPE_CHECKING:

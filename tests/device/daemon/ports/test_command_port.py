@@ -7,8 +7,8 @@ import threading
 import pytest
 
 from device.commands import Outcome, Resume
-from device.daemon.command_port import CommandPort
 from device.daemon.delivery.reply_queue import MAX_COMMANDS, CommandReceived, ReplyQueue
+from device.daemon.ports.command_port import CommandPort
 from device.errors import CommandError
 
 

@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Self
 
 from device.config.toml_text import printable
 from device.errors import ServiceError
-from device.runtime.connection_server import ConnectionServer
 from device.runtime.daemon_state import StateAge, from_json, to_json
-from device.runtime.local_socket import bound_socket, short_address
+from device.runtime.sockets.connection_server import ConnectionServer
+from device.runtime.sockets.local_socket import bound_socket, short_address
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from device.config.toml_text import printable
 from device.errors import ServiceError
-from device.runtime.connection_server import BACKLOG
+from device.runtime.sockets.connection_server import BACKLOG
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

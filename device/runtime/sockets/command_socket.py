@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 from device.commands import MAX_PAYLOAD_BYTES, Outcome, parse_command
 from device.config.toml_text import printable
 from device.errors import BundleError, CommandError, ServiceError
-from device.runtime.local_socket import bound_socket, short_address
+from device.runtime.sockets.local_socket import bound_socket, short_address
 from device.strict_json import parse
 
 if TYPE_CHECKING:

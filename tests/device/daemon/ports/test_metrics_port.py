@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from device.config.settings import StatusSettings
-from device.daemon.metrics_port import MetricsPort
+from device.daemon.ports.metrics_port import MetricsPort
 from device.errors import ServiceError
 
 if TYPE_CHECKING:

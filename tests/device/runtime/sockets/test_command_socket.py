@@ -14,8 +14,8 @@ import pytest
 
 from device.commands import Acknowledge, Outcome, Pause, Resume
 from device.errors import CommandError, ServiceError
-from device.runtime import command_socket
-from device.runtime.command_socket import MAX_CLIENTS_OF_ONE_USER, CommandServer, peer_of, send_command
+from device.runtime.sockets import command_socket
+from device.runtime.sockets.command_socket import MAX_CLIENTS_OF_ONE_USER, CommandServer, peer_of, send_command
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

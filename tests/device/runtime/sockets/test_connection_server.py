@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from device.runtime.connection_server import ConnectionServer, ServerLimits
+from device.runtime.sockets.connection_server import ConnectionServer, ServerLimits
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -117,7 +117,7 @@ def test_a_failure_with_one_request_ends_no_server(listening: socket.socket) -> 
 
 _WITHOUT_DESCRIPTORS = """
 import os, resource, socket, sys, time
-from device.runtime.connection_server import ConnectionServer
+from device.runtime.sockets.connection_server import ConnectionServer
 listening = socket.create_server(("127.0.0.1", 0))
 listening.setblocking(False)
 server = ConnectionServer(listening, lambda received, _: received or None, name="served")

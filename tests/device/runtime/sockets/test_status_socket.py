@@ -16,7 +16,7 @@ import pytest
 
 from device.errors import ServiceError
 from device.runtime.daemon_state import to_json
-from device.runtime.status_socket import ANSWER_WITHIN_S, StatusServer, read_status
+from device.runtime.sockets.status_socket import ANSWER_WITHIN_S, StatusServer, read_status
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -86,7 +86,7 @@ def test_a_file_name_that_is_no_utf_8_can_be_told(tmp_path: Path, state: DaemonS
 _CRASHING = """
 import os, sys
 from pathlib import Path
-from device.runtime.status_socket import StatusServer
+from device.runtime.sockets.status_socket import StatusServer
 StatusServer(Path(sys.argv[1]), lambda: None)
 os._exit(1)
 """
