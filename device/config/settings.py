@@ -65,7 +65,7 @@ class LabelSettings(TableSettings):
     off: float | None = key(None, _PROBABILITY, 'Score below which a window counts for the end; at most "on".')
     confirm_s: float | None = key(None, _TIME_S, "An alert wants this much sound to count ...")
     confirm_of_s: float | None = key(None, _TIME_S, '... within this much sound; at least "confirm_s".')
-    min_length_s: float | None = key(None, _TIME_S, "Nothing is told before it has lasted this long.")
+    min_length_s: float | None = key(None, _TIME_S, "An event begins only after it has lasted this long.")
     hold_s: float | None = key(None, _TIME_S, 'It is over after this long below "off".')
     cooldown_s: float | None = key(None, _TIME_S, "Heard again within this time, it is the same event.")
     priority: Priority | None = key(None, OrKeyword(Choice(get_args(Priority)), "model"), "How urgent its alert is.")
@@ -251,13 +251,15 @@ class AlarmSettings(TableSettings):
         "those of high priority, or all.",
     )
     remind_s: float | None = key(
-        120.0, OrKeyword(Number(10.0, MAX_TIME_S, "s"), "never"), "An alarm that nobody acknowledged is told again."
+        120.0,
+        OrKeyword(Number(10.0, MAX_TIME_S, "s"), "never"),
+        "An alarm that nobody acknowledged is published again.",
     )
     longest_pause_s: float = key(
-        600.0, Number(10.0, 7200.0, "s"), "Signals may be paused for at most this long; alarms are told even so."
+        600.0, Number(10.0, 7200.0, "s"), "Signals may be paused for at most this long; alarms are published even so."
     )
     quiet_hours: str | None = key(
-        None, OrKeyword(_HOURS, "off"), "Sound alarms are told with a priority one lower; technical ones are as ever."
+        None, OrKeyword(_HOURS, "off"), "Sound alarms have a priority one lower; technical ones keep theirs."
     )
     time_zone: str | None = key(None, OrKeyword(_ZONE, "local"), "Zone of quiet hours and of daily times.")
 

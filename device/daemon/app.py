@@ -166,7 +166,7 @@ class Daemon:
     def _why_it_stops(self) -> str:
         ended = self._loop.ended
         if ended is None:
-            return "it was told to stop"
+            return "it was asked to stop"
         return "nothing more is to be heard" if ended.error is None else f"the source failed: {ended.error}"
 
     def _exit_code(self) -> int:

@@ -209,7 +209,7 @@ class Decider:
             self._onset = counted[0]
         length_s = counted[-1].end_s - self._onset.start_s + self._unnoticed_s(self._onset)
         if length_s < self.point.min_length_s - _TOLERANCE_S:
-            rule = f"confirming: {length_s:.2f} s long, told from {self.point.min_length_s:.2f} s on"
+            rule = f"confirming: {length_s:.2f} s long, reported from {self.point.min_length_s:.2f} s on"
             return self._decision(window, "pending", rule), None
         event = self._begin(counted, window.end_s, self._count(len(counted)))
         return self._decision(window, "on", f"{event.phase}: {event.reason}"), event

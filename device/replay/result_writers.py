@@ -181,7 +181,7 @@ class _Progress:
 def _for_people(source: str, event: Event, priority: Priority) -> str:
     at_s = event.start_s if event.end_s is None else event.end_s
     what = f"{event.label} {'ends' if event.phase == 'end' else f'{event.phase}s'}"
-    decision = f"told at {event.decided_s:.2f} s: {event.reason}"
+    decision = f"decided at {event.decided_s:.2f} s: {event.reason}"
     return f"{source}  {at_s:9.2f} s  {what:<14} {priority:<6} {event.score:.2f}  {decision}\n"
 
 

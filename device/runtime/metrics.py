@@ -44,9 +44,7 @@ class _Metric(NamedTuple):
 
 
 GAUGES = (
-    _Metric(
-        "state_age_seconds", "Age of what is told here; it grows where the main loop hangs.", lambda now: now.age_s
-    ),
+    _Metric("state_age_seconds", "Age of these figures; it grows if the main loop hangs.", lambda now: now.age_s),
     _Metric("uptime_seconds", "Since the start, by a clock that never jumps.", lambda now: now.uptime_s),
     _Metric("listened_ratio", "Share of the time that was in a scored window.", lambda now: now.listened),
     _Metric("windows_ratio", "Share of the windows due that were scored.", lambda now: now.windows),
@@ -88,7 +86,7 @@ COUNTERS = (
         "Commands over MQTT that were invalid, retained or too frequent.",
         lambda now: now.commands_rejected,
     ),
-    _Metric("dropped_notices", "Lines that could not be told in time.", lambda now: now.dropped_notices),
+    _Metric("dropped_notices", "Lines that could not be written in time.", lambda now: now.dropped_notices),
 )
 
 

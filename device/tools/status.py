@@ -120,7 +120,7 @@ def _figures(state: DaemonState, now_utc_s: float) -> Iterator[tuple[str, str]]:
         yield "ALARM", _alarm(alarm)
     if state.paused:
         yield "paused", "lights show alarms, and nothing sounds"
-    yield "told", _delivery(state)
+    yield "delivery", _delivery(state)
     yield "counted", _counted(state)
     models = ", ".join(printable(model) for model in state.models)
     started = since_text(state.told_utc_s - state.uptime_s, now_utc_s)

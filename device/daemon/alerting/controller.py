@@ -263,15 +263,15 @@ class AlarmController:
             self.channels.state_publisher.restore_announced(opened.notes.get(ANNOUNCED))
         self.sensitivities.restore(opened.notes.get(SENSITIVITIES))
         if opened.pruned_undelivered:
-            changes = quantity(opened.pruned_undelivered, "change of an alarm", "changes of alarms")
-            self._note("journal", f"{changes} had to go untold for want of room, since it began")
+            changes = quantity(opened.pruned_undelivered, "change of an alarm was", "changes of alarms were")
+            self._note("journal", f"{changes} dropped for want of room, since it began")
         self._restore.restore(opened)
 
     def _process_owed(self, owed: OwedEntries) -> None:
         malformed = self._delivery.add_owed(owed)
         if malformed:
             changes = quantity(malformed, "change of an alarm was", "changes of alarms were")
-            self._note("journal", f"{changes} kept by another version and cannot be told")
+            self._note("journal", f"{changes} kept by another version and cannot be published")
 
     # --- sounds and faults
 

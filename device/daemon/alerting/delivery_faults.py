@@ -98,7 +98,7 @@ class DeliveryFaults:
             "broker",
             raise_after_s=BROKER_RAISE_AFTER_S,
             clear_after_s=BROKER_CLEAR_AFTER_S,
-            cleared="the broker is told again",
+            cleared="the broker accepts messages again",
         )
         self._denied_since_s: float | None = None
 

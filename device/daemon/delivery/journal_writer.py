@@ -151,7 +151,7 @@ class JournalWriter:
         since_s, failure = self._busy_since_s, self._failure
         if failure is None and since_s is not None and now_s - since_s >= OVERDUE_S:
             return JournalFailure(
-                since_s, "the disk of the journal does not answer; alarms are told from memory until it does"
+                since_s, "the disk of the journal does not answer; alarms are published from memory until it does"
             )
         return failure
 

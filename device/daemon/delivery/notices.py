@@ -67,5 +67,5 @@ class NoticeMaker:
         if gaps.count == 1:
             return gap
         return replace(
-            gap, detail=f"{gaps.count} gaps since this was last told, {gaps.missing_s:.3f} s of sound are missing"
+            gap, detail=f"{gaps.count} gaps since the last such line, {gaps.missing_s:.3f} s of sound are missing"
         )

@@ -75,4 +75,4 @@ class SinkMonitor:
         if dropped <= self._dropped or now_s - self._dropped_reported_s < DROPPED_REPORT_EVERY_S:
             return None
         fresh, self._dropped, self._dropped_reported_s = dropped - self._dropped, dropped, now_s
-        return OperationNote("dropped", f"{quantity(fresh, 'line')} could not be told in time")
+        return OperationNote("dropped", f"{quantity(fresh, 'line')} could not be written in time")

@@ -33,8 +33,8 @@ ANSWERS_WITHIN_S = 5.0
 _TURN_S = 0.25
 _FAILURE = 0x80  # from here on, reason codes of MQTT 5 say so
 _CONNECTED = {"connected", "denied"}
-_REFUSED = "look at username, password_file and certificates in [mqtt], and into the broker's log, which may say more"
-_LOST = "look at host and port in [mqtt], and after the broker; what is to be told is owed until it answers"
+_REFUSED = "check username, password_file and certificates in [mqtt]; the broker's log may say more"
+_LOST = "check host and port in [mqtt], and whether the broker runs; alarms are owed until it answers"
 _ALLOW = "allow {user} to read and write {base}/#; docs/mqtt.md has the lines for mosquitto"
 
 

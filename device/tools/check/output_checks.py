@@ -55,7 +55,7 @@ def check_clips(settings: ClipSettings, folder: Path) -> Finding:
         left_bytes = max(0, round(settings.max_mb * 1e6) - _clip_bytes(folder)) + RESERVED_BYTES
     except PermissionError:
         return Finding("clips", "failure", f"the folder of clips {folder} is closed to this user", AS_THE_DAEMON)
-    cure = "make room, or set a smaller max_mb in [clips]; what finds no room is not kept, and alarms are told even so"
+    cure = "make room, or set a smaller max_mb in [clips]; a clip without room is not kept, alarms are published"
     return check_disk_space("clips", f"the folder of clips {folder}", folder, needed_bytes=left_bytes, cure=cure)
 
 

@@ -85,7 +85,7 @@ def _acknowledgements(changes: list[AlarmChange]) -> Iterator[str]:
 def _doubts(changes: list[AlarmChange]) -> Iterator[str]:
     undelivered = sum(not change.delivered for change in changes)
     if undelivered:
-        yield f"not noted as told: {undelivered} of {quantity(len(changes), 'change')}"
+        yield f"acknowledgement not noted: {undelivered} of {quantity(len(changes), 'change')}"
     qualities = {str(change.body.get("time_quality")) for change in changes}
     if "stepped" in qualities:
         yield "the clock jumped meanwhile"

@@ -471,7 +471,7 @@ def test_lines_that_were_dropped_are_told_of_once_a_minute(stage: Stage) -> None
         stage.console.dropped = dropped
         stage.nothing(0.25)
     told = [note.detail for note in stage.written(OperationNote) if note.kind == "dropped"]
-    assert told == [f"{count} could not be told in time" for count in ("1 line", "240 lines", "240 lines")]
+    assert told == [f"{count} could not be written in time" for count in ("1 line", "240 lines", "240 lines")]
 
 
 def test_lines_that_a_new_outlet_drops_are_told_of_too(stage: Stage) -> None:
@@ -483,8 +483,8 @@ def test_lines_that_a_new_outlet_drops_are_told_of_too(stage: Stage) -> None:
     stage.console.dropped = 7
     stage.nothing(1)
     assert [note.detail for note in stage.written(OperationNote)] == [
-        "100 lines could not be told in time",
-        "7 lines could not be told in time",
+        "100 lines could not be written in time",
+        "7 lines could not be written in time",
     ]
 
 

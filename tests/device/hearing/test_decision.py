@@ -125,7 +125,7 @@ def test_a_short_sound_waits_for_its_minimum_length() -> None:
     point = replace(POINT, min_length_s=3.5)
     decisions, events = _run(_decider(point), [0.9, 0.9, 0.9, 0.9])
     assert [decision.state for decision in decisions] == ["pending", "pending", "pending", "on"]
-    assert decisions[1].rule == "confirming: 2.50 s long, told from 3.50 s on"
+    assert decisions[1].rule == "confirming: 2.50 s long, reported from 3.50 s on"
     assert [event.decided_s for event in events] == [3.5]
 
 

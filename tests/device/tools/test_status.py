@@ -41,7 +41,7 @@ def test_a_daemon_that_is_well_is_told_like_this(state: DaemonState) -> None:
         "  label       cry (cry): ON since 2026-11-21T03:13:07Z (1 min 0 s), score 0.97",
         "  events      3 since the start; last: cry begin (0.97, 3 of 3 windows)",
         "  ALARM       high cry (cry): active; 3 of 3 windows",
-        "  told        alarms are kept; broker lost, 2 changes of alarms are owed to it",
+        "  delivery    alarms are kept; broker lost, 2 changes of alarms are owed to it",
         "  counted     faults 2, gaps 4, overruns 5, reopened 6, lines dropped 0",
         "  running     auricle 0.2.0 with cry 1.0.0; process 4711, since 2026-11-21T02:14:07Z (1 h 0 min)",
     ]

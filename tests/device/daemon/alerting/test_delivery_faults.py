@@ -35,7 +35,7 @@ def test_a_broker_out_of_reach_for_half_a_minute_is_told_once_with_its_reason() 
     assert changes[0].detail == "nothing listens there"
     assert update(faults, 100.0 + BROKER_RAISE_AFTER_S + 170) == []
     (over,) = update(faults, 400.0 + BROKER_CLEAR_AFTER_S)
-    assert (over.begins, over.detail) == (False, "the broker is told again, after 199 s")
+    assert (over.begins, over.detail) == (False, "the broker accepts messages again, after 199 s")
 
 
 def test_a_broker_that_restarts_is_no_news() -> None:

@@ -65,7 +65,7 @@ def test_gaps_that_come_thick_are_told_once_in_ten_seconds_with_their_number_and
     ]
     assert [content.at_s for content in contents if isinstance(content, Fault)] == [0.25, 10.25, 20.25, 30.25]
     assert {content.detail for content in contents[1:] if isinstance(content, Fault)} == {
-        "10 gaps since this was last told, 2.500 s of sound are missing"
+        "10 gaps since the last such line, 2.500 s of sound are missing"
     }
 
 

@@ -47,12 +47,12 @@ def test_hung_sinks_begin_one_fault_that_ends_with_the_last_of_them() -> None:
 
 def test_dropped_lines_are_added_up_and_reported_once_a_minute() -> None:
     monitor, sink = SinkMonitor(), _Sink(dropped=3)
-    assert monitor.dropped_note((sink,), 0.0) == OperationNote("dropped", "3 lines could not be told in time")
+    assert monitor.dropped_note((sink,), 0.0) == OperationNote("dropped", "3 lines could not be written in time")
     sink.dropped = 5
     assert monitor.dropped_note((sink,), DROPPED_REPORT_EVERY_S - 1.0) is None
     sink.dropped = 7
     note = monitor.dropped_note((sink,), DROPPED_REPORT_EVERY_S)
-    assert note == OperationNote("dropped", "4 lines could not be told in time")
+    assert note == OperationNote("dropped", "4 lines could not be written in time")
     assert monitor.dropped_note((sink,), 3 * DROPPED_REPORT_EVERY_S) is None
 
 
@@ -61,4 +61,4 @@ def test_new_sinks_after_a_reload_are_counted_from_zero() -> None:
     monitor.dropped_note((_Sink(dropped=9),), 0.0)
     assert monitor.dropped_note((_Sink(dropped=0),), 100.0) is None
     note = monitor.dropped_note((_Sink(dropped=2),), 200.0)
-    assert note == OperationNote("dropped", "2 lines could not be told in time")
+    assert note == OperationNote("dropped", "2 lines could not be written in time")

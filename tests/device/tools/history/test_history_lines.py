@@ -37,7 +37,7 @@ def test_a_stepped_clock_is_named_rather_than_an_unsynchronized_one() -> None:
         _change(1, NIGHT_S + 5, name="cry", time_quality="stepped", delivered=False),
     ]
     _, line = history_lines(changes, UTC)
-    assert "not noted as told: 1 of 2 changes" in line
+    assert "acknowledgement not noted: 1 of 2 changes" in line
     assert line.endswith("the clock jumped meanwhile")
 
 
