@@ -15,6 +15,7 @@ from importlib import metadata
 from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
 from device.errors import AuricleError
+from device.printable import printable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -91,7 +92,7 @@ def _report(error: AuricleError | OSError, *, debug: bool) -> int:
         return 0
     if debug:
         traceback.print_exception(error)
-    print(f"auricle: {' '.join(str(error).split())}", file=sys.stderr)
+    print(f"auricle: {printable(str(error))}", file=sys.stderr)
     return _BAD_INPUT
 
 

@@ -63,6 +63,12 @@ FAULTS: Mapping[FaultKind, FaultInfo] = MappingProxyType(
             words="the room's noise is gone, the microphone may be covered or broken",
             cure="check whether something covers the microphone, or whether its gain was turned down",
         ),
+        "cancellation": FaultInfo(
+            priority="medium",
+            deafens=True,
+            words="the channels of the mix cancel each other",
+            cure="hear one channel: set channel = 1 in [microphone] or [recording], or --channel 1 for a replay",
+        ),
         "clipping": FaultInfo(
             priority="low",
             deafens=False,

@@ -29,6 +29,7 @@ FaultKind = Literal[
     "dc",
     "repeated",
     "floor",
+    "cancellation",  # the channels of a mix cancel each other
     "clipping",  # the microphone is heavily overdriven
     "gap",  # samples are missing
     "microphone",  # no samples arrive
@@ -66,12 +67,15 @@ class AudioBlock:
         start_sample: index of the first sample since the stream began, at capture rate. Missing samples are
             counted too, so the index is also a time.
         after_gap: samples are missing between the previous block and this one.
+        independent_power: float32 (n,), the squared step from sample to sample that the mean of several channels
+            would have if they were independent; None if the samples are no mean.
     """
 
     samples: npt.NDArray[np.float32]
     sample_rate_hz: int
     start_sample: int
     after_gap: bool = False
+    independent_power: npt.NDArray[np.float32] | None = None
 
     @property
     def end_sample(self) -> int:

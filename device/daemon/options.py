@@ -60,11 +60,14 @@ class ListenOptions:
         Raises:
             RecordingError: a folder holds no recording, or a named file is none.
         """
+        from device.runtime.stderr_lines import print_notice
         from device.sources.recording import Recording
         from device.sources.recording_paths import find_recordings
 
         found = find_recordings(self.recordings)
-        for path in found:
+        for path in found.paths:
             if path in self.recordings:
                 Recording(path).close()
-        return found
+        for notice in found.notices:
+            print_notice(notice)
+        return found.paths

@@ -19,10 +19,11 @@ from device.replay.batch import stream_ids
 from device.replay.one_recording import replay_recording
 from device.replay.recording_result import RecordingResult, RecordingTask
 from device.replay.replay_options import ReplayOptions
-from device.replay.result_writers import RowWriter, fault_line, print_notice
+from device.replay.result_writers import RowWriter, fault_line
 from device.report.result_files import encode
 from device.report.tables import EventLines, ScoreTable
 from device.runtime.model_loader import open_models
+from device.runtime.stderr_lines import print_notice
 
 if TYPE_CHECKING:
     import argparse

@@ -129,9 +129,8 @@ class Listener:
             segment = self._begin(block)
         # Sound that a hung server held back arrives late with early sample indices; the fault ends now all the same.
         heard.faults.extend(self._absence.end(max(self.coverage.now_s, block.start_sample / block.sample_rate_hz)))
-        segment.next_block_sample = block.end_sample
-        for piece in segment.slices.push(block.samples):
-            self._process_slice(segment, piece, heard)
+        for samples, power in segment.push(block):
+            self._process_slice(segment, samples, power, heard)
         return heard
 
     def change_hop(self, hop_s: float) -> None:
@@ -246,9 +245,9 @@ class Listener:
 
     def _drain(self, segment: Segment, heard: Heard) -> None:
         """Process the rest of a segment: less than a slice, and what the resamplers hold back."""
-        rest = segment.slices.finish()
+        rest, power = segment.finish()
         if len(rest):
-            self._process_slice(segment, rest, heard)
+            self._process_slice(segment, rest, power, heard)
         self._decide([window for pipeline in segment.pipelines for window in pipeline.drain()], heard)
 
     def _finish_tail(self, segment: Segment, heard: Heard) -> None:
@@ -258,9 +257,10 @@ class Listener:
 
     # --- one slice
 
-    def _process_slice(self, segment: Segment, samples: Float32, heard: Heard) -> None:
-        """Process float32 (n,) at capture rate."""
-        block = AudioBlock(samples, segment.rate_hz, segment.next_slice_sample, after_gap=segment.is_at_start)
+    def _process_slice(self, segment: Segment, samples: Float32, power: Float32 | None, heard: Heard) -> None:
+        """Process float32 (n,) at capture rate, with the independent power of a mix."""
+        start_sample, after_gap = segment.next_slice_sample, segment.is_at_start
+        block = AudioBlock(samples, segment.rate_hz, start_sample, after_gap, independent_power=power)
         segment.next_slice_sample = block.end_sample
         self._check_deafness(block, segment.now_s, heard)
         filtered = segment.filters.push(samples)

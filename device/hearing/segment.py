@@ -81,7 +81,8 @@ class Segment:
         self.next_slice_sample = start_sample
         self.pipelines = [WindowPipeline(each, rate_hz, start_sample / rate_hz) for each in formats]
         resampled = any(each.rate_hz != rate_hz for each in formats)
-        self.slices = Slices(max(1, round(rate_hz * (RESAMPLED_SLICE_S if resampled else SLICE_S))))
+        slice_samples = max(1, round(rate_hz * (RESAMPLED_SLICE_S if resampled else SLICE_S)))
+        self._slices, self._power_slices = Slices(slice_samples), Slices(slice_samples)
         self._start_sample = start_sample
 
     @property
@@ -92,6 +93,19 @@ class Segment:
     def is_continued_by(self, block: AudioBlock) -> bool:
         """Whether the block follows without a gap, at the same rate."""
         return block.start_sample == self.next_block_sample and block.sample_rate_hz == self.rate_hz
+
+    def push(self, block: AudioBlock) -> Iterator[tuple[Float32, Float32 | None]]:
+        """A block -> the slices that are complete now, and the independent power beside each if the stream is a mix."""
+        self.next_block_sample = block.end_sample
+        slices = self._slices.push(block.samples)
+        if block.independent_power is None:
+            return ((samples, None) for samples in slices)
+        return zip(slices, list(self._power_slices.push(block.independent_power)), strict=True)
+
+    def finish(self) -> tuple[Float32, Float32 | None]:
+        """The rest, which is shorter than a slice."""
+        samples, power = self._slices.finish(), self._power_slices.finish()
+        return samples, power if len(power) else None
 
     @property
     def is_at_start(self) -> bool:

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 
 from device.errors import RecordingError
 from device.replay.one_recording import replay_recording
-from device.replay.result_writers import ResultWriter, RowWriter, print_notice
+from device.replay.result_writers import ResultWriter, RowWriter
 from device.runtime.model_loader import OpenModels, open_models
+from device.runtime.stderr_lines import print_notice
 from device.sources.recording_paths import find_recordings
 
 if TYPE_CHECKING:
@@ -61,10 +62,15 @@ def _find(paths: Sequence[str]) -> tuple[list[str], int]:
     failures = 0
     for path in paths:
         try:
-            sources += find_recordings([path])
+            found = find_recordings([path])
         except RecordingError as error:
             failures += 1
             print_notice(str(error))
+            continue
+        sources += found.paths
+        failures += len(found.notices)
+        for notice in found.notices:
+            print_notice(notice)
     return sources, failures
 
 

@@ -73,15 +73,17 @@ def replay_recording(
     """
     collector = _ResultCollector(options, models, task)
     error = None
+    notes: tuple[str, ...] = ()
     try:
         with open_recording(options, task.source) as recording:
             listener = models.listener(options.settings, task.stream_id)
             for block, heard in hear(recording, listener, realtime=options.realtime):
                 collector.add(block, heard)
                 on_heard(heard)
+                notes = recording.notes
     except RecordingError as broken:
         error = str(broken)
-    return collector.finish(error)
+    return collector.finish(error, notes)
 
 
 def open_recording(options: ReplayOptions, source: str) -> Recording:
@@ -123,7 +125,7 @@ class _ResultCollector:
                 self._recorder.block(block)
             self._recorder.heard(heard)
 
-    def finish(self, error: str | None) -> RecordingResult:
+    def finish(self, error: str | None, notes: tuple[str, ...]) -> RecordingResult:
         source = self._task.source
         return RecordingResult(
             source=source,
@@ -131,16 +133,16 @@ class _ResultCollector:
             events=tuple(self._events),
             faults=tuple(fold_faults(self._faults, self._duration_s)),
             error=error,
+            notes=notes,
             explanation=tuple(self._explainer.lines(source, self._duration_s)) if self._explainer else (),
-            summary=self._page(error),
+            summary=self._page(notes if error is None else (*notes, error)),
         )
 
-    def _page(self, error: str | None) -> PageSummary | None:
+    def _page(self, notes: tuple[str, ...]) -> PageSummary | None:
         if self._recorder is None or self._task.page is None:
             return None
-        notes = [error] if error else []
         if not self._duration_s:
-            return PageSummary(self._task.source, None, 0.0, (), 0, tuple(notes))
+            return PageSummary(self._task.source, None, 0.0, (), 0, notes)
         with _SecondReading(self._options, self._task.source) as again:
             content = self._recorder.finish(again.read, notes=notes)
         write_page(self._task.page, content, index=self._task.index)

@@ -38,6 +38,7 @@ class RecordingResult:
         events: all phases, in stream order.
         faults: what kept Auricle from hearing.
         error: why the recording could not be read to its end; None if it was.
+        notes: what is odd in the file although its sound is whole.
         explanation: lines, if an explanation was asked for.
         summary: its line in the index, if pages were asked for.
         rows: rows kept until earlier recordings are done, by table.
@@ -48,6 +49,7 @@ class RecordingResult:
     events: tuple[Event, ...]
     faults: tuple[FaultSpan, ...]
     error: str | None
+    notes: tuple[str, ...] = ()
     explanation: tuple[str, ...] = ()
     summary: PageSummary | None = None
     rows: dict[str, str] = field(default_factory=dict)

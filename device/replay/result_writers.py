@@ -13,6 +13,7 @@ from device.replay.recording_result import RecordingTask
 from device.report.page import write_index
 from device.report.result_files import STDOUT, encode, write_whole
 from device.report.tables import EventLines, ScoreTable, event_line, label_track, page_names, score_rows
+from device.runtime.stderr_lines import print_notice
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -113,6 +114,8 @@ class ResultWriter:
             self._print(line + "\n")
         if result.faults:
             print_notice(fault_line(result))
+        for note in result.notes:
+            print_notice(note)
         if result.error is not None:
             print_notice(result.error)
         if self._options.labels is not None and result.duration_s:
@@ -150,12 +153,6 @@ class ResultWriter:
         self._progress.clear()
         sys.stdout.buffer.write(encode(text))
         sys.stdout.buffer.flush()
-
-
-def print_notice(sentence: str) -> None:
-    """One line on stderr."""
-    sys.stderr.buffer.write(encode(f"auricle: {' '.join(sentence.split())}\n"))
-    sys.stderr.buffer.flush()
 
 
 class _Progress:

@@ -23,6 +23,7 @@ from device.messages import AudioBlock, NoAudio
 from device.quantity import quantity
 from device.sources.capture import ERROR, FRAME, OPENED, OVERFLOWED, CaptureProtocolError
 from device.sources.capture_process import CaptureProcess, OpenedDevice, capture_command, protocol_violation, readable
+from device.sources.channel_mix import ChannelMixer
 from device.sources.device_match import parse_device
 from device.sources.stream_position import StreamPosition
 
@@ -99,6 +100,8 @@ class Microphone:
         self._child: CaptureProcess | None = None
         self._unreaped: list[CaptureProcess] = []
         self._opened: OpenedDevice | None = None
+        self._mixer = ChannelMixer(settings.channel)
+        self._is_mix = False
         self._records: deque[CaptureRecord] = deque()
         self._next_number = 0
         self._gap_pending = False  # samples are missing before the next block
@@ -283,6 +286,8 @@ class Microphone:
                 f"{quantity(opened.channels, 'channel')}, of which none is {self._settings.channel + 1}"
             )
         self._opened = opened
+        self._mixer = ChannelMixer(self._settings.channel)
+        self._is_mix = self._settings.channel is None and opened.channels > 1
         self._name = opened.name
         self._next_number = 0
         self._flowing_since_s = self._now_s()
@@ -292,7 +297,8 @@ class Microphone:
         self.opened += 1
 
     def _audio_block(self, record: CaptureRecord, opened: OpenedDevice) -> AudioBlock | None:
-        samples = mono(record.payload, opened.channels, self._settings.channel)
+        frames = finite_frames(record.payload, opened.channels, self._settings.channel)
+        samples = self._mixer.mix(frames)
         lost = bool(record.flags & OVERFLOWED) or record.number != self._next_number
         self._next_number = (record.number + 1) % _NUMBERS
         at_s = min((record.at_ns - self._began_ns) / 1e9, self._now_s())  # nothing was read in the future
@@ -302,28 +308,28 @@ class Microphone:
         if position is None:
             return None
         after_gap, self._gap_pending = self._gap_pending, False
-        return AudioBlock(samples, opened.sample_rate_hz, position.start_sample, after_gap=after_gap)
+        power = self._mixer.independent_power(frames) if self._is_mix else None
+        return AudioBlock(samples, opened.sample_rate_hz, position.start_sample, after_gap, independent_power=power)
 
 
-def mono(payload: bytes, channels: int, channel: int | None) -> npt.NDArray[np.float32]:
-    """Interleaved little-endian float32 of a frame -> float32 (n,) in [-1, 1]: one channel, or the mean of all.
+def finite_frames(payload: bytes, channels: int, channel: int | None) -> npt.NDArray[np.float32]:
+    """Interleaved little-endian float32 of a frame -> float32 (n, channels) in [-1, 1].
 
     Args:
         payload: n * channels samples.
         channels: in the payload.
-        channel: from 0; None for the mean.
+        channel: the one that is heard, from 0; None for all.
 
     Raises:
-        CaptureProtocolError: it is not a whole number of samples, or one of them is not finite.
+        CaptureProtocolError: it is not a whole number of samples, or one that is heard is not finite.
     """
     size = 4 * channels
     if not payload or len(payload) % size:
         raise CaptureProtocolError(f"a frame of {quantity(len(payload), 'byte')} for {quantity(channels, 'channel')}")
     frames = np.frombuffer(payload, "<f4").reshape(-1, channels)  # (n, channels)
-    chosen = frames.mean(axis=1, dtype=np.float32) if channel is None else frames[:, channel]  # (n,)
-    if not np.isfinite(chosen).all():
+    if not np.isfinite(frames if channel is None else frames[:, channel]).all():
         raise CaptureProtocolError("a sample that is no number")
-    clipped: npt.NDArray[np.float32] = np.clip(chosen, -1.0, 1.0).astype(np.float32)
+    clipped: npt.NDArray[np.float32] = np.clip(frames, -1.0, 1.0)
     return clipped
 
 

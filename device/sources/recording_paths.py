@@ -1,20 +1,42 @@
-"""Expands paths to the recordings in them."""
+"""Expands paths to the recordings in them, and counts the sound files that cannot be read here."""
 
 from __future__ import annotations
 
 import os
+from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from device.errors import RecordingError
+from device.sources.conversion import INSTALL, conversion
+from device.sources.decoding.libav import is_installed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-SUFFIXES = (".wav", ".flac", ".ogg", ".oga")
+_READABLE = ".wav .wave .bwf .rf64 .w64 .flac .ogg .oga .opus .mp3 .mp2 .aif .aiff .aifc .au .snd .caf .sph .voc"
+_OPTIONAL = ".m4a .m4b .mp4 .mov .3gp .aac .wma .asf .mka .mkv .webm .weba .amr .ac3 .ape .wv .tta .mpc .dsf .spx"
+
+SUFFIXES = frozenset(_READABLE.split(" "))
+"""Files that the device can read as it is installed."""
+
+OPTIONAL_SUFFIXES = frozenset(_OPTIONAL.split(" "))
+"""Sound files, and films with sound, that PyAV reads, if it is installed."""
 
 
-def find_recordings(paths: Iterable[str]) -> list[str]:
+class FoundRecordings(NamedTuple):
+    """What was found below some paths.
+
+    Attributes:
+        paths: of the recordings; they begin as they were given: `nights` becomes `nights/june/1.wav`.
+        notices: a sentence for each directory with sound files that cannot be read here.
+    """
+
+    paths: list[str]
+    notices: list[str]
+
+
+def find_recordings(paths: Iterable[str]) -> FoundRecordings:
     """Expand directories, recursively and sorted, to the recordings in them.
 
     What is not a directory stays as given, even if it does not exist: opening it will say so. Hidden
@@ -23,16 +45,37 @@ def find_recordings(paths: Iterable[str]) -> list[str]:
     Args:
         paths: files and directories, in the order of the result.
 
-    Returns:
-        Paths that begin as they were given: `nights` becomes `nights/june/1.wav`.
-
     Raises:
-        RecordingError: a directory that cannot be listed or holds no recording.
+        RecordingError: a directory that cannot be listed, or holds no recording that can be read.
     """
-    found: list[str] = []
+    found = FoundRecordings([], [])
+    readable = SUFFIXES | OPTIONAL_SUFFIXES if is_installed() else SUFFIXES
     for path in paths:
-        found += _in_directory(path) if _is_directory(path) else [path]
+        if not _is_directory(path):
+            found.paths.append(path)
+            continue
+        sounds = _in_directory(path)
+        unread = [sound for sound in sounds if _suffix(sound) not in readable]
+        if unread:
+            found.notices.append(_unread_sentence(path, unread))
+        if len(unread) == len(sounds):
+            raise RecordingError(found.notices.pop())
+        found.paths.extend(sound for sound in sounds if _suffix(sound) in readable)
     return found
+
+
+def _unread_sentence(path: str, unread: list[str]) -> str:
+    counts = Counter(_suffix(sound) for sound in unread)
+    kinds = ", ".join(f"{count} {suffix}" for suffix, count in sorted(counts.items()))
+    files = "sound file" if len(unread) == 1 else "sound files"
+    return (
+        f"{path} holds {len(unread)} {files} that cannot be read here ({kinds}): {INSTALL} reads them, or convert "
+        f"each, such as with `{conversion(unread[0])}`."
+    )
+
+
+def _suffix(path: str) -> str:
+    return Path(path).suffix.lower()
 
 
 def _is_directory(path: str) -> bool:
@@ -43,17 +86,18 @@ def _is_directory(path: str) -> bool:
 
 
 def _in_directory(path: str) -> list[str]:
+    """All sound files under a directory, whether or not they can be read here."""
     try:
         found = list(_walk(path, set()))
     except OSError as exc:
         raise RecordingError(f"{exc.filename} cannot be listed ({exc.strerror}); check its permissions.") from exc
     if not found:
-        raise RecordingError(f"{path} holds no recording; {', '.join(SUFFIXES)} files are looked for.")
+        raise RecordingError(f"{path} holds no recording; WAV, FLAC, OGG, MP3 and other sound files are looked for.")
     return found
 
 
 def _walk(path: str, walked: set[Path]) -> Iterator[str]:
-    """Yield the recordings under a directory, unless it has been walked already."""
+    """Yield the sound files under a directory, unless it has been walked already."""
     real = Path(path).resolve()
     if real in walked:
         return
@@ -63,5 +107,5 @@ def _walk(path: str, walked: set[Path]) -> Iterator[str]:
     for inner in visible:
         if _is_directory(inner):
             yield from _walk(inner, walked)
-        elif Path(inner).suffix.lower() in SUFFIXES:
+        elif _suffix(inner) in SUFFIXES | OPTIONAL_SUFFIXES:
             yield inner

@@ -19,6 +19,9 @@ need openssl openssl
 need mosquitto_passwd mosquitto
 need strace strace
 need unzip unzip
+need flac flac
+need opusenc opus-tools
+need sox sox
 need nft nftables
 need ip iproute2
 need systemd-analyze systemd

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-import sys
 import threading
 import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from device.errors import RecordingError
+from device.runtime.stderr_lines import print_notice
 from device.sources.recording import Recording
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ class FilePlayback:
                 yield block
         except RecordingError as error:
             self.failures += 1
-            print(f"auricle: {error}", file=sys.stderr, flush=True)
+            print_notice(str(error))
 
     def _in_stream(self, path: str) -> Iterator[AudioBlock]:
         """The blocks of one recording, numbered as part of the stream."""
@@ -96,6 +96,8 @@ class FilePlayback:
             for block in recording.blocks():
                 after_gap = block.after_gap or (follows and block.start_sample == 0)
                 yield replace(block, start_sample=offset + block.start_sample, after_gap=after_gap)
+            for note in recording.notes:
+                print_notice(note)
 
     def _begin(self, path: str) -> None:
         """Note that a recording starts, and drop the names of old ones, or a loop would collect them without bound."""

@@ -8,6 +8,7 @@ gap, so that the result never depends on how the sound was cut into blocks.
     dc         an offset with next to no sound on it: the input is not driven
     repeated   the same buffer again and again, sample for sample: the driver hangs
     floor      the noise floor collapsed: only the amplifier's own noise is left
+    cancellation  the channels of a mix cancel each other: each is loud, their mean is not
     clipping   heavily overdriven; a warning: it is loud, not deaf
 
 Knows no clock, no device and no cause; decides nothing about sounds.
@@ -61,6 +62,7 @@ class DeafnessDetector:
             "stuck": SignTracker(found, over),
             "dc": SignTracker(found, over),
             "repeated": SignTracker(self._samples(settings.repeated_after_s), over),
+            "cancellation": SignTracker(found, over),
         }
         if gates_to_zero:
             del self._trackers["silence"]
@@ -71,6 +73,7 @@ class DeafnessDetector:
         self._repetition = Repetition(self._row, shortest, longest)
         self._begun = False
         self._pending: Float32 = np.zeros(0, np.float32)
+        self._pending_power: Float32 | None = None
         self._begin_segment(0)
 
     @property
@@ -103,14 +106,24 @@ class DeafnessDetector:
         if block.after_gap or not self._begun:
             self._begin_segment(block.start_sample)
             self._begun = True
-        pending = np.concatenate((self._pending, block.samples))
-        whole = len(pending) // self._row
-        self._pending = pending[whole * self._row :].copy()
-        rows = pending[: whole * self._row].reshape(whole, self._row)
+        power = self._rows_of_power(block)
+        rows, self._pending = _whole_rows(np.concatenate((self._pending, block.samples)), self._row)
         faults: list[Fault] = []
-        for first in range(0, whole, _ROWS_AT_ONCE):
-            faults += self._check(rows[first : first + _ROWS_AT_ONCE])
+        for first in range(0, len(rows), _ROWS_AT_ONCE):
+            some = slice(first, first + _ROWS_AT_ONCE)
+            faults += self._check(rows[some], None if power is None else power[some])
         return faults
+
+    def _rows_of_power(self, block: AudioBlock) -> Float32 | None:
+        """The power of independent channels beside each row; None if the block is no mix, as is all of its stream."""
+        if block.independent_power is None:
+            self._pending_power = None
+            return None
+        pending = self._pending_power
+        if pending is None:
+            pending = np.zeros(len(self._pending), np.float32)
+        rows, self._pending_power = _whole_rows(np.concatenate((pending, block.independent_power)), self._row)
+        return rows
 
     def finish(self) -> list[Fault]:
         """End the open faults at the end of the audio."""
@@ -130,6 +143,7 @@ class DeafnessDetector:
         """Reset what a gap invalidates; an open fault stays open until sound contradicts it."""
         self._end_sample = start_sample  # of the last whole row
         self._pending = np.zeros(0, np.float32)
+        self._pending_power = None
         self._levels_db: list[float] = []  # of this step's rows; NaN for a row that shows no noise
         self._clipped: list[float] = []  # parts of this step's rows
         self._repetition.reset()
@@ -137,9 +151,9 @@ class DeafnessDetector:
         for tracker in (*self._trackers.values(), self._clipping):
             tracker.break_run()
 
-    def _check(self, rows: Float32) -> list[Fault]:
-        """Rows (n, row), oldest first -> the faults that begin or end in them."""
-        signs = _Signs.of(rows, self._settings)
+    def _check(self, rows: Float32, power: Float32 | None) -> list[Fault]:
+        """Rows (n, row), oldest first, and the power beside them -> the faults that begin or end in them."""
+        signs = _Signs.of(rows, power, self._settings)
         repeats = self._repetition.push(rows, signs.constant)
         faults: list[Fault] = []
         for index, repeat in enumerate(repeats):
@@ -150,7 +164,7 @@ class DeafnessDetector:
 
     def _check_row(self, signs: _Signs, index: int, repeat: Repeat) -> list[Fault]:
         sign = signs.kind(index)
-        kind: FaultKind | None = "repeated" if repeat.period and sign != "dc" else sign
+        kind: FaultKind | None = "repeated" if repeat.period and sign not in ("dc", "cancellation") else sign
         self._end_sample += self._row
         since = self._end_sample - (repeat.lasted if kind == "repeated" else self._row)
         self._levels_db.append(math.nan if kind else float(signs.level_db[index]))
@@ -188,6 +202,8 @@ class DeafnessDetector:
             return f"every sample is {mean:.6f}"
         if kind == "dc":
             return f"there is next to no sound on a constant offset of {mean:.4f}"
+        if kind == "cancellation":
+            return "the channels cancel each other in their mix; hear one: channel = 1, or --channel 1 for a replay"
         period_ms = 1000 * repeat.period / self._sample_rate_hz
         return f"the same {period_ms:.1f} ms come again and again"
 
@@ -210,6 +226,7 @@ class _Signs:
         mean: mean of the samples.
         level_db: power without the mean, in dB of full scale squared; -200 for none.
         clipped: share of the samples that is at full scale.
+        cancelled: the row is a mix whose channels cancel each other.
     """
 
     silent: Bools
@@ -218,10 +235,11 @@ class _Signs:
     mean: Float64
     level_db: Float64
     clipped: Float64
+    cancelled: Bools
 
     @classmethod
-    def of(cls, rows: Float32, settings: DeafnessLimits) -> _Signs:
-        """Measure rows (n, row)."""
+    def of(cls, rows: Float32, independent_power: Float32 | None, settings: DeafnessLimits) -> _Signs:
+        """Measure rows (n, row), and the power beside each sample that independent channels would give their mean."""
         low, high = rows.min(axis=1), rows.max(axis=1)
         constant = low == high
         wide = rows.astype(np.float64)
@@ -236,10 +254,13 @@ class _Signs:
             mean=mean,
             level_db=10 * np.log10(power + 1e-20),
             clipped=_clipped(rows, low, high, settings.full_scale),
+            cancelled=_cancelled(rows, independent_power, settings.cancellation_db),
         )
 
     def kind(self, index: int) -> FaultKind | None:
         """The sign that one row shows; None for none."""
+        if self.cancelled[index]:
+            return "cancellation"
         if self.constant[index]:
             return "silence" if self.silent[index] else "stuck"
         return "dc" if self.offset[index] else None
@@ -250,3 +271,19 @@ def _clipped(rows: Float32, low: Float32, high: Float32, full_scale: float) -> F
     if max(high.max(), -low.min()) < full_scale:
         return np.zeros(len(rows))
     return np.asarray((np.abs(rows) >= full_scale).mean(axis=1))
+
+
+def _cancelled(rows: Float32, independent_power: Float32 | None, limit_db: float) -> Bools:
+    """Whether each row (n, row) is a mix far below what independent channels would give."""
+    if independent_power is None or not independent_power.any():
+        return np.zeros(len(rows), np.bool_)
+    steps = np.diff(rows.astype(np.float64), axis=1)
+    mixed = np.einsum("rs,rs->r", steps, steps)
+    independent = independent_power[:, 1:].sum(axis=1, dtype=np.float64)
+    return np.asarray(mixed < 10 ** (-limit_db / 10) * independent)
+
+
+def _whole_rows(samples: Float32, row: int) -> tuple[Float32, Float32]:
+    """(n,) -> its whole rows (m, row), and a copy of the rest."""
+    end = len(samples) // row * row
+    return samples[:end].reshape(-1, row), samples[end:].copy()

@@ -19,6 +19,7 @@ class DeafnessLimits:
         over_after_s: such a fault is over after this long without its sign.
         dc_over_sound_db: a constant offset this far above the rest of the signal counts as dc. A cheap sound card's
             offset of 0.03 over a quiet room at -80 dBFS stays below.
+        cancellation_db: the channels of a mix cancel if it is this far below what independent channels would give.
         shortest_buffer_s: a shorter period of repetition is a tone.
         longest_buffer_s: a repeated buffer is at most this long.
         floor_drop_db: a floor this far below the learned one has collapsed, ...
@@ -38,6 +39,7 @@ class DeafnessLimits:
     repeated_after_s: float = 1.5
     over_after_s: float = 1.0
     dc_over_sound_db: float = 50.0
+    cancellation_db: float = 12.0
     shortest_buffer_s: float = 0.005
     longest_buffer_s: float = 1.0
     floor_drop_db: float = 20.0

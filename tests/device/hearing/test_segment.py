@@ -103,8 +103,25 @@ def test_a_segment_is_at_its_start_until_its_first_slice_is_processed() -> None:
 
 @pytest.mark.parametrize(("rate_hz", "slice_s"), [(16000, SLICE_S), (44100, RESAMPLED_SLICE_S)])
 def test_slices_are_shorter_if_they_are_resampled(rate_hz: int, slice_s: float) -> None:
-    slices = segment(rate_hz, 0).slices.push(np.zeros(rate_hz, np.float32))
-    assert {len(piece) for piece in slices} == {round(rate_hz * slice_s)}
+    current = segment(rate_hz, 0)
+    slices = list(current.push(AudioBlock(np.zeros(rate_hz, np.float32), rate_hz, 0)))
+    assert {len(samples) for samples, _ in slices} == {round(rate_hz * slice_s)}
+    assert current.next_block_sample == rate_hz
+
+
+def test_the_power_of_a_mix_is_sliced_like_its_samples() -> None:
+    current, samples = segment(16000, 0), np.arange(4000, dtype=np.float32)
+    pieces = [
+        piece
+        for first in range(0, 4000, 500)
+        for piece in current.push(
+            AudioBlock(samples[first : first + 500], 16000, first, independent_power=samples[first : first + 500])
+        )
+    ]
+    pieces.append(current.finish())
+    assert [len(piece) for piece, _ in pieces] == [1600, 1600, 800]
+    for piece, power in pieces:
+        np.testing.assert_array_equal(piece, power)
 
 
 @pytest.mark.parametrize("capture_hz", [16000, 44100, 48000, 8000])

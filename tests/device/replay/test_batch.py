@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import sys
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -143,6 +144,53 @@ def test_deafness_is_a_line_on_stderr_and_no_event(folder: Folder, capfd: pytest
     assert captured.out == ""
     (line,) = captured.err.splitlines()
     assert line.startswith("auricle: deaf.wav: not heard well: silence 4.0")
+
+
+def test_channels_that_cancel_are_a_line_that_names_the_option(
+    folder: Folder, capfd: pytest.CaptureFixture[str]
+) -> None:
+    samples = _with_tone(16, 2, 10)
+    soundfile.write("opposed.wav", np.stack([samples, -samples], axis=1), RATE_HZ, subtype="PCM_16")
+    assert folder.run("opposed.wav", events="-") == 0
+    captured = capfd.readouterr()
+    assert captured.out == ""
+    (line,) = captured.err.splitlines()
+    assert line.startswith("auricle: opposed.wav: not heard well: cancellation 0.00 to 16.00 s (the channels cancel")
+    assert "--channel 1" in line
+    folder.run("opposed.wav", events="events.jsonl", channel=0)
+    assert [event["phase"] for event in folder.events()] == ["begin", "end"]
+    assert capfd.readouterr().err == ""
+
+
+def test_sound_behind_what_the_header_counts_is_heard_and_said_on_stderr_and_on_the_page(
+    folder: Folder, capfd: pytest.CaptureFixture[str]
+) -> None:
+    content = bytearray((folder.path / "long.wav").read_bytes())
+    at = content.index(b"data")
+    content[at + 4 : at + 8] = RATE_HZ.to_bytes(4, "little")
+    (folder.path / "killed.wav").write_bytes(content)
+    assert folder.run("killed.wav", events="events.jsonl", report="page.html") == 0
+    assert [event["phase"] for event in folder.events()] == ["begin", "end"]
+    (line,) = capfd.readouterr().err.splitlines()
+    assert line.startswith("auricle: killed.wav: it holds ")
+    assert "more than the 22050 that its header declares" in line
+    assert "more than the 22050 that its header declares" in (folder.path / "page.html").read_text()
+
+
+def test_a_folder_with_sound_that_cannot_be_read_says_so_and_fails(
+    folder: Folder, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "av", None)
+    (folder.path / "night").mkdir()
+    loud_s = np.arange(8 * 48000) / 48000
+    tone = np.concatenate([np.zeros(96000), 0.3 * np.sin(2000 * np.pi * loud_s), np.zeros(288000)])
+    noise = 1e-3 * np.random.default_rng(0).standard_normal(len(tone))
+    soundfile.write("night/a.opus", tone + noise, 48000, format="OGG", subtype="OPUS")
+    (folder.path / "night" / "b.m4a").write_bytes(b"\0\0\0 ftypM4A ")
+    assert folder.run("night", events="events.jsonl") == 2
+    assert {event["source"] for event in folder.events()} == {"night/a.opus"}
+    (line,) = capfd.readouterr().err.splitlines()
+    assert line.startswith("auricle: night holds 1 sound file that cannot be read here (1 .m4a): pip install")
 
 
 def test_one_label_track_is_a_file_and_several_are_a_folder(folder: Folder) -> None:

@@ -17,13 +17,18 @@ from hypothesis import strategies as st
 
 from device.config.settings import MicrophoneSettings
 from device.errors import MicrophoneError
+from device.fault_info import FAULTS
+from device.hearing.deafness.detector import DeafnessDetector
 from device.messages import AudioBlock, NoAudio
 from device.sources.capture import CaptureProtocolError
-from device.sources.microphone import Microphone, MicrophoneTimeouts, _Backoff, mono
+from device.sources.channel_mix import ChannelMixer
+from device.sources.microphone import Microphone, MicrophoneTimeouts, _Backoff, finite_frames
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
+
+    from device.messages import Fault
 
 RATE_HZ = 8000
 BLOCK = 400
@@ -38,10 +43,10 @@ with open(sys.argv[1], "a+") as count:
 def say(data):
     while data: data = data[os.write(1, data):]
 def opened(rate=8000, channels=1, name="Mic: Audio (hw:1,0)"):
-    say(encode(Record(OPENED, json.dumps(dict(name=name, sample_rate_hz=rate, channels=channels)).encode())))
+    say(encode(CaptureRecord(OPENED, json.dumps(dict(name=name, sample_rate_hz=rate, channels=channels)).encode())))
 def frame(number, value=0.5, samples=400, flags=0, late_s=0.0, channels=1):
     at = time.monotonic_ns() - int(late_s * 1e9)
-    say(encode(Record(FRAME, array.array("f", [value] * samples * channels).tobytes(), flags, number, at)))
+    say(encode(CaptureRecord(FRAME, array.array("f", [value] * samples * channels).tobytes(), flags, number, at)))
 def flow(first=0, count=10**9, rate=8000, samples=400, value=0.5):
     for number in range(first, first + count):
         time.sleep(samples / rate); frame(number, value, samples)
@@ -140,7 +145,7 @@ def test_frames_become_blocks_at_the_devices_rate_with_its_name(scripted: Script
 
 def test_the_child_is_told_what_to_open(scripted: Scripted) -> None:
     microphone = scripted.microphone(
-        "say(encode(Record(ERROR, sys.argv[2].encode()))); time.sleep(60)",
+        "say(encode(CaptureRecord(ERROR, sys.argv[2].encode()))); time.sleep(60)",
         device="usb:0d8c:0014",
         channel=None,
         sample_rate_hz=48000,
@@ -155,16 +160,41 @@ def test_one_channel_or_the_mean_of_all_is_heard(channel: int | None, wanted: li
     payload = np.array([[0.1, 0.3], [-1.5, -0.5]], "<f4")
     if channel is None:
         payload[1, 0] = -1.0
-    assert mono(payload.tobytes(), 2, channel).tolist() == pytest.approx(wanted)
+    frames = finite_frames(payload.tobytes(), 2, channel)
+    assert ChannelMixer(channel).mix(frames).tolist() == pytest.approx(wanted)
 
 
 @given(st.binary(max_size=64), st.integers(1, 4), st.none() | st.just(0))
 def test_a_frame_is_samples_in_range_or_nonsense(payload: bytes, channels: int, channel: int | None) -> None:
     with contextlib.suppress(CaptureProtocolError):
-        samples = mono(payload, channels, channel)
+        samples = ChannelMixer(channel).mix(finite_frames(payload, channels, channel))
         assert len(samples) == len(payload) // (4 * channels)
         assert samples.dtype == np.float32
         assert np.abs(samples).max() <= 1.0
+
+
+def test_channels_that_cancel_in_the_mix_are_a_fault_of_the_live_stream_too(scripted: Scripted) -> None:
+    script = (
+        "opened(channels=2)\n"
+        "for number in range(80):\n"
+        "    sound = [0.3 * (-1) ** (n // 7 % 2) for n in range(400)]\n"
+        "    both = array.array('f', [x for value in sound for x in (value, -value)]).tobytes()\n"
+        "    time.sleep(0.05)\n"
+        "    say(encode(CaptureRecord(FRAME, both, 0, number, time.monotonic_ns())))\n"
+        "time.sleep(60)\n"
+    )
+    microphone = scripted.microphone(script, channel=None, timeouts=MicrophoneTimeouts(quiet_s=5.0))
+    detector = DeafnessDetector(RATE_HZ)
+    faults: list[Fault] = []
+
+    def reaches_the_end(message: AudioBlock | NoAudio) -> bool:
+        return isinstance(message, AudioBlock) and message.end_sample >= 79 * BLOCK
+
+    for block in blocks_of(heard_until(microphone, reaches_the_end)):
+        faults += detector.push(block)
+    assert [fault.kind for fault in faults] == ["cancellation"]
+    assert "hear one: channel = 1" in faults[0].detail
+    assert "channel = 1 in [microphone]" in FAULTS["cancellation"].cure
 
 
 def test_an_overflow_is_counted_and_marks_a_gap_of_the_time_that_was_lost(scripted: Scripted) -> None:
@@ -200,7 +230,7 @@ def test_sound_that_a_slow_listener_has_not_taken_is_neither_lost_nor_a_hang(scr
 
 
 def test_silence_is_told_again_and_again_with_its_reason_while_time_runs_on(scripted: Scripted) -> None:
-    script = "say(encode(Record(ERROR, b'it is unplugged'))); time.sleep(60)"
+    script = "say(encode(CaptureRecord(ERROR, b'it is unplugged'))); time.sleep(60)"
     heard = heard_until(scripted.microphone(script), lambda message: isinstance(message, NoAudio) and message.at_s > 1)
     assert any("it is unplugged" in reason for reason in reasons_of(heard))
     times = [message.at_s for message in heard if isinstance(message, NoAudio)]
@@ -217,19 +247,19 @@ def test_silence_is_told_again_and_again_with_its_reason_while_time_runs_on(scri
         ("os.kill(os.getpid(), 9)", "killed by signal 9"),
         ("os.write(2, b'ALSA lib: one\\nALSA lib: the last word\\n'); os._exit(1)", "(ALSA lib: the last word)"),
         ("raise RuntimeError('out of luck')", "(RuntimeError: out of luck)"),
-        ("say(encode(Record(ERROR, b'it is in use')))", "it is in use"),
+        ("say(encode(CaptureRecord(ERROR, b'it is in use')))", "it is in use"),
         ("time.sleep(60)", "hangs"),
         ("os.close(1); time.sleep(60)", "ended with exit code None"),
         ("os.kill(os.getpid(), 19)", "hangs"),
         ("say(os.urandom(5000)); time.sleep(60)", "nonsense"),
         ("say(b'x' * 5000); time.sleep(60)", "nonsense"),
-        ("say(encode(Record(FRAME, b'abc', 0, 3))); time.sleep(60)", "nonsense"),
-        ("say(encode(Record(FRAME, b'', 0, 3))); time.sleep(60)", "nonsense"),
+        ("say(encode(CaptureRecord(FRAME, b'abc', 0, 3))); time.sleep(60)", "nonsense"),
+        ("say(encode(CaptureRecord(FRAME, b'', 0, 3))); time.sleep(60)", "nonsense"),
         ("frame(3, value=float('nan')); time.sleep(60)", "nonsense"),
         ("opened(); time.sleep(60)", "nonsense"),
-        ("say(encode(Record(LISTED, b'[]'))); time.sleep(60)", "nonsense"),
+        ("say(encode(CaptureRecord(LISTED, b'[]'))); time.sleep(60)", "nonsense"),
         ("say(HEADER.pack(MAGIC, FRAME, 0, 3, MAX_PAYLOAD + 1, 0)); time.sleep(60)", "nonsense"),
-        ("say(encode(Record(FRAME, bytes(1600), 0, 3))[:-1]); time.sleep(60)", "hangs"),
+        ("say(encode(CaptureRecord(FRAME, bytes(1600), 0, 3))[:-1]); time.sleep(60)", "hangs"),
     ],
 )
 def test_whatever_a_capture_process_does_another_takes_over(scripted: Scripted, fault: str, says: str) -> None:
@@ -261,7 +291,7 @@ def test_whatever_a_capture_process_does_another_takes_over(scripted: Scripted, 
     ],
 )
 def test_a_device_that_cannot_be_is_nonsense(scripted: Scripted, said: str) -> None:
-    script = f"if attempt == 0:\n    say(encode(Record(OPENED, {said})))\n    time.sleep(60)\nopened(); flow()"
+    script = f"if attempt == 0:\n    say(encode(CaptureRecord(OPENED, {said})))\n    time.sleep(60)\nopened(); flow()"
     heard = heard_until(scripted.microphone(script), is_sound)
     assert scripted.attempts == 2
     assert len(blocks_of(heard)) == 1

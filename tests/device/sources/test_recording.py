@@ -189,7 +189,8 @@ def test_channels_are_mixed_to_their_mean(tmp_path: Path) -> None:
 @pytest.mark.parametrize("channel", [-1, 2, 7])
 def test_a_channel_that_is_not_there_names_how_many_are(tmp_path: Path, channel: int) -> None:
     soundfile.write(tmp_path / "a.flac", noise(100, 2), RATE_HZ)
-    assert f"no channel {channel}; it has 2, counted from 0" in refusal(tmp_path / "a.flac", channel=channel)
+    sentence = refusal(tmp_path / "a.flac", channel=channel)
+    assert f"has no channel {channel + 1}; it has 2 channels, the first is 1" in sentence
 
 
 def test_chunks_around_the_sound_are_passed_over(tmp_path: Path) -> None:
@@ -352,10 +353,12 @@ def test_pipes_and_devices_are_refused_instead_of_waited_for(tmp_path: Path) -> 
     assert "no regular file" in refusal("/dev/zero")
 
 
-@pytest.mark.parametrize("content", [b"\0", b"ID3" + bytes(100), b"hello, I am a text\n" * 100, bytes(10000)])
+@pytest.mark.parametrize(
+    "content", [b"\0", b"ID3" + bytes(100), b"#EXTM3U\n/etc/passwd\n", b"hello, I am a text\n" * 100, bytes(10000)]
+)
 def test_what_is_no_audio_is_refused(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "a.wav").write_bytes(content)
-    assert "is not audio that can be read here; WAV, FLAC and OGG" in refusal(tmp_path / "a.wav")
+    assert "is not audio that can be read here; WAV, FLAC" in refusal(tmp_path / "a.wav")
 
 
 @pytest.mark.parametrize(("content", "why"), [
@@ -368,12 +371,10 @@ def test_what_is_no_audio_is_refused(tmp_path: Path, content: bytes) -> None:
     (b"RIFF\0\0\0\0WAVEfmt \x02\0\0\0\1\0", "its format chunk has 2 bytes"),
     (wav_bytes(bytes(100), channels=0), "declares 0 channels instead of 1 to 1024"),
     (wav_bytes(bytes(100), channels=65535), "declares 65535 channels"),
-    (wav_bytes(bytes(100), tag=2), "samples of format 2 with 16 bits"),
-    (wav_bytes(bytes(100), bits=64), "samples of format 1 with 64 bits"),
-    (wav_bytes(bytes(100), tag=3, bits=16), "samples of format 3 with 16 bits"),
-    (b"fLaC" + bytes(10), "is a corrupt FLAC file"),
-    (b"fLaC" + bytes(100), "is corrupt"),
-    (b"OggS" + bytes(100), "is corrupt"),
+    (wav_bytes(bytes(100), tag=0x1234), "holds an unknown codec (format tag 0x1234) in a WAV file"),
+    (b"fLaC" + bytes(10), "has no STREAMINFO block"),
+    (b"fLaC" + bytes(100), "holds FLAC that cannot be decoded here"),
+    (b"OggS" + bytes(100), "holds an unknown codec in an Ogg file that cannot be decoded here"),
 ])  # fmt: skip
 def test_a_corrupt_header_is_refused(tmp_path: Path, content: bytes, why: str) -> None:
     (tmp_path / "a.wav").write_bytes(content)
