@@ -63,3 +63,14 @@ def test_readme_begins_with_a_command_and_shows_what_it_prints(
     shown = re.findall(r"(?s)```text\n(.*?)```", readme)[0]
     assert main(["demo", "--out", str(tmp_path / "demo")]) == 0
     assert capsys.readouterr().out.replace(str(tmp_path), "build").strip() == shown.strip()
+
+
+USER_PAGES = [page for page in PAGES if page.stem not in ("CONTRIBUTING", "model-runbook", "alarm-path")]
+UNCLEAR = re.compile(r"\b(told|befall\w*|look(s|ed)? after|the ways to people|where there is none)\b", re.IGNORECASE)
+"""`Told` stood for deciding, writing, publishing and delivering alike; a reader at night needs to know which."""
+
+
+@pytest.mark.parametrize("page", USER_PAGES, ids=lambda page: page.name)
+def test_users_read_which_of_deciding_writing_and_publishing_is_meant(page: Path) -> None:
+    prose = re.sub(r"`[^`]*`", "", _without_blocks(page))
+    assert [line for line in prose.splitlines() if UNCLEAR.search(line)] == []
