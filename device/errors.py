@@ -1,9 +1,10 @@
 """All errors that Auricle raises on purpose; each also inherits the builtin that callers would expect.
 
     AuricleError
-    ├── ConfigError      (ValueError)    an invalid setting
+    ├── ConfiguredError                  may be about one key of a configuration file
+    │   ├── ConfigError  (ValueError)    an invalid setting
+    │   └── BundleError  (ValueError)    a model file that is damaged or fails verification
     ├── SpecError        (ValueError)    an inconsistent feature specification
-    ├── BundleError      (ValueError)    a model file that is damaged or fails verification
     ├── ClassifierError  (RuntimeError)  a network that fails at run time, or returns invalid scores
     ├── RecordingError   (ValueError)    a file without usable sound
     ├── MicrophoneError  (OSError)       a microphone that is missing or ambiguous
@@ -23,7 +24,19 @@ class AuricleError(Exception):
     """The root: what the command line turns into one line on stderr and exit code 2."""
 
 
-class ConfigError(AuricleError, ValueError):
+class ConfiguredError(AuricleError):
+    """An error that may be about one key of a configuration file.
+
+    Attributes:
+        key: path of the key that is wrong, from the root of the file; empty if the sentence is about no one key.
+    """
+
+    def __init__(self, message: str, *, key: tuple[str | int, ...] = ()) -> None:
+        super().__init__(message)
+        self.key = key
+
+
+class ConfigError(ConfiguredError, ValueError):
     """A configuration file, profile or option has an invalid value."""
 
 
@@ -31,7 +44,7 @@ class SpecError(AuricleError, ValueError):
     """A feature specification contradicts itself."""
 
 
-class BundleError(AuricleError, ValueError):
+class BundleError(ConfiguredError, ValueError):
     """A model bundle is damaged or forged, or does not reproduce its golden vectors on this machine."""
 
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import math
 import os
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -11,12 +14,14 @@ from device.config.key_lines import key_lines
 from device.config.profiles import DEFAULT_PROFILE, PROFILES
 from device.config.settings import ClipSettings, JournalSettings, LogSettings, MqttSettings, Settings
 from device.config.table_reader import first_problem, read_settings
-from device.config.toml_text import parse_toml, printable, read_text
+from device.config.toml_text import parse_leniently, parse_toml, printable, read_text
 from device.config.wording import alternatives, shown
-from device.errors import ConfigError
+from device.errors import ConfigError, ConfiguredError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
+
+    from device.config.key_lines import KeyPath
 
 
 def load_config(path: str | os.PathLike[str]) -> Settings:
@@ -48,6 +53,65 @@ def parse_config(text: str, *, source: str, folder: Path | None = None) -> Setti
         where = printable(source) if line is None else f"{printable(source)}, line {line}"
         raise ConfigError(f"{where}: {first.sentence}")
     return settings if folder is None else _with_absolute_paths(settings, folder)
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedConfig:
+    """A configuration file, and everything that is wrong with it.
+
+    Attributes:
+        settings: in which a key with a mistake has its default.
+        mistakes: (line or None, sentence), in the order of the file.
+        lines: of the keys.
+    """
+
+    settings: Settings
+    mistakes: tuple[tuple[int | None, str], ...]
+    lines: Mapping[KeyPath, int]
+
+
+def check_config(path: str | os.PathLike[str]) -> CheckedConfig:
+    """Read the settings in a file, and find all of its mistakes.
+
+    Raises:
+        ConfigError: the file cannot be read, or is so little TOML that nothing can be said about its keys.
+    """
+    tables, text, syntax_problems = parse_leniently(read_text(path), os.fspath(path))
+    settings, problems = read_settings(Settings, _merged(_profile_tables(tables.get("profile")), tables))
+    lines = key_lines(text, tables)
+    found = [(problem.line, problem.sentence) for problem in syntax_problems]
+    found += [(problem.line(lines), problem.sentence) for problem in problems]
+    found.sort(key=lambda mistake: math.inf if mistake[0] is None else mistake[0])
+    return CheckedConfig(_with_absolute_paths(settings, Path(path).parent), tuple(found), lines)
+
+
+def located(error: ConfiguredError, path: str | os.PathLike[str]) -> ConfiguredError:
+    """The error with the file and the line of its key before it; unchanged if it is about no key."""
+    if not error.key:
+        return error
+    try:
+        text = read_text(path)
+        line = line_of(error.key, key_lines(text, parse_toml(text, os.fspath(path))))
+    except ConfigError:  # the file was changed meanwhile
+        return error
+    where = printable(os.fspath(path)) if line is None else f"{printable(os.fspath(path))}, line {line}"
+    return type(error)(f"{where}: {error}", key=error.key)
+
+
+@contextlib.contextmanager
+def locating(path: str | os.PathLike[str] | None) -> Iterator[None]:
+    """Within this context, an error about a key names the file and the line of that key; None for no file."""
+    try:
+        yield
+    except ConfiguredError as error:
+        if path is None or not error.key:
+            raise
+        raise located(error, path) from error
+
+
+def line_of(key: KeyPath, lines: Mapping[KeyPath, int]) -> int | None:
+    """The line of a key, or of the nearest table around it; None if neither is in the file."""
+    return next((lines[key[:length]] for length in range(len(key), 0, -1) if key[:length] in lines), None)
 
 
 def profile(name: str = DEFAULT_PROFILE) -> Settings:

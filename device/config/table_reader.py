@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import datetime as dt
 import difflib
 import math
 from dataclasses import dataclass
@@ -92,7 +94,9 @@ class _TableReader:
         try:
             return kind.from_toml(value)
         except InvalidValueError:
-            self._report(path, f"{shown(path[-1])}{_inside(path)} is {shown(value)}, must be {kind.expects}")
+            sentence = f"{shown(path[-1])}{_inside(path)} is {shown(value)}, must be {kind.expects}"
+            cure = _cure(kind, value)
+            self._report(path, f"{sentence}; {cure}" if cure else sentence)
             return _INVALID
 
     def _named_tables(self, entry: NamedTables, value: Any, path: KeyPath) -> Any:
@@ -140,6 +144,45 @@ class _TableReader:
         near = difflib.get_close_matches(key.lower(), valid, n=1, cutoff=0.5)
         hint = f"did you mean {valid[near[0]]}?" if near else f"there may be {alternatives(list(valid.values()))}"
         return f"{what}; {hint}"
+
+
+def _cure(kind: ValueKind, value: Any) -> str:
+    """What to write instead, if the same value would be accepted in another form; empty if not."""
+    other = _in_other_form(value)
+    try:
+        if other is None:
+            return ""
+        kind.from_toml(other)
+    except InvalidValueError:
+        return ""
+    return f"write {shown(other)} without quotes" if isinstance(value, str) else f"write {shown(other)}"
+
+
+def _in_other_form(value: Any) -> Any:
+    """What was probably meant by a value of the wrong type; None if that cannot be guessed."""
+    match value:
+        case str():
+            return _parsed_text(value.strip())
+        case bool():
+            return None
+        case 0 | 1:
+            return bool(value)
+        case dt.time():
+            return f"{value:%H:%M}"
+        case int() | float():
+            return str(value)
+    return None
+
+
+def _parsed_text(text: str) -> Any:
+    """The number or the truth value that a text spells; None if it spells none."""
+    words = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
+    if text.lower() in words:
+        return words[text.lower()]
+    for parse in (int, float):
+        with contextlib.suppress(ValueError):
+            return parse(text.replace(",", "."))
+    return None
 
 
 def _as_written(entry: Entry, path: KeyPath) -> str:

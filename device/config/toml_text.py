@@ -6,12 +6,17 @@ import json
 import os
 import re
 import tomllib
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from device.config.toml_cures import toml_cure
 from device.errors import ConfigError
 
 MAX_FILE_BYTES = 2**20
+
+MAX_SYNTAX_PROBLEMS = 20
+"""So many are listed; each costs a parse."""
 
 _PLACE = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)$")
 _MESSAGE_CHARACTERS = 200
@@ -48,7 +53,7 @@ def parse_toml(text: str, source: str) -> dict[str, Any]:
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise ConfigError(_syntax_error(str(error), text, source)) from None
+        raise _TomlSyntaxError(_syntax_problem(str(error), text), source) from None
     except RecursionError:
         raise ConfigError(f"{printable(source)}: arrays or tables are nested deeper than can be read") from None
     except ValueError:  # not a TOMLDecodeError: Python refuses to convert thousands of digits
@@ -74,13 +79,71 @@ def _decoded(data: bytes, source: str) -> str:
         raise ConfigError(f"{where}, line {line}: {wrong}") from None
 
 
-def _syntax_error(message: str, text: str, source: str) -> str:
+@dataclass(frozen=True, slots=True)
+class SyntaxProblem:
+    """Where `tomllib` stopped, and why.
+
+    Attributes:
+        line: counted from 1; None if it is not known.
+        sentence: what is wrong, and what to write instead.
+    """
+
+    line: int | None
+    sentence: str
+
+
+def parse_leniently(text: str, source: str) -> tuple[dict[str, Any], str, list[SyntaxProblem]]:
+    """Parse a TOML text without the lines that are none, to find what else is wrong with it.
+
+    Args:
+        text: of a file.
+        source: its name in an error's sentence.
+
+    Returns:
+        The tables; the text that they were parsed from, with the same lines as `text`; and the problems.
+
+    Raises:
+        ConfigError: no line is to blame, or there are more than `MAX_SYNTAX_PROBLEMS`.
+    """
+    lines, problems = text.split("\n"), list[SyntaxProblem]()
+    while True:
+        try:
+            return parse_toml("\n".join(lines), source), "\n".join(lines), problems
+        except _TomlSyntaxError as found:
+            problem = found.problem
+            if problem.line is None or len(problems) == MAX_SYNTAX_PROBLEMS or not lines[problem.line - 1].strip():
+                raise
+            problems.append(problem)
+            _blank(lines, problem.line - 1)
+
+
+def _blank(lines: list[str], wrong: int) -> None:
+    """Empty a line; with a table's header go its keys, which would be looked for in the table before."""
+    is_header = lines[wrong].lstrip().startswith("[")
+    lines[wrong] = ""
+    below = wrong + 1
+    while is_header and below < len(lines) and not lines[below].lstrip().startswith("["):
+        lines[below] = ""
+        below += 1
+
+
+class _TomlSyntaxError(ConfigError):
+    """A text is not TOML."""
+
+    def __init__(self, problem: SyntaxProblem, source: str) -> None:
+        where = printable(source) if problem.line is None else f"{printable(source)}, line {problem.line}"
+        super().__init__(f"{where}: {problem.sentence}")
+        self.problem = problem
+
+
+def _syntax_problem(message: str, text: str) -> SyntaxProblem:
     place = _PLACE.search(message)
-    what = printable(message[: place.start()] if place else message)
+    message = message[: place.start()] if place else message
+    what = printable(message)
     what = f"no valid TOML: {what[:1].lower()}{what[1:_MESSAGE_CHARACTERS]}"
     if place is None:
-        return f"{printable(source)}: {what}"
-    if place[1] is None:
-        last = text.rstrip("\n").count("\n") + 1
-        return f"{printable(source)}, line {last}: {what}, at the end of the file"
-    return f"{printable(source)}, line {place[1]}: {what}, at column {place[2]}"
+        return SyntaxProblem(None, what)
+    at = "at the end of the file" if place[1] is None else f"at column {place[2]}"
+    line = text.rstrip("\n").count("\n") + 1 if place[1] is None else int(place[1])
+    cure = printable(toml_cure(message, text.split("\n")[line - 1].rstrip("\r")))
+    return SyntaxProblem(line, f"{what}, {at}; {cure}" if cure else f"{what}, {at}")

@@ -15,6 +15,7 @@ import time
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Self
 
+from device.config.loading import locating
 from device.daemon.assembly import Assembly, LoopHandle, greeting
 from device.daemon.main_loop import MainLoop
 from device.daemon.ports.command_port import CommandPort
@@ -95,7 +96,8 @@ class Daemon:
         self._notifier = notifier or Notifier.from_environment(os.environ)
         self._metrics = MetricsPort(self._handle.snapshot)
         self._clock_watch = ClockWatch()
-        self._loop, self._closing = self._open(settings, clocks)
+        with locating(options.config):
+            self._loop, self._closing = self._open(settings, clocks)
         self._reload = Reload(
             self._loop,
             options=options,

@@ -10,6 +10,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from device.config.loading import locating
 from device.daemon.alerting.alarm_labels import AlarmLabels
 from device.daemon.assembly import close_sinks, greeting
 from device.daemon.background_opening import BackgroundOpening, start_thread
@@ -121,7 +122,8 @@ class Reload:
 
     def _apply(self, opened: _OpenedModels) -> None:
         try:
-            replacement = self._prepare(opened)
+            with locating(self._options.config):
+                replacement = self._prepare(opened)
         except (AuricleError, OSError) as error:
             self._refuse(str(error))
         else:
@@ -139,7 +141,7 @@ class Reload:
             AuricleError: the configuration is invalid, or a model cannot be opened.
         """
         settings = self._options.settings()
-        with ExitStack() as opened:
+        with locating(self._options.config), ExitStack() as opened:
             runner = self._assembly.open_runner(settings)
             opened.callback(runner.close)
             sounds = known_sounds(settings, runner.models)

@@ -43,7 +43,8 @@ def zone_of(name: str | None) -> tzinfo | None:
         return zoneinfo.ZoneInfo(name)
     except (zoneinfo.ZoneInfoNotFoundError, OSError, ValueError):
         raise ConfigError(
-            f'"time_zone" in [alarms] is "{name}", which is no zone; one is "Europe/Berlin", or "UTC"'
+            f'"time_zone" in [alarms] is "{name}", which is no zone; one is "Europe/Berlin", or "UTC"',
+            key=("alarms", "time_zone"),
         ) from None
 
 

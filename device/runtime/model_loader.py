@@ -6,7 +6,9 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, NamedTuple, Self
 
+from device.config.file_errors import unreadable
 from device.config.settings import ModelSettings, missing_models, missing_sentence
+from device.config.wording import alternatives
 from device.errors import BundleError, ConfigError
 from device.hearing.bundle.reader import read_bundle
 from device.hearing.classifier import Classifier, load_runtime
@@ -95,7 +97,7 @@ def open_models(settings: Settings, wanted: Sequence[str] = ()) -> OpenModels:
         ServiceError: no process can be started for the trial.
     """
     chosen = _chosen(settings, wanted)
-    tried = tried_bundles(choice.path for choice in chosen)
+    tried = _tried(chosen)
     with ExitStack() as closing:
         opened = [_open(choice, tried[choice.path], closing) for choice in chosen]
         _refuse_duplicate_names([model.listening.name for model in opened])
@@ -110,6 +112,18 @@ def open_models(settings: Settings, wanted: Sequence[str] = ()) -> OpenModels:
             _closing=closing.pop_all(),
         )
     raise AssertionError("an exit stack swallows no error")
+
+
+def _tried(chosen: Sequence[_Choice]) -> dict[Path, str]:
+    """As `tried_bundles`; an error about a bundle that the settings name has the key that names it."""
+    for choice in chosen:
+        if choice.settings is not None:
+            _refuse_unreadable(choice.settings, choice.path)
+    try:
+        return tried_bundles(choice.path for choice in chosen)
+    except BundleError as error:
+        named = [each.settings for each in chosen if each.settings and str(error).startswith(f"{each.path}:")]
+        raise BundleError(str(error), key=_bundle_key(named[0]) if named else ()) from None
 
 
 def tried_bundles(paths: Iterable[Path]) -> dict[Path, str]:
@@ -144,7 +158,8 @@ def _chosen(settings: Settings, wanted: Sequence[str]) -> list[_Choice]:
         return [_Choice(bundle_path(name), known.get(name)) for name in wanted]
     missing = missing_models(settings, shipped_bundles())
     if missing:
-        raise ConfigError(missing_sentence(settings, missing))
+        first = next(model for model in settings.listening if model.bundle in missing)
+        raise ConfigError(missing_sentence(settings, missing), key=("model", first.name, "bundle"))
     return [_Choice(bundle_path(model.bundle), model) for model in settings.listening]
 
 
@@ -219,11 +234,42 @@ def _listed(name: str, bundle: Bundle, labels: Sequence[Label]) -> ListedModel:
     )
 
 
+def configured_bundle(settings: ModelSettings) -> Bundle:
+    """The bundle that the settings of a model name; it is read, and not run.
+
+    Raises:
+        ConfigError: the settings name a label that it does not have.
+        BundleError: it cannot be read, or is damaged.
+    """
+    path = bundle_path(settings.bundle)
+    _refuse_unreadable(settings, path)
+    try:
+        bundle = read_bundle(path)
+    except BundleError as error:
+        raise BundleError(str(error), key=_bundle_key(settings)) from None
+    _refuse_unknown_labels(settings, bundle)
+    return bundle
+
+
+def _bundle_key(settings: ModelSettings) -> tuple[str, ...]:
+    return "model", settings.name, "bundle"
+
+
+def _refuse_unreadable(settings: ModelSettings, path: Path) -> None:
+    key = _bundle_key(settings)
+    try:
+        if settings.is_file and not path.is_dir():
+            path.open("rb").close()
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the path
+        raise BundleError(unreadable(key, path, error), key=key) from None
+
+
 def _refuse_unknown_labels(settings: ModelSettings, bundle: Bundle) -> None:
-    for label in settings.labels:
-        if label.name not in bundle.label_names:
-            known = ", ".join(bundle.label_names)
-            raise ConfigError(f"model {settings.name} has no label {label.name!r}; its labels are {known}")
+    unknown = next((label.name for label in settings.labels if label.name not in bundle.label_names), None)
+    if unknown is not None:
+        known = alternatives(list(bundle.label_names))
+        sentence = f"model {settings.name} has no label {unknown!r}; it must be {known}"
+        raise ConfigError(sentence, key=("model", settings.name, "label", unknown))
 
 
 def _refuse_duplicate_names(names: Sequence[str]) -> None:

@@ -18,6 +18,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from device.config.file_errors import key_is, unreadable
 from device.config.toml_text import printable
 from device.errors import ConfigError
 from device.sinks.mqtt.packet_guard import PacketGuard, PacketRefusedError
@@ -37,6 +38,7 @@ _SEND_BUFFER_BYTES = 1 << 15
 
 _MOST_PASSWORD_BYTES = 4096
 _OTHERS = stat.S_IRWXO
+_PASSWORD_KEY, _CA_KEY, _CERT_KEY = ("mqtt", "password_file"), ("mqtt", "ca_file"), ("mqtt", "cert_file")
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,15 +81,14 @@ def read_password(settings: MqttSettings, environment: Mapping[str, str] = os.en
     if path is None:
         return None
     if settings.username is None:
-        raise ConfigError(f"[mqtt] has a password, {printable(str(path))}, but no username: set it")
-    where = f"the password file {printable(str(path))}"
+        sentence = f"[mqtt] has a password, {printable(str(path))}, but no username: set it"
+        raise ConfigError(sentence, key=_PASSWORD_KEY)
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path
-        why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        raise ConfigError(f"{where} cannot be read: {why}") from None
+        raise ConfigError(unreadable(_PASSWORD_KEY, path, error), key=_PASSWORD_KEY) from None
     try:
-        return _password(descriptor, where)
+        return _password(descriptor, f"the password file {printable(str(path))}")
     finally:
         os.close(descriptor)
 
@@ -103,18 +104,18 @@ def _password_path(settings: MqttSettings, environment: Mapping[str, str]) -> Pa
 def _password(descriptor: int, where: str) -> str:
     status = os.fstat(descriptor)
     if not stat.S_ISREG(status.st_mode):
-        raise ConfigError(f"{where} is no regular file")
+        raise ConfigError(f"{where} is no regular file: name one", key=_PASSWORD_KEY)
     if status.st_mode & _OTHERS:
-        raise ConfigError(f"{where} is open to everybody on this machine: chmod o-rwx would close it")
+        raise ConfigError(f"{where} is open to everybody on this machine: chmod o-rwx closes it", key=_PASSWORD_KEY)
     data = os.read(descriptor, _MOST_PASSWORD_BYTES + 1)
     if len(data) > _MOST_PASSWORD_BYTES:
-        raise ConfigError(f"{where} has more than {_MOST_PASSWORD_BYTES} bytes, which no password has")
+        raise ConfigError(f"{where} holds more than {_MOST_PASSWORD_BYTES} bytes: it is no password", key=_PASSWORD_KEY)
     try:
         text = data.decode().removesuffix("\n").removesuffix("\r")
     except UnicodeDecodeError:
-        raise ConfigError(f"{where} is no UTF-8 text") from None
+        raise ConfigError(f"{where} is no UTF-8 text: save it as that", key=_PASSWORD_KEY) from None
     if not text or "\n" in text or "\0" in text:
-        raise ConfigError(f"{where} must hold one line, the password")
+        raise ConfigError(f"{where} must hold one line: the password", key=_PASSWORD_KEY)
     return text
 
 
@@ -214,7 +215,7 @@ def tls_context(settings: MqttSettings) -> ssl.SSLContext | None:
     if settings.cert_file is None and settings.key_file is None:
         return context
     if settings.cert_file is None:
-        raise ConfigError('[mqtt] has a "key_file" but no "cert_file": set it')
+        raise ConfigError('[mqtt] has a "key_file" but no "cert_file": set it', key=("mqtt", "key_file"))
     own = f"the certificate {printable(settings.cert_file)} with the key {printable(settings.key_file or 'in it')}"
     try:
         # Otherwise a key with a passphrase would prompt for it on the terminal.
@@ -222,9 +223,9 @@ def tls_context(settings: MqttSettings) -> ssl.SSLContext | None:
     except ssl.SSLError as error:
         mismatch = error.reason == "KEY_VALUES_MISMATCH"
         why = "they do not belong together" if mismatch else "both must be PEM, the key without a passphrase"
-        raise ConfigError(f"{own} cannot be used: {why}") from None
+        raise ConfigError(f"{own} cannot be used: {why}", key=_CERT_KEY) from None
     except OSError as error:
-        raise ConfigError(f"{own} cannot be read: {error.strerror or error}") from None
+        raise _unreadable_certificate(settings, error) from None
     return context
 
 
@@ -232,15 +233,26 @@ def _verifying(ca_file: str | None) -> ssl.SSLContext:
     try:
         context = ssl.create_default_context(cafile=ca_file)
     except ssl.SSLError:
-        raise ConfigError(f"{printable(str(ca_file))} holds no authority's certificate, as PEM, for [mqtt]") from None
+        why = "which holds no authority's certificate; name the PEM file of the authority that signed the broker's"
+        raise ConfigError(f"{key_is(_CA_KEY, str(ca_file))}, {why}", key=_CA_KEY) from None
     except OSError as error:
-        why = error.strerror or error
-        raise ConfigError(f"the authorities {printable(str(ca_file))} cannot be read: {why}") from None
+        raise ConfigError(unreadable(_CA_KEY, str(ca_file), error), key=_CA_KEY) from None
     if ca_file is not None:
         # From Python 3.13 on the default demands RFC 5280's extensions, which authorities made by hand often lack: an
         # upgrade of the system must not part a daemon from its broker. Signatures, names and dates are still checked.
         context.verify_flags &= ~ssl.VERIFY_X509_STRICT
     return context
+
+
+def _unreadable_certificate(settings: MqttSettings, error: OSError) -> ConfigError:
+    """Which of the two files cannot be read: OpenSSL does not say."""
+    for name, path in (("cert_file", settings.cert_file), ("key_file", settings.key_file)):
+        try:
+            if path is not None:
+                Path(path).open("rb").close()
+        except OSError as of_file:
+            return ConfigError(unreadable(("mqtt", name), path or "", of_file), key=("mqtt", name))
+    return ConfigError(unreadable(_CERT_KEY, str(settings.cert_file), error), key=_CERT_KEY)
 
 
 def open_socket(host: str, port: int, tls: ssl.SSLContext | None, *, timeout_s: float) -> BrokerSocket:

@@ -115,12 +115,11 @@ def findings(options: CheckOptions, instance: str, system: CheckedSystem) -> Ite
     """All findings, in the order in which they are printed; no check is skipped because another failed."""
     settings, finding = _settings(options)
     yield finding
-    yield from _hearing(settings, instance, system)
-    yield from _delivery(settings, instance, system)
+    yield from _hearing(settings, instance, system, options.config)
+    yield from _delivery(settings, instance, system, options.config)
     yield run_check("clock", lambda: machine_checks.check_clock(root=system.root), "")
-    yield run_check(
-        "zone", lambda: machine_checks.check_time_zone(settings), 'correct "time_zone" in [alarms], or install tzdata'
-    )
+    cure = 'correct "time_zone" in [alarms], or install tzdata'
+    yield run_check("zone", lambda: machine_checks.check_time_zone(settings), cure, options.config)
     yield run_check("disk", lambda: _disk(settings, instance, system), "")
     yield run_check("temperature", lambda: machine_checks.check_temperature(system.root), "")
     yield run_check("power", machine_checks.check_power, "")
@@ -134,11 +133,11 @@ def _settings(options: CheckOptions) -> tuple[Settings, Finding]:
     try:
         return load_config(options.config), Finding("config", "ok", f"{printable(options.config)} holds")
     except ConfigError as error:
-        cure = f"correct it; below, the profile {DEFAULT_PROFILE} is tried instead"
+        cure = f"auricle config --check FILE lists every mistake; below, the profile {DEFAULT_PROFILE} is tried instead"
         return profile(), Finding("config", "failure", str(error), cure)
 
 
-def _hearing(settings: Settings, instance: str, system: CheckedSystem) -> Iterator[Finding]:
+def _hearing(settings: Settings, instance: str, system: CheckedSystem, config: str | None) -> Iterator[Finding]:
     needed_hz = 0
     with contextlib.ExitStack() as stack:
         opened: list[OpenModels] = []
@@ -147,9 +146,8 @@ def _hearing(settings: Settings, instance: str, system: CheckedSystem) -> Iterat
             opened.append(stack.enter_context(open_models(settings)))
             return hearing_checks.check_models(opened[0], settings)
 
-        finding = run_check(
-            "models", check_models, "auricle models verify tries one; install Auricle again if it is damaged"
-        )
+        cure = "auricle models verify tries one; install Auricle again if it is damaged"
+        finding = run_check("models", check_models, cure, config)
         yield finding
         if finding.outcome == "ok":
             needed_hz = max(model.sample_rate_hz for model in opened[0].listed)
@@ -166,13 +164,13 @@ def _microphone(settings: Settings, instance: str, system: CheckedSystem, needed
     return hearing_checks.check_microphone(recorded, needed_hz=needed_hz, gates_to_zero=settings.deafness.gates_to_zero)
 
 
-def _delivery(settings: Settings, instance: str, system: CheckedSystem) -> Iterator[Finding]:
+def _delivery(settings: Settings, instance: str, system: CheckedSystem, config: str | None) -> Iterator[Finding]:
     state = _running(instance, system)
     yield run_check(
         "journal", lambda: _journal(settings, instance, system, state), "look at the disk; dmesg may tell more"
     )
     cure = "correct [mqtt], or ask as whoever runs the daemon, as with sudo -u auricle"
-    yield run_check("broker", lambda: check_broker(settings.mqtt, instance, state, system.environment), cure)
+    yield run_check("broker", lambda: check_broker(settings.mqtt, instance, state, system.environment), cure, config)
     yield run_check("pins", lambda: check_pins(settings.gpio, state, system.pin_factory), "")
     by_unit = (system.root / _UNIT).exists()
     yield run_check("acknowledge", lambda: check_acknowledgement(settings, by_unit=by_unit, members=system.members), "")

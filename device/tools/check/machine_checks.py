@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import re
 import subprocess
-import zoneinfo
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from device.errors import ConfigError
+from device.runtime.clocks import zone_of
 from device.runtime.kernel_clock import ROOT, kernel_clock_is_synchronized, timesyncd_has_set_it
 from device.tools.check.disk_space import check_disk_space, megabytes_are
 from device.tools.check.finding import Finding
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from device.config.settings import AlarmSettings, Settings
+    from device.config.settings import Settings
 
 WARM_C, HOT_C = 75.0, 85.0
 """A Pi throttles its processor from 80 degrees on, and much more from 85 on."""
@@ -54,7 +53,7 @@ def check_time_zone(settings: Settings, now: datetime | None = None) -> Finding:
     Raises:
         ConfigError: there is no such zone.
     """
-    local = (now or datetime.now().astimezone()).astimezone(_zone_of(settings.alarms))
+    local = (now or datetime.now().astimezone()).astimezone(zone_of(settings.alarms.time_zone))
     zone = settings.alarms.time_zone or "this machine's zone"
     times = [f"quiet hours {settings.alarms.quiet_hours}"] if settings.alarms.quiet_hours else []
     times += [f"self-test at {settings.self_test.daily_at}"] if settings.self_test.daily_at else []
@@ -63,17 +62,6 @@ def check_time_zone(settings: Settings, now: datetime | None = None) -> Finding:
         cure = 'set "time_zone" in [alarms], as to "Europe/Berlin", or the machine\'s with timedatectl set-timezone'
         return Finding("zone", "warning", f"{summary}: is that the time on your wall?", cure)
     return Finding("zone", "ok", summary)
-
-
-def _zone_of(settings: AlarmSettings) -> zoneinfo.ZoneInfo | None:
-    if settings.time_zone is None:
-        return None
-    try:
-        return zoneinfo.ZoneInfo(settings.time_zone)
-    except (zoneinfo.ZoneInfoNotFoundError, OSError, ValueError):
-        raise ConfigError(
-            f'"time_zone" in [alarms] is "{settings.time_zone}", which this machine does not know'
-        ) from None
 
 
 def check_log(log: Path | None, needed_bytes: int) -> Finding:

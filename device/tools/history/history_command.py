@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sys
 import time
-import zoneinfo
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,7 +13,8 @@ from typing import TYPE_CHECKING
 from device.config.loading import load_config
 from device.config.profiles import DEFAULT_PROFILE
 from device.config.toml_text import printable
-from device.errors import ConfigError, JournalError
+from device.errors import JournalError
+from device.runtime.clocks import zone_of
 from device.runtime.paths import SYSTEM_STATE, checked_instance, instance_name, journal_file, journal_files
 from device.tools.history.alarm_changes import read_changes
 from device.tools.history.history_csv import write_csv
@@ -109,7 +109,7 @@ def _of_config(config: str, environment: Mapping[str, str]) -> tuple[tzinfo | No
     name = instance_name(None, config=config, profile=DEFAULT_PROFILE)
     if settings.journal.file is None:
         raise JournalError(f'{printable(config)} keeps no journal: [journal] has file = "off"')
-    zone = None if settings.alarms.time_zone is None else _zone(settings.alarms.time_zone)
+    zone = zone_of(settings.alarms.time_zone)
     is_default = settings.journal.file == "auto"
     return zone, [_default_journal(name, environment) if is_default else Path(settings.journal.file)]
 
@@ -117,10 +117,3 @@ def _of_config(config: str, environment: Mapping[str, str]) -> tuple[tzinfo | No
 def _default_journal(name: str, environment: Mapping[str, str]) -> Path:
     """The journal of the system's daemon of that name, or of the user's own."""
     return journal_files(environment).get(name) or journal_file(name, environment)
-
-
-def _zone(name: str) -> tzinfo:
-    try:
-        return zoneinfo.ZoneInfo(name)
-    except (zoneinfo.ZoneInfoNotFoundError, OSError, ValueError):
-        raise ConfigError(f'"time_zone" in [alarms] is "{name}", which is no zone') from None

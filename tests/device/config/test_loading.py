@@ -85,14 +85,17 @@ def test_a_file_overrules_its_profile_and_leaves_the_rest() -> None:
         ("# one\n\n[listen]\nhop = 0.5", ', line 4: unknown key "hop" in [listen]; did you mean "hop_s"?'),
         ("hop_s = 0.5", ', line 1: unknown key "hop_s" at the top of the file; it belongs in [listen]'),
         ("[listen]\nhop_s = 5", ', line 2: "hop_s" in [listen] is 5, must be a number from 0.1 to 2 s'),
-        ("[listen]\nhop_s = '1'", ', line 2: "hop_s" in [listen] is "1", must be a number from 0.1 to 2 s'),
+        (
+            "[listen]\nhop_s = '1'",
+            ', line 2: "hop_s" in [listen] is "1", must be a number from 0.1 to 2 s; write 1 without quotes',
+        ),
         (
             "[recording]\nchannel = 'left'",
             ', line 2: "channel" in [recording] is "left", must be a whole number from 1 to 1024, or "mix"',
         ),
         (
             "[deafness]\ngates_to_zero = 1",
-            ', line 2: "gates_to_zero" in [deafness] is 1, must be true or false',
+            ', line 2: "gates_to_zero" in [deafness] is 1, must be true or false; write true',
         ),
         (
             "[model.cry.label.cry]\noff = 0.6\non = 0.5",
@@ -104,7 +107,13 @@ def test_a_file_overrules_its_profile_and_leaves_the_rest() -> None:
         ),
         ("[model.Cry]", ', line 1: "Cry" in [model] must be the name of a model, of a-z, 0-9, _ and -'),
         ("[model.cry]\nenabled = false", ', line 2: no model is left to listen, one must have "enabled" true'),
-        ("[listen\nhop_s = 1", ", line 1: no valid TOML: expected ']' at the end of a table declaration, at column 8"),
+        (
+            "[listen\nhop_s = 1",
+            (
+                ", line 1: no valid TOML: expected ']' at the end of a table declaration, at column 8; "
+                "write the header as [name], and close it with ]"
+            ),
+        ),
     ],
 )
 def test_a_mistake_names_itself_its_line_and_what_would_work(text: str, expected: str) -> None:
@@ -229,7 +238,9 @@ def test_a_value_that_a_key_may_not_say_is_refused_by_its_name(
     assert (problem is None) is _fits(kind, value)
     if problem is not None:
         assert problem.startswith(f'nursery.toml, line 1: "{path[-1]}"')
-        assert problem.endswith(f", must be {kind.expects}")
+        sentence, cured, _ = problem.partition("; write ")
+        assert sentence.endswith(f", must be {kind.expects}")
+        assert not cured or "without quotes" in problem or not isinstance(value, str)
 
 
 @given(st.text())

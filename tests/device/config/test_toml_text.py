@@ -74,9 +74,18 @@ def test_a_file_that_opens_but_cannot_be_read_says_so() -> None:
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("a = 1\nb = = 2\n", "a.toml, line 2: no valid TOML: invalid value, at column 5"),
-        ("a = 1\na = 2\n", "a.toml, line 2: no valid TOML: cannot overwrite a value, at column 6"),
-        ("a = 1\nb = '''\n\n", "a.toml, line 2: no valid TOML: expected \"'''\", at the end of the file"),
+        ("a = 1\nb = = 2\n", "a.toml, line 2: no valid TOML: invalid value, at column 5; write one equals sign"),
+        (
+            "a = 1\na = 2\n",
+            (
+                "a.toml, line 2: no valid TOML: cannot overwrite a value, at column 6; "
+                "the key is there twice, leave one of them out"
+            ),
+        ),
+        (
+            "a = 1\nb = '''\n\n",
+            "a.toml, line 2: no valid TOML: expected \"'''\", at the end of the file; close the quotes",
+        ),
         ("\ufeffa = 1", "a.toml, line 1: begins with a byte-order mark, must be saved as UTF-8 without it"),
         ("a = " + "[" * 20_000, "a.toml: arrays or tables are nested deeper than can be read"),
         ("a = " + "1" * 5_000, "a.toml: holds a number of more digits than can be read"),
@@ -88,7 +97,7 @@ def test_a_text_that_is_no_toml_says_where_and_why(text: str, expected: str) -> 
 
 def test_a_complaint_about_a_very_long_key_stays_short() -> None:
     key = "k" * 10_000
-    assert len(_refusal(f"[{key}]\n[{key}]\n")) < 300
+    assert len(_refusal(f"[{key}]\n[{key}]\n")) < 320
 
 
 def _problem(text: str) -> str | None:

@@ -47,7 +47,7 @@ def test_one_threshold_overruled_takes_the_other_along(
 
 def test_a_label_that_the_model_lacks_is_refused(tiny_bundle_path: Path) -> None:
     settings = parse_config(_toml(tiny_bundle_path, "[model.bell.label.bark]\non = 0.9\n"), source="a.toml")
-    with pytest.raises(ConfigError, match="model bell has no label 'bark'; its labels are tone"):
+    with pytest.raises(ConfigError, match="model bell has no label 'bark'; it must be tone"):
         open_models(settings)
 
 

@@ -92,7 +92,7 @@ def test_a_pipe_in_place_of_the_password_is_refused_at_once(tmp_path: Path) -> N
 
 def test_a_password_that_is_missing_or_that_nobody_uses_is_a_mistake(tmp_path: Path) -> None:
     missing = str(tmp_path / "none")
-    with pytest.raises(ConfigError, match="cannot be read"):
+    with pytest.raises(ConfigError, match="is not there"):
         read_password(MqttSettings(host="b", username="u", password_file=missing), {})
     with pytest.raises(ConfigError, match="no username"):
         read_password(MqttSettings(host="b", password_file=missing), {})
@@ -128,9 +128,9 @@ def test_files_that_are_no_certificates_are_told_before_anything_is_sent(tmp_pat
     nonsense.write_text("nonsense")
     none = str(tmp_path / "none.pem")
     for settings, said in [
-        (MqttSettings(tls=True, ca_file=none), "cannot be read"),
+        (MqttSettings(tls=True, ca_file=none), "is not there"),
         (MqttSettings(tls=True, ca_file=str(nonsense)), "no authority"),
-        (MqttSettings(tls=True, cert_file=none, key_file=none), "cannot be read"),
+        (MqttSettings(tls=True, cert_file=none, key_file=none), "is not there"),
         (MqttSettings(tls=True, cert_file=str(nonsense)), "must be PEM"),
         (MqttSettings(tls=True, key_file=none), 'no "cert_file"'),
     ]:

@@ -1,0 +1,71 @@
+"""What a configuration names outside its file: bundles, labels, passwords, certificates, zones and folders."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from device.config.file_errors import key_is
+from device.config.settings import missing_models, missing_sentence
+from device.config.wording import alternatives, shown
+from device.errors import ConfigError, ConfiguredError
+from device.runtime.clocks import zone_of
+from device.runtime.model_library import shipped_bundles
+from device.runtime.model_loader import configured_bundle
+from device.sinks.mqtt.connection import read_password, tls_context
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from device.config.settings import Settings
+
+
+def outside_mistakes(settings: Settings) -> Iterator[ConfiguredError]:
+    """Yield every mistake in what the settings name outside their file; each names its key.
+
+    Args:
+        settings: with absolute paths.
+    """
+    yield from _models(settings)
+    for check in (
+        lambda: zone_of(settings.alarms.time_zone),
+        lambda: read_password(settings.mqtt),
+        lambda: tls_context(settings.mqtt),
+    ):
+        yield from _raised(check)
+    yield from _folders(settings)
+
+
+def _raised(check: Callable[[], object]) -> Iterator[ConfiguredError]:
+    try:
+        check()
+    except ConfiguredError as error:
+        yield error
+
+
+def _models(settings: Settings) -> Iterator[ConfiguredError]:
+    labels: list[str] = []  # of the models further up
+    for model in settings.listening:
+        if model.listens_while is not None and model.listens_while not in labels:
+            there = (
+                f"it must be {alternatives([shown(name) for name in labels])}" if labels else "there is no such model"
+            )
+            is_wrong = f'"listens_while" in [model.{model.name}] is {shown(model.listens_while)}'
+            wrong = f"{is_wrong}, no label of a model further up"
+            yield ConfigError(f"{wrong}; {there}", key=("model", model.name, "listens_while"))
+        missing = missing_models(settings, shipped_bundles())
+        if model.bundle in missing:
+            yield ConfigError(missing_sentence(settings, (model.bundle,)), key=("model", model.name, "bundle"))
+            continue
+        try:
+            labels += configured_bundle(model).label_names
+        except ConfiguredError as error:
+            yield error
+
+
+def _folders(settings: Settings) -> Iterator[ConfigError]:
+    """The folders of journal and log must be there; that of clips is made."""
+    for table, file in (("journal", settings.journal.file), ("log", settings.log.file)):
+        if file not in {None, "auto"} and not Path(str(file)).parent.is_dir():
+            why = f"and {Path(str(file)).parent} is no folder; make it, or name another file"
+            yield ConfigError(f"{key_is((table, 'file'), str(file))}, {why}", key=(table, "file"))

@@ -1,0 +1,143 @@
+"""`auricle config --check`: every mistake of a file in one run, and of what it names outside."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+
+from device.__main__ import main
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+MISTAKES = """profile = "nursery"
+[listen]
+hop_s = "0,5"
+[mqtt]
+host = broker.local
+tls = "yes"
+[alarms]
+time_zone = "Europe/Berlyn"
+latch = yes
+[gpio]
+led = 17
+buzzer = 17
+[model.cry]
+bundle = "gone.tflite"
+"""
+
+
+_CORRECT = "correct the path (one that is not absolute begins at the configuration's folder)"
+
+
+def _mistakes(capfd: pytest.CaptureFixture[str], path: Path, *options: str) -> list[str]:
+    """The lines that are printed about a file, without its name."""
+    assert main(["config", "--check", str(path), *options]) == 2
+    captured = capfd.readouterr()
+    assert captured.out == ""
+    return [line.removeprefix(f"auricle: {path}, ") for line in captured.err.splitlines()]
+
+
+def test_every_mistake_of_a_file_is_listed_in_one_run(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "anna.toml"
+    path.write_text(MISTAKES)
+    gone = tmp_path / "gone.tflite"
+    offline = [
+        'line 3: "hop_s" in [listen] is "0,5", must be a number from 0.1 to 2 s; write 0.5 without quotes',
+        'line 5: no valid TOML: invalid value, at column 8; write text in quotes, "broker.local"',
+        'line 6: "tls" in [mqtt] is "yes", must be true or false; write true without quotes',
+        "line 9: no valid TOML: invalid value, at column 9; write true",
+        'line 12: in [gpio] "buzzer" is 17, must be another pin than "led"',
+    ]
+    outside = [
+        'line 8: "time_zone" in [alarms] is "Europe/Berlyn", which is no zone; one is "Europe/Berlin", or "UTC"',
+        f'line 14: "bundle" in [model.cry] is "{gone}", which is not there; {_CORRECT}',
+    ]
+    assert _mistakes(capfd, path, "--offline") == [*offline, f"auricle: 5 mistakes in {path}"]
+    everything = sorted([*offline, *outside], key=lambda line: int(line.split(":")[0].removeprefix("line ")))
+    assert _mistakes(capfd, path) == [*everything, f"auricle: 7 mistakes in {path}"]
+
+
+def test_what_a_file_names_is_looked_at_and_named_with_key_line_and_cure(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "ca.pem").write_text("no certificate")
+    (tmp_path / "damaged.tflite").write_bytes(b"no network")
+    (tmp_path / "password").write_text("secret")
+    (tmp_path / "password").chmod(0o644)
+    path = tmp_path / "anna.toml"
+    path.write_text(
+        """[mqtt]
+host = "broker.local"
+username = "anna"
+password_file = "password"
+tls = true
+ca_file = "ca.pem"
+[journal]
+file = "gone/alarms.db"
+[model.cry.label.bark]
+priority = "low"
+[model.other]
+bundle = "damaged.tflite"
+listens_while = "howl"
+"""
+    )
+    assert _mistakes(capfd, path) == [
+        f"line 4: the password file {tmp_path}/password is open to everybody on this machine: chmod o-rwx closes it",
+        (
+            f'line 6: "ca_file" in [mqtt] is "{tmp_path}/ca.pem", which holds no authority\'s certificate; '
+            "name the PEM file of the authority that signed the broker's"
+        ),
+        (
+            f'line 8: "file" in [journal] is "{tmp_path}/gone/alarms.db", and {tmp_path}/gone is no folder; '
+            "make it, or name another file"
+        ),
+        "line 9: model cry has no label 'bark'; it must be cry",
+        (
+            f"line 12: {tmp_path}/damaged.tflite: not a TensorFlow Lite file (no TFL3 at byte 4); "
+            "write it with the converter"
+        ),
+        'line 13: "listens_while" in [model.other] is "howl", no label of a model further up; there is no such model',
+        f"auricle: 6 mistakes in {path}",
+    ]
+    assert main(["config", "--check", str(path), "--offline"]) == 0
+    assert capfd.readouterr().out == f"{path} holds\n"
+
+
+@pytest.mark.parametrize(
+    ("key", "name", "why"),
+    [
+        ("password_file", "gone", "which is not there; correct the path (one that is not absolute begins at the"),
+        ("ca_file", "gone", "which is not there; correct the path (one that is not absolute begins at the"),
+        ("cert_file", "gone", "which is not there; correct the path (one that is not absolute begins at the"),
+        ("ca_file", ".", "which is a folder; name a file"),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_named_with_its_key(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], key: str, name: str, why: str
+) -> None:
+    path = tmp_path / "anna.toml"
+    path.write_text(f'[mqtt]\nhost = "h"\nusername = "anna"\ntls = true\n{key} = "{name}"\n')
+    (line,) = _mistakes(capfd, path)
+    assert line.startswith(f'line 5: "{key}" in [mqtt] is "{tmp_path / name}", {why}')
+
+
+def test_offline_without_a_file_is_refused(capfd: pytest.CaptureFixture[str]) -> None:
+    assert main(["config", "--schema", "--offline"]) == 2
+    assert capfd.readouterr().err == "auricle: --offline goes with --check FILE\n"
+
+
+def test_a_daemon_that_does_not_start_names_key_file_and_line(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path / "run"))
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    path = tmp_path / "anna.toml"
+    path.write_text('\n[model.cry]\nbundle = "gone.tflite"\n')
+    before = dict(os.environ)
+    assert main(["listen", "--config", str(path)]) == 2
+    os.environ.update(before)
+    expected = f'auricle: {path}, line 3: "bundle" in [model.cry] is "{tmp_path}/gone.tflite", which is not there'
+    assert capfd.readouterr().err.startswith(expected)
