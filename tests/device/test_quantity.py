@@ -27,6 +27,7 @@ _NEVER_ONE = {
     "max(found.st_size, len(data))",  # too many
     "names.count(name)",  # twice or more
     "size",
+    "total",  # too many
     # no number, but what a verb or noun follows
     "', '.join(SUFFIXES)",
     "_percent(state.windows)",

@@ -13,6 +13,7 @@ from __future__ import annotations
 import struct
 
 from device.errors import BundleError
+from device.quantity import quantity
 
 MAX_VALUES = 2_000_000
 """Numbers, offsets and characters that are read of one file, its plain bytes aside; a network of 4,300 operations has
@@ -98,7 +99,7 @@ class Table:
         buffer.check_span(listed, 4, 2)
         listed_bytes, self._size = _SHORT.unpack_from(buffer.data, listed)[0], 0
         if listed_bytes < 4 or listed_bytes % 2:
-            raise damaged(listed, f"a list of fields has {listed_bytes} bytes")
+            raise damaged(listed, f"a list of fields has {quantity(listed_bytes, 'byte')}")
         buffer.check_span(listed, listed_bytes, 2)
         self._size = int(_SHORT.unpack_from(buffer.data, listed + 2)[0])
         buffer.check_span(at, self._size, 4)
