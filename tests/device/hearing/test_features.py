@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import librosa
@@ -19,24 +16,14 @@ from hypothesis import strategies as st
 from device.errors import SpecError
 from device.hearing.features import FrameCache, FrameComputer, computer, finish, window_features
 from device.hearing.spec import FeatureSpec
+from tests.device.hearing import golden_features as golden
 
 if TYPE_CHECKING:
-    from types import ModuleType
+    from pathlib import Path
 
     import numpy.typing as npt
 
 
-def _neighbour(name: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-golden = _neighbour("golden_features")
 LOG_MEL: FeatureSpec = golden.LOG_MEL
 MFCC = replace(LOG_MEL, n_mfcc=40)
 HTK = replace(
@@ -308,79 +295,3 @@ def test_a_signal_shorter_than_a_frame_has_no_frames() -> None:
 def test_a_window_of_another_length_is_refused() -> None:
     with pytest.raises(SpecError, match=r"\(31999,\) samples wanted, the spec's window is \(32000,\)"):
         window_features(LOG_MEL, _noise(31999))
-
-
-# --- the spec -----------------------------------------------------------------------------------
-
-
-def test_a_spec_survives_json() -> None:
-    for spec in golden.SPECS.values():
-        assert FeatureSpec.from_dict(spec.to_dict()) == spec
-
-
-def test_hashes_name_the_stage_they_cover() -> None:
-    assert MFCC.mel_hash == LOG_MEL.mel_hash
-    assert MFCC.frame_hash != LOG_MEL.frame_hash
-    assert replace(MFCC, mean=(1.0,), deltas=1).frame_hash == MFCC.frame_hash
-    assert replace(MFCC, mean=(1.0,)).spec_hash != MFCC.spec_hash
-    assert replace(LOG_MEL, floor=1e-9).mel_hash != LOG_MEL.mel_hash
-
-
-def test_the_hash_is_stable() -> None:
-    """It stands in shipped bundles: a change here makes every one of them unreadable."""
-    assert LOG_MEL.spec_hash == "9bf6eb77610b48c0"
-
-
-@pytest.mark.parametrize(
-    ("change", "sentence"),
-    [
-        ({"hop": 0}, "hop is 0"),
-        ({"frame_length": 2048}, "frame_length is 2048, must be 1 to n_fft 1024"),
-        ({"n_mfcc": 65}, "n_mfcc is 65, must be 0 to n_mels 64"),
-        ({"f_max_hz": 0.0}, "must rise"),
-        ({"mean": (0.0, 1.0)}, "mean has 2 numbers, must be 1 or 64"),
-        ({"scale": (0.0,)}, "scale must be above 0"),
-        ({"floor": float("nan")}, "finite"),
-        ({"energy": True}, "energy replaces a cepstral coefficient"),
-        ({"window_samples": 100}, "must hold a frame of 1024"),
-        ({"deltas": 1, "delta_width": 8}, "delta_width is 8, must be odd"),
-        ({"sample_rate_hz": 0}, "sample_rate_hz is 0"),
-    ],
-)
-def test_a_contradictory_spec_says_which_field(change: dict[str, object], sentence: str) -> None:
-    with pytest.raises(SpecError, match=sentence):
-        FeatureSpec(**{**LOG_MEL.to_dict(), "mean": (0.0,), "scale": (1.0,), **change})
-
-
-@pytest.mark.parametrize(
-    ("change", "sentence"),
-    [
-        ({"hpo": 500}, "unknown field 'hpo'"),
-        ({"hop": 500.0}, "hop is 500.0, must be whole"),
-        ({"hop": True}, "hop is True, must be whole"),
-        ({"centre": 1}, "centre is 1, must be true or false"),
-        ({"window": "kaiser"}, "window is 'kaiser', must be one of 'hann'"),
-        ({"mean": "0"}, "mean is '0', must be a list of numbers"),
-        ({"top_db": "80"}, "top_db is '80', must be a number"),
-    ],
-)
-def test_a_spec_from_json_says_which_field(change: dict[str, object], sentence: str) -> None:
-    with pytest.raises(SpecError, match=sentence):
-        FeatureSpec.from_dict({**LOG_MEL.to_dict(), **change})
-
-
-def test_a_spec_from_json_with_a_field_missing_says_so() -> None:
-    data = LOG_MEL.to_dict()
-    del data["hop"]
-    with pytest.raises(SpecError, match="'hop'"):
-        FeatureSpec.from_dict(data)
-
-
-@settings(max_examples=60, deadline=None)
-@given(st.dictionaries(st.sampled_from(sorted(LOG_MEL.to_dict())), st.none() | st.integers() | st.floats() | st.text()))
-def test_damaged_specs_raise_nothing_but_spec_errors(damage: dict[str, object]) -> None:
-    try:
-        spec = FeatureSpec.from_dict({**LOG_MEL.to_dict(), **damage})
-    except SpecError:
-        return
-    assert FeatureSpec.from_dict(spec.to_dict()) == spec

@@ -3,38 +3,20 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from training.data.datasets.annotated_recording import AnnotatedRecording
+from tests.training.splits.listed_recordings import DATA, recording
 from training.data.split_list import CRY_LIST, ListedClip, read_list
 from training.splits.cry_evidence import CryEvidence
-from training.splits.cry_groups import ambient_sound, group_names
 from training.splits.cry_policy import doubt_of, label_of, make_list
 from training.splits.near_duplicates import NearDuplicate
 
-DATA = Path("data")
-
-
-def recording(
-    file: str, *labels: str, subject: str = "s", duration_s: float = 5.0, official_split: str = "", note: str = ""
-) -> AnnotatedRecording:
-    """A recording of the set that the file's first folder names."""
-    return AnnotatedRecording(
-        file=DATA / file,
-        set=file.partition("/")[0],
-        labels=labels,
-        subject=subject,
-        session="",
-        official_split=official_split,
-        sample_rate_hz=16_000,
-        duration_s=duration_s,
-        events=(),
-        note=note,
-    )
+if TYPE_CHECKING:
+    from training.data.datasets.annotated_recording import AnnotatedRecording
 
 
 def infants(count: int, clips_each: int = 2) -> list[AnnotatedRecording]:
@@ -120,30 +102,6 @@ def test_unknown_subjects_and_guessed_ones_only_teach() -> None:
         + [recording(f"scream_mg/no_scream/{n}.ogg", "no_scream", subject=f"block{n}") for n in range(40)]
     )
     assert {clip.part for clip in clips} == {"train"}
-
-
-def test_consecutive_uploads_of_one_class_are_one_group_and_others_are_not() -> None:
-    ids = {"a": 1000, "b": 1008, "c": 1016, "d": 1200}
-    dogs = [recording(f"esc50/dog/{name}.ogg", "dog", subject=str(number)) for name, number in ids.items()]
-    rain = recording("esc50/rain/e.ogg", "rain", subject="1004")
-    assert group_names([*dogs, rain]) == ("esc50:1000", "esc50:1000", "esc50:1000", "esc50:1200", "esc50:1004")
-
-
-@pytest.mark.parametrize(
-    ("subject", "sound"),
-    [
-        ("coffee_shop_1", "cafe"),
-        ("coffee-shop", "cafe"),
-        ("rain-on-tent", "rain on tent"),
-        ("light_rain", "light rain"),
-        ("air-plane", "airplane"),
-        ("white-noise", "white noise"),
-        ("white_noise", "white noise"),
-        ("purring_cat", "cat purring"),
-    ],
-)
-def test_one_ambient_sound_has_one_name_in_all_packs(subject: str, sound: str) -> None:
-    assert ambient_sound(recording("ambient/loops/x.ogg", "ambient", subject, subject=subject)) == sound
 
 
 @pytest.mark.parametrize(

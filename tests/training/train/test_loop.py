@@ -16,11 +16,9 @@ from training.data.split_list import ListedClip, read_list
 from training.evaluation.threshold_search import point
 from training.evaluation.validation_windows import cut_windows
 from training.mixing.augment import AugmentSettings, Group, Palette, Sound
-from training.networks import residual
 from training.train import batch_sampling, loop
 from training.train.chunks import Chunk, Recipe
 from training.train.export import export
-from training.train.hard_negatives import cry_probabilities, load_hard_negatives
 from training.train.model_card import model_card
 from training.train.soft_labels import SoftLabeller
 from training.train.train_settings import TrainSettings
@@ -114,11 +112,3 @@ def test_two_steps_leave_a_folder_that_the_converter_reads(
     assert np.allclose(plain(list(trained.agreement)), network(list(trained.agreement), training=False), atol=1e-5)
     again = loop.train(_recipe(), scenes, settings, out=tmp_path, start=tmp_path / "best.keras")
     assert again.step in {1, 2}
-
-
-def test_hard_negatives_are_a_probability_for_each_clip_and_none_before_the_search(tmp_path: Path) -> None:
-    network = residual.build(embedding_size=1, dropout=0.0, seed=1).network
-    found = cry_probabilities(network, [_clip(cry=False)])
-    assert list(found) == ["esc50/x"]
-    assert 0.0 <= found["esc50/x"] <= 1.0
-    assert load_hard_negatives(tmp_path) == {}
