@@ -24,6 +24,7 @@ import pytest
 
 from device.errors import ServiceError
 from device.runtime.sockets.status_socket import read_status
+from tests.device.hearing.network import hostile
 from tests.programs import program
 
 if TYPE_CHECKING:
@@ -112,6 +113,10 @@ class Machine:
     def configure(self, instance: str, text: str) -> None:
         """Write an instance's configuration."""
         (self._tree / f"etc/auricle/{instance}.toml").write_text(text)
+
+    def write(self, path: str, data: bytes) -> None:
+        """Write a file of the machine."""
+        (self._tree / path).write_bytes(data)
 
     def overrule(self, instance: str, service: str) -> None:
         """Write a drop-in for an instance's unit, as `systemctl edit` does."""
@@ -374,6 +379,46 @@ def test_a_reload_takes_what_holds_and_refuses_what_does_not(machine: Machine) -
     machine.wait_for("read", "ActiveState", "active")
     assert machine.main_pid("read") == before
     assert machine.state("read").configured_hop_s == 1.0
+
+
+_CONFINED_CHILD = """
+import resource
+from device.runtime.bundle_trial.confinement import confine_resources, forbid_system_calls
+confine_resources(cpu_s=5, data_bytes=200 << 20)
+limits = [resource.getrlimit(kind)[0] for kind in (resource.RLIMIT_DATA, resource.RLIMIT_CPU, resource.RLIMIT_FSIZE)]
+print(forbid_system_calls(), limits, open("/proc/self/oom_score_adj").read().strip())
+try:
+    open("/tmp/made", "w")
+except PermissionError:
+    print("writes no file")
+"""
+_TRIAL = f"""
+import subprocess, sys
+from device.runtime.bundle_trial.trial_process import Trial
+from device.runtime.model_library import shipped_bundles
+paths = list(shipped_bundles().values())
+with Trial(paths) as trial:
+    assert list(trial.result()) == paths
+child = subprocess.run([sys.executable, "-c", {_CONFINED_CHILD!r}], capture_output=True, text=True)
+assert child.stdout == "True [209715200, 5, 0] 1000\\nwrites no file\\n", (child.stdout, child.stderr)
+"""
+
+
+def test_a_trial_of_a_bundle_confines_itself_within_the_unit_too(machine: Machine) -> None:
+    """What the unit forbids must not keep the trial's own bounds from holding: memory and time would be unbounded."""
+    assert machine.confined(_TRIAL) == "done"
+
+
+def test_a_bundle_that_means_harm_is_refused_on_a_reload_and_ends_no_monitor(machine: Machine) -> None:
+    edit, sentence = hostile.REPORTED["signature outside its subgraphs"]
+    machine.start("harmed")
+    before = machine.main_pid("harmed")
+    machine.write("etc/auricle/harm.tflite", hostile.hostile(hostile.TINY_TONE.read_bytes(), edit))
+    machine.configure("harmed", '[model.tone]\nbundle = "/etc/auricle/harm.tflite"\n')
+    machine.systemctl("reload", "auricle@harmed")
+    machine.wait_to_hear("harmed", re.escape(sentence))
+    assert machine.main_pid("harmed") == before
+    assert machine.state("harmed").models == machine.state("anna").models
 
 
 def test_a_monitor_comes_up_by_itself_once_its_configuration_holds(machine: Machine) -> None:
