@@ -23,9 +23,12 @@ from device.daemon.options import ListenOptions
 from device.messages import AudioBlock
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from device.alarms.journal.entries import Entry, Key
+    from device.alarms.journal.entries import Key
+    from device.alarms.journal.queries import Result
+    from device.daemon.delivery.alarm_publisher import Broker
+    from device.daemon.delivery.outbox import Change
     from device.daemon.delivery.reply_queue import Reply
     from device.messages import Event, Priority, Transition
 
@@ -96,20 +99,19 @@ class StampedReplies(ReplyQueue):
 class StampedPublisher(AlarmPublisher):
     """Records when the main loop hands over entries to publish."""
 
-    def add_owed(self, entries: Iterable[Entry]) -> list[Key]:
-        """Record the stage, and add the entries."""
-        owed = list(entries)
-        STAMPS.passed([entry.key for entry in owed], "owed")
-        return super().add_owed(owed)
+    def offer(self, broker: Broker, changes: Sequence[Change], generation: int) -> list[Key]:
+        """Record the stage, and offer the changes."""
+        STAMPS.passed([change.entry.key for change in changes], "owed")
+        return super().offer(broker, changes, generation)
 
 
 class StampedDatabase(Database):
     """Counts its commits."""
 
-    def write(self, act: Callable[[Any], None]) -> None:
+    def write(self, act: Callable[[Any], Result]) -> Result:
         """Count the commit, and write."""
         STAMPS.commits += 1
-        super().write(act)
+        return super().write(act)
 
 
 class TimedSource:

@@ -122,11 +122,10 @@ def _delay_s(copy: Copy, recovered_utc_s: Sequence[float]) -> float:
 def _missing_between(known: Collection[Key], killed_ids: Collection[str]) -> set[Key]:
     """Unknown changes before known ones, of alarms of daemons that were not killed; a restart skips numbers."""
     missing: set[Key] = set()
-    for alarm_id, seq in known:
-        if id_prefix(alarm_id) in killed_ids:
-            continue
-        before = next((other for other in range(seq - 1, -1, -1) if (alarm_id, other) in known), -1)
-        if seq - before < AFTER_RESTART_SEQ:
+    newest: dict[str, int] = {}
+    for alarm_id, seq in sorted(known):
+        before, newest[alarm_id] = newest.get(alarm_id, -1), seq
+        if id_prefix(alarm_id) not in killed_ids and seq - before < AFTER_RESTART_SEQ:
             missing.update((alarm_id, between) for between in range(before + 1, seq))
     return missing
 

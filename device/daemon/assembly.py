@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import secrets
 import sys
+import time
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING
 from device.alarms.machine import Machine
 from device.daemon.alerting.alarm_labels import AlarmLabels
 from device.daemon.alerting.controller import AlarmController
+from device.daemon.alerting.epoch import Epoch
 from device.daemon.alerting.sensitivities import Sensitivities
 from device.daemon.audio.listening import ModelRunner
 from device.daemon.audio.source_thread import SourceStatus, SourceThread
@@ -27,7 +29,7 @@ from device.daemon.main_loop import LoopParts
 from device.daemon.outputs import Outputs
 from device.daemon.self_test_schedule import SelfTestSchedule
 from device.runtime.daemon_state import installed_version
-from device.runtime.paths import log_file
+from device.runtime.paths import log_file, runtime_folder
 from device.runtime.self_test.known_sound import known_sounds
 from device.sinks.console import Console
 from device.sinks.log import Log
@@ -209,8 +211,13 @@ class Assembly:
             timekeeper=timekeeper,
             instance=self._instance,
             sensitivities=Sensitivities(runner),
+            epoch=self._epoch(),
             self_test=lambda command: self.self_tests.request(command.by),
         )
+
+    def _epoch(self) -> Epoch:
+        uptime_s = time.clock_gettime(time.CLOCK_BOOTTIME)
+        return Epoch.at_start(runtime_folder(self._instance), utc_s=self._timekeeper.clocks.utc(), uptime_s=uptime_s)
 
     def _microphone_thread(self, settings: Settings) -> SourceThread:
         microphone = Microphone(settings.microphone)

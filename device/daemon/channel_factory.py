@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from device.alarms.journal.store import Journal
 from device.commands import MAX_PAUSE_S, Acknowledge, Pause
+from device.daemon.alerting.epoch import EPOCH
 from device.daemon.alerting.restore import PAUSED_UNTIL
 from device.daemon.alerting.sensitivities import SENSITIVITIES
 from device.daemon.delivery.journal_writer import JournalWriter
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from device.config.settings import ClipSettings, GpioSettings, JournalSettings, MqttSettings
     from device.daemon.delivery.alarm_publisher import Broker
     from device.daemon.delivery.channels import AlarmJournal, Clips, Pins
+    from device.daemon.delivery.outbox import Outbox
     from device.daemon.delivery.reply_queue import ReplyQueue
 
 
@@ -97,20 +99,18 @@ class ChannelFactory:
             echo=None if self._on_echo is None else Echo(alert_topic(topics), self._on_echo),
         )
 
-    def open_journal(self, settings: JournalSettings, *, max_in_flight: int) -> AlarmJournal:
+    def open_journal(self, settings: JournalSettings, outbox: Outbox) -> AlarmJournal:
         """The journal with its thread; one that stores nothing if none is configured.
 
         Args:
             settings: of the journal.
-            max_in_flight: most entries that the journal hands out at once; 0 without a broker.
+            outbox: of the daemon; with a disk if a journal is configured.
         """
         if settings.file is None:
-            return NullJournal()
+            return NullJournal(outbox)
         path = journal_file(self._instance) if settings.file == "auto" else Path(settings.file)
-        notes = (PAUSED_UNTIL, ANNOUNCED, SENSITIVITIES)
-        return JournalWriter(
-            partial(_open_journal, path, settings), self._replies.put, max_in_flight=max_in_flight, notes=notes
-        )
+        notes = (PAUSED_UNTIL, ANNOUNCED, SENSITIVITIES, EPOCH)
+        return JournalWriter(partial(_open_journal, path, settings), self._replies.put, outbox=outbox, notes=notes)
 
     def open_pins(self, settings: GpioSettings) -> Pins:
         """The GPIO pins; on a machine without GPIO, printed ones if that is wanted."""

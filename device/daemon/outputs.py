@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from device.daemon.closing import close_concurrently
 from device.daemon.delivery.alarm_publisher import AlarmPublisher
 from device.daemon.delivery.channels import Channels
+from device.daemon.delivery.outbox import Outbox
 from device.daemon.publishing.announcer import Announcer
 from device.daemon.publishing.state_publisher import ANNOUNCED, StatePublisher
 from device.runtime.clocks import zone_of
@@ -145,13 +146,18 @@ class Outputs:
         return prepared.broker
 
     def _replaced_journal(self, settings: Settings, old: _Applied | None) -> AlarmJournal:
-        """Another one also if a broker comes or goes, or accepts another number of entries at once."""
-        max_in_flight = _max_in_flight(settings)
-        if old is not None:
-            if (old.settings.journal, _max_in_flight(old.settings)) == (settings.journal, max_in_flight):
-                return old.channels.journal
-            old.channels.journal.close(JOURNAL_CLOSE_S)
-        return self._factory.open_journal(settings.journal, max_in_flight=max_in_flight)
+        """Another one if it is configured otherwise; what is in flight goes on with it."""
+        window, has_disk = _window(settings), settings.journal.file is not None
+        if old is None:
+            return self._factory.open_journal(settings.journal, Outbox(window, has_disk=has_disk))
+        journal = old.channels.journal
+        journal.resize(window)
+        if old.settings.journal == settings.journal:
+            return journal
+        journal.close(JOURNAL_CLOSE_S)
+        same_journal = old.settings.journal.file == settings.journal.file
+        outbox = journal.take_outbox().successor(has_disk=has_disk, same_journal=same_journal)
+        return self._factory.open_journal(settings.journal, outbox)
 
     def _replaced_pins(self, settings: Settings, old: _Applied | None) -> Pins:
         if old is not None:
@@ -214,7 +220,8 @@ def _is_new_broker(channels: Channels, old: _Applied | None) -> bool:
     return old is None or channels.broker is not old.channels.broker
 
 
-def _max_in_flight(settings: Settings) -> int:
+def _window(settings: Settings) -> int:
+    """How many owed entries are held in memory for the broker."""
     return settings.mqtt.in_flight if settings.mqtt.host else 0
 
 

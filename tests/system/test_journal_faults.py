@@ -24,6 +24,7 @@ from device.errors import JournalError
 from device.tools.check.finding import Finding
 from device.tools.check.journal_check import check_journal
 from device.tools.check.machine_checks import check_log
+from tests.device.alarms.journal.journal_files import owed_entries
 from tests.programs import program
 
 if TYPE_CHECKING:
@@ -64,6 +65,8 @@ from device.alarms.journal.entries import Entry
 from device.alarms.journal.store import Journal
 from device.daemon.delivery.journal_messages import CommitReceipt
 from device.daemon.delivery.journal_writer import JournalWriter
+from device.daemon.delivery.outbox import Outbox
+from device.sinks.mqtt.send_queue import Held
 
 path, flag = Path(sys.argv[1]), Path(sys.argv[2])
 received, late, slowest_s, trouble = {}, {}, 0.0, False
@@ -72,7 +75,7 @@ def hear(word):
     if isinstance(word, CommitReceipt):
         received.update((entry.alarm_id, time.monotonic()) for entry in word.entries)
 
-keeper = JournalWriter(lambda: Journal.open(path, max_bytes=64_000_000), hear, max_in_flight=20)
+keeper = JournalWriter(lambda: Journal.open(path, max_bytes=64_000_000), hear, outbox=Outbox(20))
 keeper.submit([Entry("first", 0, 1.7e9, True, "{}", "{}")])
 while "first" not in received:
     time.sleep(0.01)
@@ -83,7 +86,10 @@ while (now_s := time.monotonic()) < begin_s + 7.0:
     submitted[name] = now_s
     keeper.submit([Entry(name, 0, 1.7e9, True, "{}", "{}")])
     slowest_s = max(slowest_s, time.monotonic() - now_s)
-    late.update((entry.alarm_id, time.monotonic()) for entry in keeper.collect_overdue(time.monotonic()))
+    for change in keeper.to_offer(Held(), time.monotonic()):
+        if not change.is_committed:
+            late.setdefault(change.entry.alarm_id, time.monotonic())
+        keeper.acknowledge(change.entry.key)
     trouble = trouble or keeper.failure(time.monotonic()) is not None
     time.sleep(0.05)
 closed = keeper.close(20.0)
@@ -179,7 +185,7 @@ def test_whenever_a_writer_is_killed_all_that_it_was_told_to_be_kept_is_there(tm
             # A kill between a commit's header and its page resembles damage: then the file is salvaged, to be safe.
             assert journal.salvage is None or (log.beyond[-1].commits and not journal.salvage.unreadable_rows)
             there = {entry.alarm_id for entry in journal.history(0.0)}
-            owed = {entry.alarm_id for entry in journal.owed(len(there))}
+            owed = {entry.alarm_id for entry in owed_entries(journal)}
             assert kept <= there
             assert kept - told <= owed | _just_told(kept, told)
             assert not owed & told
@@ -204,7 +210,7 @@ def test_on_a_full_disk_the_journal_goes_on_for_as_long_as_what_was_told_can_go(
             journal.append([_entry(number)], delivered=[_entry(number - 1).key])
         newest = list(journal.history(0.0))
         assert newest[-1] == _entry(1499)
-        assert [entry.key for entry in journal.owed(9)] == [_entry(1499).key]
+        assert [entry.key for entry in owed_entries(journal)] == [_entry(1499).key]
     with Journal.open(path, max_bytes=_BIG) as journal:
         assert list(journal.history(0.0)) == newest
         assert journal.salvage is None
@@ -240,7 +246,7 @@ def test_a_journal_that_is_opened_on_a_full_disk_tells_what_it_owes(small_disk: 
     junk = _fill(small_disk)
     with Journal.open(path, max_bytes=_BIG) as journal:
         assert "is full" in str(journal.refusal)
-        assert len(journal.owed(100)) == 20
+        assert len(owed_entries(journal)) == 20
         with pytest.raises(JournalError, match="is full"):
             journal.append([_entry(20)])
         junk.unlink()
@@ -274,7 +280,7 @@ def test_on_a_read_only_disk_all_is_read_and_the_next_append_after_it_is_writabl
     _mount("-o", "remount,ro", str(small_disk))
     with Journal.open(small_disk / "journal.db", max_bytes=_BIG) as journal:
         assert journal.refusal is not None
-        assert len(journal.open_alarms()) == len(journal.owed(100)) == 30
+        assert len(journal.open_alarms()) == len(owed_entries(journal)) == 30
         for _ in range(2):
             with pytest.raises(JournalError, match="cannot be written"):
                 journal.append([_entry(30)])

@@ -109,16 +109,16 @@ class Owner:
     def feed(self, mqtt: Mqtt) -> None:
         room = mqtt.room
         if room:
-            held = mqtt.pending_keys
+            held = mqtt.held
             with self._lock:
                 offered = []
                 for key, owed in self.owed.items():
-                    if key not in held:
+                    if key not in held.keys:
                         offered.append(owed)
                     if len(offered) == room:
                         break
-            mqtt.offer(offered)
-            self.most_in_flight = max(self.most_in_flight, len(mqtt.pending_keys))  # before they are acknowledged
+            mqtt.offer(offered, held.generation)
+            self.most_in_flight = max(self.most_in_flight, len(mqtt.held.keys))  # before they are acknowledged
 
     def until_paid(self, mqtt: Mqtt, within_s: float = _WITHIN_S) -> None:
         _fed(self, mqtt, lambda: not self.owed, "the acknowledgement of all that is owed", within_s)
@@ -284,8 +284,8 @@ def test_what_was_on_its_way_when_the_broker_died_comes_again_first_and_nothing_
         broker.signal(signal.SIGSTOP)  # messages from now on are not acknowledged
         owner.owe(*((f"a{number}", 0) for number in range(100)))
         owner.feed(mqtt)
-        _until(lambda: len(mqtt.pending_keys) == 10, "ten alarms on their way")
-        sent = sorted(mqtt.pending_keys)
+        _until(lambda: len(mqtt.held.keys) == 10, "ten alarms on their way")
+        sent = sorted(mqtt.held.keys)
         broker.kill()
         _reason(mqtt, "lost")
         assert not before.keys()
@@ -478,7 +478,7 @@ def test_nothing_waits_for_a_broker_that_takes_the_connection_and_says_nothing(t
         mqtt = telling.begin(settings, owner, timeouts=replace(_QUICK, answer_s=0.3))
         for number in range(5000):
             mqtt.publish(Message(f"auricle/anna/x{number}", b"1", retain=True))
-        assert mqtt.offer([OwedMessage(("a", 0), _CRY, lambda: b"")]) == 0
+        assert mqtt.offer([OwedMessage(("a", 0), _CRY, lambda: b"")], 0) == 0
         assert time.monotonic() - begun_s < 1.0
         assert mqtt.counts.dropped == 4000
         assert "does not answer" in _reason(mqtt, "lost")
@@ -820,7 +820,7 @@ def test_a_clean_leave_says_offline_first_and_leaves_no_will_behind(
         assert subscriber.of(_ONLINE.topic) == [b"online", b"offline"], "no will comes after"
         assert "Sending will" not in broker.log
     assert mqtt.link.state == "closed"
-    assert mqtt.offer([OwedMessage(("b", 0), _CRY, lambda: b"")]) == 0
+    assert mqtt.offer([OwedMessage(("b", 0), _CRY, lambda: b"")], 1) == 0
 
 
 def test_leaving_a_broker_that_hangs_takes_no_longer_than_it_may(broker: Mosquitto, telling: Telling) -> None:

@@ -28,6 +28,7 @@ from device.alarms.machine import Machine
 from device.config.loading import profile
 from device.daemon.alerting.alarm_labels import AlarmLabels
 from device.daemon.alerting.controller import AlarmController
+from device.daemon.alerting.epoch import Epoch
 from device.daemon.alerting.sensitivities import Sensitivities
 from device.daemon.audio import listening as listening_module
 from device.daemon.audio.audio_queue import AUDIO_LIMIT_S, AudioQueue
@@ -36,6 +37,7 @@ from device.daemon.audio.source_thread import SourceStatus, SourceThread
 from device.daemon.delivery.channels import Channels
 from device.daemon.delivery.notices import NoticeMaker
 from device.daemon.delivery.null_journal import NullJournal
+from device.daemon.delivery.outbox import Outbox
 from device.daemon.delivery.reply_queue import ReplyQueue
 from device.daemon.main_loop import LoopParts, MainLoop
 from device.daemon.signals import Requests
@@ -272,7 +274,7 @@ def quiet_controller(runner: ModelRunner, clocks: Clocks) -> AlarmController:
     labels, timekeeper = AlarmLabels.of(runner.models), Timekeeper(clocks, is_synchronized=lambda: True)
     machine = Machine(runner.settings.alarms, boot_id="b", holds=labels.hold_s, local_minute=lambda: None)
     pins = PrintedPins(runner.settings.gpio, write_line=lambda _line: None, clock=clocks.monotonic)
-    channels = Channels(NullJournal(), pins)
+    channels = Channels(NullJournal(Outbox(0, has_disk=False)), pins)
     return AlarmController(
         machine,
         labels=labels,
@@ -281,6 +283,7 @@ def quiet_controller(runner: ModelRunner, clocks: Clocks) -> AlarmController:
         timekeeper=timekeeper,
         instance="overload",
         sensitivities=Sensitivities(runner),
+        epoch=Epoch(0, 0),
     )
 
 

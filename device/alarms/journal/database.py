@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from device.alarms.journal.entries import Entry, Row
+    from device.alarms.journal.queries import Result
     from device.alarms.journal.space import JournalSpace
 
 
@@ -114,7 +115,7 @@ class Database:
             self._disconnect()
             raise JournalError(error_sentence(self.path, error)) from error
 
-    def write(self, act: Callable[[sqlite3.Connection], None]) -> None:
+    def write(self, act: Callable[[sqlite3.Connection], Result]) -> Result:
         """Run `act` in a transaction that is safe on disk once this returns; on a full disk the reserve is spent on it.
 
         Raises:
@@ -128,11 +129,11 @@ class Database:
                 raise JournalError(self.refusal)
             connection = self._recreated_if_removed(opened)
             try:
-                transact(connection, act)
+                return transact(connection, act)
             except (sqlite3.Error, OSError) as error:
                 if not (is_disk_full(self.path, error) and self._space.release_reserve()):
                     raise
-                transact(connection, act)
+                return transact(connection, act)
 
     # --- opening
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import zlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -102,6 +102,14 @@ class Row:
             entry.body,
         )
         return (*plain, row_checksum("entry", *plain))
+
+
+class OwedRow(NamedTuple):
+    """Where an owed entry is, without its text."""
+
+    ordinal: int
+    alarm_id: str
+    seq: int
 
 
 def row_checksum(*values: float | str) -> int:

@@ -5,15 +5,17 @@ A row that turns out not to be what was written raises `NotAsWrittenError`.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
-from device.alarms.journal.entries import Key, Row, parse_note, parse_row, row_checksum
+from device.alarms.journal.entries import Key, OwedRow, Row, parse_note, parse_row, row_checksum
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
     from device.alarms.journal.entries import Entry
+
+Result = TypeVar("Result")
 
 _PRUNED_AT_ONCE = 64
 PRUNING_ORDER = (
@@ -37,15 +39,16 @@ class NotAsWrittenError(Exception):
     """A row that was whole when the journal was opened is not any more."""
 
 
-def transact(connection: sqlite3.Connection, act: Callable[[sqlite3.Connection], None]) -> None:
+def transact(connection: sqlite3.Connection, act: Callable[[sqlite3.Connection], Result]) -> Result:
     """Run `act` in a transaction: all of it is safe on disk afterwards, or nothing of it has happened."""
     connection.execute("BEGIN IMMEDIATE")
     try:
-        act(connection)
+        result = act(connection)
         connection.execute("COMMIT")
     finally:
         if connection.in_transaction:
             connection.execute("ROLLBACK")
+    return result
 
 
 def insert_entries(
@@ -53,8 +56,10 @@ def insert_entries(
     delivered: Collection[Key],
     make_room: Callable[[sqlite3.Connection, int], None],
     connection: sqlite3.Connection,
-) -> None:
+) -> dict[Key, int]:
     """Insert the entries whose key is not known yet; they are owed unless they are `delivered`.
+
+    Returns the ordinals of all these entries, known before or not.
 
     Args:
         entries: in arrival order.
@@ -63,19 +68,19 @@ def insert_entries(
         connection: in a transaction.
     """
     mark_delivered(delivered, connection)
-    known = "SELECT 1 FROM entries WHERE alarm_id = ? AND seq = ?"
-    fresh: dict[Key, Entry] = {}
-    for entry in entries:
-        if connection.execute(known, entry.key).fetchone() is None:
-            fresh.setdefault(entry.key, entry)
+    ordinals = ordinals_of([entry.key for entry in entries], connection)
+    fresh = {entry.key: entry for entry in reversed(entries) if entry.key not in ordinals}
+    fresh = dict(reversed(fresh.items()))  # of copies the first
     if not fresh:
-        return
+        return ordinals
+    newest = newest_ordinal(connection)  # before room is made: no ordinal is used twice
     make_room(connection, sum(_estimated_bytes(entry) for entry in fresh.values()))
-    newest = connection.execute("SELECT coalesce(max(ordinal), 0) FROM entries").fetchone()[0]
     owed_from = oldest_owed(connection) or newest + 1
     for ordinal, entry in enumerate(fresh.values(), start=newest + 1):
         _insert_row(connection, Row(ordinal, entry, entry.ended, owed_from))
+        ordinals[entry.key] = ordinal
     mark_delivered([key for key in fresh if key in delivered], connection)  # delivered before they could be kept
+    return ordinals
 
 
 def _estimated_bytes(entry: Entry) -> int:
@@ -96,6 +101,16 @@ def mark_delivered(keys: Collection[Key], connection: sqlite3.Connection) -> Non
             connection.execute("DELETE FROM owed WHERE place IN (?, ?)", (found[0], -found[0]))
 
 
+def settle(intervals: Iterable[tuple[int, int]], connection: sqlite3.Connection) -> None:
+    """The entries with these ordinals, (first, last), are owed no more."""
+    newest = newest_ordinal(connection)
+    for first, last in intervals:
+        if last > newest:
+            raise NotAsWrittenError(f"row {last} is missing: this is not the file that it was written to")
+        for least, greatest in ((first, last), (-last, -first)):
+            connection.execute("DELETE FROM owed WHERE place BETWEEN ? AND ?", (least, greatest))
+
+
 def write_note(key: str, value: str, connection: sqlite3.Connection) -> None:
     """Keep a fact under a name; replaces an earlier value."""
     connection.execute("INSERT OR REPLACE INTO notes VALUES (?, ?, ?)", (key, value, row_checksum("note", key, value)))
@@ -112,10 +127,12 @@ def read_note(connection: sqlite3.Connection, key: str) -> str | None:
     return note[1]
 
 
-def row_at(connection: sqlite3.Connection, ordinal: int) -> Row:
-    """The row of that ordinal."""
+def row_at(connection: sqlite3.Connection, ordinal: int) -> Row | None:
+    """The row of that ordinal; None if there is none."""
     values = connection.execute("SELECT * FROM entries WHERE ordinal = ?", (ordinal,)).fetchone()
-    row = None if values is None else parse_row(values)
+    if values is None:
+        return None
+    row = parse_row(values)
     if row is None:
         raise NotAsWrittenError(f"row {ordinal} is damaged")
     return row
@@ -125,23 +142,27 @@ def open_rows(connection: sqlite3.Connection) -> list[Row]:
     """The newest row of each alarm that has not ended, in arrival order."""
     query = """SELECT ordinal FROM (SELECT alarm_id, max(seq) AS seq FROM entries GROUP BY alarm_id)
         JOIN entries USING (alarm_id, seq) WHERE NOT ended ORDER BY ordinal"""
-    return [row_at(connection, ordinal) for (ordinal,) in connection.execute(query).fetchall()]
+    found = [row_at(connection, ordinal) for (ordinal,) in connection.execute(query).fetchall()]
+    return [row for row in found if row is not None]
 
 
-def owed_groups(connection: sqlite3.Connection, first: Iterable[str]) -> Iterator[list[tuple[int, Key]]]:
-    """Owed entries as (ordinal, key), in groups that must be delivered in order; some entries come twice."""
-    for alarm_id in first:
-        yield _owed_of(connection, alarm_id, None)
+def owed_rows(connection: sqlite3.Connection) -> Iterator[OwedRow]:
+    """All that is owed: the urgent entries first, newest first, then the others, oldest first; one lookup for each."""
     query = "SELECT place, alarm_id, seq FROM owed CROSS JOIN entries ON ordinal = abs(place) ORDER BY place"
     for place, alarm_id, seq in connection.execute(query):
-        yield _owed_of(connection, alarm_id, -place) if place < 0 else [(place, (alarm_id, seq))]
+        yield OwedRow(abs(place), alarm_id, seq)
 
 
-def _owed_of(connection: sqlite3.Connection, alarm_id: str, newest: int | None) -> list[tuple[int, Key]]:
-    query = """SELECT ordinal, alarm_id, seq FROM entries
-        WHERE alarm_id = ? AND EXISTS (SELECT 1 FROM owed WHERE place IN (ordinal, -ordinal)) ORDER BY ordinal"""
-    rows = connection.execute(query, (alarm_id,))
-    return [(ordinal, (alarm_id, seq)) for ordinal, _, seq in rows if newest is None or ordinal <= newest]
+def newest_ordinal(connection: sqlite3.Connection) -> int:
+    """The greatest ordinal; 0 if there is no entry."""
+    return int(connection.execute("SELECT coalesce(max(ordinal), 0) FROM entries").fetchone()[0])
+
+
+def ordinals_of(keys: Iterable[Key], connection: sqlite3.Connection) -> dict[Key, int]:
+    """Key -> ordinal, of those that are there."""
+    query = "SELECT ordinal FROM entries WHERE alarm_id = ? AND seq = ?"
+    found = ((key, connection.execute(query, key).fetchone()) for key in keys)
+    return {key: row[0] for key, row in found if row is not None}
 
 
 def oldest_owed(connection: sqlite3.Connection) -> int | None:

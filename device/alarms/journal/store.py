@@ -15,20 +15,23 @@ from device.alarms.journal.queries import (
     history,
     insert_entries,
     mark_delivered,
+    newest_ordinal,
     open_rows,
-    owed_groups,
+    owed_rows,
     read_note,
     row_at,
+    settle,
     write_note,
 )
 from device.alarms.journal.space import PRUNED_UNDELIVERED_NOTE, JournalSpace
 
 if TYPE_CHECKING:
+    import sqlite3
     from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
     from pathlib import Path
     from typing import Self
 
-    from device.alarms.journal.entries import Entry, Key
+    from device.alarms.journal.entries import Entry, Key, OwedRow
     from device.alarms.journal.salvage import Salvage
 
 _CHUNK = 50  # entries a commit: bounds the log
@@ -98,23 +101,52 @@ class Journal:
 
     # --- writing
 
-    def append(self, entries: Sequence[Entry], *, delivered: Collection[Key] = ()) -> None:
+    def append(
+        self,
+        entries: Sequence[Entry],
+        *,
+        delivered: Collection[Key] = (),
+        settled: Sequence[tuple[int, int]] = (),
+    ) -> dict[Key, int]:
         """Commit entries; once it returns, no power cut takes them away. Entries with a known key are left alone.
 
         Args:
             entries: in arrival order.
             delivered: keys delivered in the meantime, marked in the same commit to spare the card.
+            settled: ordinals, (first, last), of entries delivered in the meantime; likewise.
+
+        Returns the ordinal of each entry.
 
         Raises:
             JournalError: they are not kept, or not all; to append them all again is right.
         """
         keys = set(delivered)
+        ordinals: dict[Key, int] = {}
         for first in range(0, len(entries), _CHUNK):
             chunk = entries[first : first + _CHUNK]
             marked = keys.intersection(entry.key for entry in chunk) if first else keys
-            self._database.write(partial(insert_entries, chunk, marked, self._space.prune))
-        if keys and not entries:
-            self.mark_delivered(keys)
+            ordinals |= self._database.write(partial(self._insert, chunk, marked, () if first else settled))
+        if (keys or settled) and not entries:
+            self._database.write(partial(self._insert, (), keys, settled))
+        return ordinals
+
+    def _insert(
+        self,
+        entries: Sequence[Entry],
+        delivered: Collection[Key],
+        settled: Sequence[tuple[int, int]],
+        connection: sqlite3.Connection,
+    ) -> dict[Key, int]:
+        settle(settled, connection)
+        return insert_entries(entries, delivered, self._space.prune, connection)
+
+    def settle(self, intervals: Sequence[tuple[int, int]]) -> None:
+        """The entries with these ordinals, (first, last), are owed no more.
+
+        Raises:
+            JournalError: they are still owed.
+        """
+        self._database.write(partial(settle, intervals))
 
     def mark_delivered(self, keys: Collection[Key]) -> None:
         """These entries are owed no more; unknown keys are ignored.
@@ -134,25 +166,33 @@ class Journal:
 
     # --- reading
 
-    def owed(self, limit: int, skip: Collection[Key] = (), *, first: Iterable[str] = ()) -> list[Entry]:
-        """The entries to deliver next, in order within each alarm.
-
-        Args:
-            limit: entries at most.
-            skip: keys of entries that are in flight already.
-            first: alarms that come before all others. Then come urgent entries, newest first, since the current
-                alarm matters most, each after what is owed of its alarm before it; then the others, oldest first.
+    def owed_rows(self) -> Iterator[OwedRow]:
+        """All that is owed: the urgent entries first, newest first, then the others, oldest first.
 
         Raises:
             JournalError: it cannot be read.
         """
         with self._database.reading() as connection:
-            chosen: dict[int, None] = {}
-            for ordinals in owed_groups(connection, first):
-                chosen.update((ordinal, None) for ordinal, key in ordinals if key not in skip)
-                if len(chosen) >= limit:
-                    break
-            return [row_at(connection, ordinal).entry for ordinal in list(chosen)[:limit]]
+            yield from owed_rows(connection)
+
+    def newest_ordinal(self) -> int:
+        """The greatest ordinal; 0 if there is no entry.
+
+        Raises:
+            JournalError: it cannot be read.
+        """
+        with self._database.reading() as connection:
+            return newest_ordinal(connection)
+
+    def read(self, ordinals: Iterable[int]) -> dict[int, Entry]:
+        """Ordinal -> entry, of those that are there.
+
+        Raises:
+            JournalError: it cannot be read.
+        """
+        with self._database.reading() as connection:
+            found = ((ordinal, row_at(connection, ordinal)) for ordinal in ordinals)
+            return {ordinal: row.entry for ordinal, row in found if row is not None}
 
     def owed_count(self) -> int:
         """Number of entries that are not delivered yet.

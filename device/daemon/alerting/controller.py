@@ -23,7 +23,7 @@ from device.daemon.alerting.machine_driver import MachineDriver
 from device.daemon.alerting.restore import JournalRestore
 from device.daemon.alerting.sensitivities import SENSITIVITIES
 from device.daemon.delivery.alarm_delivery import AlarmDelivery
-from device.daemon.delivery.journal_messages import CommitReceipt, JournalOpened, OwedEntries
+from device.daemon.delivery.journal_messages import CommitReceipt, EntriesRead, JournalOpened
 from device.daemon.delivery.reply_queue import BrokerAcknowledged, CommandReceived
 from device.daemon.publishing.state_publisher import ANNOUNCED
 from device.messages import Fault, OperationNote
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from device.commands import SelfTest
     from device.config.settings import AlarmSettings
     from device.daemon.alerting.alarm_labels import AlarmLabels
+    from device.daemon.alerting.epoch import Epoch
     from device.daemon.alerting.sensitivities import Sensitivities
     from device.daemon.delivery.channels import Channels
     from device.daemon.delivery.reply_queue import Reply, ReplyQueue
@@ -69,6 +70,7 @@ class AlarmController:
         timekeeper: both clocks.
         instance: name of the daemon.
         sensitivities: of the models that listen.
+        epoch: of this start.
         self_test: starts a self-test; None if the daemon has none.
     """
 
@@ -82,6 +84,7 @@ class AlarmController:
         timekeeper: Timekeeper,
         instance: str,
         sensitivities: Sensitivities,
+        epoch: Epoch,
         self_test: Callable[[SelfTest], None] | None = None,
     ) -> None:
         self._labels = labels
@@ -89,7 +92,7 @@ class AlarmController:
         self._clocks = timekeeper.clocks
         self._delivery = AlarmDelivery(channels)
         self._driver = driver = MachineDriver(machine, self._delivery, timekeeper=timekeeper, instance=instance)
-        self._restore = JournalRestore(driver, clocks=self._clocks, note=partial(self._note, "journal"))
+        self._restore = JournalRestore(driver, clocks=self._clocks, epoch=epoch, note=partial(self._note, "journal"))
         self._commands = CommandHandler(
             driver,
             timekeeper=timekeeper,
@@ -159,7 +162,7 @@ class AlarmController:
         for fault in self._deferred.pop_due(now_s):
             self._driver.step(partial(self.machine.fault, fault))
         self._driver.step(self.machine.tick)
-        self._delivery.publish(now_s, overdue_at_s=now_s)
+        self._publish(overdue_at_s=now_s)
         self._report.notes.extend(self._losses.check(self.channels))
         self._report.notes.extend(self._broker_notes.check(self.channels.broker, now_s))
         self._driver.show_signal()
@@ -186,7 +189,7 @@ class AlarmController:
             self.process_replies()
             now_s = self._clocks.monotonic()
             is_urgent = now_s - began_s >= deadline_s / 2 or self.channels.journal.failure(now_s) is not None
-            self._delivery.publish(now_s, overdue_at_s=math.inf if is_urgent else now_s)
+            self._publish(overdue_at_s=math.inf if is_urgent else now_s)
             if self._delivery.is_settled(now_s) or now_s - began_s >= deadline_s:
                 return
             self._replies.wait(FLUSH_POLL_S)
@@ -197,7 +200,6 @@ class AlarmController:
         self._labels = labels
         self._delivery.channels = channels
         self._driver.clips.store = channels.clips
-        self._losses.restart_count()
         self._driver.publish_alarms()
 
     # --- state
@@ -236,19 +238,16 @@ class AlarmController:
 
     def process_replies(self) -> None:
         """Process what journal, broker and button have sent since the last call."""
+        self._delivery.observe()
         for reply in self._replies.pop_all():
             self._process_reply(reply)
-        if self._replies.check_overflow():
-            self.channels.journal.redeliver_owed()
 
     def _process_reply(self, reply: Reply) -> None:
         match reply:
             case JournalOpened():
                 self._process_opened(reply)
-            case CommitReceipt():
-                self._delivery.process_receipt(reply)
-            case OwedEntries():
-                self._process_owed(reply)
+            case CommitReceipt() | EntriesRead():
+                pass  # it wakes the loop: there is something to publish
             case BrokerAcknowledged():
                 self._delivery.process_acknowledged(reply.key)
             case CommandReceived():
@@ -258,17 +257,16 @@ class AlarmController:
                 self._note("journal", str(reply.salvage))
 
     def _process_opened(self, opened: JournalOpened) -> None:
-        self._delivery.count_opened(opened.owed, after_restart=not self._restore.is_done)
         if self.channels.state_publisher is not None:
             self.channels.state_publisher.restore_announced(opened.notes.get(ANNOUNCED))
         self.sensitivities.restore(opened.notes.get(SENSITIVITIES))
         if opened.pruned_undelivered:
             changes = quantity(opened.pruned_undelivered, "change of an alarm was", "changes of alarms were")
             self._note("journal", f"{changes} dropped for want of room, since it began")
-        self._restore.restore(opened)
+        self._restore.restore(opened, self.channels.journal)
 
-    def _process_owed(self, owed: OwedEntries) -> None:
-        malformed = self._delivery.add_owed(owed)
+    def _publish(self, *, overdue_at_s: float) -> None:
+        malformed = self._delivery.publish(overdue_at_s=overdue_at_s)
         if malformed:
             changes = quantity(malformed, "change of an alarm was", "changes of alarms were")
             self._note("journal", f"{changes} kept by another version and cannot be published")
@@ -297,6 +295,7 @@ class AlarmController:
             journal=self.channels.journal.failure(now_s),
             link=None if broker is None else broker.link,
             stuck_s=0.0 if broker is None else broker.stuck_for_s(now_s),
+            unanswered_since_s=None if broker is None else broker.unanswered_since_s,
             damaged=None if salvage is None else str(salvage),
         ):
             since_s = newest_s - (now_s - change.since_s)

@@ -19,6 +19,10 @@ BROKER_RAISE_AFTER_S = 30.0
 fault at once."""
 
 BROKER_CLEAR_AFTER_S = 2.0
+
+UNANSWERED_AFTER_S = 5.0
+"""A broker that is well acknowledges sooner; one that is only slow is no reason for an alarm."""
+
 JOURNAL_CLEAR_AFTER_S = 10.0
 
 HUNG_AFTER_S = 30.0
@@ -109,6 +113,7 @@ class DeliveryFaults:
         journal: JournalFailure | None,
         link: Link | None,
         stuck_s: float,
+        unanswered_since_s: float | None = None,
         damaged: str | None = None,
     ) -> list[FaultChange]:
         """Return the faults that begin or are over now.
@@ -118,6 +123,8 @@ class DeliveryFaults:
             journal: why entries are not committed at present; None if they are.
             link: state of the broker's connection; None if no broker is configured.
             stuck_s: how long the broker's thread has not turned.
+            unanswered_since_s: since when the broker has left something unacknowledged; None if it has not. A new
+                connection alone is no cure.
             damaged: the outcome for a journal that was just found damaged; None if it was not.
         """
         if journal is None:
@@ -125,18 +132,28 @@ class DeliveryFaults:
         else:
             of_journal = self._journal.update(now_s, journal.since_s, journal.reason)
         refused = link is not None and link.state == "refused"
-        of_broker = self._broker.update(now_s, *self._broker_problem(now_s, link, stuck_s), at_once=refused)
+        problem = self._broker_problem(now_s, link, stuck_s, unanswered_since_s)
+        of_broker = self._broker.update(now_s, *problem, at_once=refused)
         return [change for change in (of_journal, of_broker) if change is not None]
 
-    def _broker_problem(self, now_s: float, link: Link | None, stuck_s: float) -> tuple[float | None, str]:
+    def _broker_problem(
+        self, now_s: float, link: Link | None, stuck_s: float, unanswered_since_s: float | None
+    ) -> tuple[float | None, str]:
         if stuck_s >= HUNG_AFTER_S:
             return now_s - stuck_s, f"the thread that talks to the broker has hung for {stuck_s:.0f} s"
-        if link is None or link.state in {"connected", "closed"}:
+        if link is None or link.state != "denied":
             self._denied_since_s = None
+        if link is None or link.state == "closed":
             return None, ""
         if not link.is_up:
-            self._denied_since_s = None
-            return link.since_s, link.reason
+            since_s = link.since_s if unanswered_since_s is None else min(link.since_s, unanswered_since_s)
+            return since_s, link.reason
+        if unanswered_since_s is not None and now_s - unanswered_since_s >= UNANSWERED_AFTER_S:
+            waited_s = now_s - unanswered_since_s
+            reason = f"the broker accepts the connection, but has acknowledged nothing for {waited_s:.0f} s"
+            return unanswered_since_s, f"{reason}: is it overloaded?"
+        if link.state == "connected":
+            return None, ""
         if self._denied_since_s is None:
             self._denied_since_s = now_s
         return self._denied_since_s, link.reason

@@ -24,10 +24,6 @@ class DeliveryLosses:
     def __repr__(self) -> str:
         return f"DeliveryLosses({self._entries} entries, {self._clips} clips)"
 
-    def restart_count(self) -> None:
-        """Count lost entries from 0 again: a reload may have replaced the journal's thread."""
-        self._entries = 0
-
     def check(self, channels: Channels) -> Iterator[OperationNote]:
         """Yield a note for each kind of loss that has grown since the last check."""
         yield from self._check_entries(channels)
@@ -38,8 +34,7 @@ class DeliveryLosses:
         self._pins_problem = problem
 
     def _check_entries(self, channels: Channels) -> Iterator[OperationNote]:
-        publisher = channels.alarm_publisher
-        lost = channels.journal.dropped + (0 if publisher is None else publisher.lost)
+        lost = channels.journal.lost
         if lost > self._entries:
             fresh = quantity(lost - self._entries, "change of an alarm is", "changes of alarms are")
             detail = f"there was no room in memory: {fresh} lost"

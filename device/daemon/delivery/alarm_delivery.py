@@ -1,23 +1,25 @@
-"""From decided entries to confirmed ones: the main loop's side of the journal and of the broker.
+"""From decided entries to acknowledged ones: the main loop's side of the journal and of the broker.
 
-Each entry goes to the journal. Once it is committed, or once the disk has taken longer than a second, it is offered
-to the broker; once the broker has acknowledged it, the journal owes it no longer. Nothing here waits.
+Each entry goes to the journal, whose outbox knows what becomes of it. Once it is committed, or once the disk has taken
+longer than a second, it is offered to the broker; once the broker has acknowledged it, the journal owes it no longer.
+Nothing here waits.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from device.sinks.mqtt.send_queue import Held
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from device.alarms.journal.entries import Entry, Key
     from device.daemon.delivery.channels import Channels
-    from device.daemon.delivery.journal_messages import CommitReceipt, OwedEntries
 
 
 class AlarmDelivery:
-    """Moves entries between journal and broker, and counts those that are owed.
+    """Moves entries between outbox and broker.
 
     Args:
         channels: journal, broker and alarm publisher; the last two may be None.
@@ -28,82 +30,50 @@ class AlarmDelivery:
 
     def __init__(self, channels: Channels) -> None:
         self.channels = channels
-        self._owed = 0
+        self._held = Held()
 
     def __repr__(self) -> str:
-        return f"AlarmDelivery({self._owed} owed)"
+        return f"AlarmDelivery({self.channels.journal!r})"
 
     @property
     def owed(self) -> int | None:
         """Entries that the broker has not acknowledged; None if no broker is configured."""
-        return None if self.channels.broker is None else self._owed
+        return None if self.channels.broker is None else self.channels.journal.owed
 
     def submit(self, entries: Sequence[Entry], now_s: float) -> None:
         """Hand over entries that were decided now."""
         if self.channels.alarm_publisher is not None:
             self.channels.alarm_publisher.record_decided([entry.key for entry in entries], now_s)
-        self._owed += len(entries)
         self.channels.journal.submit(entries)
 
-    # --- replies of journal and broker
+    def observe(self) -> None:
+        """Ask the broker what it holds; to be called before its replies are processed.
 
-    def count_opened(self, owed: int, *, after_restart: bool) -> None:
-        """Count what a journal that was just opened owes.
-
-        Args:
-            owed: by the journal.
-            after_restart: entries decided so far are not in it yet; a journal reopened by a reload holds them all.
+        What it holds no more by then was acknowledged, and that reply is there already, or it is to be offered again.
         """
-        self._owed = owed + (self._owed if after_restart else 0)
-
-    def process_receipt(self, receipt: CommitReceipt) -> None:
-        """Mark committed entries as durable; without a broker they are confirmed at once."""
-        keys = [entry.key for entry in receipt.entries]
-        if self.channels.alarm_publisher is not None:
-            self.channels.alarm_publisher.mark_durable(keys)
-        else:
-            self.channels.journal.confirm(keys)  # nobody else is to receive them
-            self._owed = 0
-
-    def add_owed(self, owed: OwedEntries) -> int:
-        """Queue entries that the journal owes; the number of those that no topic can be derived from.
-
-        Such entries, written by another version, are confirmed and forgotten.
-        """
-        if self.channels.alarm_publisher is None:
-            return 0
-        malformed = self.channels.alarm_publisher.add_owed(owed.entries)
-        if malformed:
-            self.channels.journal.confirm(malformed)
-            self._owed = max(0, self._owed - len(malformed))
-        return len(malformed)
+        if self.channels.broker is not None:
+            self._held = self.channels.broker.held
 
     def process_acknowledged(self, key: Key) -> None:
-        """Confirm an entry that the broker has acknowledged."""
-        self._owed = max(0, self._owed - 1)
-        if self.channels.alarm_publisher is not None:
-            self.channels.alarm_publisher.mark_acknowledged(key)
-        self.channels.journal.confirm([key])
+        """The broker has an entry."""
+        self.channels.journal.acknowledge(key)
 
-    # --- publishing
-
-    def publish(self, now_s: float, *, overdue_at_s: float) -> None:
+    def publish(self, *, overdue_at_s: float) -> int:
         """Offer the broker what is owed, and from memory what the disk has not committed in time.
 
+        Returns the number of entries that no topic can be derived from; they are forgotten.
+
         Args:
-            now_s: monotonic.
             overdue_at_s: time by which entries are judged overdue; infinite if there is no time left to wait.
         """
         channels = self.channels
-        overdue = channels.journal.collect_overdue(overdue_at_s)
-        if channels.broker is None or channels.alarm_publisher is None:
-            self._owed = 0
-            return
-        if overdue:
-            channels.alarm_publisher.add_from_memory(overdue)
-        if channels.alarm_publisher.detect_reconnect(channels.broker):
-            channels.journal.redeliver_owed()
-        channels.alarm_publisher.offer(channels.broker, now_s)
+        if channels.broker is None or channels.alarm_publisher is None or not channels.broker.room:
+            return 0
+        changes = channels.journal.to_offer(self._held, overdue_at_s)
+        malformed = channels.alarm_publisher.offer(channels.broker, changes, self._held.generation)
+        for key in malformed:
+            channels.journal.acknowledge(key)
+        return len(malformed)
 
     def is_settled(self, now_s: float) -> bool:
         """Whether all is committed and acknowledged that can be at present."""
@@ -112,4 +82,4 @@ class AlarmDelivery:
             return False
         if channels.broker is None or channels.alarm_publisher is None:
             return True
-        return not channels.broker.link.is_up or not channels.alarm_publisher.waiting
+        return not channels.broker.link.is_up or not channels.journal.owed

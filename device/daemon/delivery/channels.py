@@ -6,41 +6,50 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Sequence
 
     from device.alarms.journal.entries import Entry, Key
     from device.alarms.machine import Signal
     from device.daemon.delivery.alarm_publisher import AlarmPublisher, Broker
     from device.daemon.delivery.journal_messages import JournalFailure
+    from device.daemon.delivery.outbox import Change, Outbox
     from device.daemon.publishing.state_publisher import StatePublisher
     from device.messages import AudioBlock, Event
+    from device.sinks.mqtt.send_queue import Held
 
 
 class AlarmJournal(Protocol):
-    """Stores entries durably; see `JournalWriter` and `NullJournal`."""
+    """The outbox, and a disk that keeps what is in it; see `JournalWriter` and `NullJournal`."""
 
     @property
-    def dropped(self) -> int:
-        """Entries that were neither committed nor confirmed."""
+    def lost(self) -> int:
+        """Entries that were neither committed nor acknowledged."""
 
     @property
     def waiting(self) -> int:
-        """Entries without a receipt."""
+        """Entries that are not committed."""
+
+    @property
+    def owed(self) -> int:
+        """Entries that the broker has not acknowledged."""
 
     def submit(self, entries: Sequence[Entry]) -> None:
         """Queue entries."""
 
-    def confirm(self, keys: Collection[Key]) -> None:
-        """Note that these entries are owed no longer."""
+    def to_offer(self, held: Held, overdue_at_s: float) -> Sequence[Change]:
+        """What the broker may be offered now, in order; see `Outbox.to_offer`."""
+
+    def acknowledge(self, key: Key) -> None:
+        """Note that an entry is owed no longer."""
+
+    def resize(self, window: int) -> None:
+        """Hold another number of entries for the broker."""
+
+    def take_outbox(self) -> Outbox:
+        """The outbox, for another journal."""
 
     def set_note(self, key: str, value: str) -> None:
         """Write a small fact."""
-
-    def redeliver_owed(self) -> None:
-        """Hand out again what was in flight."""
-
-    def collect_overdue(self, now_s: float) -> list[Entry]:
-        """Entries that are to be published from memory, each once."""
 
     def failure(self, now_s: float) -> JournalFailure | None:
         """Why entries are not committed at present."""

@@ -1,4 +1,4 @@
-"""What the journal's thread reports to the main loop: opened, committed, owed, salvaged, failing."""
+"""What the journal's thread reports to the main loop: opened, committed, read, salvaged, failing."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from device.alarms.journal.entries import Entry, Key
+    from device.alarms.journal.entries import Entry
     from device.alarms.journal.salvage import Salvage
 
 
@@ -19,13 +19,11 @@ class JournalOpened:
     Attributes:
         open_alarms: (alarm JSON, last seq) of each alarm that has not ended.
         notes: values of the requested notes that exist.
-        owed: number of entries that were never acknowledged.
         pruned_undelivered: entries deleted before they were delivered, for want of room, since the journal was created.
     """
 
     open_alarms: tuple[tuple[str, int], ...]
     notes: Mapping[str, str]
-    owed: int
     pruned_undelivered: int
 
 
@@ -35,18 +33,16 @@ class CommitReceipt:
 
     Attributes:
         entries: in arrival order.
-        overdue: keys of those that were collected as overdue, and so published from memory before.
     """
 
     entries: tuple[Entry, ...]
-    overdue: frozenset[Key] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
-class OwedEntries:
-    """Committed entries that are neither confirmed nor in flight, in the order to publish them."""
+class EntriesRead:
+    """So many owed entries were read from the journal, to be published."""
 
-    entries: tuple[Entry, ...]
+    count: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +52,7 @@ class JournalSalvaged:
     salvage: Salvage
 
 
-JournalMessage = JournalOpened | CommitReceipt | OwedEntries | JournalSalvaged
+JournalMessage = JournalOpened | CommitReceipt | EntriesRead | JournalSalvaged
 
 
 @dataclass(frozen=True, slots=True)

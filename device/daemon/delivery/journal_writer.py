@@ -1,11 +1,11 @@
 """The journal's thread: the main loop submits entries and never waits for the disk.
 
-A receipt reports what is committed; only then is it published as durable, and the journal owes it until it is
-confirmed. If no receipt comes in time, the loop collects what is overdue and publishes it from memory. Confirmations
-are written together with the next entries, or a minute later: one commit less for each alarm spares the SD card, and
-a power cut in between can do no worse than have an entry published twice.
+It commits what the outbox has not committed yet, reads what is owed next, and notes what was acknowledged, together
+with the next entries or a minute later: one commit less for each alarm spares the SD card, and a power cut in between
+can do no worse than have an entry published twice.
 
-Knows no broker and no alarm machine; the journal is handed in, and opened again by this thread alone.
+Keeps no state of any entry: the outbox does, and all that the two threads share is guarded here. Knows no broker and no
+alarm machine; the journal is handed in, and opened again by this thread alone.
 """
 
 from __future__ import annotations
@@ -15,30 +15,28 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING
 
-from device.daemon.delivery.delivery_window import DeliveryWindow
 from device.daemon.delivery.journal_messages import (
     CommitReceipt,
+    EntriesRead,
     JournalFailure,
     JournalOpened,
     JournalSalvaged,
-    OwedEntries,
 )
-from device.daemon.delivery.pending_entries import OVERDUE_S, PendingEntries
+from device.daemon.delivery.outbox import OVERDUE_S, Outbox
 from device.errors import JournalError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Sequence
+    from collections.abc import Callable, Sequence
 
     from device.alarms.journal.entries import Entry, Key
     from device.alarms.journal.salvage import Salvage
     from device.alarms.journal.store import Journal
     from device.daemon.delivery.journal_messages import JournalMessage
+    from device.daemon.delivery.outbox import Change
+    from device.sinks.mqtt.send_queue import Held
 
-CAPACITY = 2000
-"""Entries that may wait for a disk: a night of alarms, a few megabytes."""
-
-CONFIRM_S = 60.0
-MAX_UNCONFIRMED = 256
+SETTLE_S = 60.0
+MAX_UNSETTLED = 256
 
 _RETRY_S = (1.0, 2.0, 4.0, 8.0)
 
@@ -49,10 +47,8 @@ class JournalWriter:
     Args:
         open_journal: may raise `JournalError`, and is then retried.
         send: accepts each message; called from the journal's thread, must not wait.
-        max_in_flight: entries that may be in flight to the broker; twice as many if they are new. 0: this writer
-            hands nothing out, and whoever publishes an entry confirms it.
+        outbox: used by nobody else from here on.
         notes: keys of the notes that are read when the journal opens.
-        capacity: entries that may wait. Beyond that the confirmed ones are dropped first, then those not urgent.
         clock: monotonic, in seconds.
     """
 
@@ -61,21 +57,18 @@ class JournalWriter:
         open_journal: Callable[[], Journal],
         send: Callable[[JournalMessage], None],
         *,
-        max_in_flight: int,
+        outbox: Outbox,
         notes: Sequence[str] = (),
-        capacity: int = CAPACITY,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._open_journal = open_journal
         self._send = send
         self._note_keys = tuple(notes)
-        self._max_confirmed = 4 * capacity
         self._clock = clock
         self._changed = threading.Condition()  # guards all that the two sides share
-        self._pending = PendingEntries(capacity)
-        self._window = DeliveryWindow(max_in_flight)
-        self._confirmed: dict[Key, None] = {}
-        self._confirmed_since_s = 0.0
+        self._outbox = outbox
+        self._unsettled_since_s: float | None = None
+        self._denied: frozenset[str] = frozenset()
         self._notes: dict[str, str] = {}
         self._can_read = True
         self._failure: JournalFailure | None = None
@@ -85,42 +78,70 @@ class JournalWriter:
         self._closing = False
         self._journal: Journal | None = None
         self._was_opened = False
+        self._must_scan = True
         self._salvage_sent: Salvage | None = None
         self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
         self._thread.start()
 
     def __repr__(self) -> str:
-        state = "closed" if self._closing else "open"
-        return f"JournalWriter({state}, {self.waiting} wait, {self.dropped} dropped)"
+        return f"JournalWriter({'closed' if self._closing else 'open'}, {self._outbox!r})"
 
     # --- for the main loop
 
     @property
-    def dropped(self) -> int:
-        """Entries that were neither committed nor confirmed, since the start."""
-        return self._pending.dropped
+    def lost(self) -> int:
+        """Entries that were neither committed nor acknowledged, since the start."""
+        return self._outbox.lost
 
     @property
     def waiting(self) -> int:
-        """Entries without a receipt."""
-        return len(self._pending)
+        """Entries that are not committed."""
+        return self._outbox.uncommitted
+
+    @property
+    def owed(self) -> int:
+        """Entries that the broker has not acknowledged, as far as the journal has been read."""
+        return self._outbox.owed
 
     def submit(self, entries: Sequence[Entry]) -> None:
-        """Queue entries, in arrival order; a key that waits already is left alone."""
+        """Queue entries, in arrival order; a key that is known already is left alone."""
         with self._changed:
-            self._pending.add(entries, self._clock(), self._confirmed)
+            self._outbox.submit(entries, self._clock())
             self._changed.notify()
 
-    def confirm(self, keys: Collection[Key]) -> None:
-        """Note that the broker has these entries, or that nobody else is to receive them: they are owed no longer."""
+    def to_offer(self, held: Held, overdue_at_s: float) -> Sequence[Change]:
+        """What the broker may be offered now; see `Outbox.to_offer`."""
         with self._changed:
-            if not self._confirmed:
-                self._confirmed_since_s = self._clock()
-            self._confirmed.update((key, None) for key in keys)
-            self._window.in_flight.difference_update(keys)
-            while len(self._confirmed) > self._max_confirmed:  # at worst an entry is published twice
-                del self._confirmed[next(iter(self._confirmed))]
+            answers = self._can_read and self.stalled_s(self._clock()) < OVERDUE_S
+            offered = self._outbox.to_offer(held.keys, held.denied, overdue_at_s, journal_answers=answers)
+            if held.denied != self._denied:
+                self._denied = held.denied
+                self._changed.notify()  # what had to wait for a denied change may be read now
+            return offered
+
+    def acknowledge(self, key: Key) -> None:
+        """Note that the broker has this entry, or that it can never be published: it is owed no longer."""
+        with self._changed:
+            self._outbox.acknowledge(key)
+            if self._unsettled_since_s is None:
+                self._unsettled_since_s = self._clock()
             self._changed.notify()
+
+    def resize(self, window: int) -> None:
+        """Hold another number of entries for the broker; 0 if there is none any more.
+
+        The journal is then reported as opened once more: another broker needs its notes.
+        """
+        with self._changed:
+            if self._outbox.resize(window):
+                self._was_opened = False
+                self._changed.notify()
+
+    def take_outbox(self) -> Outbox:
+        """The outbox, for another journal; this writer, even if its disk hangs, touches it no more."""
+        with self._changed:
+            outbox, self._outbox = self._outbox, Outbox(0)
+            return outbox
 
     def set_note(self, key: str, value: str) -> None:
         """Write a small fact; the newest value of each key counts."""
@@ -132,19 +153,6 @@ class JournalWriter:
         """Whether the newest value handed over for this key is committed."""
         with self._changed:
             return key not in self._notes
-
-    def redeliver_owed(self) -> None:
-        """Hand out again what was in flight: a connection was lost, or a new one was made."""
-        with self._changed:
-            self._window.clear()
-            self._changed.notify()
-
-    def collect_overdue(self, now_s: float) -> list[Entry]:
-        """Entries that have waited too long for a receipt, each once: they are to be published from memory."""
-        with self._changed:
-            overdue = self._pending.collect_overdue(now_s)
-            self._window.in_flight.update(entry.key for entry in overdue)
-            return overdue
 
     def failure(self, now_s: float) -> JournalFailure | None:
         """Why entries are not committed at present; None while they are."""
@@ -187,12 +195,18 @@ class JournalWriter:
     def _pause_s(self, now_s: float) -> float | None:
         """How long there is nothing to do; None until the next call."""
         if self._failures:
-            return 0.0 if self._can_read and self._window.wants_more else max(0.0, self._retry_at_s - now_s)
-        if self._pending.has_queued or self._notes or self._window.wants_more:
+            return 0.0 if self._can_read and self._outbox.next_unread() else max(0.0, self._retry_at_s - now_s)
+        if self._outbox.uncommitted or self._notes or not self._was_opened or self._outbox.next_unread():
             return 0.0
-        if len(self._confirmed) >= MAX_UNCONFIRMED:
+        return self._settle_in_s(now_s)
+
+    def _settle_in_s(self, now_s: float) -> float | None:
+        """Until acknowledgements are written; None if there are none."""
+        if not self._outbox.unsettled or self._unsettled_since_s is None:
+            return None
+        if self._closing or self._outbox.unsettled >= MAX_UNSETTLED:
             return 0.0
-        return max(0.0, self._confirmed_since_s + CONFIRM_S - now_s) if self._confirmed else None
+        return max(0.0, self._unsettled_since_s + SETTLE_S - now_s)
 
     def _turn(self) -> None:
         """Do all that is due. What fails is retried later; meanwhile the backlog is handed out if it can be read."""
@@ -200,8 +214,6 @@ class JournalWriter:
         self._can_read = self._can_read or may_write
         if self._guarded(partial(self._work, may_write=may_write)) and may_write:
             self._failures, self._failure = 0, None
-        with self._changed:
-            self._pending.requeue_batch()
 
     def _guarded(self, act: Callable[[], None]) -> bool:
         """Whether it succeeded; no failure of a disk ends this thread."""
@@ -212,7 +224,7 @@ class JournalWriter:
             self._note_failure(str(error))
         except Exception as error:  # noqa: BLE001 - the last place where it can be caught; it is reported as a failure
             self._note_failure(f"the journal fails with {type(error).__name__}: {error}")
-            self._journal = None
+            self._journal, self._must_scan = None, True
         else:
             return True
         finally:
@@ -232,8 +244,9 @@ class JournalWriter:
                 self._write(journal)
         finally:
             self._send_salvage(journal)
-            self._hand_out(journal)
-        if journal.refusal is not None:
+            self._scan_if_other(journal)
+            self._read(journal)
+        if may_write and journal.refusal is not None:
             raise JournalError(journal.refusal)
 
     def _opened(self) -> Journal:
@@ -241,70 +254,76 @@ class JournalWriter:
             self._can_read = False
             self._journal = self._open_journal()
             self._can_read = True
+        if self._must_scan:
+            self._scan(self._journal)
         if not self._was_opened:
             journal = self._journal
             notes = {key: value for key in self._note_keys if (value := journal.note(key)) is not None}
-            opened = JournalOpened(
-                tuple(journal.open_alarms()), notes, journal.owed_count(), journal.pruned_undelivered
-            )
+            opened = JournalOpened(tuple(journal.open_alarms()), notes, journal.pruned_undelivered)
             self._was_opened = True
             self._send(opened)
         return self._journal
 
+    def _scan(self, journal: Journal) -> None:
+        """Find out what the journal owes."""
+        rows, newest = list(journal.owed_rows()), journal.newest_ordinal()
+        with self._changed:
+            self._outbox.load(rows, newest)
+        self._must_scan = False
+
+    def _scan_if_other(self, journal: Journal) -> None:
+        """Find out again if the file was replaced: by a salvage, or since somebody removed it."""
+        try:
+            if journal.newest_ordinal() < self._outbox.newest or self._must_scan:
+                self._scan(journal)
+        except JournalError:
+            self._can_read = False
+            raise
+
     def _send_salvage(self, journal: Journal) -> None:
         if journal.salvage is not None and journal.salvage is not self._salvage_sent:
+            self._must_scan = True
             self._salvage_sent = journal.salvage
             self._send(JournalSalvaged(journal.salvage))
 
     def _write(self, journal: Journal) -> None:
-        """Commit in batches until nothing is queued, then notes and confirmations."""
-        while self._pop_batch():
+        """Commit in batches until nothing is queued, then notes and acknowledgements."""
+        while batch := self._next_batch():
+            entries, delivered, settled = batch
             self._busy_since_s = self._clock()
-            delivered = self._deliverable()
-            journal.append(self._pending.batch, delivered=delivered)
-            self._send_receipt(delivered)
-            self._hand_out(journal)
+            ordinals = journal.append(entries, delivered=delivered, settled=settled)
+            with self._changed:
+                self._outbox.commit(ordinals, delivered=delivered)
+                self._note_settled(settled)
+            self._send(CommitReceipt(tuple(entries)))
+            self._read(journal)
         self._write_notes(journal)
-        self._write_confirmed(journal)
+        self._settle(journal)
 
-    def _pop_batch(self) -> bool:
+    def _next_batch(self) -> tuple[Sequence[Entry], Sequence[Key], Sequence[tuple[int, int]]] | None:
+        """Entries, keys of those that are delivered, and ordinals to settle with them; None if there are none."""
         with self._changed:
-            return self._pending.pop_batch()
+            entries = self._outbox.next_batch()
+            return (entries, self._outbox.delivered_of(entries), self._outbox.to_settle()) if entries else None
 
-    def _deliverable(self) -> list[Key]:
-        """The confirmed keys, but for entries that are still queued: the journal does not know those yet."""
-        with self._changed:
-            return [key for key in self._confirmed if not self._pending.is_queued(key)]
+    def _note_settled(self, intervals: Sequence[tuple[int, int]]) -> None:
+        self._outbox.settle(intervals)
+        self._unsettled_since_s = self._clock()
 
-    def _send_receipt(self, delivered: Collection[Key]) -> None:
+    def _read(self, journal: Journal) -> None:
+        """Read the entries to publish next, as many as there is room for."""
         with self._changed:
-            entries, overdue = self._pending.finish_batch()
-            self._forget_confirmed(delivered)
-            self._window.add_committed(entry.key for entry in entries)
-        self._send(CommitReceipt(entries, overdue))
-
-    def _hand_out(self, journal: Journal) -> None:
-        """Send the entries to publish next, as many as the window has room for."""
-        with self._changed:
-            room = self._window.claim_room()
-            skip = self._window.in_flight | self._confirmed.keys()
-            first = self._window.recent_alarms
-        if room <= 0:
+            rows = self._outbox.next_unread()
+        if not rows:
             return
         try:
-            entries = journal.owed(room, skip, first=first)
+            entries = journal.read(ordinal for _, ordinal in rows)
         except JournalError:
             self._can_read = False
             raise
         with self._changed:
-            self._window.add_handed_out((entry.key for entry in entries), is_all=len(entries) < room)
-        if entries:
-            self._send(OwedEntries(tuple(entries)))
-
-    def _forget_confirmed(self, keys: Collection[Key]) -> None:
-        for key in keys:
-            self._confirmed.pop(key, None)
-        self._confirmed_since_s = self._clock()
+            self._outbox.add_read(rows, entries)
+        self._send(EntriesRead(len(entries)))
 
     def _write_notes(self, journal: Journal) -> None:
         with self._changed:
@@ -315,15 +334,15 @@ class JournalWriter:
                 if self._notes.get(key) == value:
                     del self._notes[key]
 
-    def _write_confirmed(self, journal: Journal) -> None:
-        """Write confirmations that have waited for long enough, or are many."""
+    def _settle(self, journal: Journal) -> None:
+        """Write acknowledgements that have waited for long enough, or are many."""
         with self._changed:
-            is_due = self._closing or self._clock() - self._confirmed_since_s >= CONFIRM_S
-            is_due = is_due or len(self._confirmed) >= MAX_UNCONFIRMED
-        if is_due and (delivered := self._deliverable()):
-            journal.mark_delivered(delivered)
+            is_due = self._settle_in_s(self._clock()) == 0
+            settled = self._outbox.to_settle() if is_due else ()
+        if settled:
+            journal.settle(settled)
             with self._changed:
-                self._forget_confirmed(delivered)
+                self._note_settled(settled)
 
     def _close_journal(self) -> None:
         journal, self._journal = self._journal, None

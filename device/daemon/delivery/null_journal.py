@@ -5,45 +5,64 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Sequence
 
     from device.alarms.journal.entries import Entry, Key
     from device.daemon.delivery.journal_messages import JournalFailure
+    from device.daemon.delivery.outbox import Change, Outbox
+    from device.sinks.mqtt.send_queue import Held
 
 
 class NullJournal:
-    """A journal that stores nothing, as configured; it never fails."""
+    """A journal that stores nothing, as configured; it never fails.
 
-    dropped = 0
+    Args:
+        outbox: without a disk.
+    """
 
-    def __init__(self) -> None:
-        self._entries: list[Entry] = []
+    def __init__(self, outbox: Outbox) -> None:
+        self._outbox = outbox
 
     def __repr__(self) -> str:
-        return "NullJournal()"
+        return f"NullJournal({self._outbox!r})"
+
+    @property
+    def lost(self) -> int:
+        """Entries for which there was no room in memory, since the start."""
+        return self._outbox.lost
 
     @property
     def waiting(self) -> int:
-        """Entries that were not collected yet."""
-        return len(self._entries)
+        """0: there is no disk to wait for."""
+        return self._outbox.uncommitted
+
+    @property
+    def owed(self) -> int:
+        """Entries that the broker has not acknowledged."""
+        return self._outbox.owed
 
     def submit(self, entries: Sequence[Entry]) -> None:
-        """Make entries overdue at once."""
-        self._entries.extend(entries)
+        """Queue entries."""
+        self._outbox.submit(entries, 0.0)
 
-    def collect_overdue(self, now_s: float) -> list[Entry]:  # noqa: ARG002 - as of any journal
-        """All that was submitted since the last call."""
-        entries, self._entries = self._entries, []
-        return entries
+    def to_offer(self, held: Held, overdue_at_s: float) -> Sequence[Change]:
+        """What the broker may be offered now."""
+        return self._outbox.to_offer(held.keys, held.denied, overdue_at_s)
 
-    def confirm(self, keys: Collection[Key]) -> None:
-        """Nothing was owed."""
+    def acknowledge(self, key: Key) -> None:
+        """Forget an entry that the broker has."""
+        self._outbox.acknowledge(key)
+
+    def resize(self, window: int) -> None:
+        """0 if there is no broker any more."""
+        self._outbox.resize(window)
+
+    def take_outbox(self) -> Outbox:
+        """The outbox, for another journal."""
+        return self._outbox
 
     def set_note(self, key: str, value: str) -> None:
         """Nothing is stored."""
-
-    def redeliver_owed(self) -> None:
-        """The alarm publisher still has all entries."""
 
     def failure(self, now_s: float) -> JournalFailure | None:  # noqa: ARG002 - as of any journal
         """None: it does what was configured."""

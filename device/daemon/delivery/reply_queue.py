@@ -1,7 +1,7 @@
 """What other threads send to the main loop about alarms: the journal, the broker, the button.
 
-`put` never waits. What the journal sends is bounded by what it may hand out at once. If even that is too much because
-the loop hangs, the oldest reply is dropped, and the loop has all that is owed handed out again.
+`put` never waits, and no reply is dropped. What waits is bounded by what it answers: the loop offers the broker no more
+than may be unacknowledged, and the journal commits what the loop has submitted and reads what the outbox has room for.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from device.daemon.delivery.journal_messages import CommitReceipt, JournalOpened, JournalSalvaged, OwedEntries
+from device.daemon.delivery.journal_messages import CommitReceipt, EntriesRead, JournalOpened, JournalSalvaged
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from device.commands import Command, Outcome
     from device.sinks.payloads import Message
 
-CAPACITY = 2000
 MAX_COMMANDS = 32
 """Commands that may wait: people send one after the other."""
 
@@ -49,7 +48,7 @@ class CommandReceived:
     answer: Callable[[Outcome], object] = _no_answer
 
 
-Reply = JournalOpened | CommitReceipt | OwedEntries | JournalSalvaged | BrokerAcknowledged | CommandReceived
+Reply = JournalOpened | CommitReceipt | EntriesRead | JournalSalvaged | BrokerAcknowledged | CommandReceived
 
 
 class ReplyQueue:
@@ -68,7 +67,6 @@ class ReplyQueue:
         self._changed = threading.Condition()
         self._replies: deque[Reply] = deque()
         self._commands = 0
-        self._overflowed = False
         self._refused = 0
 
     def __repr__(self) -> str:
@@ -89,9 +87,6 @@ class ReplyQueue:
             if not self._accepts(reply):
                 return False
             self._replies.append(reply)
-            if len(self._replies) > CAPACITY:
-                self._replies.popleft()
-                self._overflowed = True
             self._changed.notify()
         self.wake()
         return True
@@ -103,12 +98,6 @@ class ReplyQueue:
             self._replies.clear()
             self._commands = 0
             return replies
-
-    def check_overflow(self) -> bool:
-        """Whether a reply was dropped since the last call."""
-        with self._changed:
-            overflowed, self._overflowed = self._overflowed, False
-            return overflowed
 
     def wait(self, seconds: float) -> None:
         """Wait until there is a reply, at most this long."""

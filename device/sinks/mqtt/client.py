@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from device.commands import Verb
     from device.config.settings import MqttSettings
     from device.sinks.mqtt.link import Echo, Handler, LinkState
-    from device.sinks.mqtt.send_queue import Key
+    from device.sinks.mqtt.send_queue import Held
     from device.sinks.mqtt.session import Received
     from device.sinks.payloads import Message
 
@@ -85,7 +85,8 @@ class Mqtt:
         self._counts = Counts()
         self._denied_topics: dict[str, str] = {}  # topic -> why
         self._last_turn_s: float | None = None
-        self._unanswered_since_s: float | None = None  # of the last connection: its oldest unacknowledged message
+        self._unanswered_since_s: float | None = None
+        self._lost_since_s: float | None = None  # until the broker answers over another connection
         self._leave_by_s = float("inf")
         self._closing = threading.Event()
         self._published_will = False
@@ -109,9 +110,9 @@ class Mqtt:
         )
 
     @property
-    def pending_keys(self) -> frozenset[Key]:
+    def held(self) -> Held:
         """Not to be offered now: accepted and not acknowledged, or denied by the broker a short time ago."""
-        return self._queue.pending_keys(self._clock())
+        return self._queue.held(self._clock())
 
     @property
     def room(self) -> int:
@@ -124,19 +125,31 @@ class Mqtt:
         last_turn_s = self._last_turn_s
         return 0.0 if last_turn_s is None or not self._thread.is_alive() else max(0.0, now_s - last_turn_s)
 
+    @property
+    def unanswered_since_s(self) -> float | None:
+        """Since when the broker has left something unacknowledged, by the client's clock; None if it has not.
+
+        A new connection changes nothing about that, only an acknowledgement does.
+        """
+        return self._unanswered_since_s
+
     def start(self) -> None:
         """Start the thread; once."""
         self._last_turn_s = self._clock()
         self._thread.start()
 
-    def offer(self, messages: Iterable[OwedMessage]) -> int:
+    def offer(self, messages: Iterable[OwedMessage], generation: int) -> int:
         """Accept, in order, as many as may be unacknowledged; how many. None while there is no connection.
 
         A change of an alarm is not accepted while an earlier one of that alarm is denied.
+
+        Args:
+            messages: chosen by what was `held`.
+            generation: of what was held; nothing is accepted if there is another connection by now.
         """
         if not self.room:
             return 0
-        count = self._queue.accept(messages, self._clock())
+        count = self._queue.accept(messages, self._clock(), generation)
         if count:
             self._wake()
         return count
@@ -170,6 +183,7 @@ class Mqtt:
                 failures = 0
             since_s = self._unanswered_since_s if trouble.since_s is None else trouble.since_s
             self._set_link("refused" if trouble.refused else "lost", trouble.reason, since_s)
+            self._lost_since_s = self._link.since_s if self._lost_since_s is None else self._lost_since_s
             self._wait(self._delay_s(failures, refused=trouble.refused))
             failures += 1
         self._set_link("closed", "Auricle has left the broker")
@@ -189,7 +203,7 @@ class Mqtt:
             return Trouble(f"{type(error).__name__} on the way to the broker: {error}", refused=True)
         finally:
             session.close()
-            self._unanswered_since_s = session.unanswered_since_s
+            self._update_unanswered(session)
             self._queue.connection_closed(session.unacknowledged_states)
         return session.trouble or hung_up(self._settings, client_id=self._login.client_id, accepted=session.is_accepted)
 
@@ -205,6 +219,15 @@ class Mqtt:
             self._receive(message)
         for published, code, name in session.pop_acknowledged():
             self._process_answer(published, code, name)
+        self._update_unanswered(session)
+
+    def _update_unanswered(self, session: Session) -> None:
+        if not session.is_accepted:
+            return
+        if session.has_answered or not (session.in_flight or self._queue.has_unsent):
+            self._lost_since_s = None
+        since_s = (self._lost_since_s, session.unanswered_since_s, self._queue.unacknowledged_since_s)
+        self._unanswered_since_s = min((each for each in since_s if each is not None), default=None)
 
     def _start_session(self, session: Session) -> None:
         """The broker accepted us: send first what was in flight before, then the full state."""

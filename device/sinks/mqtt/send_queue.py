@@ -38,6 +38,29 @@ class OwedMessage:
 
 
 @dataclass(frozen=True, slots=True)
+class Held:
+    """What is not to be offered now.
+
+    Attributes:
+        generation: of the connection: how many the broker had accepted by then.
+        keys: accepted and not acknowledged, or denied a short time ago.
+        denied: alarms of which a change was denied a short time ago.
+    """
+
+    generation: int = 0
+    keys: frozenset[Key] = frozenset()
+    denied: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class _Accepted:
+    """A change that is to be sent, or to be acknowledged; and when it was accepted."""
+
+    message: OwedMessage
+    since_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class _Denial:
     """The earliest change of an alarm that the broker denied, and when it may be tried again."""
 
@@ -60,7 +83,8 @@ class SendQueue:
     def __init__(self, in_flight: int) -> None:
         self._limit = in_flight
         self._lock = threading.RLock()  # the handler of an acknowledgement may ask for the pending keys
-        self._accepted: dict[Key, OwedMessage] = {}  # in the order of acceptance, until acknowledged
+        self._generation = 0
+        self._accepted: dict[Key, _Accepted] = {}  # in the order of acceptance, until acknowledged
         self._unsent: deque[Key] = deque()  # of the accepted ones
         self._overtaken: set[Key] = set()  # sent, and an earlier change was denied since: the answer will not count
         self._denials: dict[str, _Denial] = {}  # by alarm: at most one, since later changes wait for it
@@ -78,13 +102,25 @@ class SendQueue:
             return self._room if len(self._denials) < _MAX_DENIALS else 0
 
     @property
+    def generation(self) -> int:
+        """Of the connection: how many were opened so far."""
+        with self._lock:
+            return self._generation
+
+    @property
     def has_unsent(self) -> bool:
         """Whether something was not yet sent over this connection."""
         with self._lock:
             return bool(self._unsent or self._due)
 
-    def pending_keys(self, now_s: float) -> frozenset[Key]:
-        """Keys that are not to be offered now: accepted and not acknowledged, or denied a short time ago.
+    @property
+    def unacknowledged_since_s(self) -> float | None:
+        """When the oldest change was accepted that is not acknowledged, over this connection or an earlier one."""
+        with self._lock:
+            return min((accepted.since_s for accepted in self._accepted.values()), default=None)
+
+    def held(self, now_s: float) -> Held:
+        """What is not to be offered now: accepted and not acknowledged, or denied a short time ago.
 
         All other owed changes may be offered, in their order. A denial expires here and in `retry_denied` alone, never
         in `accept`: an offer is chosen by these keys, so it holds the denied change before the later ones of its alarm.
@@ -92,17 +128,23 @@ class SendQueue:
         with self._lock:
             self.retry_denied(now_s)
             denied = ((alarm_id, denial.seq) for alarm_id, denial in self._denials.items())
-            return frozenset({*self._accepted, *self._overtaken, *denied})
+            keys = frozenset({*self._accepted, *self._overtaken, *denied})
+            return Held(self._generation, keys, frozenset(self._denials))
 
     def retry_denied(self, now_s: float) -> None:
         """Forget the denials that have expired."""
         with self._lock:
             self._denials = {id_: denial for id_, denial in self._denials.items() if denial.until_s > now_s}
 
-    def accept(self, messages: Iterable[OwedMessage], now_s: float) -> int:
-        """Accept in order what there is room for; how many. Skips what waits for an earlier change of its alarm."""
+    def accept(self, messages: Iterable[OwedMessage], now_s: float, generation: int) -> int:
+        """Accept in order what there is room for; how many. Skips what waits for an earlier change of its alarm.
+
+        Accepts nothing that was chosen for another connection: by now the order may be another one.
+        """
         count = 0
         with self._lock:
+            if generation != self._generation:
+                return 0
             overtaken = {alarm_id for alarm_id, _ in self._overtaken}
             for owed in messages:
                 if self._room <= 0:
@@ -112,7 +154,7 @@ class SendQueue:
                     continue
                 if alarm_id in self._denials and self._denials[alarm_id].seq == seq:
                     del self._denials[alarm_id]
-                self._accepted[owed.key] = owed
+                self._accepted[owed.key] = _Accepted(owed, now_s)
                 self._unsent.append(owed.key)
                 count += 1
         return count
@@ -120,6 +162,7 @@ class SendQueue:
     def connection_opened(self) -> int:
         """Send all accepted alarms and retained messages over the new connection; how many alarms that is."""
         with self._lock:
+            self._generation += 1
             self._unsent = deque(self._accepted)
             self._overtaken.clear()
             self._denials = {id_: replace(denial, until_s=float("-inf")) for id_, denial in self._denials.items()}
@@ -158,7 +201,7 @@ class SendQueue:
     def next_alarm(self) -> OwedMessage | None:
         """Pop the next change of an alarm to send; None if none waits. It stays pending until it is acknowledged."""
         with self._lock:
-            return self._accepted[self._unsent.popleft()] if self._unsent else None
+            return self._accepted[self._unsent.popleft()].message if self._unsent else None
 
     def next_state(self) -> Message | None:
         """Pop the next other message to send; None if none waits."""

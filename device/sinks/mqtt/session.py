@@ -129,6 +129,7 @@ class Session:
     Attributes:
         trouble: why it cannot go on.
         is_accepted: the broker accepted the login.
+        has_answered: the broker has acknowledged or denied a message.
         is_subscription_denied: the broker does not let us subscribe to commands.
     """
 
@@ -155,6 +156,7 @@ class Session:
         self._acknowledged: list[tuple[OwedMessage | Message, int, str]] = []
         self.trouble: Trouble | None = None
         self.is_accepted = False
+        self.has_answered = False
         self.is_subscription_denied = False
         self._client = self._make_client(login)
 
@@ -332,6 +334,7 @@ class Session:
     ) -> None:
         published = self._sent.pop(mid, None)
         if published is not None:
+            self.has_answered = True
             self._alarms -= isinstance(published[0], OwedMessage)
             self._acknowledged.append((published[0], code.value, str(code)))
 

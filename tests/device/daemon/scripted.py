@@ -6,17 +6,20 @@ import json
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from device.daemon.delivery.journal_messages import CommitReceipt, JournalOpened, OwedEntries
-from device.daemon.delivery.pending_entries import OVERDUE_S
+from device.alarms.journal.entries import OwedRow
+from device.daemon.delivery.journal_messages import CommitReceipt, JournalOpened
+from device.daemon.delivery.outbox import Outbox
 from device.runtime.clocks import Clocks, Timekeeper
 from device.sinks.mqtt.link import Counts, Link
+from device.sinks.mqtt.send_queue import Held
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Sequence
+    from collections.abc import Iterable, Sequence
 
     from device.alarms.journal.entries import Entry, Key
     from device.alarms.machine import Signal
     from device.daemon.delivery.journal_messages import JournalFailure
+    from device.daemon.delivery.outbox import Change
     from device.daemon.delivery.reply_queue import ReplyQueue
     from device.sinks.mqtt.send_queue import OwedMessage
     from device.sinks.payloads import Message
@@ -54,69 +57,75 @@ class ScriptedModels:
 
 
 class ScriptedJournal:
-    """A journal that commits what waits when a test calls `commit`.
+    """A real outbox, whose disk commits what waits when a test calls `commit`.
 
     Attributes:
         committed: entries, in order.
-        confirmed: keys that were confirmed.
+        acknowledged: keys that the broker has, or that are owed to nobody.
         notes: values by key.
-        owes: whether committed entries are handed out to be published.
         current_failure: why nothing is committed at present.
-        redeliveries: how often `redeliver_owed` was called.
     """
 
-    def __init__(self, clocks: ManualClocks, replies: ReplyQueue, *, owes: bool = True) -> None:
+    def __init__(self, clocks: ManualClocks, replies: ReplyQueue, *, window: int = 20) -> None:
         self.committed: list[Entry] = []
-        self.confirmed: list[Key] = []
+        self.acknowledged: list[Key] = []
         self.notes: dict[str, str] = {}
-        self.owes = owes
         self.current_failure: JournalFailure | None = None
-        self.redeliveries = 0
-        self.dropped = 0
         self._clocks = clocks
         self._replies = replies
-        self._waiting: list[tuple[Entry, float]] = []
-        self._overdue: set[Key] = set()
+        self._outbox = Outbox(window)
+
+    @property
+    def lost(self) -> int:
+        return self._outbox.lost
 
     @property
     def waiting(self) -> int:
-        return len(self._waiting)
+        return self._outbox.uncommitted
+
+    @property
+    def owed(self) -> int:
+        return self._outbox.owed
 
     def open(
         self, alarms: Sequence[tuple[str, int]] = (), notes: dict[str, str] | None = None, *, owed: int = 0
     ) -> None:
         """Report that the journal was read for the first time."""
-        self._replies.put(JournalOpened(tuple(alarms), notes or {}, owed, 0))
+        self._outbox.load([OwedRow(number, f"old-{number}", 0) for number in range(1, owed + 1)], owed)
+        self._replies.put(JournalOpened(tuple(alarms), notes or {}, 0))
 
     def commit(self) -> None:
-        """Commit all that waits."""
-        entries = tuple(entry for entry, _ in self._waiting)
-        self._waiting.clear()
-        self.committed.extend(entries)
-        self._replies.put(CommitReceipt(entries, frozenset(self._overdue)))
-        if self.owes:
-            self._replies.put(OwedEntries(tuple(entry for entry in entries if entry.key not in self._overdue)))
-
-    def hand_out(self) -> None:
-        """Hand out all that is not confirmed."""
-        self._replies.put(OwedEntries(tuple(entry for entry in self.committed if entry.key not in self.confirmed)))
+        """Commit all that waits, and read all that is owed."""
+        while entries := self._outbox.next_batch():
+            delivered = self._outbox.delivered_of(entries)
+            first = 1000 + len(self.committed)
+            ordinals = {entry.key: first + number for number, entry in enumerate(entries)}
+            self._outbox.commit(ordinals, delivered)
+            self.committed.extend(entries)
+            self.acknowledged.extend(key for key in delivered if key not in self.acknowledged)
+            self._replies.put(CommitReceipt(tuple(entries)))
+        while rows := self._outbox.next_unread():
+            kept = {1000 + number: entry for number, entry in enumerate(self.committed)}
+            self._outbox.add_read(rows, {ordinal: kept[ordinal] for _, ordinal in rows if ordinal in kept})
 
     def submit(self, entries: Sequence[Entry]) -> None:
-        self._waiting.extend((entry, self._clocks.now_s) for entry in entries)
+        self._outbox.submit(entries, self._clocks.now_s)
 
-    def confirm(self, keys: Collection[Key]) -> None:
-        self.confirmed.extend(keys)
+    def to_offer(self, held: Held, overdue_at_s: float) -> Sequence[Change]:
+        return self._outbox.to_offer(held.keys, held.denied, overdue_at_s)
+
+    def acknowledge(self, key: Key) -> None:
+        self._outbox.acknowledge(key)
+        self.acknowledged.append(key)
+
+    def resize(self, window: int) -> None:
+        self._outbox.resize(window)
+
+    def take_outbox(self) -> Outbox:
+        return self._outbox
 
     def set_note(self, key: str, value: str) -> None:
         self.notes[key] = value
-
-    def redeliver_owed(self) -> None:
-        self.redeliveries += 1
-
-    def collect_overdue(self, now_s: float) -> list[Entry]:
-        late = [entry for entry, at_s in self._waiting if now_s - at_s >= OVERDUE_S and entry.key not in self._overdue]
-        self._overdue.update(entry.key for entry in late)
-        return late
 
     def failure(self, now_s: float) -> JournalFailure | None:  # noqa: ARG002 - as of any journal
         return self.current_failure
@@ -140,6 +149,7 @@ class ScriptedBroker:
         self.link = UP
         self.counts = Counts(connected=1)
         self.stuck_s = 0.0
+        self.unanswered_since_s: float | None = None
         self.published: dict[str, Message] = {}
         self.sent: list[dict[str, Any]] = []
         self._replies = replies
@@ -147,8 +157,8 @@ class ScriptedBroker:
         self._held: dict[Key, OwedMessage] = {}
 
     @property
-    def pending_keys(self) -> frozenset[Key]:
-        return frozenset(self._held)
+    def held(self) -> Held:
+        return Held(self.counts.connected, frozenset(self._held))
 
     @property
     def room(self) -> int:
@@ -160,7 +170,9 @@ class ScriptedBroker:
     def start(self) -> None:
         """It runs."""
 
-    def offer(self, messages: Iterable[OwedMessage]) -> int:
+    def offer(self, messages: Iterable[OwedMessage], generation: int) -> int:
+        if generation != self.counts.connected:
+            return 0
         fresh = [message for message in messages if message.key not in self._held][: self.room]
         for message in fresh:
             self._held[message.key] = message

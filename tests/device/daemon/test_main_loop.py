@@ -14,6 +14,7 @@ from device.config.loading import profile
 from device.config.settings import ModelSettings, Settings
 from device.daemon.alerting.alarm_labels import AlarmLabels
 from device.daemon.alerting.controller import AlarmController
+from device.daemon.alerting.epoch import Epoch
 from device.daemon.alerting.sensitivities import Sensitivities
 from device.daemon.audio.audio_queue import SourceEnded
 from device.daemon.audio.listening import ModelRunner
@@ -21,6 +22,7 @@ from device.daemon.audio.source_thread import SourceStatus, SourceThread
 from device.daemon.delivery.channels import Channels
 from device.daemon.delivery.notices import NoticeMaker
 from device.daemon.delivery.null_journal import NullJournal
+from device.daemon.delivery.outbox import Outbox
 from device.daemon.delivery.reply_queue import ReplyQueue
 from device.daemon.main_loop import LoopParts, MainLoop
 from device.daemon.signals import Requests
@@ -166,7 +168,7 @@ class Stage:
         settings, labels = self.runner.settings.alarms, AlarmLabels.of(self.runner.models)
         timekeeper = Timekeeper(clocks, is_synchronized=lambda: True)
         machine = Machine(settings, boot_id="b", holds=labels.hold_s, local_minute=lambda: None)
-        channels = Channels(NullJournal(), self.pins)
+        channels = Channels(NullJournal(Outbox(0, has_disk=False)), self.pins)
         return AlarmController(
             machine,
             labels=labels,
@@ -175,6 +177,7 @@ class Stage:
             timekeeper=timekeeper,
             instance="anna",
             sensitivities=Sensitivities(self.runner),
+            epoch=Epoch(0, 0),
         )
 
     def give(self, item: AudioBlock | NoAudio, passed_s: float) -> None:

@@ -10,6 +10,7 @@ from device.config.loading import parse_config
 from device.daemon.audio.listening import ModelRunner
 from device.daemon.delivery.channels import Channels
 from device.daemon.delivery.null_journal import NullJournal
+from device.daemon.delivery.outbox import Outbox
 from device.daemon.self_test_schedule import SelfTestSchedule
 from device.runtime.self_test.known_sound import known_sounds
 from device.sinks.gpio.printed_pins import PrintedPins
@@ -37,7 +38,9 @@ class _Loop:
         self.configure()
 
     def configure(self) -> None:
-        channels = Channels(NullJournal(), PrintedPins(self.settings.gpio, write_line=lambda _line: None))
+        channels = Channels(
+            NullJournal(Outbox(0, has_disk=False)), PrintedPins(self.settings.gpio, write_line=lambda _line: None)
+        )
         self.self_tests.configure(self.settings, self.runner, channels, known_sounds(self.settings, self.runner.models))
 
     def turn(self, turns: int) -> list[Fault]:

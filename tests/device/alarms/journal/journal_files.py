@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from device.alarms.journal.store import Journal
+
 
 BIG_BYTES = 64_000_000
 SMALL_BYTES = 4_000_000
@@ -30,3 +32,10 @@ def names_of(entries: Sequence[Entry]) -> list[str]:
 
 def bytes_on_disk(path: Path) -> int:
     return sum(file.stat().st_size for file in path.parent.glob(f"{path.name}*"))
+
+
+def owed_entries(journal: Journal) -> list[Entry]:
+    """All that a journal owes, in the order of its rows."""
+    rows = list(journal.owed_rows())
+    entries = journal.read(row.ordinal for row in rows)
+    return [entries[row.ordinal] for row in rows]

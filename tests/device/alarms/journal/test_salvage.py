@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from device.alarms.journal.entries import Entry
 from device.alarms.journal.store import Journal
 from device.errors import JournalError
+from tests.device.alarms.journal.journal_files import owed_entries
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -77,7 +78,7 @@ def _judge(path: Path, *, at_most_lost: int) -> Journal:
         assert salvage.set_aside.exists() or salvage.set_aside.with_name(f"{salvage.set_aside.name}-wal").exists()
     else:
         assert lost == 0
-    owed = {entry.key for entry in journal.owed(_COUNT)}
+    owed = {entry.key for entry in owed_entries(journal)}
     assert _owed_keys() & {entry.key for entry in kept} <= owed
     journal.append([_entry(_COUNT + 1)])
     assert journal.owed_count() == len(owed) + 1
@@ -278,6 +279,6 @@ def test_wherever_a_file_is_cut_off_the_journal_opens_with_what_lies_before(kind
         kept = list(journal.history(0.0))
         assert file or len(kept) == _COUNT or journal.salvage is not None
         assert all(original[entry.key] == entry for entry in kept)
-        assert _owed_keys() & {entry.key for entry in kept} <= {entry.key for entry in journal.owed(_COUNT)}
+        assert _owed_keys() & {entry.key for entry in kept} <= {entry.key for entry in owed_entries(journal)}
         journal.append([_entry(_COUNT + 1)])
     shutil.rmtree(folder)

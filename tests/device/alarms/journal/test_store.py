@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import json
-from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+import pytest
 
 from device.alarms.journal.store import Journal
-from tests.device.alarms.journal.journal_files import BIG_BYTES, make_entry, names_of
+from device.errors import JournalError
+from tests.device.alarms.journal.journal_files import BIG_BYTES, make_entry, names_of, owed_entries
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    import pytest
 
     from device.alarms.journal.entries import Entry
 
@@ -42,71 +39,63 @@ def test_the_same_key_is_kept_once_and_as_it_was_first(journal: Journal) -> None
 
 def test_urgent_entries_come_first_and_newest_first_then_the_others_oldest_first(journal: Journal) -> None:
     journal.append([make_entry(number, urgent=number in {2, 4}) for number in range(6)])
-    assert names_of(journal.owed(10)) == ["4/0", "2/0", "0/0", "1/0", "3/0", "5/0"]
-    assert names_of(journal.owed(3, skip={make_entry(4).key, make_entry(0).key})) == ["2/0", "1/0", "3/0"]
-    assert names_of(journal.owed(3, first=["stream-cry-cry-5"])) == ["5/0", "4/0", "2/0"]
+    assert names_of(owed_entries(journal)) == ["4/0", "2/0", "0/0", "1/0", "3/0", "5/0"]
 
 
-def test_an_urgent_entry_waits_for_what_is_owed_of_its_own_alarm(journal: Journal) -> None:
-    journal.append(
-        [
-            make_entry(1, 0),
-            make_entry(2, 0),
-            make_entry(1, 1, urgent=True),
-            make_entry(1, 2),
-            make_entry(3, 0, urgent=True),
-        ]
-    )
-    assert names_of(journal.owed(10)) == ["3/0", "1/0", "1/1", "2/0", "1/2"]
+def test_each_entry_has_an_ordinal_and_is_settled_by_it(journal: Journal) -> None:
+    entries = [make_entry(number, urgent=number % 2 == 0) for number in range(120)]
+    ordinals = journal.append(entries)
+    assert [ordinals[entry.key] for entry in entries] == list(range(1, 121))
+    assert journal.append(entries[3:5]) == {entries[3].key: 4, entries[4].key: 5}
+    journal.settle([(2, 10), (12, 120)])
+    assert names_of(owed_entries(journal)) == ["10/0", "0/0"]
+    journal.append([make_entry(500)], settled=[(1, 1)])
+    assert names_of(owed_entries(journal)) == ["10/0", "500/0"]
 
 
-@given(
-    changes=st.lists(st.tuples(st.integers(0, 5), st.booleans()), max_size=40),
-    delivered=st.sets(st.integers(0, 39)),
-    skipped=st.sets(st.integers(0, 39)),
-    limit=st.integers(1, 50),
-    first=st.lists(st.integers(0, 6), max_size=3),
-)
-@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
-def test_what_is_owed_comes_in_order_within_each_alarm_and_nothing_else_comes(
-    tmp_path_factory: pytest.TempPathFactory,
-    changes: list[tuple[int, bool]],
-    delivered: set[int],
-    skipped: set[int],
-    limit: int,
-    first: list[int],
-) -> None:
-    entries: list[Entry] = []
-    for alarm, urgent in changes:
-        seq = sum(entry.alarm_id.endswith(f"-{alarm}") for entry in entries)
-        entries.append(make_entry(alarm, seq, urgent=urgent))
-    path = tmp_path_factory.mktemp("owed") / "journal.db"
+def test_what_was_written_to_another_file_settles_nothing_here(journal: Journal) -> None:
+    journal.append([make_entry(1)])
+    with pytest.raises(JournalError):
+        journal.settle([(1, 2)])
+    assert journal.owed_count() == 1
+
+
+def test_entries_that_were_pruned_are_missing_and_no_error(journal: Journal) -> None:
+    ordinals = journal.append([make_entry(1)])
+    assert journal.read([*ordinals.values(), 99]) == {1: make_entry(1)}
+
+
+def _rows_read(path: Path, entries: list[Entry]) -> int:
+    """Steps of SQLite's machine, in hundreds, to commit entries in batches and then read and settle all of them."""
+    steps = 0
+
+    def count() -> int:
+        nonlocal steps
+        steps += 1
+        return 0
+
     with Journal.open(path, max_bytes=BIG_BYTES) as journal:
-        journal.append(entries)
-        journal.mark_delivered([entries[index].key for index in delivered if index < len(entries)])
-        owed = {entry.key for index, entry in enumerate(entries) if index not in delivered}
-        skip = {entries[index].key for index in skipped if index < len(entries)}
-        given_out = journal.owed(limit, skip, first=[f"stream-cry-cry-{alarm}" for alarm in first])
-    keys = [entry.key for entry in given_out]
-    assert len(keys) == len(set(keys)) == min(limit, len(owed - skip))
-    assert set(keys) <= owed - skip
-    for before, after in pairwise(sorted(keys, key=lambda key: (key[0], keys.index(key)))):
-        assert before[0] != after[0] or before[1] < after[1]
+        journal._database.connection().set_progress_handler(count, 100)
+        for first in range(0, len(entries), 20):
+            journal.append(entries[first : first + 20])
+        ordinals = [row.ordinal for row in journal.owed_rows()]
+        for first in range(0, len(ordinals), 20):
+            batch = sorted(ordinals[first : first + 20])
+            assert len(journal.read(batch)) == 20
+            journal.settle([(batch[0], batch[-1])])
+        assert journal.owed_count() == 0
+    return steps
 
 
-def test_ten_thousand_owed_entries_do_not_hold_up_a_new_one(journal: Journal) -> None:
-    journal.append([make_entry(number, urgent=number % 2 == 0, body_bytes=10) for number in range(10_000)])
-    journal.append([make_entry(10_001)])
-    journal.append([make_entry(10_002, urgent=True)])
-    assert names_of(journal.owed(2, first=["stream-cry-cry-10001"])) == ["10001/0", "10002/0"]
-    plan = " ".join(
-        str(row)
-        for row in journal._database.connection().execute(
-            "EXPLAIN QUERY PLAN SELECT place FROM owed CROSS JOIN entries ON ordinal = abs(place) ORDER BY place"
-        )
-    )
-    assert "SCAN owed" in plan
-    assert "TEMP B-TREE" not in plan
+def test_a_long_history_of_one_alarm_costs_no_more_than_as_many_alarms_and_all_costs_are_linear(tmp_path: Path) -> None:
+    """The bug: for each urgent entry the whole history of its alarm was read."""
+    of_one = {
+        count: _rows_read(tmp_path / f"one-{count}.db", [make_entry(1, seq, urgent=True) for seq in range(count)])
+        for count in (1000, 4000)
+    }
+    of_many = _rows_read(tmp_path / "many.db", [make_entry(number, urgent=True) for number in range(4000)])
+    assert of_one[4000] < 1.3 * of_many
+    assert of_one[4000] < 4.5 * of_one[1000]
 
 
 def test_of_each_alarm_that_has_not_ended_the_newest_state_is_known(journal: Journal) -> None:

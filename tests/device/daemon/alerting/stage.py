@@ -11,6 +11,7 @@ from device.alarms.machine import Machine
 from device.config.settings import AlarmSettings, MqttSettings
 from device.daemon.alerting.alarm_labels import AlarmLabels
 from device.daemon.alerting.controller import AlarmController, OperationReport
+from device.daemon.alerting.epoch import Epoch
 from device.daemon.alerting.sensitivities import Sensitivities
 from device.daemon.delivery.alarm_publisher import AlarmPublisher
 from device.daemon.delivery.channels import Channels
@@ -19,7 +20,7 @@ from device.daemon.publishing.announcer import Announcer
 from device.daemon.publishing.state_publisher import StatePublisher
 from device.messages import AudioBlock, Event, Fault, Heard
 from device.sinks.payloads import Topics
-from tests.device.daemon.scripted import FakePins, ManualClocks, ScriptedBroker, ScriptedJournal, ScriptedModels
+from tests.device.daemon.scripted import NOON_S, FakePins, ManualClocks, ScriptedBroker, ScriptedJournal, ScriptedModels
 
 if TYPE_CHECKING:
     from device.commands import SelfTest
@@ -65,10 +66,11 @@ class Stage:
         settings: AlarmSettings | None = None,
         clocks: ManualClocks | None = None,
         boot: str = "b",
+        epoch: Epoch | None = None,
     ) -> None:
         self.clocks = clocks or ManualClocks()
         self.replies = ReplyQueue()
-        self.journal = ScriptedJournal(self.clocks, self.replies, owes=broker)
+        self.journal = ScriptedJournal(self.clocks, self.replies, window=20 if broker else 0)
         self.broker = ScriptedBroker(self.replies)
         self.pins = FakePins()
         self.clips = RecordedClips()
@@ -92,6 +94,7 @@ class Stage:
             timekeeper=self.clocks.timekeeper,
             instance="anna",
             sensitivities=Sensitivities(self.models),
+            epoch=epoch or Epoch(int(self.clocks.utc_s - NOON_S), int(self.clocks.now_s)),
             self_test=self.tested.append,
         )
         self._began_s = self.clocks.now_s

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-from device.daemon.alerting.restore import PAUSED_UNTIL, skipped_seqs
+from typing import TYPE_CHECKING
+
+from device.daemon.alerting.epoch import EPOCH, Epoch
+from device.daemon.alerting.restore import PAUSED_UNTIL
 from device.messages import Heard
 from tests.device.daemon.alerting.stage import Stage
 from tests.device.daemon.scripted import NOON_S
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def test_a_stop_ends_no_alarm_and_the_next_start_takes_up_what_was_open(stage: Stage) -> None:
@@ -35,21 +41,32 @@ def test_a_stop_ends_no_alarm_and_the_next_start_takes_up_what_was_open(stage: S
     assert after.entries[0]["start_utc"] == starts["cry"] == stage.entries[0]["start_utc"]
 
 
-def test_numbers_never_come_again_though_no_disk_kept_what_the_last_start_told(stage: Stage) -> None:
+def test_numbers_never_come_again_though_no_disk_takes_anything_and_the_clock_goes_back(
+    stage: Stage, tmp_path: Path
+) -> None:
+    """The bug: two starts between which the clock had gone back published two changes under one number."""
     stage.turn(10.0)
     stage.cry()
     stage.settle()
     kept = [(entry.alarm, entry.seq) for entry in stage.journal.committed]
     seqs: list[int] = []
-    for boot in "cdef":  # each finds what the first left, since the disk has taken nothing since
-        stage.clocks.advance(2.0)
-        after = Stage(clocks=stage.clocks, boot=boot)
+    for boot, step_s in zip("cdef", (0.0, -7200.0, -86400.0, 3.0), strict=True):
+        stage.clocks.advance(2.0)  # each finds what the first left, since the disk has taken nothing since
+        stage.clocks.utc_s += step_s
+        epoch = Epoch.at_start(tmp_path, utc_s=stage.clocks.utc_s, uptime_s=stage.clocks.now_s)
+        after = Stage(clocks=stage.clocks, boot=boot, epoch=epoch)
         after.journal.open(kept)
         after.turn()
         after.journal.commit()
         seqs += [body["seq"] for body in after.entries if body["name"] == "cry"]
     assert len(seqs) == 4
     assert seqs == sorted(set(seqs))
+
+
+def test_the_epoch_is_noted_in_the_journal_for_the_next_start(stage: Stage) -> None:
+    stage.journal.open(notes={EPOCH: "10000000000"})
+    stage.turn()
+    assert int(stage.journal.notes[EPOCH]) > 10000000000
 
 
 def test_a_pause_that_is_over_by_now_is_over_and_a_note_that_is_none_is_none(stage: Stage) -> None:
@@ -69,9 +86,3 @@ def test_an_alarm_that_cannot_be_read_hinders_no_other(stage: Stage) -> None:
     (note,) = [note for note in after.turn().notes if note.kind == "journal"]
     assert "cannot be taken up" in note.detail
     assert [alarm.alarm_id for alarm in after.controller.machine.alarms] == ["s-cry-cry-0"]
-
-
-def test_skipped_numbers_grow_with_the_age_of_an_alarm_and_are_none_without_one() -> None:
-    assert skipped_seqs(None, NOON_S) == 0
-    assert skipped_seqs(NOON_S + 5.0, NOON_S) == 0  # the clock was set back
-    assert skipped_seqs(NOON_S - 2.0, NOON_S) == 20

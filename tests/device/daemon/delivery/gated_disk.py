@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from device.alarms.journal.entries import Entry
 from device.alarms.journal.store import Journal
-from device.daemon.delivery.journal_messages import CommitReceipt, JournalOpened, OwedEntries
+from device.daemon.delivery.journal_messages import CommitReceipt, JournalOpened
 from device.errors import JournalError
 
 if TYPE_CHECKING:
@@ -38,6 +38,7 @@ class Disk:
     Attributes:
         opened: how often one was opened.
         appended: how many commits were asked for.
+        waiting: commits that stand before the gate.
     """
 
     def __init__(self, path: Path) -> None:
@@ -48,6 +49,7 @@ class Disk:
         self.is_missing = False
         self.opened = 0
         self.appended = 0
+        self.waiting = 0
 
     def open(self) -> Journal:
         if self.is_missing:
@@ -61,12 +63,25 @@ class _Gated(Journal):
         self._disk = disk
         super().__init__(disk.path, max_bytes=MAX_BYTES)
 
-    def append(self, entries: Sequence[Entry], *, delivered: Collection[Key] = ()) -> None:
+    def append(
+        self,
+        entries: Sequence[Entry],
+        *,
+        delivered: Collection[Key] = (),
+        settled: Sequence[tuple[int, int]] = (),
+    ) -> dict[Key, int]:
+        self._disk.waiting += 1
         assert self._disk.gate.wait(SOON_S)
+        self._disk.waiting -= 1
         if self._disk.refuses:
             raise JournalError("the disk is full")
         self._disk.appended += 1
-        super().append(entries, delivered=delivered)
+        return super().append(entries, delivered=delivered, settled=settled)
+
+    def settle(self, intervals: Sequence[tuple[int, int]]) -> None:
+        if self._disk.refuses:
+            raise JournalError("the disk is full")
+        super().settle(intervals)
 
 
 class Messages:
@@ -85,17 +100,9 @@ class Messages:
         with self._changed:
             assert self._changed.wait_for(holds, SOON_S), self.all
 
-    def wait_for_owed(self, count: int) -> None:
-        self.wait_for(lambda: len(self.owed) >= count)
-
     @property
     def received(self) -> list[Entry]:
         return [entry for message in self.all if isinstance(message, CommitReceipt) for entry in message.entries]
-
-    @property
-    def owed(self) -> list[int]:
-        found = [entry for message in self.all if isinstance(message, OwedEntries) for entry in message.entries]
-        return [int(entry.alarm_id.rsplit("-", 1)[1]) for entry in found]
 
     def opened(self) -> JournalOpened:
         return next(message for message in self.all if isinstance(message, JournalOpened))

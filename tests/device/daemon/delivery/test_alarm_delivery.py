@@ -19,7 +19,7 @@ def test_a_disk_that_takes_longer_than_a_second_holds_nobody_up() -> None:
     stage.journal.commit()
     stage.turn()
     assert len(stage.broker.sent) == 1
-    assert stage.journal.confirmed == [("s-cry-cry-0", 0)]
+    assert stage.journal.acknowledged == [("s-cry-cry-0", 0)]
 
 
 def test_without_a_broker_whatever_is_kept_is_told() -> None:
@@ -28,6 +28,6 @@ def test_without_a_broker_whatever_is_kept_is_told() -> None:
     stage.cry()
     stage.journal.commit()
     stage.turn()
-    assert stage.journal.confirmed == [("s-cry-cry-0", 0)]
+    assert stage.journal.acknowledged == [("s-cry-cry-0", 0)]
     assert stage.controller.summary.owed is None
     assert [signal.priority for signal in stage.pins.shown] == [None, "high"]

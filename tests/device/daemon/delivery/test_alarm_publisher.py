@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from device.alarms.journal.entries import Entry
-from device.daemon.delivery.alarm_publisher import MAX_FROM_MEMORY, AlarmPublisher
+from device.alarms.journal.entries import Entry, OwedRow
+from device.daemon.delivery.alarm_publisher import AlarmPublisher
+from device.daemon.delivery.outbox import Outbox
 from device.daemon.delivery.reply_queue import BrokerAcknowledged, ReplyQueue
 from device.sinks.mqtt.send_queue import SendQueue
 from device.sinks.payloads import Topics
@@ -19,7 +20,7 @@ from tests.device.daemon.scripted import DOWN, NOON_S, ManualClocks, ScriptedBro
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from device.sinks.mqtt.send_queue import OwedMessage
+    from device.sinks.mqtt.send_queue import Held, OwedMessage
 
 TOPICS = Topics("auricle", "anna")
 
@@ -37,18 +38,33 @@ def entry(number: int, seq: int = 0, *, urgent: bool = False, quality: str = "sy
 
 
 class Stage:
-    def __init__(self, room: int = 20) -> None:
+    """A publisher between an outbox that has read all that is owed, and a broker."""
+
+    def __init__(self, room: int = 20, entries: list[Entry] | None = None) -> None:
         self.clocks = ManualClocks()
         self.replies = ReplyQueue()
         self.broker = ScriptedBroker(self.replies, room)
+        self.outbox = Outbox(1000)
         self.publisher = AlarmPublisher(TOPICS, self.clocks.timekeeper)
+        self.malformed: list[tuple[str, int]] = []
+        if entries:
+            self.owe(entries)
+
+    def owe(self, entries: list[Entry]) -> None:
+        """As after a restart: these are read from the journal."""
+        rows = {self.outbox.newest + number: entry for number, entry in enumerate(entries, start=1)}
+        self.outbox.load([OwedRow(ordinal, *entry.key) for ordinal, entry in rows.items()], max(rows))
+        self.outbox.add_read(self.outbox.next_unread(), rows)
 
     def turn(self) -> None:
         self.clocks.advance(0.1)
+        held = self.broker.held
         for reply in self.replies.pop_all():
             assert isinstance(reply, BrokerAcknowledged)
-            self.publisher.mark_acknowledged(reply.key)
-        self.publisher.offer(self.broker, self.clocks.now_s)
+            self.outbox.acknowledge(reply.key)
+        if self.broker.room:
+            changes = self.outbox.to_offer(held.keys, held.denied, self.clocks.now_s)
+            self.malformed += self.publisher.offer(self.broker, changes, held.generation)
 
     @property
     def sent(self) -> list[tuple[str, int]]:
@@ -64,23 +80,25 @@ def stage() -> Stage:
 def test_each_is_sent_once_and_in_order_however_slowly_they_are_acknowledged(
     acknowledged: list[int], room: int
 ) -> None:
-    stage = Stage(room)
     entries = [entry(number % 3, number) for number in range(40)]
-    stage.publisher.add_owed(entries)
+    stage = Stage(room, entries)
     for count in (*acknowledged, *[40] * 45):
         stage.turn()
         stage.broker.acknowledge(count)
     stage.turn()
-    assert stage.sent == [entry.key for entry in entries]
-    assert stage.publisher.waiting == 0
+    assert sorted(stage.sent) == sorted(entry.key for entry in entries)
+    for alarm_id in ("a0", "a1", "a2"):
+        of_one = [seq for sent_id, seq in stage.sent if sent_id == alarm_id]
+        assert of_one == sorted(of_one)
+    assert stage.outbox.owed == 0
 
 
 def test_nothing_is_offered_while_there_is_no_connection(stage: Stage) -> None:
     stage.broker.link = DOWN
-    stage.publisher.add_owed([entry(1)])
+    stage.owe([entry(1)])
     stage.turn()
     assert stage.sent == []
-    assert stage.publisher.waiting == 1
+    assert stage.outbox.owed == 1
 
 
 class QueueBroker(ScriptedBroker):
@@ -94,15 +112,15 @@ class QueueBroker(ScriptedBroker):
         self.accepted: list[tuple[str, int]] = []
 
     @property
-    def pending_keys(self) -> frozenset[tuple[str, int]]:
-        return self._queue.pending_keys(self._clocks.now_s)
+    def held(self) -> Held:
+        return self._queue.held(self._clocks.now_s)
 
     @property
     def room(self) -> int:
         return self._queue.room
 
-    def offer(self, messages: Iterable[OwedMessage]) -> int:
-        return self._queue.accept(messages, self._clocks.now_s)
+    def offer(self, messages: Iterable[OwedMessage], generation: int) -> int:
+        return self._queue.accept(messages, self._clocks.now_s, generation)
 
     def answer(self) -> None:
         """Send all that waits, and answer each."""
@@ -117,7 +135,7 @@ class QueueBroker(ScriptedBroker):
 def _stage_with_queue(room: int, entries: list[Entry]) -> tuple[Stage, QueueBroker]:
     stage = Stage(room)
     stage.broker = broker = QueueBroker(stage.replies, stage.clocks, room)
-    stage.publisher.add_owed(entries)
+    stage.owe(entries)
     return stage, broker
 
 
@@ -142,23 +160,23 @@ def test_the_later_changes_of_a_denied_alarm_take_no_room_from_others() -> None:
     assert broker.accepted == [("a2", 0), ("a3", 0)]
 
 
-def test_after_a_new_connection_the_journal_decides_what_comes_first(stage: Stage) -> None:
-    stage.broker.link = DOWN
-    assert stage.publisher.detect_reconnect(stage.broker)  # the first
-    stage.publisher.add_owed([entry(1), entry(2)])
-    stage.publisher.add_from_memory([entry(3)])
+def test_what_was_chosen_for_another_connection_is_not_accepted_and_is_offered_again(stage: Stage) -> None:
+    stage.owe([entry(1), entry(1, 1)])
+    held = stage.broker.held
+    changes = stage.outbox.to_offer(held.keys, held.denied, stage.clocks.now_s)
     stage.broker.reconnect()
-    assert stage.publisher.detect_reconnect(stage.broker)
-    assert not stage.publisher.detect_reconnect(stage.broker)
-    stage.publisher.add_owed([entry(9, urgent=True), entry(1), entry(2)])
+    stage.publisher.offer(stage.broker, changes, held.generation)
+    assert stage.sent == []
     stage.turn()
-    assert [alarm_id for alarm_id, _ in stage.sent] == ["a3", "a9", "a1", "a2"]
+    assert stage.sent == [("a1", 0), ("a1", 1)]
 
 
 def test_what_no_disk_has_yet_says_so_until_one_has(stage: Stage) -> None:
-    stage.publisher.add_from_memory([entry(1), entry(2)])
-    stage.publisher.mark_durable([("a2", 0)])
-    stage.turn()
+    stage.outbox.submit([entry(1), entry(2)], stage.clocks.now_s - 9.0)
+    held = stage.broker.held
+    changes = stage.outbox.to_offer(held.keys, held.denied, stage.clocks.now_s)
+    stage.outbox.commit({("a2", 0): 1})
+    stage.publisher.offer(stage.broker, changes, held.generation)
     assert [sent["not_durable"] for sent in stage.broker.sent] == [True, False]
 
 
@@ -166,7 +184,7 @@ def test_how_late_it_is_told_is_counted_by_the_clock_that_never_jumps(stage: Sta
     stage.publisher.record_decided([("a1", 0)], stage.clocks.now_s)
     stage.clocks.advance(7.0)
     stage.clocks.utc_s += 3600.0
-    stage.publisher.add_owed([entry(1)])
+    stage.owe([entry(1)])
     stage.turn()
     assert stage.broker.sent[0]["decided_to_told_s"] == pytest.approx(7.1)
     assert stage.broker.sent[0]["late"]
@@ -181,32 +199,22 @@ def test_of_what_was_decided_before_a_restart_the_time_of_day_says_how_late_it_i
 ) -> None:
     stage.clocks.synchronized = synchronized
     stage.clocks.advance(60.0)
-    stage.publisher.add_owed([entry(1, quality=quality)])
+    stage.owe([entry(1, quality=quality)])
     stage.turn()
     assert stage.broker.sent[0]["decided_to_told_s"] == (None if told_s is None else pytest.approx(told_s))
     assert stage.broker.sent[0]["late"]
 
 
-def test_what_no_disk_and_no_broker_takes_is_bounded_and_the_urgent_stays(stage: Stage) -> None:
-    stage.broker.link = DOWN
-    stage.publisher.add_from_memory([entry(0, urgent=True)])
-    stage.publisher.add_from_memory([entry(number) for number in range(1, MAX_FROM_MEMORY + 10)])
-    assert stage.publisher.waiting == MAX_FROM_MEMORY
-    assert stage.publisher.lost == 10
-    stage.broker.reconnect()
-    stage.turn()
-    assert stage.sent[0] == ("a0", 0)
-
-
 def test_what_no_version_of_ours_can_tell_is_named(stage: Stage) -> None:
     malformed = Entry("x", 0, NOON_S, urgent=False, alarm="{}", body="[]")
-    assert stage.publisher.add_owed([malformed, entry(1)]) == [("x", 0)]
+    stage.owe([malformed, entry(1)])
     stage.turn()
+    assert stage.malformed == [("x", 0)]
     assert stage.sent == [("a1", 0)]
 
 
 def test_another_topic_holds_for_what_waits_already(stage: Stage) -> None:
-    stage.publisher.add_owed([entry(1)])
+    stage.owe([entry(1)])
     stage.publisher.use_topics(Topics("home", "anna"))
     stage.turn()
     assert stage.broker.sent[0]["topic"] == "home/anna/alarm/sound/cry/cry"

@@ -39,7 +39,7 @@ def _mqtt(settings: MqttSettings) -> Mqtt:
 def test_what_never_began_ends_at_once_takes_nothing_and_shows_no_password() -> None:
     mqtt = _mqtt(MqttSettings(host="broker.local", username="auricle"))
     mqtt.publish(Message("auricle/anna/state", b"{}", retain=True))
-    assert (mqtt.room, mqtt.offer([OwedMessage(("a", 0), "t", lambda: b"")])) == (0, 0)
+    assert (mqtt.room, mqtt.offer([OwedMessage(("a", 0), "t", lambda: b"")], 0)) == (0, 0)
     assert mqtt.link.state == "connecting"
     assert mqtt.stuck_for_s(1e9) == 0.0
     assert "broker.local:1883" in repr(mqtt)

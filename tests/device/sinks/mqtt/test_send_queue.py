@@ -37,17 +37,17 @@ def _ignore(_key: Key) -> None:
 
 def test_no_more_is_held_than_may_be_on_its_way() -> None:
     queue = SendQueue(3)
-    assert queue.accept(_owed(*((f"a{number}", 0) for number in range(5))), 0.0) == 3
+    assert queue.accept(_owed(*((f"a{number}", 0) for number in range(5))), 0.0, queue.generation) == 3
     assert queue.room == 0
     assert _sent(queue) == [("a0", 0), ("a1", 0), ("a2", 0)]
-    assert queue.accept(_owed(("a3", 0)), 0.0) == 0
+    assert queue.accept(_owed(("a3", 0)), 0.0, queue.generation) == 0
     assert queue.acknowledge(("a1", 0), _ignore)
-    assert queue.accept(_owed(("a0", 0), ("a3", 0)), 0.0) == 1, "what is held is not taken twice"
+    assert queue.accept(_owed(("a0", 0), ("a3", 0)), 0.0, queue.generation) == 1, "what is held is not taken twice"
 
 
 def test_a_new_connection_sends_again_what_is_held_in_its_order_and_nothing_else() -> None:
     queue = SendQueue(4)
-    queue.accept(_owed(("a", 0), ("b", 0), ("a", 1), ("c", 0)), 0.0)
+    queue.accept(_owed(("a", 0), ("b", 0), ("a", 1), ("c", 0)), 0.0, queue.generation)
     assert queue.next_alarm() is not None
     queue.acknowledge(("b", 0), _ignore)
     assert queue.connection_opened() == 3
@@ -57,7 +57,7 @@ def test_a_new_connection_sends_again_what_is_held_in_its_order_and_nothing_else
 def test_an_acknowledgement_counts_once_and_only_for_what_is_held() -> None:
     queue = SendQueue(4)
     reported: list[Key] = []
-    queue.accept(_owed(("a", 0)), 0.0)
+    queue.accept(_owed(("a", 0)), 0.0, queue.generation)
     assert not queue.acknowledge(("b", 0), reported.append)
     assert queue.acknowledge(("a", 0), reported.append)
     assert not queue.acknowledge(("a", 0), reported.append)
@@ -68,38 +68,38 @@ def test_an_alarm_is_held_until_whoever_owes_it_was_told() -> None:
     queue, seen = SendQueue(1), []
 
     def report(key: Key) -> None:
-        seen.append((key in queue.pending_keys(0.0), queue.room))
+        seen.append((key in queue.held(0.0).keys, queue.room))
 
-    queue.accept(_owed(("a", 0)), 0.0)
+    queue.accept(_owed(("a", 0)), 0.0, queue.generation)
     queue.acknowledge(("a", 0), report)
     assert seen == [(True, 0)]
-    assert (queue.pending_keys(0.0), queue.room) == (frozenset(), 1)
+    assert (queue.held(0.0).keys, queue.room) == (frozenset(), 1)
 
 
 def test_what_was_denied_gives_room_to_others_and_holds_up_only_its_own_alarm() -> None:
     queue = SendQueue(1)
-    queue.accept(_owed(("a", 0)), 0.0)
+    queue.accept(_owed(("a", 0)), 0.0, queue.generation)
     queue.deny(("a", 0), until_s=30.0)
-    assert queue.pending_keys(10.0) == {("a", 0)}
-    assert queue.accept(_owed(("a", 0), ("a", 1), ("b", 0)), 10.0) == 1
-    assert queue.pending_keys(10.0) == {("a", 0), ("b", 0)}
+    assert queue.held(10.0).keys == {("a", 0)}
+    assert queue.accept(_owed(("a", 0), ("a", 1), ("b", 0)), 10.0, queue.generation) == 1
+    assert queue.held(10.0).keys == {("a", 0), ("b", 0)}
     queue.acknowledge(("b", 0), _ignore)
-    assert queue.accept(_owed(("a", 0), ("a", 1)), 30.0) == 1
-    assert queue.pending_keys(30.0) == {("a", 0)}
+    assert queue.accept(_owed(("a", 0), ("a", 1)), 30.0, queue.generation) == 1
+    assert queue.held(30.0).keys == {("a", 0)}
 
 
 def test_where_a_thousand_were_denied_no_more_is_tried_for_a_while() -> None:
     queue = SendQueue(1)
     for number in range(1000):
-        assert queue.accept(_owed((f"a{number}", 0)), 0.0) == 1
+        assert queue.accept(_owed((f"a{number}", 0)), 0.0, queue.generation) == 1
         queue.deny((f"a{number}", 0), until_s=30.0)
     assert queue.room == 0
-    assert queue.accept(_owed(("b", 0)), 30.0) == 1
+    assert queue.accept(_owed(("b", 0)), 30.0, queue.generation) == 1
 
 
 def _offer(queue: SendQueue, owed: list[Key], now_s: float = 0.0) -> None:
-    pending = queue.pending_keys(now_s)
-    queue.accept(_owed(*(key for key in owed if key not in pending)), now_s)
+    pending = queue.held(now_s).keys
+    queue.accept(_owed(*(key for key in owed if key not in pending)), now_s, queue.generation)
 
 
 def _next(queue: SendQueue) -> Key:
@@ -150,34 +150,52 @@ def test_a_later_change_that_was_on_its_way_at_the_denial_is_sent_again_behind_t
 
 def test_an_offer_that_was_made_before_a_denial_and_a_reconnect_passes_no_earlier_change() -> None:
     queue = SendQueue(4)
-    queue.accept(_owed(("a", 0)), 0.0)
-    pending = queue.pending_keys(0.0)
-    offer = _owed(*(key for key in [("a", 0), ("a", 1)] if key not in pending))
+    queue.accept(_owed(("a", 0)), 0.0, queue.generation)
+    pending = queue.held(0.0).keys
+    generation = queue.generation
+    offer = _owed(*(key for key in [("a", 0), ("a", 1), ("b", 0)] if key not in pending))
     queue.deny(_next(queue), until_s=30.0)
     queue.connection_opened()
-    assert queue.accept(offer, 60.0) == 0
-    assert queue.accept(_owed(("a", 0), ("a", 1)), 60.0) == 2
+    assert queue.accept(offer, 60.0, generation) == 0, "it was prepared for a connection that is gone"
+    assert queue.accept(offer, 60.0, queue.generation) == 1, "a's second change waits for its first"
+    assert _next(queue) == ("b", 0)
+    assert queue.accept(_owed(("a", 0), ("a", 1)), 60.0, queue.generation) == 2
 
 
 def test_a_denied_change_that_ignore_offers_any_more_does_not_block_its_alarm_for_ever() -> None:
     queue = SendQueue(4)
-    queue.accept(_owed(("a", 0)), 0.0)
+    queue.accept(_owed(("a", 0)), 0.0, queue.generation)
     queue.deny(_next(queue), until_s=30.0)
-    assert queue.accept(_owed(("a", 1)), 10.0) == 0
-    assert queue.pending_keys(30.0) == frozenset()
-    assert queue.accept(_owed(("a", 1)), 30.0) == 1
+    assert queue.accept(_owed(("a", 1)), 10.0, queue.generation) == 0
+    assert queue.held(30.0).keys == frozenset()
+    assert queue.accept(_owed(("a", 1)), 30.0, queue.generation) == 1
 
 
 def test_a_thousand_denials_leave_room_again_once_their_time_has_passed() -> None:
     """The bug: a publisher that offers nothing while there is no room waited for the next connection."""
     queue = SendQueue(1)
     for number in range(1000):
-        queue.accept(_owed((f"a{number}", 0)), 0.0)
+        queue.accept(_owed((f"a{number}", 0)), 0.0, queue.generation)
         queue.deny(_next(queue), until_s=30.0)
     queue.retry_denied(29.0)
     assert queue.room == 0
     queue.retry_denied(30.0)
     assert queue.room == 1
+
+
+def _ages(queue: SendQueue) -> float | None:
+    return queue.unacknowledged_since_s
+
+
+def test_the_age_of_what_is_unacknowledged_outlives_connections_and_ends_with_its_acknowledgement() -> None:
+    queue = SendQueue(4)
+    assert _ages(queue) is None
+    queue.accept(_owed(("a", 0)), 5.0, queue.generation)
+    queue.accept(_owed(("b", 0)), 7.0, queue.generation)
+    queue.connection_opened()
+    assert _ages(queue) == 5.0
+    queue.acknowledge(("a", 0), _ignore)
+    assert _ages(queue) == 7.0
 
 
 # --- the state
@@ -239,20 +257,22 @@ class SendQueueMachine(RuleBasedStateMachine):
         self.now_s = 0.0
         self.owed: list[Key] = [(f"a{number % 4}", number // 4) for number in range(24)]
         self.prepared: list[Key] | None = None
+        self.prepared_for = 0
         self.in_flight: list[Key] = []
         self.arrived: list[Key] = []
 
     @rule()
     def prepare_an_offer(self) -> None:
         """Choose what to offer; the offer itself may follow much later."""
-        pending = self.queue.pending_keys(self.now_s)
-        self.prepared = [key for key in self.owed if key not in pending]
+        held = self.queue.held(self.now_s)
+        self.prepared_for = held.generation
+        self.prepared = [key for key in self.owed if key not in held.keys]
 
     @rule()
     def offer(self) -> None:
         if self.prepared is None:
             self.prepare_an_offer()
-        self.queue.accept(_owed(*(self.prepared or ())), self.now_s)
+        self.queue.accept(_owed(*(self.prepared or ())), self.now_s, self.prepared_for)
         self.prepared = None
 
     @rule()
@@ -322,7 +342,7 @@ def test_whatever_is_offered_once_per_room_is_sent_in_the_order_of_the_offer(lim
     queue, sent = SendQueue(limit), []
     owed = [(f"a{number}", 0) for number in range(count)]
     while owed:
-        queue.accept(_owed(*owed), 0.0)
+        queue.accept(_owed(*owed), 0.0, queue.generation)
         fresh = _sent(queue)
         sent += fresh
         for key in fresh:
