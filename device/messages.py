@@ -170,6 +170,9 @@ class Event:
         decided_s: end of the window that triggered the decision.
         reason: the rule that decided; at an end, why the event ended.
         windows: (start_s, probability) of the windows that the decision is based on, oldest first.
+        onset_s: when the sound began, as estimated within the first window counted; at an end, that of the beginning;
+            None if nobody has estimated it.
+        offset_s: when it ended, as estimated within the last window; None at begin and reopen.
     """
 
     event_id: str
@@ -183,6 +186,18 @@ class Event:
     decided_s: float
     reason: str
     windows: tuple[tuple[float, float], ...] = ()
+    onset_s: float | None = None
+    offset_s: float | None = None
+
+    @property
+    def began_s(self) -> float:
+        """The best that is known of when it began."""
+        return self.start_s if self.onset_s is None else self.onset_s
+
+    @property
+    def ended_s(self) -> float | None:
+        """The best that is known of when it ended; None at begin and reopen."""
+        return self.end_s if self.offset_s is None else self.offset_s
 
 
 @dataclass(frozen=True, slots=True)

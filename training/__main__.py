@@ -8,6 +8,7 @@ operate    choose the operating point on validation scenes        -> a JSON file
 export     write the folder that the converter reads
 describe   print the network and its inputs
 evaluate   evaluate a bundle through the device's listener        -> a JSON report, docs/cry-model.md
+event-times  measure how far estimated beginnings and ends of cries are off
 card       write the evaluation into a bundle's card              -> a bundle
 """
 
@@ -34,6 +35,7 @@ _VERBS = {
     "export": ("training.train.export", "write the folder that the converter reads"),
     "describe": ("training.networks.describe", "print the network and its inputs"),
     "evaluate": ("training.evaluation.evaluate", "evaluate a bundle through the device's listener"),
+    "event-times": ("training.evaluation.event_times", "measure the error of estimated beginnings and ends of cries"),
     "card": ("training.evaluation.update_bundle", "write an evaluation, or a chosen operating point, into a bundle"),
 }
 

@@ -175,7 +175,7 @@ class StateTracker:
             self._since_utc_s.pop(key, None)
         else:
             self._counts.events += event.phase == "begin"
-            self._since_utc_s[key] = notice.utc_s - (event.decided_s - event.start_s)
+            self._since_utc_s[key] = notice.utc_s - (event.decided_s - event.began_s)
         self._last_event = f"{event.label} {event.phase} ({event.score:.2f}, {event.reason})"
 
     def _record_fault(self, notice: Notice, fault: Fault) -> None:

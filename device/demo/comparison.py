@@ -121,8 +121,8 @@ def _row(items: Sequence[SceneItem], detection: _Detection) -> int:
 def _phase_line(event: Event) -> str:
     when = clock(event.decided_s, 1)
     if event.phase == "end":
-        until = "" if event.end_s is None else f", heard until {clock(event.end_s, 1)}"
-        return f"{when:>6}  {event.label} is over{until} ({event.reason})"
+        lasted = "" if event.ended_s is None else f", {clock(event.began_s, 1)} to {clock(event.ended_s, 1)}"
+        return f"{when:>6}  {event.label} is over{lasted} ({event.reason})"
     again = "begins" if event.phase == "begin" else "begins again"
     return f"{when:>6}  {event.label} {again}, score {event.score:.2f}"
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from device.errors import ClassifierError
 from device.hearing.decision import Decider, OperatingPoint
+from device.hearing.event_times import EventTimes
 from device.hearing.features import FrameCache, finish
 from device.messages import Fault, Scores
 
@@ -102,6 +103,8 @@ class ModelPipeline:
             for label in model.labels
             if label.role != "reject"
         ]
+        points = [decider.point for decider in self.deciders]
+        self._times = EventTimes(self.rate_hz, window_s=self.window_samples / self.rate_hz, points=points)
         caches = (frames[spec.frame_hash, spec.window_samples] for spec in model.specs)
         self._inputs = list(zip(model.specs, caches, strict=True))  # hashed once, not for every window
         self.failing_since_s: float | None = None
@@ -142,6 +145,7 @@ class ModelPipeline:
 
     def score(self, window: Window, heard: Heard) -> Scores | None:
         """Run the network; None if it fails, which adds a fault to `heard` when it begins and when it is over."""
+        self._times.push(window)
         features = [_features(spec, cache, window) for spec, cache in self._inputs]
         try:
             probabilities = self.model.network.classify(features).probabilities
@@ -159,7 +163,9 @@ class ModelPipeline:
 
     def decide(self, scores: Scores, *, trusted: bool) -> Iterator[tuple[Decision, Event | None]]:
         """Decide about each label; see `Decider.push`."""
-        return (decider.push(scores, trusted=trusted) for decider in self.deciders)
+        for decider in self.deciders:
+            decision, event = decider.push(scores, trusted=trusted)
+            yield decision, None if event is None else self._times.timed(event)
 
     def cross_gap(self, reason: str | None, at_s: float) -> list[Event]:
         """Restart confirmation; if there is a reason, open events end with it."""
@@ -171,13 +177,14 @@ class ModelPipeline:
 
     def close(self, reason: str, at_s: float) -> list[Event]:
         """End open events; see `Decider.close`."""
-        return [event for decider in self.deciders if (event := decider.close(reason, at_s)) is not None]
+        ended = (decider.close(reason, at_s) for decider in self.deciders)
+        return [self._times.timed(event) for event in ended if event is not None]
 
     def finish(self, reason: str, at_s: float) -> list[Event]:
         """End open events at the end of the stream; a short file is judged by all the windows that it has."""
         if reason != "end_of_file":
             return self.close(reason, at_s)
-        return [event for decider in self.deciders for event in decider.finish(at_s)]
+        return [self._times.timed(event) for decider in self.deciders for event in decider.finish(at_s)]
 
     def _fault(self, window: Window, *, begins: bool, detail: str) -> Fault:
         since_s = window.start_s if self.failing_since_s is None else self.failing_since_s

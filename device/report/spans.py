@@ -25,6 +25,8 @@ class Span:
         score: the highest probability.
         opened_by: the rule that began it.
         closed_by: why it ended; None if it was still open when the sound ended.
+        onset_s: when the sound began, as estimated; None if nobody has estimated it.
+        offset_s: when it ended, likewise.
     """
 
     event_id: str
@@ -36,6 +38,18 @@ class Span:
     score: float
     opened_by: str
     closed_by: str | None
+    onset_s: float | None = None
+    offset_s: float | None = None
+
+    @property
+    def began_s(self) -> float:
+        """The best that is known of when the sound began."""
+        return self.start_s if self.onset_s is None else self.onset_s
+
+    @property
+    def ended_s(self) -> float:
+        """The best that is known of when it ended."""
+        return self.end_s if self.offset_s is None else max(self.offset_s, self.began_s)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +90,7 @@ def fold(events: Iterable[Event], duration_s: float) -> list[Span]:
             before = len(spans)
             spans.append(_opened(event, duration_s))
         else:
-            spans[before] = replace(spans[before], end_s=max(duration_s, event.start_s), closed_by=None)
+            spans[before] = replace(spans[before], end_s=max(duration_s, event.start_s), offset_s=None, closed_by=None)
         open_at[event.event_id] = last_of[event.event_id] = before
     return sorted(spans, key=lambda span: (span.start_s, span.end_s, span.model, span.label))
 
@@ -115,6 +129,7 @@ def _opened(event: Event, duration_s: float) -> Span:
         score=event.score,
         opened_by=event.reason,
         closed_by=None,
+        onset_s=event.onset_s,
     )
 
 
@@ -125,4 +140,5 @@ def _closed(span: Span, event: Event) -> Span:
         end_s=max(end_s, span.start_s),
         score=max(span.score, event.score),
         closed_by=event.reason,
+        offset_s=event.offset_s,
     )

@@ -137,6 +137,8 @@ def event_line(source: str, event: Event, priority: Priority) -> str:
         "phase": event.phase,
         "start_s": _rounded(event.start_s),
         "end_s": None if event.end_s is None else _rounded(event.end_s),
+        "onset_s": None if event.onset_s is None else _rounded(event.onset_s),
+        "offset_s": None if event.offset_s is None else _rounded(event.offset_s),
         "decided_s": _rounded(event.decided_s),
         "score": _rounded(event.score),
         "priority": priority,
@@ -155,13 +157,14 @@ def score_rows(source: str, scores: Scores) -> str:
 
 
 def label_track(events: Iterable[Event], duration_s: float) -> str:
-    """Audacity label track: `start<TAB>end<TAB>label`, a line for each span, seconds to six decimals.
+    """Audacity label track: `start<TAB>end<TAB>label`, a line for each span, estimated seconds to six decimals.
 
     An event that is still open ends with the sound. Characters in a label that would break a line or a column become
     spaces.
     """
     return "".join(
-        f"{_fixed(span.start_s)}\t{_fixed(span.end_s)}\t{_one_field(span.label)}\n" for span in fold(events, duration_s)
+        f"{_fixed(span.began_s)}\t{_fixed(span.ended_s)}\t{_one_field(span.label)}\n"
+        for span in fold(events, duration_s)
     )
 
 

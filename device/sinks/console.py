@@ -91,10 +91,10 @@ def line(notice: Notice, *, colours: bool = False) -> str:
 
 def _event(notice: Notice, event: Event) -> tuple[str, str]:
     word = (notice.priority or "info").upper()
-    score, since = f"{event.score:.2f}", _daytime(notice.utc_s - (event.decided_s - event.start_s))
+    score, since = f"{event.score:.2f}", _daytime(notice.utc_s - (event.decided_s - event.began_s))
     if event.phase != "end":
         return word, f"{event.label} begins{' again' if event.phase == 'reopen' else ''} ({score}; since {since})"
-    length = f"since {since}" if event.end_s is None else f"for {event.end_s - event.start_s:.1f} s"
+    length = f"since {since}" if event.ended_s is None else f"for {event.ended_s - event.began_s:.1f} s"
     if event.reason == "quiet":
         return word, f"{event.label} ends ({score}; {length})"
     why = _WHY_LOST.get(event.reason, event.reason)

@@ -2,7 +2,8 @@
 
 The keys, in this order, seconds and scores to six decimals; a number that is not finite is null:
 
-    event      utc kind source event_id seq model label phase start_s end_s decided_s score priority reason windows
+    event      utc kind source event_id seq model label phase start_s end_s onset_s offset_s decided_s score priority
+               reason windows
     fault      utc kind source fault begins since_s at_s detail model
     happening  utc kind source happening detail
 
@@ -178,6 +179,8 @@ def _event(notice: Notice, event: Event) -> dict[str, Any]:
         "phase": event.phase,
         "start_s": _number(event.start_s),
         "end_s": _number(event.end_s),
+        "onset_s": _number(event.onset_s),
+        "offset_s": _number(event.offset_s),
         "decided_s": _number(event.decided_s),
         "score": _number(event.score),
         "priority": notice.priority,

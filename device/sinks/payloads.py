@@ -173,6 +173,7 @@ def alarm_body(
     *,
     instance: str,
     start_utc_s: float | None,
+    end_utc_s: float | None = None,
     decided_utc_s: float,
     time_quality: TimeQuality,
     captured_to_decided_s: float | None,
@@ -183,8 +184,9 @@ def alarm_body(
         transition: the change.
         instance: name of the daemon.
         start_utc_s: when the cause of the alarm began; None if that is unknown.
+        end_utc_s: when it ended; None if it has not, or if that is unknown.
         decided_utc_s: when this change was decided.
-        time_quality: of both.
+        time_quality: of all three.
         captured_to_decided_s: from the last sample of the deciding window to the decision; None if no window decided.
     """
     alarm = transition.alarm
@@ -199,6 +201,7 @@ def alarm_body(
             **_alarm_fields(alarm),
             "cause": _sentence(transition.cause),
             "start_utc": None if start_utc_s is None else utc_text(start_utc_s, "milliseconds"),
+            "end_utc": None if end_utc_s is None else utc_text(end_utc_s, "milliseconds"),
             "decided_utc": utc_text(decided_utc_s, "milliseconds"),
             "time_quality": time_quality,
             "captured_to_decided_s": _number(captured_to_decided_s),

@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from device.alarms.machine import QUIET
 from device.daemon.alerting.alarm_json import entry_of
 from device.sinks.payloads import alarm_body
 
 if TYPE_CHECKING:
     from device.alarms.journal.entries import Entry
-    from device.messages import Transition
+    from device.messages import Event, Transition
     from device.runtime.clocks import Timekeeper
 
 
@@ -58,7 +59,7 @@ class EntryMaker:
         """
         event = transition.event
         if transition.change in {"raised", "reopened"}:
-            start_s = since_s if event is None else event.start_s
+            start_s = since_s if event is None else event.began_s
             start_utc_s = None if start_s is None else utc_s - max(0.0, newest_s - start_s)
             self.remember_start(transition.alarm.alarm_id, start_utc_s)
         start = self._start_of(transition)
@@ -66,6 +67,7 @@ class EntryMaker:
             transition,
             instance=self._instance,
             start_utc_s=start.start_utc_s,
+            end_utc_s=_end_utc_s(event, utc_s=utc_s, newest_s=newest_s),
             decided_utc_s=utc_s,
             time_quality=self._timekeeper.quality(start.offset_s),
             captured_to_decided_s=None if event is None else max(0.0, newest_s - event.decided_s),
@@ -78,3 +80,10 @@ class EntryMaker:
         if alarm.alarm_id not in self._starts:
             self.remember_start(alarm.alarm_id, None)
         return self._starts.pop(alarm.alarm_id) if alarm.state == "ended" else self._starts[alarm.alarm_id]
+
+
+def _end_utc_s(event: Event | None, *, utc_s: float, newest_s: float) -> float | None:
+    """When the sound ended; None if it has not, or if it was only followed no more."""
+    if event is None or event.reason != QUIET or event.ended_s is None:
+        return None
+    return utc_s - max(0.0, newest_s - event.ended_s)

@@ -57,11 +57,16 @@ def _duration(changes: list[AlarmChange], start_utc_s: float) -> str:
         return "goes on"
     latched = _latched(changes)
     if latched is None:
-        return f"{_span(end.entry.utc_s - start_utc_s)}, ended: {_text(end, 'cause')}"
-    then = f"{_span(latched.entry.utc_s - start_utc_s)}, then {_text(latched, 'cause')}"
+        return f"{_span(_over_utc_s(end) - start_utc_s)}, ended: {_text(end, 'cause')}"
+    then = f"{_span(_over_utc_s(latched) - start_utc_s)}, then {_text(latched, 'cause')}"
     if last.body.get("state") == "latched":
         return f"{then}; nobody has acknowledged it"
     return f"{then}; ended {_span(end.entry.utc_s - latched.entry.utc_s)} later: {_text(end, 'cause')}"
+
+
+def _over_utc_s(change: AlarmChange) -> float:
+    """When the sound ended, if the change says so, or when the change was decided."""
+    return _timestamp(change.body.get("end_utc")) or change.entry.utc_s
 
 
 def _latched(changes: list[AlarmChange]) -> AlarmChange | None:

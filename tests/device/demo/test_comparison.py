@@ -99,7 +99,7 @@ def test_the_table_stands_in_time_order_with_what_was_heard_beside_it() -> None:
     assert "a knock" in lines[2]
     assert row(lines, "an infant crying").endswith(" 0:30.5  cry begins, score 0.95")
     after = lines[lines.index(row(lines, "an infant crying")) + 1]
-    assert after.split() == ["0:46.0", "cry", "is", "over,", "heard", "until", "0:43.0", "(quiet)"]
+    assert after.split() == ["0:46.0", "cry", "is", "over,", "0:28.0", "to", "0:43.0", "(quiet)"]
     assert row(lines, "a quiet room").endswith("-")
 
 

@@ -71,7 +71,8 @@ def test_events_carry_every_field_in_order(folder: Folder) -> None:
     assert folder.run("tone.flac", events="events.jsonl") == 0
     begin, end = folder.events()
     assert list(begin) == [
-        "event_id", "seq", "source", "model", "label", "phase", "start_s", "end_s", "decided_s", "score", "priority",
+        "event_id", "seq", "source", "model", "label", "phase", "start_s", "end_s", "onset_s", "offset_s",
+        "decided_s", "score", "priority",
         "reason",
     ]  # fmt: skip
     assert (begin["source"], begin["model"], begin["label"], begin["phase"]) == (
@@ -196,7 +197,7 @@ def test_a_folder_with_sound_that_cannot_be_read_says_so_and_fails(
 def test_one_label_track_is_a_file_and_several_are_a_folder(folder: Folder) -> None:
     folder.run("tone.flac", labels="track.txt")
     start, end, label = (folder.path / "track.txt").read_text().rstrip("\n").split("\t")
-    assert (float(start) < 5.0, 9.0 < float(end) < 12.0, label) == (True, True, "tone")
+    assert (float(start), float(end), label) == (pytest.approx(5.0, abs=0.2), pytest.approx(10.0, abs=0.2), "tone")
     folder.run("tone.flac", "quiet.wav", labels="tracks")
     assert sorted(path.name for path in (folder.path / "tracks").iterdir()) == ["quiet.txt", "tone.txt"]
 

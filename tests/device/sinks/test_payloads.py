@@ -92,7 +92,7 @@ def test_an_alarm_is_told_whole_with_its_keys_in_the_documented_order() -> None:
         '{"schema_version":1,"instance":"anna","alarm_id":"s-cry-cry-0","seq":0,"change":"raised",'
         '"event_type":"raised","kind":"sound","name":"cry","model":"cry","state":"active","priority":"high",'
         '"acknowledged":false,"score":0.97,"detail":"3 of 4","cause":"begin",'
-        '"start_utc":"2026-11-21T02:14:04.850Z","decided_utc":"2026-11-21T02:14:07.350Z",'
+        '"start_utc":"2026-11-21T02:14:04.850Z","end_utc":null,"decided_utc":"2026-11-21T02:14:07.350Z",'
         '"time_quality":"synchronized","captured_to_decided_s":0.0312,"decided_to_told_s":0.0123,"late":false,'
         '"not_durable":false}'
     )
