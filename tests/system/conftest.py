@@ -324,6 +324,24 @@ def private_folder() -> Iterator[Path]:
         yield Path(folder)
 
 
+@pytest.fixture(scope="class")
+def folder() -> Iterator[Path]:
+    """A folder for the tests of a class, with a path short enough for a socket's name (108 bytes)."""
+    with tempfile.TemporaryDirectory(prefix="auricle-") as path:
+        yield Path(path)
+
+
+@pytest.fixture(scope="class")
+def card(folder: Path) -> Iterator[PulseCard]:
+    """A running PulseAudio for the tests of a class: a sound card of 16 kHz."""
+    card = PulseCard(folder)
+    try:
+        card.start()
+        yield card
+    finally:
+        card.stop()
+
+
 @pytest.fixture
 def broker(private_folder: Path) -> Iterator[Mosquitto]:
     """A running MQTT broker to which anybody may log in."""

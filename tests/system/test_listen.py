@@ -8,7 +8,6 @@ import re
 import signal
 import socket
 import subprocess
-import tempfile
 import time
 import urllib.request
 from dataclasses import dataclass
@@ -85,24 +84,6 @@ class Bedside:
         """Whether the last logged phase of a cry is its begin."""
         events = self.daemon.events()
         return bool(events) and events[-1]["phase"] != "end"
-
-
-@pytest.fixture(scope="class")
-def folder() -> Iterator[Path]:
-    """A folder whose path is short enough for a socket's name."""
-    with tempfile.TemporaryDirectory(prefix="auricle-") as path:
-        yield Path(path)
-
-
-@pytest.fixture(scope="class")
-def card(folder: Path) -> Iterator[PulseCard]:
-    """A running PulseAudio as a sound card of 16 kHz."""
-    card = PulseCard(folder)
-    try:
-        card.start()
-        yield card
-    finally:
-        card.stop()
 
 
 @pytest.fixture(scope="class")

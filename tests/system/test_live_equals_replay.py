@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-import tempfile
 import time
 from dataclasses import dataclass
 from datetime import datetime
@@ -22,15 +21,13 @@ from device.messages import AudioBlock, NoAudio, Notice
 from device.runtime.model_loader import open_models
 from device.sinks.log import log_line
 from tests.programs import program
-from tests.system.conftest import PulseCard
 from tests.system.running_daemon import CRY_WITHIN_S, RATE_HZ, RunningDaemon, Sounds
 from tests.system.tapped_daemon import read_tap
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     import numpy.typing as npt
 
+    from tests.system.conftest import PulseCard
     from tests.system.running_daemon import Line
 
 pytestmark = pytest.mark.system
@@ -90,24 +87,6 @@ class TappedDaemon(RunningDaemon):
         code, _ = self.terminate()
         assert code == 0, self
         return Evening(read_tap(self._tap_path), self.lines())
-
-
-@pytest.fixture(scope="class")
-def folder() -> Iterator[Path]:
-    """A folder whose path is short enough for a socket's name."""
-    with tempfile.TemporaryDirectory(prefix="auricle-") as path:
-        yield Path(path)
-
-
-@pytest.fixture(scope="class")
-def card(folder: Path) -> Iterator[PulseCard]:
-    """A running PulseAudio as a sound card of 16 kHz."""
-    card = PulseCard(folder)
-    try:
-        card.start()
-        yield card
-    finally:
-        card.stop()
 
 
 def heard_again(evening: Evening) -> list[str]:
