@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from device.sources.containers.layout import SoundLayout, StreamLink
+    from device.sources.containers.sound_layout import SoundLayout, StreamLink
 
 
 class BreakOffError(Exception):

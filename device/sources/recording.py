@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from device.sources.containers.layout import StreamLink
+    from device.sources.containers.sound_layout import StreamLink
 
     Float32 = npt.NDArray[np.float32]
 

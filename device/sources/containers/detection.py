@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 
 from device.errors import RecordingError
 from device.sources.containers.flac import flac_layout
-from device.sources.containers.layout import SoundLayout, StreamLink
 from device.sources.containers.mp4 import mp4_codec
 from device.sources.containers.mpeg import first_frame, is_frame, mpeg_layout, skip_id3
 from device.sources.containers.ogg import MAGIC as OGG
 from device.sources.containers.ogg import ogg_layout
 from device.sources.containers.sized import sized_layout
+from device.sources.containers.sound_layout import SoundLayout, StreamLink
 from device.sources.containers.wav import MAGICS as WAV
 from device.sources.containers.wav import wav_layout
 

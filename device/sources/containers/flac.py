@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from device.errors import RecordingError
-from device.sources.containers.layout import SoundLayout, StreamLink
+from device.sources.containers.sound_layout import SoundLayout, StreamLink
 
 if TYPE_CHECKING:
     from typing import BinaryIO

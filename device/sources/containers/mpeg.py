@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from device.sources.containers.layout import FRAMES_AT_ONCE, SoundLayout, StreamLink
+from device.sources.containers.sound_layout import FRAMES_AT_ONCE, SoundLayout, StreamLink
 
 if TYPE_CHECKING:
     from typing import BinaryIO

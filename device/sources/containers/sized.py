@@ -9,7 +9,7 @@ from __future__ import annotations
 import struct
 from typing import TYPE_CHECKING, NamedTuple
 
-from device.sources.containers.layout import SoundLayout, StreamLink
+from device.sources.containers.sound_layout import SoundLayout, StreamLink
 
 if TYPE_CHECKING:
     from typing import BinaryIO

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from device.errors import RecordingError
-from device.sources.containers.layout import SAMPLES_AT_ONCE, PcmFormat, SoundLayout, StreamLink
+from device.sources.containers.sound_layout import SAMPLES_AT_ONCE, PcmFormat, SoundLayout, StreamLink
 from device.sources.containers.wav_codecs import MAX_CHANNELS, WavFormat
 from device.sources.containers.wav_end import SoundExtent, SoundSize, sound_size
 

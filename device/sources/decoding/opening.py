@@ -11,7 +11,7 @@ from device.sources.decoding.libav import LibavDecoder, is_installed
 from device.sources.decoding.sndfile import SndfileDecoder
 
 if TYPE_CHECKING:
-    from device.sources.containers.layout import SoundLayout
+    from device.sources.containers.sound_layout import SoundLayout
     from device.sources.decoding.decoder import SoundDecoder
     from device.sources.decoding.section import FileSection
 

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import BinaryIO
 
-    from device.sources.containers.layout import StreamLink
+    from device.sources.containers.sound_layout import StreamLink
 
 
 class FileSection:

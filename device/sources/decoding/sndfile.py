@@ -12,7 +12,7 @@ from device.sources.decoding.decoder import DecodingError
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from device.sources.containers.layout import PcmFormat
+    from device.sources.containers.sound_layout import PcmFormat
     from device.sources.decoding.section import FileSection
 
 _UNKNOWN_FRAMES = 2**62
