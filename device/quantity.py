@@ -12,3 +12,8 @@ def quantity(number: int, noun: str, plural: str = "") -> str:
         plural: for none or several; the noun with an s if it is empty.
     """
     return f"{number} {noun if number == 1 else plural or f'{noun}s'}"
+
+
+def megabytes_are(size: int) -> str:
+    """A size as the subject of a sentence: `12 MB are`; never 0 of what is not nothing."""
+    return "less than 1 MB is" if 0 < size < 1_000_000 else quantity(size // 1_000_000, "MB is", "MB are")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from device.config.loading import locating
 from device.replay.batch import replay
 from device.replay.replay_options import ReplayOptions
 from device.runtime.command_line import add_settings_options, chosen_settings, whole_number
@@ -29,7 +30,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Replay the recordings; returns the exit code: 0, or 2 if an input was bad. Raises AuricleError, OSError."""
-    return replay(_options(arguments), arguments.path)
+    with locating(arguments.config):
+        return replay(_options(arguments), arguments.path)
 
 
 def _options(arguments: argparse.Namespace) -> ReplayOptions:

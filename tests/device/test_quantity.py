@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from device.quantity import quantity
+from device.quantity import megabytes_are, quantity
 
 DEVICE = Path(__file__).parents[2] / "device"
 
@@ -18,6 +18,7 @@ _COUNTED = re.compile(
 )
 _NEVER_ONE = {
     "_MAX_CHUNKS",
+    "_MORE",
     "_MOST_PASSWORD_BYTES",
     "MAX_PAYLOAD_BYTES",
     "channels",  # 0 or too many
@@ -28,6 +29,16 @@ _NEVER_ONE = {
     "names.count(name)",  # twice or more
     "size",
     "total",  # too many
+    # bytes of sound that a header declares
+    "declared",
+    "frame_bytes",
+    "self.block_bytes",
+    "sound.declared",
+    "stop",
+    "whole",
+    # several channels
+    "reader.channels",
+    "self._channels",
     # no number, but what a verb or noun follows
     "', '.join(SUFFIXES)",
     "_percent(state.windows)",
@@ -43,6 +54,14 @@ def test_a_noun_agrees_with_its_number(number: int, text: str) -> None:
 
 def test_words_after_the_noun_agree_too() -> None:
     assert [quantity(number, "change is", "changes are") for number in (1, 3)] == ["1 change is", "3 changes are"]
+
+
+@pytest.mark.parametrize(
+    ("size", "words"),
+    [(0, "0 MB are"), (5, "less than 1 MB is"), (1_500_000, "1 MB is"), (2_000_000, "2 MB are")],
+)
+def test_a_little_room_is_never_none(size: int, words: str) -> None:
+    assert megabytes_are(size) == words
 
 
 def _plurals(path: Path) -> list[str]:

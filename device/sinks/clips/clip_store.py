@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from device.quantity import megabytes_are
 from device.sinks.clips.recorder import FULL_SCALE
 
 if TYPE_CHECKING:
@@ -135,9 +136,7 @@ class ClipStore:
         disk = os.statvfs(self._folder)
         free = disk.f_bavail * disk.f_frsize
         if free - size < self._reserved_bytes:
-            raise OSError(
-                errno.ENOSPC, f"{free / 1e6:.0f} MB are free, and clips leave {self._reserved_bytes / 1e6:.0f}"
-            )
+            raise OSError(errno.ENOSPC, f"{megabytes_are(free)} free, and clips leave {self._reserved_bytes / 1e6:.0f}")
 
     def _stored(self) -> list[_StoredClip]:
         """Our clips, oldest first."""

@@ -9,6 +9,8 @@ from __future__ import annotations
 import struct
 from typing import TYPE_CHECKING, NamedTuple
 
+from device.quantity import quantity
+
 if TYPE_CHECKING:
     from typing import BinaryIO
 
@@ -93,8 +95,8 @@ def sound_size(file: BinaryIO, size: int, sizes: SoundSize, order: str, shortest
     if whole is not None:
         note = f"it holds {whole} bytes of sound, of which its header counts {declared}: the rest of a count in 32 bits"
         return SoundExtent(start + whole, whole, note)
-    more = available - declared
-    return SoundExtent(size, None, f"it holds {more} bytes of sound more than the {declared} that its header declares")
+    more = quantity(available - declared, "byte")
+    return SoundExtent(size, None, f"it holds {more} of sound more than the {declared} that its header declares")
 
 
 def _unwrapped(tail: _Tail, declared: int, available: int, start: int) -> int | None:

@@ -8,7 +8,7 @@ import shutil
 import tempfile
 from typing import TYPE_CHECKING
 
-from device.quantity import quantity
+from device.quantity import megabytes_are
 from device.tools.check.finding import Finding
 
 if TYPE_CHECKING:
@@ -65,11 +65,6 @@ def read_only_finding(name: str, what: str, folder: Path) -> Finding:
     summary = f"{what} cannot be written: the file system under {folder} is mounted read-only"
     cure = f"findmnt --target {folder} says which one; mount it writable, or name a file on another one"
     return Finding(name, "failure", summary, f"{cure}; a card that fails turns read-only: dmesg tells")
-
-
-def megabytes_are(size: int) -> str:
-    """A size as the subject of a sentence: `12 MB are`; never 0 of what is not nothing."""
-    return "less than 1 MB is" if 0 < size < 1_000_000 else quantity(size // 1_000_000, "MB is", "MB are")
 
 
 def _existing(folder: Path) -> Path:

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from device.quantity import quantity
+
 if TYPE_CHECKING:
     from device.tools.install.layout import Layout
 
@@ -98,9 +100,8 @@ def unsupported_reason(machine: HostMachine, *, builds: bool) -> str | None:
     if builds and not machine.has_ensurepip:
         return "this Python cannot make virtual environments: sudo apt install python3-venv"
     if builds and machine.free_mb < NEEDED_MB:
-        return (
-            f"{machine.free_mb} MB are free where /opt/auricle lies, must be at least {NEEDED_MB} MB: free some first"
-        )
+        free = quantity(machine.free_mb, "MB is", "MB are")
+        return f"{free} free where /opt/auricle lies, must be at least {NEEDED_MB} MB: free some first"
     return None
 
 

@@ -164,3 +164,22 @@ def test_a_daemon_that_runs_is_asked_instead_of_its_microphone(
 def test_what_can_be_no_name_is_bad_input(system: CheckedSystem, options: CheckOptions) -> None:
     with pytest.raises(ConfigError):
         check(options, io.StringIO(), system)
+
+
+def test_a_wrong_bundle_password_or_authority_names_file_line_and_key(system: CheckedSystem, tmp_path: Path) -> None:
+    config = tmp_path / "anna.toml"
+    config.write_text(
+        '[model.cry]\nbundle = "gone.tflite"\n[mqtt]\nhost = "localhost"\ntls = true\nca_file = "gone.pem"\n'
+    )
+    out = io.StringIO()
+    assert check(CheckOptions(config=str(config)), out, system) == 1
+    cure = (
+        "                      what to do: correct that line; auricle config --check FILE lists every mistake at once"
+    )
+    not_there = "which is not there; correct the path (one that is not absolute begins at the configuration's folder)"
+    lines = out.getvalue().splitlines()
+    for name, key, file, line in (("models", "bundle", "gone.tflite", 2), ("broker", "ca_file", "gone.pem", 6)):
+        table = "[model.cry]" if name == "models" else "[mqtt]"
+        sentence = f'{config}, line {line}: "{key}" in {table} is "{tmp_path / file}", {not_there}'
+        at = lines.index(f"FAILURE  {name:<12} {sentence}")
+        assert lines[at + 1] == cure
