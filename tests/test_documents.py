@@ -74,3 +74,46 @@ UNCLEAR = re.compile(r"\b(told|befall\w*|look(s|ed)? after|the ways to people|wh
 def test_users_read_which_of_deciding_writing_and_publishing_is_meant(page: Path) -> None:
     prose = re.sub(r"`[^`]*`", "", _without_blocks(page))
     assert [line for line in prose.splitlines() if UNCLEAR.search(line)] == []
+
+
+WRONG_FILES = (
+    'profile = "nursery"\n\n[listen]\nhop = 1',
+    'profile = "nursery"\n\n[listen]\nthreads = 1',
+    'profile = "nursery"\n\n[listen]\nhop_s = 0.5\n\n[model.cry.label.cry]\non = 1.5',
+    'profile = "nursery"\n\n[listen]\nhop_s = 0.5\n\n[model.cry.label.cry]\non = 0.6\noff = 0.7',
+    "[listen]\nwiden_up_to = 0",
+    '[microphone]\ndevice = "hw:1,0"',
+    "[microphone]\nchannel = 0",
+    "[microphone]\nrate = 1",
+    "[filters]\nhum_hz = 100",
+    "[filters]\nhum = 50",
+    "[log]\nmax_mb = 0",
+    '[status]\nmetrics_port = "9187"',
+    "[model.cry.label.cry]\nsensitivity = 9",
+    '[alarms]\nlatch = "sounds"',
+    '[alarms]\nquiet_hours = "22-6"',
+    '[alarms]\ntime_zone = "Berlin time"',
+    "[journal]\nmax_mb = 1",
+    '[mqtt]\nhost = "mqtt://broker"',
+    '[mqtt]\npassword = "x"',
+    '[mqtt]\ntopic = "auricle/#"',
+    "[gpio]\nled = 17\nbuzzer = 17",
+    '[self_test]\ndaily_at = "noon"',
+    "[microphon]",
+    "[mqtt]\ntls = yes",
+    'profile = "nursery"\n\n[model.cry.label.cry]\non = 0.8\n\n\n[listen]\nhop_s = 0,5',
+)
+
+
+def test_configuration_shows_what_each_mistake_is_answered_with(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    answers = []
+    for text in WRONG_FILES:
+        Path("nursery.toml").write_text(text, encoding="utf-8")
+        assert main(["config", "--check", "nursery.toml"]) == 2
+        answers += capsys.readouterr().err.splitlines()
+    page = (ROOT / "docs" / "configuration.md").read_text(encoding="utf-8")
+    shown = re.findall(r"(?ms)^\$ auricle config --check nursery.toml   # and so on\n(.*?)^\$ ", page)[0]
+    assert answers == shown.splitlines()
