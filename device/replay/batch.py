@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections import Counter
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import closing
 from dataclasses import replace
 from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from device.errors import RecordingError
+from device.errors import RecordingError, ServiceError
 from device.replay.one_recording import replay_recording
 from device.replay.result_writers import ResultWriter, RowWriter
+from device.replay.termination import end_workers, ending_by_signal, prepare_worker
 from device.runtime.model_loader import OpenModels, open_models
 from device.runtime.stderr_lines import print_notice
 from device.sources.recording_paths import find_recordings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Generator, Sequence
 
     from device.replay.recording_result import RecordingResult, RecordingTask
     from device.replay.replay_options import ReplayOptions
@@ -37,8 +41,12 @@ def replay(options: ReplayOptions, paths: Sequence[str]) -> int:
     if not sources:
         return 2
     several = len(sources) > 1 or any(Path(path).is_dir() for path in paths)
-    with ResultWriter(options, sources, several=several) as writer:
-        for result in _replay_all(options, sources, writer):
+    with (
+        ending_by_signal(),
+        ResultWriter(options, sources, several=several) as writer,
+        closing(_replay_all(options, sources, writer)) as results,
+    ):
+        for result in results:
             writer.write(result)
             failures += result.error is not None
         writer.finish()
@@ -74,7 +82,9 @@ def _find(paths: Sequence[str]) -> tuple[list[str], int]:
     return sources, failures
 
 
-def _replay_all(options: ReplayOptions, sources: Sequence[str], writer: ResultWriter) -> Iterator[RecordingResult]:
+def _replay_all(
+    options: ReplayOptions, sources: Sequence[str], writer: ResultWriter
+) -> Generator[RecordingResult, None, None]:
     pairs = zip(sources, stream_ids(sources), strict=True)
     tasks = [writer.task(index, *pair) for index, pair in enumerate(pairs)]
     workers = min(_worker_count(options), len(tasks))
@@ -85,7 +95,16 @@ def _replay_all(options: ReplayOptions, sources: Sequence[str], writer: ResultWr
                 yield replay_recording(options, models, task, rows.write)
             return
     with ProcessPoolExecutor(workers, get_context("spawn"), _Worker.start, (options, writer.table_names)) as pool:
-        yield from pool.map(_Worker.work, tasks)
+        try:
+            yield from pool.map(_Worker.work, tasks)
+        except BrokenProcessPool as error:
+            raise ServiceError(
+                "a worker process ended, perhaps for want of memory; try again with fewer --workers"
+            ) from error
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            end_workers()
+            raise
 
 
 def _worker_count(options: ReplayOptions) -> int:
@@ -101,6 +120,7 @@ class _Worker:
 
     @classmethod
     def start(cls, options: ReplayOptions, tables: frozenset[str]) -> None:
+        prepare_worker()
         cls.options, cls.tables = options, tables
         cls.models = open_models(options.settings, options.models)
 
@@ -110,5 +130,8 @@ class _Worker:
         collected: dict[str, list[str]] = {table: [] for table in cls.tables}
         tables = {table: rows.append for table, rows in collected.items()}
         rows = RowWriter(task.source, cls.models.priorities, tables)
-        result = replay_recording(cls.options, cls.models, task, rows.write)
+        try:
+            result = replay_recording(cls.options, cls.models, task, rows.write)
+        except SystemExit as ended:  # the executor would take it for a result, and go on
+            os._exit(int(ended.code or 1))
         return replace(result, rows={table: "".join(texts) for table, texts in collected.items()})

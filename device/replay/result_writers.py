@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from device.errors import ConfigError
+from device.fault_info import FAULTS
+from device.printable import printable
 from device.quantity import quantity
+from device.replay.output_trial import try_outputs
 from device.replay.recording_result import RecordingTask
 from device.report.page import write_index
-from device.report.result_files import STDOUT, encode, write_whole
+from device.report.result_files import STDOUT, encode, is_stdout, write_whole
 from device.report.tables import EventLines, ScoreTable, event_line, label_track, page_names, score_rows
 from device.runtime.stderr_lines import print_notice
 
@@ -76,9 +80,11 @@ class ResultWriter:
         self._page_names = page_names(sources)
         self._track_names = page_names(sources, ".txt")
         self._written = 0
+        self._heard = Counter[str]()
         for out in (options.report, options.labels):
             if several and out is not None:
                 _make_folder(out)
+        try_outputs(self._outputs(), (*sources, *options.models))
         self._tables = self._open_tables()
 
     def __enter__(self) -> Self:
@@ -111,7 +117,7 @@ class ResultWriter:
         for table, text in result.rows.items():
             self._tables[table](text)
         for line in result.explanation:
-            self._print(line + "\n")
+            self._print(printable(line) + "\n")
         if result.faults:
             print_notice(fault_line(result))
         for note in result.notes:
@@ -123,19 +129,35 @@ class ResultWriter:
         if result.summary is not None:
             self._summaries.append(result.summary)
         self._written += 1
+        self._count(result)
         self._progress.show(result)
 
     def finish(self) -> None:
-        """Write the index of pages, which needs all recordings."""
+        """Write the index of pages, which needs all recordings, and the last line for people."""
         self._progress.clear()
+        if self._several and "people" in self._tables:
+            self._print(_summary_line(self._heard))
         if self._several and self._options.report is not None:
             write_index(Path(self._options.report) / _INDEX, self._summaries)
 
+    def _outputs(self) -> dict[str, list[str | Path]]:
+        """Option -> the files that it will write."""
+        options = self._options
+        tables = {"--events": options.events, "--scores": options.scores}
+        outputs: dict[str, list[str | Path]] = {option: [out] for option, out in tables.items() if out is not None}
+        for option, out, names in (
+            ("--labels", options.labels, self._track_names),
+            ("--report", options.report, [*self._page_names, _INDEX]),
+        ):
+            if out is not None:
+                outputs[option] = [Path(out) / name for name in names] if self._several else [out]
+        return outputs
+
     def _open_tables(self) -> dict[str, Callable[[str], object]]:
         options = self._options
-        outs = [out for out in (options.events, options.scores, options.labels, options.report) if out == STDOUT]
-        if len(outs) > 1:
-            raise ConfigError("two results are to go to standard output (-); give one of them a file")
+        outs = [
+            out for out in (options.events, options.scores, options.labels, options.report) if out and is_stdout(out)
+        ]
         tables: dict[str, Callable[[str], object]] = {}
         if options.events is not None:
             tables["events"] = self._exit_stack.enter_context(EventLines(options.events)).write_text
@@ -144,6 +166,21 @@ class ResultWriter:
         if not outs and options.explain_s is None:
             tables["people"] = self._print
         return tables
+
+    def _count(self, result: RecordingResult) -> None:
+        """Count the recording for the last line; a single one without an alert has a line of its own."""
+        alerts = sum(event.phase == "begin" for event in result.events)
+        is_deaf = any(FAULTS[fault.kind].deafens for fault in result.faults)
+        self._heard.update(
+            recordings=1,
+            alerts=alerts,
+            with_alert=bool(alerts),
+            not_whole=result.error is not None,
+            not_well=is_deaf,
+        )
+        if not alerts and not self._several and result.duration_s and "people" in self._tables:
+            what = f"no alert in {result.duration_s:.2f} s" + (", but it was not heard well" if is_deaf else "")
+            self._print(f"{printable(result.source)}  {what}\n")
 
     def _write_track(self, out: str, result: RecordingResult) -> None:
         path = Path(out) / self._track_names[self._written] if self._several else out
@@ -175,11 +212,20 @@ class _Progress:
             print("\r\x1b[K", end="", file=sys.stderr, flush=True)
 
 
+def _summary_line(heard: Counter[str]) -> str:
+    """The last line of a run of many: how many had an alert, and which were not heard as they should be."""
+    parts = [f"{quantity(heard['recordings'], 'recording')}: {heard['with_alert'] or 'none'} with an alert"]
+    parts[0] += f" ({quantity(heard['alerts'], 'alert')})" if heard["alerts"] else ""
+    parts += [f"{heard['not_whole']} not heard to the end"] if heard["not_whole"] else []
+    parts += [f"{heard['not_well']} not heard well"] if heard["not_well"] else []
+    return ", ".join(parts) + "\n"
+
+
 def _for_people(source: str, event: Event, priority: Priority) -> str:
     at_s = event.start_s if event.end_s is None else event.end_s
     what = f"{event.label} {'ends' if event.phase == 'end' else f'{event.phase}s'}"
     decision = f"decided at {event.decided_s:.2f} s: {event.reason}"
-    return f"{source}  {at_s:9.2f} s  {what:<14} {priority:<6} {event.score:.2f}  {decision}\n"
+    return f"{printable(source)}  {at_s:9.2f} s  {what:<14} {priority:<6} {event.score:.2f}  {decision}\n"
 
 
 def fault_line(result: RecordingResult) -> str:

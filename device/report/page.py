@@ -136,7 +136,7 @@ def write_index(path: str | Path, pages: Sequence[PageSummary]) -> None:
 
 
 def _write(path: str | Path, pieces: Iterable[str]) -> None:
-    with whole(path, keep_part=False) as stream:
+    with whole(path) as stream:
         stream.writelines(encode(piece) for piece in pieces)
 
 

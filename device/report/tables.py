@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 SCORE_COLUMNS = ("source", "model", "start_s", "end_s", "label", "probability")
 _DECIMALS = 6
 _LONGEST_NAME_BYTES = 150
+_FORMULA_BEGINNINGS = ("=", "+", "-", "@", "\t", "\r")
 _RESERVED_NAMES = frozenset({"index"})
 
 
@@ -77,8 +78,8 @@ class EventLines:
 class ScoreTable:
     """Probabilities as a CSV table in long form; use it as a context manager.
 
-    The table is written to `PATH.part` and renamed when it is closed without an error, because half a table cannot be
-    distinguished from a complete one. After an error the part is kept under that name.
+    The table receives its name when it is closed without an error, because half a table cannot be distinguished from a
+    complete one. After an error nothing is left of it.
 
     Args:
         path: a file, which is replaced, or `-` for standard output.
@@ -90,7 +91,7 @@ class ScoreTable:
     def __init__(self, path: str | Path) -> None:
         self._path = path
         self._closing = ExitStack()
-        self._stream: BinaryIO | None = self._closing.enter_context(whole(path, keep_part=True))
+        self._stream: BinaryIO | None = self._closing.enter_context(whole(path))
         self.write_text(_csv_lines([SCORE_COLUMNS]))
 
     def write(self, source: str, scores: Scores) -> None:
@@ -150,10 +151,16 @@ def event_line(source: str, event: Event, priority: Priority) -> str:
 def score_rows(source: str, scores: Scores) -> str:
     """One window as CSV rows (`source,model,start_s,end_s,label,probability`), numbers to six decimals."""
     start_s, end_s = _fixed(scores.start_s), _fixed(scores.end_s)
+    source_cell, model_cell = text_cell(source), text_cell(scores.model)
     return _csv_lines(
-        (source, scores.model, start_s, end_s, label, _fixed(probability))
+        (source_cell, model_cell, start_s, end_s, text_cell(label), _fixed(probability))
         for label, probability in scores.probabilities.items()
     )
+
+
+def text_cell(text: str) -> str:
+    """A text as a cell that no spreadsheet takes for a formula: behind an apostrophe if it begins like one."""
+    return f"'{text}" if text.startswith(_FORMULA_BEGINNINGS) else text
 
 
 def label_track(events: Iterable[Event], duration_s: float) -> str:

@@ -221,6 +221,74 @@ def test_two_results_cannot_share_standard_output(folder: Folder) -> None:
         folder.run("quiet.wav", events="-", scores="-")
 
 
+@pytest.mark.parametrize("option", ["events", "scores", "labels", "report"])
+@pytest.mark.parametrize("name", ["quiet.wav", "link.wav", "hard.wav", "./sub/../quiet.wav"])
+def test_an_output_that_is_an_input_is_refused_and_the_recording_stays(folder: Folder, option: str, name: str) -> None:
+    before = (folder.path / "quiet.wav").read_bytes()
+    (folder.path / "sub").mkdir()
+    (folder.path / "link.wav").symlink_to("quiet.wav")
+    (folder.path / "hard.wav").hardlink_to("quiet.wav")
+    with pytest.raises(ConfigError, match=rf"--{option} .* is the input quiet\.wav; name another file"):
+        folder.run("quiet.wav", **{option: name})
+    assert (folder.path / "quiet.wav").read_bytes() == before
+
+
+def test_the_model_is_no_output_either(folder: Folder) -> None:
+    with pytest.raises(ConfigError, match="is the input"):
+        folder.run("quiet.wav", scores=folder.options.models[0])
+
+
+def test_two_outputs_in_one_file_are_refused(folder: Folder) -> None:
+    (folder.path / "link").symlink_to("out")
+    with pytest.raises(ConfigError, match=r"--scores link is the same file as --events out"):
+        folder.run("quiet.wav", events="out", scores="link")
+
+
+@pytest.mark.parametrize("option", ["events", "scores", "labels", "report"])
+def test_an_output_that_cannot_be_written_is_refused_before_anything_is_heard(folder: Folder, option: str) -> None:
+    with pytest.raises(ConfigError, match=rf"--{option} nowhere/x cannot be written \(No such file or directory\)"):
+        folder.run("no-such-model.wav", "quiet.wav", **{option: "nowhere/x"}) if option in ("events", "scores") else (
+            folder.run("quiet.wav", **{option: "nowhere/x"})
+        )
+
+
+def test_a_recording_without_an_alert_ends_with_a_line(folder: Folder, capfd: pytest.CaptureFixture[str]) -> None:
+    folder.run("quiet.wav")
+    assert capfd.readouterr().out == "quiet.wav  no alert in 5.00 s\n"
+    folder.run("deaf.wav")
+    assert capfd.readouterr().out == "deaf.wav  no alert in 10.00 s, but it was not heard well\n"
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_run_of_many_ends_with_a_line(folder: Folder, capfd: pytest.CaptureFixture[str], workers: int) -> None:
+    folder.run("quiet.wav", "tone.flac", "cut.wav", "deaf.wav", "empty.wav", workers=workers)
+    last = capfd.readouterr().out.splitlines()[-1]
+    assert last == "5 recordings: 2 with an alert (2 alerts), 2 not heard to the end, 1 not heard well"
+    folder.run("quiet.wav", "quiet.wav", workers=workers)
+    assert capfd.readouterr().out == "2 recordings: none with an alert\n"
+
+
+def test_names_are_printed_without_control_characters(folder: Folder, capfd: pytest.CaptureFixture[str]) -> None:
+    name = "a\n\x1b[2J\u202egnp.wav"
+    (folder.path / "quiet.wav").rename(folder.path / name)
+    (folder.path / ("=1+1" + name)).write_bytes(b"no sound")
+    folder.run(name)
+    folder.run("=1+1" + name)
+    captured = capfd.readouterr()
+    assert captured.out == "a\\n\\x1b[2J\\u202egnp.wav  no alert in 5.00 s\n"
+    assert captured.err.startswith("auricle: =1+1a\\n\\x1b[2J\\u202egnp.wav is not audio")
+    assert len(captured.err.splitlines()) == 1
+
+
+@pytest.mark.parametrize("name", ["=1+1.wav", "+1.wav", "-1.wav", "@1.wav", "\t=1.wav", "\r1.wav"])
+def test_no_cell_of_the_score_table_is_a_formula(folder: Folder, name: str) -> None:
+    (folder.path / "quiet.wav").rename(folder.path / name)
+    folder.run(name, scores="scores.csv")
+    with (folder.path / "scores.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert {row["source"] for row in rows} == {f"'{name}"}
+
+
 def test_an_alert_and_silence_are_explained(folder: Folder, capfd: pytest.CaptureFixture[str]) -> None:
     folder.run("tone.flac", explain_s=6.0)
     heard = capfd.readouterr().out

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import os
 import stat
+import subprocess
+import sys
 import threading
 from typing import TYPE_CHECKING
 
 import pytest
 
-from device.report.result_files import encode, growing, whole, write_whole
+from device.errors import ConfigError
+from device.report.result_files import encode, growing, try_output, whole, write_whole
+from tests.programs import program
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 
@@ -19,15 +24,15 @@ def _names(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
 
-def _interrupted(path: Path, content: bytes, *, keep_part: bool) -> None:
-    with whole(path, keep_part=keep_part) as stream:
+def _interrupted(path: Path, content: bytes) -> None:
+    with whole(path) as stream:
         stream.write(content)
         raise KeyboardInterrupt
 
 
 def test_a_file_of_the_final_name_appears_only_when_it_is_whole(tmp_path: Path) -> None:
     target = tmp_path / "scores.csv"
-    with whole(target, keep_part=True) as stream:
+    with whole(target) as stream:
         stream.write(b"half")
         stream.flush()
         assert not target.exists()
@@ -39,16 +44,78 @@ def test_an_error_leaves_the_older_file_as_it_was(tmp_path: Path) -> None:
     target = tmp_path / "page.html"
     write_whole(target, b"old")
     with pytest.raises(KeyboardInterrupt):
-        _interrupted(target, b"new, but not all of it", keep_part=False)
+        _interrupted(target, b"new, but not all of it")
     assert target.read_bytes() == b"old"
     assert _names(tmp_path) == ["page.html"]
 
 
-def test_a_part_worth_keeping_stays_under_its_honest_name(tmp_path: Path) -> None:
-    with pytest.raises(KeyboardInterrupt):
-        _interrupted(tmp_path / "scores.csv", b"three hours of rows", keep_part=True)
-    assert _names(tmp_path) == ["scores.csv.part"]
-    assert (tmp_path / "scores.csv.part").read_bytes() == b"three hours of rows"
+def test_two_writers_of_one_file_leave_one_of_them_whole(tmp_path: Path) -> None:
+    target = tmp_path / "scores.csv"
+    with whole(target) as one, whole(target) as other:
+        for _ in range(1000):
+            one.write(b"1" * 100)
+            other.write(b"2" * 77)
+    assert target.read_bytes() in (b"1" * 100_000, b"2" * 77_000)
+    assert _names(tmp_path) == ["scores.csv"]
+
+
+def test_a_killed_writer_leaves_nothing(tmp_path: Path) -> None:
+    script = (
+        "import os, sys\n"
+        "from device.report.result_files import whole\n"
+        "with whole(sys.argv[1]) as stream:\n"
+        "    stream.write(b'half'); stream.flush(); os.kill(os.getpid(), 9)\n"
+    )
+    write_whole(tmp_path / "page.html", b"old")
+    subprocess.run([sys.executable, "-c", script, tmp_path / "page.html"], check=False)
+    assert _names(tmp_path) == ["page.html"]
+    assert (tmp_path / "page.html").read_bytes() == b"old"
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 64 KiB."""
+    if os.geteuid() != 0:
+        pytest.skip("only root mounts")
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    subprocess.run([program("mount"), "-t", "tmpfs", "-o", "size=64k", "none", folder], check=True)
+    yield folder
+    subprocess.run([program("umount"), folder], check=True)
+
+
+def test_a_full_disk_leaves_no_half_file_and_no_half_line(small_disk: Path) -> None:
+    write_whole(small_disk / "page.html", b"old")
+    with pytest.raises(OSError, match="No space left"):
+        write_whole(small_disk / "page.html", b"x" * 100_000)
+    assert (small_disk / "page.html").read_bytes() == b"old"
+    line = b'{"label": "cry"}' * 50 + b"\n"
+    with pytest.raises(OSError, match="No space left"), growing(small_disk / "events.jsonl") as stream:
+        stream.writelines(line for _ in range(1000))
+    assert _names(small_disk) == ["events.jsonl", "page.html"]
+    content = (small_disk / "events.jsonl").read_bytes()
+    assert content == line * (len(content) // len(line))
+    assert content
+
+
+def test_a_growing_file_has_one_writer(tmp_path: Path) -> None:
+    with growing(tmp_path / "events.jsonl") as stream:
+        stream.write(b"first\n")
+        with pytest.raises(ConfigError, match="another replay writes to"), growing(tmp_path / "events.jsonl"):
+            pass
+    assert (tmp_path / "events.jsonl").read_bytes() == b"first\n"
+
+
+def test_a_trial_leaves_no_trace_and_says_what_would_fail(tmp_path: Path) -> None:
+    try_output(tmp_path / "new")
+    write_whole(tmp_path / "old", b"kept")
+    try_output(tmp_path / "old")
+    assert _names(tmp_path) == ["old"]
+    assert (tmp_path / "old").read_bytes() == b"kept"
+    with pytest.raises(FileNotFoundError):
+        try_output(tmp_path / "nowhere" / "x")
+    with pytest.raises(IsADirectoryError):
+        try_output(tmp_path)
 
 
 def test_a_link_is_followed_and_not_replaced(tmp_path: Path) -> None:

@@ -138,7 +138,7 @@ def test_the_score_table_is_long_form_and_quoted_where_needed(tmp_path: Path) ->
 def test_any_source_comes_back_from_its_score_row(source: str) -> None:
     rows = score_rows(source, Scores("m", {"cry": 0.5}, 0.0, 2.0))
     (row,) = csv.reader(io.StringIO(rows, newline=""))
-    assert row[0] == source
+    assert row[0] == (f"'{source}" if source[:1] in {"=", "+", "-", "@", "\t", "\r"} else source)
 
 
 def test_two_runs_write_the_same_bytes(tmp_path: Path) -> None:
@@ -159,7 +159,7 @@ def _interrupted_table(path: Path) -> None:
 def test_an_interrupted_score_table_never_takes_its_final_name(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         _interrupted_table(tmp_path / "scores.csv")
-    assert [path.name for path in tmp_path.iterdir()] == ["scores.csv.part"]
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_closed_tables_say_so_and_close_again_quietly(tmp_path: Path) -> None:
