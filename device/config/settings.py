@@ -47,6 +47,7 @@ _PATH = Text(r".*\S.*", '"auto", or the path of a file')
 _HOURS = Text(r"([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d", "HH:MM-HH:MM")
 _CLOCK_TIME = Text(r"([01]\d|2[0-3]):[0-5]\d", "HH:MM")
 _ZONE = Text(r"[A-Za-z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+)*", 'a zone such as "Europe/Berlin", or "UTC"')
+_CLIENT_ID = Text(r"[A-Za-z0-9_-]{1,64}", "a client's id of A-Z, a-z, 0-9, _ and -")
 _TOPIC = Text(r"[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*", "a topic of A-Z, a-z, 0-9, _ and -, in parts divided by /")
 _USER = Text(r".{1,128}", "a user's name")
 _PIN = Integer(0, 27)  # BCM numbers of the Pi's header
@@ -283,12 +284,16 @@ class MqttSettings(TableSettings):
     Attributes:
         host: None for no broker.
         port: None for 1883, or 8883 with TLS.
+        client_id: None for one made of instance and machine.
         password_file: None for the systemd credential `mqtt-password`, if there is one.
     """
 
     host: str | None = key(None, OrKeyword(Host(), "off"), "The broker's name or address.")
     port: int | None = key(None, OrKeyword(Integer(1, 65535), "usual"), "Its port; 1883, or 8883 with TLS.")
     protocol: MqttProtocol = key("5", Choice(get_args(MqttProtocol)), "MQTT's version.")
+    client_id: str | None = key(
+        None, OrKeyword(_CLIENT_ID, "auto"), 'Its id there; "auto" is made of instance and machine, for rights by id.'
+    )
     topic: str = key("auricle", _TOPIC, "What every topic begins with; the instance follows.")
     username: str | None = key(None, OrKeyword(_USER, "none"), "Who logs in.")
     password_file: str | None = key(

@@ -5,6 +5,8 @@ Knows every concrete channel, but not when one is opened or replaced: see `outpu
 
 from __future__ import annotations
 
+import secrets
+import socket
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,6 +22,7 @@ from device.daemon.delivery.reply_queue import CommandReceived
 from device.daemon.publishing.state_publisher import ANNOUNCED
 from device.errors import JournalError
 from device.quantity import quantity
+from device.runtime.device_identity import machine_digest
 from device.runtime.paths import clips_folder, journal_file, runtime_folder
 from device.runtime.self_test.outcome import alert_topic
 from device.sinks import homeassistant, payloads
@@ -85,12 +88,16 @@ class ChannelFactory:
         from device.sinks.mqtt.client import Mqtt  # 0.1 s to import, which a daemon without a broker need not spend
         from device.sinks.mqtt.connection import read_password
         from device.sinks.mqtt.link import Echo
+        from device.sinks.mqtt.ownership import MOST_CHARACTERS, Owner
 
         topics = self.topics(settings)
         birth = homeassistant.birth_topic(settings.discovery_topic) if settings.home_assistant else None
+        device = machine_digest(self._instance)
         return Mqtt(
             settings,
-            client_id=f"auricle-{self._instance}",
+            client_id=settings.client_id or f"auricle-{self._instance}-{device}",
+            owner=Owner(device, secrets.token_hex(4), socket.gethostname()[:MOST_CHARACTERS]),
+            owner_topic=topics.owner,
             will=payloads.availability(topics, online=False),
             password=read_password(settings),
             handler=self._replies,

@@ -150,6 +150,7 @@ class StateTracker:
             paused=inputs.alarms.paused,
             owed=inputs.alarms.owed,
             broker=inputs.alarms.broker,
+            broker_reason=inputs.alarms.broker_reason,
             journal=inputs.alarms.journal,
             events=counts.events,
             faults_told=counts.faults,

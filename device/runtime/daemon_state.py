@@ -123,6 +123,7 @@ class DaemonState:
         alarms: open alarms, the most urgent first.
         paused: whether alarms are shown by lights only, without sound.
         owed: alarm changes that no broker has acknowledged; None if no broker is configured.
+        broker_reason: why it is not connected, or what is wrong with the connection; empty if nothing is.
         broker: state of the connection, as `connected` or `lost`; None if no broker is configured.
         journal: why alarms are not journalled at present; empty while they are.
         events: events that began.
@@ -176,6 +177,7 @@ class DaemonState:
     last_event: str
     models: tuple[str, ...]
     commands_rejected: int = 0
+    broker_reason: str = ""
     age_s: float = 0.0
 
     @property

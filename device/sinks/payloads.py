@@ -4,6 +4,7 @@ Everything stands below `<topic>/<instance>`:
 
     available                       online, offline: the daemon; retained, and the broker says offline for one that died
     microphone/available            online, offline; retained
+    owner                           which device publishes under this name: JSON of sinks.mqtt.ownership; retained
     alarm/sound/<model>/<label>     every change of an alarm: JSON, docs/schemas/alarm.schema.json
     alarm/technical/<fault>         likewise, of what keeps Auricle from hearing or from delivering alarms
     state                           the alarms that are open now: JSON, docs/schemas/state.schema.json; retained
@@ -102,6 +103,7 @@ class Topics:
         self.instance = instance
         self.base = f"{root}/{instance}"
         self.available = f"{self.base}/available"
+        self.owner = f"{self.base}/owner"
         self.microphone_available = f"{self.base}/microphone/available"
         self.state = f"{self.base}/state"
         self.faults = f"{self.base}/faults"
@@ -152,6 +154,7 @@ class Topics:
         of_labels = [topic(*label) for label in labels for topic in (self.sound, self.sensitivity)]
         return (
             self.available,
+            self.owner,
             self.microphone_available,
             self.state,
             self.faults,

@@ -162,7 +162,8 @@ def _delivery(state: DaemonState) -> str:
     if state.broker is None:
         return f"{kept}; no broker is configured"
     owed = quantity(state.owed, "change of an alarm is", "changes of alarms are") if state.owed else "nothing is"
-    return f"{kept}; broker {printable(state.broker)}, {owed} owed to it"
+    why = f" ({printable(state.broker_reason)})" if state.broker_reason else ""
+    return f"{kept}; broker {printable(state.broker)}{why}, {owed} owed to it"
 
 
 def _counted(state: DaemonState) -> str:

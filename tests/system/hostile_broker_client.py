@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from device.config.settings import MqttSettings
 from device.sinks.mqtt.client import Mqtt
+from device.sinks.mqtt.ownership import Owner
 from device.sinks.payloads import Topics, availability
 
 if TYPE_CHECKING:
@@ -51,7 +52,14 @@ def main() -> None:
     settings = MqttSettings(host="127.0.0.1", port=port, protocol=protocol)  # type: ignore[arg-type] # one of two
     will = availability(_TOPICS, online=False)
     mqtt = Mqtt(
-        settings, client_id="auricle-nursery", will=will, password=None, handler=Nobody(), commands=_TOPICS.commands
+        settings,
+        client_id="auricle-nursery",
+        will=will,
+        owner=Owner("device", "run", "host"),
+        owner_topic=_TOPICS.owner,
+        password=None,
+        handler=Nobody(),
+        commands=_TOPICS.commands,
     )
     started = False
     while True:

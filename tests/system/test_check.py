@@ -15,6 +15,7 @@ import pytest
 
 from device.config.settings import MqttSettings
 from device.sinks.mqtt.client import Mqtt
+from device.sinks.mqtt.ownership import Owner
 from device.sinks.payloads import Topics, availability
 from device.tools.check import broker_check
 from device.tools.check.broker_check import check_broker
@@ -192,6 +193,8 @@ def test_a_check_throws_no_running_daemon_out_and_asks_nothing_of_it(broker: Mos
         MqttSettings(host="127.0.0.1", port=broker.port),
         client_id="auricle-anna",
         will=availability(_TOPICS, online=False),
+        owner=Owner("device", "run", "host"),
+        owner_topic=_TOPICS.owner,
         password=None,
         handler=_Owes(),
         commands=_TOPICS.commands,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 import signal
 import socket
 import subprocess
@@ -24,6 +25,7 @@ from device.commands import Acknowledge, Pause
 from device.config.settings import MqttSettings
 from device.messages import Alarm, Transition
 from device.sinks import homeassistant, payloads
+from device.sinks.mqtt import ownership
 from device.sinks.mqtt.client import Mqtt
 from device.sinks.mqtt.send_queue import OwedMessage
 from device.sinks.mqtt.session import SessionTimeouts
@@ -215,6 +217,8 @@ class Telling:
             settings,
             client_id=client_id,
             will=_OFFLINE,
+            owner=ownership.Owner("device", secrets.token_hex(4), "host"),
+            owner_topic=_TOPICS.owner,
             password=password,
             handler=_Handler(owner),
             commands=_TOPICS.commands,
@@ -786,6 +790,7 @@ from device.config.settings import MqttSettings
 from device.messages import Alarm, Transition
 from device.sinks import payloads
 from device.sinks.mqtt.client import Mqtt
+from device.sinks.mqtt.ownership import Owner
 
 topics = payloads.Topics("auricle", "anna")
 
@@ -795,7 +800,8 @@ class Handler:
 
 settings = MqttSettings(host="127.0.0.1", port={port})
 will = payloads.availability(topics, online=False)
-Mqtt(settings, client_id="child", will=will, password=None, handler=Handler(), commands={{}}).start()
+me = dict(owner=Owner("device", "run", "host"), owner_topic=topics.owner)
+Mqtt(settings, client_id="child", will=will, password=None, handler=Handler(), commands={{}}, **me).start()
 time.sleep(60)
 """
 

@@ -19,6 +19,7 @@ class AlarmSummary:
         owed: changes of alarms that the broker has not acknowledged; None if no broker is configured.
         broker: state of the connection; None if no broker is configured.
         journal: why the journal commits nothing at present; empty if it does.
+        broker_reason: why it is not connected, or what is wrong with the connection; empty if nothing is.
         commands_rejected: invalid commands that the broker delivered, since the start.
     """
 
@@ -28,3 +29,4 @@ class AlarmSummary:
     broker: str | None
     journal: str
     commands_rejected: int = 0
+    broker_reason: str = ""

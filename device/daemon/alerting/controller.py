@@ -232,6 +232,7 @@ class AlarmController:
             broker=None if broker is None else broker.link.state,
             journal="" if failure is None else failure.reason,
             commands_rejected=self._broker_notes.rejected,
+            broker_reason="" if broker is None else broker.link.trouble,
         )
 
     # --- replies from other threads

@@ -131,9 +131,11 @@ class DeliveryFaults:
             of_journal = self._journal.update(now_s, None if damaged is None else now_s, damaged or "")
         else:
             of_journal = self._journal.update(now_s, journal.since_s, journal.reason)
-        refused = link is not None and link.state == "refused"
+        lasting = link is not None and (link.state == "refused" or bool(link.losses))
         problem = self._broker_problem(now_s, link, stuck_s, unanswered_since_s)
-        of_broker = self._broker.update(now_s, *problem, at_once=refused)
+        if link is not None and link.losses and link.state != "closed":
+            problem = now_s if link.is_up else link.since_s, link.losses
+        of_broker = self._broker.update(now_s, *problem, at_once=lasting)
         return [change for change in (of_journal, of_broker) if change is not None]
 
     def _broker_problem(

@@ -22,6 +22,8 @@ from typing import TYPE_CHECKING
 from device.sinks.mqtt.command_filter import CommandFilter
 from device.sinks.mqtt.connection import Trouble, endpoint, hung_up, tls_context, trouble_of
 from device.sinks.mqtt.link import CONNECTED_STATES, Counts, Link
+from device.sinks.mqtt.loss_counter import LossCounter
+from device.sinks.mqtt.ownership import Ownership, OwnTopics
 from device.sinks.mqtt.send_queue import OwedMessage, SendQueue
 from device.sinks.mqtt.session import FAILURE, Login, Session, SessionTimeouts
 
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
     from device.commands import Verb
     from device.config.settings import MqttSettings
     from device.sinks.mqtt.link import Echo, Handler, LinkState
+    from device.sinks.mqtt.ownership import Owner
     from device.sinks.mqtt.send_queue import Held
     from device.sinks.mqtt.session import Received
     from device.sinks.payloads import Message
@@ -45,7 +48,9 @@ class Mqtt:
     Args:
         settings: with a host.
         client_id: of this instance; of two clients with the same id the broker disconnects one.
-        will: published by the broker if we die, and by ourselves before we disconnect.
+        will: published by the broker if we die, and by ourselves before we disconnect; that we are offline.
+        owner: who we are.
+        owner_topic: where the broker keeps who publishes under our name.
         password: None for none.
         handler: called by the client's thread.
         commands: topic -> verb of the commands there.
@@ -64,6 +69,8 @@ class Mqtt:
         *,
         client_id: str,
         will: Message,
+        owner: Owner,
+        owner_topic: str,
         password: str | None,
         handler: Handler,
         commands: Mapping[str, Verb],
@@ -76,7 +83,15 @@ class Mqtt:
         self._timeouts = timeouts or SessionTimeouts()
         self._clock = clock
         self._tls = tls_context(settings)
+        self._will = will
         self._login = Login(client_id, settings.username, password, will)
+        # Who asks whether the name is free must not push out who has it.
+        self._asking_login = Login(f"{client_id}-{owner.run}", settings.username, password, None)
+        self._ownership = Ownership(owner, OwnTopics(owner_topic, will.topic))
+        self._owner_topic = owner_topic
+        self._losses = LossCounter(self._timeouts.stable_s)
+        self._is_name_free = False  # as was just asked
+        self._is_contested = False  # our connection may have been given to another client of our id
         self._handler = handler
         self._echo = echo
         self._command_filter = CommandFilter(commands, birth_topic, clock)
@@ -179,9 +194,13 @@ class Mqtt:
         while not self._closing.is_set():
             begun_s = self._clock()
             trouble = self._run_connection()
+            if self._is_name_free:
+                self._is_name_free = False
+                continue
             if self._clock() - begun_s >= self._timeouts.stable_s and not trouble.refused:
                 failures = 0
             since_s = self._unanswered_since_s if trouble.since_s is None else trouble.since_s
+            self._losses.lost(trouble.reason, self._clock())
             self._set_link("refused" if trouble.refused else "lost", trouble.reason, since_s)
             self._lost_since_s = self._link.since_s if self._lost_since_s is None else self._lost_since_s
             self._wait(self._delay_s(failures, refused=trouble.refused))
@@ -190,7 +209,15 @@ class Mqtt:
 
     def _run_connection(self) -> Trouble:
         """Run one connection to its end; why it ended."""
-        session = Session(self._settings, self._login, self._tls, self._timeouts, self._clock)
+        login = self._asking_login if self._is_contested else self._login
+        session = Session(self._settings, login, self._tls, self._timeouts, self._clock)
+        trouble = self._run_session(session)
+        if self._ownership.is_publishing:
+            self._is_contested = trouble.taken_over
+        self._ownership.end()
+        return trouble
+
+    def _run_session(self, session: Session) -> Trouble:
         try:
             session.open()
             while session.is_open and not self._closing.is_set():
@@ -209,16 +236,15 @@ class Mqtt:
 
     def _turn(self, session: Session, longest_s: float = _TURN_S) -> None:
         self._last_turn_s = self._clock()
-        if session.is_accepted:
+        if self._ownership.is_publishing:
             self._send(session)
-        was_accepted = session.is_accepted
         session.wait(self._waking, min(longest_s, _TURN_S))
-        if session.is_accepted and not was_accepted:
-            self._start_session(session)
         for message in session.pop_received():
             self._receive(message)
         for published, code, name in session.pop_acknowledged():
             self._process_answer(published, code, name)
+        if session.is_accepted and session.is_open:
+            self._follow_ownership(session)
         self._update_unanswered(session)
 
     def _update_unanswered(self, session: Session) -> None:
@@ -229,15 +255,51 @@ class Mqtt:
         since_s = (self._lost_since_s, session.unanswered_since_s, self._queue.unacknowledged_since_s)
         self._unanswered_since_s = min((each for each in since_s if each is not None), default=None)
 
+    def _follow_ownership(self, session: Session) -> None:
+        """Publish nothing before it is known that no other device publishes under our name."""
+        now_s = self._clock()
+        if not self._ownership.is_begun:
+            self._begin_ownership(session, now_s)
+        match self._ownership.step(now_s, can_read=not session.is_subscription_denied):
+            case "publish" if self._is_contested:  # the name is free again: connect under our own id
+                self._is_contested, self._is_name_free = False, True
+                self._ownership.end()
+                session.disconnect()
+            case "publish":
+                self._start_session(session)
+            case "answer":
+                self._queue.put(self._ownership.message)
+            case "announce":
+                self._announce()
+            case "stand_back":
+                session.disconnect()
+                session.trouble = Trouble(self._ownership.conflict, refused=True)
+        self._follow_losses(now_s)
+
+    def _begin_ownership(self, session: Session, now_s: float) -> None:
+        self._ownership.begin(now_s, contested=self._is_contested)
+        session.subscribe_kept(self._ownership.topics)
+        question = self._ownership.question
+        session.publish(question, topic=question.topic, payload=question.payload, qos=1, retain=False)
+
+    def _follow_losses(self, now_s: float) -> None:
+        """Once a connection has lasted, the losses before it are no problem any more."""
+        self._losses.lasts(now_s)
+        if self._link.losses and not self._losses.problem:
+            self._set_link(self._link.state, self._link.reason)
+
     def _start_session(self, session: Session) -> None:
-        """The broker accepted us: send first what was in flight before, then the full state."""
+        """The name is ours: send first what was in flight before, then the full state."""
         self._counts = replace(self._counts, connected=self._counts.connected + 1)
+        self._losses.made(self._clock())
         self._denied_topics.clear()
         echo_topic = None if self._echo is None else self._echo.topic
+        session.is_subscription_denied = False
         session.subscribe(self._command_filter.topics, self._command_filter.birth_topic, echo_topic)
         repeated = self._queue.connection_opened()
         self._counts = replace(self._counts, repeated=self._counts.repeated + repeated)
         self._set_link("connected", f"connected to {endpoint(self._settings)}")
+        self._queue.put(self._ownership.message)
         self._announce()
 
     def _announce(self) -> None:
@@ -260,6 +322,8 @@ class Mqtt:
             )
 
     def _process_answer(self, published: OwedMessage | Message, code: int, name: str) -> None:
+        if published.topic == self._owner_topic:
+            return  # a broker that denies it lets no other device be recognized; all else works
         if code >= FAILURE:
             self._deny(published, name.lower())
         else:
@@ -283,6 +347,8 @@ class Mqtt:
             self._queue.deny(published.key, self._clock() + self._timeouts.denied_s)
 
     def _receive(self, message: Received) -> None:
+        if self._ownership.receive(message, self._clock()):
+            return
         if self._echo is not None and message.topic == self._echo.topic:
             if not message.retain:
                 self._echo.received(message.payload)
@@ -297,12 +363,13 @@ class Mqtt:
 
     def _leave(self, session: Session) -> None:
         """Wait half of the time for what is in flight, then publish the last will and disconnect."""
-        if not session.is_accepted:
+        if not self._ownership.is_publishing:
+            session.disconnect()
             return
         half_s = (self._clock() + self._leave_by_s) / 2
         while session.is_open and (session.in_flight or self._queue.has_unsent) and self._clock() < half_s:
             self._turn(session, half_s - self._clock())
-        will = self._login.will
+        will = self._will
         session.publish(will, topic=will.topic, payload=will.payload, qos=1, retain=will.retain)
         while session.is_in_flight(will) and (left_s := self._leave_by_s - self._clock()) > 0:
             session.wait(self._waking, min(left_s, _TURN_S))
@@ -312,7 +379,8 @@ class Mqtt:
     def _set_link(self, state: LinkState, reason: str, since_s: float | None = None) -> None:
         link, now_s = self._link, self._clock()
         kept = (state in CONNECTED_STATES) == link.is_up
-        self._link = Link(state, link.since_s if kept else now_s if since_s is None else since_s, reason)
+        begun_s = link.since_s if kept else now_s if since_s is None else since_s
+        self._link = Link(state, begun_s, reason, self._losses.problem)
 
     def _delay_s(self, failures: int, *, refused: bool) -> float:
         timeouts = self._timeouts

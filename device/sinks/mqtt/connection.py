@@ -48,12 +48,14 @@ class Trouble:
     Attributes:
         reason: one sentence: what, and what would help.
         refused: only people can repair it; to try again soon only fills the broker's log.
+        taken_over: another client of the same id may have taken the connection over.
         since_s: last sign of life of a broker that became silent, by the client's clock; None if the loss was noticed
             at once.
     """
 
     reason: str
     refused: bool = False
+    taken_over: bool = False
     since_s: float | None = None
 
 
@@ -348,6 +350,7 @@ def _tls_trouble(error: ssl.SSLError, where: str) -> Trouble:
     return Trouble(f"no TLS with {where}: {reason.lower().replace('_', ' ') or error}")
 
 
+_TAKEN_OVER = 0x8E
 _REFUSALS: Mapping[int, str] = MappingProxyType(  # reason codes of MQTT 5; those of 3.1.1 come translated to them
     {
         0x84: "the broker does not speak MQTT {protocol}: set protocol to the other one",
@@ -371,6 +374,8 @@ def refusal(code: int, name: str, settings: MqttSettings) -> Trouble:
         name: of the code, in words.
         settings: of the broker.
     """
+    if code == _TAKEN_OVER:
+        return Trouble(_REFUSALS[code], taken_over=True)  # perhaps once: whether it goes on is seen by trying again
     if code in _REFUSALS:
         return Trouble(_REFUSALS[code].format(protocol=settings.protocol), refused=True)
     return Trouble(f"the broker ended the connection: {name.lower()}")
@@ -380,6 +385,7 @@ def hung_up(settings: MqttSettings, *, client_id: str, accepted: bool) -> Troubl
     """The broker closed the connection without a reason; `accepted`: after it had accepted the login."""
     where = endpoint(settings)
     if accepted:
-        return Trouble(f"{where} closed the connection: was it stopped, or does another client use the id {client_id}?")
+        reason = f"{where} closed the connection: was it stopped, or does another client use the id {client_id}?"
+        return Trouble(reason, taken_over=True)
     wanted = f"MQTT {settings.protocol} {'with' if settings.tls else 'without'} TLS"
     return Trouble(f"{where} closes the connection at once: does it speak {wanted}?")

@@ -33,16 +33,24 @@ class Link:
         since_s: when the connection was made or lost, by the client's clock. A loss dates from the broker's last sign
             of life, or from the sending of what it never acknowledged.
         reason: one sentence: what is wrong, and what would help.
+        losses: why connections are lost again and again, soon after they are made; empty unless they are. It stays
+            while there is a connection, until one has lasted.
     """
 
     state: LinkState
     since_s: float
     reason: str
+    losses: str = ""
 
     @property
     def is_up(self) -> bool:
         """Whether there is a connection."""
         return self.state in CONNECTED_STATES
+
+    @property
+    def trouble(self) -> str:
+        """What is wrong, in one sentence; empty if nothing is."""
+        return self.losses or ("" if self.state == "connected" else self.reason)
 
 
 @dataclass(frozen=True, slots=True)

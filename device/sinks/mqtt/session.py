@@ -84,12 +84,12 @@ class Received:
 
 @dataclass(frozen=True, slots=True)
 class Login:
-    """Who logs in; its repr hides the password."""
+    """Who logs in; its repr hides the password. Without a will the broker says nothing when we are gone."""
 
     client_id: str
     username: str | None
     password: str | None
-    will: Message
+    will: Message | None
 
     def __repr__(self) -> str:
         return f"Login({self.client_id!r}, {self.username!r})"
@@ -233,6 +233,13 @@ class Session:
         named = ((topics, command), (births, birth), (echoes, echo))
         self._client.subscribe([(topic, options) for names, options in named for topic in names])
 
+    def subscribe_kept(self, topics: Sequence[str]) -> None:
+        """Subscribe to topics of our own, with what the broker keeps of them and what we publish ourselves."""
+        if self._is_v5:
+            self._client.subscribe([(topic, SubscribeOptions(qos=1)) for topic in topics])
+        else:
+            self._client.subscribe([(topic, 1) for topic in topics])
+
     def can_send_alarm(self, in_flight: int) -> bool:
         """Whether one more alarm may be in flight: as configured, and as the broker allows."""
         allowed = min(in_flight, max(1, self._window - _OTHERS_IN_FLIGHT))
@@ -287,7 +294,8 @@ class Session:
         client.max_inflight_messages_set(0)  # we count ourselves; paho would queue the excess
         if login.username is not None:
             client.username_pw_set(login.username, login.password)
-        client.will_set(login.will.topic, login.will.payload, login.will.qos, login.will.retain)
+        if login.will is not None:
+            client.will_set(login.will.topic, login.will.payload, login.will.qos, login.will.retain)
         client.on_connect = self._on_connect
         client.on_disconnect = self._on_disconnect
         client.on_publish = self._on_publish

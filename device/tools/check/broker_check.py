@@ -159,7 +159,7 @@ def _not_received(settings: MqttSettings, topics: Topics, summary: str, allow: s
 
 def _reported_by_daemon(settings: MqttSettings, state: DaemonState) -> Finding:
     """What the daemon reports, as it alone has the password: a systemd credential."""
-    summary = f"the daemon that runs logs in as {settings.username} with a password of its own: {state.broker}"
+    summary = f"the daemon that runs logs in as {settings.username} with a password of its own: {_reported(state)}"
     if state.broker in _CONNECTED:
         return Finding("broker", "ok" if state.broker == "connected" else "warning", summary, _status(state))
     return Finding("broker", "failure", summary, _status(state))
@@ -171,12 +171,16 @@ def _with_daemon_state(finding: Finding, state: DaemonState) -> Finding:
         summary = f"{finding.summary}; the daemon that runs knows of no broker"
         return Finding("broker", "warning", summary, f"systemctl reload auricle@{state.instance}, or start it anew")
     if state.broker != "connected":
-        summary = f"{finding.summary}; but the daemon that runs says: {state.broker}"
+        summary = f"{finding.summary}; but the daemon that runs says: {_reported(state)}"
         return Finding("broker", "warning", summary, _status(state) or finding.cure)
     owed = f", {quantity(state.owed, 'change is', 'changes are')} owed" if state.owed else ""
     return Finding(
         "broker", finding.outcome, f"{finding.summary}; the daemon that runs is connected{owed}", finding.cure
     )
+
+
+def _reported(state: DaemonState) -> str:
+    return f"{state.broker}: {state.broker_reason}" if state.broker_reason else str(state.broker)
 
 
 def _status(state: DaemonState) -> str:

@@ -16,6 +16,7 @@ from jsonschema import Draft202012Validator
 from device.commands import Verb
 from device.messages import Alarm, AlarmChange, AlarmKind, AlarmState, Priority, TimeQuality, Transition
 from device.sinks import payloads
+from device.sinks.mqtt.ownership import Owner, Ownership, OwnTopics
 from device.sinks.payloads import LATE_AFTER_S, MAX_ALARMS, Message, Topics, alarm_body, alarm_payload
 from tests.schemas import TOPICS, check_message
 
@@ -173,6 +174,7 @@ def test_the_newest_state_alone_is_retained_and_no_alarm_is() -> None:
     retained = {message.topic for message in _all_messages() if message.retain}
     assert retained == {
         "auricle/anna/available",
+        "auricle/anna/owner",
         "auricle/anna/microphone/available",
         "auricle/anna/state",
         "auricle/anna/sound/cry/cry",
@@ -229,6 +231,7 @@ def test_frigates_level_counts_steps_of_16_bits() -> None:
 def _all_messages() -> Iterator[Message]:
     yield payloads.availability(_TOPICS, online=True)
     yield payloads.microphone_availability(_TOPICS, online=True)
+    yield Ownership(Owner("d", "r", "h"), OwnTopics(_TOPICS.owner, _TOPICS.available)).message
     yield Message(_TOPICS.alarm_of(_body()), alarm_payload(_body(), decided_to_told_s=0.0, not_durable=False))
     yield payloads.state(_TOPICS, [_CRY], {("cry", "cry"): True}, hearing=True, paused=False, utc_s=_UTC_S)
     yield payloads.sound(_TOPICS, "cry", "cry", on=True)

@@ -61,6 +61,15 @@ def test_a_refused_login_is_told_at_once() -> None:
     assert not update(faults, 103.0, link=UP)[0].begins
 
 
+def test_connections_that_are_lost_again_and_again_are_told_though_there_is_one_now() -> None:
+    faults = DeliveryFaults()
+    (begin,) = update(faults, 50.0, link=Link("connected", 49.0, "connected", "taken over"))
+    assert (begin.begins, begin.detail) == (True, "taken over")
+    assert update(faults, 51.0, link=Link("lost", 51.0, "lost", "taken over")) == []
+    assert update(faults, 60.0, link=Link("connected", 52.0, "connected", "taken over")) == []
+    assert not update(faults, 120.0, link=UP)[0].begins
+
+
 def test_a_thread_that_hangs_is_told_as_what_it_is() -> None:
     (change,) = update(DeliveryFaults(), 500.0, stuck_s=HUNG_AFTER_S)
     assert (change.kind, change.since_s) == ("broker", 500.0 - HUNG_AFTER_S)

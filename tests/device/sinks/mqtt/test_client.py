@@ -9,6 +9,7 @@ import pytest
 from device.config.settings import MqttSettings
 from device.errors import ConfigError
 from device.sinks.mqtt.client import Mqtt
+from device.sinks.mqtt.ownership import Owner
 from device.sinks.mqtt.send_queue import OwedMessage
 from device.sinks.payloads import Message, Topics, availability
 
@@ -33,7 +34,16 @@ class Nobody:
 
 def _mqtt(settings: MqttSettings) -> Mqtt:
     will = availability(_TOPICS, online=False)
-    return Mqtt(settings, client_id="x", will=will, password=_WORD, handler=Nobody(), commands=_TOPICS.commands)
+    return Mqtt(
+        settings,
+        client_id="x",
+        will=will,
+        owner=Owner("device", "run", "host"),
+        owner_topic=_TOPICS.owner,
+        password=_WORD,
+        handler=Nobody(),
+        commands=_TOPICS.commands,
+    )
 
 
 def test_what_never_began_ends_at_once_takes_nothing_and_shows_no_password() -> None:

@@ -220,7 +220,7 @@ def test_a_network_that_is_lost_is_one_sentence_and_no_refusal(error: OSError) -
     assert "\n" not in trouble.reason
 
 
-@pytest.mark.parametrize("code", [0x84, 0x85, 0x86, 0x87, 0x8A, 0x8C, 0x8E, 0x9C, 0x9D])
+@pytest.mark.parametrize("code", [0x84, 0x85, 0x86, 0x87, 0x8A, 0x8C, 0x9C, 0x9D])
 def test_what_only_people_can_heal_is_a_refusal(code: int) -> None:
     assert refusal(code, "whatever", _SETTINGS).refused
 
@@ -230,6 +230,14 @@ def test_what_time_heals_is_none(code: int) -> None:
     trouble = refusal(code, "Server busy", _SETTINGS)
     assert not trouble.refused
     assert "server busy" in trouble.reason
+
+
+def test_a_connection_that_another_client_took_over_is_no_refusal_yet() -> None:
+    trouble = refusal(0x8E, "Session taken over", _SETTINGS)
+    assert (trouble.refused, trouble.taken_over) == (False, True)
+    assert "a name of its own" in trouble.reason
+    assert hung_up(_SETTINGS, client_id="x", accepted=True).taken_over
+    assert not hung_up(_SETTINGS, client_id="x", accepted=False).taken_over
 
 
 def test_a_broker_that_hangs_up_is_asked_about_what_may_be_wrong() -> None:
