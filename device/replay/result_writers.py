@@ -222,7 +222,7 @@ def _summary_line(heard: Counter[str]) -> str:
 
 
 def _for_people(source: str, event: Event, priority: Priority) -> str:
-    at_s = event.start_s if event.end_s is None else event.end_s
+    at_s = event.began_s if event.ended_s is None else event.ended_s
     what = f"{event.label} {'ends' if event.phase == 'end' else f'{event.phase}s'}"
     decision = f"decided at {event.decided_s:.2f} s: {event.reason}"
     return f"{printable(source)}  {at_s:9.2f} s  {what:<14} {priority:<6} {event.score:.2f}  {decision}\n"

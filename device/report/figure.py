@@ -310,16 +310,16 @@ def _thresholds(curve: ScoreCurve, top: int) -> Iterator[Threshold]:
 def _event_marks(spans: Iterable[Span], content: PageContent, layout: _Layout) -> Iterator[EventMark]:
     names = _Names()
     for span in spans:
-        left, width = layout.span(span.start_s, span.end_s)
-        when = f"{clock(span.start_s)} to {clock(span.end_s)}"
+        left, width = layout.span(span.began_s, span.ended_s)
+        when = f"{clock(span.began_s)} to {clock(span.ended_s)}"
         yield EventMark(
             priority=content.priority_of(span),
             about=f"{span.label} {when}, decided {clock(span.decided_s)}, score {span.score:.2f}",
             left=left,
             width=width,
             decided_x=layout.x(span.decided_s),
-            start_s=span.start_s,
-            end_s=span.end_s,
+            start_s=span.began_s,
+            end_s=span.ended_s,
             name=names.place(span.label, left, width),
         )
 
