@@ -35,7 +35,10 @@ _VERBS = {
     "export": ("training.train.export", "write the folder that the converter reads"),
     "describe": ("training.networks.describe", "print the network and its inputs"),
     "evaluate": ("training.evaluation.evaluate", "evaluate a bundle through the device's listener"),
-    "event-times": ("training.evaluation.event_times", "measure the error of estimated beginnings and ends of cries"),
+    "event-times": (
+        "training.evaluation.event_time_errors",
+        "measure the error of estimated begins and ends of cries",
+    ),
     "card": ("training.evaluation.update_bundle", "write an evaluation, or a chosen operating point, into a bundle"),
 }
 

@@ -14,7 +14,6 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from device.daemon.alerting.alarm_summary import AlarmSummary
-from device.daemon.alerting.broker_notes import BrokerNotes
 from device.daemon.alerting.command_handler import CommandHandler
 from device.daemon.alerting.deferred_faults import DeferredFaults
 from device.daemon.alerting.delivery_faults import RESTART_AFTER_S, DeliveryFaults
@@ -23,6 +22,7 @@ from device.daemon.alerting.machine_driver import MachineDriver
 from device.daemon.alerting.restore import JournalRestore
 from device.daemon.alerting.sensitivities import SENSITIVITIES
 from device.daemon.delivery.alarm_delivery import AlarmDelivery
+from device.daemon.delivery.broker_notes import BrokerNotes
 from device.daemon.delivery.journal_messages import CommitReceipt, EntriesRead, JournalOpened
 from device.daemon.delivery.reply_queue import BrokerAcknowledged, CommandReceived
 from device.daemon.publishing.state_publisher import ANNOUNCED

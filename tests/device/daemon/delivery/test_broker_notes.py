@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from device.daemon.alerting.broker_notes import REJECTED_NOTICE_EVERY_S, BrokerNotes
+from device.daemon.delivery.broker_notes import REJECTED_NOTICE_EVERY_S, BrokerNotes
 from device.daemon.delivery.reply_queue import ReplyQueue
 from device.messages import OperationNote
 from tests.device.daemon.alerting.stage import Stage
