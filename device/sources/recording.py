@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import stat
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Self
 
@@ -19,14 +20,13 @@ from device.errors import RecordingError
 from device.messages import AudioBlock
 from device.sources.channel_mix import ChannelMixer, MixResampler
 from device.sources.containers.detection import read_layout
+from device.sources.containers.sound_layout import StreamLink
 from device.sources.link_reader import BreakOffError, LinkReader
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     import numpy.typing as npt
-
-    from device.sources.containers.sound_layout import StreamLink
 
     Float32 = npt.NDArray[np.float32]
 
@@ -177,7 +177,7 @@ class Recording:
             self._notes.append(self._layout.note)
         if self._layout.pcm is not None:
             self._check_rate(self._layout.pcm.samplerate)
-        self._reader = LinkReader(file, self._layout, self._layout.links[0], self._path)
+        self._reader = self._first_reader(file)
         self._sample_rate_hz = self._reader.sample_rate_hz
         self._channels = self._reader.channels
         self._check_rate(self._sample_rate_hz)
@@ -185,6 +185,24 @@ class Recording:
         self._survey(file, self._reader)
         if self._frames == 0:
             raise self._silent()
+
+    def _first_reader(self, file: BinaryIO) -> LinkReader:
+        """Open the first link; if the damage is so early that nothing before it can be decoded, the whole file."""
+        try:
+            return LinkReader(file, self._layout, self._layout.links[0], self._path)
+        except RecordingError:
+            if self._layout.damage is None:
+                raise
+            links = (StreamLink(0, file.seek(0, os.SEEK_END)),)
+            layout = replace(self._layout, links=links, for_libsndfile=True, counted=False, patches={})
+            try:
+                reader = LinkReader(file, layout, links[0], self._path)
+            except RecordingError:
+                reader = None
+            if reader is None:
+                raise
+            self._layout = layout
+            return reader
 
     def _survey(self, file: BinaryIO, first: LinkReader) -> None:
         """Learn the length of all links, and whether channels are mixed in any of them."""
