@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from device.errors import BundleError
 from device.hearing.network.flatbuffer import Flatbuffer
-from device.hearing.network.operators import OPERATORS, OPERATORS_RUN, TENSOR_TYPES, read_options
+from device.hearing.network.operators import OPERATORS, OPERATORS_RUN, TENSOR_TYPES, WITH_BIAS, read_options
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -195,10 +195,13 @@ def _operation(item: Table, codes: Sequence[tuple[str, str]], tensors: int, base
     item.integer(13, "i")
     if any(item.span(number)[1] for number in (5, 7)) or item.integers(8) or item.integer(9, "Q") or item.has(12):
         raise BundleError(f"the network's {name} operation has options or state that the device does not know")
+    inputs = item.integers(1)
+    if name in OPERATORS_RUN and _OMITTED in (inputs[:2] + inputs[3:] if name in WITH_BIAS else inputs):
+        raise BundleError(f"the network's {name} operation omits an input that it needs")
     return Operation(
         name=name,
         custom_name=custom_name,
-        inputs=_indices(tuple(index for index in item.integers(1) if index != _OMITTED), tensors, base),
+        inputs=_indices(tuple(index for index in inputs if index != _OMITTED), tensors, base),
         outputs=_indices(item.integers(2), tensors, base),
         options=read_options(name, item) if name in OPERATORS_RUN else {},
     )

@@ -168,6 +168,9 @@ OPERATORS_RUN: Mapping[str, _Options] = {
 }
 """Each operation that the device runs, and its options."""
 
+WITH_BIAS = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
+"""Operations whose third input, the bias, may be omitted; kernels read any other without asking whether it is there."""
+
 _OPTIONS_TYPE, _OPTIONS = 3, 4
 _OPTIONAL = ("RESHAPE", "SQUEEZE")  # which a tensor says too, or the shape
 
