@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from device.config.toml_text import printable
 from device.config.wording import bracketed, shown
+from device.printable import printable
 
 if TYPE_CHECKING:
     import os

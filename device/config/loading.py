@@ -14,9 +14,10 @@ from device.config.key_lines import key_lines
 from device.config.profiles import DEFAULT_PROFILE, PROFILES
 from device.config.settings import ClipSettings, JournalSettings, LogSettings, MqttSettings, Settings
 from device.config.table_reader import first_problem, read_settings
-from device.config.toml_text import parse_leniently, parse_toml, printable, read_text
+from device.config.toml_text import parse_leniently, parse_toml, read_text
 from device.config.wording import alternatives, shown
 from device.errors import ConfigError, ConfiguredError
+from device.printable import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

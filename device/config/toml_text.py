@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import tomllib
@@ -12,6 +11,7 @@ from typing import Any
 
 from device.config.toml_cures import toml_cure
 from device.errors import ConfigError
+from device.printable import printable
 
 MAX_FILE_BYTES = 2**20
 
@@ -58,11 +58,6 @@ def parse_toml(text: str, source: str) -> dict[str, Any]:
         raise ConfigError(f"{printable(source)}: arrays or tables are nested deeper than can be read") from None
     except ValueError:  # not a TOMLDecodeError: Python refuses to convert thousands of digits
         raise ConfigError(f"{printable(source)}: holds a number of more digits than can be read") from None
-
-
-def printable(text: str) -> str:
-    """Text on one line: characters that would break the line or a terminal are escaped."""
-    return text if text.isprintable() else json.dumps(text)[1:-1]
 
 
 def _decoded(data: bytes, source: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from device.config.toml_text import printable
+from device.printable import printable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

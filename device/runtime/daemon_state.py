@@ -10,7 +10,6 @@ from functools import cache
 from importlib import metadata
 from typing import Any, Literal, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
-from device.config.toml_text import printable
 from device.errors import BundleError, ServiceError
 from device.messages import (  # noqa: TC001 - `from_json` evaluates the annotations of these classes
     AlarmKind,
@@ -18,6 +17,7 @@ from device.messages import (  # noqa: TC001 - `from_json` evaluates the annotat
     FaultKind,
     Priority,
 )
+from device.printable import printable
 from device.strict_json import parse
 
 VERSION = 2

@@ -13,9 +13,9 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple, Self, get_args
 from wsgiref.simple_server import WSGIRequestHandler
 
-from device.config.toml_text import printable
 from device.errors import MissingExtraError, ServiceError
 from device.messages import FaultKind
+from device.printable import printable
 from device.runtime.daemon_state import StateAge
 from device.runtime.sockets.connection_server import BACKLOG, ConnectionServer
 

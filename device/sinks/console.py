@@ -11,9 +11,9 @@ import select
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from device.config.toml_text import printable
 from device.daytime import utc_text
 from device.messages import Event, Fault
+from device.printable import printable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

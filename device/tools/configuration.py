@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from device.config.example import example_config
 from device.config.json_schema import schema_text
 from device.config.loading import check_config, line_of
-from device.config.toml_text import printable
 from device.errors import ConfigError
+from device.printable import printable
 from device.quantity import quantity
 
 if TYPE_CHECKING:

@@ -12,8 +12,8 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from device.config.toml_text import printable
 from device.errors import ConfigError, ServiceError
+from device.printable import printable
 from device.quantity import quantity
 from device.runtime.command_line import add_settings_options, chosen_settings
 from device.runtime.paths import checked_instance, status_sockets

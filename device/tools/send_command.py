@@ -12,9 +12,9 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from device.commands import MAX_PAUSE_S
-from device.config.toml_text import printable
 from device.config.wording import listed, shown
 from device.errors import CommandError, ServiceError
+from device.printable import printable
 from device.runtime.paths import checked_instance, command_socket, status_socket, status_sockets
 from device.runtime.sockets.command_socket import send_command
 from device.runtime.sockets.status_socket import read_status

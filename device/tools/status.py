@@ -10,9 +10,9 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
-from device.config.toml_text import printable
 from device.errors import ServiceError
 from device.fault_info import FAULTS
+from device.printable import printable
 from device.quantity import quantity
 from device.runtime.daemon_state import to_json
 from device.runtime.paths import checked_instance, status_socket, status_sockets

@@ -23,8 +23,8 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from device.commands import MAX_PAYLOAD_BYTES, Outcome, parse_command
-from device.config.toml_text import printable
 from device.errors import BundleError, CommandError, ServiceError
+from device.printable import printable
 from device.runtime.sockets.local_socket import bound_socket, short_address
 from device.strict_json import parse
 

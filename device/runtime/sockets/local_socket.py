@@ -8,8 +8,8 @@ import socket
 import stat
 from typing import TYPE_CHECKING
 
-from device.config.toml_text import printable
 from device.errors import ServiceError
+from device.printable import printable
 from device.runtime.sockets.connection_server import BACKLOG
 
 if TYPE_CHECKING:

@@ -14,8 +14,8 @@ import socket
 import time
 from typing import TYPE_CHECKING, Self
 
-from device.config.toml_text import printable
 from device.errors import ServiceError
+from device.printable import printable
 from device.runtime.daemon_state import StateAge, from_json, to_json
 from device.runtime.sockets.connection_server import ConnectionServer
 from device.runtime.sockets.local_socket import bound_socket, short_address

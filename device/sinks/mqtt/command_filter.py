@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from device.commands import parse_command
-from device.config.toml_text import printable
 from device.errors import CommandError
+from device.printable import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -19,8 +19,8 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from device.config.file_errors import key_is, unreadable
-from device.config.toml_text import printable
 from device.errors import ConfigError
+from device.printable import printable
 from device.sinks.mqtt.packet_guard import PacketGuard, PacketRefusedError
 
 if TYPE_CHECKING:

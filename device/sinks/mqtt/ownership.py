@@ -13,8 +13,8 @@ import json
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Literal
 
-from device.config.toml_text import printable
 from device.errors import BundleError
+from device.printable import printable
 from device.sinks.payloads import ONLINE, Message
 from device.strict_json import parse
 

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 from device.alarms.journal.reading import check_location
 from device.config.loading import load_config, profile
 from device.config.profiles import DEFAULT_PROFILE
-from device.config.toml_text import printable
 from device.errors import ConfigError, ServiceError
+from device.printable import printable
 from device.runtime.kernel_clock import ROOT
 from device.runtime.model_loader import open_models
 from device.runtime.paths import (

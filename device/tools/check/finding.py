@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from device.config.loading import locating
-from device.config.toml_text import printable
 from device.errors import AuricleError, ConfiguredError
+from device.printable import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

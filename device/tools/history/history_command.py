@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 from device.config.loading import load_config
 from device.config.profiles import DEFAULT_PROFILE
-from device.config.toml_text import printable
 from device.errors import JournalError
+from device.printable import printable
 from device.runtime.clocks import zone_of
 from device.runtime.paths import SYSTEM_STATE, checked_instance, instance_name, journal_file, journal_files
 from device.tools.history.alarm_changes import read_changes

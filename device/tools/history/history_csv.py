@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 from typing import TYPE_CHECKING
 
-from device.config.toml_text import printable
+from device.printable import printable
 from device.tools.history.history_lines import local_time
 
 if TYPE_CHECKING:

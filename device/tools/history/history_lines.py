@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from device.config.toml_text import printable
 from device.daytime import utc_text
+from device.printable import printable
 from device.quantity import quantity
 
 if TYPE_CHECKING:

@@ -6,8 +6,8 @@ import re
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from device.config.toml_text import printable
 from device.errors import ConfigError
+from device.printable import printable
 
 if TYPE_CHECKING:
     from datetime import tzinfo

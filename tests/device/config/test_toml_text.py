@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from device.config.toml_text import MAX_FILE_BYTES, parse_toml, printable, read_text
+from device.config.toml_text import MAX_FILE_BYTES, parse_toml, read_text
 from device.errors import ConfigError
+from device.printable import printable
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -275,8 +275,8 @@ def test_names_are_printed_without_control_characters(folder: Folder, capfd: pyt
     folder.run(name)
     folder.run("=1+1" + name)
     captured = capfd.readouterr()
-    assert captured.out == "a\\n\\x1b[2J\\u202egnp.wav  no alert in 5.00 s\n"
-    assert captured.err.startswith("auricle: =1+1a\\n\\x1b[2J\\u202egnp.wav is not audio")
+    assert captured.out == "a\\n\\u001b[2J\\u202egnp.wav  no alert in 5.00 s\n"
+    assert captured.err.startswith("auricle: =1+1a\\n\\u001b[2J\\u202egnp.wav is not audio")
     assert len(captured.err.splitlines()) == 1
 
 
