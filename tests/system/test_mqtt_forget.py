@@ -133,7 +133,7 @@ def test_a_name_whose_daemon_runs_is_refused_here_and_from_elsewhere(broker: Mos
         mqtt = MqttSettings(host="127.0.0.1", port=broker.port)
         with pytest.raises(ServiceError, match="a daemon runs that publishes auricle/anna/"):
             forget(ForgetOptions("anna"), mqtt, out=io.StringIO(), ask=lambda _: True, environment={})
-        assert _retained(broker.port) == before
+        assert _retained(broker.port) >= before
 
 
 def test_an_online_that_nobody_stands_behind_is_no_daemon(broker: Mosquitto) -> None:
