@@ -22,6 +22,7 @@ _GROWS_MB = 12.0
 """One message of the largest size is 0.25 MB; Python gives what it has used back late."""
 
 _WATCHED_S = 8.0
+_SAID_WITHIN_S = 40.0  # a busy machine is slow to fill what the kernel buffers
 
 
 def _unreleased(is_v5: bool) -> Iterator[bytes]:  # noqa: FBT001 - as all attacks are called
@@ -91,14 +92,14 @@ _ATTACKS: dict[str, tuple[Callable[[bool], HostileBroker], str]] = {
 def test_memory_is_bounded_and_the_reason_told(attack: str, protocol: str) -> None:
     make, said = _ATTACKS[attack]
     with make(protocol == "5") as broker:
-        told = _told_by_client(broker.port, protocol)
+        told = _told_by_client(broker.port, protocol, said)
         assert broker.connections >= 1
     assert max(line["mb"] for line in told) - told[0]["mb"] < _GROWS_MB
     if said:
         assert any(said in line["reason"] for line in told), {line["reason"] for line in told}
 
 
-def _told_by_client(port: int, protocol: str) -> list[dict[str, Any]]:
+def _told_by_client(port: int, protocol: str, said: str) -> list[dict[str, Any]]:
     """What a client of that broker tells of itself, from before its first connection on."""
     command = [sys.executable, "-m", "tests.system.hostile_broker_client", str(port), protocol]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as client:
@@ -107,7 +108,8 @@ def _told_by_client(port: int, protocol: str) -> list[dict[str, Any]]:
         try:
             for line in client.stdout:
                 told.append(json.loads(line))
-                if time.monotonic() - began_s > _WATCHED_S:
+                is_said = said in told[-1]["reason"] or time.monotonic() - began_s > _SAID_WITHIN_S
+                if is_said and time.monotonic() - began_s > _WATCHED_S:
                     break
         finally:
             client.kill()

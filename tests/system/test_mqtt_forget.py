@@ -119,7 +119,10 @@ def test_a_name_whose_daemon_runs_is_refused_here_and_from_elsewhere(broker: Mos
     room = sounds.write("room.wav", [sounds.room(600.0)])
     command = [str(AURICLE), "listen", "--source", str(room)]
     with RunningDaemon(private_folder, {}, config, name="anna", command=command) as daemon:
-        daemon.wait_until(lambda: "auricle/anna/state" in _retained(broker.port), "its state", UP_WITHIN_S)
+        wanted = ("auricle/anna/state", "auricle/anna/sound/cry/cry")
+        daemon.wait_until(
+            lambda: all(topic in _retained(broker.port) for topic in wanted), "its state and its label", UP_WITHIN_S
+        )
         before = _retained(broker.port)
         here = subprocess.run(
             [str(AURICLE), "mqtt", "forget", "anna", "--config", str(daemon.config_path), "--yes"],
