@@ -256,7 +256,7 @@ def night(
     queue = Paced(blocks, clock, block_costs_s)
     source_thread = SourceThread(Silent(), waits=False, name_at=lambda _second: "bedside", status=SourceStatus)
     source_thread.queue = queue
-    runner = ModelRunner(profile("nursery"), stream_id="overload", sheds=True)
+    runner = ModelRunner(profile("nursery"), stream_id="overload", sheds=True, start=lambda work: work())
     opened = {model.name: model.network for model in runner.models.listening}
     slow = {name: Slow(wrap(network, clock), clock, window_costs_s) for name, network in opened.items()}
     runner.listener.replace_networks(slow)
