@@ -8,10 +8,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from device.commands import MAX_PAUSE_S, MAX_PAYLOAD_BYTES, Acknowledge, Pause, Resume, SelfTest, parse_command
+from device.commands import (
+    MAX_PAUSE_S,
+    MAX_PAYLOAD_BYTES,
+    Acknowledge,
+    Pause,
+    Resume,
+    SelfTest,
+    SetSensitivity,
+    parse_command,
+)
 from device.errors import CommandError
 
-VERBS = ("acknowledge", "pause", "resume", "self_test")
+VERBS = ("acknowledge", "pause", "resume", "self_test", "sensitivity")
 
 _ids = st.text(st.characters(codec="ascii", categories=["L", "N", "Pd"]), min_size=1, max_size=200)
 _json = st.recursive(
@@ -49,7 +58,33 @@ def test_a_pause_says_how_long(duration_s: float) -> None:
     assert parse_command("pause", payload, by="mqtt") == Pause(duration_s, "mqtt")
 
 
+@given(st.integers(-5, 5))
+def test_a_sensitivity_is_set_by_model_and_label(steps: int) -> None:
+    payload = json.dumps({"model": "cry", "label": "scream", "sensitivity": steps}).encode()
+    assert parse_command("sensitivity", payload, by="mqtt") == SetSensitivity("cry", "scream", steps, "mqtt")
+
+
 # --- what is not
+
+
+@pytest.mark.parametrize(
+    ("member", "value", "complaint"),
+    [
+        ("sensitivity", 6, "-5 to 5"),
+        ("sensitivity", -6, "-5 to 5"),
+        ("sensitivity", 1.0, "a whole number"),
+        ("sensitivity", True, "a whole number"),
+        ("sensitivity", "1", "a whole number"),
+        ("sensitivity", None, "a whole number"),
+        ("model", "", "a name"),
+        ("label", 3, "a name"),
+        ("label", "x" * 65, "1 to 64 characters"),
+        ("other", 1, "only model, label, sensitivity do"),
+    ],
+)
+def test_a_sensitivity_that_is_none_is_refused(member: str, value: object, complaint: str) -> None:
+    said = {"model": "cry", "label": "cry", "sensitivity": 1} | {member: value}
+    assert complaint in _refused("sensitivity", json.dumps(said).encode())
 
 
 @pytest.mark.parametrize("said", ["null", "true", "1", "[]", '["a"]', '""', '"\\u0000"', '"\\ud800"', '"a\\nb"'])

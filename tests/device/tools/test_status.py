@@ -164,3 +164,19 @@ def test_where_none_runs_the_sentence_says_how_to_start_one(environment: dict[st
 def test_a_name_that_can_be_none_is_refused(environment: dict[str, str]) -> None:
     with pytest.raises(ConfigError, match="cannot name an instance"):
         show_status("../anna", as_json=False, out=io.StringIO(), environment=environment)
+
+
+@pytest.mark.parametrize(
+    ("value", "configured", "shown"),
+    [
+        (0, 0, "score 0.97"),
+        (2, 2, "score 0.97, sensitivity +2"),
+        (2, -1, "score 0.97, sensitivity +2 set by a command, where the configuration says -1"),
+    ],
+)
+def test_a_sensitivity_is_shown_and_both_where_a_command_has_set_another(
+    state: DaemonState, value: int, configured: int, shown: str
+) -> None:
+    label = dataclasses.replace(state.labels[0], sensitivity=value, configured_sensitivity=configured)
+    (line,) = [line for line in _lines(state, labels=(label,)) if line.startswith("  label")]
+    assert line.endswith(shown)

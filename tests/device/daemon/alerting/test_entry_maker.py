@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
+
+from device.messages import Event, Heard
 
 if TYPE_CHECKING:
     from tests.device.daemon.alerting.stage import Stage
@@ -41,3 +44,19 @@ def test_a_clock_that_jumps_by_an_hour_loses_and_sticks_nothing_and_is_told(stag
     assert changes == [("raised", "synchronized"), ("ended", "stepped"), ("raised", "synchronized")]
     assert [sent["late"] for sent in stage.broker.sent] == [True, False, False]
     assert len(stage.broker.sent) == 3
+
+
+@pytest.mark.parametrize(("reason", "end_utc"), [("quiet", "2023-11-14T22:14:21.000Z"), ("no_audio", None)])
+def test_it_says_when_the_sound_was_as_estimated_and_no_end_that_nobody_heard(
+    stage: Stage, reason: str, end_utc: str | None
+) -> None:
+    stage.turn(10.0)
+    begun = Event("s-cry-cry-0", 0, "cry", "cry", "begin", 0.9, 6.0, None, 10.0, "3 of 4", onset_s=7.5)
+    stage.hear(Heard(events=[begun]))
+    stage.turn(60.0)
+    over = replace(begun, seq=1, phase="end", end_s=63.0, decided_s=70.0, reason=reason, offset_s=61.0)
+    stage.hear(Heard(events=[over]))
+    stage.journal.commit()
+    raised, last = stage.entries
+    assert (raised["start_utc"], raised["end_utc"]) == ("2023-11-14T22:13:27.500Z", None)
+    assert (last["start_utc"], last["end_utc"]) == ("2023-11-14T22:13:27.500Z", end_utc)

@@ -183,3 +183,18 @@ def test_what_cannot_be_opened_is_refused(tmp_path: Path) -> None:
 def test_a_hop_that_the_model_cannot_listen_at_is_refused(bundle: Path) -> None:
     with pytest.raises(SpecError, match="must be a multiple"):
         ModelRunner(_settings(bundle, hop_s=0.51), stream_id="s", sheds=True)
+
+
+def test_another_sensitivity_moves_the_thresholds_of_the_next_window_and_zero_moves_them_back(
+    runner: ModelRunner,
+) -> None:
+    (label,) = runner.configured_sensitivity
+    (decider,) = runner.listener._models[0].deciders
+    before = decider.point
+    assert runner.configured_sensitivity == {label: 0}
+    runner.set_sensitivity(label, 1)
+    odds = before.on / (1 - before.on)
+    assert decider.point.on / (1 - decider.point.on) == pytest.approx(odds / 2)
+    assert replace(decider.point, on=before.on, off=before.off) == before
+    runner.set_sensitivity(label, 0)
+    assert decider.point == before

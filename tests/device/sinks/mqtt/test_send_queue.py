@@ -220,6 +220,20 @@ def test_what_is_retained_is_told_again_after_every_new_connection_and_all_else_
         assert _due(queue) == [b"1"]
 
 
+def test_what_is_withdrawn_is_withdrawn_once_and_not_at_every_connection() -> None:
+    queue = SendQueue(1)
+    queue.put(Message("kept", b"1", retain=True))
+    gone = Message("kept", b"", retain=True)
+    queue.put(gone)
+    assert _due(queue) == [b""]
+    queue.connection_closed([gone])
+    queue.connection_opened()
+    assert _due(queue) == [b""], "it was not acknowledged"
+    queue.connection_opened()
+    queue.repeat_retained()
+    assert _due(queue) == []
+
+
 def test_what_was_on_its_way_is_due_again_unless_there_is_something_newer() -> None:
     queue = SendQueue(1)
     old, other = Message("a", b"old"), Message("b", b"other")

@@ -63,3 +63,13 @@ def test_an_alarm_that_was_latched_and_began_again_is_told_as_it_went_on() -> No
     ]
     _, line = history_lines(changes, UTC)
     assert line.endswith("cry, 50 s, ended: quiet")
+
+
+def test_how_long_a_sound_lasted_follows_from_when_it_ended_and_not_from_when_that_was_decided() -> None:
+    start_utc, end_utc = "2026-11-21T00:59:58.000Z", "2026-11-21T01:00:12.000Z"
+    changes = [
+        _change(0, NIGHT_S, change="raised", name="cry", state="active", start_utc=start_utc),
+        _change(1, NIGHT_S + 19, change="ended", name="cry", state="ended", cause="quiet", end_utc=end_utc),
+    ]
+    _, line = history_lines(changes, UTC)
+    assert line.endswith("cry, 14 s, ended: quiet")
