@@ -18,6 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.alarms.drain import drain
 from benchmarks.alarms.figures import costs, delays
 from benchmarks.alarms.load import run_daemon
 from benchmarks.alarms.memory import memory
@@ -32,17 +33,23 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=5.0, help="of cries, for each rate")
     parser.add_argument("--rates", type=int, nargs="+", default=[16000, 48000], metavar="HZ", help="of the microphone")
     parser.add_argument("--seconds", type=float, default=30.0, help="that the daemon runs before its memory is read")
+    parser.add_argument("--drain", action="store_true", help="only measure how fast a backlog leaves the journal")
     parser.add_argument("--stamped", nargs=3, metavar=("FOLDER", "HZ", "SECONDS"), help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.stamped:
         folder, rate_hz, seconds = given.stamped
         print(json.dumps(stamped_daemon(Path(folder), int(rate_hz), float(seconds))))
         return
+    if given.drain:
+        drain()
+        return
     print(f"{platform.machine()}, Python {platform.python_version()}, numpy {np.__version__}\n")
     runs = {rate_hz: run_daemon(rate_hz, 60.0 * given.minutes) for rate_hz in given.rates}
     delays(runs)
     print()
     costs(runs[given.rates[0]])
+    print()
+    drain()
     print()
     memory(given.seconds)
 

@@ -254,6 +254,7 @@ class JournalWriter:
             self._can_read = False
             self._journal = self._open_journal()
             self._can_read = True
+            self._busy_since_s = self._clock()  # what follows is another operation
         if self._must_scan:
             self._scan(self._journal)
         if not self._was_opened:
