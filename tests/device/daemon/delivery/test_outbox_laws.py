@@ -293,6 +293,35 @@ class OutboxLaw(RuleBasedStateMachine):
         assert self.decided.keys() <= self.received
         self.the_loop_turns()
         assert not self.queue.has_unsent
+        self.a_reload_opens_the_same_journal_anew()
+        self._read()
+        assert self.outbox.owed == 0, "what was acknowledged is owed again, since the disk does not know it"
+
+    @rule(count=st.integers(1, 8))
+    def the_file_is_removed_and_another_one_begins(self, count: int) -> None:
+        """Ordinals that were acknowledged in the old file settle nothing in the new one."""
+        self.a_disk_that_only_refuses_hinders_nobody()
+        self.the_file_is_removed()
+        self.disk.refuses = False
+        for _ in range(count):
+            self._decide(1, urgent=False)
+        self.the_disk_commits()
+        self.acknowledgements_are_settled()
+        assert len(self.disk.owed) == self.outbox.owed
+
+    @rule(count=st.integers(1, 2 * CAPACITY))
+    def more_is_decided_than_memory_holds_while_a_commit_is_in_doubt(self, count: int) -> None:
+        """What was acknowledged and may be on the disk is not forgotten."""
+        self.a_disk_that_only_refuses_hinders_nobody()
+        for _ in range(3):
+            self._decide(2, urgent=False)
+        self.a_disk_that_only_refuses_hinders_nobody()
+        self.a_commit_fails_and_was_one_nevertheless()
+        for _ in range(count):
+            self._decide(3, urgent=True)
+        self.the_journal_is_opened_again()
+        self._read()
+        self.the_loop_turns()
 
     def _drain(self) -> None:
         idle = 0
@@ -328,7 +357,7 @@ class OutboxLaw(RuleBasedStateMachine):
 
 
 OutboxLaw.TestCase.settings = settings(
-    max_examples=int(os.environ.get("AURICLE_LAW_EXAMPLES", "60")),
+    max_examples=int(os.environ.get("AURICLE_LAW_EXAMPLES", "100")),
     stateful_step_count=60,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow],
