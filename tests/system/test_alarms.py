@@ -245,7 +245,9 @@ def test_an_acknowledgement_silences_pins_and_is_kept_and_nonsense_changes_nothi
         assert people.alarms(change="acknowledged")[0]["cause"] == "acknowledged by mqtt"
         daemon.wait_until(lambda: "GPIO 18 (buzzer) off" in daemon.printed(), "the silent buzzer", SOON_S)
         assert "GPIO 17 (led) off" not in daemon.printed()
-        assert len([line for line in daemon.lines() if line.get("happening") == "asked"]) == 1
+        asked = [line["detail"] for line in daemon.lines() if line.get("happening") == "asked"]
+        assert len([detail for detail in asked if detail.startswith("mqtt acknowledges")]) == 1
+        assert len(asked) == 2, "one line for all that was rejected, and one for the acknowledgement"
         assert any(kept["change"] == "acknowledged" for kept in journalled(daemon).values())
         assert "acknowledged by mqtt after" in daemon.ask("history", "--instance", "nursery").stdout
 
