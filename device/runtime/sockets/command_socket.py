@@ -222,9 +222,12 @@ def _answer(path: Path, request: bytes, deadline_s: float) -> bytes:
     ):
         client.settimeout(ANSWER_WITHIN_S)
         client.connect(address)
-        with contextlib.suppress(BrokenPipeError):  # refused before it was read; the answer says why
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # refused before it was read
             client.sendall(request)
-        return _received_line(client, _MAX_ANSWER_BYTES, deadline_s)
+        try:
+            return _received_line(client, _MAX_ANSWER_BYTES, deadline_s)
+        except ConnectionResetError:  # closed with the request unread: the same as no answer
+            return b""
 
 
 def _received_line(client: socket.socket, max_bytes: int, deadline_s: float) -> bytes:

@@ -191,7 +191,7 @@ def test_odd_features_are_refused_and_the_next_good_ones_are_not(tone: Bundle) -
     with Classifier.open(tone) as classifier:
         expected = classifier.classify(good).probabilities
         for odd, sentence in (
-            (good[:1], "1 features given, needs 2"),
+            (good[:1], "1 feature given, needs 2"),
             ([good[0], good[0]], r"input_1 has shape \(62, 24\), must be \(62, 8\)"),
             (broken, "input_0 holds a feature that is no finite number"),
         ):

@@ -70,10 +70,10 @@ def test_a_file_without_a_journals_header_is_none(path: Path, content: bytes | N
         ("PRAGMA user_version = 2", "its schema is version 2, 1 is known here"),
         ("CREATE TABLE more (x)", "its schema is not what was made"),
         ("DROP TABLE notes", "its schema is not what was made"),
-        ("UPDATE entries SET utc_s = utc_s + 1 WHERE ordinal = 3", "1 rows are not what was written"),
+        ("UPDATE entries SET utc_s = utc_s + 1 WHERE ordinal = 3", "1 row is not what was written"),
         ("UPDATE entries SET proof = 0 WHERE ordinal < 5", "4 rows are not what was written"),
-        ("UPDATE notes SET value = '18' WHERE key = 'paused_until'", "1 rows are not what was written"),
-        ("UPDATE owed SET place = -place WHERE place = 2", "1 rows are not what was written"),
+        ("UPDATE notes SET value = '18' WHERE key = 'paused_until'", "1 row is not what was written"),
+        ("UPDATE owed SET place = -place WHERE place = 2", "1 row is not what was written"),
         ("UPDATE entries SET body = CAST(x'ff' AS TEXT) WHERE ordinal = 1", "Could not decode to UTF-8 column 'body'"),
     ],
 )
@@ -88,6 +88,6 @@ def test_a_connection_is_checked_with_what_it_has_not_committed(closed: Path) ->
         assert connection_damage(connection) is None
         connection.execute("BEGIN")
         connection.execute("UPDATE entries SET seq = 9 WHERE ordinal = 1")
-        assert connection_damage(connection) == "1 rows are not what was written"
+        assert connection_damage(connection) == "1 row is not what was written"
         connection.execute("ROLLBACK")
         assert connection_damage(connection) is None
