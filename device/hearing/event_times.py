@@ -13,6 +13,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.ma
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

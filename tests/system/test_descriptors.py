@@ -86,6 +86,7 @@ def test_the_loop_opens_nothing_while_a_microphone_a_broker_and_a_journal_work(
     text = config(broker, *_ALL, "[status]", f"metrics_port = {_free_port()}", "[microphone]", 'device = "fakemic"')
     environment = {**pulse.environment, **notify.environment, "WATCHDOG_USEC": "4000000"}
     with Subscriber(broker.port) as people, RunningDaemon(private_folder, environment, text) as daemon:
+        pulse.play(sounds.endless_room())  # digital silence would deafen it before its models are open
         daemon.wait_until_it_hears()
         trace, before = Trace(daemon.process.pid, private_folder / "trace"), _windows(daemon)
         pulse.play(sounds.cry_then_room(8.0, 12.0))
@@ -160,6 +161,7 @@ def test_without_a_descriptor_every_part_degrades_and_heals_and_the_daemon_hears
     )  # fmt: skip
     environment = {**pulse.environment, **notify.environment, "WATCHDOG_USEC": "4000000"}
     with Subscriber(broker.port) as people, RunningDaemon(private_folder, environment, text) as daemon:
+        pulse.play(sounds.endless_room())
         daemon.wait_until_it_hears()
         notify.collect()
         pulse.play(sounds.cry_then_room(6.0, 60.0))
@@ -185,6 +187,7 @@ def test_without_a_descriptor_every_part_degrades_and_heals_and_the_daemon_hears
             assert not list(clips.glob("**/*.flac"))
         finally:
             squeeze.release()
+        pulse.play(sounds.endless_room())
         daemon.wait_until(lambda: (state := daemon.status()) is not None and state.hears, "hearing", UP_WITHIN_S)
         daemon.wait_until(
             lambda: (state := daemon.status()) is not None and state.broker == "connected" and not state.journal,

@@ -7,6 +7,7 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.ma
 
 from device.hearing.deafness.sign_tracker import Change
 
