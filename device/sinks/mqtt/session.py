@@ -46,6 +46,9 @@ _OTHERS_IN_FLIGHT = 5
 _MOST_UNREAD_ANSWERS = 1000
 _RECEIVE_MAXIMUM = 20  # messages that the broker may send before we acknowledge
 
+_MAX_RECEIVED_BYTES = 256 * 1024
+"""Topics and payloads held between two calls of `pop_received`: hundreds of commands."""
+
 
 @dataclass(frozen=True, slots=True)
 class SessionTimeouts:
@@ -153,6 +156,7 @@ class Session:
         self._alarms = 0
         self._packets_answered = 0
         self._received: list[Received] = []
+        self._received_bytes = 0
         self._acknowledged: list[tuple[OwedMessage | Message, int, str]] = []
         self.trouble: Trouble | None = None
         self.is_accepted = False
@@ -266,8 +270,15 @@ class Session:
 
     def pop_received(self) -> list[Received]:
         """Messages received since the last call."""
-        received, self._received = self._received, []
+        received, self._received, self._received_bytes = self._received, [], 0
         return received
+
+    def _receive(self, received: Received) -> None:
+        """Hold a message until `pop_received`; beyond the bound it is dropped, as a flood must not fill memory."""
+        size = len(received.topic) + len(received.payload)
+        if self._received_bytes + size <= _MAX_RECEIVED_BYTES:
+            self._received.append(received)
+            self._received_bytes += size
 
     def pop_acknowledged(self) -> list[tuple[OwedMessage | Message, int, str]]:
         """Messages acknowledged since the last call, each with the reason's code and name."""
@@ -300,7 +311,7 @@ class Session:
         client.on_disconnect = self._on_disconnect
         client.on_publish = self._on_publish
         client.on_subscribe = self._on_subscribe
-        client.on_message = lambda _client, _data, message: self._received.append(_received(message))
+        client.on_message = lambda _client, _data, message: self._receive(_received(message))
         return client
 
     def _open_socket(self) -> BrokerSocket:
