@@ -46,10 +46,10 @@ mutations: $(VENV)/.dev
 	$(BIN)/python -m tests.device.runtime.bundle_trial.mutations
 
 test-fresh: $(VENV)/.dev
-	$(BIN)/python tests/fresh/try_releases.py
+	$(BIN)/python -m tests.fresh.try_releases
 
 test-arm64: $(VENV)/.dev
-	$(BIN)/python tests/arm64/compare.py
+	$(BIN)/python -m tests.arm64.compare
 
 test-ha: $(VENV)/.dev system-packages
 	$(BIN)/python -m tests.ha.follow

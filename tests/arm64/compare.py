@@ -1,6 +1,6 @@
 """Replay recordings in emulated 64-bit ARM trees, and compare with this machine: what `make test-arm64` runs.
 
-    python tests/arm64/compare.py [--tree bookworm] [--out build/arm64] [RECORDING ...]
+    python -m tests.arm64.compare [--tree bookworm] [--out build/arm64] [RECORDING ...]
 
 For each release of the distribution a tree is unpacked once below `--out`: the Python that this release
 ships, and the locked wheels for aarch64. A replay in it under qemu must tell the same labels, phases and

@@ -1,6 +1,6 @@
 """Run README's two commands on a new machine of each supported release: what `make test-fresh` does.
 
-    python tests/fresh/try_releases.py [--release bookworm] [--out build/fresh] [--keep]
+    python -m tests.fresh.try_releases [--release bookworm] [--out build/fresh] [--keep]
 
 For each release of the distribution a minimal tree is unpacked below `--out`, with the packages that README asks for
 and no other. A clone of the last commit is laid into it, `../shared` beside it where this machine has one, and
@@ -18,11 +18,9 @@ import sys
 import time
 from pathlib import Path
 
-CHECKOUT = Path(__file__).resolve().parents[2]
-if __name__ == "__main__":
-    sys.path.insert(0, str(CHECKOUT))
+from tests.system.debian import demand_debootstrap, mirror
 
-from tests.system.debian import demand_debootstrap, mirror  # noqa: E402 - run as a script, the checkout is no package
+CHECKOUT = Path(__file__).resolve().parents[2]
 
 RELEASES = ("bookworm", "trixie")
 README_ASKS_FOR = ("git", "make", "python3", "python3-venv", "ca-certificates")

@@ -1,0 +1,1 @@
+"""Tests; a package of its own, as a dependency installs another one of this name."""
