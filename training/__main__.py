@@ -2,7 +2,7 @@
 
 splits     make or check the committed lists
 teach      mark the cries and train the soft labeller             -> WORK
-train      train the student                                      -> OUT/best.keras
+distill    train the cry network under its teacher                -> OUT/best.keras
 mine       find hard negatives: sounds it mistakes for a cry      -> WORK/hard_negatives.json
 operate    choose the operating point on validation scenes        -> a JSON file
 export     write the folder that the converter reads
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 _VERBS = {
     "splits": ("training.splits.make_lists", "make or check the committed lists"),
     "teach": ("training.train.teacher_labels", "let the teacher mark the cries and train the soft labeller"),
-    "train": ("training.train.loop", "train the student network"),
+    "distill": ("training.train.loop", "train the cry network under its teacher"),
     "mine": ("training.train.hard_negatives", "find hard negatives: training sounds that it mistakes for a cry"),
     "operate": ("training.evaluation.threshold_search", "choose the operating point on validation scenes"),
     "export": ("training.train.export", "write the folder that the converter reads"),

@@ -17,7 +17,7 @@ def test_describe_prints_the_size_of_the_network(capsys: pytest.CaptureFixture[s
     assert "133,633 parameters, 106.5 million multiplications" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("verb", ["splits", "teach", "train", "mine", "operate", "export", "describe"])
+@pytest.mark.parametrize("verb", ["splits", "teach", "distill", "mine", "operate", "export", "describe"])
 def test_every_verb_explains_itself(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as left:
         main([verb, "--help"])

@@ -90,7 +90,7 @@ def test_two_steps_leave_a_folder_that_the_converter_reads(
     assert [line["step"] for line in lines] == [1, 2]
 
     network = keras.saving.load_model(tmp_path / "best.keras", compile=False)
-    card = model_card(clips=read_list(), recipe={"seed": 1}, validation={}, commands=["python -m training train"])
+    card = model_card(clips=read_list(), recipe={"seed": 1}, validation={}, commands=["python -m training distill"])
     folder = tmp_path / "folder"
     export(
         network,

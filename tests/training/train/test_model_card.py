@@ -10,7 +10,7 @@ from training.train.model_card import SOURCES, model_card
 
 def test_every_set_of_the_list_is_named_with_its_licence_and_its_parts() -> None:
     card = model_card(
-        clips=read_list(), recipe={"seed": 1}, validation={"recall": 0.9}, commands=["python -m training train"]
+        clips=read_list(), recipe={"seed": 1}, validation={"recall": 0.9}, commands=["python -m training distill"]
     )
     assert {row["set"] for row in card["data"]} == {clip.set for clip in read_list()} <= set(SOURCES)
     cries = {row["set"]: row["train"].split(" + ")[0] for row in card["data"]}
