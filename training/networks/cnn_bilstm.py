@@ -39,6 +39,9 @@ STREAMING_MFCC = FeatureSpec(
 PUBLISHED_MFCC = replace(STREAMING_MFCC, window_samples=7_920, centre=True)
 """100 frames x 13 of a breath cycle that is cut or padded to 1.98 s; centred, so it cannot be streamed."""
 
+RAW_MFCC = replace(PUBLISHED_MFCC, normalization="none")
+"""The same cepstra as they are: a hundred times larger, on which the published perceptron diverged."""
+
 
 def forms() -> tuple[NetworkForm, ...]:
     """The published form, the streaming one, and the published ablations."""
@@ -46,6 +49,7 @@ def forms() -> tuple[NetworkForm, ...]:
         _form("published", PUBLISHED_MFCC, cnn_bilstm),
         _form("streaming", STREAMING_MFCC, cnn_bilstm),
         _form("mlp", PUBLISHED_MFCC, mlp),
+        _form("mlp-raw", RAW_MFCC, mlp),
         _form("cnn", PUBLISHED_MFCC, cnn),
         _form("cnn-dropout", PUBLISHED_MFCC, lambda spec, seed: cnn(spec, seed, dropout=DROPOUT)),
         _form("dropout", PUBLISHED_MFCC, lambda spec, seed: cnn_bilstm(spec, seed, dropout=DROPOUT)),

@@ -31,10 +31,32 @@ def run(args: argparse.Namespace) -> int:
 
 
 def multiplications(network: Any) -> int:
-    """Multiplications of the convolutions and dense layers for one window; the rest is small."""
-    return sum(_of_layer(layer) for layer in network.layers if hasattr(layer, "kernel"))
+    """Multiplications of convolutions, dense and recurrent layers for one window; the rest is small.
+
+    The network is laid out again for a batch of one: where windows are folded into the batch and out of it, as where
+    each frame is a sequence of its own, only then a layer's shape tells how often it runs.
+    """
+    import keras
+
+    inputs = [keras.Input(batch_shape=(1, *tensor.shape[1:])) for tensor in network.inputs]
+    laid_out = keras.models.clone_model(network, input_tensors=inputs if len(inputs) > 1 else inputs[0])
+    return sum(_of_layer(layer) for layer in laid_out.layers)
 
 
 def _of_layer(layer: Any) -> int:
-    positions = math.prod(layer.output.shape[1:-1])
+    if hasattr(layer, "layers"):  # a network within the network
+        return sum(map(_of_layer, layer.layers))
+    if hasattr(layer, "forward_layer"):  # both directions of a recurrence
+        return sum(_of_cell(one.cell, layer.input.shape) for one in (layer.forward_layer, layer.backward_layer))
+    if hasattr(layer, "cell"):
+        return _of_cell(layer.cell, layer.input.shape)
+    if not hasattr(layer, "kernel"):
+        return 0
+    positions = math.prod(size or 1 for size in layer.output.shape[:-1])
     return int(positions * math.prod(layer.kernel.shape))
+
+
+def _of_cell(cell: Any, shape: tuple[int | None, ...]) -> int:
+    """A cell multiplies its input and its state by a matrix each in every step of every sequence."""
+    steps = (shape[0] or 1) * (shape[1] or 1)
+    return int(steps * (math.prod(cell.kernel.shape) + math.prod(cell.recurrent_kernel.shape)))

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from device.errors import ConfigError
 from device.hearing.spec import FeatureSpec
 from training.networks.network_form import NetworkForm, feature_inputs
 from training.networks.resnet34 import STREAMING_LOG_MEL as MIN_MAX_LOG_MEL
@@ -89,9 +90,35 @@ def starting_weights(name: str, named: Path | None) -> tuple[str | None, str]:
     try:
         _application(name, "imagenet")
     except Exception as error:  # noqa: BLE001 - a download fails in as many ways as there are networks
-        reason = next(iter(str(error).splitlines()), type(error).__name__)
-        return None, f"{name} is trained from scratch: no file was named and Keras cannot download ({reason})"
+        return (
+            None,
+            f"{name} is trained from scratch: no file was named and Keras cannot download ({_first_line(error)})",
+        )
     return "imagenet", f"{name} starts from the ImageNet weights that Keras downloads"
+
+
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).splitlines()), type(error).__name__)
+
+
+def start_from(network: Any, name: str, weights: str) -> None:
+    """Replace a built network's backbone weights by those that `starting_weights` found.
+
+    Raises:
+        ConfigError: the file does not hold that backbone's weights.
+    """
+    import keras
+
+    backbone = next(layer for layer in network.layers if isinstance(layer, keras.Model))
+    if weights == "imagenet":
+        backbone.set_weights(_application(name, weights).get_weights())
+        return
+    try:
+        backbone.load_weights(weights)
+    except (OSError, ValueError) as error:
+        raise ConfigError(
+            f"{weights} does not hold the weights of {name} without its top: {_first_line(error)}"
+        ) from error
 
 
 def build(name: str, spec: FeatureSpec, labels: tuple[str, ...], seed: int, *, weights: str | None = None) -> Any:

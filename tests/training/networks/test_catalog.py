@@ -12,6 +12,7 @@ from device.errors import ConfigError
 from device.hearing.features import window_features
 from training.networks import cnn_bilstm, han, residual_dual, resnet34, transfer
 from training.networks.catalog import all_forms, find_form
+from training.networks.describe import multiplications
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -111,6 +112,44 @@ def test_a_name_that_no_network_has_is_answered_with_those_there_are() -> None:
     assert find_form("han/published").labels == ("normal", "wheeze", "crackle", "both")
 
 
+@pytest.mark.parametrize("name", ["cnn_bilstm/streaming", "han/published", "residual_dual/streaming"])
+def test_a_form_takes_the_labels_of_another_task(name: str) -> None:
+    form = FORMS[name].with_labels(("a", "b", "c"), "softmax")
+    network = form.build(1)
+    outputs = _outputs(network, form)
+    assert (form.name, form.labels, outputs[0].shape) == (name, ("a", "b", "c"), (2, 3))
+    assert [one.shape for one in outputs[1:]] == [one.shape for one in _outputs(FORMS[name].build(1), form)[1:]]
+    again = form.build(1).get_weights()
+    assert all(np.array_equal(one, two) for one, two in zip(network.get_weights(), again, strict=True))
+
+
+def test_a_form_refuses_features_of_another_shape() -> None:
+    form = FORMS["residual_dual/streaming"]
+    assert form.with_specs(form.specs[::1]) == form
+    with pytest.raises(
+        ValueError, match=r"takes features of \[\(62, 13\), \(62, 64\)\], not of \[\(62, 64\), \(62, 13\)\]"
+    ):
+        form.with_specs(form.specs[::-1])
+
+
+@pytest.mark.parametrize(
+    ("name", "millions"),
+    [
+        # Forward and backward: 25 steps of (3 x 32 inputs + 64 units) x 4 gates x 64 units; and two convolutions.
+        ("cnn_bilstm/published", (100 * 13 * 9 * 16 + 50 * 6 * 9 * 16 * 32 + 2 * 25 * (96 + 64) * 256 + 256) / 1e6),
+        # 62 frames of 32 bands are read by 2 x 50 units, then 62 frames by 2 x 100; attention is two dense layers each.
+        (
+            "han/published",
+            62 * 32 * (2 * (3 + 50) * 150 + 100 * 100 + 100) / 1e6
+            + 62 * (2 * (100 + 100) * 300 + 200 * 200 + 200) / 1e6
+            + 800 / 1e6,
+        ),
+    ],
+)
+def test_multiplications_count_every_step_of_a_recurrence(name: str, millions: float) -> None:
+    assert multiplications(FORMS[name].build(1)) / 1e6 == pytest.approx(millions, rel=1e-6)
+
+
 # --- what is particular to one of them
 
 
@@ -171,9 +210,19 @@ def test_named_weights_are_loaded_into_the_backbone(tmp_path: Path) -> None:
     backbone.save_weights(tmp_path / "named.weights.h5")
     weights, sentence = transfer.starting_weights("mobilenetv3-large", tmp_path / "named.weights.h5")
     assert sentence == f"mobilenetv3-large starts from {tmp_path / 'named.weights.h5'}"
-    built = transfer.build("mobilenetv3-large", transfer.LUNG_LOG_MEL, transfer.LABELS, 1, weights=weights)
+    built = transfer.build("mobilenetv3-large", transfer.LUNG_LOG_MEL, transfer.LABELS, 1)
+    transfer.start_from(built, "mobilenetv3-large", str(weights))
     inner = next(layer for layer in built.layers if isinstance(layer, keras.Model))
     assert all(np.array_equal(a, b) for a, b in zip(inner.get_weights(), backbone.get_weights(), strict=True))
+
+
+@keras_loads
+def test_weights_of_another_backbone_are_refused_in_one_sentence(tmp_path: Path) -> None:
+    other = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
+    other.save_weights(tmp_path / "other.weights.h5")
+    built = transfer.build("mobilenetv3-large", transfer.LUNG_LOG_MEL, transfer.LABELS, 1)
+    with pytest.raises(ConfigError, match=r"other.weights.h5 does not hold the weights of mobilenetv3-large"):
+        transfer.start_from(built, "mobilenetv3-large", str(tmp_path / "other.weights.h5"))
 
 
 def test_cepstra_of_a_breath_cycle_are_100_frames() -> None:
