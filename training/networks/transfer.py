@@ -7,6 +7,7 @@ can be had, `starting_weights` says so and they are trained from scratch.
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -114,11 +115,12 @@ def start_from(network: Any, name: str, weights: str) -> None:
         backbone.set_weights(_application(name, weights).get_weights())
         return
     try:
-        backbone.load_weights(weights)
-    except (OSError, ValueError) as error:
-        raise ConfigError(
-            f"{weights} does not hold the weights of {name} without its top: {_first_line(error)}"
-        ) from error
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", UserWarning)  # by which Keras says that it kept random weights
+            backbone.load_weights(weights)
+    except (KeyError, OSError, UserWarning, ValueError) as error:
+        reason = _first_line(error)
+        raise ConfigError(f"{weights} does not hold the weights of {name} without its top: {reason}") from error
 
 
 def build(name: str, spec: FeatureSpec, labels: tuple[str, ...], seed: int, *, weights: str | None = None) -> Any:
