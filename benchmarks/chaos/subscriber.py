@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 
 NAME = PASSWORD = "subscriber"  # noqa: S105 - of a broker that lives for minutes, on the loopback
+_LISTENS_WITHIN_S = 10.0
 
 
 class Subscriber:
@@ -54,12 +55,25 @@ class Subscriber:
         client.on_subscribe = lambda *_: ready.set()
         client.on_disconnect = lambda *_, disconnected=self._disconnected: disconnected.set()
         client.on_message = self._on_message
-        client.connect(str(self._socket), keepalive=600)
+        self._connect(client)
         client.subscribe("auricle/+/alarm/#", 1)
         client.loop_start()
         self._client = client
         if not ready.wait(20.0):
             raise TimeoutError("the broker does not confirm the subscription")
+
+    def _connect(self, client: paho.Client) -> None:
+        """Connect as soon as the broker listens; it binds this socket after the port that its start waits for."""
+        give_up = time.monotonic() + _LISTENS_WITHIN_S
+        while True:
+            try:
+                client.connect(str(self._socket), keepalive=600)
+            except (FileNotFoundError, ConnectionRefusedError):
+                if time.monotonic() > give_up:
+                    raise
+                time.sleep(0.05)
+            else:
+                return
 
     def drain(self) -> None:
         """Return when all that a dead broker had sent was read; idempotent."""
