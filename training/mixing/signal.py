@@ -100,12 +100,12 @@ def _mains_hum(rng: Rng, count: int) -> Float32:
     )
 
 
-def synthetic_impulse_response(rng: Rng) -> Float32:
+def synthetic_impulse_response(rng: Rng, sample_rate_hz: int = SAMPLE_RATE_HZ) -> Float32:
     """Of a room: the direct sound and noise that decays by 60 dB in 0.1 to 0.9 s; unit energy."""
     decay_s = rng.uniform(0.1, 0.9)
-    time_s = np.arange(int(min(decay_s, 0.9) * SAMPLE_RATE_HZ)) / SAMPLE_RATE_HZ
+    time_s = np.arange(int(min(decay_s, 0.9) * sample_rate_hz)) / sample_rate_hz
     tail = rng.standard_normal(len(time_s)) * 10 ** (-3 * time_s / decay_s)
-    tail[: int(rng.uniform(0.001, 0.01) * SAMPLE_RATE_HZ)] = 0.0
+    tail[: int(rng.uniform(0.001, 0.01) * sample_rate_hz)] = 0.0
     tail *= 10 ** (-rng.uniform(-6, 12) / 20) / np.sqrt(np.sum(tail**2))
     tail[0] = 1.0
     scaled: Float32 = (tail / np.sqrt(np.sum(tail**2))).astype(np.float32)

@@ -2,26 +2,34 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from device.errors import ConfigError
 from device.hearing.features import window_features
 from training.data.datasets.annotated_recording import load_audio
-from training.preparation.window_fit import fitted
+from training.preparation.class_balance import Drawn
+from training.preparation.prepared_stretch import Alteration, Cleaning, Stretch, prepared
+from training.preparation.recipes import example_rng
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     import numpy.typing as npt
 
     from device.hearing.spec import FeatureSpec
     from training.data.datasets.annotated_recording import AnnotatedRecording
     from training.data.examples import Example
-    from training.preparation.window_fit import Fit
+    from training.preparation.prepared_stretch import Decode
+    from training.preparation.recipes import Recipe
 
     Float32 = npt.NDArray[np.float32]
+    Augmentation = Callable[[Example], Recipe]
+
+_AS_RECORDED = Cleaning()
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,39 +37,74 @@ class _Job:
     """All stretches of one recording: it is decoded once for each sample rate."""
 
     recording: AnnotatedRecording
-    stretches_s: tuple[tuple[float, float], ...]
+    stretches: tuple[Stretch, ...]
     specs: tuple[FeatureSpec, ...]
-    fit: Fit
+    cleaning: Cleaning
 
 
 def feature_batch(
-    examples: Sequence[Example], specs: Sequence[FeatureSpec], *, fit: Fit = "loudest"
+    examples: Sequence[Example | Drawn],
+    specs: Sequence[FeatureSpec],
+    *,
+    cleaning: Cleaning = _AS_RECORDED,
+    augmentation: Augmentation | None = None,
+    seed: int = 0,
 ) -> tuple[list[Float32], Float32]:
     """Features and targets of examples, in their order.
 
     Args:
-        examples: n stretches of recordings.
+        examples: n stretches of recordings; of those that were drawn by `balanced`, only repetitions are augmented.
         specs: features of each input of the network.
-        fit: which part of a stretch that is longer than a spec's window is kept; shorter ones are repeated.
+        cleaning: how a stretch becomes as long as a spec's window, and what else is done to its sound.
+        augmentation: the recipe for each example; None changes none. What is drawn depends on the seed and on the
+            place of the example in the list, on nothing else.
+        seed: of the augmentation.
 
     Returns:
         For each spec float32 (n, frames, bins, 1), and the targets, float32 (n, labels).
 
     Raises:
+        ConfigError: examples that do not train would be augmented.
         RecordingError: a recording is missing, no audio, or empty.
     """
-    arrays = [np.empty((len(examples), *spec.shape, 1), np.float32) for spec in specs]
-    places = _places(examples)
-    jobs = [_job(examples, indices, tuple(specs), fit) for indices in places]
+    plain = [one.example if isinstance(one, Drawn) else one for one in examples]
+    alterations = _alterations(examples, plain, augmentation, seed)
+    arrays = [np.empty((len(plain), *spec.shape, 1), np.float32) for spec in specs]
+    places = _places(plain)
+    jobs = [_job(plain, alterations, indices, tuple(specs), cleaning) for indices in places]
     for indices, found in zip(places, map(_features_of, jobs), strict=True):
         for array, features in zip(arrays, found, strict=True):
             array[indices] = features[..., None]
-    return arrays, targets_of(examples)
+    return arrays, targets_of(plain)
 
 
 def targets_of(examples: Sequence[Example]) -> Float32:
     """The targets of examples: (n, labels)."""
     return np.array([example.target for example in examples], np.float32)
+
+
+def _alterations(
+    examples: Sequence[Example | Drawn], plain: Sequence[Example], augmentation: Augmentation | None, seed: int
+) -> list[Alteration | None]:
+    """For each example how it is changed; its partner is another one of the same target where there is one."""
+    if augmentation is None:
+        return [None] * len(plain)
+    if any(one.part != "train" for one in plain):
+        raise ConfigError("only training examples are augmented; give those of the part train")
+    alike: dict[tuple[float, ...], list[Example]] = {}
+    for one in plain:
+        alike.setdefault(one.target, []).append(one)
+    return [
+        None
+        if isinstance(drawn, Drawn) and drawn.copy == 0
+        else Alteration(augmentation(one), seed, index, _partner(alike[one.target], seed, index))
+        for index, (drawn, one) in enumerate(zip(examples, plain, strict=True))
+    ]
+
+
+def _partner(alike: Sequence[Example], seed: int, index: int) -> tuple[AnnotatedRecording, float, float]:
+    partner = alike[int(example_rng(seed, index, purpose=1).integers(len(alike)))]
+    return partner.recording, partner.start_s, partner.end_s
 
 
 def _places(examples: Sequence[Example]) -> list[list[int]]:
@@ -72,25 +115,29 @@ def _places(examples: Sequence[Example]) -> list[list[int]]:
     return list(places.values())
 
 
-def _job(examples: Sequence[Example], indices: list[int], specs: tuple[FeatureSpec, ...], fit: Fit) -> _Job:
-    held = [examples[index] for index in indices]
-    return _Job(held[0].recording, tuple((one.start_s, one.end_s) for one in held), specs, fit)
+def _job(
+    examples: Sequence[Example],
+    alterations: Sequence[Alteration | None],
+    indices: Sequence[int],
+    specs: tuple[FeatureSpec, ...],
+    cleaning: Cleaning,
+) -> _Job:
+    stretches = tuple(Stretch(examples[one].start_s, examples[one].end_s, alterations[one]) for one in indices)
+    return _Job(examples[indices[0]].recording, stretches, specs, cleaning)
 
 
 def _features_of(job: _Job) -> list[Float32]:
     """For each spec the features of all stretches of one recording: (stretches, frames, bins)."""
-    decoded = {rate: load_audio(job.recording, rate) for rate in {spec.sample_rate_hz for spec in job.specs}}
-    return [
-        np.stack(
-            [
-                window_features(spec, fitted(_cut(decoded[spec.sample_rate_hz], *stretch, spec), length, job.fit))
-                for stretch in job.stretches_s
-            ]
-        )
-        for spec in job.specs
-        for length in (spec.window_samples,)
-    ]
+    # The stretches of a recording follow each other, and often one is wanted at two rates.
+    decode = functools.lru_cache(maxsize=4)(load_audio)
+    rows = [_row(job, stretch, decode) for stretch in job.stretches]
+    return [np.stack(column) for column in zip(*rows, strict=True)]
 
 
-def _cut(samples: Float32, start_s: float, end_s: float, spec: FeatureSpec) -> Float32:
-    return samples[round(start_s * spec.sample_rate_hz) : round(end_s * spec.sample_rate_hz)]
+def _row(job: _Job, stretch: Stretch, decode: Decode) -> list[Float32]:
+    """For each spec the features of one stretch; inputs of one rate and length hear the same changes."""
+    windows = {
+        (rate_hz, length): prepared(job.recording, stretch, job.cleaning, rate_hz=rate_hz, length=length, decode=decode)
+        for rate_hz, length in {(spec.sample_rate_hz, spec.window_samples) for spec in job.specs}
+    }
+    return [window_features(spec, windows[spec.sample_rate_hz, spec.window_samples]) for spec in job.specs]

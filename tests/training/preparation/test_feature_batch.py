@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 import soundfile
 
-from device.errors import RecordingError
+from device.errors import ConfigError, RecordingError
 from device.hearing.features import window_features
 from training.data.datasets.annotated_recording import AnnotatedRecording
 from training.data.examples import Example
+from training.data.tasks import BREATH_SOUNDS
 from training.networks.cnn_bilstm import STREAMING_MFCC
 from training.networks.han import STREAMING_LOG_MEL
+from training.preparation.class_balance import Drawn
 from training.preparation.feature_batch import feature_batch
+from training.preparation.prepared_stretch import PUBLISHED_LUNG_CLEANING
+from training.preparation.recipes import four_augmentations, lung_augmentation
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -67,3 +72,74 @@ def test_a_missing_recording_is_named(tmp_path: Path) -> None:
     held.file.unlink()
     with pytest.raises(RecordingError, match=r"gone\.wav cannot be read as audio"):
         feature_batch([example(held, 0.0, 1.0, 1)], [STREAMING_LOG_MEL])
+
+
+# --- augmentation
+
+
+def _both_kinds(folder: Path) -> list[Example]:
+    names = [f"{number}.wav" for number in range(4)]
+    return [
+        example(recording(folder, name, 4.0), start_s, start_s + 2.0, number % 2, (number + 1) % 2)
+        for number, name in enumerate(names)
+        for start_s in (0.0, 2.0)
+    ]
+
+
+def test_augmentation_changes_each_example_by_its_place_and_seed_alone(tmp_path: Path) -> None:
+    examples = _both_kinds(tmp_path)
+    specs = (STREAMING_LOG_MEL, STREAMING_MFCC)
+    plain, _ = feature_batch(examples, specs)
+    (one, _), targets = feature_batch(examples, specs, augmentation=lung_augmentation(BREATH_SOUNDS), seed=1)
+    (again, _), _ = feature_batch(examples, specs, augmentation=lung_augmentation(BREATH_SOUNDS), seed=1)
+    (other, _), _ = feature_batch(examples, specs, augmentation=lung_augmentation(BREATH_SOUNDS), seed=2)
+    assert targets.tolist() == [list(held.target) for held in examples]
+    assert np.isfinite(one).all()
+    assert np.array_equal(one, again)
+    for row in range(len(examples)):
+        assert not np.array_equal(one[row], plain[0][row])
+        assert not np.array_equal(one[row], other[row])
+
+
+def test_both_inputs_of_a_network_hear_the_same_change(tmp_path: Path) -> None:
+    examples = _both_kinds(tmp_path)
+    first, second = replace(STREAMING_LOG_MEL, deltas=0), replace(STREAMING_LOG_MEL, deltas=0, normalization="none")
+    (one, two), _ = feature_batch(examples, (first, second), augmentation=four_augmentations, seed=3)
+    flat = two - two.mean(axis=(1, 2, 3), keepdims=True)
+    assert np.abs(flat / flat.std(axis=(1, 2, 3), keepdims=True) - one).max() < 1e-3
+
+
+def test_what_does_not_train_is_never_augmented(tmp_path: Path) -> None:
+    held = replace(_both_kinds(tmp_path)[0], part="val")
+    with pytest.raises(ConfigError, match="only training examples are augmented"):
+        feature_batch([held], [STREAMING_LOG_MEL], augmentation=four_augmentations)
+
+
+def test_of_balanced_examples_only_repetitions_are_augmented(tmp_path: Path) -> None:
+    examples = _both_kinds(tmp_path)[:2]
+    drawn = [Drawn(examples[0], 0), Drawn(examples[0], 1), Drawn(examples[1], 0)]
+    (array,), _ = feature_batch(drawn, [STREAMING_LOG_MEL], augmentation=four_augmentations, seed=5)
+    (plain,), _ = feature_batch(examples, [STREAMING_LOG_MEL])
+    assert np.array_equal(array[0], plain[0])
+    assert np.array_equal(array[2], plain[1])
+    assert not np.array_equal(array[1], plain[0])
+
+
+@pytest.mark.parametrize(
+    ("target", "name"), [((1, 0), "wheeze"), ((0, 1), "crackle"), ((1, 1), "either"), ((0, 0), "either")]
+)
+def test_each_breath_gets_the_recipe_of_its_labels(tmp_path: Path, target: tuple[float, ...], name: str) -> None:
+    held = example(recording(tmp_path, "one.wav", 2.0), 0.0, 2.0, *target)
+    assert lung_augmentation(BREATH_SOUNDS)(held).name == name
+
+
+def test_published_cleaning_removes_silence_and_level(tmp_path: Path) -> None:
+    spec = replace(STREAMING_LOG_MEL, deltas=0, normalization="none")
+    held = recording(tmp_path, "one.wav", 2.0)
+    samples = soundfile.read(held.file, dtype="float32")[0]
+    quiet = np.concatenate([0.01 * samples[:4000], np.zeros(4000), 0.01 * samples[4000:]])
+    soundfile.write(tmp_path / "quiet.wav", quiet, RATE_HZ, subtype="FLOAT")
+    apart = replace(held, file=tmp_path / "quiet.wav", duration_s=3.0)
+    (one,), _ = feature_batch([example(held, 0, 2, 1)], [spec], cleaning=PUBLISHED_LUNG_CLEANING)
+    (two,), _ = feature_batch([example(apart, 0, 3, 1)], [spec], cleaning=PUBLISHED_LUNG_CLEANING)
+    assert np.abs(one - two).max() < 1e-2
