@@ -14,3 +14,12 @@ def printable(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(letter if letter.isprintable() else json.dumps(letter)[1:-1] for letter in text)
+
+
+def excerpt(text: str, most: int) -> str:
+    """The begin of a text of others, printable, at most so many characters and `...`.
+
+    It is cut before it is escaped: a text of megabytes costs no more than a short one.
+    """
+    shown = printable(text[:most])
+    return shown if len(text) <= most and len(shown) <= most else f"{shown[:most]}..."

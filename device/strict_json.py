@@ -14,12 +14,15 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from device.errors import BundleError
+from device.printable import excerpt
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 MAX_DEPTH = 24
 """Levels of nested objects and lists: four times what a model card has."""
+
+_SHOWN_CHARACTERS = 40  # of a value or a name
 
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")  # "\\ud800" alone decodes to it, but it cannot be encoded
 _MAX_INTEGER = 2**53
@@ -70,7 +73,7 @@ def members(value: Any, where: str, kinds: Mapping[str, type]) -> dict[str, Any]
         raise BundleError(f"{where} must be an object, is {_shown(value)}")
     for name in value:
         if name not in kinds:
-            raise BundleError(f"{where} has an unknown member {name!r}; known are {', '.join(kinds)}")
+            raise BundleError(f"{where} has an unknown member {_shown(name)}; known are {', '.join(kinds)}")
     return {name: _member(value, where, name, kind) for name, kind in kinds.items()}
 
 
@@ -89,15 +92,14 @@ _KIND_NAMES = {str: "a string", int: "a whole number", float: "a number", list: 
 
 
 def _shown(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 40 else f"{text[:40]}..."
+    return excerpt(repr(value[:_SHOWN_CHARACTERS] if isinstance(value, str) else value), _SHOWN_CHARACTERS)
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     unique: dict[str, Any] = {}
     for name, value in pairs:
         if name in unique:
-            raise ValueError(f"member {name!r} stands twice")
+            raise ValueError(f"member {_shown(name)} stands twice")
         unique[name] = value
     return unique
 

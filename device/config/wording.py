@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from device.printable import printable
+from device.printable import excerpt
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,7 +34,7 @@ def listed(words: Sequence[str]) -> str:
 def shown(value: Any) -> str:
     """A value as TOML writes it, on one line, cut to 60 characters."""
     if isinstance(value, str):
-        return f'"{_cut(printable(value))}"'
+        return f'"{excerpt(value, _SHOWN_CHARACTERS)}"'
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, int) and value.bit_length() > 128:  # Python refuses to convert very long ones
@@ -44,7 +44,3 @@ def shown(value: Any) -> str:
     if isinstance(value, dict):
         return "a table"
     return "an array" if isinstance(value, list) else f"the date or time {value}"
-
-
-def _cut(text: str) -> str:
-    return text if len(text) <= _SHOWN_CHARACTERS else f"{text[:_SHOWN_CHARACTERS]}..."

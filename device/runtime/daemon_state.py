@@ -17,10 +17,11 @@ from device.messages import (  # noqa: TC001 - `from_json` evaluates the annotat
     FaultKind,
     Priority,
 )
-from device.printable import printable
+from device.printable import excerpt
 from device.strict_json import parse
 
 VERSION = 2
+_SHOWN_CHARACTERS = 40  # of a value that is refused
 """Of the JSON. It changes if a field goes or means something else; a new field, with a default, does not change it."""
 
 HUNG_AFTER_S = 5.0
@@ -230,7 +231,7 @@ def from_json(data: bytes) -> DaemonState:
     if not isinstance(content, dict) or "version" not in content:
         raise ServiceError("what the daemon tells is no status")
     if content["version"] != VERSION:
-        version = printable(str(content["version"]))
+        version = excerpt(str(content["version"]), _SHOWN_CHARACTERS)
         raise ServiceError(f"the daemon tells its status in version {version}, this is {VERSION}: use its own auricle")
     return _object(content.get("state"), DaemonState, "state")
 
@@ -266,5 +267,5 @@ def _field(value: Any, hint: Any, where: str) -> Any:
     if hint is float and type(value) is int:
         return float(value)
     if type(value) is not hint:
-        raise ServiceError(f"what the daemon tells is no status: {where} is {printable(repr(value))[:40]}")
+        raise ServiceError(f"what the daemon tells is no status: {where} is {excerpt(repr(value), _SHOWN_CHARACTERS)}")
     return value

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import socket
 import threading
+import time
 from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ class HostileBroker:
         attack: is_v5 -> what it sends once it has accepted the login, without end or to an end.
         login: is_v5 -> its answer to the login.
         reads: whether it reads what it is sent after the login.
+        waits_s: before the attack; the client has subscribed by then.
 
     Attributes:
         port: on which it listens.
@@ -55,10 +57,12 @@ class HostileBroker:
         *,
         login: Callable[[bool], bytes] | None = None,
         reads: bool = True,
+        waits_s: float = 0.0,
     ) -> None:
         self._attack = attack
         self._login = login or accepted
         self._reads = reads
+        self._waits_s = waits_s
         self._listening = socket.create_server(("127.0.0.1", 0))
         if not reads:  # or the kernel would take megabytes of answers
             self._listening.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
@@ -87,6 +91,7 @@ class HostileBroker:
         if self._reads:
             threading.Thread(target=_drain, args=(client,), daemon=True).start()
         client.sendall(self._login(is_v5))
+        time.sleep(self._waits_s)
         for sent in self._attack(is_v5):
             client.sendall(sent)
             self.sent_bytes += len(sent)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from device.commands import parse_command
 from device.errors import CommandError
-from device.printable import printable
+from device.printable import excerpt
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -64,7 +64,7 @@ class CommandFilter:
             return self._accepted(message)
         except CommandError as error:
             self.rejected += 1
-            self.rejection = f"a command on {printable(topic)[:_SHOWN_CHARACTERS]} was rejected: {error}"
+            self.rejection = f"a command on {excerpt(topic, _SHOWN_CHARACTERS)} was rejected: {error}"
             return None
 
     def _accepted(self, message: Received) -> Command:

@@ -24,7 +24,7 @@ from device.printable import printable
 from device.sinks.mqtt.packet_guard import PacketGuard, PacketRefusedError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from device.config.settings import MqttSettings
 
@@ -161,6 +161,15 @@ class BrokerSocket:
             raise
         self._acknowledge_at_once()
         return received
+
+    def limit_messages(self, most_bytes: int) -> None:
+        """Accept messages of this size at most, without their header."""
+        self._guard.most_packet_bytes = most_bytes
+
+    def allow_topics(self, topics: Iterable[str]) -> None:
+        """Accept messages on topics of this length; of none before the first call."""
+        sizes = [len(topic.encode()) for topic in topics]
+        self._guard.longest_topic_bytes = max([self._guard.longest_topic_bytes, *sizes])
 
     @property
     def packets(self) -> int:

@@ -154,8 +154,9 @@ def test_what_a_broker_may_not_send_is_not_read_and_told_in_a_sentence(
     ends: tuple[BrokerSocket, socket.socket],
 ) -> None:
     broker_socket, there = ends
-    there.send(b"\x30\x05topic\x34\x80\x80\x01")
-    assert broker_socket.recv(7) == b"\x30\x05topic"
+    broker_socket.allow_topics(["abc"])
+    there.send(b"\x30\x05\0\3abc\x34\x80\x80\x01")
+    assert broker_socket.recv(7) == b"\x30\x05\0\3abc"
     with pytest.raises(OSError, match="QoS 2"):
         broker_socket.recv(4)
     assert broker_socket.error is not None
