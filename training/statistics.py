@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Iterable, Sequence
+    from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 
     import numpy.typing as npt
 
@@ -75,6 +75,76 @@ def roc_auc(positives: Sequence[float] | Floats, negatives: Sequence[float] | Fl
     values = np.asarray(positives, np.float64)
     below = np.searchsorted(ordered, values, "left") + np.searchsorted(ordered, values, "right")
     return float(below.mean() / (2 * len(ordered)))
+
+
+def bootstrap_interval(
+    values_by_subject: Mapping[Any, npt.ArrayLike],
+    statistic: Callable[[npt.NDArray[Any]], float],
+    rng: np.random.Generator,
+    *,
+    resamples: int = RESAMPLES,
+) -> Interval:
+    """95 % interval of any statistic of values that come in subjects, which are drawn anew with replacement.
+
+    Percentile bootstrap: B. Efron, R. Tibshirani, "An Introduction to the Bootstrap", 1993, chapter 13; of whole
+    clusters: A. C. Davison, D. V. Hinkley, "Bootstrap Methods and their Application", 1997, section 3.8. With few
+    subjects it is too narrow; with one it is a point. State the number of subjects beside it.
+
+    Args:
+        values_by_subject: subject -> its values (n, ...), all of one shape but for n, which may differ and be 0.
+        statistic: values of the drawn subjects, joined (m, ...) -> the figure; NaN where it is not defined (a class
+            that does not occur): such resamples are left out.
+        rng: draws.
+        resamples: how often.
+
+    Raises:
+        ValueError: there is no subject, or the statistic is defined in no resample.
+    """
+    held = [np.asarray(values) for values in values_by_subject.values()]
+    found = (statistic(np.concatenate([held[index] for index in drawn])) for drawn in _draws(held, rng, resamples))
+    return _percentiles(_defined(found))
+
+
+def bootstrap_difference(
+    ours_by_subject: Mapping[Any, npt.ArrayLike],
+    theirs_by_subject: Mapping[Any, npt.ArrayLike],
+    statistic: Callable[[npt.NDArray[Any]], float],
+    rng: np.random.Generator,
+    *,
+    resamples: int = RESAMPLES,
+) -> Interval:
+    """95 % interval of a statistic of ours less the same of theirs, on the same subjects: see `bootstrap_interval`.
+
+    Each resample draws the same subjects for both, so what is hard about a subject is hard for both and cancels.
+
+    Raises:
+        ValueError: the subjects differ, there is none, or a statistic is defined in no resample.
+    """
+    if ours_by_subject.keys() != theirs_by_subject.keys():
+        differing = sorted(map(str, ours_by_subject.keys() ^ theirs_by_subject.keys()))
+        raise ValueError(f"a paired comparison needs the same subjects; {', '.join(differing[:5])} differ")
+    pairs = [(np.asarray(ours), np.asarray(theirs_by_subject[name])) for name, ours in ours_by_subject.items()]
+    found = (
+        statistic(np.concatenate([pairs[index][0] for index in drawn]))
+        - statistic(np.concatenate([pairs[index][1] for index in drawn]))
+        for drawn in _draws(pairs, rng, resamples)
+    )
+    return _percentiles(_defined(found))
+
+
+def _draws(subjects: Sequence[Any], rng: np.random.Generator, resamples: int) -> npt.NDArray[np.intp]:
+    """Which subjects each resample holds: (resamples, subjects)."""
+    if not subjects:
+        raise ValueError("no subjects: a bootstrap needs at least one")
+    return rng.integers(len(subjects), size=(resamples, len(subjects)))
+
+
+def _defined(found: Iterable[float]) -> Float64:
+    values = np.fromiter(found, np.float64)
+    values = values[~np.isnan(values)]
+    if not len(values):
+        raise ValueError("the statistic is not defined in any resample: a class occurs in no subject")
+    return values
 
 
 def share_by_cluster(hits: Sequence[bool], clusters: Sequence[Hashable], *, seed: int) -> Interval:

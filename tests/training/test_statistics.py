@@ -13,7 +13,16 @@ from scipy import stats
 from device.hearing.decision import Decider, OperatingPoint
 from device.messages import Scores
 from training import statistics
-from training.statistics import auc_by_cluster, confirmed_levels, poisson_rate, roc_auc, share_by_cluster, wilson
+from training.statistics import (
+    auc_by_cluster,
+    bootstrap_difference,
+    bootstrap_interval,
+    confirmed_levels,
+    poisson_rate,
+    roc_auc,
+    share_by_cluster,
+    wilson,
+)
 
 HOP_S, WINDOW_S = 0.5, 2.0
 
@@ -184,3 +193,66 @@ def _repeated(values: list[float], clusters: list[str], times: dict[str, float])
 def test_a_bootstrap_of_nothing_is_refused() -> None:
     with pytest.raises(ValueError, match="no clusters"):
         share_by_cluster([], [], seed=1)
+
+
+def test_a_bootstrap_of_independent_subjects_is_as_wide_as_the_normal_approximation() -> None:
+    rng = np.random.default_rng(4)
+    values = {index: [value] for index, value in enumerate(rng.normal(3.0, 2.0, size=400))}
+    found = bootstrap_interval(values, lambda held: float(held.mean()), rng)
+    held = np.array(list(values.values()))
+    half = 1.96 * held.std() / np.sqrt(400)
+    assert (found.low, found.high) == pytest.approx((held.mean() - half, held.mean() + half), abs=0.03)
+
+
+def test_a_bootstrap_draws_subjects_and_not_their_values() -> None:
+    """Four subjects of a hundred equal values each say no more than four values."""
+    values = {subject: [float(subject % 2)] * 100 for subject in range(4)}
+    found = bootstrap_interval(values, lambda held: float(held.mean()), np.random.default_rng(0))
+    assert (found.low, found.high) == (0.0, 1.0)
+
+
+def test_a_bootstrap_of_shares_agrees_with_the_one_by_clusters() -> None:
+    rng = np.random.default_rng(8)
+    hits, subjects = rng.random(300) < 0.7, rng.integers(30, size=300)
+    values = {int(subject): hits[subjects == subject] for subject in np.unique(subjects)}
+    found = bootstrap_interval(values, lambda held: float(held.mean()), rng)
+    wanted = share_by_cluster(hits.tolist(), subjects.tolist(), seed=1)
+    assert (found.low, found.high) == pytest.approx((wanted.low, wanted.high), abs=0.02)
+
+
+def test_resamples_in_which_the_statistic_is_not_defined_are_left_out() -> None:
+    """Half the subjects are negatives alone: a recall needs one positive."""
+    values = {"a": [[1.0, 1.0]], "b": [[0.0, 1.0]]}
+    recall = lambda held: float(held[held[:, 0] == 1, 1].mean()) if (held[:, 0] == 1).any() else np.nan  # noqa: E731
+    assert bootstrap_interval(values, recall, np.random.default_rng(0)) == statistics.Interval(1.0, 1.0)
+    with pytest.raises(ValueError, match="not defined in any resample"):
+        bootstrap_interval({"b": [[0.0, 1.0]]}, recall, np.random.default_rng(0))
+
+
+def test_a_bootstrap_needs_a_subject() -> None:
+    with pytest.raises(ValueError, match="at least one"):
+        bootstrap_interval({}, lambda held: float(held.mean()), np.random.default_rng(0))
+
+
+def test_a_paired_difference_is_narrower_than_the_subjects_are_apart() -> None:
+    """Ours is better by exactly 0.1 for every subject, hard or easy."""
+    rng = np.random.default_rng(2)
+    theirs = {index: rng.random(5) for index in range(20)}
+    ours = {index: values + 0.1 for index, values in theirs.items()}
+    found = bootstrap_difference(ours, theirs, lambda held: float(held.mean()), rng)
+    assert (found.low, found.high) == pytest.approx((0.1, 0.1))
+
+
+def test_a_paired_difference_needs_the_same_subjects() -> None:
+    with pytest.raises(ValueError, match="the same subjects; b differ"):
+        bootstrap_difference(
+            {"a": [1.0]}, {"a": [1.0], "b": [0.0]}, lambda held: float(held.mean()), np.random.default_rng(0)
+        )
+
+
+def test_equal_generators_give_equal_intervals() -> None:
+    values = {index: [float(index)] for index in range(7)}
+    first, second = (
+        bootstrap_interval(values, lambda held: float(held.mean()), np.random.default_rng(5)) for _ in range(2)
+    )
+    assert first == second
