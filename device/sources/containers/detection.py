@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from device.errors import RecordingError
 from device.sources.containers.flac import flac_layout
-from device.sources.containers.mp4 import mp4_codec
+from device.sources.containers.mp4 import mp4_codec, mp4_links
 from device.sources.containers.mpeg import first_frame, is_frame, mpeg_layout, skip_id3
 from device.sources.containers.ogg import MAGIC as OGG
 from device.sources.containers.ogg import ogg_layout
@@ -84,12 +84,13 @@ def _whole(file: BinaryIO, path: str, head: bytes, size: int) -> SoundLayout | N
     if head.startswith(OGG):
         return ogg_layout(file)
     if head[4:8] in (b"ftyp", b"moov", b"mdat", b"wide"):
-        return _for_ffmpeg(f"{mp4_codec(file, size)} in an MP4 file", "mov", size)
+        kind = f"{mp4_codec(file, size)} in an MP4 file"
+        return SoundLayout(mp4_links(file, size), kind=kind, for_libsndfile=False, demuxer="mov")
     is_aiff = head.startswith(b"FORM") and head[8:12] in (b"AIFF", b"AIFC")
     if is_aiff or head.startswith((b"caff", _W64, b".snd", b"NIST_1A", b"Creative Voice File")):
         return sized_layout(file, head[:4], size)
     return next((_for_ffmpeg(*entry, size) for magic, entry in _FOR_FFMPEG.items() if head.startswith(magic)), None)
 
 
-def _for_ffmpeg(kind: str, demuxer: str, size: int, start: int = 0) -> SoundLayout:
-    return SoundLayout((StreamLink(start, size),), kind=kind, for_libsndfile=False, demuxer=demuxer)
+def _for_ffmpeg(kind: str, demuxer: str, size: int) -> SoundLayout:
+    return SoundLayout((StreamLink(0, size),), kind=kind, for_libsndfile=False, demuxer=demuxer)

@@ -1,4 +1,4 @@
-"""MP3 files: the tag before the sound, and how many bytes of sound a Xing header declares.
+"""MP3 files: the tag before the sound, how many bytes of sound a Xing header declares, and where joined files begin.
 
 Sources: ID3v2.4 structure document, section 3.1; ISO/IEC 11172-3, section 2.4.2.3 (frame header); the Xing and Info
 headers are described by the LAME project.
@@ -8,9 +8,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from device.sources.containers.search import find_all
 from device.sources.containers.sound_layout import FRAMES_AT_ONCE, SoundLayout, StreamLink
+from device.sources.containers.tags import ID3V1_BYTES
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from typing import BinaryIO
 
 _ID3_HEADER_BYTES = 10
@@ -18,6 +21,12 @@ _HAS_FOOTER = 0x10
 _HEAD_BYTES = 64
 _LONGEST_PADDING = 4096
 _HAS_FRAMES, _HAS_BYTES = 1, 2
+_XING_AT = (36, 21, 13)
+"""Where a Xing header stands in its frame: behind 4 bytes of header and side information, all zeros."""
+
+_MOST_FILES = 1000
+_SHORTEST_PART_BYTES = 1024
+"""Bytes from which on a part can be a file of its own; some encoders count a frame too few."""
 
 
 def skip_id3(file: BinaryIO, at: int = 0) -> int:
@@ -53,16 +62,57 @@ def first_frame(file: BinaryIO, at: int) -> int | None:
 
 
 def mpeg_layout(file: BinaryIO, start: int, size: int) -> SoundLayout:
-    """The sound from `start`, where a frame begins."""
-    declared = _xing_bytes(file, start)
-    missing = declared is not None and size - start < declared
+    """The sound from `start`, where a frame begins; files that were joined, as by `cat`, are its links."""
+    starts = _starts(file, start, size)
+    declared = _xing_bytes(file, starts[-1])
+    present = size - starts[-1]
+    missing = declared is not None and present < declared
     return SoundLayout(
-        (StreamLink(start, size),),
+        tuple(StreamLink(*pair) for pair in zip(starts, [*starts[1:], size], strict=True)),
         step=FRAMES_AT_ONCE,
         kind="MP3",
         demuxer="mp3",
-        damage=f"its header declares {declared} bytes of sound, of which {size - start} are there" if missing else None,
+        damage=f"its header declares {declared} bytes of sound, of which {present} are there" if missing else None,
     )
+
+
+def _starts(file: BinaryIO, start: int, size: int) -> list[int]:
+    """Where the joined files begin: at a Xing header, or behind the bytes that one declares.
+
+    The decoder hears no more than a Xing header declares; without one it hears on.
+    """
+    headers = sorted({at for at in _xing_frames(file, start) if at >= start})
+    starts = [start]
+    while len(starts) < _MOST_FILES:
+        later = next((at for at in headers if at >= starts[-1] + _SHORTEST_PART_BYTES), size)
+        counted = _behind_counted(file, starts[-1], later)
+        if counted is None and later == size:
+            break
+        starts.append(later if counted is None else counted)
+    return starts
+
+
+def _behind_counted(file: BinaryIO, start: int, stop: int) -> int | None:
+    """Offset of sound that the Xing header at `start` does not count, before `stop`; None if there is none."""
+    declared = _xing_bytes(file, start)
+    if declared is None or declared < _SHORTEST_PART_BYTES or start + declared > stop - _SHORTEST_PART_BYTES:
+        return None  # the end, or a damaged header
+    at = start + declared
+    file.seek(at)
+    if file.read(3) == b"TAG":
+        at += ID3V1_BYTES
+    found = first_frame(file, skip_id3(file, at))
+    return found if found is not None and found < stop - _SHORTEST_PART_BYTES else None
+
+
+def _xing_frames(file: BinaryIO, start: int) -> Iterator[int]:
+    """Offsets of the frames that hold a Xing or Info header."""
+    for at in find_all(file, (b"Xing", b"Info"), start):
+        for distance in _XING_AT:
+            file.seek(max(0, at - distance))
+            frame = file.read(distance)
+            if len(frame) == distance and is_frame(frame) and not any(frame[4:]):
+                yield at - distance
 
 
 def _xing_bytes(file: BinaryIO, start: int) -> int | None:

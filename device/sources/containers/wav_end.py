@@ -10,6 +10,7 @@ import struct
 from typing import TYPE_CHECKING, NamedTuple
 
 from device.quantity import quantity
+from device.sources.containers.tags import is_tag
 
 if TYPE_CHECKING:
     from typing import BinaryIO
@@ -21,10 +22,6 @@ _UNKNOWN_SIZES = (range(0x7FFFF000, 0x80000001), range(0xFFFFFF00, 0x100000000))
 
 _WRAP = 2**32
 _LONG = 0xFFFFFFFF
-_TAGS = (b"ID3", b"APETAGEX", b"LYRICSBEGIN")
-"""What programs append to a file of any kind; a tag of ID3v1 is told by its length."""
-
-_ID3V1_BYTES = 128
 _KNOWN_CHUNKS = frozenset(
     b"LIST list id3  ID3  fact cue  bext iXML JUNK junk PAD  FLLR smpl inst afsp PEAK _PMX cart levl umid axml chna "
     b"DISP labl note plst minf elm1 regn ovwf SMED slnt acid strc tlst LGWV bwf  ds64 data fmt  chna dbmd".split(b" ")
@@ -132,8 +129,7 @@ class _Tail:
             return True
         self._file.seek(at)
         head = self._file.read(12)
-        is_tag = head.startswith(_TAGS) or (head.startswith(b"TAG") and left == _ID3V1_BYTES)
-        return is_tag or self._is_chunks(at)
+        return is_tag(head, left) or self._is_chunks(at)
 
     def _is_chunks(self, at: int) -> bool:
         """Whether chunks follow: one of a known name, or some of any printable name that end where the file does."""
