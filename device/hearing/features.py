@@ -232,7 +232,9 @@ def _normalize(spec: FeatureSpec, frames: Float32) -> Float32:
     """(frames, bins) -> the same shape; finite for a constant window."""
     if spec.normalization == "none":
         return frames
-    if spec.normalization == "fixed":
+    if spec.normalization in {"fixed", "peak"}:
+        # A window below the reference (0 after the logarithm) is not raised: silence stays silence.
+        frames = frames - max(frames.max(), np.float32(0.0)) if spec.normalization == "peak" else frames
         mean, scale = np.array(spec.mean, np.float32), np.array(spec.scale, np.float32)
         fixed: Float32 = (frames - mean) / scale
         return fixed
@@ -293,7 +295,8 @@ def _mel_matrix(spec: FeatureSpec) -> Float64:
     if spec.mel_norm == "slaney":
         matrix *= 2.0 / (edges_hz[2:] - edges_hz[:-2])[:, None]
     if spec.pre_emphasis and spec.pre_emphasis_in == "mel":
-        gain = np.abs(1.0 - spec.pre_emphasis * np.exp(-2j * np.pi * bin_hz / spec.sample_rate_hz))
+        rate_hz = spec.pre_emphasis_rate_hz or spec.sample_rate_hz
+        gain = np.abs(1.0 - spec.pre_emphasis * np.exp(-2j * np.pi * bin_hz / rate_hz))
         matrix *= gain**2 if spec.spectrum == "power" else gain
     return matrix * spec.spectrum_scale
 

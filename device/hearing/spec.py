@@ -30,6 +30,9 @@ _NOT_IN_FRAME = (
 )
 _NOT_IN_MEL = (*_NOT_IN_FRAME, "n_mfcc", "dct_norm", "lifter", "lifter_origin")
 
+_LATER = ("pre_emphasis_rate_hz",)
+"""Fields that joined after bundles were shipped: at their default they are no part of a hash, so old hashes hold."""
+
 
 @dataclass(frozen=True, slots=True)
 class FeatureSpec:
@@ -50,6 +53,8 @@ class FeatureSpec:
         pre_emphasis: a in y[n] = x[n] - a x[n-1]; 0 is none.
         pre_emphasis_in: along the whole "signal", within each "frame" (Kaldi), or folded into the
             "mel" product as the filter's squared gain |1 - a exp(-jw)|^2 at each bin.
+        pre_emphasis_rate_hz: rate at which the folded filter was defined, where a network learned at another rate
+            than it hears; None for `sample_rate_hz`.
         spectrum: squared magnitude or magnitude.
         spectrum_scale: factor on the spectrum (1 / n_fft in python_speech_features).
         n_mels: bands.
@@ -73,10 +78,11 @@ class FeatureSpec:
         delta_width: frames in the regression, odd, at least 3.
         delta_edges: beyond the edge the fitted line goes on ("interp") or the frame is repeated
             ("nearest", HTK).
-        normalization: "fixed" (mean and scale below), "standardize" (per window),
+        normalization: "fixed" (mean and scale below), "peak" (below the window's greatest value, or below the
+            reference where all is less, then as fixed: no level changes it), "standardize" (per window),
             "standardize_bins" (per window and bin), "min_max" (per window to 0..1), or "none".
-        mean: subtracted when fixed; one number, or one per bin.
-        scale: divided by when fixed; one number, or one per bin.
+        mean: subtracted when fixed or peak; one number, or one per bin.
+        scale: divided by when fixed or peak; one number, or one per bin.
 
     Raises:
         SpecError: fields contradict each other.
@@ -94,6 +100,7 @@ class FeatureSpec:
     pad_mode: Literal["reflect", "zeros"] = "reflect"
     pre_emphasis: float = 0.0
     pre_emphasis_in: Literal["signal", "frame", "mel"] = "mel"
+    pre_emphasis_rate_hz: int | None = None
     spectrum: Literal["power", "magnitude"] = "power"
     spectrum_scale: float = 1.0
     n_mels: int = 64
@@ -115,7 +122,7 @@ class FeatureSpec:
     deltas: int = 0
     delta_width: int = 9
     delta_edges: Literal["interp", "nearest"] = "nearest"
-    normalization: Literal["none", "fixed", "standardize", "standardize_bins", "min_max"] = "none"
+    normalization: Literal["none", "fixed", "peak", "standardize", "standardize_bins", "min_max"] = "none"
     mean: tuple[float, ...] = (0.0,)
     scale: tuple[float, ...] = (1.0,)
 
@@ -171,10 +178,13 @@ class FeatureSpec:
         return _hash({key: value for key, value in self.to_dict().items() if key not in _NOT_IN_MEL})
 
     def to_dict(self) -> dict[str, Any]:
-        """All fields as JSON types, tuples as lists."""
+        """All fields as JSON types, tuples as lists; those of `_LATER` are left out at their default."""
+        values = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        at_default = {field.name for field in dataclasses.fields(self) if values[field.name] == field.default}
         return {
-            field.name: list(value) if isinstance(value := getattr(self, field.name), tuple) else value
-            for field in dataclasses.fields(self)
+            name: list(value) if isinstance(value, tuple) else value
+            for name, value in values.items()
+            if name not in _LATER or name not in at_default
         }
 
     @classmethod
@@ -214,6 +224,14 @@ def _rules(spec: FeatureSpec) -> list[tuple[bool, str]]:
         ),
         (all(map(math.isfinite, numbers)), "spectrum_scale, floor, reference, f_*_hz, mean, scale must be finite"),
         (0 <= spec.pre_emphasis <= 1, f"pre_emphasis is {spec.pre_emphasis}, must be 0 to 1"),
+        (
+            spec.pre_emphasis_rate_hz is None or spec.sample_rate_hz <= spec.pre_emphasis_rate_hz <= 192_000,
+            f"pre_emphasis_rate_hz is {spec.pre_emphasis_rate_hz}, must be sample_rate_hz to 192000, or null",
+        ),
+        (
+            spec.pre_emphasis_rate_hz is None or spec.pre_emphasis_in == "mel",
+            f"pre_emphasis_in is {spec.pre_emphasis_in}, pre_emphasis_rate_hz needs mel",
+        ),
         (spec.spectrum_scale > 0, f"spectrum_scale is {spec.spectrum_scale}, must be above 0"),
         (1 <= spec.n_mels <= 512, f"n_mels is {spec.n_mels}, must be 1 to 512"),
         (
@@ -257,12 +275,12 @@ def _checked(name: str, value: object, kind: Any) -> Any:
         if isinstance(value, list | tuple) and all(_is_number(item) for item in value):
             return tuple(float(item) for item in value)
         raise SpecError(f"feature spec: {name} is {value!r}, must be a list of numbers")
-    if kind is bool or kind is int:
-        if isinstance(value, kind) and isinstance(value, bool) == (kind is bool):
-            return value
-        raise SpecError(f"feature spec: {name} is {value!r}, must be {'true or false' if kind is bool else 'whole'}")
     if value is None and type(None) in get_args(kind):
         return None
+    if kind is bool or int in (kind, *get_args(kind)):
+        if isinstance(value, int) and isinstance(value, bool) == (kind is bool):
+            return value
+        raise SpecError(f"feature spec: {name} is {value!r}, must be {'true or false' if kind is bool else 'whole'}")
     if isinstance(value, int | float) and _is_number(value):
         return float(value)
     raise SpecError(f"feature spec: {name} is {value!r}, must be a number")

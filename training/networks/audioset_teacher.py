@@ -9,13 +9,20 @@ an embedding (384 values) and a logit for each class. It labels training sound; 
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import scipy.fft
 
 from training.data.clips import SAMPLE_RATE_HZ
+from training.networks.audioset.mn04 import (
+    BANDS,
+    CLASS_COUNT,
+    EMBEDDING_SIZE,
+    class_logits_of,
+    embedding_of,
+    load_published,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,8 +31,6 @@ if TYPE_CHECKING:
 
     Float32 = npt.NDArray[np.float32]
 
-EMBEDDING_SIZE = 384
-CLASS_COUNT = 527
 CRYING_SOBBING = 22
 BABY_CRY = 23
 
@@ -51,43 +56,10 @@ LIABILITY, WHETHER IN AN ACTION OF CONTRACT, TORT OR OTHERWISE, ARISING FROM,
 OUT OF OR IN CONNECTION WITH THE SOFTWARE OR THE USE OR OTHER DEALINGS IN THE
 SOFTWARE."""
 
-_MELS = 128
 _FFT = 512
 _FRAME = 400
 _HOP = 160
 _PUBLISHED_RATE_HZ = 32_000
-_EPSILON = 1e-3
-
-
-@dataclass(frozen=True, slots=True)
-class _Block:
-    """One inverted residual block of MobileNetV3."""
-
-    expand: int
-    kernel: int
-    out: int
-    squeeze: int
-    activation: str
-    stride: int
-
-
-_BLOCKS = (
-    _Block(8, 3, 8, 0, "relu", 1),
-    _Block(24, 3, 16, 0, "relu", 2),
-    _Block(32, 3, 16, 0, "relu", 1),
-    _Block(32, 5, 16, 8, "relu", 2),
-    _Block(48, 5, 16, 16, "relu", 1),
-    _Block(48, 5, 16, 16, "relu", 1),
-    _Block(96, 3, 32, 0, "hard_swish", 2),
-    _Block(80, 3, 32, 0, "hard_swish", 1),
-    _Block(72, 3, 32, 0, "hard_swish", 1),
-    _Block(72, 3, 32, 0, "hard_swish", 1),
-    _Block(192, 3, 48, 48, "hard_swish", 1),
-    _Block(272, 3, 48, 72, "hard_swish", 1),
-    _Block(272, 5, 64, 72, "hard_swish", 2),
-    _Block(384, 5, 64, 96, "hard_swish", 1),
-    _Block(384, 5, 64, 96, "hard_swish", 1),
-)
 
 
 def log_mel(samples: Float32) -> Float32:
@@ -95,7 +67,7 @@ def log_mel(samples: Float32) -> Float32:
 
     The published front end works at 32 kHz; at half the rate the same numbers come from half the
     FFT, four times the power, and the pre-emphasis y[n] = x[n] - 0.97 x[n-1] of 32 kHz as its
-    squared gain in the mel product. It is not a `FeatureSpec`, whose pre-emphasis is that of its own rate.
+    squared gain in the mel product. `audioset.reference_forms.published_spec` says the same as a `FeatureSpec`.
     """
     padded = np.pad(samples, ((0, 0), (_FFT // 2, _FFT // 2)), mode="reflect")
     views = np.lib.stride_tricks.sliding_window_view(padded, _FFT, axis=1)[:, ::_HOP]
@@ -122,7 +94,7 @@ def _mel_matrix() -> Float32:
     """Triangles linear on Kaldi's mel scale up to 15 kHz, gains folded in: (_FFT / 2 + 1, 128)."""
     bin_hz = np.arange(_FFT // 2 + 1) * SAMPLE_RATE_HZ / _FFT
     mel = 1127.0 * np.log(1.0 + bin_hz / 700.0)
-    edges = np.linspace(0.0, 1127.0 * np.log(1.0 + 15_000.0 / 700.0), _MELS + 2)
+    edges = np.linspace(0.0, 1127.0 * np.log(1.0 + 15_000.0 / 700.0), BANDS + 2)
     rising = (mel[:, None] - edges[:-2]) / np.diff(edges)[:-1]
     falling = (edges[2:] - mel[:, None]) / np.diff(edges)[1:]
     gain = np.abs(1.0 - 0.97 * np.exp(-2j * np.pi * bin_hz / _PUBLISHED_RATE_HZ)) ** 2
@@ -132,83 +104,18 @@ def _mel_matrix() -> Float32:
 
 
 def build(weights_path: Path) -> Any:
-    """The network with its published weights: (frames, 128, 1) -> [embedding (384,), logits (527,)]."""
+    """The network with its published weights: (frames, 128, 1) -> [embedding (384,), logits (527,)].
+
+    Raises:
+        ConfigError: the file does not hold them.
+    """
     import keras
 
-    with np.load(weights_path) as archive:
-        weights = {name: archive[name] for name in archive.files}
-    inputs = keras.Input((None, _MELS, 1), name="log_mel")
-    tensor = _normed(inputs, weights, "features.0", kernel=3, stride=2, activation="hard_swish")
-    for index, block in enumerate(_BLOCKS, start=1):
-        tensor = _inverted_residual(tensor, weights, f"features.{index}.block", block)
-    tensor = _normed(tensor, weights, "features.16", kernel=1, stride=1, activation="hard_swish")
-    embedding = keras.layers.GlobalAveragePooling2D(name="embedding")(tensor)
-    hidden = _dense(embedding, weights, "classifier.2", activation="hard_swish")
-    return keras.Model(inputs, [embedding, _dense(hidden, weights, "classifier.5", activation=None)], name="mn04_as")
-
-
-def _inverted_residual(tensor: Any, weights: dict[str, Float32], name: str, block: _Block) -> Any:
-    import keras
-
-    entry, part = tensor, 0
-    if block.expand != tensor.shape[-1]:
-        tensor = _normed(tensor, weights, f"{name}.{part}", kernel=1, stride=1, activation=block.activation)
-        part += 1
-    tensor = _normed(
-        tensor, weights, f"{name}.{part}", kernel=block.kernel, stride=block.stride, activation=block.activation
-    )
-    part += 1
-    if block.squeeze:
-        tensor = _squeezed(tensor, weights, f"{name}.{part}")
-        part += 1
-    tensor = _normed(tensor, weights, f"{name}.{part}", kernel=1, stride=1, activation=None)
-    if block.stride == 1 and block.out == entry.shape[-1]:
-        tensor = keras.layers.Add()([entry, tensor])
-    return tensor
-
-
-def _normed(
-    tensor: Any, weights: dict[str, Float32], name: str, *, kernel: int, stride: int, activation: str | None
-) -> Any:
-    """Convolution (depthwise where the weights say so), BatchNorm, activation, as PyTorch pads."""
-    import keras
-
-    matrix = weights[f"{name}.0.weight"].transpose(3, 2, 1, 0)  # (time, frequency, in, out)
-    depthwise = matrix.shape[2] == 1 and tensor.shape[-1] > 1
-    tensor = keras.layers.ZeroPadding2D((kernel - 1) // 2)(tensor) if kernel > 1 else tensor
-    if depthwise:
-        layer = keras.layers.DepthwiseConv2D(kernel, strides=stride, use_bias=False)
-        matrix = matrix.transpose(0, 1, 3, 2)
-    else:
-        layer = keras.layers.Conv2D(matrix.shape[-1], kernel, strides=stride, use_bias=False)
-    tensor = layer(tensor)
-    layer.set_weights([matrix])
-    norm = keras.layers.BatchNormalization(epsilon=_EPSILON)
-    tensor = norm(tensor)
-    norm.set_weights([weights[f"{name}.1.{part}"] for part in ("weight", "bias", "running_mean", "running_var")])
-    return keras.layers.Activation(activation)(tensor) if activation else tensor
-
-
-def _squeezed(tensor: Any, weights: dict[str, Float32], name: str) -> Any:
-    """Squeeze and excitation: mean, ReLU layer, sigmoid layer, multiply."""
-    import keras
-
-    prefix = next(key for key in weights if key.startswith(f"{name}.") and key.endswith("fc1.weight"))[
-        : -len("1.weight")
-    ]
-    mean = keras.layers.GlobalAveragePooling2D()(tensor)
-    gain = _dense(_dense(mean, weights, f"{prefix}1", activation="relu"), weights, f"{prefix}2", activation="sigmoid")
-    return keras.layers.Multiply()([tensor, keras.layers.Reshape((1, 1, tensor.shape[-1]))(gain)])
-
-
-def _dense(tensor: Any, weights: dict[str, Float32], name: str, *, activation: str | None) -> Any:
-    import keras
-
-    matrix, bias = weights[f"{name}.weight"], weights[f"{name}.bias"]
-    layer = keras.layers.Dense(len(bias), activation=activation)
-    tensor = layer(tensor)
-    layer.set_weights([matrix.reshape(len(bias), -1).T, bias])
-    return tensor
+    inputs = keras.Input((None, BANDS, 1), name="log_mel")
+    embedding = embedding_of(inputs)
+    network = keras.Model(inputs, [embedding, class_logits_of(embedding)], name="mn04_as")
+    load_published(network, weights_path)
+    return network
 
 
 def convert(weights_path: Path, *, frames: int) -> bytes:
@@ -216,7 +123,7 @@ def convert(weights_path: Path, *, frames: int) -> bytes:
     import keras
     import tensorflow as tf
 
-    inputs = keras.Input(batch_shape=(1, frames, _MELS, 1))
+    inputs = keras.Input(batch_shape=(1, frames, BANDS, 1))
     fixed = keras.Model(inputs, build(weights_path)(inputs))
     content: bytes = tf.lite.TFLiteConverter.from_keras_model(fixed).convert()
     return content

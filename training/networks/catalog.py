@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from device.errors import ConfigError
 from training.networks import baseline, cnn_bilstm, han, residual_dual, resnet34, transfer
+from training.networks.audioset import reference_forms as audioset
 
 if TYPE_CHECKING:
     from training.networks.network_form import NetworkForm
@@ -19,7 +20,7 @@ PUBLISHED = {
 }
 """The five published designs; each function makes its forms without importing Keras."""
 
-REFERENCES = {"baseline": baseline.forms}
+REFERENCES = {"baseline": baseline.forms, "audioset": audioset.forms}
 """What a published design must beat to be shipped."""
 
 

@@ -20,7 +20,7 @@ from training.evaluation.validation_windows import part_windows, scene_probabili
 from training.mixing.augment import AugmentSettings
 from training.mixing.sampling import build_palette
 from training.networks import residual
-from training.networks.audioset_teacher import EMBEDDING_SIZE
+from training.networks.audioset.mn04 import EMBEDDING_SIZE
 from training.statistics import roc_auc
 from training.train.batch_sampling import batches
 from training.train.chunks import Recipe

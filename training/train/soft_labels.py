@@ -13,7 +13,7 @@ import numpy as np
 
 from device.hearing.classifier import sigmoid
 from training.mixing.augment import example
-from training.networks.audioset_teacher import EMBEDDING_SIZE
+from training.networks.audioset.mn04 import EMBEDDING_SIZE
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -151,6 +151,16 @@ def test_pre_emphasis_folded_into_the_mel_product_equals_the_filter_on_the_signa
     assert np.abs(folded - filtered).max() < 1.0
 
 
+def test_pre_emphasis_of_another_rate_has_the_gain_of_that_rate_at_each_frequency() -> None:
+    """A tone in one band rises by 10 log10 |1 - 0.97 exp(-2 pi j f / 32000)|^2, whatever rate it is heard at."""
+    for hz in (300.0, 1000.0, 6000.0):
+        tone = (0.1 * np.sin(2 * np.pi * hz * np.arange(32000) / 16000)).astype(np.float32)
+        spec = replace(LOG_MEL, pre_emphasis=0.97, pre_emphasis_rate_hz=32_000)
+        raised = window_features(spec, tone).max() - window_features(LOG_MEL, tone).max()
+        gain = abs(1 - 0.97 * np.exp(-2j * np.pi * hz / 32_000)) ** 2
+        assert raised == pytest.approx(10 * np.log10(gain), abs=0.3)
+
+
 # --- against python_speech_features, its own conventions expressed in the spec ------------------
 
 
@@ -254,7 +264,7 @@ def test_real_cries_give_the_same_bits_in_batch_and_stream(data_dir: Path) -> No
 # --- the edges ----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("normalization", ["none", "fixed", "standardize", "standardize_bins", "min_max"])
+@pytest.mark.parametrize("normalization", ["none", "fixed", "peak", "standardize", "standardize_bins", "min_max"])
 @pytest.mark.parametrize("level", [0.0, 1.0, -1.0, 1e-30])
 def test_a_constant_window_gives_finite_features(normalization: str, level: float) -> None:
     spec = FeatureSpec.from_dict({**MFCC.to_dict(), "normalization": normalization, "deltas": 1})
@@ -267,6 +277,22 @@ def test_standardized_features_ignore_the_level() -> None:
     spec = replace(LOG_MEL, normalization="standardize")
     loud, quiet = window_features(spec, _noise(32000)), window_features(spec, _noise(32000) * np.float32(0.01))
     np.testing.assert_allclose(loud, quiet, atol=1e-4)
+
+
+def test_features_below_the_peak_ignore_the_level_down_to_the_reference() -> None:
+    spec = replace(LOG_MEL, normalization="peak", reference=1e-5, floor=1e-12, mean=(-20.0,), scale=(10.0,))
+    loud, quiet = window_features(spec, _noise(32000)), window_features(spec, _noise(32000) * np.float32(0.01))
+    np.testing.assert_allclose(loud, quiet, atol=1e-3)
+    assert loud.max() == pytest.approx(2.0)
+    peak_db = window_features(replace(spec, normalization="none"), _noise(32000)).max()
+    assert 40 < peak_db < 80
+    below = window_features(spec, _noise(32000) * np.float32(1e-4))  # 80 dB less, so below the reference
+    assert below.max() == pytest.approx(2.0 + (peak_db - 80) / 10, abs=1e-3)
+
+
+def test_silence_stays_below_every_sound_when_peaks_are_levelled() -> None:
+    spec = replace(LOG_MEL, normalization="peak", reference=1e-3, floor=1e-12)
+    assert window_features(spec, np.zeros(32000, np.float32)).max() == pytest.approx(-90.0)
 
 
 def test_min_max_spans_zero_to_one() -> None:

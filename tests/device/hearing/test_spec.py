@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import fields, replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from device.errors import SpecError
+from device.hearing.bundle.reader import read_bundle
 from device.hearing.spec import FeatureSpec
 from tests.device.hearing import golden_features as golden
 
+ROOT = Path(__file__).parents[3]
 LOG_MEL = golden.LOG_MEL
 MFCC = replace(LOG_MEL, n_mfcc=40)
 
@@ -28,6 +31,7 @@ OTHER_VALUES = {
     "pad_mode": "zeros",
     "pre_emphasis": 0.97,
     "pre_emphasis_in": "frame",
+    "pre_emphasis_rate_hz": 32_000,
     "spectrum": "magnitude",
     "spectrum_scale": 0.5,
     "n_mels": 60,
@@ -125,10 +129,21 @@ def test_the_hash_is_stable() -> None:
     assert LOG_MEL.spec_hash == "9bf6eb77610b48c0"
 
 
+def test_a_field_that_joined_later_leaves_the_hashes_of_shipped_bundles_as_they_are() -> None:
+    specs = read_bundle(ROOT / "device" / "models" / "cry.tflite").specs
+    assert [spec.spec_hash for spec in specs] == ["49a5a93c5c37f32e", "af9c9fdde8ab5ef2"]
+    assert "pre_emphasis_rate_hz" not in specs[0].to_dict()
+    given = replace(LOG_MEL, pre_emphasis_rate_hz=32_000)
+    assert given.to_dict()["pre_emphasis_rate_hz"] == 32_000
+    assert FeatureSpec.from_dict(given.to_dict()) == given
+
+
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
         ({"hop": 0}, "hop is 0"),
+        ({"pre_emphasis_rate_hz": 8000}, "pre_emphasis_rate_hz is 8000, must be sample_rate_hz to 192000"),
+        ({"pre_emphasis_rate_hz": 32_000, "pre_emphasis_in": "frame"}, "pre_emphasis_rate_hz needs mel"),
         ({"frame_length": 2048}, "frame_length is 2048, must be 1 to n_fft 1024"),
         ({"n_mfcc": 65}, "n_mfcc is 65, must be 0 to n_mels 64"),
         ({"f_max_hz": 0.0}, "must rise"),
@@ -152,6 +167,8 @@ def test_a_contradictory_spec_says_which_field(change: dict[str, object], senten
         ({"hpo": 500}, "unknown field 'hpo'"),
         ({"hop": 500.0}, "hop is 500.0, must be whole"),
         ({"hop": True}, "hop is True, must be whole"),
+        ({"pre_emphasis_rate_hz": 32e3}, "pre_emphasis_rate_hz is 32000.0, must be whole"),
+        ({"pre_emphasis_rate_hz": True}, "pre_emphasis_rate_hz is True, must be whole"),
         ({"centre": 1}, "centre is 1, must be true or false"),
         ({"window": "kaiser"}, "window is 'kaiser', must be one of 'hann'"),
         ({"mean": "0"}, "mean is '0', must be a list of numbers"),

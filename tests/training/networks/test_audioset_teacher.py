@@ -10,6 +10,7 @@ import pytest
 import soxr
 
 from training.networks import audioset_teacher
+from training.networks.audioset import mn04
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -48,8 +49,8 @@ def test_the_converted_teacher_gives_the_same_description_at_any_level(
     samples = soxr.resample(check["waveform"], 32_000, 16_000)[None].astype(np.float32)
     teacher = audioset_teacher.LiteTeacher(path)
     loud, quiet = (teacher.infer(np.float32(gain) * samples) for gain in (1.0, 0.001))
-    assert loud[0].shape == (1, audioset_teacher.EMBEDDING_SIZE)
-    assert loud[1].shape == (1, audioset_teacher.CLASS_COUNT)
+    assert loud[0].shape == (1, mn04.EMBEDDING_SIZE)
+    assert loud[1].shape == (1, mn04.CLASS_COUNT)
     assert np.abs(loud[0] - quiet[0]).max() < 1e-3
 
 

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from training.networks.network_form import NetworkForm
 
 FORMS = all_forms()
-QUICK = [name for name in FORMS if name.split("/")[0] != "transfer" and not name.startswith("resnet34/published")]
+HEAVY = ("transfer/", "resnet34/published", "audioset/fine-tuned", "audioset/frozen-4k")
+QUICK = [name for name in FORMS if not name.startswith(HEAVY)]
 ONE_EACH = ["cnn_bilstm/published", "residual_dual/streaming", "han/published", "transfer/dual", "baseline/lung"]
 PARAMETERS = {
     "cnn_bilstm/published": 87_490,

@@ -11,6 +11,7 @@ import pytest
 
 from training.mixing.augment import AugmentSettings, Group, Palette, Sound
 from training.networks import audioset_teacher
+from training.networks.audioset.mn04 import EMBEDDING_SIZE
 from training.train.chunks import Chunk, Recipe, chunks, make_chunk
 from training.train.soft_labels import SoftLabeller
 
@@ -27,7 +28,7 @@ def _palette() -> Palette:
 
 def _recipe(teacher: Path) -> Recipe:
     rng = np.random.default_rng(0)
-    size, hidden = audioset_teacher.EMBEDDING_SIZE, 3
+    size, hidden = EMBEDDING_SIZE, 3
     shapes = ((size,), (size,), (size, hidden), (hidden,), (hidden, 1), (1,))
     labeller = SoftLabeller(*(rng.uniform(0.5, 1.5, shape).astype(np.float32) for shape in shapes))
     parts = {field.name: getattr(_palette(), field.name) for field in dataclasses.fields(Palette)}
