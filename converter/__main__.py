@@ -1,4 +1,4 @@
-"""`python -m converter MODEL_DIR --out FILE.tflite` and `python -m converter inspect BUNDLE`."""
+"""`python -m converter VERB`: convert a trained network, inspect, compare or sign a bundle."""
 
 from __future__ import annotations
 
@@ -15,12 +15,10 @@ if TYPE_CHECKING:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Convert or inspect; 0, or 2 with one line on stderr."""
-    given = list(sys.argv[1:] if arguments is None else arguments)
-    inspects = given[:1] == ["inspect"]
-    options = (_inspect_parser() if inspects else _convert_parser()).parse_args(given[1:] if inspects else given)
+    """Run a verb; 0, or 2 with one line on stderr."""
+    options = _parser().parse_args(arguments)
     try:
-        (_inspect if inspects else _convert)(options)
+        options.run(options)
     except (AuricleError, OSError) as error:
         if options.debug:
             raise
@@ -29,24 +27,31 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _convert_parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m converter",
-        description="Quantize a trained network to full INT8 and write it as a verified bundle, or refuse.",
-        epilog="'python -m converter inspect BUNDLE' says what a bundle holds.",
-    )
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m converter", description="From a trained network to a bundle.")
+    verbs = parser.add_subparsers(title="verbs", dest="verb", required=True, metavar="VERB")
+    for name, (add_arguments, run, text) in _VERBS.items():
+        verb = verbs.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.")
+        add_arguments(verb)
+        verb.add_argument("--debug", action="store_true", help="show the traceback of an error")
+        verb.set_defaults(run=run)
+    return parser
+
+
+def _add_convert(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model_dir", type=Path, help="folder that training wrote")
     parser.add_argument("--out", type=Path, required=True, help="the .tflite file to write")
     parser.add_argument("--report", type=Path, help="also write the conversion report as JSON")
-    parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
-    return parser
 
 
-def _inspect_parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m converter inspect", description="Say what a bundle holds.")
+def _add_inspect(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("bundle", type=Path)
-    parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
-    return parser
+
+
+def _add_sign(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("bundle", type=Path)
+    parser.add_argument("--key", type=Path, required=True, help="private Ed25519 key in PEM")
+    parser.add_argument("--out", type=Path, required=True, help="the signed .tflite file to write")
 
 
 def _convert(options: argparse.Namespace) -> None:
@@ -65,6 +70,12 @@ def _inspect(options: argparse.Namespace) -> None:
     print(describe(read_bundle(options.bundle)))
 
 
+def _sign(options: argparse.Namespace) -> None:
+    from converter.signing import sign_bundle
+
+    print(f"{options.out}: signed with key {sign_bundle(options.bundle, options.key, options.out)}")
+
+
 def _summary(out: Path, report: dict[str, Any]) -> str:
     lines = [f"{out}: verified, network {report['int8_bytes']} bytes in int8, {report['float_bytes']} in float"]
     for row in report["agreement"]:
@@ -75,6 +86,16 @@ def _summary(out: Path, report: dict[str, Any]) -> str:
         )
     return "\n".join(lines)
 
+
+_VERBS = {
+    "convert": (
+        _add_convert,
+        _convert,
+        "quantize a trained network, and write a verified bundle or refuse",
+    ),
+    "inspect": (_add_inspect, _inspect, "say what a bundle holds"),
+    "sign": (_add_sign, _sign, "sign a bundle, so that a device with your public key loads it"),
+}
 
 if __name__ == "__main__":
     sys.exit(main())

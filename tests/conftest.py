@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.signing_keys import KeyPair, write_key_pair
+
 # Speed is never asserted: a busy machine breaks no law.
 settings.register_profile("auricle", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 # In CI the same examples every time, so that a red run can be repeated; new ones are sought wherever else tests run.
@@ -47,3 +49,15 @@ def tiny_bundle_path() -> Path:
 def tiny_low_bundle_path() -> Path:
     """A bundle at 8 kHz (2 s windows, log-mel): `low` (alarm) is a tone of 100 to 600 Hz, `normal` (reject) is not."""
     return TINY / "tiny-low.tflite"
+
+
+@pytest.fixture
+def maker(tmp_path: Path) -> KeyPair:
+    """The keys of whoever makes bundles that a device trusts."""
+    return write_key_pair(tmp_path, "maker", bytes(range(32)))
+
+
+@pytest.fixture
+def stranger(tmp_path: Path) -> KeyPair:
+    """The keys of somebody else."""
+    return write_key_pair(tmp_path, "stranger", bytes(range(1, 33)))

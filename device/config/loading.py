@@ -12,7 +12,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from device.config.key_lines import key_lines
 from device.config.profiles import DEFAULT_PROFILE, PROFILES
-from device.config.settings import ClipSettings, JournalSettings, LogSettings, MqttSettings, Settings
+from device.config.settings import (
+    BundleSettings,
+    ClipSettings,
+    JournalSettings,
+    LogSettings,
+    MqttSettings,
+    Settings,
+)
 from device.config.table_reader import first_problem, read_settings
 from device.config.toml_text import parse_leniently, parse_toml, read_text
 from device.config.wording import alternatives, shown
@@ -150,6 +157,7 @@ def _with_absolute_paths(settings: Settings, folder: Path) -> Settings:
     return dataclasses.replace(
         settings,
         models=models,
+        bundles=_paths_from(folder, settings.bundles, "public_key"),
         log=_paths_from(folder, settings.log, "file"),
         journal=_paths_from(folder, settings.journal, "file"),
         mqtt=_paths_from(folder, settings.mqtt, "password_file", "ca_file", "cert_file", "key_file"),
@@ -157,7 +165,7 @@ def _with_absolute_paths(settings: Settings, folder: Path) -> Settings:
     )
 
 
-_TableWithPaths = TypeVar("_TableWithPaths", LogSettings, JournalSettings, MqttSettings, ClipSettings)
+_TableWithPaths = TypeVar("_TableWithPaths", BundleSettings, LogSettings, JournalSettings, MqttSettings, ClipSettings)
 
 
 def _paths_from(folder: Path, table: _TableWithPaths, *names: str) -> _TableWithPaths:

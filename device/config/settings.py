@@ -44,6 +44,7 @@ _DEVICE = Text(
     'a device\'s name, "usb:VENDOR:PRODUCT" in hexadecimal, "port:BUS-PORT", or "default", and no number',
 )
 _PATH = Text(r".*\S.*", '"auto", or the path of a file')
+_KEY_FILE = Text(r".*\S.*", "the path of a public key in PEM")
 _HOURS = Text(r"([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d", "HH:MM-HH:MM")
 _CLOCK_TIME = Text(r"([01]\d|2[0-3]):[0-5]\d", "HH:MM")
 _ZONE = Text(r"[A-Za-z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+)*", 'a zone such as "Europe/Berlin", or "UTC"')
@@ -119,6 +120,21 @@ class ModelSettings(TableSettings):
     def label(self, name: str) -> LabelSettings:
         """The overrides of a label; none if the settings do not name it."""
         return next((label for label in self.labels if label.name == name), LabelSettings(name))
+
+
+@dataclass(frozen=True, slots=True)
+class BundleSettings(TableSettings):
+    """Which model files are trusted.
+
+    Attributes:
+        public_key: None to load unsigned ones too.
+    """
+
+    public_key: str | None = key(
+        None,
+        OrKeyword(_KEY_FILE, "off"),
+        "Only models that were signed with this Ed25519 key are loaded; shipped ones must be signed too.",
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -383,6 +399,7 @@ class Settings(TableSettings):
     profile: str = key(DEFAULT_PROFILE, Choice(tuple(PROFILES)), "What is not said below is as in this profile.")
     listen: ListenSettings = table(ListenSettings)
     models: tuple[ModelSettings, ...] = named_tables("model", _MODEL_NAME, ModelSettings, "cry")
+    bundles: BundleSettings = table(BundleSettings)
     microphone: MicrophoneSettings = table(MicrophoneSettings)
     filters: FilterSettings = table(FilterSettings)
     recording: RecordingSettings = table(RecordingSettings)

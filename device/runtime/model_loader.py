@@ -10,7 +10,8 @@ from device.config.file_errors import unreadable
 from device.config.settings import ModelSettings, missing_models, missing_sentence
 from device.config.wording import alternatives
 from device.errors import BundleError, ConfigError
-from device.hearing.bundle.reader import read_bundle
+from device.hearing.bundle.reader import check_signed, read_bundle
+from device.hearing.bundle.signature import PublicKey
 from device.hearing.classifier import Classifier, load_runtime
 from device.hearing.listener import Listener
 from device.hearing.listening_model import ListeningLabel, ListeningModel
@@ -19,7 +20,7 @@ from device.runtime.bundle_trial.trial_process import Trial
 from device.runtime.model_library import bundle_path, card_line, shipped_bundles
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     from device.config.settings import LabelSettings, Settings
@@ -92,14 +93,14 @@ def open_models(settings: Settings, wanted: Sequence[str] = ()) -> OpenModels:
 
     Raises:
         ConfigError: the settings name a model or a label that does not exist, or two models have one name.
-        BundleError: a bundle is damaged, or fails its trial or verification.
-        MissingExtraError: no runtime is installed.
+        BundleError: a bundle is damaged, is not signed with the configured key, or fails its trial or verification.
+        MissingExtraError: no runtime is installed, or a key is configured and `cryptography` is not.
         ServiceError: no process can be started for the trial.
     """
-    chosen = _chosen(settings, wanted)
-    tried = _tried(chosen)
+    chosen, key = _chosen(settings, wanted), trusted_key(settings)
+    tried = _tried(chosen, key)
     with ExitStack() as closing:
-        opened = [_open(choice, tried[choice.path], closing) for choice in chosen]
+        opened = [_open(choice, read_tried(choice.path, tried[choice.path], key), closing) for choice in chosen]
         _refuse_duplicate_names([model.listening.name for model in opened])
         labels = [(model.listed.name, label) for model in opened for label in model.listed.labels]
         return OpenModels(
@@ -114,39 +115,60 @@ def open_models(settings: Settings, wanted: Sequence[str] = ()) -> OpenModels:
     raise AssertionError("an exit stack swallows no error")
 
 
-def _tried(chosen: Sequence[_Choice]) -> dict[Path, str]:
+def trusted_key(settings: Settings) -> PublicKey | None:
+    """The key that must have signed every bundle; None if the settings name none.
+
+    Raises:
+        ConfigError: its file cannot be read, or holds no such key.
+        MissingExtraError: `cryptography` is not installed.
+    """
+    file = settings.bundles.public_key
+    try:
+        return None if file is None else PublicKey.read(file)
+    except ConfigError as error:
+        raise ConfigError(f'"public_key" in [bundles]: {error}', key=("bundles", "public_key")) from None
+
+
+def _tried(chosen: Sequence[_Choice], key: PublicKey | None) -> dict[Path, str]:
     """As `tried_bundles`; an error about a bundle that the settings name has the key that names it."""
     for choice in chosen:
         if choice.settings is not None:
             _refuse_unreadable(choice.settings, choice.path)
     try:
-        return tried_bundles(choice.path for choice in chosen)
+        return tried_bundles([choice.path for choice in chosen], key)
     except BundleError as error:
         named = [each.settings for each in chosen if each.settings and str(error).startswith(f"{each.path}:")]
         raise BundleError(str(error), key=_bundle_key(named[0]) if named else ()) from None
 
 
-def tried_bundles(paths: Iterable[Path]) -> dict[Path, str]:
+def tried_bundles(paths: Sequence[Path], key: PublicKey | None = None) -> dict[Path, str]:
     """Path -> SHA-256 of bundles that passed a trial in one child process; the runtime is imported meanwhile.
 
+    Args:
+        paths: of the bundles.
+        key: that must have signed them; a bundle that it did not sign is neither parsed nor tried.
+
     Raises:
-        BundleError: a bundle is damaged, or fails its trial.
+        BundleError: a bundle is damaged, is not signed with the key, or fails its trial.
         MissingExtraError: no runtime is installed.
         ServiceError: no process can be started for the trial.
     """
+    if key is not None:
+        for path in paths:
+            check_signed(path, key)
     with Trial(paths) as trial:
         load_runtime()
         return trial.result()
     raise AssertionError("a trial swallows no error")
 
 
-def read_tried(path: Path, sha256: str) -> Bundle:
-    """The bundle that passed a trial.
+def read_tried(path: Path, sha256: str, key: PublicKey | None = None) -> Bundle:
+    """The bundle that passed a trial, and that a key must have signed, if one is given.
 
     Raises:
         BundleError: the file is another one by now.
     """
-    bundle = read_bundle(path)
+    bundle = read_bundle(path, key=key)
     if bundle.sha256 != sha256:
         raise BundleError(f"{path}: the file changed while it was tried; try again")
     return bundle
@@ -178,8 +200,7 @@ class _Opened(NamedTuple):
     configured: dict[str, ConfiguredPoint]  # by label
 
 
-def _open(choice: _Choice, sha256: str, closing: ExitStack) -> _Opened:
-    bundle = read_tried(choice.path, sha256)
+def _open(choice: _Choice, bundle: Bundle, closing: ExitStack) -> _Opened:
     settings = choice.settings or ModelSettings(name=bundle.name)
     _refuse_unknown_labels(settings, bundle)
     points = {label.name: _configured_point(label, settings.label(label.name)) for label in bundle.labels}
@@ -234,8 +255,12 @@ def _listed(name: str, bundle: Bundle, labels: Sequence[Label]) -> ListedModel:
     )
 
 
-def configured_bundle(settings: ModelSettings) -> Bundle:
+def configured_bundle(settings: ModelSettings, key: PublicKey | None = None) -> Bundle:
     """The bundle that the settings of a model name; it is read, and not run.
+
+    Args:
+        settings: of the model.
+        key: that must have signed it, if one is given.
 
     Raises:
         ConfigError: the settings name a label that it does not have.
@@ -244,7 +269,7 @@ def configured_bundle(settings: ModelSettings) -> Bundle:
     path = bundle_path(settings.bundle)
     _refuse_unreadable(settings, path)
     try:
-        bundle = read_bundle(path)
+        bundle = read_bundle(path, key=key)
     except BundleError as error:
         raise BundleError(str(error), key=_bundle_key(settings)) from None
     _refuse_unknown_labels(settings, bundle)

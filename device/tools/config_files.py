@@ -11,13 +11,14 @@ from device.config.wording import alternatives, shown
 from device.errors import ConfigError, ConfiguredError
 from device.runtime.clocks import zone_of
 from device.runtime.model_library import shipped_bundles
-from device.runtime.model_loader import configured_bundle
+from device.runtime.model_loader import configured_bundle, trusted_key
 from device.sinks.mqtt.connection import read_password, tls_context
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from device.config.settings import Settings
+    from device.hearing.bundle.signature import PublicKey
 
 
 def outside_mistakes(settings: Settings) -> Iterator[ConfiguredError]:
@@ -45,6 +46,11 @@ def _raised(check: Callable[[], object]) -> Iterator[ConfiguredError]:
 
 def _models(settings: Settings) -> Iterator[ConfiguredError]:
     labels: list[str] = []  # of the models further up
+    key: PublicKey | None = None
+    try:
+        key = trusted_key(settings)
+    except ConfiguredError as error:
+        yield error
     for model in settings.listening:
         if model.listens_while is not None and model.listens_while not in labels:
             there = (
@@ -58,7 +64,7 @@ def _models(settings: Settings) -> Iterator[ConfiguredError]:
             yield ConfigError(missing_sentence(settings, (model.bundle,)), key=("model", model.name, "bundle"))
             continue
         try:
-            labels += configured_bundle(model).label_names
+            labels += configured_bundle(model, key).label_names
         except ConfiguredError as error:
             yield error
 

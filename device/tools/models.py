@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from device.config.loading import load_config, locating
 from device.hearing.bundle.reader import read_bundle
 from device.hearing.classifier import Classifier
 from device.quantity import quantity
 from device.runtime.model_library import bundle_path, card_line, golden_deviations, shipped_bundles
-from device.runtime.model_loader import read_tried, tried_bundles
+from device.runtime.model_loader import read_tried, tried_bundles, trusted_key
 
 if TYPE_CHECKING:
     import argparse
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from device.hearing.bundle.contents import Bundle, Label
+    from device.hearing.bundle.signature import PublicKey
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -23,6 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(dest="action", metavar="VERB")
     verifying = actions.add_parser("verify", help="repeat every check on a bundle, on this machine")
     verifying.add_argument("bundle", metavar="BUNDLE", help="a shipped model's name, or a .tflite file")
+    verifying.add_argument("--config", metavar="FILE", help="whose [bundles] public_key must have signed it")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -30,11 +33,18 @@ def run(arguments: argparse.Namespace) -> int:
 
     Raises:
         BundleError: a bundle is damaged, or a check fails.
+        ConfigError: the configuration does not hold, or its key cannot be read.
         MissingExtraError: no runtime for networks is installed.
     """
-    for line in verify(arguments.bundle) if arguments.action == "verify" else describe_shipped():
+    for line in _verify(arguments) if arguments.action == "verify" else describe_shipped():
         print(line)
     return 0
+
+
+def _verify(arguments: argparse.Namespace) -> Iterator[str]:
+    with locating(arguments.config):
+        key = trusted_key(load_config(arguments.config)) if arguments.config else None
+    return verify(arguments.bundle, key)
 
 
 def describe_shipped() -> Iterator[str]:
@@ -56,6 +66,7 @@ def describe(bundle: Bundle, path: Path) -> Iterator[str]:
         "listens": f"{bundle.sample_rate_hz} Hz, windows of {bundle.window_samples / bundle.sample_rate_hz:g} s",
         "size": f"{path.stat().st_size / 1024:.0f} KiB, the network {len(bundle.network) / 1024:.0f} KiB",
         "sha256": bundle.sha256,
+        "signed": f"says key {bundle.signer}" if bundle.signer else "no",
         "features": ", ".join(spec.spec_hash for spec in bundle.specs),
         "terms": card_line(bundle, "licence"),
         "measured": card_line(bundle, "headline"),
@@ -66,11 +77,12 @@ def describe(bundle: Bundle, path: Path) -> Iterator[str]:
         yield f"  {name:<9} {value}"
 
 
-def verify(name: str) -> Iterator[str]:
+def verify(name: str, key: PublicKey | None = None) -> Iterator[str]:
     """Repeat every check on a bundle; one line for each that passed.
 
     Args:
         name: of a shipped bundle, or a path.
+        key: that must have signed it, if one is given.
 
     Raises:
         BundleError: the first check that fails.
@@ -78,7 +90,9 @@ def verify(name: str) -> Iterator[str]:
         ServiceError: no process can be started for the trial.
     """
     path = bundle_path(name)
-    bundle = read_tried(path, tried_bundles([path])[path])
+    bundle = read_tried(path, tried_bundles([path], key)[path], key)
+    if key is not None:
+        yield f"the signature of key {key.key_id} fits every byte"
     yield f"archive and hashes hold: {path}, sha256 {bundle.sha256}"
     yield f"labels and specs hold: {', '.join(bundle.label_names)}; {quantity(len(bundle.specs), 'input')}"
     yield "the network runs in a process of its own, within bounds of time and memory"

@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 def test_it_writes_bundle_and_report(tone_folder: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     out, report = tmp_path / "tone.tflite", tmp_path / "report.json"
-    assert main([str(tone_folder), "--out", str(out), "--report", str(report)]) == 0
+    assert main(["convert", str(tone_folder), "--out", str(out), "--report", str(report)]) == 0
     said = capfd.readouterr()
     assert said.err == ""
     assert said.out.startswith(f"{out}: verified, network ")
@@ -27,7 +27,7 @@ def test_it_writes_bundle_and_report(tone_folder: Path, tmp_path: Path, capfd: p
 
 
 def test_a_refusal_is_one_line_and_exit_code_2(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main([str(tmp_path), "--out", str(tmp_path / "x.tflite")]) == 2
+    assert main(["convert", str(tmp_path), "--out", str(tmp_path / "x.tflite")]) == 2
     said = capsys.readouterr()
     assert said.out == ""
     assert said.err == f"converter: {tmp_path}: model.keras is missing; the folder must be what training wrote\n"
@@ -35,13 +35,13 @@ def test_a_refusal_is_one_line_and_exit_code_2(tmp_path: Path, capsys: pytest.Ca
 
 def test_debug_shows_the_traceback(tmp_path: Path) -> None:
     with pytest.raises(BundleError):
-        main([str(tmp_path), "--out", str(tmp_path / "x.tflite"), "--debug"])
+        main(["convert", str(tmp_path), "--out", str(tmp_path / "x.tflite"), "--debug"])
 
 
 def test_a_folder_that_cannot_be_written_is_exit_code_2(
     tone_folder: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    assert main([str(tone_folder), "--out", str(tmp_path / "no" / "x.tflite")]) == 2
+    assert main(["convert", str(tone_folder), "--out", str(tmp_path / "no" / "x.tflite")]) == 2
     assert capfd.readouterr().err.count("\n") == 1
 
 

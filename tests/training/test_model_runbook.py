@@ -30,10 +30,8 @@ def parse(words: list[str]) -> argparse.Namespace:
     """The arguments of a command, by the parser of the program that it calls."""
     if words[:3] == ["python", "-m", "training"]:
         return training_command._parser(words[3:]).parse_args(words[3:])
-    if words[:4] == ["python", "-m", "converter", "inspect"]:
-        return converter_command._inspect_parser().parse_args(words[4:])
     if words[:3] == ["python", "-m", "converter"]:
-        return converter_command._convert_parser().parse_args(words[3:])
+        return converter_command._parser().parse_args(words[3:])
     if words[0] == "auricle":
         return auricle_command._parser(words[1:]).parse_args(words[1:])
     pytest.fail(f"no parser is known for: {shlex.join(words)}")
@@ -48,4 +46,5 @@ def test_every_verb_of_training_stands_on_a_page_and_the_converter_on_this_one()
     pages = "\n".join(page.read_text(encoding="utf-8") for page in RUNBOOK.parent.glob("*.md"))
     verbs = set(re.findall(r"(?m)^    (?:\S+/)?python -m training (\S+)", pages))
     assert verbs == set(training_command._VERBS)
-    assert any(words[:3] == ["python", "-m", "converter"] and words[3] != "inspect" for words in commands())
+    converting = {words[3] for words in commands() if words[:3] == ["python", "-m", "converter"]}
+    assert converting == set(converter_command._VERBS)

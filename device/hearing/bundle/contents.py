@@ -52,6 +52,7 @@ class Bundle:
         golden: at least one case.
         card: the model card: training data, licences and measured performance; JSON types.
         sha256: of the whole file, in hex; empty for a bundle that was not read from one.
+        signer: id of the key that the file says it was signed with (see `signature`); empty if it is not signed.
     """
 
     name: str
@@ -63,6 +64,7 @@ class Bundle:
     golden: tuple[GoldenCase, ...] = field(repr=False)
     card: Mapping[str, Any] = field(repr=False)
     sha256: str = ""
+    signer: str = ""
 
     @property
     def label_names(self) -> tuple[str, ...]:

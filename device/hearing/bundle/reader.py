@@ -9,6 +9,8 @@ A bundle is a `.tflite` file with a zip behind the network (see `archive`), in t
     golden/<case>/      samples.npy, features_0.npy .., probabilities.npy: what this model must
                         reproduce on every machine
 
+The file may end in a signature (see `signature`), which is checked first where a public key is given.
+
 Nothing in the file is trusted: structure, names, sizes, hashes, types, shapes and ranges are checked, those of the
 network's flatbuffer too, and nothing is unpickled or executed. `classifier` checks what requires running the network.
 """
@@ -25,6 +27,7 @@ from device.hearing.bundle.archive import split_archive
 from device.hearing.bundle.contents import Bundle, labels_text
 from device.hearing.bundle.golden_vectors import GOLDEN_ENTRY, golden_cases
 from device.hearing.bundle.manifest import Manifest
+from device.hearing.bundle.signature import split_trailer
 from device.hearing.network.check import check_network
 from device.hearing.network.graph import read_graph
 from device.quantity import quantity
@@ -32,6 +35,8 @@ from device.strict_json import parse
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from device.hearing.bundle.signature import PublicKey
 
 MAX_FILE_BYTES = 64 * 2**20
 MAX_ENTRY_BYTES = 16 * 2**20
@@ -41,18 +46,34 @@ _TFLITE_MARK = b"TFL3"  # the flatbuffer's file identifier, at byte 4
 _HEAD = ("manifest.json", "labels.txt", "card.json", "card.md")
 
 
-def read_bundle(path: Path | str, *, max_bytes: int = MAX_FILE_BYTES) -> Bundle:
+def read_bundle(path: Path | str, *, max_bytes: int = MAX_FILE_BYTES, key: PublicKey | None = None) -> Bundle:
     """The bundle in a file.
 
     Args:
         path: of the file; an error's sentence begins with it, as given.
         max_bytes: a larger file is not read.
+        key: that must have signed it; None reads signed and unsigned files alike.
 
     Raises:
-        BundleError: `write_bundle` could not have written this file.
+        BundleError: `write_bundle` could not have written this file, or the key did not sign it.
     """
     try:
-        return decode_bundle(_file_bytes(Path(path), max_bytes))
+        data = file_bytes(path, max_bytes=max_bytes)
+        if key is not None:
+            key.check(data)
+        return decode_bundle(data)
+    except BundleError as error:
+        raise BundleError(f"{path}: {error}") from None
+
+
+def check_signed(path: Path | str, key: PublicKey) -> None:
+    """Refuse a file that a key did not sign; nothing else in it is looked at.
+
+    Raises:
+        BundleError: it did not; the sentence begins with the path.
+    """
+    try:
+        key.check(file_bytes(path))
     except BundleError as error:
         raise BundleError(f"{path}: {error}") from None
 
@@ -65,7 +86,8 @@ def decode_bundle(file: bytes) -> Bundle:
     """
     if file[4:8] != _TFLITE_MARK:
         raise BundleError("not a TensorFlow Lite file (no TFL3 at byte 4); write it with the converter")
-    archive = split_archive(file)
+    unsigned, trailer = split_trailer(file)
+    archive = split_archive(unsigned)
     network, entries = archive.network, archive.entries
     _check_names(entries)
     manifest = Manifest(entries["manifest.json"])
@@ -85,12 +107,19 @@ def decode_bundle(file: bytes) -> Bundle:
         golden=golden_cases(manifest.golden_names, _golden_entries(entries), specs, len(labels)),
         card=_card(entries),
         sha256=hashlib.sha256(file).hexdigest(),
+        signer=trailer.key_id if trailer else "",
     )
     check_network(read_graph(network), [(1, *spec.shape, 1) for spec in specs], len(labels))
     return bundle
 
 
-def _file_bytes(path: Path, max_bytes: int) -> bytes:
+def file_bytes(path: Path | str, *, max_bytes: int = MAX_FILE_BYTES) -> bytes:
+    """The bytes of a file that may be a bundle.
+
+    Raises:
+        BundleError: it is no file, is empty or too large, or cannot be read.
+    """
+    path = Path(path)
     try:
         found = path.stat()
         if not stat.S_ISREG(found.st_mode):

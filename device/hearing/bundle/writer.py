@@ -34,6 +34,15 @@ def write_bundle(path: Path | str, bundle: Bundle) -> None:
         decode_bundle(data)
     except BundleError as error:
         raise BundleError(f"{path}: {error}") from None
+    write_whole(path, data)
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Write a file that appears whole or not at all, and is on the disk when this returns.
+
+    Raises:
+        OSError: it cannot be written; what was there is left as it was.
+    """
     partial = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         with partial.open("wb") as file:
@@ -41,8 +50,18 @@ def write_bundle(path: Path | str, bundle: Bundle) -> None:
             file.flush()
             os.fsync(file.fileno())
         partial.replace(path)
+        _sync_folder(path.parent)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Let the new name survive a power cut."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def encode_bundle(bundle: Bundle) -> bytes:

@@ -12,6 +12,7 @@ from device.hearing.bundle.reader import read_bundle
 from device.hearing.resample import Resampler
 from device.messages import AudioBlock
 from device.runtime.model_library import bundle_path
+from device.runtime.model_loader import trusted_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -60,9 +61,10 @@ def known_sounds(settings: Settings, models: OpenModels) -> tuple[KnownSound, ..
     """One for each listening model, in their order; reads the bundles, so do not call it between two windows.
 
     Raises:
-        BundleError: a bundle is missing or damaged.
+        BundleError: a bundle is missing or damaged, or not signed with the configured key.
     """
-    bundles = {model.name: read_bundle(bundle_path(model.bundle)) for model in settings.listening}
+    key = trusted_key(settings)
+    bundles = {model.name: read_bundle(bundle_path(model.bundle), key=key) for model in settings.listening}
     return tuple(known_sound(bundles[model.name], model) for model in models.listening)
 
 

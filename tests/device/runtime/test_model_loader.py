@@ -8,12 +8,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from converter.signing import sign_bundle
 from device.config.loading import parse_config, profile
 from device.errors import BundleError, ConfigError
-from device.runtime.model_loader import open_models, shifted
+from device.hearing.bundle.reader import read_bundle
+from device.hearing.bundle.signature import PublicKey
+from device.runtime import model_loader
+from device.runtime.model_loader import open_models, read_tried, shifted
+from device.runtime.self_test.known_sound import known_sounds
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from device.config.settings import Settings
+    from tests.signing_keys import KeyPair
 
 
 def _toml(path: Path, label: str = "") -> str:
@@ -71,6 +79,52 @@ def test_networks_are_let_go(tiny_bundle_path: Path) -> None:
         network = models.listening[0].network
         assert "closed" not in repr(network)
     assert "closed" in repr(network)
+
+
+# --- signatures
+
+
+def _trusting(public: Path, bundle: Path) -> Settings:
+    return parse_config(f'{_toml(bundle)}[bundles]\npublic_key = "{public}"\n', source="a.toml")
+
+
+def test_with_a_key_only_what_it_signed_is_opened(tiny_bundle_path: Path, tmp_path: Path, maker: KeyPair) -> None:
+    signed = tmp_path / "signed.tflite"
+    sign_bundle(tiny_bundle_path, maker.private, signed)
+    with open_models(_trusting(maker.public, signed)) as models:
+        assert [model.name for model in models.listening] == ["bell"]
+        assert known_sounds(_trusting(maker.public, signed), models)
+    with open_models(parse_config(_toml(signed), source="a.toml")) as models:
+        assert len(models.listening) == 1
+
+
+def test_with_a_key_what_it_did_not_sign_is_neither_parsed_nor_tried(
+    tiny_bundle_path: Path, tmp_path: Path, maker: KeyPair, stranger: KeyPair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def started(*_: object) -> None:
+        pytest.fail("a trial was started")
+
+    monkeypatch.setattr(model_loader, "Trial", started)
+    foreign = tmp_path / "foreign.tflite"
+    sign_bundle(tiny_bundle_path, stranger.private, foreign)
+    for path, why in ((tiny_bundle_path, "not signed"), (foreign, "signed with key")):
+        with pytest.raises(BundleError, match=rf"^{path}: {why}") as refused:
+            open_models(_trusting(maker.public, path))
+        assert refused.value.key == ("model", "bell", "bundle")
+    with pytest.raises(BundleError, match="not signed"):
+        open_models(_trusting(maker.public, foreign), ["cry"])
+
+
+def test_a_bundle_that_is_swapped_after_its_trial_is_refused(tiny_bundle_path: Path, maker: KeyPair) -> None:
+    sha256 = read_bundle(tiny_bundle_path).sha256
+    with pytest.raises(BundleError, match="not signed"):
+        read_tried(tiny_bundle_path, sha256, PublicKey.read(maker.public))
+
+
+def test_a_key_that_cannot_be_read_names_its_setting(tiny_bundle_path: Path, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r'"public_key" in \[bundles\]: .*cannot be read') as refused:
+        open_models(_trusting(tmp_path / "gone.pub", tiny_bundle_path))
+    assert refused.value.key == ("bundles", "public_key")
 
 
 # --- sensitivity

@@ -12,6 +12,8 @@ from device.__main__ import main
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from tests.signing_keys import KeyPair
+
 MISTAKES = """profile = "nursery"
 [listen]
 hop_s = "0,5"
@@ -141,3 +143,15 @@ def test_a_daemon_that_does_not_start_names_key_file_and_line(
     os.environ.update(before)
     expected = f'auricle: {path}, line 3: "bundle" in [model.cry] is "{tmp_path}/gone.tflite", which is not there'
     assert capfd.readouterr().err.startswith(expected)
+
+
+def test_a_key_that_is_none_and_a_bundle_without_a_signature_are_mistakes(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], maker: KeyPair
+) -> None:
+    path = tmp_path / "anna.toml"
+    path.write_text(f'[bundles]\npublic_key = "{maker.private.name}"\n', encoding="utf-8")
+    (line,) = _mistakes(capfd, path)
+    assert line.startswith(f'line 2: "public_key" in [bundles]: {maker.private} holds a private key; ')
+    path.write_text(f'[bundles]\npublic_key = "{maker.public.name}"\n', encoding="utf-8")
+    (line,) = _mistakes(capfd, path)
+    assert "cry.tflite: not signed, or cut short, and a public key is configured" in line

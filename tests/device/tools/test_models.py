@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from converter.signing import sign_bundle
+from device.__main__ import main
 from device.errors import BundleError
 from device.hearing.bundle.reader import read_bundle
 from device.hearing.bundle.writer import write_bundle
@@ -15,6 +17,8 @@ from device.tools.models import describe, describe_shipped, verify
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from tests.signing_keys import KeyPair
 
 
 def test_the_cry_model_is_shipped_and_described() -> None:
@@ -50,3 +54,24 @@ def test_a_forged_golden_score_is_found(tiny_bundle_path: Path, tmp_path: Path) 
     write_bundle(tmp_path / "forged.tflite", forged)
     with pytest.raises(BundleError, match="golden case"):
         list(verify(str(tmp_path / "forged.tflite")))
+
+
+def test_verifying_with_a_configuration_asks_for_its_key(
+    tiny_bundle_path: Path, tmp_path: Path, maker: KeyPair, capsys: pytest.CaptureFixture[str]
+) -> None:
+    signed, config = tmp_path / "signed.tflite", tmp_path / "nursery.toml"
+    config.write_text(f'[bundles]\npublic_key = "{maker.public.name}"\n', encoding="utf-8")
+    sign_bundle(tiny_bundle_path, maker.private, signed)
+    assert main(["models", "verify", str(signed), "--config", str(config)]) == 0
+    assert "fits every byte" in capsys.readouterr().out
+    assert main(["models", "verify", str(tiny_bundle_path), "--config", str(config)]) == 2
+    assert capsys.readouterr().err.startswith(
+        f"auricle: {tiny_bundle_path}: not signed, or cut short, and a public key"
+    )
+
+
+def test_a_description_says_which_key_a_bundle_names(tiny_bundle_path: Path, tmp_path: Path, maker: KeyPair) -> None:
+    signed = tmp_path / "signed.tflite"
+    key_id = sign_bundle(tiny_bundle_path, maker.private, signed)
+    assert f"  signed    says key {key_id}" in list(describe(read_bundle(signed), signed))
+    assert "  signed    no" in list(describe(read_bundle(tiny_bundle_path), tiny_bundle_path))
