@@ -1,6 +1,7 @@
 """`python -m training <verb>`: chooses a verb's module, imports it late, and runs it.
 
 splits     make or check the committed lists
+folds      write a split for each fold of a cross-validation by subject
 teach      mark the cries and train the soft labeller             -> WORK
 distill    train the cry network under its teacher                -> OUT/best.keras
 mine       find hard negatives: sounds it mistakes for a cry      -> WORK/hard_negatives.json
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 _VERBS = {
     "splits": ("training.splits.make_lists", "make or check the committed lists"),
+    "folds": ("training.splits.fold_lists", "write a split for each fold of a cross-validation by subject"),
     "teach": ("training.train.teacher_labels", "let the teacher mark the cries and train the soft labeller"),
     "distill": ("training.train.loop", "train the cry network under its teacher"),
     "mine": ("training.train.hard_negatives", "find hard negatives: training sounds that it mistakes for a cry"),

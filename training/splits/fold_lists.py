@@ -1,0 +1,86 @@
+"""`python -m training folds`: one split for each fold of a cross-validation by subject.
+
+Each list is what `train --split` takes: a line `file,subject,part` for each recording that the task knows.
+"""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from device.errors import ConfigError
+from training.data.datasets.manifest_csv import read_manifest
+from training.data.tasks import find_task
+from training.splits.grouped_folds import grouped_folds, parts_of_fold
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Mapping
+
+    from training.data.datasets.annotated_recording import AnnotatedRecording
+    from training.data.tasks import Task
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what `run` understands to a parser of the command line."""
+    parser.add_argument("data", type=Path, metavar="DIR", help="the collection, with its manifest.csv")
+    parser.add_argument("--task", default="cry_reason", help="whose labels are spread evenly (%(default)s)")
+    parser.add_argument("--folds", type=int, default=5, help="how many (%(default)s)")
+    parser.add_argument("--seed", type=int, default=1, help="of the order in which subjects choose (%(default)s)")
+    parser.add_argument("--out", type=Path, required=True, help="folder for fold-0.csv, fold-1.csv, ...")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Write the lists and print what each holds."""
+    task = find_task(args.task)
+    targets = known_targets(read_manifest(args.data), task)
+    if not targets:
+        raise ConfigError(f"no recording in {args.data} has a label and a subject that {task.name} knows")
+    fold_of = grouped_folds(
+        [recording.subject for recording in targets],
+        list(targets.values()),
+        args.folds,
+        np.random.default_rng(args.seed),
+    )
+    args.out.mkdir(parents=True, exist_ok=True)
+    for fold in range(args.folds):
+        parts = parts_of_fold(fold_of, fold)
+        write_fold(args.out / f"fold-{fold}.csv", args.data, targets, parts)
+        print(f"fold {fold}: {_summary(targets, parts, task)}")
+    return 0
+
+
+def known_targets(
+    recordings: tuple[AnnotatedRecording, ...], task: Task
+) -> dict[AnnotatedRecording, tuple[float, ...]]:
+    """The target of each recording that has one and whose subject is known."""
+    found = {one: task.target_of(one.labels) for one in recordings if one.subject}
+    return {one: target for one, target in found.items() if target is not None}
+
+
+def write_fold(
+    path: Path,
+    folder: Path,
+    targets: Mapping[AnnotatedRecording, tuple[float, ...]],
+    parts: Mapping[str, str],
+) -> None:
+    """Write one list, in the order of the recordings."""
+    with path.open("w", newline="", encoding="utf-8") as lines:
+        writer = csv.writer(lines, lineterminator="\n")
+        writer.writerow(("file", "subject", "part"))
+        for one in targets:
+            writer.writerow((one.file.relative_to(folder).as_posix(), one.subject, parts[one.subject]))
+
+
+def _summary(targets: Mapping[AnnotatedRecording, tuple[float, ...]], parts: Mapping[str, str], task: Task) -> str:
+    """Recordings of each label in each part, and the subjects."""
+    lines = []
+    for part in ("train", "val", "test"):
+        held = [one for one in targets if parts[one.subject] == part]
+        counts = np.sum([targets[one] for one in held], axis=0)
+        named = ", ".join(f"{int(count)} {label}" for label, count in zip(task.labels, counts, strict=True))
+        lines.append(f"{part} {named} of {len({one.subject for one in held})} subjects")
+    return "; ".join(lines)
