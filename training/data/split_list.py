@@ -1,7 +1,7 @@
 """Reads and writes the committed lists: which recordings train, validate and test a model.
 
-`splits/cry.csv` and `splits/rir.csv` are made by `python -m training splits` and committed, so that every training
-run uses the same parts. Knows no policy.
+`cry.csv`, `scream.csv`, `lung.csv` and `rir.csv` in `splits` are made by `python -m training splits` and committed, so
+that every training run uses the same parts. Knows no policy.
 """
 
 from __future__ import annotations
@@ -17,9 +17,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 Part = Literal["train", "val", "test", "exclude"]
-ClipLabel = Literal["cry", "other", "ignore", "room"]
+ClipLabel = Literal["cry", "scream", "other", "ignore", "room", "lung"]
 
 CRY_LIST = Path(__file__).parents[1] / "splits" / "cry.csv"
+SCREAM_LIST = CRY_LIST.with_name("scream.csv")
+LUNG_LIST = CRY_LIST.with_name("lung.csv")
 IMPULSE_RESPONSE_LIST = CRY_LIST.with_name("rir.csv")
 
 
@@ -32,9 +34,11 @@ class ListedClip:
         set: the collection it comes from.
         subject: the group, which is never divided between parts.
         part: `train`, `val`, `test`, or `exclude` (kept out of everything).
-        label: `cry`, `other`, `ignore` (may hold a cry or is unclear: neither trained on nor scored), or, in the
-            list of impulse responses, `room`.
-        doubtful: a cry that, by its signal and by a network, is hardly one; results are reported with and without.
+        label: `cry` or `scream`, `other`, `ignore` (may hold one or is unclear: neither trained on nor scored), in
+            the list of impulse responses `room`, in that of breath sounds `lung` (its annotations are in the
+            collection).
+        doubtful: a cry or scream that, by its signal and by a network, is hardly one; results of cries are reported
+            with and without.
         reason: why it is doubtful, ignored or excluded; empty for all others.
     """
 

@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 from device.errors import ConfigError
-from training.data.split_list import CRY_LIST
+from training.data.split_list import CRY_LIST, SCREAM_LIST
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -226,6 +226,7 @@ SCREAM = Task(
     train_only_sets=frozenset({"scream_mg"}),
     # Nobody listened to scream_mg, whose folders look swapped: what another network is unsure of is left out.
     believed_from={"scream_like": 0.5},
+    committed_list=SCREAM_LIST,
 )
 """A person screams. Negatives are crying infants, acted anger and fear, cats, children who speak."""
 

@@ -54,7 +54,7 @@ class CryEvidence:
 
 def gather(recordings: Iterable[AnnotatedRecording], data: Path, yamnet: Path) -> tuple[CryEvidence, ...]:
     """Evidence for every recording that may hold an infant, in their order; some 500 clips take a minute."""
-    network = _network(yamnet)
+    network = open_yamnet(yamnet)
     return tuple(_evidence(recording, data, network) for recording in recordings if _in_question(recording))
 
 
@@ -67,7 +67,7 @@ def _in_question(recording: AnnotatedRecording) -> bool:
 
 def _evidence(recording: AnnotatedRecording, data: Path, network: Any) -> CryEvidence:
     samples = load_audio(recording, SAMPLE_RATE_HZ)
-    scores = _yamnet_scores(network, samples)
+    scores = yamnet_scores(network, samples)
     return CryEvidence(
         file=recording.file.relative_to(data).as_posix(),
         crying=float(scores[:, _YAMNET_CRYING].max()),
@@ -123,7 +123,12 @@ def _autocorrelation(frames: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]
     return np.asarray(normalised / np.maximum(of_window / of_window[0], 1e-3))
 
 
-def _network(yamnet: Path) -> Any:
+def open_yamnet(yamnet: Path) -> Any:
+    """YAMNet's interpreter.
+
+    Raises:
+        MissingExtraError: LiteRT is not installed.
+    """
     try:
         from ai_edge_litert.interpreter import Interpreter
     except ImportError as error:
@@ -133,7 +138,7 @@ def _network(yamnet: Path) -> Any:
     return network
 
 
-def _yamnet_scores(network: Any, samples: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+def yamnet_scores(network: Any, samples: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     """(windows, 521): every half window of the clip, which is padded with zeros to one window."""
     padded = np.pad(samples, (0, max(0, _YAMNET_WINDOW - len(samples))))
     windows = np.lib.stride_tricks.sliding_window_view(padded, _YAMNET_WINDOW)[::_YAMNET_HOP]

@@ -57,11 +57,13 @@ _AMBIENT_SYNONYMS: Mapping[str, str] = {
 def join_duplicates(group_of: Mapping[str, str], duplicates: Iterable[NearDuplicate]) -> tuple[str, ...]:
     """Each file's group; groups that share a sound get the name of the one with most files.
 
-    What is kept out of everything is not joined: it cannot leak.
+    What is kept out of everything is not joined: it cannot leak. Findings about files of other lists say nothing.
     """
     parent = {group: group for group in group_of.values()}
     size = Counter(group_of.values())
     for pair in duplicates:
+        if pair.file_a not in group_of or pair.file_b not in group_of:
+            continue
         if KEPT_OUT in (group_of[pair.file_a], group_of[pair.file_b]):
             continue
         one, other = (_root(group_of[file], parent) for file in (pair.file_a, pair.file_b))

@@ -90,18 +90,25 @@ def assign_parts(recordings: Sequence[AnnotatedRecording], groups: Sequence[str]
         stratum = min(_stratum(recording) for recording in together)
         strata[stratum][group] = sum(recording.duration_s for recording in together)
     fixed = {group: part for group, together in members.items() if (part := _fixed_part(together[0]))}
-    return {group: part for name in sorted(strata) for group, part in _fill(name, strata[name], fixed).items()}
+    return {group: part for name in sorted(strata) for group, part in fill_parts(name, strata[name], fixed).items()}
 
 
-def _fill(stratum: str, weights: Mapping[str, float], fixed: Mapping[str, Part]) -> dict[str, Part]:
+def fill_parts(
+    stratum: str,
+    weights: Mapping[str, float],
+    fixed: Mapping[str, Part],
+    *,
+    shares: tuple[float, float, float] | None = None,
+) -> dict[str, Part]:
     """Parts of a stratum's groups, weighed in seconds: heaviest first, each goes to the part that lacks most.
 
-    Groups whose part is fixed come first and count; a seeded draw orders equals.
+    Groups whose part is fixed come first and count; a seeded draw orders equals. Shares are of `PARTS`; None for those
+    of the stratum's set.
     """
     rng = np.random.default_rng([SEED, zlib.crc32(stratum.encode())])
     draw = dict(zip(sorted(weights), rng.random(len(weights)), strict=True))
-    shares = _SHARES.get(stratum.partition("/")[0], _USUAL_SHARES)
-    lacking_s = {part: share * sum(weights.values()) for part, share in zip(PARTS, shares, strict=True)}
+    wanted = shares or _SHARES.get(stratum.partition("/")[0], _USUAL_SHARES)
+    lacking_s = {part: share * sum(weights.values()) for part, share in zip(PARTS, wanted, strict=True)}
     parts: dict[str, Part] = {}
     for group in sorted(weights, key=lambda name: (name not in fixed, -round(weights[name], 1), draw[name])):
         part = fixed[group] if group in fixed else max(PARTS, key=lambda name: lacking_s[name])

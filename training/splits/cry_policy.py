@@ -56,14 +56,14 @@ def make_list(
     files = [file_name(recording, data) for recording in recordings]
     apart = group_names(recordings)
     joined = join_duplicates(dict(zip(files, apart, strict=True)), duplicates)
-    parts = _joined_parts(apart, joined, assign_parts(recordings, apart))
+    parts = joined_parts(apart, joined, assign_parts(recordings, apart))
     return tuple(
         _listed(recording, file, group, parts[group], evidence.get(file))
         for recording, file, group in zip(recordings, files, joined, strict=True)
     )
 
 
-def _joined_parts(apart: Iterable[str], joined: Iterable[str], parts: Mapping[str, Part]) -> dict[str, Part]:
+def joined_parts(apart: Iterable[str], joined: Iterable[str], parts: Mapping[str, Part]) -> dict[str, Part]:
     """Parts of joined groups: train if any of them trains, and validation before test."""
     together: defaultdict[str, set[Part]] = defaultdict(set)
     for before, after in zip(apart, joined, strict=True):

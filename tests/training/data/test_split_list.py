@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING
 import pytest
 
 from device.errors import RecordingError
-from training.data.split_list import CRY_LIST, IMPULSE_RESPONSE_LIST, ListedClip, read_list, write_list
+from training.data.split_list import (
+    CRY_LIST,
+    IMPULSE_RESPONSE_LIST,
+    LUNG_LIST,
+    SCREAM_LIST,
+    ListedClip,
+    read_list,
+    write_list,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -42,7 +50,7 @@ def test_an_unknown_word_is_named_with_its_line(tmp_path: Path, line: str, said:
         read_list(tmp_path / "list.csv")
 
 
-@pytest.mark.parametrize("path", [CRY_LIST, IMPULSE_RESPONSE_LIST])
+@pytest.mark.parametrize("path", [CRY_LIST, SCREAM_LIST, LUNG_LIST, IMPULSE_RESPONSE_LIST])
 def test_the_committed_lists_are_as_they_would_be_written(tmp_path: Path, path: Path) -> None:
     write_list(tmp_path / "again.csv", reversed(read_list(path)))
     assert (tmp_path / "again.csv").read_bytes() == path.read_bytes()

@@ -81,7 +81,7 @@ def test_too_many_doubts_of_one_source_are_told() -> None:
 def test_the_committed_lists_hold(data_dir: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert command("--data", str(data_dir)) == 0
     printed = capsys.readouterr()
-    assert printed.out == "7446 clips listed, none missing, no subject and no near duplicate in two parts\n"
+    assert printed.out == "17915 clips listed, none missing, no subject and no near duplicate in two parts\n"
     assert printed.err == ""
 
 
@@ -101,18 +101,19 @@ def test_a_list_that_was_touched_by_hand_is_refused(
 def test_lists_made_anew_are_the_committed_bytes(
     data_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in ("CRY_LIST", "IMPULSE_RESPONSE_LIST"):
+    for name in ("CRY_LIST", "SCREAM_LIST", "LUNG_LIST", "IMPULSE_RESPONSE_LIST"):
         committed = getattr(make_lists, name)
         monkeypatch.setattr(make_lists, name, tmp_path / committed.name)
     assert command("--data", str(data_dir), "--make") == 0
-    for name in ("cry.csv", "rir.csv"):
+    for name in ("cry.csv", "scream.csv", "lung.csv", "rir.csv"):
         assert (tmp_path / name).read_bytes() == CRY_LIST.with_name(name).read_bytes()
 
 
 @pytest.mark.real_audio
 def test_the_summary_accounts_for_every_clip(data_dir: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert command("--data", str(data_dir), "--summary") == 0
-    rows = [line for line in capsys.readouterr().out.splitlines()[2:] if line]
+    printed, _, _ = capsys.readouterr().out.partition("scream.csv:")
+    rows = [line for line in printed.splitlines()[2:] if line]
     counted = sum(int(cell.split(" / ")[1]) for row in rows for cell in row.split("|") if " / " in cell)
     assert counted == len(read_list(CRY_LIST)) == len(read_recordings(data_dir, SETS))
     assert summary((), (), data_dir).splitlines()[0] == "| set | label | train | val | test | exclude |"
