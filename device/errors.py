@@ -10,7 +10,7 @@
     ├── MicrophoneError  (OSError)       a microphone that is missing or ambiguous
     ├── CommandError     (ValueError)    an invalid command to the daemon
     ├── JournalError     (OSError)       the journal of alarms cannot be read or written, or is damaged
-    ├── ServiceError     (RuntimeError)  a daemon that cannot run or be installed here, or does not answer
+    ├── ServiceError     (RuntimeError)  a daemon, worker or cluster that cannot run here or does not answer
     └── MissingExtraError (ImportError)  a library that one of the extras would install
 
 A message says what is wrong, with which value, and what would work, in one sentence: the command line prints
@@ -69,7 +69,7 @@ class JournalError(AuricleError, OSError):
 
 
 class ServiceError(AuricleError, RuntimeError):
-    """The daemon cannot run or be installed on this machine, or does not answer."""
+    """A daemon, a worker process or a cluster cannot run or be installed here, or does not answer."""
 
 
 class MissingExtraError(AuricleError, ImportError):
