@@ -2,21 +2,26 @@
 
 The columns are `file` (relative to the folder), `set`, `labels` (joined by `|`), `subject`, `session`,
 `split`, `sr`, `duration` (seconds), `events` (JSON, a list of `[start_s, end_s, label]`) and `note`;
-further ones are ignored.
+further ones are ignored. `read_manifest` wants every line right and opens no audio: the committed lists rest on it.
+`read_manifest_folder` goes on past what is wrong, and opens each header.
 """
 
 from __future__ import annotations
 
 import csv
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from device.errors import RecordingError
 from training.data.datasets.annotated_recording import AnnotatedRecording, AnnotatedSpan
+from training.data.datasets.annotation_checks import RawSpan
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
+
+    from training.data.datasets.annotation_checks import Findings
 
 _COLUMNS = ("file", "set", "labels", "subject", "session", "split", "sr", "duration", "events", "note")
 
@@ -28,6 +33,52 @@ def read_manifest(folder: Path) -> tuple[AnnotatedRecording, ...]:
         RecordingError: the manifest is missing, lacks a column, or a line of it is invalid.
     """
     path = folder / "manifest.csv"
+    return tuple(_recording(folder, row, f"{path}, line {line}") for line, row in _rows(path))
+
+
+def is_manifest_folder(folder: Path) -> bool:
+    """Whether the folder holds a manifest."""
+    return (folder / "manifest.csv").is_file()
+
+
+def read_manifest_folder(folder: Path, findings: Findings) -> Iterator[AnnotatedRecording]:
+    """All recordings that `folder/manifest.csv` lists and whose audio opens, in its order.
+
+    Raises:
+        RecordingError: the manifest is missing or lacks a column.
+    """
+    path, known = folder / "manifest.csv", dict[str, int]()
+    for line, row in _rows(path):
+        try:
+            recording = _recording(folder, {**row, "events": ""}, "it")
+        except RecordingError as error:
+            findings.report(path, line, str(error).removesuffix("."))
+            continue
+        first = known.setdefault(row["file"], line)
+        if first != line:
+            findings.report(path, line, f"{row['file']} is listed already in line {first}")
+        elif header := findings.header(recording.file, path, line):
+            spans = findings.spans(_raw_spans(path, line, row["events"]), header[1])
+            yield replace(recording, duration_s=header[1], events=spans)
+
+
+def _raw_spans(path: Path, line: int, text: str | None) -> Iterator[RawSpan]:
+    """The items of an `events` column; what is no list of three becomes a span of no times, which is a problem."""
+    try:
+        items = json.loads(text or "[]")
+    except ValueError:
+        items = [text]
+    for item in items if isinstance(items, list) else [items]:
+        start, end, label = item if isinstance(item, list) and len(item) == 3 else (str(item), "", "")
+        yield RawSpan(path, line, start, end, str(label))
+
+
+def _rows(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
+    """Each line's number and columns.
+
+    Raises:
+        RecordingError: the manifest is missing or lacks a column.
+    """
     if not path.is_file():
         raise RecordingError(f"{path} is missing: give the folder that holds the collection's manifest.csv.")
     with path.open(newline="", encoding="utf-8") as lines:
@@ -35,7 +86,7 @@ def read_manifest(folder: Path) -> tuple[AnnotatedRecording, ...]:
         missing = [column for column in _COLUMNS if column not in (reader.fieldnames or ())]
         if missing:
             raise RecordingError(f"{path} lacks the column(s) {', '.join(missing)}: its first line must name them.")
-        return tuple(_recording(folder, row, f"{path}, line {reader.line_num}") for row in reader)
+        yield from ((reader.line_num, row) for row in reader)
 
 
 def _recording(folder: Path, row: Mapping[str, str], where: str) -> AnnotatedRecording:

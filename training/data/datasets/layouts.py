@@ -1,0 +1,71 @@
+"""Chooses the reader of a folder: by what lies in it, or by the layout's name.
+
+The order of `LAYOUTS` is the order in which a folder is tried: the most telling first. `docs/datasets.md` describes
+each layout.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from device.errors import RecordingError
+from training.data.datasets import manifest_csv
+from training.data.datasets.annotation_checks import Findings
+from training.data.datasets.dataset import Dataset
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from pathlib import Path
+
+    from training.data.datasets.annotated_recording import AnnotatedRecording
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """How a collection lies on disk.
+
+    Attributes:
+        holds: what a folder of this layout holds, for a sentence.
+        recognizes: whether a folder is laid out so.
+        read: its recordings; what is wrong goes to the findings.
+    """
+
+    holds: str
+    recognizes: Callable[[Path], bool]
+    read: Callable[[Path, Findings], Iterable[AnnotatedRecording]]
+
+
+LAYOUTS = {
+    "manifest": Layout("a manifest.csv", manifest_csv.is_manifest_folder, manifest_csv.read_manifest_folder),
+}
+"""Every layout by its name."""
+
+
+def read_dataset(folder: Path, layout: str | None = None) -> Dataset:
+    """Read a collection.
+
+    Args:
+        folder: of the collection.
+        layout: a key of `LAYOUTS`; None to recognize it.
+
+    Raises:
+        RecordingError: the folder is missing or follows no known layout, or the layout is unknown; the sentence
+            lists those that there are. Also where the layout's own tables are missing or lack a column.
+    """
+    if not folder.is_dir():
+        raise RecordingError(f"{folder} is no folder: give the one that holds the recordings.")
+    reader = LAYOUTS[_layout_of(folder, layout)].read
+    findings = Findings()
+    recordings = tuple(reader(folder, findings))
+    return Dataset(folder.resolve().name, folder, recordings, tuple(findings.problems))
+
+
+def _layout_of(folder: Path, layout: str | None) -> str:
+    if layout is not None and layout not in LAYOUTS:
+        raise RecordingError(f'no layout is called "{layout}": there are {", ".join(LAYOUTS)}.')
+    names = [layout] if layout else [name for name, one in LAYOUTS.items() if one.recognizes(folder)]
+    if not names:
+        known = "; ".join(f"{name}: {one.holds}" for name, one in LAYOUTS.items())
+        raise RecordingError(f"{folder} follows no known layout ({known}): lay it out so, or name one with --layout.")
+    return names[0]
