@@ -5,7 +5,6 @@ With `--recording` it draws one recording; with `--data` and `--split` it measur
 
 from __future__ import annotations
 
-import csv
 import json
 import os
 import warnings
@@ -16,14 +15,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from device.errors import ConfigError, RecordingError
+from device.errors import ConfigError
 from device.hearing.features import computer, window_features
 from device.hearing.spec import FeatureSpec
 from training.data.datasets.annotated_recording import AnnotatedRecording, audio_format, load_audio
+from training.data.datasets.layouts import read_dataset
 from training.data.datasets.manifest_csv import read_manifest
 from training.evaluation.attention.attention_maps import WindowAttention, attention_of
 from training.evaluation.attention.attention_picture import draw_attention
 from training.evaluation.attention.attention_worth import event_spans, worth_figures
+from training.splits.subject_split import check_subjects, load_assignments
 
 if TYPE_CHECKING:
     import argparse
@@ -41,7 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", type=Path, required=True, help="a .keras file of a han run, in its run folder")
     parser.add_argument("--recording", type=Path, help="draw this recording")
     parser.add_argument("--out", type=Path, help="the picture, a PNG")
-    parser.add_argument("--data", type=Path, metavar="DIR", help="measure this collection, with its manifest.csv")
+    parser.add_argument("--data", type=Path, metavar="DIR", help="measure this collection")
     parser.add_argument("--split", type=Path, metavar="CSV", help="file,subject,part of its recordings")
     parser.add_argument("--part", default="test", help="which part is measured (%(default)s)")
     parser.add_argument("--json", type=Path, help="write the figures here")
@@ -176,12 +177,9 @@ def _measure(network: Any, spec: FeatureSpec, args: argparse.Namespace) -> None:
 
 def _tested(data: Path, split: Path, part: str) -> Iterator[tuple[AnnotatedRecording, str]]:
     """Recordings of a part with their subjects."""
-    try:
-        with split.open(newline="", encoding="utf-8") as lines:
-            subjects = {row["file"]: row["subject"] for row in csv.DictReader(lines) if row["part"] == part}
-    except KeyError as error:
-        raise RecordingError(f"{split} lacks the column {error}: give a split of file, subject and part") from error
-    for recording in read_manifest(data):
-        file = recording.file.relative_to(data).as_posix()
-        if file in subjects:
+    dataset, assignments = read_dataset(data), load_assignments(split)
+    check_subjects(assignments, official_split=any(one.official for one in assignments))
+    subjects = {one.file: one.subject for one in assignments if one.part == part}
+    for recording in dataset.recordings:
+        if (file := dataset.file_name(recording)) in subjects:
             yield recording, subjects[file]
