@@ -23,7 +23,13 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def options(collection: Collection, tiny_bundle_path: Path) -> list[str]:
-    options = {"bundle": tiny_bundle_path, "data": collection.data, "list": collection.split, "workers": 1}
+    options = {
+        "bundle": tiny_bundle_path,
+        "data": collection.data,
+        "list": collection.split,
+        "workers": 1,
+        "scheduler": None,
+    }
     return ["evaluate", *(word for name, value in options.items() for word in (f"--{name}", str(value)))]
 
 

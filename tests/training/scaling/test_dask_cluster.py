@@ -11,13 +11,14 @@ import sys
 import threading
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from distributed import Client
 
 from device.errors import ConfigError, RecordingError, ServiceError
 from tests.training.scaling import items
+from training.__main__ import main
 from training.scaling import dask_cluster
 from training.scaling.run_all import run_all
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ROOT = Path(__file__).parents[3]
+DATA = ROOT.parent / "shared" / "data"
 ENVIRONMENT = os.environ | {
     "PYTHONPATH": str(ROOT),
 }
@@ -40,9 +42,9 @@ class _Cluster:
         self.processes = [
             self._start("dask_scheduler", "--host", "127.0.0.1", "--port", port, "--dashboard-address", "127.0.0.1:0")
         ]
+        options = ("--nthreads", "1", "--no-nanny", "--no-dashboard", "--host", "127.0.0.1")
         for name in range(workers):
-            options = ("--nthreads", "1", "--no-nanny", "--no-dashboard", "--host", "127.0.0.1", "--name", str(name))
-            self.processes.append(self._start("dask_worker", self.address, *options))
+            self.processes.append(self._start("dask_worker", self.address, *options, "--name", str(name)))
 
     def _start(self, module: str, *options: str) -> subprocess.Popen[bytes]:
         command = [sys.executable, "-m", f"distributed.cli.{module}", *options]
@@ -51,7 +53,8 @@ class _Cluster:
 
     def wait(self) -> None:
         """Until all workers have joined."""
-        with Client(self.address, timeout=60, set_as_default=False) as client:
+        open_client: Any = Client  # it has no types
+        with open_client(self.address, timeout=60, set_as_default=False) as client:
             client.wait_for_workers(len(self.processes) - 1, timeout=60)
 
     def close(self) -> None:
@@ -129,3 +132,15 @@ def test_a_scheduler_that_does_not_answer_is_one_sentence_after_a_bounded_time(
     assert time.monotonic() - begun < 20
     with pytest.raises(ConfigError, match="no Dask scheduler answers at nonsense://nowhere"):
         run_all(items.square, [1, 2], scheduler="nonsense://nowhere")
+
+
+@pytest.mark.real_audio
+def test_a_command_says_in_one_line_that_no_scheduler_answers(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(dask_cluster, "ANSWER_WITHIN_S", 1.0)
+    address = f"tcp://127.0.0.1:{_free_port()}"
+    assert main(["splits", "--data", str(DATA), "--scan", "--scheduler", address]) == 2
+    printed = capsys.readouterr().err
+    assert printed.startswith(f"training splits: no Dask scheduler answers at {address} within 1 s")
+    assert printed.count("\n") == 1
