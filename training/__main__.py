@@ -12,6 +12,7 @@ evaluate   evaluate a bundle through the device's listener        -> a JSON repo
 event-times  measure how far estimated beginnings and ends of cries are off
 attention  draw or measure where a network's attention lies       -> a picture, or a JSON file
 card       write the evaluation into a bundle's card              -> a bundle
+cache      print how large a cache of features is, and bound it
 """
 
 from __future__ import annotations
@@ -47,6 +48,7 @@ _VERBS = {
         "draw or measure where a network's attention lies",
     ),
     "card": ("training.evaluation.update_bundle", "write an evaluation, or a chosen operating point, into a bundle"),
+    "cache": ("training.scaling.cache_command", "print how large a cache of features is, and bound it"),
 }
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from device.errors import ConfigError
 from training.scaling.feature_cache import FeatureCache
 from training.scaling.scaling_options import DEFAULT_CACHE
+
+if TYPE_CHECKING:
+    import argparse
 
 _BYTES_PER_GB = 1e9
 

@@ -23,13 +23,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def options(collection: Collection, tiny_bundle_path: Path) -> list[str]:
-    options = {
-        "bundle": tiny_bundle_path,
-        "data": collection.data,
-        "list": collection.split,
-        "workers": 1,
-        "scheduler": None,
-    }
+    options = {"bundle": tiny_bundle_path, "data": collection.data, "list": collection.split, "workers": 1}
     return ["evaluate", *(word for name, value in options.items() for word in (f"--{name}", str(value)))]
 
 
