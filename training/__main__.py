@@ -3,6 +3,8 @@
 splits     make or check the committed lists
 folds      write a split for each fold of a cross-validation by subject
 teach      mark the cries and train the soft labeller             -> WORK
+train      train a system of the catalogue on a collection          -> a run folder
+ensemble   join several runs of one task, by mean and by vote       -> two run folders
 distill    train the cry network under its teacher                -> OUT/best.keras
 mine       find hard negatives: sounds it mistakes for a cry      -> WORK/hard_negatives.json
 operate    choose the operating point on validation scenes        -> a JSON file
@@ -10,9 +12,7 @@ export     write the folder that the converter reads
 describe   print the network and its inputs
 evaluate   evaluate a bundle through the device's listener        -> a JSON report, docs/cry-model.md
 event-times  measure how far estimated beginnings and ends of cries are off
-attention  draw or measure where a network's attention lies       -> a picture, or a JSON file
 card       write the evaluation into a bundle's card              -> a bundle
-cache      print how large a cache of features is, and bound it
 """
 
 from __future__ import annotations
@@ -33,6 +33,8 @@ _VERBS = {
     "splits": ("training.splits.make_lists", "make or check the committed lists"),
     "folds": ("training.splits.fold_lists", "write a split for each fold of a cross-validation by subject"),
     "teach": ("training.train.teacher_labels", "let the teacher mark the cries and train the soft labeller"),
+    "train": ("training.train.system.train_command", "train a system of the catalogue on a collection"),
+    "ensemble": ("training.train.judging.ensemble_command", "join several runs of one task, by mean and by vote"),
     "distill": ("training.train.loop", "train the cry network under its teacher"),
     "mine": ("training.train.hard_negatives", "find hard negatives: training sounds that it mistakes for a cry"),
     "operate": ("training.evaluation.threshold_search", "choose the operating point on validation scenes"),
@@ -43,12 +45,7 @@ _VERBS = {
         "training.evaluation.event_time_errors",
         "measure the error of estimated begins and ends of cries",
     ),
-    "attention": (
-        "training.evaluation.attention.attention_command",
-        "draw or measure where a network's attention lies",
-    ),
     "card": ("training.evaluation.update_bundle", "write an evaluation, or a chosen operating point, into a bundle"),
-    "cache": ("training.scaling.cache_command", "print how large a cache of features is, and bound it"),
 }
 
 

@@ -77,4 +77,4 @@ def _relabelled(network: Any, count: int) -> Any:
 
     logits = keras.layers.Dense(count, name="logits")(network.get_layer("logits").input)
     outputs = [logits, *network.outputs[1:]]
-    return keras.Model(network.inputs, outputs if len(outputs) > 1 else logits, name=network.name)
+    return keras.Model(network.input, outputs if len(outputs) > 1 else logits, name=network.name)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import threading
 import time
 from pathlib import Path
 
@@ -46,7 +45,7 @@ def fail_unpicklably(_number: int) -> int:
 
 
 def no_result(_number: int) -> object:
-    return threading.Lock()
+    return lambda: None
 
 
 def die_once(marker: str, number: int) -> int:

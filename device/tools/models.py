@@ -1,0 +1,109 @@
+"""`auricle models` and `auricle models verify`: which bundles are shipped, and whether one holds on this machine."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from device.config.loading import load_config, locating
+from device.hearing.bundle.reader import read_bundle
+from device.hearing.classifier import Classifier
+from device.quantity import quantity
+from device.runtime.model_library import bundle_path, card_line, golden_deviations, shipped_bundles
+from device.runtime.model_loader import read_tried, tried_bundles, trusted_key
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from device.hearing.bundle.contents import Bundle, Label
+    from device.hearing.bundle.signature import PublicKey
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of `auricle models`."""
+    actions = parser.add_subparsers(dest="action", metavar="VERB")
+    verifying = actions.add_parser("verify", help="repeat every check on a bundle, on this machine")
+    verifying.add_argument("bundle", metavar="BUNDLE", help="a shipped model's name, or a .tflite file")
+    verifying.add_argument("--config", metavar="FILE", help="whose [bundles] public_key must have signed it")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print the shipped models, or the checks that one passed; returns exit code 0.
+
+    Raises:
+        BundleError: a bundle is damaged, or a check fails.
+        ConfigError: the configuration does not hold, or its key cannot be read.
+        MissingExtraError: no runtime for networks is installed.
+    """
+    for line in _verify(arguments) if arguments.action == "verify" else describe_shipped():
+        print(line)
+    return 0
+
+
+def _verify(arguments: argparse.Namespace) -> Iterator[str]:
+    with locating(arguments.config):
+        key = trusted_key(load_config(arguments.config)) if arguments.config else None
+    return verify(arguments.bundle, key)
+
+
+def describe_shipped() -> Iterator[str]:
+    """Every shipped bundle, line by line.
+
+    Raises:
+        BundleError: a shipped bundle is damaged.
+    """
+    for path in shipped_bundles().values():
+        yield from describe(read_bundle(path), path)
+        yield ""
+
+
+def describe(bundle: Bundle, path: Path) -> Iterator[str]:
+    """One bundle: labels, roles, rate, size, hashes, terms and the headline of its card."""
+    yield f"{bundle.name} {bundle.version}"
+    rows = {
+        "file": str(path),
+        "listens": f"{bundle.sample_rate_hz} Hz, windows of {bundle.window_samples / bundle.sample_rate_hz:g} s",
+        "size": f"{path.stat().st_size / 1024:.0f} KiB, the network {len(bundle.network) / 1024:.0f} KiB",
+        "sha256": bundle.sha256,
+        "signed": f"says key {bundle.signer}" if bundle.signer else "no",
+        "features": ", ".join(spec.spec_hash for spec in bundle.specs),
+        "terms": card_line(bundle, "licence"),
+        "measured": card_line(bundle, "headline"),
+    }
+    for label in bundle.labels:
+        yield f"  label     {_label(label)}"
+    for name, value in rows.items():
+        yield f"  {name:<9} {value}"
+
+
+def verify(name: str, key: PublicKey | None = None) -> Iterator[str]:
+    """Repeat every check on a bundle; one line for each that passed.
+
+    Args:
+        name: of a shipped bundle, or a path.
+        key: that must have signed it, if one is given.
+
+    Raises:
+        BundleError: the first check that fails.
+        MissingExtraError: no runtime for networks is installed.
+        ServiceError: no process can be started for the trial.
+    """
+    path = bundle_path(name)
+    bundle = read_tried(path, tried_bundles([path], key)[path], key)
+    if key is not None:
+        yield f"the signature of key {key.key_id} fits every byte"
+    yield f"archive and hashes hold: {path}, sha256 {bundle.sha256}"
+    yield f"labels and specs hold: {', '.join(bundle.label_names)}; {quantity(len(bundle.specs), 'input')}"
+    yield "the network runs in a process of its own, within bounds of time and memory"
+    with Classifier.open(bundle) as classifier:
+        yield f"tensors and golden numbers hold on {classifier.runtime}:"
+        for off in golden_deviations(bundle, classifier):
+            yield f"  {off.case:<12} features within {off.features:.1e}, scores within {off.scores:.1e}"
+    yield f"{bundle.name} {bundle.version} is sound"
+
+
+def _label(label: Label) -> str:
+    point = label.operating_point
+    when = f"from {point.on:g} on for {point.confirm_s:g} of {point.confirm_of_s:g} s"
+    return f"{label.name}: {label.role}, {label.priority} priority, {when}"

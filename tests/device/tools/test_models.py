@@ -1,0 +1,77 @@
+"""What `auricle models` prints, and what `auricle models verify` refuses."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from converter.signing import sign_bundle
+from device.__main__ import main
+from device.errors import BundleError
+from device.hearing.bundle.reader import read_bundle
+from device.hearing.bundle.writer import write_bundle
+from device.runtime.model_library import shipped_bundles
+from device.tools.models import describe, describe_shipped, verify
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.signing_keys import KeyPair
+
+
+def test_the_cry_model_is_shipped_and_described() -> None:
+    text = "\n".join(describe_shipped())
+    assert "cry" in shipped_bundles()
+    assert "16000 Hz, windows of 2 s" in text
+    assert read_bundle(shipped_bundles()["cry"]).sha256 in text
+    assert "cry: alarm" in text
+
+
+def test_every_shipped_bundle_passes_every_check() -> None:
+    for name in shipped_bundles():
+        assert list(verify(name))[-1].endswith("is sound")
+
+
+def test_a_description_names_what_a_reader_needs(tiny_bundle_path: Path) -> None:
+    bundle = read_bundle(tiny_bundle_path)
+    text = "\n".join(describe(bundle, tiny_bundle_path))
+    for wanted in (bundle.sha256, "tone: alarm", "KiB", "16000 Hz", bundle.specs[0].spec_hash):
+        assert wanted in text
+
+
+def test_verifying_says_what_was_checked(tiny_bundle_path: Path) -> None:
+    lines = list(verify(str(tiny_bundle_path)))
+    assert any("golden numbers hold on" in line for line in lines)
+    assert lines[-1] == "tiny-tone 1.0.0 is sound"
+
+
+def test_a_forged_golden_score_is_found(tiny_bundle_path: Path, tmp_path: Path) -> None:
+    bundle = read_bundle(tiny_bundle_path)
+    case = bundle.golden[0]
+    forged = replace(bundle, golden=(replace(case, probabilities=1 - case.probabilities), *bundle.golden[1:]))
+    write_bundle(tmp_path / "forged.tflite", forged)
+    with pytest.raises(BundleError, match="golden case"):
+        list(verify(str(tmp_path / "forged.tflite")))
+
+
+def test_verifying_with_a_configuration_asks_for_its_key(
+    tiny_bundle_path: Path, tmp_path: Path, maker: KeyPair, capsys: pytest.CaptureFixture[str]
+) -> None:
+    signed, config = tmp_path / "signed.tflite", tmp_path / "nursery.toml"
+    config.write_text(f'[bundles]\npublic_key = "{maker.public.name}"\n', encoding="utf-8")
+    sign_bundle(tiny_bundle_path, maker.private, signed)
+    assert main(["models", "verify", str(signed), "--config", str(config)]) == 0
+    assert "fits every byte" in capsys.readouterr().out
+    assert main(["models", "verify", str(tiny_bundle_path), "--config", str(config)]) == 2
+    assert capsys.readouterr().err.startswith(
+        f"auricle: {tiny_bundle_path}: not signed, or cut short, and a public key"
+    )
+
+
+def test_a_description_says_which_key_a_bundle_names(tiny_bundle_path: Path, tmp_path: Path, maker: KeyPair) -> None:
+    signed = tmp_path / "signed.tflite"
+    key_id = sign_bundle(tiny_bundle_path, maker.private, signed)
+    assert f"  signed    says key {key_id}" in list(describe(read_bundle(signed), signed))
+    assert "  signed    no" in list(describe(read_bundle(tiny_bundle_path), tiny_bundle_path))

@@ -1,1 +1,0 @@
-"""What an attention network attends to: its map over time and frequency, drawn and measured."""

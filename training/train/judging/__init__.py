@@ -1,0 +1,1 @@
+"""What validation chooses of a trained network, and the figures and pictures of a run."""
