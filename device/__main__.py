@@ -51,7 +51,7 @@ VERBS = {
     "devices": Verb("device.tools.devices", "list the microphones, or meter one"),
     "check": Verb("device.tools.check.check_command", "try everything a daemon needs, and say what to do"),
     "replay": Verb("device.replay.replay_command", "hear recordings, faster than real time"),
-    "models": Verb("device.tools.models", "list the models at hand, or verify one"),
+    "models": Verb("device.tools.models.models_command", "list the models at hand, verify one, or install a new one"),
     "config": Verb("device.tools.configuration", "print an example configuration, or check one"),
     "install": Verb(
         "device.tools.install.install_command", "lay the daemon down on this machine, or go back a version"

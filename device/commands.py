@@ -20,6 +20,7 @@ MAX_PAUSE_S = 7200.0
 """The highest value that `longest_pause_s` may be configured to."""
 
 MAX_ID_CHARACTERS = 200
+MAX_WHY_CHARACTERS = 200
 
 MAX_SENSITIVITY = 5
 """Steps up or down, as in the configuration."""
@@ -69,7 +70,20 @@ class SetSensitivity:
     by: str
 
 
-Command = Acknowledge | Pause | Resume | SelfTest | SetSensitivity
+@dataclass(frozen=True, slots=True)
+class Reload:
+    """Read configuration and models again; from this machine alone.
+
+    Attributes:
+        why: what was done before, for log and journal; empty if nothing is said.
+        by: who asks.
+    """
+
+    why: str
+    by: str
+
+
+Command = Acknowledge | Pause | Resume | SelfTest | SetSensitivity | Reload
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +132,22 @@ def parse_command(verb: str, payload: bytes, *, by: str) -> Command:
     raise CommandError(
         f"{_loggable(verb)} is no command, it must be acknowledge, pause, resume, self_test or sensitivity"
     )
+
+
+def parse_local_command(verb: str, payload: bytes, *, by: str) -> Command:
+    """As `parse_command`, and reload (`{"why": "..."}`, or empty), which no broker may ask for.
+
+    Raises:
+        CommandError: it is no command, or its values are out of range.
+    """
+    if verb != "reload":
+        return parse_command(verb, payload, by=by)
+    fields = _parsed_fields(payload)
+    _refuse_other_fields(fields, "why")
+    why = fields.get("why", "")
+    if isinstance(why, str) and len(why) <= MAX_WHY_CHARACTERS and why.isprintable():
+        return Reload(why, by)
+    raise CommandError(f"why must be a line of at most {MAX_WHY_CHARACTERS} characters")
 
 
 def _parsed_fields(payload: bytes) -> dict[str, Any]:

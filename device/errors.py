@@ -11,6 +11,7 @@
     ├── CommandError     (ValueError)    an invalid command to the daemon
     ├── JournalError     (OSError)       the journal of alarms cannot be read or written, or is damaged
     ├── ServiceError     (RuntimeError)  a daemon, worker or cluster that cannot run here or does not answer
+    ├── StoppedError     (RuntimeError)  what was being opened is not needed any more
     └── MissingExtraError (ImportError)  a library that one of the extras would install
 
 A message says what is wrong, with which value, and what would work, in one sentence: the command line prints
@@ -70,6 +71,10 @@ class JournalError(AuricleError, OSError):
 
 class ServiceError(AuricleError, RuntimeError):
     """A daemon, a worker process or a cluster cannot run or be installed here, or does not answer."""
+
+
+class StoppedError(AuricleError, RuntimeError):
+    """What was being opened is not needed any more: the daemon was asked to stop."""
 
 
 class MissingExtraError(AuricleError, ImportError):

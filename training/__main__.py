@@ -12,7 +12,9 @@ export     write the folder that the converter reads
 describe   print the network and its inputs
 evaluate   evaluate a bundle through the device's listener        -> a JSON report, docs/cry-model.md
 event-times  measure how far estimated beginnings and ends of cries are off
+attention  draw or measure where a network's attention lies       -> a picture, or a JSON file
 card       write the evaluation into a bundle's card              -> a bundle
+cache      print how large a cache of features is, and bound it
 """
 
 from __future__ import annotations
@@ -45,7 +47,12 @@ _VERBS = {
         "training.evaluation.event_time_errors",
         "measure the error of estimated begins and ends of cries",
     ),
+    "attention": (
+        "training.evaluation.attention.attention_command",
+        "draw or measure where a network's attention lies",
+    ),
     "card": ("training.evaluation.update_bundle", "write an evaluation, or a chosen operating point, into a bundle"),
+    "cache": ("training.scaling.cache_command", "print how large a cache of features is, and bound it"),
 }
 
 

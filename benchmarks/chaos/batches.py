@@ -40,7 +40,7 @@ class Batch:
 
     def __str__(self) -> str:
         found = self.judgement
-        counts = f"{found.owed} owed, {found.from_memory} told from memory first, {found.copies} copies more"
+        counts = f"{found.owed} owed, {found.from_memory} published from memory first, {found.copies} copies more"
         text = f"{self.fault}, seed {self.seed}: {self.rounds} rounds, {counts}"
         wrong = {"lost": found.lost, "kept by no journal": found.unjournalled, "contradictory": found.contradictory}
         return "".join([text, *(f"; {what}: {keys[:5]}" for what, keys in wrong.items() if keys)])
@@ -89,4 +89,4 @@ def table(batches: Sequence[Batch]) -> str:
 def _losses(batches: Sequence[Batch]) -> str:
     lost = sum(len(batch.judgement.lost) for batch in batches)
     reported = sum(min(len(batch.judgement.lost), batch.judgement.unreadable) for batch in batches)
-    return f"{lost - reported} (and {reported} told to be unreadable)" if reported else str(lost)
+    return f"{lost - reported} (and {reported} reported as unreadable)" if reported else str(lost)

@@ -87,7 +87,7 @@ class Daemon:
         self._requests.handle_signals()  # first: opening models takes seconds on a Pi, and a stop must not wait for it
         clocks = Clocks(time.monotonic, time.time)
         self._identity = Identity(options.instance_name(), clocks.utc(), clocks.monotonic())
-        self._handle = LoopHandle()
+        self._handle = LoopHandle(self._requests.reload)
         timekeeper = Timekeeper(clocks, is_synchronized=lambda: self._clock_watch.is_synchronized)
         self._assembly = Assembly(
             options, self._identity.instance, handle=self._handle, timekeeper=timekeeper, wrap=wrap

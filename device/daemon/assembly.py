@@ -54,12 +54,17 @@ SINKS_CLOSE_S = 1.5
 class LoopHandle:
     """Access to the main loop for parts that are opened before it.
 
+    Args:
+        reload: requests a reload, from any thread.
+
     Attributes:
         loop: None while the daemon starts.
+        reload: as given.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, reload: Callable[[], None]) -> None:
         self.loop: MainLoop | None = None
+        self.reload = reload
 
     def __repr__(self) -> str:
         return f"LoopHandle({self.loop!r})"
@@ -118,6 +123,7 @@ class Assembly:
         self._wrap = wrap
         self._recordings = options.recording_paths()
         self._playback: FilePlayback | None = None
+        self._reload = handle.reload
         self.replies = ReplyQueue(handle.wake)
         self.self_tests = SelfTestSchedule(
             instance, boot_id=secrets.token_hex(6), timekeeper=timekeeper, capture_hz=handle.capture_hz
@@ -213,6 +219,7 @@ class Assembly:
             sensitivities=Sensitivities(runner),
             epoch=self._epoch(),
             self_test=lambda command: self.self_tests.request(command.by),
+            reload=self._reload,
         )
 
     def _epoch(self) -> Epoch:

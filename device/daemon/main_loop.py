@@ -259,6 +259,7 @@ class MainLoop:
             reopened=source.reopened,
             dropped_notices=sum(sink.dropped for sink in parts.sinks),
             models=tuple(f"{model.name} {model.version}" for model in parts.runner.models.listed),
+            bundles=tuple(model.sha256 for model in parts.runner.models.listed),
             alarms=parts.controller.summary,
             sensitivities=parts.controller.sensitivities.values,
         )

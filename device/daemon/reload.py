@@ -132,6 +132,7 @@ class Reload:
 
     def _refuse(self, why: str) -> None:
         self._loop.report(OperationNote("reload_refused", f"{why}; what was configured before is kept"))
+        self._loop.tracker.record_reload(refused=why)
         self._notifier.ready(greeting(self._loop.parts))
 
     def _open_models(self) -> _OpenedModels:
@@ -172,6 +173,7 @@ class Reload:
         self._replace_source(settings, before)
         self._replace_sinks(settings, before)
         self._loop.report(OperationNote("reloaded", greeting(self._loop.parts)))
+        self._loop.tracker.record_reload()
 
     def _replace_runner(self, runner: ModelRunner) -> None:
         parts = self._loop.parts

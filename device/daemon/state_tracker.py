@@ -41,6 +41,7 @@ class _Counts:
     gaps: int = 0
     windows_before: int = 0  # of listeners that were replaced
     due_before: int = 0
+    reloads: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +58,7 @@ class SnapshotInputs:
     models: tuple[str, ...]
     alarms: AlarmSummary
     sensitivities: Mapping[tuple[str, str], tuple[int, int]] = field(default_factory=dict)
+    bundles: tuple[str, ...] = ()
 
 
 class StateTracker:
@@ -75,6 +77,7 @@ class StateTracker:
         self._faults: dict[tuple[FaultKind, str], FaultStatus] = {}
         self._counts = _Counts()
         self._last_event = ""
+        self._reload_refused = ""
         self._begun = False
 
     @property
@@ -120,6 +123,11 @@ class StateTracker:
         self._since_utc_s.clear()
         self._faults = {key: fault for key, fault in self._faults.items() if key[0] in FOUND_BY_DAEMON}
 
+    def record_reload(self, *, refused: str = "") -> None:
+        """Count a reload that is over; `refused` says why it changed nothing."""
+        self._counts.reloads += 1
+        self._reload_refused = refused
+
     def state(self, listener: Listener, inputs: SnapshotInputs, *, utc_s: float, now_s: float) -> DaemonState:
         """A snapshot of the daemon."""
         total, counts = listener.coverage.total, self._counts
@@ -163,6 +171,9 @@ class StateTracker:
             dropped_notices=inputs.dropped_notices,
             last_event=self._last_event,
             models=inputs.models,
+            bundles=inputs.bundles,
+            reloads=counts.reloads,
+            reload_refused=self._reload_refused,
             commands_rejected=inputs.alarms.commands_rejected,
         )
 

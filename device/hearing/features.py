@@ -252,6 +252,11 @@ def _scaled(centred: Float32, spread: Float32 | np.float32) -> Float32:
     return scaled
 
 
+def band_edges_hz(spec: FeatureSpec) -> Float64:
+    """Where the bands lie: (n_mels + 2,); band k rises from edge k, peaks at k + 1 and ends at k + 2."""
+    return _mel_to_hz(spec.mel_scale, _band_edges_mel(spec))
+
+
 # --- tables -------------------------------------------------------------------------------------
 
 
@@ -285,12 +290,15 @@ def _mel_to_hz(scale: str, mel: Float64) -> Float64:
     return np.where(mel < 15.0, 200.0 * mel / 3.0, 1000.0 * 6.4 ** ((mel - 15.0) / 27.0))
 
 
+def _band_edges_mel(spec: FeatureSpec) -> Float64:
+    ends = _hz_to_mel(spec.mel_scale, np.array([spec.f_min_hz, spec.f_max_hz]))
+    return np.linspace(ends[0], ends[1], spec.n_mels + 2)
+
+
 def _mel_matrix(spec: FeatureSpec) -> Float64:
     """Triangles, with pre-emphasis gain and spectrum scale folded in: (n_mels, n_fft / 2 + 1)."""
     bin_hz = np.arange(spec.n_fft // 2 + 1) * spec.sample_rate_hz / spec.n_fft
-    ends = _hz_to_mel(spec.mel_scale, np.array([spec.f_min_hz, spec.f_max_hz]))
-    edges_mel = np.linspace(ends[0], ends[1], spec.n_mels + 2)
-    edges_hz = _mel_to_hz(spec.mel_scale, edges_mel)
+    edges_mel, edges_hz = _band_edges_mel(spec), band_edges_hz(spec)
     matrix = _triangles(spec, edges_mel, edges_hz, bin_hz)
     if spec.mel_norm == "slaney":
         matrix *= 2.0 / (edges_hz[2:] - edges_hz[:-2])[:, None]

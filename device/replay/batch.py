@@ -22,7 +22,7 @@ from device.runtime.stderr_lines import print_notice
 from device.sources.recording_paths import find_recordings
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Sequence
+    from collections.abc import Generator, Mapping, Sequence
 
     from device.replay.recording_result import RecordingResult, RecordingTask
     from device.replay.replay_options import ReplayOptions
@@ -41,10 +41,12 @@ def replay(options: ReplayOptions, paths: Sequence[str]) -> int:
     if not sources:
         return 2
     several = len(sources) > 1 or any(Path(path).is_dir() for path in paths)
+    writer = ResultWriter(options, sources, several=several)
     with (
         ending_by_signal(),
-        ResultWriter(options, sources, several=several) as writer,
-        closing(_replay_all(options, sources, writer)) as results,
+        open_models(options.settings, options.models) as models,
+        writer,  # only now, so that a start that fails leaves older results as they are
+        closing(_replay_all(options, models, sources, writer)) as results,
     ):
         for result in results:
             writer.write(result)
@@ -83,18 +85,19 @@ def _find(paths: Sequence[str]) -> tuple[list[str], int]:
 
 
 def _replay_all(
-    options: ReplayOptions, sources: Sequence[str], writer: ResultWriter
+    options: ReplayOptions, models: OpenModels, sources: Sequence[str], writer: ResultWriter
 ) -> Generator[RecordingResult, None, None]:
     pairs = zip(sources, stream_ids(sources), strict=True)
     tasks = [writer.task(index, *pair) for index, pair in enumerate(pairs)]
     workers = min(_worker_count(options), len(tasks))
-    with open_models(options.settings, options.models) as models:
-        if workers <= 1:
-            for task in tasks:
-                rows = writer.rows(task.source, models.priorities)
-                yield replay_recording(options, models, task, rows.write)
-            return
-    with ProcessPoolExecutor(workers, get_context("spawn"), _Worker.start, (options, writer.table_names)) as pool:
+    if workers <= 1:
+        for task in tasks:
+            rows = writer.rows(task.source, models.priorities)
+            yield replay_recording(options, models, task, rows.write)
+        return
+    models.close()
+    given = options, models.tried, writer.table_names
+    with ProcessPoolExecutor(workers, get_context("spawn"), _Worker.start, given) as pool:
         try:
             yield from pool.map(_Worker.work, tasks)
         except BrokenProcessPool as error:
@@ -119,10 +122,11 @@ class _Worker:
     models: OpenModels
 
     @classmethod
-    def start(cls, options: ReplayOptions, tables: frozenset[str]) -> None:
+    def start(cls, options: ReplayOptions, tried: Mapping[Path, str], tables: frozenset[str]) -> None:
+        """Open the models whose bytes the parent has tried."""
         prepare_worker()
         cls.options, cls.tables = options, tables
-        cls.models = open_models(options.settings, options.models)
+        cls.models = open_models(options.settings, options.models, tried=tried)
 
     @classmethod
     def work(cls, task: RecordingTask) -> RecordingResult:

@@ -46,6 +46,7 @@ def _options(arguments: argparse.Namespace) -> ReplayOptions:
         realtime=arguments.realtime,
         channel=arguments.channel,
         workers=arguments.workers,
+        config=arguments.config,
     )
 
 

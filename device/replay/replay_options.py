@@ -24,6 +24,7 @@ class ReplayOptions:
         realtime: take as long as the recording lasts.
         channel: to listen to, from 0; None for that of the settings.
         workers: number of processes; None for that of the settings.
+        config: the file that the settings come from, which no result may overwrite; None for a profile.
     """
 
     settings: Settings
@@ -36,3 +37,4 @@ class ReplayOptions:
     realtime: bool = False
     channel: int | None = None
     workers: int | None = None
+    config: str | None = None

@@ -17,10 +17,11 @@ from device.replay.recording_result import RecordingTask
 from device.report.page import write_index
 from device.report.result_files import STDOUT, encode, is_stdout, write_whole
 from device.report.tables import EventLines, ScoreTable, event_line, label_track, page_names, score_rows
+from device.runtime.model_loader import bundle_files
 from device.runtime.stderr_lines import print_notice
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from device.messages import Event, Heard, Priority
     from device.replay.recording_result import RecordingResult
@@ -64,10 +65,14 @@ class RowWriter:
 
 
 class ResultWriter:
-    """Writes all results of a replay; use it as a context manager.
+    """Writes all results of a replay; a context manager.
+
+    The outputs are tried at once, and opened, which empties older ones, when the context is entered.
 
     Raises:
-        ConfigError: two results go to standard output, or a file has the path of a required folder.
+        ConfigError: two results go to standard output, an output is an input, or a file has the path of a required
+            folder.
+        BundleError: no model has a name that is given.
         OSError: a result cannot be written.
     """
 
@@ -84,10 +89,11 @@ class ResultWriter:
         for out in (options.report, options.labels):
             if several and out is not None:
                 _make_folder(out)
-        try_outputs(self._outputs(), (*sources, *options.models))
-        self._tables = self._open_tables()
+        try_outputs(self._outputs(), (*sources, *_other_inputs(options)))
+        self._tables: dict[str, Callable[[str], object]] = {}
 
     def __enter__(self) -> Self:
+        self._tables = self._open_tables()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: object) -> None:
@@ -234,6 +240,12 @@ def fault_line(result: RecordingResult) -> str:
     more = len(faults) - _FAULTS_IN_A_LINE
     tail = f"; and {more} more" if more > 0 else ""
     return f"{result.source}: not heard well: {'; '.join(faults[:_FAULTS_IN_A_LINE])}{tail}"
+
+
+def _other_inputs(options: ReplayOptions) -> Iterator[str]:
+    """What a replay reads beside the recordings."""
+    yield from map(str, bundle_files(options.settings, options.models))
+    yield from filter(None, (options.config, options.settings.bundles.public_key))
 
 
 def _make_folder(out: str) -> None:

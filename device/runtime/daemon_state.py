@@ -139,6 +139,9 @@ class DaemonState:
         last_event: one line about it; empty before the first.
         models: name and version of each.
         commands_rejected: commands over MQTT that were invalid, retained or too frequent.
+        bundles: SHA-256 of the file of each model, in the order of `models`.
+        reloads: that are over since the start, applied or refused.
+        reload_refused: why the last one was refused; empty if it was applied, or there was none.
         age_s: seconds since this snapshot was made, set by whoever serves it.
     """
 
@@ -179,6 +182,9 @@ class DaemonState:
     models: tuple[str, ...]
     commands_rejected: int = 0
     broker_reason: str = ""
+    bundles: tuple[str, ...] = ()
+    reloads: int = 0
+    reload_refused: str = ""
     age_s: float = 0.0
 
     @property

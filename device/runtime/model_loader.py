@@ -16,11 +16,11 @@ from device.hearing.classifier import Classifier, load_runtime
 from device.hearing.listener import Listener
 from device.hearing.listening_model import ListeningLabel, ListeningModel
 from device.report.page_content import ListedLabel, ListedModel
-from device.runtime.bundle_trial.trial_process import Trial
+from device.runtime.bundle_trial.trial_process import Trial, never
 from device.runtime.model_library import bundle_path, card_line, shipped_bundles
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from device.config.settings import LabelSettings, Settings
@@ -56,18 +56,24 @@ class OpenModels:
         listed: as reports list them.
         priorities: (model, label) -> priority.
         configured: (model, label) -> sensitivity and operating point, of each label that is decided about.
+        tried: path -> SHA-256 of their bundles, which passed a trial: another process need not try these bytes again.
     """
 
     listening: tuple[ListeningModel, ...]
     listed: tuple[ListedModel, ...]
     priorities: dict[tuple[str, str], Priority]
     configured: dict[tuple[str, str], ConfiguredPoint]
+    tried: Mapping[Path, str]
     _closing: ExitStack = field(repr=False)
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_error: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the networks; a second call does nothing."""
         self._closing.close()
 
     def listener(self, settings: Settings, stream_id: str) -> Listener:
@@ -85,20 +91,35 @@ class OpenModels:
         )
 
 
-def open_models(settings: Settings, wanted: Sequence[str] = ()) -> OpenModels:
+def open_models(
+    settings: Settings,
+    wanted: Sequence[str] = (),
+    *,
+    tried: Mapping[Path, str] | None = None,
+    is_stopped: Callable[[], bool] = never,
+) -> OpenModels:
     """Open and verify the models of the settings, or those `wanted` by name or file instead.
 
     All are tried in one child process first, so that a network can neither end nor hold up this one. A wanted model
     whose bundle the settings name keeps its settings.
 
+    Args:
+        settings: that name the models.
+        wanted: shipped names or bundle files; empty for the settings' own.
+        tried: path -> SHA-256 of the bundles that passed a trial in the process that started this one: only these bytes
+            are opened, and they are not tried again. None if there was no trial yet.
+        is_stopped: whether nobody needs the models any more, which ends a trial.
+
     Raises:
+        StoppedError: nobody needs the models any more.
         ConfigError: the settings name a model or a label that does not exist, or two models have one name.
         BundleError: a bundle is damaged, is not signed with the configured key, or fails its trial or verification.
         MissingExtraError: no runtime is installed, or a key is configured and `cryptography` is not.
         ServiceError: no process can be started for the trial.
     """
     chosen, key = _chosen(settings, wanted), trusted_key(settings)
-    tried = _tried(chosen, key)
+    if tried is None:
+        tried = _tried(chosen, key, is_stopped)
     with ExitStack() as closing:
         opened = [_open(choice, read_tried(choice.path, tried[choice.path], key), closing) for choice in chosen]
         _refuse_duplicate_names([model.listening.name for model in opened])
@@ -110,6 +131,7 @@ def open_models(settings: Settings, wanted: Sequence[str] = ()) -> OpenModels:
             configured={
                 (model.listening.name, label): point for model in opened for label, point in model.configured.items()
             },
+            tried=tried,
             _closing=closing.pop_all(),
         )
     raise AssertionError("an exit stack swallows no error")
@@ -129,26 +151,35 @@ def trusted_key(settings: Settings) -> PublicKey | None:
         raise ConfigError(f'"public_key" in [bundles]: {error}', key=("bundles", "public_key")) from None
 
 
-def _tried(chosen: Sequence[_Choice], key: PublicKey | None) -> dict[Path, str]:
+def bundle_files(settings: Settings, wanted: Sequence[str] = ()) -> list[Path]:
+    """The files of the models that `open_models` would open. Raises what it raises for a name that does not exist."""
+    return [choice.path for choice in _chosen(settings, wanted)]
+
+
+def _tried(chosen: Sequence[_Choice], key: PublicKey | None, is_stopped: Callable[[], bool]) -> dict[Path, str]:
     """As `tried_bundles`; an error about a bundle that the settings name has the key that names it."""
     for choice in chosen:
         if choice.settings is not None:
             _refuse_unreadable(choice.settings, choice.path)
     try:
-        return tried_bundles([choice.path for choice in chosen], key)
+        return tried_bundles([choice.path for choice in chosen], key, is_stopped=is_stopped)
     except BundleError as error:
         named = [each.settings for each in chosen if each.settings and str(error).startswith(f"{each.path}:")]
         raise BundleError(str(error), key=_bundle_key(named[0]) if named else ()) from None
 
 
-def tried_bundles(paths: Sequence[Path], key: PublicKey | None = None) -> dict[Path, str]:
+def tried_bundles(
+    paths: Sequence[Path], key: PublicKey | None = None, *, is_stopped: Callable[[], bool] = never
+) -> dict[Path, str]:
     """Path -> SHA-256 of bundles that passed a trial in one child process; the runtime is imported meanwhile.
 
     Args:
         paths: of the bundles.
         key: that must have signed them; a bundle that it did not sign is neither parsed nor tried.
+        is_stopped: whether nobody needs the result any more.
 
     Raises:
+        StoppedError: nobody needs the result any more.
         BundleError: a bundle is damaged, is not signed with the key, or fails its trial.
         MissingExtraError: no runtime is installed.
         ServiceError: no process can be started for the trial.
@@ -156,7 +187,7 @@ def tried_bundles(paths: Sequence[Path], key: PublicKey | None = None) -> dict[P
     if key is not None:
         for path in paths:
             check_signed(path, key)
-    with Trial(paths) as trial:
+    with Trial(paths, is_stopped=is_stopped) as trial:
         load_runtime()
         return trial.result()
     raise AssertionError("a trial swallows no error")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 from typing import TYPE_CHECKING
 
@@ -13,6 +12,7 @@ from converter.signing import sign_bundle
 from device.errors import BundleError, ConfigError
 from device.hearing.bundle.reader import read_bundle
 from device.hearing.bundle.signature import PublicKey
+from tests.programs import program
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,9 +21,7 @@ if TYPE_CHECKING:
 
 
 def _openssl(*words: str) -> None:
-    program = shutil.which("openssl")
-    assert program is not None
-    subprocess.run([program, *words], check=True, capture_output=True, timeout=30)
+    subprocess.run([program("openssl"), *words], check=True, capture_output=True, timeout=30)
 
 
 def test_keys_that_openssl_made_sign_and_verify(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import get_args
 
 import pytest
 from hypothesis import given
@@ -13,10 +14,13 @@ from device.commands import (
     MAX_PAYLOAD_BYTES,
     Acknowledge,
     Pause,
+    Reload,
     Resume,
     SelfTest,
     SetSensitivity,
+    Verb,
     parse_command,
+    parse_local_command,
 )
 from device.errors import CommandError
 
@@ -151,3 +155,20 @@ def test_whatever_comes_is_a_bounded_command_or_refused_in_a_printable_line(verb
     assert command.by == "mqtt"
     assert not isinstance(command, Pause) or 1 <= command.duration_s <= MAX_PAUSE_S
     assert not isinstance(command, Acknowledge) or command.alarm_id != ""
+
+
+def test_only_a_command_of_this_machine_reloads() -> None:
+    assert parse_local_command("reload", b'{"why": "cry 1.1.0 was installed"}', by="root") == Reload(
+        "cry 1.1.0 was installed", "root"
+    )
+    assert parse_local_command("reload", b"", by="root") == Reload("", "root")
+    assert parse_local_command("resume", b"", by="root") == Resume("root")
+    assert "reload" not in get_args(Verb)
+
+
+@pytest.mark.parametrize("payload", [b'{"why": 1}', b'{"why": null}', b'{"why": "a\\nb"}', b'{"file": "/"}'])
+def test_a_reload_that_says_no_line_is_refused(payload: bytes) -> None:
+    with pytest.raises(CommandError):
+        parse_local_command("reload", payload, by="root")
+    with pytest.raises(CommandError, match="at most 200 characters"):
+        parse_local_command("reload", json.dumps({"why": "x" * 201}).encode(), by="root")

@@ -24,7 +24,10 @@ if TYPE_CHECKING:
 GAP_PIECE_S = 2.0
 """Length of the pieces that the unlabelled rest of a recording is cut into."""
 
-_LEAST_GAP_S = 0.5
+NEGATIVE_PIECE_S = 5.0
+"""Length of the pieces that a clip which holds nothing of a task is cut into: each of them holds nothing too."""
+
+_LEAST_PIECE_S = 0.5
 
 
 class Collection(Protocol):
@@ -154,10 +157,13 @@ def _stretches(recording: AnnotatedRecording, task: Task, excluded: Counter[str]
 
 
 def _whole(recording: AnnotatedRecording, task: Task, excluded: Counter[str]) -> Iterator[_Stretch]:
-    """The recording as one example."""
+    """The recording as one example; a long clip without any of the labels as several."""
     target = task.target_of(recording.labels)
     if target is None:
         excluded[_unusable(recording.labels)] += 1
+    elif task.unit == "clip" and not any(target) and recording.duration_s > NEGATIVE_PIECE_S:
+        pieces = _pieces(0.0, recording.duration_s, NEGATIVE_PIECE_S)
+        yield from ((start_s, end_s, target) for start_s, end_s in pieces)
     else:
         yield 0.0, recording.duration_s, target
 
@@ -191,12 +197,12 @@ def _gaps(recording: AnnotatedRecording) -> Iterator[tuple[float, float]]:
     at_s = 0.0
     real = [span for span in recording.events if span.end_s > span.start_s]
     for span in sorted(real, key=lambda span: span.start_s):
-        yield from _pieces(at_s, min(span.start_s, recording.duration_s))
+        yield from _pieces(at_s, min(span.start_s, recording.duration_s), GAP_PIECE_S)
         at_s = max(at_s, span.end_s)
-    yield from _pieces(at_s, recording.duration_s)
+    yield from _pieces(at_s, recording.duration_s, GAP_PIECE_S)
 
 
-def _pieces(start_s: float, end_s: float) -> Iterator[tuple[float, float]]:
-    while end_s - start_s >= _LEAST_GAP_S:
-        yield start_s, min(start_s + GAP_PIECE_S, end_s)
-        start_s += GAP_PIECE_S
+def _pieces(start_s: float, end_s: float, length_s: float) -> Iterator[tuple[float, float]]:
+    while end_s - start_s >= _LEAST_PIECE_S:
+        yield start_s, min(start_s + length_s, end_s)
+        start_s += length_s

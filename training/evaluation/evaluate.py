@@ -23,6 +23,7 @@ from training.evaluation.markdown_report import headline, markdown
 from training.evaluation.runner import EvaluationSettings, ScoredScene, score_plans
 from training.mixing.clip_in_background import SNRS_DB
 from training.mixing.scenes import SEED
+from training.scaling.scaling_options import add_scaling_options
 
 if TYPE_CHECKING:
     import argparse
@@ -44,7 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="folder that holds the collections")
     parser.add_argument("--list", type=Path, default=CRY_LIST, metavar="CSV", help="who is in which part (committed)")
     parser.add_argument("--seed", type=int, default=SEED, help=f"of backgrounds and bootstraps (default {SEED})")
-    parser.add_argument("--workers", type=int, default=2, help="processes; they change no figure (default 2)")
+    add_scaling_options(parser, has_cache=False)
     parser.add_argument("--out", type=Path, required=True, metavar="JSON", help="file for all figures")
     parser.add_argument("--markdown", type=Path, metavar="MD", help="file for the same as a page")
     parser.add_argument("--clips", type=Path, metavar="JSONL", help="file for what each scene gave, a line each")
@@ -68,7 +69,7 @@ def run(args: argparse.Namespace) -> int:
         float_model=args.float,
         peer=args.peer,
     )
-    systems, scored = score_plans(settings, settings.plans(), workers=args.workers)
+    systems, scored = score_plans(settings, settings.plans(), workers=args.workers, scheduler=args.scheduler)
     found = full_report(settings, systems, scored)
     _write_json(args.out, found)
     if args.markdown:

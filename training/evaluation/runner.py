@@ -7,20 +7,16 @@ Recordings go through the device's own listener, and alarms are counted as a car
 from __future__ import annotations
 
 import functools
-import itertools
-import multiprocessing
-import os
-import sys
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from training.evaluation.alarm_counting import SceneAlarms, alarm_level, count_alarms
 from training.evaluation.detectors import open_detectors
 from training.mixing.scenes import home_backgrounds, mix_scenes, plan_scenes
+from training.scaling.run_all import run_all
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
     from training.evaluation.alarm_counting import WindowScores
@@ -76,7 +72,7 @@ class ScoredScene(SceneAlarms):
 
 
 def score_plans(
-    settings: EvaluationSettings, plans: Sequence[ScenePlan], *, workers: int = 1
+    settings: EvaluationSettings, plans: Sequence[ScenePlan], *, workers: int = 1, scheduler: str | None = None
 ) -> tuple[tuple[System, ...], tuple[ScoredScene, ...]]:
     """Score all scenes of some plans: the systems, and the scored scenes in the order of the plans.
 
@@ -84,26 +80,25 @@ def score_plans(
         settings: the model, and the part whose backgrounds are used.
         plans: of the scenes.
         workers: processes; their number changes no result.
+        scheduler: of a Dask cluster that computes instead.
 
     Raises:
-        AuricleError: a model is not valid, or a recording cannot be read.
+        AuricleError: a model is not valid, a recording cannot be read, or a worker or the cluster failed.
     """
-    score = functools.partial(score_plan, settings)
-    if workers == 1:
-        parts = _with_progress(map(score, plans), len(plans))
-        return systems_of(settings), tuple(itertools.chain.from_iterable(parts))
-    # A network needs one thread; a second one in each process would only wait for a core.
-    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"):
-        os.environ.setdefault(name, "1")
-    with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
-        systems = pool.submit(systems_of, settings).result()
-        parts = _with_progress(pool.map(score, plans, chunksize=4), len(plans))
-        return systems, tuple(itertools.chain.from_iterable(parts))
+    score = functools.partial(_score_with_systems, settings)
+    parts = run_all(score, plans, workers=workers, scheduler=scheduler, progress="scenes")
+    # Where a worker opened the networks, this process need not.
+    systems = parts[0][0] if parts else systems_of(settings)
+    return systems, tuple(scene for _, scenes in parts for scene in scenes)
 
 
 def systems_of(settings: EvaluationSettings) -> tuple[System, ...]:
     """The systems that are evaluated, the shipped one first."""
     return open_scorer(settings).systems
+
+
+def _score_with_systems(settings: EvaluationSettings, plan: ScenePlan) -> tuple[tuple[System, ...], list[ScoredScene]]:
+    return systems_of(settings), score_plan(settings, plan)
 
 
 def score_plan(settings: EvaluationSettings, plan: ScenePlan) -> list[ScoredScene]:
@@ -167,12 +162,3 @@ def score_scene(scene: SceneAnnotation, system: System, detections: Detections) 
         level=alarm_level(scene, detections.windows, system.point),
         faults=detections.faults,
     )
-
-
-def _with_progress(parts: Iterable[list[ScoredScene]], total: int) -> Iterator[list[ScoredScene]]:
-    """Pass the parts on; show on a terminal how many are done."""
-    shows = sys.stderr.isatty()
-    for done, part in enumerate(parts, start=1):
-        if shows:
-            print(f"\r{done} of {total} scenes", end="" if done < total else "\n", file=sys.stderr, flush=True)
-        yield part

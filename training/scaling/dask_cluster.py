@@ -106,23 +106,34 @@ def _compute(
     while any(map(outcomes.wants, pending.values())):
         try:
             future = done.get(timeout=_LOOK_EVERY_S)
+            results, error = _outcome(future, address)
         except queue.Empty:
             idle_s = _idle_s(client, idle_s, address)
-            continue
-        outcomes.add(pending.pop(future), *_outcome(future, address))
+        except TimeoutError:  # its worker died before the results were fetched: they are computed again
+            done.put(future)
+            idle_s = _idle_s(client, idle_s, address)
+        else:
+            outcomes.add(pending.pop(future), results, error)
 
 
 def _outcome(future: Any, address: str) -> tuple[list[Any], Exception | None]:
     """What a worker gave for a chunk.
 
     Raises:
-        ServiceError: no worker lived to give it.
+        ServiceError: no worker could give it.
+        TimeoutError: no worker has it now.
     """
-    if future.status == "finished":
-        results, error = future.result()
-        return results, error
-    why = type(future.exception()).__name__ if future.status == "error" else "the scheduler is gone"
-    raise ServiceError(f"the cluster at {address} could not compute some items ({why}); its logs say more")
+    try:
+        results, error = future.result(timeout=_LOOK_EVERY_S)
+    except TimeoutError:
+        raise
+    except BaseException as failure:  # whatever a worker raises, and Dask's own for lost workers and schedulers
+        if isinstance(failure, KeyboardInterrupt | SystemExit):
+            raise
+        raise ServiceError(
+            f"the cluster at {address} could not compute some items ({type(failure).__name__}); its logs say more"
+        ) from failure
+    return results, error
 
 
 def _idle_s(client: Any, before_s: float, address: str) -> float:

@@ -76,6 +76,11 @@ class FeatureCache:
             _write(path, found)
         return found
 
+    def extent(self) -> tuple[int, int]:
+        """How many entries there are, and their bytes."""
+        sizes = [size for _, size, _ in _entries(self.folder)]
+        return len(sizes), sum(sizes)
+
     def prune(self, most_bytes: int) -> int:
         """Delete the entries that were used longest ago until at most `most_bytes` are left; bytes that were freed."""
         entries = sorted(_entries(self.folder))

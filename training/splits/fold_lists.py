@@ -5,16 +5,16 @@ Each list is what `train --split` takes: a line `file,subject,part` for each rec
 
 from __future__ import annotations
 
-import csv
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
 from device.errors import ConfigError
-from training.data.datasets.manifest_csv import read_manifest
+from training.data.datasets.layouts import read_dataset
 from training.data.tasks import find_task
 from training.splits.grouped_folds import grouped_folds, parts_of_fold
+from training.splits.subject_split import Assignment, Part, check_subjects, save_assignments
 
 if TYPE_CHECKING:
     import argparse
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what `run` understands to a parser of the command line."""
-    parser.add_argument("data", type=Path, metavar="DIR", help="the collection, with its manifest.csv")
+    parser.add_argument("data", type=Path, metavar="DIR", help="the collection, in any layout that is known")
     parser.add_argument("--task", default="cry_reason", help="whose labels are spread evenly (%(default)s)")
     parser.add_argument("--folds", type=int, default=5, help="how many (%(default)s)")
     parser.add_argument("--seed", type=int, default=1, help="of the order in which subjects choose (%(default)s)")
@@ -36,7 +36,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Write the lists and print what each holds."""
     task = find_task(args.task)
-    targets = known_targets(read_manifest(args.data), task)
+    dataset = read_dataset(args.data)
+    targets = known_targets(dataset.recordings, task)
     if not targets:
         raise ConfigError(f"no recording in {args.data} has a label and a subject that {task.name} knows")
     fold_of = grouped_folds(
@@ -48,7 +49,11 @@ def run(args: argparse.Namespace) -> int:
     args.out.mkdir(parents=True, exist_ok=True)
     for fold in range(args.folds):
         parts = parts_of_fold(fold_of, fold)
-        write_fold(args.out / f"fold-{fold}.csv", args.data, targets, parts)
+        assignments = [
+            Assignment(dataset.file_name(one), one.subject, cast("Part", parts[one.subject])) for one in targets
+        ]
+        check_subjects(assignments)
+        save_assignments(args.out / f"fold-{fold}.csv", assignments)
         print(f"fold {fold}: {_summary(targets, parts, task)}")
     return 0
 
@@ -59,20 +64,6 @@ def known_targets(
     """The target of each recording that has one and whose subject is known."""
     found = {one: task.target_of(one.labels) for one in recordings if one.subject}
     return {one: target for one, target in found.items() if target is not None}
-
-
-def write_fold(
-    path: Path,
-    folder: Path,
-    targets: Mapping[AnnotatedRecording, tuple[float, ...]],
-    parts: Mapping[str, str],
-) -> None:
-    """Write one list, in the order of the recordings."""
-    with path.open("w", newline="", encoding="utf-8") as lines:
-        writer = csv.writer(lines, lineterminator="\n")
-        writer.writerow(("file", "subject", "part"))
-        for one in targets:
-            writer.writerow((one.file.relative_to(folder).as_posix(), one.subject, parts[one.subject]))
 
 
 def _summary(targets: Mapping[AnnotatedRecording, tuple[float, ...]], parts: Mapping[str, str], task: Task) -> str:

@@ -30,6 +30,7 @@ from training.data.split_list import (
     read_list,
     write_list,
 )
+from training.scaling.scaling_options import add_scaling_options
 from training.splits import (
     cry_evidence,
     cry_groups,
@@ -59,6 +60,7 @@ MOST_DOUBTFUL = 0.12  # of each source's cries
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what `run` understands to a parser of the command line."""
     parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="folder that holds the collections")
+    add_scaling_options(parser, has_cache=False)
     action = parser.add_mutually_exclusive_group()
     action.add_argument(
         "--check", action="store_true", help="check the committed lists (what happens without an option)"
@@ -82,7 +84,7 @@ def run(args: argparse.Namespace) -> int:
         cry_evidence.write_evidence(EVIDENCE, cry_evidence.gather(recordings, args.data, args.measure))
         scream_evidence.write_evidence(SCREAM_EVIDENCE, scream_evidence.gather(recordings, args.data, args.measure))
     elif args.scan:
-        near_duplicates.write_near_duplicates(DUPLICATES, scan(recordings, args.data))
+        near_duplicates.write_near_duplicates(DUPLICATES, scan(recordings, args.data, args.workers, args.scheduler))
     elif args.make:
         for path, clips in remake(recordings, args.data).items():
             write_list(path, clips)
@@ -98,7 +100,9 @@ def read_recordings(data: Path, sets: Iterable[str]) -> tuple[AnnotatedRecording
     return tuple(recording for name in sets for recording in read_manifest(data / name))
 
 
-def scan(recordings: Sequence[AnnotatedRecording], data: Path) -> tuple[near_duplicates.NearDuplicate, ...]:
+def scan(
+    recordings: Sequence[AnnotatedRecording], data: Path, workers: int = 1, scheduler: str | None = None
+) -> tuple[near_duplicates.NearDuplicate, ...]:
     """Near duplicates among recordings that the manifests do not already put together."""
     groups = cry_groups.group_names(recordings)
     return near_duplicates.find_near_duplicates(
@@ -110,7 +114,9 @@ def scan(recordings: Sequence[AnnotatedRecording], data: Path) -> tuple[near_dup
                 load=partial(load_audio, recording, near_duplicates.COMPARED_HZ),
             )
             for recording, group in zip(recordings, groups, strict=True)
-        ]
+        ],
+        workers=workers,
+        scheduler=scheduler,
     )
 
 

@@ -69,11 +69,11 @@ class Salvage:
 
 @dataclass(slots=True)
 class _Recovered:
-    """What was read: ordinal -> row, key -> value of a note, and ordinals that an index lists."""
+    """What was read: ordinal -> row, key -> value of a note, and ordinals that an index or the table `owed` lists."""
 
     rows: dict[int, Row] = field(default_factory=dict)
     notes: dict[str, str] = field(default_factory=dict)
-    indexed: set[int] = field(default_factory=set)
+    listed: set[int] = field(default_factory=set)
 
     def add(self, records: Iterable[Record]) -> None:
         for record in records:
@@ -84,11 +84,13 @@ class _Recovered:
                 self.rows[row.ordinal] = row
             elif (note := parse_note(values)) is not None:
                 self.notes[note[0]] = note[1]
+            elif (place := parse_place((record.rowid, *values[1:]))) is not None:
+                self.listed.add(abs(place))
 
     def _add_index_entry(self, values: tuple[object, ...]) -> None:
         match values:
             case [str(), int(), int(ordinal)] if 0 < ordinal < _MAX_ORDINAL:
-                self.indexed.add(ordinal)
+                self.listed.add(ordinal)
 
 
 def read_wal(path: Path) -> WriteAheadLog:
@@ -120,7 +122,7 @@ def salvage(path: Path, reason: str, *, max_bytes: int, utc_s: float) -> Salvage
     aside = damaged_file_name(path, utc_s)
     _swap(path, aside)
     prune_damaged_files(path, max_bytes)
-    return Salvage(reason, len(found.rows), len(found.indexed - set(found.rows)), aside)
+    return Salvage(reason, len(found.rows), len(found.listed - set(found.rows)), aside)
 
 
 def create_database(path: Path, rows: Iterable[Row], owed: Iterable[int], notes: dict[str, str]) -> None:

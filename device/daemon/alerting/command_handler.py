@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
-from device.commands import Acknowledge, Outcome, Pause, Resume, SelfTest, SetSensitivity
+from device.commands import Acknowledge, Outcome, Pause, Reload, Resume, SelfTest, SetSensitivity
 from device.config.wording import listed, shown
 from device.daemon.alerting.restore import PAUSED_UNTIL
 
@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     from device.runtime.clocks import Timekeeper
 
 
+MODEL_UPDATE = "model_update"
+"""Key of the journal note on the last reload that said why: a time in UTC, and a sentence."""
+
+
 class CommandHandler:
     """Applies commands.
 
@@ -33,6 +37,7 @@ class CommandHandler:
         note: records one sentence about what people asked for.
         self_test: starts a self-test; None if the daemon has none.
         sensitivities: of the models that listen.
+        reload: has configuration and models read again; None if the daemon cannot.
     """
 
     def __init__(
@@ -43,12 +48,14 @@ class CommandHandler:
         note: Callable[[str], None],
         self_test: Callable[[SelfTest], None] | None,
         sensitivities: Sensitivities,
+        reload: Callable[[], None] | None = None,
     ) -> None:
         self._driver = driver
         self._timekeeper = timekeeper
         self._note = note
         self._self_test = self_test
         self._sensitivities = sensitivities
+        self._reload = reload
 
     def __repr__(self) -> str:
         return f"CommandHandler({'without' if self._self_test is None else 'with'} a self-test)"
@@ -72,6 +79,8 @@ class CommandHandler:
                 outcome = _acknowledged(command, before, transitions)
             case SelfTest():
                 outcome = self._start_self_test(command)
+            case Reload():
+                outcome = self._start_reload(command, journal)
             case SetSensitivity():
                 is_known = (command.model, command.label) in self._sensitivities.values
                 outcome = Outcome(is_known, self._sensitivities.set(command, journal))
@@ -89,6 +98,16 @@ class CommandHandler:
         until = datetime.fromtimestamp(until_utc_s, UTC).astimezone(self._timekeeper.zone)
         shortened = f" (longest_pause_s in [alarms] allows {left_s:.0f} s)" if left_s < command.duration_s - 1.0 else ""
         return Outcome(done=True, sentence=f"nothing sounds until {until:%H:%M:%S}{shortened}; alarms are still sent")
+
+    def _start_reload(self, command: Reload, journal: AlarmJournal) -> Outcome:
+        if self._reload is None:
+            return Outcome(done=False, sentence="this daemon cannot reload")
+        self._note(f"{command.by} asks for a reload{command.why and f': {command.why}'}")
+        if command.why:
+            when = datetime.fromtimestamp(self._timekeeper.clocks.utc(), UTC)
+            journal.set_note(MODEL_UPDATE, f"{when:%Y-%m-%dT%H:%M:%SZ} {command.by}: {command.why}")
+        self._reload()
+        return Outcome(done=True, sentence="configuration and models are read again; auricle status has the result")
 
     def _start_self_test(self, command: SelfTest) -> Outcome:
         if self._self_test is None:

@@ -72,6 +72,7 @@ class AlarmController:
         sensitivities: of the models that listen.
         epoch: of this start.
         self_test: starts a self-test; None if the daemon has none.
+        reload: has configuration and models read again; None if the daemon cannot.
     """
 
     def __init__(
@@ -86,6 +87,7 @@ class AlarmController:
         sensitivities: Sensitivities,
         epoch: Epoch,
         self_test: Callable[[SelfTest], None] | None = None,
+        reload: Callable[[], None] | None = None,
     ) -> None:
         self._labels = labels
         self._replies = replies
@@ -99,6 +101,7 @@ class AlarmController:
             note=partial(self._note, "asked"),
             self_test=self_test,
             sensitivities=sensitivities,
+            reload=reload,
         )
         self.sensitivities = sensitivities
         self._deferred = DeferredFaults()

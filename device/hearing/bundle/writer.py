@@ -37,8 +37,13 @@ def write_bundle(path: Path | str, bundle: Bundle) -> None:
     write_whole(path, data)
 
 
-def write_whole(path: Path, data: bytes) -> None:
+def write_whole(path: Path, data: bytes, *, mode: int | None = None) -> None:
     """Write a file that appears whole or not at all, and is on the disk when this returns.
+
+    Args:
+        path: of the file.
+        data: all of it.
+        mode: its permissions; None for the usual ones.
 
     Raises:
         OSError: it cannot be written; what was there is left as it was.
@@ -46,17 +51,19 @@ def write_whole(path: Path, data: bytes) -> None:
     partial = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         with partial.open("wb") as file:
+            if mode is not None:
+                os.fchmod(file.fileno(), mode)
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
         partial.replace(path)
-        _sync_folder(path.parent)
+        sync_folder(path.parent)
     finally:
         partial.unlink(missing_ok=True)
 
 
-def _sync_folder(folder: Path) -> None:
-    """Let the new name survive a power cut."""
+def sync_folder(folder: Path) -> None:
+    """Let the names in a folder survive a power cut."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)

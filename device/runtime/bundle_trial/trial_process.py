@@ -20,16 +20,17 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
-from device.errors import BundleError, ServiceError
+from device.errors import BundleError, ServiceError, StoppedError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
     from types import TracebackType
 
 CHILD = (sys.executable, "-S", "-P", "-B", "-m", "device.runtime.bundle_trial.trial_child")
 
 _MAX_REPORT_BYTES = 1 << 18
+_ASKS_EVERY_S = 0.2
 _ENDS_WITHIN_S = 1.0  # a killed process does; one in uninterruptible sleep is left behind
 _INHERITED = ("LANG", "LC_ALL", "LD_LIBRARY_PATH", "PATH", "TZ")
 _ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
@@ -55,6 +56,11 @@ class TrialLimits:
 LIMITS = TrialLimits()
 
 
+def never() -> bool:
+    """Nobody stops it."""
+    return False
+
+
 class Trial:
     """One child process that tries bundles; a context manager that ends it, whatever state it is in.
 
@@ -62,13 +68,21 @@ class Trial:
         paths: of the bundles, in the order in which they are tried.
         limits: of all together.
         command: of the child, to which its arguments are added.
+        is_stopped: whether nobody needs the result any more; asked several times a second.
 
     Raises:
         ServiceError: no process can be started.
     """
 
-    def __init__(self, paths: Iterable[Path], limits: TrialLimits = LIMITS, *, command: Sequence[str] = CHILD) -> None:
-        self._paths, self._limits = list(dict.fromkeys(paths)), limits
+    def __init__(
+        self,
+        paths: Iterable[Path],
+        limits: TrialLimits = LIMITS,
+        *,
+        command: Sequence[str] = CHILD,
+        is_stopped: Callable[[], bool] = never,
+    ) -> None:
+        self._paths, self._limits, self._is_stopped = list(dict.fromkeys(paths)), limits, is_stopped
         self._deadline_s = time.monotonic() + limits.wall_s
         arguments = [str(limits.cpu_s), str(limits.data_bytes), *map(str, self._paths)]
         try:
@@ -107,6 +121,7 @@ class Trial:
 
         Raises:
             BundleError: a bundle did not pass; one sentence, which begins with its path.
+            StoppedError: nobody needs the result any more.
         """
         is_late, reports = self._read()
         outcomes = [_outcome(line) for line in reports.splitlines(keepends=True) if line.endswith(b"\n")]
@@ -127,8 +142,12 @@ class Trial:
         poll.register(pipe, select.POLLIN)
         while len(received) < _MAX_REPORT_BYTES:
             left_s = self._deadline_s - time.monotonic()
-            if left_s <= 0 or not poll.poll(math.ceil(left_s * 1000)):
+            if self._is_stopped():
+                raise StoppedError("the trial of the models was stopped")
+            if left_s <= 0:
                 return True, received
+            if not poll.poll(math.ceil(min(left_s, _ASKS_EVERY_S) * 1000)):
+                continue
             data = os.read(pipe, 1 << 16)
             if not data:
                 break

@@ -22,7 +22,7 @@ import time
 from collections import Counter
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
-from device.commands import MAX_PAYLOAD_BYTES, Outcome, parse_command
+from device.commands import MAX_PAYLOAD_BYTES, Outcome, parse_local_command
 from device.errors import BundleError, CommandError, ServiceError
 from device.printable import printable
 from device.runtime.sockets.local_socket import bound_socket, short_address
@@ -259,7 +259,7 @@ def _parsed(request: bytes, *, by: str) -> Command:
     verb, payload = fields.get("command"), fields.get("payload", {})
     if fields.keys() - {"version", "command", "payload"} or not isinstance(verb, str) or not isinstance(payload, dict):
         raise CommandError("a command holds version, command and payload, and nothing else")
-    return parse_command(verb, json.dumps(payload).encode() if payload else b"", by=by)
+    return parse_local_command(verb, json.dumps(payload).encode() if payload else b"", by=by)
 
 
 def _parsed_outcome(answer: bytes, where: str) -> Outcome:

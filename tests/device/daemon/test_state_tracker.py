@@ -223,3 +223,12 @@ def test_what_the_daemon_does_is_neither_an_event_nor_a_fault() -> None:
     tracker.record([Notice(NOON_S, "nursery", OperationNote("hop", "a window every 1 s"))])
     state = _state(tracker)
     assert (state.events, state.faults_told, state.last_event) == (0, 0, "")
+
+
+def test_a_reload_is_counted_and_why_it_was_refused_is_shown_until_the_next() -> None:
+    tracker = _tracker()
+    assert (_state(tracker).reloads, _state(tracker).reload_refused) == (0, "")
+    tracker.record_reload(refused="no such file")
+    assert (_state(tracker).reloads, _state(tracker).reload_refused) == (1, "no such file")
+    tracker.record_reload()
+    assert (_state(tracker).reloads, _state(tracker).reload_refused) == (2, "")

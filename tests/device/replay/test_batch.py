@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import json
+import subprocess
 import sys
+import time
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,13 +17,12 @@ import pytest
 import soundfile
 
 from device.config.loading import profile
-from device.errors import ConfigError
+from device.errors import BundleError, ConfigError
 from device.replay.batch import replay, stream_ids
 from device.replay.replay_options import ReplayOptions
+from device.runtime.model_library import shipped_bundles
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     import numpy.typing as npt
 
     from device.config.settings import Settings
@@ -236,6 +239,54 @@ def test_an_output_that_is_an_input_is_refused_and_the_recording_stays(folder: F
 def test_the_model_is_no_output_either(folder: Folder) -> None:
     with pytest.raises(ConfigError, match="is the input"):
         folder.run("quiet.wav", scores=folder.options.models[0])
+
+
+def test_the_configuration_and_a_shipped_model_are_no_outputs(folder: Folder) -> None:
+    (folder.path / "a.toml").write_text("")
+    with pytest.raises(ConfigError, match=r"--events a\.toml is the input a\.toml"):
+        folder.run("quiet.wav", events="a.toml", config="a.toml")
+    cry = shipped_bundles()["cry"]
+    with pytest.raises(ConfigError, match="is the input"):
+        folder.run("quiet.wav", events=str(cry), models=("cry",))
+    with pytest.raises(ConfigError, match="is the input"):
+        folder.run("quiet.wav", scores=str(cry), models=())  # those of the settings
+    assert cry.stat().st_size > 100_000
+
+
+def test_a_start_that_fails_leaves_older_results_whole(folder: Folder) -> None:
+    (folder.path / "bad.tflite").write_bytes((folder.path / "quiet.wav").read_bytes())
+    for name in ("events.jsonl", "scores.csv"):
+        (folder.path / name).write_text("old\n")
+    with pytest.raises(BundleError):
+        folder.run("quiet.wav", events="events.jsonl", scores="scores.csv", models=("bad.tflite",))
+    assert (folder.path / "events.jsonl").read_text() == "old\n"
+    assert (folder.path / "scores.csv").read_text() == "old\n"
+    assert folder.run("quiet.wav", events="events.jsonl") == 0
+    assert (folder.path / "events.jsonl").read_text() == ""
+
+
+def test_the_workers_of_a_replay_try_no_bundle_again(folder: Folder) -> None:
+    command = [sys.executable, "-m", "device", "replay", "--workers", "3", "--model", folder.options.models[0]]
+    trials: set[int] = set()
+    with subprocess.Popen([*command, "quiet.wav", "tone.flac", "deaf.wav"], stdout=subprocess.DEVNULL) as process:
+        while process.poll() is None:
+            trials |= _trials_of(process.pid)
+            time.sleep(0.02)
+    assert process.returncode == 0
+    assert len(trials) == 1
+
+
+def _trials_of(pid: int) -> set[int]:
+    """The processes below one that try a bundle, each in a session of its own."""
+    found = set()
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            with contextlib.suppress(OSError):
+                words = (entry / "cmdline").read_bytes().split(b"\0")
+                environment = (entry / "cwd").readlink()
+                if b"device.runtime.bundle_trial.trial_child" in words and environment == Path.cwd():
+                    found.add(int(entry.name))
+    return found - {pid}
 
 
 def test_two_outputs_in_one_file_are_refused(folder: Folder) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 
 from converter.signing import sign_bundle
 from device.config.loading import parse_config, profile
-from device.errors import BundleError, ConfigError
+from device.errors import BundleError, ConfigError, StoppedError
 from device.hearing.bundle.reader import read_bundle
 from device.hearing.bundle.signature import PublicKey
 from device.runtime import model_loader
@@ -167,3 +168,24 @@ def test_more_sensitivity_never_needs_more_and_keeps_off_at_most_on(
     for threshold in (on, off):
         assert 0.001 <= shifted(threshold, more) <= shifted(threshold, less) <= 0.999
     assert shifted(off, more) <= shifted(on, more)
+
+
+def test_bundles_that_the_parent_tried_are_known_by_their_bytes_and_not_tried_again(
+    tiny_bundle_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = parse_config(_toml(tiny_bundle_path), source="a.toml")
+    with open_models(settings) as models:
+        tried = models.tried
+    assert tried == {tiny_bundle_path: read_bundle(tiny_bundle_path).sha256}
+    monkeypatch.setattr(model_loader, "Trial", None)  # none can be started
+    with open_models(settings, tried=tried) as models:
+        assert models.tried == tried
+    with pytest.raises(BundleError, match="the file changed while it was tried"):
+        open_models(settings, tried={tiny_bundle_path: "0" * 64})
+
+
+def test_a_trial_that_nobody_needs_any_more_ends_at_once(tiny_bundle_path: Path) -> None:
+    began_s = time.monotonic()
+    with pytest.raises(StoppedError):
+        open_models(parse_config(_toml(tiny_bundle_path), source="a.toml"), is_stopped=lambda: True)
+    assert time.monotonic() - began_s < 5.0

@@ -120,6 +120,14 @@ def test_an_own_recording_without_a_label_track_is_what_its_folder_says() -> Non
     assert [(one.start_s, one.end_s, one.target) for one in found.items] == [(0.0, 10.0, (1,))]
 
 
+@pytest.mark.parametrize(("labels", "count"), [(("ambient",), 3), (("cry",), 1)])
+def test_a_long_negative_is_several_and_a_cry_stays_whole(labels: tuple[str, ...], count: int) -> None:
+    """Nothing is in any piece of a negative; where in a clip an infant cries, nobody said."""
+    found = examples(replace(_RECORDING, labels=labels, duration_s=12.0), CRY).items
+    assert len(found) == count
+    assert (found[0].start_s, found[-1].end_s) == (0.0, 12.0)
+
+
 _TIMES = st.floats(0, 12, allow_nan=False).map(lambda value: round(value, 3))
 _SPANS = st.lists(st.tuples(_TIMES, _TIMES, st.sampled_from(["cough", "sneeze", "bark"])), max_size=8)
 

@@ -18,8 +18,9 @@ from training.networks.cnn_bilstm import STREAMING_MFCC
 from training.networks.han import STREAMING_LOG_MEL
 from training.preparation.class_balance import Drawn
 from training.preparation.feature_batch import feature_batch
-from training.preparation.prepared_stretch import PUBLISHED_LUNG_CLEANING
+from training.preparation.prepared_stretch import PUBLISHED_LUNG_CLEANING, Cleaning
 from training.preparation.recipes import four_augmentations, lung_augmentation
+from training.scaling.feature_cache import FeatureCache
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -143,3 +144,38 @@ def test_published_cleaning_removes_silence_and_level(tmp_path: Path) -> None:
     (one,), _ = feature_batch([example(held, 0, 2, 1)], [spec], cleaning=PUBLISHED_LUNG_CLEANING)
     (two,), _ = feature_batch([example(apart, 0, 3, 1)], [spec], cleaning=PUBLISHED_LUNG_CLEANING)
     assert np.abs(one - two).max() < 1e-2
+
+
+# --- workers and cache
+
+
+def test_two_processes_and_a_cache_give_the_same_bits_as_one(tmp_path: Path) -> None:
+    both = [replace(one, target=(1, 1)) for one in _both_kinds(tmp_path)[:4]]  # a recipe that needs no librosa
+    drawn = [Drawn(one, copy) for copy in (0, 1) for one in both]
+    augmentation, cache = lung_augmentation(BREATH_SOUNDS), FeatureCache(tmp_path / "cache")
+    (one,), targets = feature_batch(drawn, [STREAMING_MFCC], augmentation=augmentation, seed=4)
+    (two,), again = feature_batch(
+        drawn, [STREAMING_MFCC], augmentation=augmentation, seed=4, workers=2, cache=cache, progress="recordings"
+    )
+    assert np.array_equal(one, two)
+    assert np.array_equal(targets, again)
+
+
+def test_features_are_found_again_unless_the_cut_or_the_cleaning_differs(tmp_path: Path) -> None:
+    cache = FeatureCache(tmp_path / "cache")
+    held = example(recording(tmp_path, "one.wav", 4.0), 0.0, 3.0, 1)
+
+    def entries(given: Example, cleaning: Cleaning = Cleaning()) -> int:  # noqa: B008 - frozen
+        feature_batch([given], [STREAMING_LOG_MEL], cleaning=cleaning, cache=cache)
+        return sum(1 for path in (tmp_path / "cache").rglob("*") if path.is_file())
+
+    assert entries(held) == entries(held) == 1
+    assert entries(replace(held, end_s=2.9)) == 2
+    assert entries(held, Cleaning(fit="start")) == 3
+
+
+def test_augmented_features_are_not_kept(tmp_path: Path) -> None:
+    feature_batch(
+        _both_kinds(tmp_path), [STREAMING_MFCC], augmentation=four_augmentations, cache=FeatureCache(tmp_path / "cache")
+    )
+    assert not (tmp_path / "cache").exists()

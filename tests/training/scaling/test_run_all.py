@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import os
-import pickle
 import signal
 import subprocess
 import sys
@@ -49,7 +48,7 @@ def test_an_error_of_a_worker_names_where_it_came_from() -> None:
 
 
 def test_a_result_that_cannot_be_sent_is_an_error_and_no_hang() -> None:
-    with pytest.raises((AttributeError, TypeError, pickle.PicklingError), match="lambda"):
+    with pytest.raises(TypeError, match="lock"):
         run_all(items.no_result, [1, 2], workers=2)
 
 

@@ -190,3 +190,12 @@ def test_real_clips_are_found_in_their_copies_and_nowhere_else(data_dir: Path) -
 def heard(file: Path) -> Samples:
     samples, sample_rate_hz = soundfile.read(file, dtype="float32")
     return np.asarray(soxr.resample(samples, sample_rate_hz, COMPARED_HZ))
+
+
+def test_the_number_of_workers_changes_nothing() -> None:
+    rng = np.random.default_rng(3)
+    sound = rng.standard_normal(2 * COMPARED_HZ).astype(np.float32)
+    sounds = {"a": sound, "b": 0.5 * sound, "c": rng.standard_normal(2 * COMPARED_HZ).astype(np.float32)}
+    clips = [ComparedClip(name, name, 2.0, partial(np.copy, one)) for name, one in sounds.items()]
+    assert find_near_duplicates(clips, workers=2) == find_near_duplicates(clips)
+    assert pairs(find_near_duplicates(clips)) == {("a", "b")}

@@ -26,7 +26,10 @@ ROUNDING_S = 0.05
 
 @dataclass(frozen=True, slots=True)
 class RawSpan:
-    """A span as read, with where it stands; times as written, in seconds (numbers or their text)."""
+    """A span as read, with where it stands; times as written, in seconds (numbers or their text).
+
+    What could not even be taken apart stands in `start`, and `end` is empty.
+    """
 
     file: Path
     line: int | None
@@ -91,7 +94,8 @@ class Findings:
         except (TypeError, ValueError):
             start_s = end_s = math.nan
         if not (math.isfinite(start_s) and math.isfinite(end_s)):
-            self.report(one.file, one.line, f'"{one.start}" to "{one.end}" are no times in seconds')
+            said = f'"{one.start}" to "{one.end}" are no times in seconds'
+            self.report(one.file, one.line, said if one.end != "" else f'"{one.start}" is no annotation')
             return AnnotatedSpan(0.0, duration_s, UNUSABLE)
         wrong = _wrong(start_s, end_s, duration_s) or ("has no label" if not one.label.strip() else "")
         if not wrong:

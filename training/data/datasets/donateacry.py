@@ -3,18 +3,28 @@
 `<app installation>-<time>-<app version>-<gender>-<age>-<reason>.wav`; published at
 https://github.com/gveres/donateacry-corpus. The reason is a parent's guess. An app installation is the best
 identification of an infant: it is the subject that a split must keep together.
+
+`cry_intervals.csv` (file, start_s, end_s) says where in each recording an infant cries; it is no part of the corpus but
+lies beside copies of it. A line belongs to the recording of its bare name.
 """
 
 from __future__ import annotations
 
+import csv
 import re
+from dataclasses import replace
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from device.errors import RecordingError
 from training.data.datasets.annotated_recording import AnnotatedRecording, audio_format
+from training.data.datasets.annotation_checks import RawSpan
+from training.data.datasets.own_recordings import audio_files
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Iterator, Mapping
+
+    from training.data.datasets.annotation_checks import Findings
 
 _NAME = re.compile(
     r"(?P<installation>[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})"
@@ -53,11 +63,61 @@ def read_donateacry(root: Path) -> tuple[AnnotatedRecording, ...]:
     return tuple(_recording(file) for file in files)
 
 
+def is_donateacry(folder: Path) -> bool:
+    """Whether some recording below the folder is named as the corpus names them."""
+    return any(_NAME.fullmatch(file.stem) for file in audio_files(folder))
+
+
+def read_donateacry_folder(folder: Path, findings: Findings) -> Iterator[AnnotatedRecording]:
+    """All recordings below the folder, of any format, with their crying where it is marked; sorted by path."""
+    marked = read_intervals(folder, findings)
+    for file in audio_files(folder):
+        name = _NAME.fullmatch(file.stem)
+        if not name:
+            findings.report(file, None, "is not named installation-time-version-gender-age-reason")
+        elif header := findings.header(file):
+            if name["reason"].lower() not in _REASONS:
+                listed = ", ".join(_REASONS)
+                findings.report(file, None, f'the reason "{name["reason"]}" is unknown: there are {listed}')
+            one = _named(file, name, header)
+            yield replace(one, events=findings.spans(marked.pop(file.stem, ()), header[1]))
+    report_unclaimed(marked, findings)
+
+
+def read_intervals(folder: Path, findings: Findings) -> dict[str, list[RawSpan]]:
+    """A recording's bare name without its suffix -> where in it an infant cries; empty if nobody marked that.
+
+    A line without the columns is a problem.
+    """
+    table, marked = folder / "cry_intervals.csv", dict[str, list[RawSpan]]()
+    if not table.is_file():
+        return marked
+    with table.open(newline="", encoding="utf-8-sig") as lines:
+        reader = csv.DictReader(lines)
+        for row in reader:
+            if not row.get("file"):
+                findings.report(table, reader.line_num, "names no file")
+                continue
+            stem = PurePosixPath(row["file"]).stem
+            span = RawSpan(table, reader.line_num, row.get("start_s") or "", row.get("end_s") or "", "cry")
+            marked.setdefault(stem, []).append(span)
+    return marked
+
+
+def report_unclaimed(marked: Mapping[str, list[RawSpan]], findings: Findings) -> None:
+    """Note each recording that is marked and not there."""
+    for stem, spans in marked.items():
+        findings.report(spans[0].file, spans[0].line, f"its audio {stem} is missing ({len(spans)} intervals)")
+
+
 def _recording(file: Path) -> AnnotatedRecording:
     name = _NAME.fullmatch(file.stem)
     if not name:
         raise RecordingError(f"{file} is not named like the corpus, installation-time-version-gender-age-reason.wav.")
-    sample_rate_hz, duration_s = audio_format(file)
+    return _named(file, name, audio_format(file))
+
+
+def _named(file: Path, name: re.Match[str], header: tuple[int, float]) -> AnnotatedRecording:
     age, reason = name["age"], name["reason"].lower()
     return AnnotatedRecording(
         file=file,
@@ -66,8 +126,8 @@ def _recording(file: Path) -> AnnotatedRecording:
         subject=name["installation"],
         session=name["time"],
         official_split="",
-        sample_rate_hz=sample_rate_hz,
-        duration_s=duration_s,
+        sample_rate_hz=header[0],
+        duration_s=header[1],
         events=(),
         note=f"gender={name['gender']} age={_AGES.get(age, age)} app={name['version']}",
     )

@@ -10,9 +10,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from device.errors import RecordingError
-from training.data.datasets import manifest_csv
+from training.data.datasets import donateacry, esc50, icbhi, label_table, manifest_csv, sprsound
 from training.data.datasets.annotation_checks import Findings
+from training.data.datasets.class_folders import has_class_folders, read_class_folders
+from training.data.datasets.collection_folder import is_collection_folder, read_collection_folder
 from training.data.datasets.dataset import Dataset
+from training.data.datasets.label_tracks import has_label_tracks, read_label_tracks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -38,6 +41,16 @@ class Layout:
 
 LAYOUTS = {
     "manifest": Layout("a manifest.csv", manifest_csv.is_manifest_folder, manifest_csv.read_manifest_folder),
+    "collections": Layout("folders that hold a manifest.csv", is_collection_folder, read_collection_folder),
+    "esc50": Layout("meta/esc50.csv and audio/", esc50.is_esc50, esc50.read_esc50_folder),
+    "sprsound": Layout("*_wav and *_json as SPRSound publishes them", sprsound.is_sprsound, sprsound.read_sprsound),
+    "icbhi": Layout("WAV and cycle annotations named as ICBHI 2017", icbhi.is_icbhi, icbhi.read_icbhi),
+    "donateacry": Layout(
+        "recordings named as Donate-a-cry", donateacry.is_donateacry, donateacry.read_donateacry_folder
+    ),
+    "table": Layout("a CSV of file and label", label_table.has_label_table, label_table.read_label_table),
+    "tracks": Layout("an Audacity label track beside each recording", has_label_tracks, read_label_tracks),
+    "classes": Layout("a folder for each class", has_class_folders, read_class_folders),
 }
 """Every layout by its name."""
 

@@ -3,7 +3,8 @@
 The columns are `file` (relative to the folder), `set`, `labels` (joined by `|`), `subject`, `session`,
 `split`, `sr`, `duration` (seconds), `events` (JSON, a list of `[start_s, end_s, label]`) and `note`;
 further ones are ignored. `read_manifest` wants every line right and opens no audio: the committed lists rest on it.
-`read_manifest_folder` goes on past what is wrong, and opens each header.
+`read_manifest_folder` goes on past what is wrong, opens each header, and adds Donate-a-cry's
+`cry_intervals.csv` where it lies beside the manifest.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING
 from device.errors import RecordingError
 from training.data.datasets.annotated_recording import AnnotatedRecording, AnnotatedSpan
 from training.data.datasets.annotation_checks import RawSpan
+from training.data.datasets.donateacry import read_intervals, report_unclaimed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -48,6 +50,7 @@ def read_manifest_folder(folder: Path, findings: Findings) -> Iterator[Annotated
         RecordingError: the manifest is missing or lacks a column.
     """
     path, known = folder / "manifest.csv", dict[str, int]()
+    marked = read_intervals(folder, findings)
     for line, row in _rows(path):
         try:
             recording = _recording(folder, {**row, "events": ""}, "it")
@@ -58,8 +61,9 @@ def read_manifest_folder(folder: Path, findings: Findings) -> Iterator[Annotated
         if first != line:
             findings.report(path, line, f"{row['file']} is listed already in line {first}")
         elif header := findings.header(recording.file, path, line):
-            spans = findings.spans(_raw_spans(path, line, row["events"]), header[1])
-            yield replace(recording, duration_s=header[1], events=spans)
+            raw = [*_raw_spans(path, line, row["events"]), *marked.pop(recording.file.stem, ())]
+            yield replace(recording, duration_s=header[1], events=findings.spans(raw, header[1]))
+    report_unclaimed(marked, findings)
 
 
 def _raw_spans(path: Path, line: int, text: str | None) -> Iterator[RawSpan]:
@@ -69,7 +73,7 @@ def _raw_spans(path: Path, line: int, text: str | None) -> Iterator[RawSpan]:
     except ValueError:
         items = [text]
     for item in items if isinstance(items, list) else [items]:
-        start, end, label = item if isinstance(item, list) and len(item) == 3 else (str(item), "", "")
+        start, end, label = item if isinstance(item, list) and len(item) == 3 else (json.dumps(item), "", "")
         yield RawSpan(path, line, start, end, str(label))
 
 

@@ -157,6 +157,19 @@ def test_the_number_of_rows_on_a_page_of_garbage_is_told(tmp_path: Path) -> None
         assert f"{salvage.unreadable_rows} could not be read" in str(salvage)
 
 
+def test_owed_rows_that_neither_table_nor_index_lists_any_more_are_told(tmp_path: Path) -> None:
+    path = Path(shutil.copytree(_snapshots()["settled"], tmp_path / "state")) / "journal.db"
+    with Journal.open(path, max_bytes=_BIG) as journal:
+        leaves = "SELECT name, pageno FROM dbstat WHERE name LIKE '%entries%' AND pagetype = 'leaf'"
+        found = journal._database.connection().execute(leaves).fetchall()
+    rows = [page for name, page in found if name == "entries"]
+    for page in (rows[-1], *(page for name, page in found if name != "entries")):
+        _overwrite(path, (page - 1) * _PAGE, b"\xa5" * _PAGE)
+    with _judge(path, at_most_lost=8) as journal:
+        assert journal.salvage is not None
+        assert journal.salvage.unreadable_rows == _COUNT - journal.salvage.rows > 0
+
+
 def test_rows_below_a_lost_pointer_are_found_even_so(tmp_path: Path) -> None:
     path = Path(shutil.copytree(_snapshots()["settled"], tmp_path / "state")) / "journal.db"
     with Journal.open(path, max_bytes=_BIG):

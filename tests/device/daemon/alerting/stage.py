@@ -75,6 +75,7 @@ class Stage:
         self.pins = FakePins()
         self.clips = RecordedClips()
         self.tested: list[SelfTest] = []
+        self.reloads: list[str] = []
         self.models = ScriptedModels(cry=0)
         channels = Channels(self.journal, self.pins, clips=self.clips)
         if broker:
@@ -96,6 +97,7 @@ class Stage:
             sensitivities=Sensitivities(self.models),
             epoch=epoch or Epoch(int(self.clocks.utc_s - NOON_S), int(self.clocks.now_s)),
             self_test=self.tested.append,
+            reload=lambda: self.reloads.append("reload"),
         )
         self._began_s = self.clocks.now_s
 

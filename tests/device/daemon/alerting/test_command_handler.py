@@ -8,8 +8,9 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from device.commands import Acknowledge, Outcome, Pause, Resume, SelfTest
+from device.commands import Acknowledge, Outcome, Pause, Reload, Resume, SelfTest
 from device.config.settings import AlarmSettings
+from device.daemon.alerting.command_handler import MODEL_UPDATE
 from device.daemon.alerting.restore import PAUSED_UNTIL
 from device.daemon.delivery.reply_queue import CommandReceived
 from tests.device.daemon.alerting.stage import Stage
@@ -87,3 +88,15 @@ def test_who_asks_for_a_self_test_is_told_where_its_result_is(stage: Stage) -> N
     expected = Outcome(done=True, sentence="a self-test begins; console and log have its result in a minute")
     assert _became(stage, SelfTest("anna")) == expected
     assert stage.tested == [SelfTest("anna")]
+
+
+def test_a_reload_says_why_in_log_and_journal(stage: Stage) -> None:
+    began = _became(stage, Reload("cry 1.1.0 was installed", "root"))
+    assert began == Outcome(
+        done=True, sentence="configuration and models are read again; auricle status has the result"
+    )
+    assert stage.reloads == ["reload"]
+    assert stage.journal.notes[MODEL_UPDATE].endswith("Z root: cry 1.1.0 was installed")
+    stage.replies.commanded(Reload("", "anna"))
+    assert [(note.kind, note.detail) for note in stage.turn().notes] == [("asked", "anna asks for a reload")]
+    assert stage.journal.notes[MODEL_UPDATE].endswith("Z root: cry 1.1.0 was installed")

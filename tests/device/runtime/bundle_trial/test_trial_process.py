@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from device.errors import BundleError, ServiceError
+from device.errors import BundleError, ServiceError, StoppedError
 from device.hearing.bundle.reader import read_bundle
 from device.runtime.bundle_trial.trial_child import refuse_slow
 from device.runtime.bundle_trial.trial_process import CHILD, Trial, TrialLimits
@@ -179,6 +179,21 @@ def test_a_child_does_not_outlive_a_parent_that_is_killed(tmp_path: Path) -> Non
             break
         time.sleep(0.05)
     assert not _runs(child)
+
+
+def test_a_trial_that_nobody_needs_any_more_is_ended_with_its_child(tiny_low_bundle_path: Path) -> None:
+    began_s = time.monotonic()
+    with (
+        pytest.raises(StoppedError),
+        Trial(
+            [tiny_low_bundle_path],
+            command=_python("import time; time.sleep(60)"),
+            is_stopped=lambda: time.monotonic() - began_s > 0.5,
+        ) as trial,
+    ):
+        trial.result()
+    assert time.monotonic() - began_s < 3.0
+    assert trial._process.returncode == -signal.SIGKILL
 
 
 def _runs(process: int) -> bool:

@@ -9,7 +9,10 @@ import pytest
 import soundfile
 
 from device.errors import RecordingError
+from training.data.datasets.annotated_recording import AnnotatedSpan
+from training.data.datasets.annotation_checks import UNUSABLE
 from training.data.datasets.donateacry import read_donateacry
+from training.data.datasets.layouts import read_dataset
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -50,3 +53,33 @@ def test_a_folder_without_the_corpus_says_so(tmp_path: Path) -> None:
 def test_a_foreign_file_name_is_refused(tmp_path: Path) -> None:
     with pytest.raises(RecordingError, match=r"cry\.wav is not named like the corpus"):
         read_donateacry(publish(tmp_path, "hungry/cry.wav"))
+
+
+def test_marked_cries_and_foreign_names_are_read_and_told(tmp_path: Path) -> None:
+    publish(tmp_path, f"hungry/{ANDROID}.wav", f"belly_pain/{IPHONE.replace('-bp', '-zz')}.wav", "hungry/cry.wav")
+    (tmp_path / "cry_intervals.csv").write_text(
+        f"file,start_s,end_s\ncry/{ANDROID}.ogg,0.1,0.3\ncry/{ANDROID}.ogg,0.4,0.6\ncry/gone.ogg,0,1\n,0,1\n",
+        encoding="utf-8",
+    )
+    dataset = read_dataset(tmp_path)
+    assert [one.sentence.partition(":")[0] for one in dataset.problems] == [
+        "names no file",
+        'the reason "zz" is unknown',
+        "ends at 0.6 s, beyond the end of its recording at 0.500 s",
+        "is not named installation-time-version-gender-age-reason",
+        "its audio gone is missing (1 intervals)",
+    ]
+    spans = dataset.recordings[1].events
+    assert spans == (AnnotatedSpan(0.1, 0.3, "cry"), AnnotatedSpan(0.4, 0.5, UNUSABLE))
+
+
+@pytest.mark.real_audio
+def test_the_real_cries_are_read_with_all_their_intervals(data_dir: Path) -> None:
+    by_names, by_manifest = (read_dataset(data_dir / "donateacry", layout) for layout in ("donateacry", "manifest"))
+    assert by_names.problems == by_manifest.problems == ()
+    for dataset in (by_names, by_manifest):
+        assert len(dataset.recordings) == 368
+        assert sum(len(one.events) for one in dataset.recordings) == 1552
+    manifest = {one.file: one for one in by_manifest.recordings}
+    for one in by_names.recordings:
+        assert one.subject.lower() == manifest[one.file].subject

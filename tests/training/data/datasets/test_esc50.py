@@ -11,6 +11,7 @@ import soundfile
 from device.errors import RecordingError
 from training.data.datasets.annotated_recording import load_audio
 from training.data.datasets.esc50 import read_esc50
+from training.data.datasets.layouts import read_dataset
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -51,3 +52,17 @@ def test_a_table_without_its_columns_is_refused(tmp_path: Path) -> None:
 def test_a_listed_clip_that_is_missing_is_named(tmp_path: Path) -> None:
     with pytest.raises(RecordingError, match=r"1-1-A-0\.wav cannot be read"):
         read_esc50(publish(tmp_path, HEAD + "1-1-A-0.wav,1,0,dog,True,1,A\n"))
+
+
+def test_missing_and_repeated_clips_are_told_by_line(tmp_path: Path) -> None:
+    name = "1-211527-A-20.wav"
+    lines = f"{name},1,20,crying_baby,False,211527,A", "gone.wav,1,20,dog,False,1,A", f"{name},1,20,dog,x,1,A", "x"
+    table = HEAD + "".join(f"{line}\n" for line in lines)
+    dataset = read_dataset(publish(tmp_path, table, name))
+    assert [(one.line, one.sentence.partition(":")[0]) for one in dataset.problems] == [
+        (3, "its audio gone.wav is missing"),
+        (4, f"{name} is listed already in line 2"),
+        (5, "lacks a column"),
+    ]
+    (one,) = dataset.recordings
+    assert (one.labels, one.official_split, one.subject) == (("crying_baby",), "fold1", "211527")

@@ -5,11 +5,10 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-import numpy as np
 import pytest
-import soundfile
 
 from device.errors import RecordingError
+from tests.training.data.datasets.written_audio import write_audio
 from training.data.datasets.annotated_recording import AnnotatedSpan
 from training.data.datasets.annotation_checks import UNUSABLE
 from training.data.datasets.layouts import LAYOUTS, read_dataset
@@ -18,12 +17,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 HEAD = "file,set,labels,subject,session,split,sr,duration,source_file,events,note\n"
-
-
-def write_audio(file: Path, duration_s: float = 2.0) -> Path:
-    file.parent.mkdir(parents=True, exist_ok=True)
-    soundfile.write(file, np.zeros(round(duration_s * 8_000), np.float32), 8_000)
-    return file
 
 
 def manifest_of(folder: Path, *lines: str) -> Path:
@@ -48,7 +41,7 @@ def test_a_manifest_is_recognized_and_names_files_relative_to_the_folder(tmp_pat
         ('[-0.5,0.5,""cry""]', "begins at -0.5 s, before its recording", (0.0, 0.5)),
         ('[NaN,1,""cry""]', '"nan" to "1" are no times in seconds', (0.0, 2.0)),
         ('[""soon"",1,""cry""]', '"soon" to "1" are no times in seconds', (0.0, 2.0)),
-        ("[1]", '"[1]" to "" are no times in seconds', (0.0, 2.0)),
+        ("[1]", '"[1]" is no annotation', (0.0, 2.0)),
         ('[0.5,1,"" ""]', "has no label", (0.5, 1.0)),
     ],
 )

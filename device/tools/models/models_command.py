@@ -1,7 +1,10 @@
-"""`auricle models` and `auricle models verify`: which bundles are shipped, and whether one holds on this machine."""
+"""`auricle models`, `verify` and `install`: the bundles at hand, the checks on one, a new one in place of another."""
 
 from __future__ import annotations
 
+import argparse
+import contextlib
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from device.config.loading import load_config, locating
@@ -10,14 +13,16 @@ from device.hearing.classifier import Classifier
 from device.quantity import quantity
 from device.runtime.model_library import bundle_path, card_line, golden_deviations, shipped_bundles
 from device.runtime.model_loader import read_tried, tried_bundles, trusted_key
+from device.tools.models.installation import WATCH_S, InstallOptions, install
 
 if TYPE_CHECKING:
-    import argparse
     from collections.abc import Iterator
-    from pathlib import Path
 
     from device.hearing.bundle.contents import Bundle, Label
     from device.hearing.bundle.signature import PublicKey
+
+
+MAX_WATCH_S = 3600.0
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -26,6 +31,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     verifying = actions.add_parser("verify", help="repeat every check on a bundle, on this machine")
     verifying.add_argument("bundle", metavar="BUNDLE", help="a shipped model's name, or a .tflite file")
     verifying.add_argument("--config", metavar="FILE", help="whose [bundles] public_key must have signed it")
+    installing = actions.add_parser("install", help="put a new bundle in the place of another, or take it back")
+    installing.add_argument("file", metavar="FILE", type=Path, help="the new .tflite file")
+    installing.add_argument("--config", metavar="FILE", required=True, help="of the daemon, which names the old one")
+    installing.add_argument("--model", metavar="NAME", help="its [model.NAME] (default: the only one with a file)")
+    installing.add_argument("--instance", metavar="NAME", help="of the daemon (default: that of the file)")
+    installing.add_argument("--watch", metavar="S", type=_seconds, default=WATCH_S, help="how long to watch it (60)")
+    installing.add_argument("--offline", action="store_true", help="put it in place alone; ask no daemon")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -36,9 +48,35 @@ def run(arguments: argparse.Namespace) -> int:
         ConfigError: the configuration does not hold, or its key cannot be read.
         MissingExtraError: no runtime for networks is installed.
     """
-    for line in _verify(arguments) if arguments.action == "verify" else describe_shipped():
-        print(line)
+    for line in _lines(arguments):
+        print(line, flush=True)
     return 0
+
+
+def _lines(arguments: argparse.Namespace) -> Iterator[str]:
+    match arguments.action:
+        case "verify":
+            return _verify(arguments)
+        case "install":
+            return install(
+                InstallOptions(
+                    arguments.file,
+                    arguments.config,
+                    model=arguments.model,
+                    instance=arguments.instance,
+                    watch_s=arguments.watch,
+                    offline=arguments.offline,
+                )
+            )
+    return describe_shipped()
+
+
+def _seconds(text: str) -> float:
+    """The value of --watch, 0 to an hour."""
+    with contextlib.suppress(ValueError):
+        if 0.0 <= float(text) <= MAX_WATCH_S:
+            return float(text)
+    raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds, 0 to {MAX_WATCH_S:g}")
 
 
 def _verify(arguments: argparse.Namespace) -> Iterator[str]:

@@ -13,7 +13,7 @@ from device.errors import BundleError
 from device.hearing.bundle.reader import read_bundle
 from device.hearing.bundle.writer import write_bundle
 from device.runtime.model_library import shipped_bundles
-from device.tools.models import describe, describe_shipped, verify
+from device.tools.models.models_command import describe, describe_shipped, verify
 
 if TYPE_CHECKING:
     from pathlib import Path
