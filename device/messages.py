@@ -256,12 +256,23 @@ class Notice:
         source: where the sound comes from: the microphone as named in the configuration, or a recording's path.
         content: the event, fault or operation note itself.
         priority: of an event's label; None for all else.
+        stream_speed: seconds of the stream in one second; 1 for a microphone.
     """
 
     utc_s: float
     source: str
     content: Event | Fault | OperationNote
     priority: Priority | None = None
+    stream_speed: float = 1.0
+
+    @property
+    def since_utc_s(self) -> float:
+        """When the sound or the fault began, in seconds since 1970-01-01 UTC; of an operation note its own time."""
+        content = self.content
+        if isinstance(content, OperationNote):
+            return self.utc_s
+        ago_s = content.decided_s - content.began_s if isinstance(content, Event) else content.at_s - content.since_s
+        return self.utc_s - ago_s / self.stream_speed
 
 
 @dataclass(frozen=True, slots=True)

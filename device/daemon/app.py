@@ -24,6 +24,7 @@ from device.daemon.reload import Reload
 from device.daemon.signals import Requests
 from device.daemon.state_tracker import Identity, StateTracker
 from device.daemon.watchdog import PipelineHealth
+from device.errors import StoppedError
 from device.messages import OperationNote
 from device.runtime.clocks import Clocks, Timekeeper
 from device.runtime.kernel_clock import ClockWatch
@@ -49,8 +50,8 @@ _BAD_INPUT = 2
 def listen(options: ListenOptions) -> int:
     """Run a daemon until it is stopped or its recordings end; returns its exit code.
 
-    0 after SIGTERM, Ctrl-C or the last recording; 1 if the source failed for good; 2 if a recording could not be
-    played.
+    0 after SIGTERM or Ctrl-C, also while it starts, and after the last recording; 1 if the source failed for good; 2 if
+    a recording could not be played.
 
     Raises:
         AuricleError: it cannot start.
@@ -58,8 +59,11 @@ def listen(options: ListenOptions) -> int:
     notifier = Notifier.from_environment(os.environ)
     for name in set(os.environ) - set(without_notify(os.environ)):
         del os.environ[name]  # or the capture process could notify systemd in our name
-    with Daemon(options, notifier=notifier) as daemon:
-        return daemon.run()
+    try:
+        with Daemon(options, notifier=notifier) as daemon:
+            return daemon.run()
+    except StoppedError:
+        return 0
 
 
 class Daemon:
@@ -74,6 +78,7 @@ class Daemon:
 
     Raises:
         AuricleError: it cannot start.
+        StoppedError: it was asked to stop while it started.
     """
 
     def __init__(
@@ -88,9 +93,16 @@ class Daemon:
         clocks = Clocks(time.monotonic, time.time)
         self._identity = Identity(options.instance_name(), clocks.utc(), clocks.monotonic())
         self._handle = LoopHandle(self._requests.reload)
-        timekeeper = Timekeeper(clocks, is_synchronized=lambda: self._clock_watch.is_synchronized)
+        timekeeper = Timekeeper(
+            clocks, is_synchronized=lambda: self._clock_watch.is_synchronized, stream_speed=options.speed
+        )
         self._assembly = Assembly(
-            options, self._identity.instance, handle=self._handle, timekeeper=timekeeper, wrap=wrap
+            options,
+            self._identity.instance,
+            handle=self._handle,
+            timekeeper=timekeeper,
+            wrap=wrap,
+            is_stopped=lambda: self._requests.stop_wanted,
         )
         settings = options.settings()
         self._notifier = notifier or Notifier.from_environment(os.environ)
@@ -159,6 +171,7 @@ class Daemon:
         loop.report(OperationNote("started", greeting(loop.parts)))
         loop.tick()  # so that the status socket has a state to serve
         self._notifier.ready(greeting(loop.parts))
+        loop.parts.source_thread.start()  # recordings; a microphone is open by now
         loop.run(self._reload.request, self._reload.step)
         self._notifier.stopping()
         loop.report(OperationNote("stopping", self._why_it_stops()))

@@ -1,6 +1,6 @@
 """Opens the parts of a daemon as the settings say, and closes them; knows every concrete class.
 
-The source is opened before the models, so that audio is queued while they open.
+A microphone is opened before the models, so that its sound is queued while they open; recordings wait for the loop.
 """
 
 from __future__ import annotations
@@ -98,6 +98,7 @@ class Assembly:
         handle: access to the loop that will run the parts.
         timekeeper: both clocks.
         wrap: receives the audio source and returns the one to read in its place.
+        is_stopped: whether the daemon was asked to stop.
 
     Attributes:
         outputs: the delivery channels.
@@ -116,11 +117,13 @@ class Assembly:
         handle: LoopHandle,
         timekeeper: Timekeeper,
         wrap: Callable[[Source], Source],
+        is_stopped: Callable[[], bool],
     ) -> None:
         self._options = options
         self._instance = instance
         self._timekeeper = timekeeper
         self._wrap = wrap
+        self._is_stopped = is_stopped
         self._recordings = options.recording_paths()
         self._playback: FilePlayback | None = None
         self._reload = handle.reload
@@ -164,7 +167,7 @@ class Assembly:
             sounds = known_sounds(settings, runner.models)
             controller = self._open_controller(settings, runner)
             opened.callback(self.outputs.close, controller.process_replies)
-            notice_maker, sinks = NoticeMaker(runner.models.priorities), self.open_sinks(settings)
+            notice_maker, sinks = self.notice_maker(runner), self.open_sinks(settings)
             parts = LoopParts(runner, source_thread, notice_maker, sinks, controller, self.self_tests)
             self.self_tests.configure(settings, runner, controller.channels, sounds)
             opened.pop_all()
@@ -177,10 +180,16 @@ class Assembly:
         parts.runner.close()
 
     def open_source(self, settings: Settings) -> SourceThread:
-        """The microphone, or the recordings, with a running thread that reads it."""
-        thread = self._recordings_thread(settings) if self._recordings else self._microphone_thread(settings)
+        """The microphone, with a running thread that reads it; or the recordings, whose thread is yet to be started."""
+        if self._recordings:
+            return self._recordings_thread(settings)
+        thread = self._microphone_thread(settings)
         thread.start()
         return thread
+
+    def notice_maker(self, runner: ModelRunner) -> NoticeMaker:
+        """Makes the notices of what these models hear."""
+        return NoticeMaker(runner.models.priorities, stream_speed=self._options.speed)
 
     def open_runner(self, settings: Settings) -> ModelRunner:
         """The models, with a new stream id.
@@ -189,7 +198,7 @@ class Assembly:
             AuricleError: a model cannot be opened, or does not support the configured hop.
         """
         sheds = self._options.sheds or not self._recordings
-        return ModelRunner(settings, stream_id=secrets.token_hex(6), sheds=sheds)
+        return ModelRunner(settings, stream_id=secrets.token_hex(6), sheds=sheds, is_stopped=self._is_stopped)
 
     def open_sinks(self, settings: Settings) -> tuple[SinkWorker, ...]:
         """The console, and the log if one is configured."""

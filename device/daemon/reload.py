@@ -14,7 +14,6 @@ from device.config.loading import locating
 from device.daemon.alerting.alarm_labels import AlarmLabels
 from device.daemon.assembly import close_sinks, greeting
 from device.daemon.background_opening import BackgroundOpening, start_thread
-from device.daemon.delivery.notices import NoticeMaker
 from device.errors import AuricleError, one_sentence
 from device.messages import OperationNote
 from device.runtime.self_test.known_sound import known_sounds
@@ -179,7 +178,7 @@ class Reload:
         parts = self._loop.parts
         self._loop.tracker.replace_listener(parts.runner.listener)
         parts.runner.close()
-        parts.runner, parts.notice_maker = runner, NoticeMaker(runner.models.priorities)
+        parts.runner, parts.notice_maker = runner, self._assembly.notice_maker(runner)
         parts.controller.sensitivities.use_models(runner)
 
     def _replace_channels(self, replacement: _Replacement) -> None:

@@ -187,7 +187,7 @@ class StateTracker:
             self._since_utc_s.pop(key, None)
         else:
             self._counts.events += event.phase == "begin"
-            self._since_utc_s[key] = notice.utc_s - (event.decided_s - event.began_s)
+            self._since_utc_s[key] = notice.since_utc_s
         self._last_event = f"{event.label} {event.phase} ({event.score:.2f}, {event.reason})"
 
     def _record_fault(self, notice: Notice, fault: Fault) -> None:
@@ -195,8 +195,7 @@ class StateTracker:
         if fault.kind == "gap":
             return
         if fault.begins:
-            since_utc_s = notice.utc_s - (fault.at_s - fault.since_s)
-            self._faults[fault.kind, fault.model] = FaultStatus(fault.kind, since_utc_s, fault.detail)
+            self._faults[fault.kind, fault.model] = FaultStatus(fault.kind, notice.since_utc_s, fault.detail)
         else:
             self._faults.pop((fault.kind, fault.model), None)
 

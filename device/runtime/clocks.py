@@ -55,6 +55,7 @@ class Timekeeper:
         clocks: both clocks.
         is_synchronized: whether the system clock is synchronized; called often, so it must not wait for a disk.
         zone: of the local minute; None for the machine's own.
+        stream_speed: seconds of the stream in one second; 1 for a microphone.
     """
 
     def __init__(
@@ -63,9 +64,11 @@ class Timekeeper:
         *,
         is_synchronized: Callable[[], bool],
         zone: tzinfo | None = None,
+        stream_speed: float = 1.0,
     ) -> None:
         self.clocks = clocks
         self.zone = zone
+        self.stream_speed = stream_speed
         self._is_synchronized = is_synchronized
 
     def __repr__(self) -> str:
@@ -80,6 +83,15 @@ class Timekeeper:
     def offset_s(self) -> float:
         """Time of day minus monotonic time; it changes when the system clock is stepped."""
         return self.clocks.utc() - self.clocks.monotonic()
+
+    def ago_s(self, at_s: float, newest_s: float) -> float:
+        """Seconds since a second of the stream was captured.
+
+        Args:
+            at_s: second of the stream.
+            newest_s: second of the stream that is captured now.
+        """
+        return max(0.0, newest_s - at_s) / self.stream_speed
 
     def quality(self, offset_s: float) -> TimeQuality:
         """Quality of a time of day that was read at this offset, as seen now."""

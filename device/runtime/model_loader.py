@@ -6,7 +6,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, NamedTuple, Self
 
-from device.config.file_errors import unreadable
+from device.config.file_errors import key_is, unreadable
 from device.config.settings import ModelSettings, missing_models, missing_sentence
 from device.config.wording import alternatives
 from device.errors import BundleError, ConfigError
@@ -313,9 +313,12 @@ def _bundle_key(settings: ModelSettings) -> tuple[str, ...]:
 
 def _refuse_unreadable(settings: ModelSettings, path: Path) -> None:
     key = _bundle_key(settings)
+    if not settings.is_file or path.is_dir():
+        return
+    if path.is_fifo():  # opening it would wait for a writer
+        raise BundleError(f"{key_is(key, path)}, which is a pipe; name a file", key=key)
     try:
-        if settings.is_file and not path.is_dir():
-            path.open("rb").close()
+        path.open("rb").close()
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path
         raise BundleError(unreadable(key, path, error), key=key) from None
 

@@ -91,7 +91,7 @@ def line(notice: Notice, *, colours: bool = False) -> str:
 
 def _event(notice: Notice, event: Event) -> tuple[str, str]:
     word = (notice.priority or "info").upper()
-    score, since = f"{event.score:.2f}", _daytime(notice.utc_s - (event.decided_s - event.began_s))
+    score, since = f"{event.score:.2f}", _daytime(notice.since_utc_s)
     if event.phase != "end":
         return word, f"{event.label} begins{' again' if event.phase == 'reopen' else ''} ({score}; since {since})"
     length = f"since {since}" if event.ended_s is None else f"for {event.ended_s - event.began_s:.1f} s"
@@ -107,7 +107,7 @@ def _other(notice: Notice, content: Fault | OperationNote) -> tuple[str, str]:
     about = f"{content.kind} of {content.model}" if content.model else content.kind
     if not content.begins:
         return "over", f"{about}: {content.detail}"
-    return "FAULT", f"{about}: {content.detail} (since {_daytime(notice.utc_s - (content.at_s - content.since_s))})"
+    return "FAULT", f"{about}: {content.detail} (since {_daytime(notice.since_utc_s)})"
 
 
 def _daytime(utc_s: float) -> str:

@@ -498,7 +498,7 @@ def test_one_that_cannot_be_opened_again_is_tried_ever_less_often_until_it_can(
 ) -> None:
     ill = night(over_and_over(scene, 180), wrap=lambda network, clock: Failing(network, clock, 50.0))
 
-    def opened(settings: Settings) -> OpenModels:
+    def opened(settings: Settings, **_options: object) -> OpenModels:
         if ill.clock.now_s < 90.0:
             raise BundleError("bundle cry: its file is cut off")
         return open_models(settings)

@@ -9,6 +9,7 @@ from device.messages import AudioBlock
 if TYPE_CHECKING:
     from device.daemon.delivery.channels import Clips
     from device.messages import NoAudio, Transition
+    from device.runtime.clocks import Timekeeper
 
 
 class AlarmClips:
@@ -16,13 +17,15 @@ class AlarmClips:
 
     Args:
         store: None if no clips are configured.
+        timekeeper: knows how long ago a sound was captured.
 
     Attributes:
         store: replaced by a reload.
     """
 
-    def __init__(self, store: Clips | None) -> None:
+    def __init__(self, store: Clips | None, timekeeper: Timekeeper) -> None:
         self.store = store
+        self._timekeeper = timekeeper
 
     def __repr__(self) -> str:
         return f"AlarmClips({self.store!r})"
@@ -47,4 +50,4 @@ class AlarmClips:
         """
         event = transition.event
         if self.store is not None and event is not None and transition.change in {"raised", "reopened"}:
-            self.store.keep(event, utc_s=utc_s - max(0.0, newest_s - event.decided_s))
+            self.store.keep(event, utc_s=utc_s - self._timekeeper.ago_s(event.decided_s, newest_s))

@@ -91,7 +91,7 @@ class AlarmController:
     ) -> None:
         self._labels = labels
         self._replies = replies
-        self._clocks = timekeeper.clocks
+        self._clocks, self._timekeeper = timekeeper.clocks, timekeeper
         self._delivery = AlarmDelivery(channels)
         self._driver = driver = MachineDriver(machine, self._delivery, timekeeper=timekeeper, instance=instance)
         self._restore = JournalRestore(driver, clocks=self._clocks, epoch=epoch, note=partial(self._note, "journal"))
@@ -302,7 +302,7 @@ class AlarmController:
             unanswered_since_s=None if broker is None else broker.unanswered_since_s,
             damaged=None if salvage is None else str(salvage),
         ):
-            since_s = newest_s - (now_s - change.since_s)
+            since_s = newest_s - (now_s - change.since_s) * self._timekeeper.stream_speed
             self.report_fault(Fault(change.kind, change.begins, since_s, newest_s, change.detail))
 
     def _note(self, kind: OperationKind, detail: str) -> None:

@@ -60,17 +60,17 @@ class EntryMaker:
         event = transition.event
         if transition.change in {"raised", "reopened"}:
             start_s = since_s if event is None else event.began_s
-            start_utc_s = None if start_s is None else utc_s - max(0.0, newest_s - start_s)
+            start_utc_s = None if start_s is None else utc_s - self._timekeeper.ago_s(start_s, newest_s)
             self.remember_start(transition.alarm.alarm_id, start_utc_s)
         start = self._start_of(transition)
         body = alarm_body(
             transition,
             instance=self._instance,
             start_utc_s=start.start_utc_s,
-            end_utc_s=_end_utc_s(event, utc_s=utc_s, newest_s=newest_s),
+            end_utc_s=self._end_utc_s(event, utc_s=utc_s, newest_s=newest_s),
             decided_utc_s=utc_s,
             time_quality=self._timekeeper.quality(start.offset_s),
-            captured_to_decided_s=None if event is None else max(0.0, newest_s - event.decided_s),
+            captured_to_decided_s=None if event is None else self._timekeeper.ago_s(event.decided_s, newest_s),
         )
         return entry_of(transition, body=body, start_utc_s=start.start_utc_s, decided_utc_s=utc_s)
 
@@ -81,9 +81,8 @@ class EntryMaker:
             self.remember_start(alarm.alarm_id, None)
         return self._starts.pop(alarm.alarm_id) if alarm.state == "ended" else self._starts[alarm.alarm_id]
 
-
-def _end_utc_s(event: Event | None, *, utc_s: float, newest_s: float) -> float | None:
-    """When the sound ended; None if it has not, or if it was only followed no more."""
-    if event is None or event.reason != QUIET or event.ended_s is None:
-        return None
-    return utc_s - max(0.0, newest_s - event.ended_s)
+    def _end_utc_s(self, event: Event | None, *, utc_s: float, newest_s: float) -> float | None:
+        """When the sound ended; None if it has not, or if it was only followed no more."""
+        if event is None or event.reason != QUIET or event.ended_s is None:
+            return None
+        return utc_s - self._timekeeper.ago_s(event.ended_s, newest_s)

@@ -33,7 +33,7 @@ class MachineDriver:
 
     def __init__(self, machine: Machine, delivery: AlarmDelivery, *, timekeeper: Timekeeper, instance: str) -> None:
         self.machine = machine
-        self.clips = AlarmClips(delivery.channels.clips)
+        self.clips = AlarmClips(delivery.channels.clips, timekeeper)
         self.entries = EntryMaker(instance, timekeeper)
         self.newest_s = 0.0
         self._delivery = delivery

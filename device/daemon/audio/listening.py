@@ -11,6 +11,7 @@ from device.daemon.audio.overload import OverloadControl
 from device.daemon.background_opening import BackgroundOpening, start_thread
 from device.errors import one_sentence
 from device.messages import Heard, OperationNote
+from device.runtime.bundle_trial.trial_process import never
 from device.runtime.model_loader import open_models
 
 if TYPE_CHECKING:
@@ -34,17 +35,26 @@ class ModelRunner:
         settings: of the daemon.
         stream_id: prefix of event ids; never reused.
         sheds: whether the hop may be widened in overload.
+        is_stopped: whether nobody needs the models any more, which ends their trial.
         start: runs a piece of work that waits for a disk; None for a thread.
 
     Raises:
+        StoppedError: nobody needs the models any more.
         AuricleError: a model cannot be opened, or does not support the configured hop.
     """
 
     def __init__(
-        self, settings: Settings, *, stream_id: str, sheds: bool, start: Callable[[Work], None] | None = None
+        self,
+        settings: Settings,
+        *,
+        stream_id: str,
+        sheds: bool,
+        is_stopped: Callable[[], bool] = never,
+        start: Callable[[Work], None] | None = None,
     ) -> None:
         self.settings = settings
-        self.models = open_models(settings)
+        self._is_stopped = is_stopped
+        self.models = open_models(settings, is_stopped=is_stopped)
         self.listener = self.models.listener(settings, stream_id)
         self._overload_control = OverloadControl(
             settings.listen.hop_s,
@@ -111,10 +121,13 @@ class ModelRunner:
             return None
         self._failed_since_s, self._reopen_after_s = now_s, min(2 * self._reopen_after_s, REOPEN_MOST_S)
         try:
-            self._opening = BackgroundOpening(lambda: open_models(self.settings), _close, self._start)
+            self._opening = BackgroundOpening(self._open_again, _close, self._start)
         except RuntimeError as error:  # no thread can be started
             return _refused(str(error))
         return self._replace_opened(self._opening)
+
+    def _open_again(self) -> OpenModels:
+        return open_models(self.settings, is_stopped=self._is_stopped)
 
     def _replace_opened(self, opening: BackgroundOpening[OpenModels]) -> OperationNote | None:
         fresh = opening.result

@@ -76,8 +76,9 @@ class SourceThread:
         )
 
     def start(self) -> None:
-        """Start reading the source."""
-        self._thread.start()
+        """Start reading the source; a second call does nothing."""
+        if self._thread.ident is None:
+            self._thread.start()
 
     def close(self) -> bool:
         """Close the source and the thread; idempotent. Returns whether the thread ended in time."""

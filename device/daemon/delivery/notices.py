@@ -33,10 +33,12 @@ class NoticeMaker:
 
     Args:
         priorities: of each (model, label).
+        stream_speed: seconds of the stream in one second; 1 for a microphone.
     """
 
-    def __init__(self, priorities: Mapping[tuple[str, str], Priority]) -> None:
+    def __init__(self, priorities: Mapping[tuple[str, str], Priority], *, stream_speed: float = 1.0) -> None:
         self._priorities = priorities
+        self._speed = stream_speed
         self._gaps = _Gaps()
         self._gap_noticed_s: float | None = None
 
@@ -51,11 +53,13 @@ class NoticeMaker:
         """
         for event in heard.events:
             priority = self._priorities.get((event.model, event.label))
-            yield Notice(utc_s - max(0.0, newest_s - event.decided_s), source, event, priority)
+            ago_s = max(0.0, newest_s - event.decided_s) / self._speed
+            yield Notice(utc_s - ago_s, source, event, priority, self._speed)
         for fault in heard.faults:
             content = self._merge_gap(fault) if fault.kind == "gap" else fault
             if content is not None:
-                yield Notice(utc_s - max(0.0, newest_s - fault.at_s), source, content)
+                ago_s = max(0.0, newest_s - fault.at_s) / self._speed
+                yield Notice(utc_s - ago_s, source, content, stream_speed=self._speed)
 
     def _merge_gap(self, gap: Fault) -> Fault | None:
         self._gaps.count += 1

@@ -36,6 +36,13 @@ def test_what_is_told_late_is_dated_back_to_when_it_was() -> None:
     assert fault.utc_s == NOON_S - 2.0
 
 
+def test_recordings_that_play_faster_are_dated_by_the_clock() -> None:
+    heard = Heard(events=[_event(60.0)], faults=[Fault("silence", True, 40, 80, "")])
+    event, fault = _notices(NoticeMaker({}, stream_speed=20.0), heard)
+    assert (event.utc_s, event.since_utc_s) == (NOON_S - 2.0, NOON_S - 2.1)
+    assert (fault.utc_s, fault.since_utc_s) == (NOON_S - 1.0, NOON_S - 3.0)
+
+
 def test_nothing_is_dated_into_the_future() -> None:
     (notice,) = _notices(NoticeMaker({}), Heard(events=[_event(100.05)]))
     assert notice.utc_s == NOON_S
