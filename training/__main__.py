@@ -10,7 +10,7 @@ mine       find hard negatives: sounds it mistakes for a cry      -> WORK/hard_n
 operate    choose the operating point on validation scenes        -> a JSON file
 export     write the folder that the converter reads
 describe   print the network and its inputs
-evaluate   evaluate a bundle through the device's listener        -> a JSON report, docs/cry-model.md
+evaluate   measure a model through the device's listener          -> a JSON report, docs/cry-model.md
 event-times  measure how far estimated beginnings and ends of cries are off
 attention  draw or measure where a network's attention lies       -> a picture, or a JSON file
 card       write the evaluation into a bundle's card              -> a bundle
@@ -42,9 +42,9 @@ _VERBS = {
     "operate": ("training.evaluation.threshold_search", "choose the operating point on validation scenes"),
     "export": ("training.train.export", "write the folder that the converter reads"),
     "describe": ("training.networks.describe", "print the network and its inputs"),
-    "evaluate": ("training.evaluation.evaluate", "evaluate a bundle through the device's listener"),
+    "evaluate": ("training.evaluation.evaluate", "measure a model through the device's listener"),
     "event-times": (
-        "training.evaluation.event_time_errors",
+        "training.evaluation.alarms.event_time_errors",
         "measure the error of estimated begins and ends of cries",
     ),
     "attention": (

@@ -64,6 +64,14 @@ class WindowScores:
         return touches
 
 
+@dataclass(frozen=True, slots=True)
+class DetectedEvent:
+    """From when to when a sound was heard, as the device estimates it, in seconds of the stream."""
+
+    onset_s: float
+    offset_s: float
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class SceneAlarms:
     """The alarms of one scene.
@@ -99,16 +107,36 @@ def alarm_times(events: Iterable[Event]) -> tuple[float, ...]:
     return tuple(event.decided_s for event in events if event.phase == "begin")
 
 
-def decide_alarms(windows: WindowScores, point: OperatingPoint) -> tuple[float, ...]:
-    """When alarms are decided in the scores of a whole file: by the device's own `Decider`, at `HOP_S`."""
-    decider = Decider(event_prefix="evaluation", model="evaluated", label="cry", point=point, hop_s=HOP_S)
-    events = []
+def heard_events(events: Iterable[Event]) -> tuple[DetectedEvent, ...]:
+    """From when to when events lasted, in the order of their ends; one that reopened counts again from there."""
+    began_s: dict[str, float] = {}
+    heard = []
+    for event in events:
+        if event.phase == "end":
+            onset_s = began_s.pop(event.event_id, event.began_s)
+            heard.append(
+                DetectedEvent(onset_s, max(onset_s, event.decided_s if event.ended_s is None else event.ended_s))
+            )
+        else:
+            began_s[event.event_id] = event.began_s
+    return tuple(heard)
+
+
+def decide_events(windows: WindowScores, point: OperatingPoint, *, hop_s: float = HOP_S) -> tuple[Event, ...]:
+    """The events in the scores of a whole file, by the device's own `Decider`."""
+    decider = Decider(event_prefix="evaluation", model="evaluated", label="event", point=point, hop_s=hop_s)
+    events: list[Event] = []
     for start_s, end_s, probability in zip(windows.starts_s, windows.ends_s, windows.probabilities, strict=True):
-        _, event = decider.push(Scores("evaluated", {"cry": float(probability)}, float(start_s), float(end_s)))
+        _, event = decider.push(Scores("evaluated", {"event": float(probability)}, float(start_s), float(end_s)))
         events += [event] if event is not None else []
     if len(windows.ends_s):
         events += decider.finish(float(windows.ends_s[-1]))
-    return alarm_times(events)
+    return tuple(events)
+
+
+def decide_alarms(windows: WindowScores, point: OperatingPoint) -> tuple[float, ...]:
+    """When alarms are decided in the scores of a whole file, at `HOP_S`."""
+    return alarm_times(decide_events(windows, point))
 
 
 def count_alarms(scene: SceneAnnotation, windows: WindowScores, alarms_s: Iterable[float]) -> SceneAlarms:

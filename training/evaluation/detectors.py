@@ -9,27 +9,29 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
+import numpy as np
+
 from device.errors import ConfigError, MissingExtraError
-from device.hearing.bundle.reader import read_bundle
-from device.hearing.classifier import Classifier
 from device.hearing.decision import OperatingPoint
+from device.hearing.features import window_features
 from device.hearing.listener import Listener
 from device.hearing.listening_model import ListeningLabel, ListeningModel
 from device.hearing.windows import WindowCursor
 from device.messages import AudioBlock, Scores
 from training.data.clips import SAMPLE_RATE_HZ
-from training.evaluation.alarm_counting import HOP_S, WindowScores, alarm_times, decide_alarms
+from training.evaluation.alarm_counting import HOP_S, WindowScores, alarm_times, decide_events, heard_events
 from training.evaluation.keras_network import KerasNetwork
+from training.evaluation.model_file import open_network, read_model
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
-    import numpy as np
     import numpy.typing as npt
 
     from device.hearing.bundle.contents import Bundle, Label
-    from device.messages import Heard
+    from device.messages import Event, Heard
+    from training.evaluation.alarm_counting import DetectedEvent
 
     Float32 = npt.NDArray[np.float32]
 
@@ -37,7 +39,9 @@ INT8, FLOAT = "int8", "float"
 
 _BLOCK_SAMPLES = SAMPLE_RATE_HZ
 
-_YAMNET_CRY = 20  # "Baby cry, infant cry" among YAMNet's 521 classes
+PEER_CLASSES = {"cry": (20,), "scream": (11,)}
+"""Task -> "Baby cry, infant cry" and "Screaming" among YAMNet's 521 classes; of several the highest score counts."""
+
 _YAMNET_SAMPLES = 15_600
 _YAMNET_GRID = 80
 PEER_THRESHOLDS = (0.3, 0.5)
@@ -65,11 +69,13 @@ class Detections:
     Attributes:
         windows: the scores of its windows.
         alarms_s: when alarms were decided; an event that reopens is none.
+        events: from when to when events lasted.
         faults: kinds of faults that kept the listener from hearing.
     """
 
     windows: WindowScores
     alarms_s: tuple[float, ...]
+    events: tuple[DetectedEvent, ...] = ()
     faults: tuple[str, ...] = ()
 
 
@@ -123,10 +129,11 @@ class ListenerDetector:
 
     def _detections(self, name: str, heard: Sequence[Heard]) -> Detections:
         scores = [scores for part in heard for scores in part.scores if scores.model == name]
-        events = (event for part in heard for event in part.events if (event.model, event.label) == (name, self._label))
+        events = [event for part in heard for event in part.events if (event.model, event.label) == (name, self._label)]
         return Detections(
             windows=WindowScores.of(scores, self._label),
             alarms_s=alarm_times(events),
+            events=heard_events(events),
             faults=tuple(fault.kind for part in heard for fault in part.faults if fault.begins),
         )
 
@@ -140,17 +147,19 @@ class PeerDetector:
     Args:
         path: the `.tflite` file.
         like: the operating point whose hold and cooldown it uses.
+        classes: which of its classes count.
 
     Raises:
         MissingExtraError: LiteRT is not installed.
     """
 
-    def __init__(self, path: Path, like: OperatingPoint) -> None:
+    def __init__(self, path: Path, like: OperatingPoint, classes: Sequence[int] = PEER_CLASSES["cry"]) -> None:
         interpreter = _litert().Interpreter(model_path=str(path), num_threads=1)
         interpreter.allocate_tensors()
         self._interpreter = interpreter
         self._input = interpreter.get_input_details()[0]["index"]
         self._output = interpreter.get_output_details()[0]["index"]
+        self._classes = list(classes)
         self._points = {f"yamnet {on:g}": _single_window(on, like) for on in PEER_THRESHOLDS}
 
     def __repr__(self) -> str:
@@ -163,8 +172,8 @@ class PeerDetector:
 
     def detect(self, samples: Float32, stream_id: str) -> dict[str, Detections]:  # noqa: ARG002 - of the Protocol
         """Score a stretch once, decide at each threshold."""
-        windows = WindowScores.of(self._scores(samples), "cry")
-        return {name: Detections(windows, decide_alarms(windows, point)) for name, point in self._points.items()}
+        windows = WindowScores.of(self._scores(samples), "event")
+        return {name: _decided(windows, decide_events(windows, point)) for name, point in self._points.items()}
 
     def _scores(self, samples: Float32) -> Iterator[Scores]:
         cursor = WindowCursor(
@@ -176,8 +185,73 @@ class PeerDetector:
         for window in (*cursor.push(samples), *cursor.finish(short_file=True)):
             self._interpreter.set_tensor(self._input, window.samples)
             self._interpreter.invoke()
-            score = float(self._interpreter.get_tensor(self._output)[0, _YAMNET_CRY])
-            yield Scores("yamnet", {"cry": score}, window.start_s, window.end_s)
+            score = float(self._interpreter.get_tensor(self._output)[0, self._classes].max())
+            yield Scores("yamnet", {"event": score}, window.start_s, window.end_s)
+
+
+class BatchDetector:
+    """A published form that is not streamable: windows cut from the whole stretch, through the same features.
+
+    No device can run it, as its frames need sound beyond their own or its windows are no multiple of the hop. Windows
+    longer than two hops follow each other by a quarter of their length.
+
+    Args:
+        name: of the system.
+        model: labels and specs.
+        network: computes the scores.
+        label: which label is evaluated.
+    """
+
+    def __init__(self, name: str, model: Bundle, network: Any, label: Label) -> None:
+        self._name, self._model, self._network = name, model, network
+        self._label, self._place = label, [one.name for one in model.labels].index(label.name)
+        self._rate_hz = model.specs[0].sample_rate_hz
+        self._hop = max(round(HOP_S * self._rate_hz), model.specs[0].window_samples // 4)
+
+    def __repr__(self) -> str:
+        return f"BatchDetector({self._name}; {self._label.name})"
+
+    @property
+    def systems(self) -> tuple[System, ...]:
+        """One."""
+        seconds = self._model.specs[0].window_samples / self._rate_hz
+        return (System(self._name, seconds, self._label.operating_point),)
+
+    def detect(self, samples: Float32, stream_id: str) -> dict[str, Detections]:  # noqa: ARG002 - of the Protocol
+        """Score the windows of a stretch, and decide as the device would at this hop."""
+        windows = WindowScores.of(self._scores(samples), "event")
+        point, hop_s = self._label.operating_point, self._hop / self._rate_hz
+        return {self._name: _decided(windows, decide_events(windows, point, hop_s=hop_s))}
+
+    def _scores(self, samples: Float32) -> Iterator[Scores]:
+        sound = resampled(samples, self._rate_hz)
+        for start, window in batch_windows(sound, self._model.specs[0].window_samples, self._hop):
+            features = [window_features(spec, window) for spec in self._model.specs]
+            score = float(self._network.classify(features).probabilities[self._place])
+            start_s = start / self._rate_hz
+            yield Scores(self._name, {"event": score}, start_s, min(start + len(window), len(sound)) / self._rate_hz)
+
+
+def batch_windows(samples: Float32, length: int, hop: int) -> Iterator[tuple[int, Float32]]:
+    """Start and samples of each window of a stretch, the last one at its end; a short stretch is repeated."""
+    if len(samples) <= length:
+        yield 0, np.resize(samples, length)
+        return
+    starts = [*range(0, len(samples) - length, hop), len(samples) - length]
+    yield from ((start, samples[start : start + length]) for start in starts)
+
+
+def resampled(samples: Float32, rate_hz: int) -> Float32:
+    """Sound of `SAMPLE_RATE_HZ` at another rate, float32 (n,)."""
+    if rate_hz == SAMPLE_RATE_HZ:
+        return samples
+    import soxr
+
+    return np.ascontiguousarray(soxr.resample(samples, SAMPLE_RATE_HZ, rate_hz), dtype=np.float32)
+
+
+def _decided(windows: WindowScores, events: Sequence[Event]) -> Detections:
+    return Detections(windows, alarm_times(events), heard_events(events))
 
 
 def evaluated_label(bundle: Bundle, wanted: str | None = None) -> Label:
@@ -195,24 +269,43 @@ def evaluated_label(bundle: Bundle, wanted: str | None = None) -> Label:
 
 
 def open_detectors(
-    bundle_path: Path, *, label: str | None = None, float_path: Path | None = None, peer_path: Path | None = None
+    model_path: Path,
+    *,
+    label: str | None = None,
+    float_path: Path | None = None,
+    peer_path: Path | None = None,
+    peer_classes: Sequence[int] = PEER_CLASSES["cry"],
 ) -> tuple[Detector, ...]:
-    """Detectors for an INT8 bundle, its float network and a peer; a bundle is verified first.
+    """Detectors for a model, its float network and a peer; a bundle is verified first.
 
     Raises:
         BundleError: the bundle is not valid, or its float network does not fit it.
         ConfigError: the label is ambiguous or unknown.
         MissingExtraError: a library is not installed.
     """
-    bundle = read_bundle(bundle_path)
-    evaluated = evaluated_label(bundle, label)
-    networks: dict[str, Any] = {INT8: Classifier.open(bundle)}
+    model = read_model(model_path)
+    evaluated = evaluated_label(model, label)
+    networks: dict[str, Any] = {system_name(model_path): open_network(model_path, model)}
     if float_path is not None:
-        networks[FLOAT] = KerasNetwork(float_path, bundle)
-    detectors: list[Detector] = [ListenerDetector(_listening_models(bundle, networks), evaluated.name)]
+        networks[FLOAT] = KerasNetwork(float_path, model)
+    detectors: list[Detector] = (
+        [ListenerDetector(_listening_models(model, networks), evaluated.name)]
+        if is_streamable(model)
+        else [BatchDetector(name, model, network, evaluated) for name, network in networks.items()]
+    )
     if peer_path is not None:
-        detectors.append(PeerDetector(peer_path, evaluated.operating_point))
+        detectors.append(PeerDetector(peer_path, evaluated.operating_point, peer_classes))
     return tuple(detectors)
+
+
+def system_name(model_path: Path) -> str:
+    """What the model itself is called in a report."""
+    return INT8 if model_path.suffix == ".tflite" else FLOAT
+
+
+def is_streamable(model: Bundle) -> bool:
+    """Whether the device's listener can run it at `HOP_S`."""
+    return all(spec.streamable and round(HOP_S * spec.sample_rate_hz) % spec.hop == 0 for spec in model.specs)
 
 
 def _listening_models(bundle: Bundle, networks: Mapping[str, Any]) -> list[ListeningModel]:

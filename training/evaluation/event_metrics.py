@@ -67,8 +67,8 @@ def report(scored: Sequence[ScoredScene], systems: Sequence[System], *, snr_db: 
 
 
 def _system(system: System, scored: Sequence[ScoredScene], snr_db: float, seed: int) -> Row:
-    cries = [one for one in scored if one.scene.is_cry and one.scene.snr_db == snr_db]
-    others = [one for one in scored if not one.scene.is_cry and one.scene.snr_db == snr_db]
+    cries = [one for one in scored if one.scene.is_event and one.scene.snr_db == snr_db]
+    others = [one for one in scored if not one.scene.is_event and one.scene.snr_db == snr_db]
     point = system.point
     return {
         "system": system.name,
@@ -90,7 +90,7 @@ def _system(system: System, scored: Sequence[ScoredScene], snr_db: float, seed: 
             for one in sorted(cries, key=lambda one: (one.level, one.scene.name))
             if not one.found
         ],
-        "noise": _noise([one for one in scored if one.scene.is_cry]),
+        "noise": _noise([one for one in scored if one.scene.is_event]),
         "delay": [_delay(source, held) for source, held in {**_by_source(cries), "all": cries}.items() if held],
         "others": _others(others, seed),
         "hours": _hours([one for one in scored if one.scene.is_stream]),
@@ -261,9 +261,9 @@ def _margins(clips: Sequence[ScoredScene]) -> Row:
 def _scenes(scored: Sequence[ScoredScene], snr_db: float) -> Row:
     at_snr = [one for one in scored if one.scene.snr_db == snr_db]
     return {
-        "cries": sum(one.scene.is_cry for one in at_snr),
-        "doubtful_cries": sum(one.scene.is_cry and one.scene.doubtful for one in at_snr),
-        "others": sum(not one.scene.is_cry for one in at_snr),
+        "cries": sum(one.scene.is_event for one in at_snr),
+        "doubtful_cries": sum(one.scene.is_event and one.scene.doubtful for one in at_snr),
+        "others": sum(not one.scene.is_event for one in at_snr),
         "streams": sum(one.scene.is_stream for one in scored),
         "snrs_db": sorted({one.scene.snr_db for one in scored if one.scene.snr_db is not None}, reverse=True),
         "hours": _rounded(sum(one.scene.duration_s for one in scored) / 3600),
@@ -272,7 +272,7 @@ def _scenes(scored: Sequence[ScoredScene], snr_db: float) -> Row:
 
 def _listed_others(scored: Sequence[ScoredScene], snr_db: float) -> Row:
     """The one set of other clips that cries are ranked against: how many of what, and a hash of their names."""
-    others = [one for one in scored if not one.scene.is_cry and one.scene.snr_db == snr_db]
+    others = [one for one in scored if not one.scene.is_event and one.scene.snr_db == snr_db]
     names = "".join(f"{one.scene.name}\n" for one in sorted(others, key=lambda one: one.scene.name))
     return {
         "clips": len(others),
@@ -297,7 +297,7 @@ def _int8_cost(scored: Sequence[ScoredScene], systems: Mapping[str, Row]) -> lis
         }
         for exact, coarse in zip(systems[FLOAT]["cries"], systems[INT8]["cries"], strict=True)
     ]
-    found = {name: [one.found for one in scored if one.scene.is_cry and one.system == name] for name in (INT8, FLOAT)}
+    found = {name: [one.found for one in scored if one.scene.is_event and one.system == name] for name in (INT8, FLOAT)}
     if not found[INT8]:
         return rows
     points = _rounded(100 * float(np.mean(found[FLOAT]) - np.mean(found[INT8])))

@@ -31,8 +31,8 @@ class KerasNetwork:
     """A network as Keras saved it.
 
     Args:
-        path: the `.keras` file: one input of (frames, bins, 1) for each spec, one output of (labels,).
-        bundle: its converted form, with its specs, labels and kind of output.
+        path: the `.keras` file: one input of (frames, bins, 1) for each spec, its first output of (labels,).
+        bundle: its specs, labels and kind of output: of its converted form or of its description.
 
     Raises:
         BundleError: the file cannot be loaded, or its inputs or output do not fit the bundle.
@@ -44,7 +44,7 @@ class KerasNetwork:
         shapes = [(None, *spec.shape, 1) for spec in bundle.specs]
         found = [tuple(tensor.shape) for tensor in model.inputs]
         outputs = [tuple(tensor.shape) for tensor in model.outputs]
-        if found != shapes or outputs != [(None, len(bundle.labels))]:
+        if found != shapes or outputs[0] != (None, len(bundle.labels)):
             raise BundleError(f"{path} takes {found} and gives {outputs}: {bundle.name} takes {shapes}, one per label")
         self._path = path
         self._is_logits = bundle.output == "logits"

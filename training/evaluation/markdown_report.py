@@ -85,7 +85,7 @@ def markdown(report: Row) -> str:
         [f"# How well {report['bundle']['name']} {report['bundle']['version']} hears", "", headline(report), ""],
         [_provenance(report), ""],
         _aims(report),
-        _cries(own),
+        _cries(own, _events(report)),
         _noise(own["noise"]),
         _delays(own["delay"]),
         _others(own["others"]),
@@ -97,6 +97,11 @@ def markdown(report: Row) -> str:
     return "\n".join(line for part in parts for line in part) + "\n"
 
 
+def _events(report: Row) -> str:
+    """What the events are called; the rows of `cries` hold those of any task, as cards of shipped models name them."""
+    return {"cry": "cries", "scream": "screams"}[report.get("task", "cry")]
+
+
 def headline(report: Row) -> str:
     """One sentence with the figures that matter, each with its interval."""
     own = report["systems"][0]
@@ -105,7 +110,7 @@ def headline(report: Row) -> str:
         f"{row['found']} of {row['clips']} in {row['source']} ({_range(row, 'recall')})" for row in cries
     )
     others, rates = own["others"]["all"], own["hours"]["sounds"]
-    parts = [f"cries found {report['snr_db']:g} dB over a background: {recalls}"] if cries else []
+    parts = [f"{_events(report)} found {report['snr_db']:g} dB over a background: {recalls}"] if cries else []
     if others["clips"]:
         parts.append(
             f"other clips that raise an alert: {others['found']} of {others['clips']} ({_range(others, 'share')})"
@@ -151,8 +156,8 @@ def _provenance(report: Row) -> str:
     return (
         f"Made by `{report['command']}` with seed {report['seed']} on {bundle['runtime']}. SHA-256 of the network: "
         f"`{bundle['network_sha256']}`; of the list `{split['file']}`: `{split['sha256']}`. It played "
-        f"{scenes['cries']} cries ({scenes['doubtful_cries']} of them doubtful), {scenes['others']} other clips and "
-        f"{scenes['streams']} unbroken streams: {scenes['hours']:.1f} hours of sound with all levels."
+        f"{scenes['cries']} {_events(report)} ({scenes['doubtful_cries']} of them doubtful), {scenes['others']} other "
+        f"clips and {scenes['streams']} unbroken streams: {scenes['hours']:.1f} hours of sound with all levels."
     )
 
 
@@ -177,7 +182,7 @@ def _int8_not_measured(report: Row) -> str:
     )
 
 
-def _cries(system: Row) -> list[str]:
+def _cries(system: Row, events: str) -> list[str]:
     rule = (
         f"The {system['system']} network at its operating point: an event begins if windows of "
         f"{system['window_s']:g} s are at or above {system['on']:g} for {system['confirm_s']:g} s of the last "
@@ -185,7 +190,7 @@ def _cries(system: Row) -> list[str]:
         f"within {system['cooldown_s']:g} s."
     )
     header = ("source", "clips", "subjects", "ROC AUC", "by subject", "found", "recall", "Wilson", "by subject")
-    return ["## Cries", "", rule, "", *_table(header, map(_cry_cells, system["cries"]))]
+    return [f"## {events.capitalize()}", "", rule, "", *_table(header, map(_cry_cells, system["cries"]))]
 
 
 def _cry_cells(row: Row) -> Sequence[str]:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
 
-    from training.evaluation.alarm_counting import WindowScores
+    from training.evaluation.alarm_counting import DetectedEvent, WindowScores
     from training.evaluation.detectors import Detections, Detector, System
     from training.mixing.scenes import HeldOutPart, SceneAnnotation, ScenePlan
     from training.mixing.signal import Float32
@@ -30,7 +30,7 @@ class EvaluationSettings:
     """What is evaluated, on what.
 
     Attributes:
-        bundle: an INT8 bundle.
+        model: a bundle, a run folder or a `.keras` file.
         data: folder that holds the collections.
         part: subjects that no training has seen.
         split: the committed list.
@@ -38,9 +38,10 @@ class EvaluationSettings:
         label: of the bundle; None for its only alarm.
         float_model: the network before it was converted; None to leave it out.
         peer: YAMNet as a `.tflite` file; None to leave it out.
+        peer_classes: which of its classes count.
     """
 
-    bundle: Path
+    model: Path
     data: Path
     part: HeldOutPart
     split: Path
@@ -48,10 +49,11 @@ class EvaluationSettings:
     label: str | None = None
     float_model: Path | None = None
     peer: Path | None = None
+    peer_classes: tuple[int, ...] = (20,)
 
     def plans(self, *, only: Iterable[str] | None = None) -> tuple[ScenePlan, ...]:
         """The plans of the part's scenes, or of some of its files."""
-        return plan_scenes(self.data, self.part, split=self.split, only=only)
+        return plan_scenes(self.data, self.part, split=self.split, only=only, with_joined=only is None)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -63,12 +65,14 @@ class ScoredScene(SceneAlarms):
         windows: the scores of all windows of the scene.
         level: the highest threshold at which a window that touches the clip would confirm an event.
         faults: kinds of faults that kept the listener from hearing.
+        events: from when to when events lasted.
     """
 
     system: str
     windows: WindowScores
     level: float
     faults: tuple[str, ...]
+    events: tuple[DetectedEvent, ...] = ()
 
 
 def score_plans(
@@ -110,7 +114,11 @@ def score_plan(settings: EvaluationSettings, plan: ScenePlan) -> list[ScoredScen
 def open_scorer(settings: EvaluationSettings) -> SceneScorer:
     """The scorer of this process: networks are opened and backgrounds decoded once."""
     detectors = open_detectors(
-        settings.bundle, label=settings.label, float_path=settings.float_model, peer_path=settings.peer
+        settings.model,
+        label=settings.label,
+        float_path=settings.float_model,
+        peer_path=settings.peer,
+        peer_classes=settings.peer_classes,
     )
     backgrounds = home_backgrounds(settings.data, settings.part, split=settings.split)
     return SceneScorer(detectors, backgrounds, settings.seed)
@@ -161,4 +169,5 @@ def score_scene(scene: SceneAnnotation, system: System, detections: Detections) 
         windows=detections.windows,
         level=alarm_level(scene, detections.windows, system.point),
         faults=detections.faults,
+        events=detections.events,
     )

@@ -98,7 +98,7 @@ def evaluate_point(
 ) -> PointFigures:
     """Run one operating point over the scores of all scenes."""
     alarms = [_alarms(scene, one, operating_point) for scene, one in zip(scenes, windows, strict=True)]
-    cries = [one for one in alarms if one.scene.is_cry]
+    cries = [one for one in alarms if one.scene.is_event]
     snrs_db = sorted({float(one.scene.snr_db or 0.0) for one in cries})
     streams = [one for one in alarms if one.scene.is_stream]
     hours = sum(one.scene.duration_s for one in streams) / 3600
@@ -107,7 +107,7 @@ def evaluate_point(
         recall={snr_db: _share(one.found for one in cries if one.scene.snr_db == snr_db) for snr_db in snrs_db},
         in_time={snr_db: _share(one.in_time for one in cries if one.scene.snr_db == snr_db) for snr_db in snrs_db},
         false_alarms_per_hour=sum(len(one.alarms_s) for one in streams) / max(hours, 1e-9),
-        false_clip_share=_share(one.found for one in alarms if not one.scene.is_cry and not one.scene.is_stream),
+        false_clip_share=_share(one.found for one in alarms if not one.scene.is_event and not one.scene.is_stream),
     )
 
 
@@ -153,8 +153,8 @@ def figures(found: PointFigures) -> dict[str, Any]:
 def source_aucs(held: Sequence[SceneWindows], scores: Sequence[Float32]) -> dict[str, float]:
     """ROC AUC of each source's cry windows against all windows without a cry, and of all sources by SNR."""
     pairs = list(zip(held, scores, strict=True))
-    negative = np.concatenate([one for windows, one in pairs if not windows.scene.is_cry])
-    positive = [(windows.scene, one[windows.is_full_cry]) for windows, one in pairs if windows.scene.is_cry]
+    negative = np.concatenate([one for windows, one in pairs if not windows.scene.is_event])
+    positive = [(windows.scene, one[windows.is_full_cry]) for windows, one in pairs if windows.scene.is_event]
     keys = sorted({key for scene, one in positive if len(one) for key in _auc_keys(scene)})
     return {
         key: round(roc_auc(np.concatenate([one for scene, one in positive if key in _auc_keys(scene)]), negative), 5)

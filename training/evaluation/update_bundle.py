@@ -32,7 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what `run` understands to a parser of the command line."""
     parser.add_argument("--bundle", type=Path, required=True, metavar="TFLITE", help="the bundle to amend")
     parser.add_argument("--report", type=Path, metavar="JSON", help="what `evaluate` found, for the card")
-    parser.add_argument("--operating-point", type=Path, metavar="JSON", help="what `evaluate --part val` chose")
+    parser.add_argument("--operating-point", type=Path, metavar="JSON", help="what `evaluate --split val` chose")
     parser.add_argument("--label", metavar="NAME", help="whose operating point (default: the only alarm's)")
     parser.add_argument("--out", type=Path, required=True, metavar="TFLITE", help="the bundle to write")
 
@@ -87,7 +87,7 @@ def with_operating_point(bundle: Bundle, chosen: dict[str, Any], *, label: str |
     """
     changed = evaluated_label(bundle, label)
     if "operating_point" not in chosen:
-        raise BundleError("the file holds no operating_point; make it with evaluate --part val --operating-point")
+        raise BundleError("the file holds no operating_point; make it with evaluate --split val --operating-point")
     new = label_from_dict(
         label_to_dict(changed) | {"operating_point": chosen["operating_point"]}, "the chosen operating point"
     )

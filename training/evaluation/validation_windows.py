@@ -68,7 +68,7 @@ def part_windows(data: Path, work: Path, part: HeldOutPart, *, seed: int = SEED)
     active = load_activity(work / ACTIVITY)
     backgrounds = home_backgrounds(data, part)
     return tuple(
-        cut_windows(scene, samples, active.get(plan.name) if plan.is_cry else None)
+        cut_windows(scene, samples, active.get(plan.name) if plan.is_event else None)
         for plan in plan_scenes(data, part)
         for scene, samples in mix_scenes(plan, backgrounds, seed=seed)
     )

@@ -4,7 +4,8 @@ Validation and evaluation score the same kinds of scenes, each of its own part o
 included; nothing of another part is opened. Every clip that is neither ignored nor a background is laid over a
 background (`clip_in_background`), ambient recordings are played through unchanged, and so are each speaker's
 sentences one after the other: there, false alarms are counted by the hour. A scene depends on the seed and on its
-file alone, so that neither the order of the work nor the number of processes changes it. Knows no network.
+file alone, so that neither the order of the work nor the number of processes changes it. Knows no network. The event
+is what the list names: a cry or a scream.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from device.errors import RecordingError
 from training.data.clips import SAMPLE_RATE_HZ
 from training.data.datasets.annotated_recording import load_audio
 from training.data.datasets.manifest_csv import read_manifest
-from training.data.split_list import CRY_LIST, read_list
+from training.data.split_list import CRY_LIST, SCREAM_LIST, read_list
 from training.mixing.clip_in_background import SNRS_DB, is_home_sound, mix_clip, mix_speech
 
 if TYPE_CHECKING:
@@ -32,6 +33,23 @@ if TYPE_CHECKING:
 
 HeldOutPart = Literal["val", "test"]
 """A part whose subjects no training sees."""
+
+Ground = Literal["", "ordinary", "hard"]
+"""Of a stream: ambient sound and adults' speech, or what is easily taken for an infant or a scream. "" for a clip."""
+
+EVENTS = ("cry", "scream")
+"""Labels of the lists that name an event; `other` is a negative."""
+
+HARD_KINDS = {
+    "cry": frozenset({"cat", "dog", "laughing", "hen", "rooster", "junglefowl", "peafowl", "baby_laugh"}),
+    "scream": frozenset(
+        {"cat", "dog", "laughing", "hen", "rooster", "junglefowl", "peafowl", "baby_laugh", "cry", "crying_baby"}
+    ),
+}
+"""Event -> labels of collections that are hard for it, besides children's speech. No collection here holds adults who
+cry: what is acted may hold real sobbing, and is left out."""
+
+_ANIMAL_SETS = ("pets", "animals")  # of the scream list; the cry list does not hold them, its parts are the same
 
 SEED = 20250228
 """Of backgrounds and pauses, unless another is asked for."""
@@ -46,17 +64,19 @@ class ScenePlan:
         listed: the lines of the committed list that it holds.
         recordings: the same, as they can be opened.
         is_stream: played through rather than laid over a background.
+        ground: the kind of a stream.
     """
 
     name: str
     listed: tuple[ListedClip, ...]
     recordings: tuple[AnnotatedRecording, ...]
     is_stream: bool
+    ground: Ground = ""
 
     @property
-    def is_cry(self) -> bool:
-        """Whether an infant cries in it."""
-        return self.listed[0].label == "cry"
+    def is_event(self) -> bool:
+        """Whether somebody cries or screams in it, whichever the list is about."""
+        return not self.is_stream and self.listed[0].label in EVENTS
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +88,7 @@ class SceneAnnotation:
         set: the collection.
         kind: what the collection calls it, the most general label first, joined by `|`.
         subject: the group of the committed list.
-        is_cry: whether an infant cries in it.
+        is_event: whether somebody cries or screams in it, whichever the list is about.
         doubtful: as listed.
         sample_rate_hz: as recorded.
         snr_db: of the clip over its background; None for a stream.
@@ -76,13 +96,14 @@ class SceneAnnotation:
         start_s: where the clip starts in it; 0 for a stream.
         end_s: where the clip ends; the end of the stream.
         onset_s: where the clip is first audible; 0 for a stream.
+        ground: the kind of a stream.
     """
 
     name: str
     set: str
     kind: str
     subject: str
-    is_cry: bool
+    is_event: bool
     doubtful: bool
     sample_rate_hz: int
     snr_db: float | None
@@ -90,23 +111,35 @@ class SceneAnnotation:
     start_s: float
     end_s: float
     onset_s: float
+    ground: Ground = ""
 
     @property
     def is_stream(self) -> bool:
         """Whether it was played through, with no background added."""
         return self.snr_db is None
 
+    @property
+    def is_joined(self) -> bool:
+        """Whether it joins clips of one hard kind, which are laid over backgrounds one by one as well."""
+        return self.ground == "hard" and self.set != "speech"
+
 
 def plan_scenes(
-    data: Path, part: HeldOutPart, *, split: Path = CRY_LIST, only: Iterable[str] | None = None
+    data: Path,
+    part: HeldOutPart,
+    *,
+    split: Path = CRY_LIST,
+    only: Iterable[str] | None = None,
+    with_joined: bool = False,
 ) -> tuple[ScenePlan, ...]:
-    """The plans of a part, in its list's order: clips, then ambient recordings, then speakers.
+    """The plans of a part, in its list's order: clips, then ambient recordings, then speakers, then joined clips.
 
     Args:
         data: folder that holds the collections.
         part: whose recordings.
         split: the committed list.
         only: names of the files to use; None for all of them.
+        with_joined: also a stream for each hard kind of each set, its clips one after the other.
 
     Raises:
         RecordingError: the list or a manifest is missing, or a listed file is in no manifest.
@@ -115,14 +148,50 @@ def plan_scenes(
     listed = [
         clip
         for clip in read_list(split)
-        if clip.part == part and clip.label in ("cry", "other") and (wanted is None or clip.file in wanted)
+        if clip.part == part and clip.label in (*EVENTS, "other") and (wanted is None or clip.file in wanted)
     ]
     known = _recordings(data, listed)
     clips = [ScenePlan(one.file, (one,), (known[one.file],), is_stream=False) for one in listed if one.set != "ambient"]
     ambient = [
-        ScenePlan(one.file, (one,), (known[one.file],), is_stream=True) for one in listed if one.set == "ambient"
+        ScenePlan(one.file, (one,), (known[one.file],), is_stream=True, ground="ordinary")
+        for one in listed
+        if one.set == "ambient"
     ]
-    return (*clips, *ambient, *_speakers([one for one in listed if one.set == "speech"], known))
+    speakers = _speakers([one for one in listed if one.set == "speech"], known)
+    return (*clips, *ambient, *speakers, *(joined_streams(data, part, split=split) if with_joined else ()))
+
+
+def listed_event(split: Path) -> str:
+    """Which event a list is about.
+
+    Raises:
+        RecordingError: the list names none, or several.
+    """
+    found = sorted({clip.label for clip in read_list(split)} & set(EVENTS))
+    if len(found) != 1:
+        raise RecordingError(f"{split} lists {', '.join(found) or 'no events'}: it must be about one of {EVENTS}.")
+    return found[0]
+
+
+def joined_streams(data: Path, part: HeldOutPart, *, split: Path = CRY_LIST) -> tuple[ScenePlan, ...]:
+    """A stream for each hard kind of each set: its clips one after the other, in the list's order."""
+    kinds = HARD_KINDS[listed_event(split)]
+    listed = [*read_list(split), *(_listed_animals() if split == CRY_LIST else ())]
+    wanted = [clip for clip in listed if clip.part == part and clip.label == "other"]
+    known = _recordings(data, wanted)
+    joined: dict[str, list[ListedClip]] = {}
+    for clip in wanted:
+        found = [label for label in known[clip.file].labels if label in kinds]
+        if found:
+            joined.setdefault(f"hard/{clip.set}/{found[0]}", []).append(clip)
+    return tuple(
+        ScenePlan(name, tuple(held), tuple(known[clip.file] for clip in held), is_stream=True, ground="hard")
+        for name, held in sorted(joined.items())
+    )
+
+
+def _listed_animals() -> list[ListedClip]:
+    return [clip for clip in read_list(SCREAM_LIST) if clip.set in _ANIMAL_SETS]
 
 
 def home_backgrounds(data: Path, part: HeldOutPart, *, split: Path = CRY_LIST) -> tuple[Float32, ...]:
@@ -147,11 +216,11 @@ def mix_scenes(
     rng = np.random.default_rng([seed, zlib.crc32(plan.name.encode()), int(plan.is_stream)])
     sounds = [load_audio(recording, SAMPLE_RATE_HZ) for recording in plan.recordings]
     if plan.is_stream:
-        samples = mix_speech(rng, sounds) if plan.listed[0].set == "speech" else sounds[0]
+        samples = sounds[0] if plan.listed[0].set == "ambient" else mix_speech(rng, sounds)
         duration_s = len(samples) / SAMPLE_RATE_HZ
         yield _scene(plan, None, duration_s=duration_s, start_s=0.0, end_s=duration_s, onset_s=0.0), samples
         return
-    snrs_db = SNRS_DB if plan.is_cry else SNRS_DB[:1]
+    snrs_db = SNRS_DB if plan.is_event else SNRS_DB[:1]
     for snr_db, mixed in zip(snrs_db, mix_clip(rng, sounds[0], backgrounds, snrs_db=snrs_db), strict=True):
         times = {"start_s": mixed.start_s, "end_s": mixed.end_s, "onset_s": mixed.onset_s}
         yield _scene(plan, snr_db, duration_s=len(mixed.samples) / SAMPLE_RATE_HZ, **times), mixed.samples
@@ -166,7 +235,7 @@ def _scene(
         set=listed.set,
         kind="|".join(recording.labels),
         subject=listed.subject,
-        is_cry=plan.is_cry,
+        is_event=plan.is_event,
         doubtful=listed.doubtful,
         sample_rate_hz=recording.sample_rate_hz,
         snr_db=snr_db,
@@ -174,6 +243,7 @@ def _scene(
         start_s=start_s,
         end_s=end_s,
         onset_s=onset_s,
+        ground=plan.ground,
     )
 
 
@@ -195,4 +265,6 @@ def _speakers(listed: Sequence[ListedClip], known: dict[str, AnnotatedRecording]
     """One stream for each speaker, the sentences in the list's order."""
     for subject in dict.fromkeys(clip.subject for clip in listed):
         held = tuple(clip for clip in listed if clip.subject == subject)
-        yield ScenePlan(subject, held, tuple(known[clip.file] for clip in held), is_stream=True)
+        recordings = tuple(known[clip.file] for clip in held)
+        ground: Ground = "hard" if "child" in recordings[0].labels else "ordinary"
+        yield ScenePlan(subject, held, recordings, is_stream=True, ground=ground)

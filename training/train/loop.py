@@ -153,7 +153,7 @@ def check(network: Any, scenes: Sequence[SceneWindows], step: int) -> Check:
     """Recall of cry windows at few false positives, over all scenes."""
     scores = np.concatenate(scene_probabilities(network, scenes))
     is_full_cry = np.concatenate([windows.is_full_cry for windows in scenes])
-    in_cry_scene = np.concatenate([np.full(len(windows.cry_s), windows.scene.is_cry) for windows in scenes])
+    in_cry_scene = np.concatenate([np.full(len(windows.cry_s), windows.scene.is_event) for windows in scenes])
     positive, negative = scores[is_full_cry], scores[~in_cry_scene]
     recalls = tuple(float(np.mean(positive > np.quantile(negative, 1 - rate))) for rate in FALSE_POSITIVE_RATES)
     return Check(step, recalls, roc_auc(positive, negative))

@@ -9,13 +9,21 @@ import numpy as np
 import pytest
 
 from device.hearing.decision import OperatingPoint
-from device.messages import Scores
+from device.messages import Event, Scores
 from tests.training.conftest import score_windows
-from training.evaluation.alarm_counting import WindowScores, alarm_level, count_alarms, decide_alarms
+from training.evaluation.alarm_counting import (
+    DetectedEvent,
+    WindowScores,
+    alarm_level,
+    count_alarms,
+    decide_alarms,
+    heard_events,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from device.messages import Phase
     from training.evaluation.runner import ScoredScene
     from training.mixing.scenes import SceneAnnotation
 
@@ -105,3 +113,18 @@ def test_window_scores_keep_the_times_and_the_named_label_of_each_window() -> No
     assert (found.starts_s.tolist(), found.ends_s.tolist()) == ([0.5, 1.0], [2.5, 3.0])
     assert found.probabilities.tolist() == [0.5, 1.0]
     assert WindowScores.of([], "cry").probabilities.shape == (0,)
+
+
+def test_an_event_lasts_from_its_estimated_onset_to_its_end_and_counts_again_when_it_reopens() -> None:
+    def event(phase: Phase, at_s: float, onset_s: float | None = None, offset_s: float | None = None) -> Event:
+        ends_s = at_s - 1 if phase == "end" else None
+        times = {"start_s": at_s - 2, "end_s": ends_s, "decided_s": at_s, "onset_s": onset_s, "offset_s": offset_s}
+        return Event("e-0", 0, "m", "cry", phase, score=0.9, reason="because", **times)  # type: ignore[arg-type]  # some are None
+
+    phases = [
+        event("begin", 6.0, onset_s=4.6),
+        event("end", 12.0, offset_s=10.5),
+        event("reopen", 15.0),
+        event("end", 20.0),
+    ]
+    assert heard_events(phases) == (DetectedEvent(4.6, 10.5), DetectedEvent(13.0, 19.0))

@@ -10,8 +10,8 @@ import pytest
 
 from tests.training.conftest import score_windows
 from training.__main__ import main
+from training.evaluation.alarms.alarm_report import chosen_operating_point, scene_lines
 from training.evaluation.detectors import FLOAT
-from training.evaluation.evaluate import chosen_operating_point, scene_lines
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def options(collection: Collection, tiny_bundle_path: Path) -> list[str]:
-    options = {"bundle": tiny_bundle_path, "data": collection.data, "list": collection.split, "workers": 1}
+    options = {"model": tiny_bundle_path, "data": collection.data, "split-list": collection.split, "workers": 1}
     return ["evaluate", *(word for name, value in options.items() for word in (f"--{name}", str(value)))]
 
 
@@ -36,7 +36,7 @@ def test_recordings_go_in_and_a_report_comes_out(
     options: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     written = {name: tmp_path / name for name in ("report.json", "page.md", "clips.jsonl")}
-    arguments = ("--out", "report.json", "--markdown", "page.md", "--clips", "clips.jsonl")
+    arguments = ("--json", "report.json", "--markdown", "page.md", "--clips", "clips.jsonl")
     assert main([*options, *(str(written.get(word, word)) for word in arguments)]) == 0
     report = report_of(written["report.json"])
     own = report["systems"][0]
@@ -52,22 +52,22 @@ def test_recordings_go_in_and_a_report_comes_out(
     assert capsys.readouterr().out.strip() == report["headline"]
     assert report["headline"] in written["page.md"].read_text()
     lines = [json.loads(line) for line in written["clips.jsonl"].read_text().splitlines()]
-    assert len(lines) == 3 * 4 + 5 + 2 + 1
+    assert len(lines) == 3 * 4 + 5 + 2 + 1 + 2
     assert {line["name"]: line["alarms_s"] for line in lines}["esc50/dog/1.wav"] == []
 
 
 def test_two_runs_write_the_same_bytes(options: list[str], tmp_path: Path) -> None:
     for name in ("first.json", "second.json"):
-        assert main([*options, "--out", str(tmp_path / name)]) == 0
+        assert main([*options, "--json", str(tmp_path / name)]) == 0
     assert (tmp_path / "first.json").read_bytes() == (tmp_path / "second.json").read_bytes()
 
 
 def test_the_report_names_the_command_the_list_and_the_network(
     options: list[str], tmp_path: Path, tiny_bundle_path: Path
 ) -> None:
-    main([*options, "--seed", "7", "--out", str(tmp_path / "report.json")])
+    main([*options, "--seed", "7", "--json", str(tmp_path / "report.json")])
     report = report_of(tmp_path / "report.json")
-    assert f"--bundle {tiny_bundle_path}" in report["command"]
+    assert f"--model {tiny_bundle_path}" in report["command"]
     assert "--seed 7" in report["command"]
     assert str(tmp_path / "report.json") not in report["command"]
     assert report["seed"] == 7
@@ -78,17 +78,17 @@ def test_the_report_names_the_command_the_list_and_the_network(
 def test_thresholds_are_never_chosen_on_test(
     options: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    words = ["--out", str(tmp_path / "report.json"), "--operating-point", str(tmp_path / "point.json")]
+    words = ["--json", str(tmp_path / "report.json"), "--operating-point", str(tmp_path / "point.json")]
     assert main([*options, *words]) == 2
     assert "chosen on val, never on test" in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("option", ["--out", "--markdown", "--clips"])
+@pytest.mark.parametrize("option", ["--json", "--markdown", "--clips"])
 def test_a_missing_folder_is_told_before_anything_is_heard(
     options: list[str], tmp_path: Path, option: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    words = ["--out", str(tmp_path / "report.json"), option, str(tmp_path / "none" / "file")]
+    words = ["--json", str(tmp_path / "report.json"), option, str(tmp_path / "none" / "file")]
     assert main([*options, *words]) == 2
     assert "make the folder" in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
@@ -97,7 +97,7 @@ def test_a_missing_folder_is_told_before_anything_is_heard(
 def test_a_missing_bundle_is_one_line_and_exit_code_2(
     options: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main([*options, "--bundle", str(tmp_path / "none.tflite"), "--out", str(tmp_path / "report.json")]) == 2
+    assert main([*options, "--model", str(tmp_path / "none.tflite"), "--json", str(tmp_path / "report.json")]) == 2
     assert len(capsys.readouterr().err.splitlines()) == 1
 
 
@@ -109,7 +109,7 @@ def _scene(make: Callable[..., ScoredScene], score: float, **changed: object) ->
 
 
 def test_the_chosen_rule_finds_the_cries_and_nothing_else(make_scored: Callable[..., ScoredScene]) -> None:
-    cries = [_scene(make_scored, 0.9, is_cry=True, name=f"cry {number}") for number in range(4)]
+    cries = [_scene(make_scored, 0.9, is_event=True, name=f"cry {number}") for number in range(4)]
     others = [_scene(make_scored, 0.6, name=f"other {number}") for number in range(4)]
     misleading = [_scene(make_scored, 0.99, system=FLOAT, name=f"other {number}") for number in range(4)]
     chosen = chosen_operating_point([*cries, *others, *misleading])

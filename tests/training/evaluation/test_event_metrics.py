@@ -39,7 +39,7 @@ def cries(make_scored: Make) -> list[ScoredScene]:
     def cry(number: int, subject: str, level: float, **changed: Any) -> ScoredScene:
         alarms_s = (4.5 + changed.pop("delay_s"),) if "delay_s" in changed else ()
         named = {"name": f"donateacry/{number}.wav", "set": "donateacry", "kind": "cry|hungry", "subject": subject}
-        return make_scored(**named, is_cry=True, level=level, alarms_s=alarms_s, **changed)
+        return make_scored(**named, is_event=True, level=level, alarms_s=alarms_s, **changed)
 
     return [
         cry(0, "a", 0.9, delay_s=2.0, sample_rate_hz=8_000),
@@ -107,7 +107,7 @@ def test_without_other_clips_there_is_no_auc(cries: list[ScoredScene]) -> None:
 
 def test_babycrys_recordings_are_told_apart(make_scored: Make) -> None:
     scored = [
-        make_scored(set="babycry", subject=f"babycry:{name}", is_cry=True, alarms_s=(6.0,) * found)
+        make_scored(set="babycry", subject=f"babycry:{name}", is_event=True, alarms_s=(6.0,) * found)
         for name, found in (("margot", 1), ("margot", 1), ("Louise", 0))
     ]
     rows = report(scored)["systems"][0]["cries"]
@@ -143,7 +143,7 @@ def test_a_delay_is_counted_from_the_onset_and_a_missed_cry_is_never_in_time(cri
 
 
 def test_a_source_that_was_never_heard_has_no_delay(make_scored: Make) -> None:
-    found = row(report([make_scored(is_cry=True)])["systems"][0]["delay"], source="esc50")
+    found = row(report([make_scored(is_event=True)])["systems"][0]["delay"], source="esc50")
     assert (found["found"], found["median_s"], found["in_time_of_found"]) == (0, None, None)
 
 
@@ -201,7 +201,7 @@ def test_what_int8_costs_is_float_minus_int8_in_points(cries: list[ScoredScene],
     assert found["recall_points"] == 25.0
     assert found["auc_points"] > 0
     assert row(costs, source=event_metrics.EVERY_LEVEL)["recall_points"] == 25.0
-    drowned = [change_scored(one, snr_db=0.0) for one in [*cries, *exact] if one.scene.is_cry]
+    drowned = [change_scored(one, snr_db=0.0) for one in [*cries, *exact] if one.scene.is_event]
     costs = report([*worse, *exact, *drowned], (OWN, EXACT))["int8_cost"]
     assert row(costs, source=event_metrics.EVERY_LEVEL, scenes=8)["recall_points"] == 12.5
     assert report([*cries, *others])["int8_cost"] == []

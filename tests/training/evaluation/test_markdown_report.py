@@ -26,7 +26,7 @@ POINT = OperatingPoint(on=0.6, off=0.3, confirm_s=1.0, confirm_of_s=1.5, min_len
 @pytest.fixture
 def report(make_scored: Callable[..., ScoredScene]) -> dict[str, Any]:
     """Two cries, one doubtful and missed, one cat that raises an alert, an hour with one alarm; two systems."""
-    named = {"set": "donateacry", "kind": "cry|hungry", "is_cry": True}
+    named = {"set": "donateacry", "kind": "cry|hungry", "is_event": True}
     own = [
         make_scored(name="donateacry/1.wav", subject="a", level=0.9, alarms_s=(6.0,), **named),
         make_scored(name="donateacry/2.wav", subject="b", level=0.1, doubtful=True, **named),
@@ -108,7 +108,7 @@ def test_a_page_without_a_float_network_says_that_the_cost_of_int8_was_not_measu
 def test_a_report_without_streams_or_others_is_still_a_page(
     report: dict[str, Any], make_scored: Callable[..., ScoredScene]
 ) -> None:
-    cry = make_scored(is_cry=True)
+    cry = make_scored(is_event=True)
     bare = event_metrics.report([cry], (System(INT8, 2.0, POINT),), snr_db=20.0, seed=1)
     page = markdown({**report, **bare})
     assert "0 of 1 in esc50" in page

@@ -33,7 +33,7 @@ def clip(make_scored: Callable[..., ScoredScene]) -> MakeScene:
     """A cry from 4 to 11 s in 16.5 s of background; named values differ from that."""
 
     def make(**changed: object) -> SceneAnnotation:
-        usual = {"is_cry": True, "start_s": 4.0, "onset_s": 4.0, "end_s": 11.0, "duration_s": 16.5}
+        usual = {"is_event": True, "start_s": 4.0, "onset_s": 4.0, "end_s": 11.0, "duration_s": 16.5}
         return make_scored(**usual | changed).scene
 
     return make
@@ -58,7 +58,7 @@ def test_an_event_is_decided_at_the_end_of_the_window_that_confirms() -> None:
 
 
 def test_recall_delay_and_false_alarms_are_counted_as_a_caregiver_would(clip: MakeScene, hour: SceneAnnotation) -> None:
-    scenes = [clip(), clip(), clip(is_cry=False), hour]
+    scenes = [clip(), clip(), clip(is_event=False), hour]
     scores = [
         _scores(30, slice(8, 20)),
         _scores(30, slice(16, 24)),
@@ -87,7 +87,7 @@ def test_an_alarm_before_the_cry_finds_nothing(clip: MakeScene) -> None:
 
 
 def test_an_alarm_of_the_background_is_none_of_the_clip(clip: MakeScene) -> None:
-    late = clip(is_cry=False, start_s=9.0, onset_s=9.0, end_s=12.0)
+    late = clip(is_event=False, start_s=9.0, onset_s=9.0, end_s=12.0)
     found = evaluate_point([late], [_scores(30, slice(0, 4))], point(0.5, 0.5, 0.5))
     assert found.false_clip_share == 0.0
 

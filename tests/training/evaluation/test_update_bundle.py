@@ -44,7 +44,7 @@ def bundle(tiny_bundle_path: Path) -> Bundle:
 def report(bundle: Bundle, make_scored: Callable[..., ScoredScene]) -> dict[str, Any]:
     """What an evaluation of the tiny bundle would say."""
     systems = (System(INT8, 2.0, bundle.labels[0].operating_point),)
-    scored = [make_scored(is_cry=True, alarms_s=(6.0,), level=0.9), make_scored()]
+    scored = [make_scored(is_event=True, alarms_s=(6.0,), level=0.9), make_scored()]
     network = {"network_sha256": hashlib.sha256(bundle.network).hexdigest(), "label": "tone", "runtime": "x 1"}
     return {
         "part": "test",

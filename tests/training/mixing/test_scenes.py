@@ -76,7 +76,7 @@ def test_a_scene_states_where_its_clip_lies(plans: tuple[ScenePlan, ...]) -> Non
     assert scene.end_s - scene.start_s == pytest.approx(3.0)
     assert scene.onset_s == scene.start_s
     assert scene.duration_s == len(samples) / SAMPLE_RATE_HZ == pytest.approx(scene.end_s + MARGIN_S)
-    assert (scene.set, scene.kind, scene.subject, scene.is_cry) == ("esc50", "cat", "esc50:cat-2", False)
+    assert (scene.set, scene.kind, scene.subject, scene.is_event) == ("esc50", "cat", "esc50:cat-2", False)
 
 
 def test_a_stream_is_played_through_as_it_is(plans: tuple[ScenePlan, ...]) -> None:

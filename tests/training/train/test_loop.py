@@ -80,7 +80,7 @@ def test_two_steps_leave_a_folder_that_the_converter_reads(
     tmp_path: Path, make_scored: Callable[..., ScoredScene]
 ) -> None:
     scenes = [
-        cut_windows(make_scored(is_cry=True, start_s=0.0).scene, _clip(cry=True).samples, np.ones(250, np.bool_)),
+        cut_windows(make_scored(is_event=True, start_s=0.0).scene, _clip(cry=True).samples, np.ones(250, np.bool_)),
         cut_windows(make_scored(snr_db=None).scene, _clip(cry=False).samples, None),
     ]
     settings = TrainSettings(seed=1, steps=2, learning_rate=1e-3, batch_windows=4, check_every=1, warmup_steps=1)

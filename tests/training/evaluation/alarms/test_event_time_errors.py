@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from device.messages import Event
-from training.evaluation.event_time_errors import errors, read_intervals, row, timing
+from training.evaluation.alarms.event_time_errors import errors, read_intervals, row, timing
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -1,0 +1,1 @@
+"""Figures of cries and screams: alarms found, late, false, by level and by the hour."""

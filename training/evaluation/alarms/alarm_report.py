@@ -1,0 +1,141 @@
+"""Everything that an evaluation of cries or screams found, as JSON types, and the command that finds it again."""
+
+from __future__ import annotations
+
+import hashlib
+import shlex
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from training.data.split_list import CRY_LIST, SCREAM_LIST
+from training.evaluation.alarm_counting import HOP_S
+from training.evaluation.alarms.alarm_figures import alarm_figures
+from training.evaluation.detectors import PEER_CLASSES, evaluated_label, is_streamable
+from training.evaluation.event_metrics import report
+from training.evaluation.markdown_report import headline
+from training.evaluation.measured import Measured
+from training.evaluation.model_file import read_model, runtime_of
+from training.mixing.clip_in_background import SNRS_DB
+from training.mixing.scenes import SEED, listed_event
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+    from pathlib import Path
+
+    from device.hearing.bundle.contents import Bundle
+    from training.evaluation.detectors import System
+    from training.evaluation.runner import EvaluationSettings, ScoredScene
+
+
+def full_report(
+    settings: EvaluationSettings, systems: Sequence[System], scored: Sequence[ScoredScene]
+) -> dict[str, Any]:
+    """All figures, on what and how they were measured: equal inputs give an equal report."""
+    model = read_model(settings.model)
+    task = listed_event(settings.split)
+    scenes = [one for one in scored if not one.scene.is_joined]
+    found = {
+        "task": task,
+        "part": settings.part,
+        "command": command(settings),
+        "bundle": {
+            "name": model.name,
+            "version": model.version,
+            "label": evaluated_label(model, settings.label).name,
+            "sha256": model.sha256,
+            "network_sha256": _sha256(model.network),
+            "runtime": runtime_of(settings.model, model),
+        },
+        "float_sha256": _sha256(settings.float_model.read_bytes()) if settings.float_model else None,
+        "peer_sha256": _sha256(settings.peer.read_bytes()) if settings.peer else None,
+        "split": {"file": _listed_as(settings.split), "sha256": _sha256(settings.split.read_bytes())},
+        "hop_s": HOP_S,
+        "earlier_int8_cost": [] if settings.float_model else _int8_cost_in_card(model),
+        **report(scenes, systems, snr_db=SNRS_DB[0], seed=settings.seed),
+    }
+    if task != "cry":
+        found["aims"] = []  # they are the cry model's
+    return {"headline": headline(found), **found, "measured": measured(settings, systems, scored).as_json()}
+
+
+def measured(settings: EvaluationSettings, systems: Sequence[System], scored: Sequence[ScoredScene]) -> Measured:
+    """The figures as a report of several models reads them."""
+    model = read_model(settings.model)
+    streamable = is_streamable(model)
+    notes = () if streamable else ("This form cannot be streamed: windows were scored as a batch, on no device.",)
+    return Measured(
+        task=listed_event(settings.split),
+        model=model.name,
+        model_sha256=model.sha256,
+        part=settings.part,
+        split=settings.split.name,
+        official_split=False,
+        heard="listener" if streamable else "batch",
+        chosen_on="",
+        seed=settings.seed,
+        command=command(settings),
+        figures=alarm_figures(scored, systems, seed=settings.seed),
+        notes=(*notes, *_repeats(scored)),
+    )
+
+
+def _repeats(scored: Sequence[ScoredScene]) -> tuple[str, ...]:
+    """What the hours of backgrounds are made of."""
+    grounds = {
+        ground: sum(one.scene.duration_s for one in scored if (one.scene.ground, one.system) == (ground, first)) / 3600
+        for first in [scored[0].system if scored else ""]
+        for ground in ("ordinary", "hard")
+    }
+    told = ", ".join(f"{hours:.2f} h {ground}" for ground, hours in grounds.items())
+    return (f"Backgrounds: {told}; each recording is played once, none is repeated.",)
+
+
+def _int8_cost_in_card(bundle: Bundle) -> list[dict[str, Any]]:
+    """What an earlier evaluation of this network measured against its float network; nothing if there was none."""
+    cost: list[dict[str, Any]] = bundle.card.get("evaluation", {}).get("int8_cost", [])
+    return cost
+
+
+def command(settings: EvaluationSettings) -> str:
+    """The command line that reproduces the figures, but for the files that they are written to."""
+    words = ["--model", str(settings.model), "--split", settings.part, "--data", str(settings.data)]
+    for option, value in (("--float", settings.float_model), ("--peer", settings.peer), ("--label", settings.label)):
+        words += [option, str(value)] if value else []
+    words += ["--split-list", str(settings.split)] if settings.split not in (CRY_LIST, SCREAM_LIST) else []
+    if settings.peer and settings.peer_classes != PEER_CLASSES[listed_event(settings.split)]:
+        words += ["--peer-class", *map(str, settings.peer_classes)]
+    words += ["--seed", str(settings.seed)] if settings.seed != SEED else []
+    return shlex.join(["python", "-m", "training", "evaluate", *words, "--json", "report.json"])
+
+
+def scene_lines(scored: Iterable[ScoredScene]) -> Iterator[dict[str, Any]]:
+    """Each scene as each system scored it, as JSON types: what to read when a figure surprises."""
+    for one in scored:
+        yield {
+            "system": one.system,
+            **asdict(one.scene),
+            "alarms_s": one.alarms_s,
+            "background_alarms": one.background_alarms,
+            "delay_s": one.delay_s,
+            "level": one.level,
+            "probabilities": [round(float(value), 4) for value in one.windows.probabilities],
+            "faults": one.faults,
+        }
+
+
+def chosen_operating_point(scored: Sequence[ScoredScene]) -> dict[str, Any]:
+    """The operating point that serves the shipped network best on these scenes, and its figures there: JSON types."""
+    from training.evaluation.threshold_search import choose, figures
+
+    own = [one for one in scored if one.system == scored[0].system and not one.scene.is_joined]
+    best = choose([one.scene for one in own], [one.windows for one in own])
+    return {"operating_point": asdict(best.point), "validation": figures(best)}
+
+
+def _listed_as(path: Path) -> str:
+    """The committed list by its place in the project, any other by its name."""
+    return f"training/splits/{path.name}" if path in (CRY_LIST, SCREAM_LIST) else path.name
+
+
+def _sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
