@@ -205,8 +205,8 @@ def divided_subjects(clips: Iterable[ListedClip], recordings: Iterable[Annotated
 
 
 def divided_duplicates(clips: Iterable[ListedClip]) -> list[str]:
-    """Committed near duplicates whose two clips stand in different parts."""
-    part = {clip.file: clip.part for clip in _used(clips)}
+    """Committed near duplicates whose two clips stand in different parts; what is ignored does no harm."""
+    part = {clip.file: clip.part for clip in _used(clips) if clip.label != "ignore"}
     return [
         f"{pair.file_a} ({part[pair.file_a]}) and {pair.file_b} ({part[pair.file_b]}) hold the same sound"
         for pair in near_duplicates.read_near_duplicates(DUPLICATES)

@@ -9,6 +9,7 @@ not hold. In validation and test a doubtful scream is ignored; in training it ke
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from training.data.split_list import ClipLabel, ListedClip, Part
@@ -40,7 +41,7 @@ _BELIEVED_SCREAM, _BELIEVED_OTHER = 0.5, 0.1
 _CRYING_BY_NAME = ("cry", "sadness", "abuse")
 
 # Neighbouring numbers of pets are cuts of one recording, so blocks of them stay together, in this order; the clips
-# beside a border between two parts are ignored.
+# beside a border between two parts are ignored, and those beside one that another set holds too.
 _PET_BLOCKS: Mapping[str, tuple[tuple[int, Part], ...]] = {
     "cat": ((120, "train"), (140, "val"), (10_000, "test")),
     "dog": ((80, "train"), (90, "val"), (10_000, "test")),
@@ -57,6 +58,7 @@ def make_list(
 ) -> tuple[ListedClip, ...]:
     """The scream list of all recordings, in their order; equal arguments give an equal list."""
     files = [file_name(recording, data) for recording in recordings]
+    shared, duplicates = _pets_elsewhere(duplicates)
     apart = [
         f"pets:{_pet_part(one)}" if one.set == "pets" else group
         for one, group in zip(recordings, group_names(recordings), strict=True)
@@ -64,9 +66,28 @@ def make_list(
     joined = join_duplicates(dict(zip(files, apart, strict=True)), duplicates)
     parts = joined_parts(apart, joined, assign_parts(recordings, apart) | _pet_parts(recordings))
     return tuple(
-        _listed(recording, file, group, parts[group], evidence.get(file))
+        _without_shared(_listed(recording, file, group, parts[group], evidence.get(file)), shared)
         for recording, file, group in zip(recordings, files, joined, strict=True)
     )
+
+
+def _pets_elsewhere(duplicates: Iterable[NearDuplicate]) -> tuple[frozenset[str], list[NearDuplicate]]:
+    """Clips of pets that are, or are cut from, what another set holds too, and the findings without these."""
+    shared, rest = set(), []
+    for pair in duplicates:
+        pets = [file for file in (pair.file_a, pair.file_b) if file.startswith("pets/")]
+        if len(pets) == 1:
+            stem, _, number = pets[0].removesuffix(".ogg").rpartition("_")
+            shared |= {f"{stem}_{int(number) + by}.ogg" for by in range(-_BORDER, _BORDER + 1)}
+        else:
+            rest.append(pair)
+    return frozenset(shared), rest
+
+
+def _without_shared(clip: ListedClip, shared: frozenset[str]) -> ListedClip:
+    if clip.file not in shared:
+        return clip
+    return replace(clip, label="ignore", reason="it, or a neighbour by number, is in another set too")
 
 
 def _listed(

@@ -56,6 +56,18 @@ def test_a_recording_that_scream_mg_shares_trains_with_it() -> None:
     assert sum(clip.part == "test" for clip in found) == sum(clip.part == "test" for clip in made(CERTAIN)) - 1
 
 
+def test_a_pet_that_another_set_holds_too_is_ignored_with_its_neighbours() -> None:
+    files = [f"pets/cat/cat_{number}.ogg" for number in range(150, 158)]
+    recordings = [recording(file, "cat") for file in files] + [recording("esc50/cat/1-1-A-5.ogg", "cat", subject="1")]
+    found = make_list(
+        recordings,
+        DATA,
+        duplicates=[NearDuplicate("esc50/cat/1-1-A-5.ogg", files[3], 0.99, 0.9, 0.0)],
+        evidence={},
+    )
+    assert [clip.label for clip in found] == ["other"] + ["ignore"] * 5 + ["other"] * 3
+
+
 @pytest.mark.parametrize(
     ("file", "labels", "note", "label"),
     [
