@@ -1,6 +1,7 @@
 """`python -m training <verb>`: chooses a verb's module, imports it late, and runs it.
 
 splits     make or check the committed lists
+split      divide a collection by subject                         -> a CSV, file,subject,part
 folds      write a split for each fold of a cross-validation by subject
 teach      mark the cries and train the soft labeller             -> WORK
 train      train a system of the catalogue on a collection          -> a run folder
@@ -33,6 +34,10 @@ if TYPE_CHECKING:
 
 _VERBS = {
     "splits": ("training.splits.make_lists", "make or check the committed lists"),
+    "split": (
+        "training.splits.collection.split_command",
+        "divide a collection by subject into train, val and test",
+    ),
     "folds": ("training.splits.fold_lists", "write a split for each fold of a cross-validation by subject"),
     "teach": ("training.train.teacher_labels", "let the teacher mark the cries and train the soft labeller"),
     "train": ("training.train.system.train_command", "train a system of the catalogue on a collection"),
