@@ -15,6 +15,7 @@ evaluate   measure a model through the device's listener          -> a JSON repo
 event-times  measure how far estimated beginnings and ends of cries are off
 attention  draw or measure where a network's attention lies       -> a picture, or a JSON file
 card       write the evaluation into a bundle's card              -> a bundle
+leak       show what a split by clip, after augmentation, does to a figure   -> OUT/leak.json, leak.png
 cache      print how large a cache of features is, and bound it
 """
 
@@ -57,6 +58,7 @@ _VERBS = {
         "draw or measure where a network's attention lies",
     ),
     "card": ("training.evaluation.update_bundle", "write an evaluation, or a chosen operating point, into a bundle"),
+    "leak": ("training.results.leak.leak_command", "show what a split by clip, after augmentation, does to a figure"),
     "cache": ("training.scaling.cache_command", "print how large a cache of features is, and bound it"),
 }
 

@@ -1,0 +1,1 @@
+"""What training runs came to: compared, reported beside what was published, and the experiment on leaking splits."""
