@@ -33,6 +33,7 @@ _CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
 _PASSED_ON = ("PIP_CERT", "SSL_CERT_FILE", "http_proxy", "https_proxy", "no_proxy")
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _ENTER = """set -e
+mount --bind "$1" "$1"  # as on a machine, the root is a mount of its own: unshare changes its propagation
 mount -t proc proc "$1/proc"
 mount --rbind /sys "$1/sys"
 mount --rbind /dev "$1/dev"
