@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import functools
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from training.preparation.loudness import at_level
 from training.preparation.recipes import example_rng
@@ -33,18 +33,28 @@ class Cleaning:
     """How a stretch is brought to length, and what published chains do to it before; the device does none of the rest.
 
     Attributes:
-        fit: which part of a stretch that is longer than the window is kept; shorter ones are repeated.
+        fit: which part of a stretch that is longer than the window is kept.
+        shorter: a stretch that is shorter than the window is "repeat"-ed to fill it, or heard with its "surroundings",
+            as the device hears it. Repetition shows how long somebody made the annotation; see docs/breath-sounds.md.
         is_without_silence: silence within the stretch is removed.
         level_dbfs: the root mean square that every stretch is scaled to; None leaves its level.
     """
 
     fit: Fit = "loudest"
+    shorter: Literal["repeat", "surroundings"] = "repeat"
     is_without_silence: bool = False
     level_dbfs: float | None = None
 
 
 PUBLISHED_LUNG_CLEANING = Cleaning(fit="start", is_without_silence=True, level_dbfs=-20.0)
 """As the published chain of breath sounds does it: silence removed, one level, cut at the end."""
+
+CLEANINGS = {
+    "repeated": Cleaning(),
+    "surroundings": Cleaning(shorter="surroundings"),
+    "published": PUBLISHED_LUNG_CLEANING,
+}
+"""By the name that recipes give: "surroundings" is what the device hears."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,9 +110,20 @@ def _window(
     length: int,
     decode: Decode,
 ) -> Float32:
-    samples = decode(recording, rate_hz)[round(start_s * rate_hz) : round(end_s * rate_hz)]
+    whole = decode(recording, rate_hz)
+    start, end = round(start_s * rate_hz), round(end_s * rate_hz)
+    if cleaning.shorter == "surroundings":
+        start, end = with_surroundings(start, end, length, len(whole))
+    samples = whole[start:end]
     if cleaning.is_without_silence:
         samples = without_silence(samples, rate_hz)
     if cleaning.level_dbfs is not None:
         samples = at_level(samples, cleaning.level_dbfs)
     return fitted(samples, length, cleaning.fit)
+
+
+def with_surroundings(start: int, end: int, length: int, whole: int) -> tuple[int, int]:
+    """A stretch of samples widened evenly to `length`, moved to lie within a recording of `whole` samples."""
+    missing = max(0, length - (end - start))
+    start = max(0, min(start - missing // 2, whole - max(length, end - start)))
+    return start, min(whole, max(end, start + length))

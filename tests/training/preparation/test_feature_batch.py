@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 import soundfile
+from hypothesis import given
+from hypothesis import strategies as st
 
 from device.errors import ConfigError, RecordingError
 from device.hearing.features import window_features
@@ -18,7 +20,7 @@ from training.networks.cnn_bilstm import STREAMING_MFCC
 from training.networks.han import STREAMING_LOG_MEL
 from training.preparation.class_balance import Drawn
 from training.preparation.feature_batch import feature_batch
-from training.preparation.prepared_stretch import PUBLISHED_LUNG_CLEANING, Cleaning
+from training.preparation.prepared_stretch import PUBLISHED_LUNG_CLEANING, Cleaning, with_surroundings
 from training.preparation.recipes import four_augmentations, lung_augmentation
 from training.scaling.feature_cache import FeatureCache
 
@@ -60,6 +62,27 @@ def test_a_short_cycle_is_repeated_to_the_window(tmp_path: Path) -> None:
     (array,), _ = feature_batch([example(held, 0.5, 1.0, 1)], [STREAMING_LOG_MEL])
     repeated = np.resize(samples[2000:4000], 8000)
     assert np.array_equal(array[0, ..., 0], window_features(STREAMING_LOG_MEL, repeated))
+
+
+@pytest.mark.parametrize(("start_s", "first"), [(1.5, 2800), (0.1, 0), (3.6, 8000)])
+def test_a_short_cycle_may_be_heard_with_its_surroundings(tmp_path: Path, start_s: float, first: int) -> None:
+    """What the device hears: 2 s around it, moved where the recording begins or ends."""
+    held = recording(tmp_path, "one.wav", 4.0)
+    samples = soundfile.read(held.file, dtype="float32")[0]
+    short = example(held, start_s, start_s + 0.4, 1)
+    (array,), _ = feature_batch([short], [STREAMING_LOG_MEL], cleaning=Cleaning(shorter="surroundings"))
+    assert np.array_equal(array[0, ..., 0], window_features(STREAMING_LOG_MEL, samples[first : first + 8000]))
+
+
+@given(st.integers(0, 500), st.integers(1, 300), st.integers(1, 300), st.integers(1, 900))
+def test_surroundings_hold_the_stretch_and_fill_the_window_where_the_recording_can(
+    start: int, count: int, length: int, whole: int
+) -> None:
+    start, end = min(start, whole - 1), min(start + count, whole)
+    end = max(end, start + 1)
+    first, last = with_surroundings(start, end, length, whole)
+    assert 0 <= first <= start < end <= last <= whole
+    assert last - first == min(whole, max(length, end - start))
 
 
 def test_no_examples_give_no_rows() -> None:

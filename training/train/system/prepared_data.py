@@ -17,7 +17,7 @@ from training.data.examples import Example, examples_of
 from training.networks.residual_dual import standardized
 from training.preparation.class_balance import Drawn, balanced
 from training.preparation.feature_batch import feature_batch
-from training.preparation.prepared_stretch import PUBLISHED_LUNG_CLEANING, Cleaning
+from training.preparation.prepared_stretch import CLEANINGS
 from training.preparation.recipes import four_augmentations, lung_augmentation
 from training.train.system.prepared_parts import Place, PreparedData, PreparedPart
 
@@ -84,7 +84,7 @@ def prepare(
     if smoke:
         examples = {part: _few(examples[part], SMOKE_WINDOWS[part]) for part in examples}
     _refuse_missing_labels(examples, task, smoke=smoke)
-    cleaning = PUBLISHED_LUNG_CLEANING if recipe.cleaning == "published" else Cleaning()
+    cleaning = CLEANINGS[recipe.cleaning]
     drawn = _drawn(examples["train"], recipe, seed, smoke=smoke)
     inputs, targets = feature_batch(
         drawn, specs, cleaning=cleaning, augmentation=_augmentation(recipe, task), seed=seed

@@ -36,7 +36,9 @@ class SystemRecipe:
         augmentation: what repeated and copied sounds go through: nothing, changes that fit their labels ("by_label",
             for breath sounds), or the same "four" for all.
         copies: augmented copies of each training example, besides the example itself.
-        cleaning: stretches are cut "as_recorded", or "published": without their silence and at one level.
+        cleaning: what a stretch that is shorter than the window is filled with: itself "repeated", which shows a
+            network how long the annotation is, or its "surroundings", as the device hears it; or "published":
+            repeated without its silence and at one level.
         mixup: alpha of the Beta distribution that mixes pairs of windows (H. Zhang et al., ICLR 2018); 0 for none.
         mask: share of the frames, and of the bins, that one mask covers at most (SpecAugment); 0 for none.
     """
@@ -53,7 +55,7 @@ class SystemRecipe:
     balanced: bool = False
     augmentation: Augmentation = "none"
     copies: int = 0
-    cleaning: Literal["as_recorded", "published"] = "as_recorded"
+    cleaning: Literal["repeated", "surroundings", "published"] = "repeated"
     mixup: float = 0.0
     mask: float = 0.0
 
@@ -89,12 +91,13 @@ _BASELINE = SystemRecipe(
     weighted=True,
     mixup=0.2,
     mask=0.15,
+    cleaning="surroundings",
 )
 _AUDIOSET = replace(_BASELINE, task="cry", learning_rate=5e-4, epochs=20, patience=6)
 
 RECIPES: Mapping[str, SystemRecipe] = {
     "cnn_bilstm": _CNN_BILSTM,
-    "cnn_bilstm/streaming": replace(_CNN_BILSTM, cleaning="as_recorded"),
+    "cnn_bilstm/streaming": replace(_CNN_BILSTM, cleaning="surroundings"),
     # The published perceptron diverged on cepstra as they are; standardized, and at a tenth of the rate, it converged.
     "cnn_bilstm/mlp-raw": _PLAIN_MLP,
     "cnn_bilstm/mlp": replace(_PLAIN_MLP, learning_rate=1e-4),
