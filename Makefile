@@ -9,6 +9,7 @@
 #   make test-fresh    make demo and make test in bare trees of both supported releases; needs root
 #   make test-arm64    replays a recording in emulated aarch64 trees of both supported releases; needs root
 #   make test-ha a real Home Assistant follows the daemon; needs root
+#   make test-torch    training on torch, in an environment of its own; networks pass between it and TensorFlow
 #   make lock    refresh requirements*.txt from pyproject.toml
 
 PYTHON ?= python3
@@ -16,8 +17,10 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check
 OUT ?= build
+TORCH ?= torch==2.13.0
+TORCH_VENV ?= build/torch-venv
 
-.PHONY: demo test check bench soak chaos mutations test-fresh test-arm64 test-ha lock clean system-packages
+.PHONY: demo test check bench soak chaos mutations test-fresh test-arm64 test-ha test-torch lock clean system-packages
 
 demo: $(VENV)/.device
 	$(BIN)/auricle demo --out $(OUT)/demo
@@ -53,6 +56,17 @@ test-arm64: $(VENV)/.dev
 
 test-ha: $(VENV)/.dev system-packages
 	$(BIN)/python -m tests.ha.follow
+
+# torch is no part of the locked environment: a gigabyte that only this target needs.
+test-torch: $(TORCH_VENV)/.torch
+	KERAS_BACKEND=torch $(TORCH_VENV)/bin/pytest tests/training/torch_backend
+
+$(TORCH_VENV)/.torch: requirements-dev.txt pyproject.toml
+	$(PYTHON) -m venv $(TORCH_VENV)
+	$(TORCH_VENV)/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	$(TORCH_VENV)/bin/pip install --quiet --disable-pip-version-check "$(TORCH)"
+	$(TORCH_VENV)/bin/pip install --quiet --disable-pip-version-check --no-deps -e .
+	touch $@
 
 # The list of a lock names no registry, so it holds wherever the packages come from.
 lock: $(VENV)/.dev

@@ -6,6 +6,7 @@ before it is asked for.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from training.data.examples import AssignedFile, Collection
     from training.data.tasks import Task
     from training.preparation.recipes import Recipe
+    from training.scaling.feature_cache import FeatureCache
     from training.train.system.system_recipes import SystemRecipe
 
     Float32 = npt.NDArray[np.float32]
@@ -40,6 +42,24 @@ SMOKE_WINDOWS = {"train": 8, "val": 4, "test": 4}
 
 _LEARNED_FROM = ((0.0,), (1.0,))
 """Mean and scale of a spec whose standardization is yet to be learned."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Computing:
+    """By what features are computed; no result depends on it.
+
+    Attributes:
+        cache: where they are kept; None for nowhere.
+        workers: processes.
+        scheduler: address of a Dask cluster that computes instead.
+    """
+
+    cache: FeatureCache | None = None
+    workers: int = 1
+    scheduler: str | None = None
+
+
+_HERE = Computing()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -65,6 +85,7 @@ def prepare(
     *,
     seed: int,
     smoke: bool = False,
+    computing: Computing = _HERE,
 ) -> PreparedData:
     """All parts as arrays.
 
@@ -75,6 +96,7 @@ def prepare(
         recipe: cleaning, balance and augmentation.
         seed: of what is drawn and of every augmentation.
         smoke: a few examples of each part alone.
+        computing: workers and cache.
 
     Raises:
         ConfigError: the training or the validation part has no example of a label.
@@ -84,16 +106,22 @@ def prepare(
     if smoke:
         examples = {part: _few(examples[part], SMOKE_WINDOWS[part]) for part in examples}
     _refuse_missing_labels(examples, task, smoke=smoke)
-    cleaning = CLEANINGS[recipe.cleaning]
+    features = functools.partial(
+        feature_batch,
+        cleaning=CLEANINGS[recipe.cleaning],
+        cache=computing.cache,
+        workers=computing.workers,
+        scheduler=computing.scheduler,
+    )
     drawn = _drawn(examples["train"], recipe, seed, smoke=smoke)
-    inputs, targets = feature_batch(
-        drawn, specs, cleaning=cleaning, augmentation=_augmentation(recipe, task), seed=seed
+    inputs, targets = features(
+        drawn, specs, augmentation=_augmentation(recipe, task), seed=seed, progress="training recordings"
     )
     learned = tuple(map(_learned, specs, inputs))
     inputs = [_scaled(spec, found, array) for spec, found, array in zip(specs, learned, inputs, strict=True)]
 
     def part_of(part: str) -> PreparedPart:
-        arrays, wanted = feature_batch(examples[part], learned, cleaning=cleaning)
+        arrays, wanted = features(examples[part], learned, progress=f"{part} recordings")
         return PreparedPart(tuple(arrays), wanted, _places(examples[part], names))
 
     return PreparedData(

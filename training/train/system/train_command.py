@@ -17,11 +17,12 @@ from training.data.tasks import find_task, own_task
 from training.networks import transfer
 from training.networks.audioset import reference_forms
 from training.networks.catalog import all_forms, find_form
+from training.scaling.feature_cache import FeatureCache
 from training.scaling.scaling_options import add_scaling_options
 from training.train.system.collection_source import read_source
 from training.train.system.epoch_loop import LoopSettings, train_epochs
 from training.train.system.finished_run import FinishedRun, finish
-from training.train.system.prepared_data import prepare
+from training.train.system.prepared_data import Computing, prepare
 from training.train.system.stop_request import StopRequest, TrainingStopped
 from training.train.system.system_recipes import recipe_of
 
@@ -127,7 +128,8 @@ def _trained(
     """Prepare, train, finish: the record of the run."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     source = read_source(args.data, args.split, task.name, official=args.official_split)
-    data = prepare(source, task, form.specs, recipe, seed=args.seed, smoke=args.smoke)
+    computing = Computing(FeatureCache(args.cache), args.workers, args.scheduler)
+    data = prepare(source, task, form.specs, recipe, seed=args.seed, smoke=args.smoke, computing=computing)
     form = form.with_specs(data.specs)
     network = form.build(args.seed)
     start = _start(args, form, network)

@@ -57,7 +57,19 @@ def collection(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 
 def train(collection: tuple[Path, Path], name: str, out: Path, *options: str) -> int:
     sounds, split = map(str, collection)
-    return main(["train", "--system", name, "--data", sounds, "--split", split, "--out", str(out), *options])
+    words = [
+        "--data",
+        sounds,
+        "--split",
+        split,
+        "--out",
+        str(out),
+        "--workers",
+        "1",
+        "--cache",
+        str(out.parent / "cache"),
+    ]
+    return main(["train", "--system", name, *words, *options])
 
 
 @pytest.mark.parametrize("name", THROUGH_THE_COMMAND)
