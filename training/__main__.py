@@ -6,6 +6,8 @@ folds      write a split for each fold of a cross-validation by subject
 teach      mark the cries and train the soft labeller             -> WORK
 train      train a system of the catalogue on a collection          -> a run folder
 ensemble   join several runs of one task, by mean and by vote       -> two run folders
+classical  fit a classical baseline on a network's features         -> a run folder
+abstain    judge the runs of a cross-validation, the majority beside them -> a JSON file
 distill    train the cry network under its teacher                -> OUT/best.keras
 mine       find hard negatives: sounds it mistakes for a cry      -> WORK/hard_negatives.json
 operate    choose the operating point on validation scenes        -> a JSON file
@@ -43,6 +45,14 @@ _VERBS = {
     "teach": ("training.train.teacher_labels", "let the teacher mark the cries and train the soft labeller"),
     "train": ("training.train.system.train_command", "train a system of the catalogue on a collection"),
     "ensemble": ("training.train.judging.ensemble_command", "join several runs of one task, by mean and by vote"),
+    "classical": (
+        "training.train.classical.classical_command",
+        "fit a support vector machine or a random forest on a network's features",
+    ),
+    "abstain": (
+        "training.train.judging.abstain_command",
+        "judge the runs of a cross-validation, with the majority class beside them",
+    ),
     "distill": ("training.train.loop", "train the cry network under its teacher"),
     "mine": ("training.train.hard_negatives", "find hard negatives: training sounds that it mistakes for a cry"),
     "operate": ("training.evaluation.threshold_search", "choose the operating point on validation scenes"),

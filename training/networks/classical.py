@@ -45,6 +45,11 @@ class ClassicalModel:
     activation: Activation
     labels: int
 
+    @property
+    def parameters(self) -> int:
+        """Numbers that were fitted: coordinates of support vectors, or nodes of trees."""
+        return sum(_parameters_of(one) for one in self.estimators if one is not None)
+
     def logits(self, inputs: Sequence[Float32]) -> Float32:
         """One value for each label: for each input (n, frames, bins, 1) -> (n, labels)."""
         vectors = summary_of(inputs)
@@ -119,3 +124,10 @@ def _exclusive(kind: Kind, estimator: Any, vectors: Float32, labels: int) -> Flo
     logits = np.full((len(vectors), labels), _NEVER_SEEN, np.float32)
     logits[:, np.asarray(estimator.classes_, np.intp)] = values
     return logits
+
+
+def _parameters_of(estimator: Any) -> int:
+    if hasattr(estimator, "estimators_"):
+        return int(sum(tree.tree_.node_count for tree in estimator.estimators_))
+    machine = estimator[-1]
+    return int(machine.support_vectors_.size + machine.dual_coef_.size)
