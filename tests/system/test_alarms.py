@@ -38,12 +38,12 @@ Told = dict[str, Any]
 class Subscriber:
     """Remembers all messages of a broker, in a session that outlives connections."""
 
-    def __init__(self, port: int, *, name: str = "subscriber") -> None:
+    def __init__(self, port: int, *, name: str = "subscriber", below: str = "#") -> None:
         self.heard: list[tuple[str, bytes, bool]] = []
         self._subscribed = threading.Event()
         self._client = paho.Client(CallbackAPIVersion.VERSION2, client_id=name, clean_session=False)
         self._client.reconnect_delay_set(1, 1)
-        self._client.on_connect = lambda client, *_: client.subscribe(f"{BASE}/#", qos=1)
+        self._client.on_connect = lambda client, *_: client.subscribe(f"{BASE}/{below}", qos=1)
         self._client.on_subscribe = lambda *_: self._subscribed.set()
         self._client.on_message = lambda _client, _data, message: self.heard.append(
             (message.topic, bytes(message.payload), message.retain)

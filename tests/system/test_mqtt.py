@@ -28,7 +28,7 @@ from device.sinks import homeassistant, payloads
 from device.sinks.mqtt import ownership
 from device.sinks.mqtt.client import Mqtt
 from device.sinks.mqtt.send_queue import OwedMessage
-from device.sinks.mqtt.session import SessionTimeouts
+from device.sinks.mqtt.timeouts import SessionTimeouts
 from device.sinks.payloads import Message, Topics
 from tests.programs import program
 

@@ -13,7 +13,7 @@ import pytest
 
 from device.alarms.journal.entries import Entry
 from device.alarms.journal.store import Journal
-from device.sinks.mqtt.session import SessionTimeouts
+from device.sinks.mqtt.timeouts import SessionTimeouts
 from tests.programs import program
 from tests.system.conftest import Mosquitto
 from tests.system.mute_broker import MuteBroker

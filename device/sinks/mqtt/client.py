@@ -25,7 +25,8 @@ from device.sinks.mqtt.link import CONNECTED_STATES, Counts, Link
 from device.sinks.mqtt.loss_counter import LossCounter
 from device.sinks.mqtt.ownership import Ownership, OwnTopics
 from device.sinks.mqtt.send_queue import OwedMessage, SendQueue
-from device.sinks.mqtt.session import FAILURE, Login, Session, SessionTimeouts
+from device.sinks.mqtt.session import FAILURE, Login, Session
+from device.sinks.mqtt.timeouts import SessionTimeouts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -99,6 +100,7 @@ class Mqtt:
         self._link = Link("connecting", clock(), "the first connection is being made")
         self._counts = Counts()
         self._denied_topics: dict[str, str] = {}  # topic -> why
+        self._dropped_unread = 0  # over this connection
         self._last_turn_s: float | None = None
         self._unanswered_since_s: float | None = None
         self._lost_since_s: float | None = None  # until the broker answers over another connection
@@ -211,6 +213,7 @@ class Mqtt:
         """Run one connection to its end; why it ended."""
         login = self._asking_login if self._is_contested else self._login
         session = Session(self._settings, login, self._tls, self._timeouts, self._clock)
+        self._dropped_unread = 0
         trouble = self._run_session(session)
         if self._ownership.is_publishing:
             self._is_contested = trouble.taken_over
@@ -241,6 +244,8 @@ class Mqtt:
         session.wait(self._waking, min(longest_s, _TURN_S))
         for message in session.pop_received():
             self._receive(message)
+        self._command_filter.count_unread(session.dropped - self._dropped_unread)
+        self._dropped_unread = session.dropped
         for published, code, name in session.pop_acknowledged():
             self._process_answer(published, code, name)
         if session.is_accepted and session.is_open:

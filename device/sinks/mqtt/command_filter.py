@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 _BURST, _COMMANDS_PER_S = 10, 1.0  # people press buttons, and no faster
 _BIRTH_EVERY_S = 1.0
 _SHOWN_CHARACTERS = 120  # of a topic
+_TOO_FAST = "a command was dropped unread: somebody publishes hundreds a second"
 
 
 class CommandFilter:
@@ -66,6 +67,12 @@ class CommandFilter:
             self.rejected += 1
             self.rejection = f"a command on {excerpt(topic, _SHOWN_CHARACTERS)} was rejected: {error}"
             return None
+
+    def count_unread(self, count: int) -> None:
+        """Reject messages that came faster than they are read."""
+        if count:
+            self.rejected += count
+            self.rejection = _TOO_FAST
 
     def _accepted(self, message: Received) -> Command:
         verb = self._commands.get(message.topic)

@@ -1,4 +1,4 @@
-"""Connecting to an MQTT broker: the password, the socket with or without TLS, and why it failed, in one sentence.
+"""Connecting to an MQTT broker: the password, the TLS context, and why it failed, in one sentence.
 
 Distinguishes what time repairs (a lost network) from what only people can (a refused login). Knows
 no MQTT library and publishes nothing. Whatever is read from a disk is read before the first connection.
@@ -6,7 +6,6 @@ no MQTT library and publishes nothing. Whatever is read from a disk is read befo
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import os
 import re
@@ -21,10 +20,9 @@ from typing import TYPE_CHECKING
 from device.config.file_errors import key_is, unreadable
 from device.errors import ConfigError
 from device.printable import printable
-from device.sinks.mqtt.packet_guard import PacketGuard, PacketRefusedError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
     from device.config.settings import MqttSettings
 
@@ -32,9 +30,6 @@ CREDENTIAL = "mqtt-password"
 """Name of the systemd credential that holds the password."""
 
 PORT, TLS_PORT = 1883, 8883
-
-_SEND_BUFFER_BYTES = 1 << 15
-"""What a broker that reads nothing is sent at most; all alarms in flight are hardly more."""
 
 _MOST_PASSWORD_BYTES = 4096
 _OTHERS = stat.S_IRWXO
@@ -121,97 +116,7 @@ def _password(descriptor: int, where: str) -> str:
     return text
 
 
-# --- the socket
-
-
-class BrokerSocket:
-    """A connected socket as an MQTT library reads and writes it; remembers its last error, and guards what comes.
-
-    Args:
-        connected: TCP, or TLS after its handshake; closed by this object.
-    """
-
-    def __init__(self, connected: socket.socket) -> None:
-        self._socket = connected
-        self._guard = PacketGuard()
-        self.error: OSError | None = None
-
-    def __repr__(self) -> str:
-        return f"BrokerSocket({'closed' if self.fileno() < 0 else 'open'}, {self.error!r})"
-
-    @property
-    def is_tls(self) -> bool:
-        """Whether it is encrypted."""
-        return isinstance(self._socket, ssl.SSLSocket)
-
-    def recv(self, buffer_size: int) -> bytes:
-        """Receive at most so many bytes.
-
-        Raises:
-            OSError: of the socket, or since a packet begins that is not accepted; its content is not read.
-        """
-        try:
-            received = self._socket.recv(buffer_size)
-            self._guard.push(received)
-        except PacketRefusedError as refused:
-            self.error = OSError(errno.EPROTO, str(refused))
-            raise self.error from None
-        except OSError as error:
-            self._remember(error)
-            raise
-        self._acknowledge_at_once()
-        return received
-
-    def limit_messages(self, most_bytes: int) -> None:
-        """Accept messages of this size at most, without their header."""
-        self._guard.most_packet_bytes = most_bytes
-
-    def allow_topics(self, topics: Iterable[str]) -> None:
-        """Accept messages on topics of this length; of none before the first call."""
-        sizes = [len(topic.encode()) for topic in topics]
-        self._guard.longest_topic_bytes = max([self._guard.longest_topic_bytes, *sizes])
-
-    @property
-    def packets(self) -> int:
-        """Packets that began to arrive, so far."""
-        return self._guard.packets
-
-    def send(self, buffer: bytes | bytearray) -> int:
-        """Send what the kernel accepts now; how many bytes."""
-        try:
-            return self._socket.send(buffer)
-        except OSError as error:
-            self._remember(error)
-            raise
-
-    def pending(self) -> int:
-        """Bytes that were decrypted and not yet read: no poll shows them."""
-        return self._socket.pending() if isinstance(self._socket, ssl.SSLSocket) else 0
-
-    def fileno(self) -> int:
-        """Its descriptor; -1 once it is closed."""
-        return self._socket.fileno()
-
-    def setblocking(self, flag: bool) -> None:  # noqa: FBT001 - as a socket has it
-        """As of a socket."""
-        self._socket.setblocking(flag)
-
-    def close(self) -> None:
-        """Close it; idempotent."""
-        self._socket.close()
-
-    def _acknowledge_at_once(self) -> None:
-        """Do not delay the TCP acknowledgement by 40 ms, for which a broker with Nagle's algorithm would wait.
-
-        The next packet may be the acknowledgement of an alarm; mosquitto is such a broker. The option does not last,
-        see tcp(7).
-        """
-        with contextlib.suppress(OSError):  # without this option only the 40 ms are lost
-            self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
-
-    def _remember(self, error: OSError) -> None:
-        if not isinstance(error, BlockingIOError | ssl.SSLWantReadError | ssl.SSLWantWriteError):
-            self.error = error
+# --- TLS
 
 
 def tls_context(settings: MqttSettings) -> ssl.SSLContext | None:
@@ -264,31 +169,6 @@ def _unreadable_certificate(settings: MqttSettings, error: OSError) -> ConfigErr
         except OSError as of_file:
             return ConfigError(unreadable(("mqtt", name), path or "", of_file), key=("mqtt", name))
     return ConfigError(unreadable(_CERT_KEY, str(settings.cert_file), error), key=_CERT_KEY)
-
-
-def open_socket(host: str, port: int, tls: ssl.SSLContext | None, *, timeout_s: float) -> BrokerSocket:
-    """Connect, and shake hands.
-
-    Args:
-        host: name or address.
-        port: of the broker.
-        tls: None for none.
-        timeout_s: for each address of the host, and for the handshake.
-
-    Raises:
-        OSError: see `trouble_of`.
-    """
-    connected = socket.create_connection((host, port), timeout=timeout_s)
-    try:
-        connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # no packet waits for another
-        connected.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER_BYTES)
-        if tls is None:
-            return BrokerSocket(connected)
-        # Of an address the certificate is compared with its IP addresses, which have no zone ("%eth0").
-        return BrokerSocket(tls.wrap_socket(connected, server_hostname=host.partition("%")[0]))
-    except BaseException:
-        connected.close()
-        raise
 
 
 # --- why it failed

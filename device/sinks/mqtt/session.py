@@ -8,13 +8,15 @@ is ready; what its callbacks report is buffered until it is popped.
 from __future__ import annotations
 
 import contextlib
+import math
 import select
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from device.commands import MAX_PAYLOAD_BYTES
 from device.errors import MissingExtraError
-from device.sinks.mqtt.connection import Trouble, endpoint, open_socket, port_of, refusal, trouble_of
+from device.sinks.mqtt.broker_socket import open_socket
+from device.sinks.mqtt.connection import Trouble, endpoint, port_of, refusal, trouble_of
 from device.sinks.mqtt.send_queue import OwedMessage
 
 try:
@@ -34,7 +36,8 @@ if TYPE_CHECKING:
     from paho.mqtt.reasoncodes import ReasonCode
 
     from device.config.settings import MqttSettings
-    from device.sinks.mqtt.connection import BrokerSocket
+    from device.sinks.mqtt.broker_socket import BrokerSocket
+    from device.sinks.mqtt.timeouts import SessionTimeouts
     from device.sinks.payloads import Message
 
 FAILURE = 0x80
@@ -43,7 +46,8 @@ FAILURE = 0x80
 _SILENT = "the broker, or the network to it, is silent: is it overloaded, or cut off?"
 _MUTE = "the broker takes the connection, but does not answer: is it overloaded, or no broker?"
 _OTHERS_IN_FLIGHT = 5
-_MOST_UNREAD_ANSWERS = 1000
+_MOST_UNREAD_ANSWERS = 500
+_MOST_READ = 200  # packets in a turn, which take some 10 ms
 _RECEIVE_MAXIMUM = 20  # messages that the broker may send before we acknowledge
 
 _MAX_PACKET_BYTES = 4 * MAX_PAYLOAD_BYTES
@@ -51,32 +55,6 @@ _MAX_PACKET_BYTES = 4 * MAX_PAYLOAD_BYTES
 
 _MAX_RECEIVED_BYTES = 256 * 1024
 """Topics and payloads held between two calls of `pop_received`: hundreds of commands."""
-
-
-@dataclass(frozen=True, slots=True)
-class SessionTimeouts:
-    """Timeouts and retry delays, in seconds.
-
-    Attributes:
-        keepalive_s: a broker that is silent this long is pinged; one that does not answer this long is lost.
-        answer_s: to connect to one address, for the TLS handshake, and for the answer to the login.
-        acknowledge_s: for a message to be acknowledged; after that the connection counts as lost.
-        first_s: until the first retry, doubled for each further one; each delay is cut at random, by half at most.
-        longest_s: longest delay until the next retry.
-        refused_s: until the next retry if the broker refused us and a retry will hardly help.
-        denied_s: until a message that the broker denied is sent again.
-        stable_s: after a connection that lasted this long the delays start anew. Longer than `longest_s`, or two
-            clients of one id would keep disconnecting each other.
-    """
-
-    keepalive_s: int = 10
-    answer_s: float = 5.0
-    acknowledge_s: float = 20.0
-    first_s: float = 0.5
-    longest_s: float = 15.0
-    refused_s: float = 30.0
-    denied_s: float = 30.0
-    stable_s: float = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +100,7 @@ class _Client(paho.Client):
             clean_session=None if protocol == MQTTProtocolVersion.MQTTv5 else True,
             protocol=protocol,
             reconnect_on_failure=False,
+            manual_ack=True,  # so that what is dropped unread can be acknowledged too
         )
         self._open_socket = open_socket
         self._on_received = receive
@@ -132,6 +111,7 @@ class _Client(paho.Client):
     def _handle_on_message(self, message: paho.MQTTMessage) -> None:
         """Called for each message; paho's own one compares its topic with filters, of which there are none here."""
         self._on_received(message)
+        self.ack(message.mid, message.qos)
 
 
 class Session:
@@ -169,7 +149,8 @@ class Session:
         self._window = 65535
         self._sent: dict[int, tuple[OwedMessage | Message, float]] = {}  # by mid, with the time of sending
         self._alarms = 0
-        self._packets_answered = 0
+        self._answered = 0  # messages of the broker, of which all answers were sent
+        self._blocked_since_s: float | None = None
         self._received: list[Received] = []
         self._received_bytes = 0
         self._acknowledged: list[tuple[OwedMessage | Message, int, str]] = []
@@ -219,21 +200,33 @@ class Session:
         broker_socket = self._socket
         if broker_socket is None or not self.is_open:
             return
+        pause_s = timeout_s if self._is_blocked(broker_socket) else broker_socket.pause_s()
+        events = (0 if pause_s else select.POLLIN) | (select.POLLOUT if self._client.want_write() else 0)
         poll = select.poll()
         poll.register(waking, select.POLLIN)
-        poll.register(broker_socket, select.POLLIN | (select.POLLOUT if self._client.want_write() else 0))
-        ready = dict(poll.poll(0 if broker_socket.pending() else 1000 * timeout_s))
+        if events:
+            poll.register(broker_socket, events)
+        is_pending = not pause_s and broker_socket.pending()
+        ready = dict(poll.poll(0 if is_pending else math.ceil(1000 * min(timeout_s, pause_s or timeout_s))))
         if waking.fileno() in ready:
             with contextlib.suppress(BlockingIOError):
                 waking.recv(4096)
-        if broker_socket.fileno() in ready or broker_socket.pending():
-            self._last_read_s = self._clock()
-            self._client.loop_read()
-            self._bound_answers(broker_socket)
+        if is_pending or (not pause_s and broker_socket.fileno() in ready):
+            self._read(broker_socket)
         if self._client.want_write():
             self._client.loop_write()
         self._client.loop_misc()
         self._check_answers()
+
+    def _read(self, broker_socket: BrokerSocket) -> None:
+        """Read what is there, but not for long: alarms are published in between."""
+        self._last_read_s = self._clock()
+        for _ in range(_MOST_READ):
+            self._client.loop_read()
+            if not (self.is_open and broker_socket.has_passed):
+                break
+        for identifier in broker_socket.guard.pop_unread():
+            self._client.ack(identifier, 1)
 
     def subscribe(self, topics: Sequence[str], birth_topic: str | None, echo_topic: str | None = None) -> None:
         """Subscribe to commands, to Home Assistant's birth, and to one topic of our own."""
@@ -245,6 +238,7 @@ class Session:
         if not self._is_v5:
             subscriptions = [(topic, 1) for topic in (*topics, *births, *echoes)]
             self._client.subscribe(subscriptions)
+            self._expect_answer()
             return
         # A command counts once, when it is published: retained ones are marked, and not requested on subscribing.
         command = SubscribeOptions(qos=1, noLocal=True, retainAsPublished=True, retainHandling=2)
@@ -252,6 +246,7 @@ class Session:
         echo = SubscribeOptions(qos=1, noLocal=False, retainAsPublished=True, retainHandling=2)
         named = ((topics, command), (births, birth), (echoes, echo))
         self._client.subscribe([(topic, options) for names, options in named for topic in names])
+        self._expect_answer()
 
     def subscribe_kept(self, topics: Sequence[str]) -> None:
         """Subscribe to topics of our own, with what the broker keeps of them and what we publish ourselves."""
@@ -260,10 +255,15 @@ class Session:
             self._client.subscribe([(topic, SubscribeOptions(qos=1)) for topic in topics])
         else:
             self._client.subscribe([(topic, 1) for topic in topics])
+        self._expect_answer()
 
     def _allow_topics(self, topics: Iterable[str]) -> None:
         if self._socket is not None:
             self._socket.allow_topics(topics)
+
+    def _expect_answer(self) -> None:
+        if self._socket is not None:
+            self._socket.guard.expected += 1
 
     def can_send_alarm(self, in_flight: int) -> bool:
         """Whether one more alarm may be in flight: as configured, and as the broker allows."""
@@ -281,6 +281,8 @@ class Session:
         info = self._client.publish(topic, payload, qos, retain)
         if info.rc != paho.MQTT_ERR_SUCCESS:
             self._give_up(Trouble(f"the connection was lost: {paho.error_string(info.rc)}"))
+        if qos:
+            self._expect_answer()
         if qos and info.mid not in self._sent:
             self._sent[info.mid] = message, self._clock()
             self._alarms += isinstance(message, OwedMessage)
@@ -300,6 +302,11 @@ class Session:
         if self._received_bytes + size <= _MAX_RECEIVED_BYTES:
             self._received.append(received)
             self._received_bytes += size
+
+    @property
+    def dropped(self) -> int:
+        """Messages beyond the allowance, which were not read."""
+        return 0 if self._socket is None else self._socket.guard.dropped
 
     def pop_acknowledged(self) -> list[tuple[OwedMessage | Message, int, str]]:
         """Messages acknowledged since the last call, each with the reason's code and name."""
@@ -335,9 +342,10 @@ class Session:
 
     def _open_socket(self) -> BrokerSocket:
         host, port = str(self._settings.host), port_of(self._settings)
-        self._socket = open_socket(host, port, self._tls, timeout_s=self._timeouts.answer_s)
+        timeout_s = self._timeouts.answer_s
+        self._socket = open_socket(host, port, self._tls, timeout_s=timeout_s, clock=self._clock)
         if self._is_v5:
-            self._socket.limit_messages(_MAX_PACKET_BYTES)
+            self._socket.guard.most_packet_bytes = _MAX_PACKET_BYTES
         return self._socket
 
     def _on_connect(
@@ -392,12 +400,17 @@ class Session:
             waited_s = self._timeouts.acknowledge_s
             self._give_up(Trouble(f"the broker has acknowledged nothing for {waited_s:g} s: is it overloaded?"))
 
-    def _bound_answers(self, broker_socket: BrokerSocket) -> None:
-        """Bound what waits to be sent: each packet may need an answer, which the broker may never read."""
+    def _is_blocked(self, broker_socket: BrokerSocket) -> bool:
+        """Whether the broker has to read first: each of its messages needs an answer, which it may never read."""
+        received, now_s = broker_socket.guard.of_qos_1, self._clock()
         if not self._client.want_write():
-            self._packets_answered = broker_socket.packets
-        elif broker_socket.packets - self._packets_answered > _MOST_UNREAD_ANSWERS:
+            self._answered, self._blocked_since_s = received, None
+        if received - self._answered <= _MOST_UNREAD_ANSWERS:
+            return False
+        since_s = self._blocked_since_s = now_s if self._blocked_since_s is None else self._blocked_since_s
+        if now_s - since_s > self._timeouts.answer_s:
             self._give_up(Trouble(f"{endpoint(self._settings)} sends much, but reads nothing: is it overloaded?"))
+        return True
 
     def _give_up(self, trouble: Trouble) -> None:
         self.trouble = self.trouble or trouble

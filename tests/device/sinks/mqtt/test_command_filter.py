@@ -109,3 +109,12 @@ def test_home_assistant_is_born_at_most_once_a_second_and_never_from_what_was_ke
     assert command_filter.is_birth(born)
     assert command_filter.command(born) is None
     assert command_filter.rejected == 0, "it is no command that was rejected"
+
+
+def test_what_was_dropped_unread_is_counted_and_said() -> None:
+    command_filter = _filter()
+    command_filter.count_unread(0)
+    assert (command_filter.rejected, command_filter.rejection) == (0, "")
+    command_filter.count_unread(70_000)
+    assert command_filter.rejected == 70_000
+    assert "dropped unread" in command_filter.rejection

@@ -13,7 +13,6 @@ import pytest
 from device.config.settings import MqttSettings
 from device.errors import ConfigError
 from device.sinks.mqtt.connection import (
-    BrokerSocket,
     hung_up,
     port_of,
     read_password,
@@ -24,7 +23,6 @@ from device.sinks.mqtt.connection import (
 from tests.programs import program
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
 _SETTINGS = MqttSettings(host="broker.local", username="auricle")
@@ -136,66 +134,6 @@ def test_files_that_are_no_certificates_are_told_before_anything_is_sent(tmp_pat
     ]:
         with pytest.raises(ConfigError, match=said):
             tls_context(settings)
-
-
-# --- the socket
-
-
-@pytest.fixture
-def ends() -> Iterator[tuple[BrokerSocket, socket.socket]]:
-    here, there = socket.socketpair()
-    broker_socket = BrokerSocket(here)
-    yield broker_socket, there
-    broker_socket.close()
-    there.close()
-
-
-def test_what_a_broker_may_not_send_is_not_read_and_told_in_a_sentence(
-    ends: tuple[BrokerSocket, socket.socket],
-) -> None:
-    broker_socket, there = ends
-    broker_socket.allow_topics(["abc"])
-    there.send(b"\x30\x05\0\3abc\x34\x80\x80\x01")
-    assert broker_socket.recv(7) == b"\x30\x05\0\3abc"
-    with pytest.raises(OSError, match="QoS 2"):
-        broker_socket.recv(4)
-    assert broker_socket.error is not None
-    reason = trouble_of(broker_socket.error, _SETTINGS).reason
-    assert reason == "broker.local:1883 sends a message of QoS 2, though QoS 1 was asked for"
-
-
-def test_nothing_to_read_is_no_error_and_a_lost_peer_is_one(ends: tuple[BrokerSocket, socket.socket]) -> None:
-    broker_socket, there = ends
-    broker_socket.setblocking(False)
-    with pytest.raises(BlockingIOError):
-        broker_socket.recv(1)
-    assert "None" in repr(broker_socket)
-    there.close()
-    with pytest.raises(BrokenPipeError):
-        broker_socket.send(b"x")
-    assert isinstance(broker_socket.error, BrokenPipeError)
-    broker_socket.close()
-    broker_socket.close()
-    assert repr(broker_socket).startswith("BrokerSocket(closed")
-
-
-def test_what_comes_is_acknowledged_at_once_though_each_packet_is_answered() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        here = socket.create_connection(server.getsockname())
-        there, _ = server.accept()
-    broker_socket = BrokerSocket(here)
-    with here, there:
-        for _ in range(20):
-            there.send(b"x")
-            broker_socket.recv(1)
-            assert _acknowledges_at_once(here)
-            broker_socket.send(b"y")
-            there.recv(1)
-        assert not _acknowledges_at_once(there)  # as the kernel leaves it
-
-
-def _acknowledges_at_once(end: socket.socket) -> bool:
-    return end.getsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK) == 1
 
 
 # --- what is said

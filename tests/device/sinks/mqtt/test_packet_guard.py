@@ -8,7 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from device.sinks.mqtt.packet_guard import MOST_ANSWER_BYTES, MOST_PACKET_BYTES, PacketGuard, PacketRefusedError
+from device.sinks.mqtt.packet_guard import (
+    MESSAGES_AT_ONCE,
+    MESSAGES_PER_S,
+    MOST_ANSWER_BYTES,
+    MOST_PACKET_BYTES,
+    PacketGuard,
+    PacketRefusedError,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -38,7 +45,7 @@ _LONGEST = 30
 
 def _push(guard: PacketGuard, pieces: Iterable[bytes]) -> None:
     for piece in pieces:
-        guard.push(piece)
+        guard.push(piece, 0.0)
 
 
 _SOUND = [
@@ -53,10 +60,10 @@ _SOUND = [
     _header(0x30, 40) + b"\0\x1e" + bytes(38),  # a topic of the greatest length
 ]
 _REFUSED = [
-    (_header(0x34, 10), "QoS 2"),
-    (_header(0x36, 10), "QoS 3"),
-    (_header(0x34, 200_000), "QoS 2"),
-    (_header(0x30, MOST_PACKET_BYTES + 1), "message_size_limit"),
+    (_header(0x34, 10) + b"\0\1", "QoS 2"),
+    (_header(0x36, 10) + b"\0\1", "QoS 3"),
+    (_header(0x34, 200_000) + b"\0\1", "QoS 2"),
+    (_header(0x30, MOST_PACKET_BYTES + 1) + b"\0\1", "message_size_limit"),
     (_header(0x90, MOST_ANSWER_BYTES + 1), "more than any broker needs"),
     (_header(0x20, 200_000), "more than any broker needs"),
     (b"\x40\xff\xff\xff\xff", "no MQTT"),
@@ -69,18 +76,19 @@ _REFUSED = [
 
 @given(st.data())
 def test_what_a_broker_may_send_is_followed_in_whatever_pieces(data: st.DataObject) -> None:
-    stream, guard = b"".join(_SOUND), _guard()
+    stream, guard, passed = b"".join(_SOUND), _guard(), b""
     cuts = sorted(data.draw(st.lists(st.integers(0, len(stream)), max_size=20)))
     for begin, end in zip([0, *cuts], [*cuts, len(stream)], strict=True):
-        guard.push(stream[begin:end])
+        passed += guard.push(stream[begin:end], 0.0)
     assert guard.packets == len(_SOUND)
+    assert passed == stream
 
 
 @pytest.mark.parametrize(("packet", "said"), _REFUSED)
 @pytest.mark.parametrize("piece", [1, 3, 1000])
 def test_what_no_broker_sends_is_refused_by_its_header(packet: bytes, said: str, piece: int) -> None:
     guard = _guard()
-    guard.push(b"".join(_SOUND))
+    guard.push(b"".join(_SOUND), 0.0)
     pieces = [packet[begin : begin + piece] for begin in range(0, len(packet), piece)]
     with pytest.raises(PacketRefusedError, match=said):
         _push(guard, pieces)
@@ -90,7 +98,75 @@ def test_what_no_broker_sends_is_refused_by_its_header(packet: bytes, said: str,
 def test_no_bytes_make_it_fail_otherwise(noise: bytes) -> None:
     guard = PacketGuard()
     try:
-        guard.push(noise)
+        guard.push(noise, 0.0)
     except PacketRefusedError:
         return
     assert guard.packets <= len(noise)
+
+
+# --- a flood
+
+
+_PRESS = b"\x30\x03\0\1a"  # QoS 0
+_ANSWER = b"\x40\2\0\1"
+
+
+def test_a_flood_of_qos_0_is_dropped_and_answers_in_it_are_passed_on() -> None:
+    guard = _guard()
+    guard.expected = 1000
+    passed = guard.push((_PRESS * 50 + _ANSWER) * 1000, 0.0)
+    assert passed.count(_ANSWER) == 1000
+    assert len(passed) == 1000 * len(_ANSWER) + (guard.packets - 1000) * len(_PRESS)
+    assert guard.packets - 1000 <= MESSAGES_AT_ONCE
+    assert guard.packets + guard.dropped == 51_000
+
+
+def test_a_flood_of_qos_1_is_dropped_and_all_of_it_can_be_acknowledged() -> None:
+    guard = _guard()
+    presses = [b"\x32\x05\0\1a" + number.to_bytes(2, "big") for number in range(1, 1001)]
+    passed = b"".join(guard.push(bytes([byte]), 0.0) for byte in b"".join(presses))
+    count = len(passed) // len(presses[0])
+    assert passed == b"".join(presses[:count])
+    assert 0 < count <= MESSAGES_AT_ONCE
+    unread = []
+    while guard.holds:
+        assert guard.is_held
+        unread += guard.pop_unread()
+        assert guard.push(b"", 0.0) == b""
+    assert [*unread, *guard.pop_unread()] == list(range(count + 1, 1001))
+    assert guard.pop_unread() == []
+    assert guard.of_qos_1 == 1000
+
+
+def test_people_are_heard_again_soon_after_a_flood() -> None:
+    guard = _guard()
+    guard.push(_PRESS * 10_000, 0.0)
+    assert guard.push(_PRESS, 0.0) == b""
+    assert guard.push(_PRESS, 2 / MESSAGES_PER_S) == _PRESS
+
+
+@given(
+    st.lists(st.sampled_from([_PRESS, b"\x30\x04\0\1ax", b"\x30\x03\0\1b", b"\x30\x05\0\1abc", _ANSWER]), max_size=60)
+)
+def test_what_is_dropped_in_one_piece_is_dropped_in_any(packets: list[bytes]) -> None:
+    whole, pieces = _guard(), _guard()
+    for guard in (whole, pieces):
+        guard.expected = 100
+        guard.push(_PRESS * 1000, 0.0)
+    stream = b"".join(packets)
+    assert whole.push(stream, 0.0) == b"".join(pieces.push(bytes([byte]), 0.0) for byte in stream)
+    assert (whole.packets, whole.dropped) == (pieces.packets, pieces.dropped)
+
+
+def test_answers_that_nobody_asked_for_are_refused() -> None:
+    guard = _guard()
+    guard.expected = 5000
+    guard.push(_ANSWER * 5000, 0.0)
+    with pytest.raises(PacketRefusedError, match="not asked"):
+        guard.push(_ANSWER * 5000, 0.0)
+
+
+def test_a_ping_answered_every_ten_seconds_is_never_refused() -> None:
+    guard = _guard()
+    for number in range(10_000):
+        guard.push(b"\xd0\0", 10.0 * number)
