@@ -1,6 +1,7 @@
 """`python -m training <verb>`: chooses a verb's module, imports it late, and runs it.
 
 splits     make or check the committed lists
+describe   say what a collection holds, and what is doubtful in it -> a report, pictures
 split      divide a collection by subject                         -> a CSV, file,subject,part
 folds      write a split for each fold of a cross-validation by subject
 teach      mark the cries and train the soft labeller             -> WORK
@@ -12,7 +13,7 @@ distill    train the cry network under its teacher                -> OUT/best.ke
 mine       find hard negatives: sounds it mistakes for a cry      -> WORK/hard_negatives.json
 operate    choose the operating point on validation scenes        -> a JSON file
 export     write the folder that the converter reads
-describe   print the network and its inputs
+networks   print the network and its inputs
 evaluate   measure a model through the device's listener          -> a JSON report, docs/cry-model.md
 event-times  measure how far estimated beginnings and ends of cries are off
 attention  draw or measure where a network's attention lies       -> a picture, or a JSON file
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 
 _VERBS = {
     "splits": ("training.splits.make_lists", "make or check the committed lists"),
+    "describe": ("training.survey.describe_command", "say what a collection holds, and what is doubtful in it"),
     "split": (
         "training.splits.collection.split_command",
         "divide a collection by subject into train, val and test",
@@ -57,7 +59,7 @@ _VERBS = {
     "mine": ("training.train.hard_negatives", "find hard negatives: training sounds that it mistakes for a cry"),
     "operate": ("training.evaluation.threshold_search", "choose the operating point on validation scenes"),
     "export": ("training.train.export", "write the folder that the converter reads"),
-    "describe": ("training.networks.describe", "print the network and its inputs"),
+    "networks": ("training.networks.networks_command", "print the network and its inputs"),
     "evaluate": ("training.evaluation.evaluate", "measure a model through the device's listener"),
     "event-times": (
         "training.evaluation.alarms.event_time_errors",

@@ -13,11 +13,11 @@ if TYPE_CHECKING:
 
 
 def test_describe_prints_the_size_of_the_network(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["describe"]) == 0
+    assert main(["networks"]) == 0
     assert "133,633 parameters, 106.5 million multiplications" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("verb", ["splits", "teach", "distill", "mine", "operate", "export", "describe"])
+@pytest.mark.parametrize("verb", ["splits", "teach", "distill", "mine", "operate", "export", "networks", "describe"])
 def test_every_verb_explains_itself(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as left:
         main([verb, "--help"])

@@ -12,7 +12,7 @@ from device.errors import ConfigError
 from device.hearing.features import window_features
 from training.networks import cnn_bilstm, han, residual_dual, resnet34, transfer
 from training.networks.catalog import all_forms, find_form
-from training.networks.describe import multiplications
+from training.networks.networks_command import multiplications
 
 if TYPE_CHECKING:
     from pathlib import Path

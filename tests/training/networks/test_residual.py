@@ -10,7 +10,7 @@ import pytest
 
 from device.hearing.features import window_features
 from training.networks import residual
-from training.networks.describe import multiplications
+from training.networks.networks_command import multiplications
 
 if TYPE_CHECKING:
     from device.hearing.spec import FeatureSpec

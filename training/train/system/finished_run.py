@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from training.networks.describe import multiplications
+from training.networks.networks_command import multiplications
 from training.train.judging.chosen_thresholds import Choice, choose
 from training.train.judging.learning_pictures import draw_learning_curves
 from training.train.judging.part_verdict import judge_part
