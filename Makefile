@@ -6,6 +6,7 @@
 #   make chaos   faults at random moments: how many alarms are lost
 #   make soak    a night of sound through the daemon: memory, threads, processes and files stay flat
 #   make mutations    5,000 damaged bundles with their hashes made to fit: each is refused in one sentence, or opens
+#   make families    every network of the bench, with random weights, through converter, checks and replay; many minutes
 #   make test-fresh    make demo and make test in bare trees of both supported releases; needs root
 #   make test-arm64    replays a recording in emulated aarch64 trees of both supported releases; needs root
 #   make test-ha a real Home Assistant follows the daemon; needs root
@@ -20,7 +21,7 @@ OUT ?= build
 TORCH ?= torch==2.13.0
 TORCH_VENV ?= build/torch-venv
 
-.PHONY: demo test check bench soak chaos mutations test-fresh test-arm64 test-ha test-torch lock clean system-packages
+.PHONY: demo test families check bench soak chaos mutations test-fresh test-arm64 test-ha test-torch lock clean system-packages
 
 demo: $(VENV)/.device
 	$(BIN)/auricle demo --out $(OUT)/demo
@@ -47,6 +48,9 @@ chaos: $(VENV)/.dev system-packages
 
 mutations: $(VENV)/.dev
 	$(BIN)/python -m tests.device.runtime.bundle_trial.mutations
+
+families: $(VENV)/.dev
+	$(BIN)/pytest -q tests/converter/every_family.py
 
 test-fresh: $(VENV)/.dev
 	$(BIN)/python -m tests.fresh.try_releases

@@ -39,8 +39,12 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_convert(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("model_dir", type=Path, help="folder that training wrote")
+    parser.add_argument("model", type=Path, metavar="MODEL", help="a .keras file, or the folder that training wrote")
     parser.add_argument("--out", type=Path, required=True, help="the .tflite file to write")
+    parser.add_argument("--spec", type=Path, help="description in JSON (default: description.json beside the model)")
+    parser.add_argument("--calibration", type=Path, help="windows or recordings of the training part (default: beside)")
+    parser.add_argument("--quantize", choices=("int8", "dynamic", "float16", "float32"), default="int8")
+    parser.add_argument("--input-type", choices=("int8", "float32"), default="int8", help="of inputs and outputs")
     parser.add_argument("--report", type=Path, help="also write the conversion report as JSON")
 
 
@@ -56,8 +60,10 @@ def _add_sign(parser: argparse.ArgumentParser) -> None:
 
 def _convert(options: argparse.Namespace) -> None:
     from converter.convert import convert
+    from converter.training_output import read_training_output
 
-    report = convert(options.model_dir, options.out)
+    trained = read_training_output(options.model, description=options.spec, calibration=options.calibration)
+    report = convert(trained, options.out, quantization=options.quantize, input_type=options.input_type)
     if options.report:
         options.report.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
     print(_summary(options.out, report))
@@ -77,7 +83,8 @@ def _sign(options: argparse.Namespace) -> None:
 
 
 def _summary(out: Path, report: dict[str, Any]) -> str:
-    lines = [f"{out}: verified, network {report['int8_bytes']} bytes in int8, {report['float_bytes']} in float"]
+    sizes = f"{report['network_bytes']} bytes in {report['quantization']}, {report['float_bytes']} in float"
+    lines = [f"{out}: verified, network {sizes}"]
     for row in report["agreement"]:
         auc = "" if row["auc_float"] is None else f", AUC {row['auc_float']:.4f} -> {row['auc_int8']:.4f}"
         lines.append(

@@ -12,11 +12,11 @@ from converter import toolchain
 from converter.gate import (
     Bounds,
     check_agreement,
-    check_calibration,
     check_finite,
     check_graph,
     check_plain_kernels,
     check_translation,
+    check_windows,
 )
 from converter.golden_windows import golden_sounds
 from converter.predictions import (
@@ -26,10 +26,9 @@ from converter.predictions import (
     plain_kernel_figures,
     translation_error,
 )
-from converter.quantize import to_float, to_int8
+from converter.quantize import to_float, to_graph
 from converter.rebuild import load_network, rebuild
 from converter.score_agreement import LabelFigures, label_figures
-from converter.training_output import TrainingOutput, read_training_output
 from device.errors import BundleError
 from device.hearing.bundle.golden_vectors import GoldenCase
 from device.hearing.bundle.reader import read_bundle
@@ -44,6 +43,8 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
+    from converter.quantize import InputType, Quantization
+    from converter.training_output import TrainingOutput
     from device.hearing.bundle.contents import Bundle
     from device.hearing.network.graph import Graph
 
@@ -53,13 +54,21 @@ _ATTEMPTS = 16
 
 
 def convert(
-    folder: Path, out: Path, *, bounds: Bounds | None = None, sounds: Collection[str] | None = None
+    trained: TrainingOutput,
+    out: Path,
+    *,
+    quantization: Quantization = "int8",
+    input_type: InputType = "int8",
+    bounds: Bounds | None = None,
+    sounds: Collection[str] | None = None,
 ) -> dict[str, Any]:
     """Write the bundle of a trained network; nothing is written unless every check holds.
 
     Args:
-        folder: what training wrote, see `training_output`.
+        trained: what training wrote, from `read_training_output`.
         out: the `.tflite` file to write.
+        quantization: of the weights, and of all else if it is int8.
+        input_type: of inputs and outputs of an int8 network.
         bounds: of the gate.
         sounds: names of the golden sounds to carry; all of them if None.
 
@@ -71,20 +80,19 @@ def convert(
         OSError: the file cannot be written.
     """
     bounds = bounds or Bounds()
-    trained = read_training_output(folder)
-    check_calibration(len(trained.calibration[0]), bounds)
+    check_windows(len(trained.calibration[0]), len(trained.agreement[0]), bounds)
     model = load_network(trained.network)
     rebuilt = rebuild(model, trained.specs, len(trained.labels))
     as_float = keras_probabilities(model, trained)
     check_finite(as_float, "Keras")
     float_network = to_float(rebuilt)
-    network, graph = quantized(rebuilt, trained.calibration)
+    network, graph = quantized(rebuilt, trained.calibration, quantization, input_type)
     check_translation(translation_error(trained, float_network, as_float), bounds)
     as_int8 = converted_probabilities(trained, network)
     figures = label_figures(trained.labels, as_float, as_int8, trained.target)
     check_agreement(figures, bounds)
     plain = plain_kernel_figures(trained, network, as_int8)
-    sizes = {"float_bytes": len(float_network), "int8_bytes": len(network)}
+    sizes = {"quantization": quantization, "float_bytes": len(float_network), "network_bytes": len(network)}
     found = {"plain_kernels": plain, "weights_sha256": _weights_sha256(model)}
     report = _report(trained, figures, bounds, graph) | sizes | found
     bundle = _with_golden(network_bundle(trained, network, trained.card | {"conversion": report}), sounds)
@@ -94,8 +102,10 @@ def convert(
     return report
 
 
-def quantized(rebuilt: Any, calibration: Sequence[Float32]) -> tuple[bytes, Graph]:
-    """An int8 network whose graph passed the gate, and that graph.
+def quantized(
+    rebuilt: Any, calibration: Sequence[Float32], quantization: Quantization = "int8", input_type: InputType = "int8"
+) -> tuple[bytes, Graph]:
+    """A network whose graph passed the gate, and that graph.
 
     TensorFlow 2.21 leaves a split of all zeros (the initial state of an unrolled GRU or LSTM) in float
     in about every second conversion of the same network; so the conversion is repeated before it is refused.
@@ -104,10 +114,10 @@ def quantized(rebuilt: Any, calibration: Sequence[Float32]) -> tuple[bytes, Grap
         BundleError: it cannot be converted, or its graph is not wholly int8 in any attempt.
     """
     for attempt in range(_ATTEMPTS):
-        network = to_int8(rebuilt, calibration)
+        network = to_graph(rebuilt, calibration, quantization, input_type)
         graph = read_graph(network)
         try:
-            check_graph(graph)
+            check_graph(graph, is_int8=quantization == "int8")
         except BundleError:
             if attempt + 1 == _ATTEMPTS:
                 raise

@@ -33,6 +33,7 @@ class Bounds:
 
     Attributes:
         calibration_windows: the ranges are set by at least this many.
+        agreement_windows: float and int8 are compared on at least this many, apart from the others.
         translation: largest |p| between Keras and the float graph; both compute in float32.
         mean_difference: mean |p_int8 - p_float| of a label, at most.
         p99_difference: its 99th percentile, at most.
@@ -44,6 +45,7 @@ class Bounds:
     """
 
     calibration_windows: int = 256
+    agreement_windows: int = 500
     translation: float = 1e-3
     mean_difference: float = 0.02
     p99_difference: float = 0.15
@@ -53,18 +55,22 @@ class Bounds:
     plain_kernels: float = 0.1
 
 
-def check_calibration(windows: int, bounds: Bounds) -> None:
-    """Refuse ranges set by too few windows.
+def check_windows(calibration: int, agreement: int, bounds: Bounds) -> None:
+    """Refuse ranges set by too few windows, and a comparison on too few.
 
     Raises:
         BundleError: fewer than the bound.
     """
-    if windows < bounds.calibration_windows:
-        raise BundleError(f"calibration.npz holds {windows} windows, must hold at least {bounds.calibration_windows}")
+    for what, found, least in (
+        ("calibration", calibration, bounds.calibration_windows),
+        ("agreement", agreement, bounds.agreement_windows),
+    ):
+        if found < least:
+            raise BundleError(f"there are {found} windows of {what}, must be at least {least}")
 
 
-def check_graph(graph: Graph) -> None:
-    """Refuse a graph that is not wholly int8, or holds operations that the device does not run.
+def check_graph(graph: Graph, *, is_int8: bool = True) -> None:
+    """Refuse a graph that is not wholly int8 though it should be, or holds operations that the device does not run.
 
     Raises:
         BundleError: an operation that the device does not run, or one in float; an input or output of another type.
@@ -75,7 +81,7 @@ def check_graph(graph: Graph) -> None:
             raise BundleError(f"the graph holds a {name} operation, which the device does not run; rebuild the network")
         kinds = graph.kinds([*operation.inputs, *operation.outputs])
         at_edge = operation.name in _EDGES and {*operation.inputs, *operation.outputs} & {*graph.inputs, *graph.outputs}
-        if not at_edge and any(kind in _FLOATS for kind in kinds):
+        if is_int8 and not at_edge and any(kind in _FLOATS for kind in kinds):
             raise BundleError(f"the graph still computes {operation.name} in float; all of it must be int8")
     for index in (*graph.inputs, *graph.outputs):
         tensor = graph.tensors[index]

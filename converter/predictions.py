@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from converter import toolchain
+from converter.rebuild import output_names
 from device.errors import BundleError, ClassifierError
 from device.hearing.bundle.contents import Bundle
-from device.hearing.classifier import Classifier, sigmoid
+from device.hearing.classifier import Classifier, sigmoid, softmax
 from device.hearing.network.check import SCORES
 
 if TYPE_CHECKING:
@@ -35,7 +36,9 @@ def keras_probabilities(model: Any, trained: TrainingOutput) -> Float32:
         results = model(pack(model.input, inputs), training=False)
         parts.append(np.asarray(_scores(model, results), np.float32))
     scores = np.concatenate(parts)
-    return sigmoid(scores) if trained.output == "logits" else scores
+    if trained.output == "probabilities":
+        return scores
+    return sigmoid(scores) if trained.output == "logits" else softmax(scores)
 
 
 def converted_probabilities(
@@ -86,10 +89,8 @@ def plain_kernel_figures(trained: TrainingOutput, network: bytes, as_int8: Float
 
 
 def _scores(model: Any, results: Any) -> Any:
-    """The scores among what a Keras model returned: its only output, or the one of that name."""
-    names = list(model.output_names)
-    flat = toolchain.keras().tree.flatten(results)
-    return flat[names.index(SCORES) if len(names) > 1 else 0]
+    """The scores among what a Keras model returned."""
+    return toolchain.keras().tree.flatten(results)[output_names(model).index(SCORES)]
 
 
 def _sampled(count: int) -> list[int]:

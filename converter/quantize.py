@@ -1,13 +1,13 @@
-"""A rebuilt Keras network as a TensorFlow Lite graph, in float or in full INT8.
+"""A rebuilt Keras network as a TensorFlow Lite graph: in full INT8, or otherwise.
 
 `from_keras_model` alone: converting a concrete function or a saved model gives a graph of
-READ_VARIABLE ops that runs and returns NaN. Weights are quantized per channel, inputs and outputs
-are int8 as well: the device maps them by scale and zero point itself.
+READ_VARIABLE ops that runs and returns NaN. Weights are quantized per channel; inputs and outputs
+are int8 as well, unless float is asked for: the device maps them by scale and zero point itself.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from converter import toolchain
 from device.errors import BundleError
@@ -21,6 +21,32 @@ if TYPE_CHECKING:
     Float32 = npt.NDArray[np.float32]
 
 
+Quantization = Literal["int8", "dynamic", "float16", "float32"]
+"""All in int8; weights alone in int8; weights alone in half precision; nothing."""
+
+InputType = Literal["int8", "float32"]
+
+
+def to_graph(model: Any, calibration: Sequence[Float32], quantization: Quantization, input_type: InputType) -> bytes:
+    """The graph, quantized as is asked for; `input_type` concerns int8 alone, others have float inputs.
+
+    Raises:
+        BundleError: TensorFlow cannot convert it.
+    """
+    match quantization:
+        case "int8":
+            return to_int8(model, calibration, input_type)
+        case "float32":
+            return to_float(model)
+    tf = toolchain.tensorflow()
+    converter = tf.lite.TFLiteConverter.from_keras_model(model)
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
+    if quantization == "float16":
+        converter.target_spec.supported_types = [tf.float16]
+    return _converted(converter, quantization)
+
+
 def to_float(model: Any) -> bytes:
     """The float graph, which separates errors of translation from those of quantization.
 
@@ -31,12 +57,13 @@ def to_float(model: Any) -> bytes:
     return _converted(converter, "float32")
 
 
-def to_int8(model: Any, calibration: Sequence[Float32]) -> bytes:
+def to_int8(model: Any, calibration: Sequence[Float32], input_type: InputType = "int8") -> bytes:
     """The graph in full INT8.
 
     Args:
         model: from `rebuild`.
         calibration: one (n, frames, bins, 1) per input; they set the ranges.
+        input_type: of inputs and outputs.
 
     Raises:
         BundleError: TensorFlow cannot convert it.
@@ -46,8 +73,7 @@ def to_int8(model: Any, calibration: Sequence[Float32]) -> bytes:
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
     converter.representative_dataset = lambda: _windows(calibration)
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
-    converter.inference_input_type = tf.int8
-    converter.inference_output_type = tf.int8
+    converter.inference_input_type = converter.inference_output_type = getattr(tf, input_type)
     return _converted(converter, "int8")
 
 

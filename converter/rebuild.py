@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from converter import toolchain
+from converter.packed_recurrence import is_packable, packed
 from device.errors import BundleError
 from device.hearing.network.check import SCORES
 
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from device.hearing.spec import FeatureSpec
+
+LOGITS = "logits"
+"""Name that the networks of the bench give their scores; a single output needs none."""
 
 _EXECUTABLE = ("Lambda", "__lambda__", "TFSMLayer", "TorchModuleWrapper", "JaxLayer", "FlaxLayer")
 _RECURRENT = ("LSTM", "GRU", "SimpleRNN")
@@ -54,7 +58,7 @@ def rebuild(model: Any, specs: Sequence[FeatureSpec], label_count: int) -> Any:
         BundleError: inputs do not fit the specs, or the scores do not fit the labels.
     """
     _check_inputs(model, specs)
-    names = _output_names(model)
+    names = output_names(model)
     module = toolchain.keras()
     with toolchain.quietly():
         unrolled = _unrolled(module, model)
@@ -105,14 +109,20 @@ def _check_inputs(model: Any, specs: Sequence[FeatureSpec]) -> None:
         raise BundleError(f"the network takes inputs of shapes {found}, the specs give {wanted}")
 
 
-def _output_names(model: Any) -> list[str]:
-    """Names of the outputs in order; a single output is the scores, whatever its name."""
+def output_names(model: Any) -> list[str]:
+    """Names of the outputs in order; a single output, or the one of the logits, is the scores.
+
+    Raises:
+        BundleError: several could be the scores, or two have one name.
+    """
     names = [str(name) for name in model.output_names]
     if len(names) == 1:
         return [SCORES]
+    if SCORES not in names and names.count(LOGITS) == 1:
+        names[names.index(LOGITS)] = SCORES
     if names.count(SCORES) != 1 or len(set(names)) != len(names):
         raise BundleError(
-            f"the network's outputs are {', '.join(names)}; one must be named {SCORES!r}, all differently"
+            f"the network's outputs are {', '.join(names)}; one must be named {SCORES!r} or {LOGITS!r}, all differently"
         )
     return names
 
@@ -129,9 +139,21 @@ def _unrolled(module: Any, model: Any) -> Any:
                 part["unroll"] = True
         return layer.__class__.from_config(config)
 
-    copy = module.models.clone_model(model, clone_function=unroll)
-    copy.set_weights(model.get_weights())
-    return copy
+    def rebuilt(layer: Any) -> Any:
+        if is_packable(layer):
+            return packed(layer)
+        if not any(
+            item["class_name"] in _RECURRENT
+            for item in _objects({"layer": module.saving.serialize_keras_object(layer)})
+        ):
+            return layer
+        copy = unroll(layer)
+        copy.build(layer.input.shape)
+        copy.set_weights(layer.get_weights())
+        return copy
+
+    inputs = [module.Input(tensor.shape[1:], batch_size=1, dtype=tensor.dtype) for tensor in model.inputs]
+    return module.models.clone_model(model, module.tree.pack_sequence_as(model.input, inputs), clone_function=rebuilt)
 
 
 def _first_line(error: BaseException) -> str:

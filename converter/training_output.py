@@ -1,10 +1,12 @@
-"""Reads what training wrote: a folder with a saved network, its description, and windows to check it with.
+"""Reads what training wrote: a saved network, its description, and windows to check it with; usually in one folder.
 
 model.keras        functional, builtin layers only; one input (frames, bins, 1) per spec, one output
                    of one score per label (further outputs are extras, then it is named `scores`)
 description.json   name, version, labels, specs, output, card
 calibration.npz    input_0, input_1, ... float32 (n, frames, bins, 1): training windows
 agreement.npz      the same of validation windows, and target float32 (n, labels)
+
+In the place of the last two there may be recordings (see `recorded_windows`).
 """
 
 from __future__ import annotations
@@ -59,39 +61,65 @@ class TrainingOutput:
     target: Float32
 
 
-def read_training_output(folder: Path) -> TrainingOutput:
-    """The folder that training wrote.
+def read_training_output(
+    model: Path, *, description: Path | None = None, calibration: Path | None = None
+) -> TrainingOutput:
+    """What training wrote.
+
+    Args:
+        model: a `.keras` file, or the folder that holds `model.keras`.
+        description: JSON; None for `description.json` beside the model.
+        calibration: folder with the two archives of windows, or of recordings; None for the model's own.
 
     Raises:
         BundleError: a file is missing or its content is invalid.
+        RecordingError: a recording cannot be read.
     """
-    for name in ("model.keras", "description.json", "calibration.npz", "agreement.npz"):
-        if not (folder / name).is_file():
-            raise BundleError(f"{folder}: {name} is missing; the folder must be what training wrote")
-    where = f"{folder / 'description.json'}"
-    value = parse((folder / "description.json").read_bytes(), where)
+    network = model / "model.keras" if model.suffix != ".keras" else model
+    description = description or network.parent / "description.json"
+    windows = calibration or network.parent
+    for file in (network, description):
+        if not file.is_file():
+            raise BundleError(f"{file.parent}: {file.name} is missing; the folder must be what training wrote")
+    where = f"{description}"
+    value = parse(description.read_bytes(), where)
     kinds = {"name": str, "version": str, "labels": list, "specs": list, "output": str, "card": dict}
-    description = members(value, where, kinds)
-    specs = tuple(_spec(item, f"{where}: spec {ordinal}") for ordinal, item in enumerate(description["specs"]))
-    labels = tuple(
-        label_from_dict(item, f"{where}: label {ordinal}") for ordinal, item in enumerate(description["labels"])
-    )
-    if description["output"] not in get_args(Output):
-        raise BundleError(f"{where}: output is {description['output']!r}, must be one of {', '.join(get_args(Output))}")
-    calibration, _ = _windows(folder / "calibration.npz", specs)
-    agreement, rest = _windows(folder / "agreement.npz", specs)
+    fields = members(value, where, kinds)
+    specs = tuple(_spec(item, f"{where}: spec {ordinal}") for ordinal, item in enumerate(fields["specs"]))
+    labels = tuple(label_from_dict(item, f"{where}: label {ordinal}") for ordinal, item in enumerate(fields["labels"]))
+    if fields["output"] not in get_args(Output):
+        raise BundleError(f"{where}: output is {fields['output']!r}, must be one of {', '.join(get_args(Output))}")
+    ranges, (agreement, target) = _both_windows(windows, labels, specs, may_record=calibration is not None)
     return TrainingOutput(
-        name=description["name"],
-        version=description["version"],
+        name=fields["name"],
+        version=fields["version"],
         labels=labels,
         specs=specs,
-        output=description["output"],
-        card=description["card"],
-        network=folder / "model.keras",
-        calibration=calibration,
+        output=fields["output"],
+        card=fields["card"],
+        network=network,
+        calibration=ranges,
         agreement=agreement,
-        target=_target(folder / "agreement.npz", rest.get("target"), (len(agreement[0]), len(labels))),
+        target=target,
     )
+
+
+def _both_windows(
+    folder: Path, labels: Sequence[Label], specs: Sequence[FeatureSpec], *, may_record: bool
+) -> tuple[tuple[Float32, ...], tuple[tuple[Float32, ...], Float32]]:
+    """Windows that set the ranges, and those that compare, with their target."""
+    files = folder / "calibration.npz", folder / "agreement.npz"
+    if may_record and not any(file.exists() for file in files):
+        from converter.recorded_windows import recorded_windows  # decoders, which archives do not need
+
+        (ranges, _), compared = recorded_windows(folder, labels, specs)
+        return ranges, compared
+    for file in files:
+        if not file.is_file():
+            raise BundleError(f"{folder}: {file.name} is missing; the folder must be what training wrote")
+    ranges, _ = _windows(files[0], specs)
+    agreement, rest = _windows(files[1], specs)
+    return ranges, (agreement, _target(files[1], rest.get("target"), (len(agreement[0]), len(labels))))
 
 
 def _spec(value: Any, where: str) -> FeatureSpec:

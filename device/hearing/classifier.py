@@ -173,8 +173,8 @@ class Classifier:
     def _probabilities(self, scores: Float32) -> Float32:
         if not np.isfinite(scores).all():
             raise ClassifierError(f"model {self.name}: a score is {scores[~np.isfinite(scores)][0]}, no finite number")
-        if self._output == "logits":
-            return sigmoid(scores)
+        if self._output != "probabilities":
+            return sigmoid(scores) if self._output == "logits" else softmax(scores)
         if scores.min() < 0 or scores.max() > 1:
             raise ClassifierError(f"model {self.name}: a probability of {scores.min():g} to {scores.max():g}")
         return scores
@@ -248,6 +248,12 @@ class _Tensor:
 def sigmoid(logits: Float32) -> Float32:
     """1 / (1 + exp(-x)), by tanh, which does not overflow."""
     return (0.5 + 0.5 * np.tanh(0.5 * logits.astype(np.float64))).astype(np.float32)
+
+
+def softmax(logits: Float32) -> Float32:
+    """exp(x) / sum(exp(x)) along the last axis; the largest is taken off first, so nothing overflows."""
+    powers = np.exp(logits.astype(np.float64) - logits.max(axis=-1, keepdims=True))
+    return np.asarray(powers / powers.sum(axis=-1, keepdims=True), np.float32)
 
 
 def load_runtime() -> None:

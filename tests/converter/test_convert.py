@@ -11,6 +11,7 @@ import pytest
 from converter import toolchain
 from converter.convert import convert
 from converter.gate import Bounds
+from converter.training_output import read_training_output
 from device.errors import BundleError
 from device.hearing.bundle.reader import read_bundle
 from device.hearing.classifier import Classifier
@@ -28,7 +29,7 @@ def converted(tiny_bundles: Any, tmp_path_factory: pytest.TempPathFactory) -> tu
     folder = tmp_path_factory.mktemp("trained")
     tiny_bundles.hand_over(tiny_bundles.LOW, folder)
     out = folder / "low.tflite"
-    return out, convert(folder, out)
+    return out, convert(read_training_output(folder), out)
 
 
 @pytest.fixture(scope="module")
@@ -49,8 +50,8 @@ def test_the_report_stands_in_the_card_beside_what_training_said(
     report = converted[1]
     assert bundle.card["conversion"] == report
     assert bundle.card["licence"] == "Apache-2.0"
-    assert report["int8_bytes"] == len(bundle.network)
-    assert report["agreement_windows"] == report["calibration_windows"] == 256
+    assert report["network_bytes"] == len(bundle.network)
+    assert report["agreement_windows"] == report["calibration_windows"] == 512
     assert [row["label"] for row in report["agreement"]] == ["low", "normal"]
     assert all(row["auc_float"] > 0.99 and row["mean_difference"] < 0.02 for row in report["agreement"])
     assert 0 <= report["plain_kernels"]["largest_difference"] < 0.1
@@ -61,7 +62,7 @@ def test_the_report_stands_in_the_card_beside_what_training_said(
 
 def test_converting_again_gives_the_same_bytes(converted: tuple[Path, dict[str, Any]], tmp_path: Path) -> None:
     again = tmp_path / "again.tflite"
-    convert(converted[0].parent, again)
+    convert(read_training_output(converted[0].parent), again)
     assert again.read_bytes() == converted[0].read_bytes()
 
 
@@ -101,7 +102,7 @@ def test_the_script_makes_the_committed_bundles(
 def _refused(folder: Path, sentence: str, bounds: Bounds | None = None) -> None:
     out = folder / "out.tflite"
     with pytest.raises(BundleError, match=sentence):
-        convert(folder, out, bounds=bounds)
+        convert(read_training_output(folder), out, bounds=bounds)
     assert not out.exists()
 
 
@@ -123,7 +124,7 @@ def test_a_calibration_out_of_all_proportion_is_refused(tone_folder: Path) -> No
 
 def test_a_calibration_that_never_saw_a_sound_is_refused(tone_folder: Path) -> None:
     with np.load(tone_folder / "calibration.npz") as file:
-        quiet = {key: np.repeat(file[key][:1] * 1e-3, 256, axis=0) for key in file.files}
+        quiet = {key: np.repeat(file[key][:1] * 1e-3, 512, axis=0) for key in file.files}
     _rewrite(tone_folder, "calibration.npz", **quiet)
     _refused(tone_folder, "tone: ")
 
@@ -132,7 +133,7 @@ def test_too_few_calibration_windows_are_refused(tone_folder: Path) -> None:
     with np.load(tone_folder / "calibration.npz") as file:
         few = {key: file[key][:20] for key in file.files}
     _rewrite(tone_folder, "calibration.npz", **few)
-    _refused(tone_folder, "calibration.npz holds 20 windows")
+    _refused(tone_folder, "20 windows of calibration")
 
 
 def _resave(folder: Path, change: Any) -> None:

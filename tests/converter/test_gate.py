@@ -11,11 +11,11 @@ import pytest
 from converter.gate import (
     Bounds,
     check_agreement,
-    check_calibration,
     check_finite,
     check_graph,
     check_plain_kernels,
     check_translation,
+    check_windows,
 )
 from converter.score_agreement import LabelFigures
 from device.errors import BundleError
@@ -81,9 +81,11 @@ def test_an_input_of_another_type_is_refused() -> None:
 
 
 def test_too_few_calibration_windows_are_refused() -> None:
-    check_calibration(256, BOUNDS)
-    with pytest.raises(BundleError, match="holds 255 windows, must hold at least 256"):
-        check_calibration(255, BOUNDS)
+    check_windows(256, 500, BOUNDS)
+    with pytest.raises(BundleError, match="255 windows of calibration, must be at least 256"):
+        check_windows(255, 500, BOUNDS)
+    with pytest.raises(BundleError, match="499 windows of agreement, must be at least 500"):
+        check_windows(256, 499, BOUNDS)
 
 
 def test_an_answer_that_is_no_number_is_refused() -> None:

@@ -7,11 +7,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from converter.__main__ import main
 from device.errors import BundleError
 from device.hearing.bundle.reader import read_bundle
+from device.hearing.network.graph import read_graph
+from tests.converter.tone_sounds import write_sounds
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -72,3 +75,38 @@ def test_it_runs_as_a_module_and_imports_tensorflow_late() -> None:
     )  # fmt: skip
     assert "usage: python -m converter" in done.stdout
     assert "tensorflow" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "kind"),
+    [
+        (["--input-type", "float32"], "FLOAT32"),
+        (["--quantize", "dynamic"], "FLOAT32"),
+        (["--quantize", "float16"], "FLOAT32"),
+    ],
+)
+def test_other_quantizations_are_bundles_as_well(
+    tone_folder: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str], options: list[str], kind: str
+) -> None:
+    out = tmp_path / "tone.tflite"
+    assert main(["convert", str(tone_folder / "model.keras"), "--out", str(out), *options]) == 0
+    assert capfd.readouterr().err == ""
+    bundle = read_bundle(out)
+    graph = read_graph(bundle.network)
+    assert {graph.tensors[index].kind for index in graph.inputs} == {kind}
+    assert bundle.card["conversion"]["quantization"] == (options[1] if options[0] == "--quantize" else "int8")
+
+
+def test_recordings_calibrate_and_compare(tone_folder: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """A description elsewhere, a bare network, and sounds sorted into folders: no archive of windows is needed."""
+    for name in ("calibration.npz", "agreement.npz"):
+        (tone_folder / name).unlink()
+    spec = (tone_folder / "description.json").rename(tmp_path / "spec.json")
+    write_sounds(tmp_path / "sounds", np.random.default_rng(0), windows=260)
+    out = tmp_path / "tone.tflite"
+    words = ["--spec", str(spec), "--calibration", str(tmp_path / "sounds"), "--out", str(out)]
+    assert main(["convert", str(tone_folder / "model.keras"), *words]) == 0
+    report = read_bundle(out).card["conversion"]
+    assert (report["calibration_windows"], report["agreement_windows"]) == (512, 520)
+    assert report["agreement"][0]["auc_float"] > 0.99
+    capfd.readouterr()

@@ -75,14 +75,10 @@ def test_two_outputs_without_scores_among_them_are_refused(keras: Any, tmp_path:
 
 
 @pytest.mark.parametrize("layer", ["LSTM", "GRU"])
-@pytest.mark.parametrize("both_ways", [False, True])
-def test_recurrent_layers_are_unrolled_and_compute_the_same(
-    keras: Any, tmp_path: Path, layer: str, *, both_ways: bool
-) -> None:
+def test_recurrent_layers_are_unrolled_and_compute_the_same(keras: Any, tmp_path: Path, layer: str) -> None:
     tensor = _input(keras)
     recurrent = getattr(keras.layers, layer)(3)
-    wrapped = keras.layers.Bidirectional(recurrent) if both_ways else recurrent
-    output = keras.layers.Dense(1)(wrapped(keras.layers.Reshape(SPEC.shape)(tensor)))
+    output = keras.layers.Dense(1)(recurrent(keras.layers.Reshape(SPEC.shape)(tensor)))
     model = load_network(_saved(keras, tmp_path / "m.keras", output, tensor))
     rebuilt = rebuild(model, [SPEC], 1)
     found = json.dumps(rebuilt.get_config())

@@ -34,8 +34,8 @@ def test_a_folder_is_read(tone_folder: Path) -> None:
     trained = read_training_output(tone_folder)
     assert (trained.name, trained.version, trained.output) == ("tiny-tone", "1.0.0", "logits")
     assert [label.name for label in trained.labels] == ["tone"]
-    assert [array.shape for array in trained.calibration] == [(256, 62, 24, 1), (256, 62, 8, 1)]
-    assert trained.target.shape == (256, 1)
+    assert [array.shape for array in trained.calibration] == [(512, 62, 24, 1), (512, 62, 8, 1)]
+    assert trained.target.shape == (512, 1)
     assert trained.target.dtype == np.float32
 
 
@@ -51,7 +51,7 @@ def test_a_missing_file_is_named(tone_folder: Path, name: str) -> None:
     [
         (lambda value: value.pop("version"), "lacks 'version'"),
         (lambda value: value.update(seed=1), "unknown member 'seed'"),
-        (lambda value: value.update(output="softmax"), "output is 'softmax', must be one of logits, probabilities"),
+        (lambda value: value.update(output="odds"), "output is 'odds', must be one of logits, softmax, probabilities"),
         (lambda value: value["labels"][0]["operating_point"].update(on=1.5), "0 < off <= on < 1"),
         (lambda value: value["specs"][1].update(hop=0), "spec 1: feature spec: hop is 0"),
         (lambda value: value["specs"].__setitem__(0, 5), "spec 0 must be an object"),
@@ -69,14 +69,14 @@ def test_an_odd_description_is_refused(
     ("name", "changes", "sentence"),
     [
         ("calibration.npz", {"input_1": None}, "input_1 is missing, must be float32"),
-        ("calibration.npz", {"input_0": np.zeros((256, 62, 24), np.float32)}, r"input_0 is float32 \(256, 62, 24\)"),
-        ("calibration.npz", {"input_0": np.zeros((256, 62, 24, 1))}, "input_0 is float64"),
+        ("calibration.npz", {"input_0": np.zeros((512, 62, 24), np.float32)}, r"input_0 is float32 \(512, 62, 24\)"),
+        ("calibration.npz", {"input_0": np.zeros((512, 62, 24, 1))}, "input_0 is float64"),
         ("calibration.npz", {"input_0": np.zeros((0, 62, 24, 1), np.float32)}, r"is float32 \(0, 62"),
-        ("calibration.npz", {"input_0": np.zeros((9, 62, 24, 1), np.float32)}, r"hold \[9, 256\] windows"),
-        ("agreement.npz", {"input_0": np.full((256, 62, 24, 1), np.nan, np.float32)}, "not finite"),
-        ("agreement.npz", {"target": None}, r"target is missing, must be float32 \(256, 1\)"),
-        ("agreement.npz", {"target": np.zeros((256, 2), np.float32)}, r"target is \(256, 2\)"),
-        ("agreement.npz", {"target": np.full((256, 1), 2.0, np.float32)}, "must hold numbers from 0 to 1"),
+        ("calibration.npz", {"input_0": np.zeros((9, 62, 24, 1), np.float32)}, r"hold \[9, 512\] windows"),
+        ("agreement.npz", {"input_0": np.full((512, 62, 24, 1), np.nan, np.float32)}, "not finite"),
+        ("agreement.npz", {"target": None}, r"target is missing, must be float32 \(512, 1\)"),
+        ("agreement.npz", {"target": np.zeros((512, 2), np.float32)}, r"target is \(512, 2\)"),
+        ("agreement.npz", {"target": np.full((512, 1), 2.0, np.float32)}, "must hold numbers from 0 to 1"),
     ],
 )
 def test_odd_windows_are_refused(tone_folder: Path, name: str, changes: dict[str, Any], sentence: str) -> None:

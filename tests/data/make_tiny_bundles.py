@@ -23,6 +23,7 @@ if __name__ == "__main__":
 
 from converter import toolchain
 from converter.convert import convert
+from converter.training_output import read_training_output
 from device.hearing.bundle.contents import Label
 from device.hearing.bundle.manifest import label_to_dict
 from device.hearing.decision import OperatingPoint
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
 
     Float32 = npt.NDArray[np.float32]
 
-WINDOWS = 256
+WINDOWS = 512
 """Of calibration, and as many of agreement."""
 
 _STEADY = OperatingPoint(on=0.5, off=0.3, confirm_s=1.0, confirm_of_s=1.5, min_length_s=0.0, hold_s=1.0, cooldown_s=2.0)
@@ -187,7 +188,7 @@ def make(tiny: Tiny, out: Path) -> None:
     """Write one bundle with two golden sounds, which keeps it small."""
     with tempfile.TemporaryDirectory() as folder:
         hand_over(tiny, Path(folder))
-        convert(Path(folder), out, sounds=("silence", "sine"))
+        convert(read_training_output(Path(folder)), out, sounds=("silence", "sine"))
 
 
 def main() -> None:

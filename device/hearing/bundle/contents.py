@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from device.hearing.spec import FeatureSpec
     from device.messages import Priority, Role
 
-Output = Literal["logits", "probabilities"]
+Output = Literal["logits", "softmax", "probabilities"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +46,8 @@ class Bundle:
         labels: in the order of the network's scores.
         specs: the features of the network's inputs `input_0`, `input_1`, ..., one spec each; all share
             one sample rate and one window.
-        output: the meaning of the network's output `scores`: logits (to be passed through a sigmoid, label
-            by label) or probabilities.
+        output: the meaning of the network's output `scores`: logits (to be passed through a sigmoid, label by
+            label), logits of labels of which exactly one holds (softmax), or probabilities.
         network: the TensorFlow Lite flatbuffer.
         golden: at least one case.
         card: the model card: training data, licences and measured performance; JSON types.
