@@ -226,19 +226,22 @@ class JackCard:
 
 
 class Mosquitto:
-    """A private MQTT broker on a port of 127.0.0.1; it keeps its port over restarts.
+    """A private MQTT broker on a port of one address; it keeps its port over restarts.
 
     Args:
         folder: for configuration, log and saved state; no other broker uses it.
         lines: of its configuration, beside its port; anybody may log in unless they forbid it.
+        address: at which it listens.
 
     Attributes:
         port: on which it listens.
     """
 
-    def __init__(self, folder: Path, *lines: str) -> None:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
+    def __init__(self, folder: Path, *lines: str, address: str = "127.0.0.1") -> None:
+        self._address = address
+        self._family = socket.AF_INET6 if ":" in address else socket.AF_INET
+        with socket.socket(self._family) as probe:
+            probe.bind((address, 0))
             self.port: int = probe.getsockname()[1]
         self._folder = folder
         self._conf = folder / "mosquitto.conf"
@@ -257,7 +260,7 @@ class Mosquitto:
         """Write other lines of configuration; they apply from the next start on."""
         anybody = () if any(line.startswith("allow_anonymous") for line in lines) else ("allow_anonymous true",)
         # Without per_listener_settings, as there is one listener. Started by root, it would change to another user.
-        self._conf.write_text("\n".join(["user root", f"listener {self.port} 127.0.0.1", *anybody, *lines, ""]))
+        self._conf.write_text("\n".join(["user root", f"listener {self.port} {self._address}", *anybody, *lines, ""]))
 
     def start(self) -> None:
         """Start it; returns when it listens."""
@@ -279,9 +282,9 @@ class Mosquitto:
     def _listens(self) -> bool:
         if self._process is None or self._process.poll() is not None:
             pytest.fail(f"mosquitto does not run: {self.log}")
-        with socket.socket() as probe:
+        with socket.socket(self._family) as probe:
             probe.settimeout(1.0)
-            return probe.connect_ex(("127.0.0.1", self.port)) == 0
+            return probe.connect_ex((self._address, self.port)) == 0
 
 
 class NotifySocket:

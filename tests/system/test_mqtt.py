@@ -682,6 +682,51 @@ def test_what_is_wrong_with_a_brokers_certificate_is_said_and_no_password_is_sen
         assert "as auricle-anna" not in broker.log
 
 
+@pytest.fixture
+def ipv6_broker(private_folder: Path) -> Iterator[Mosquitto]:
+    from tests.system.conftest import Mosquitto
+
+    running = Mosquitto(private_folder, address="::1")
+    running.start()
+    yield running
+    running.kill()
+
+
+@both
+def test_a_broker_at_an_address_of_ipv6_receives_what_is_owed(
+    ipv6_broker: Mosquitto, telling: Telling, protocol: MqttProtocol
+) -> None:
+    owner = Owner()
+    owner.owe(("a", 0))
+    mqtt = telling.begin(MqttSettings(host="::1", port=ipv6_broker.port, protocol=protocol), owner)
+    owner.until_paid(mqtt)
+    assert mqtt.link.reason == f"connected to [::1]:{ipv6_broker.port}"
+
+
+def test_a_certificate_for_an_address_of_ipv6_is_compared_with_it(
+    ipv6_broker: Mosquitto, telling: Telling, authority: Authority
+) -> None:
+    _with_tls(ipv6_broker, authority, authority.sign("server", alternative="IP:::1"))
+    settings = MqttSettings(host="::1", port=ipv6_broker.port, tls=True, ca_file=str(authority.certificate))
+    owner = Owner()
+    owner.owe(("a", 0))
+    mqtt = telling.begin(settings, owner)
+    owner.until_paid(mqtt)
+    mqtt.close(3.0)
+    for alternative in ("IP:::2", "IP:127.0.0.1", "DNS:localhost"):
+        _with_tls(ipv6_broker, authority, authority.sign("elsewhere", alternative=alternative))
+        refused = telling.begin(settings, Owner())
+        reason = "the broker's certificate is not for ::1: name the host as its certificate does"
+        assert _reason(refused, "refused") == reason
+        refused.close(3.0)
+
+
+def test_a_port_of_ipv6_on_which_nothing_listens_is_one_sentence(ipv6_broker: Mosquitto, telling: Telling) -> None:
+    ipv6_broker.kill()
+    mqtt = telling.begin(MqttSettings(host="::1", port=ipv6_broker.port), Owner())
+    assert _reason(mqtt, "lost") == f"nothing listens at [::1]:{ipv6_broker.port}: is the broker running?"
+
+
 def test_a_port_without_tls_and_one_with_it_are_told(broker: Mosquitto, telling: Telling, authority: Authority) -> None:
     plain = telling.begin(_settings(broker, tls=True, ca_file=str(authority.certificate)), Owner())
     _until(lambda: plain.link.state in {"lost", "refused"}, "the first try")

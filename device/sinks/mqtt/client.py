@@ -33,10 +33,9 @@ if TYPE_CHECKING:
 
     from device.commands import Verb
     from device.config.settings import MqttSettings
-    from device.sinks.mqtt.link import Echo, Handler, LinkState
+    from device.sinks.mqtt.link import Echo, Handler, LinkState, Received
     from device.sinks.mqtt.ownership import Owner
     from device.sinks.mqtt.send_queue import Held
-    from device.sinks.mqtt.session import Received
     from device.sinks.payloads import Message
 
 _TURN_S = 0.5

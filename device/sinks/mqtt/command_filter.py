@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from device.commands import Command, Verb
-    from device.sinks.mqtt.session import Received
+    from device.sinks.mqtt.link import Received
 
 _BURST, _COMMANDS_PER_S = 10, 1.0  # people press buttons, and no faster
 _BIRTH_EVERY_S = 1.0

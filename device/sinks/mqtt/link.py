@@ -1,4 +1,4 @@
-"""What the client says about its connection to the broker, and what it reports to its handler."""
+"""What the client says about its connection to the broker, and what it receives and reports to its handler."""
 
 from __future__ import annotations
 
@@ -74,6 +74,15 @@ class Counts:
     rejected: int = 0
     rejection: str = ""
     dropped: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """A message from the broker; a topic that is not UTF-8 is empty."""
+
+    topic: str
+    payload: bytes
+    retain: bool
 
 
 class Handler(Protocol):

@@ -19,7 +19,7 @@ from device.sinks.payloads import ONLINE, Message
 from device.strict_json import parse
 
 if TYPE_CHECKING:
-    from device.sinks.mqtt.session import Received
+    from device.sinks.mqtt.link import Received
 
 READ_WITHIN_S = 1.0
 """Our own question comes back by then, behind what the broker keeps; one that lets us read nothing returns nothing."""

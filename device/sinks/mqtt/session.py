@@ -17,6 +17,7 @@ from device.commands import MAX_PAYLOAD_BYTES
 from device.errors import MissingExtraError
 from device.sinks.mqtt.broker_socket import open_socket
 from device.sinks.mqtt.connection import Trouble, endpoint, port_of, refusal, trouble_of
+from device.sinks.mqtt.link import Received
 from device.sinks.mqtt.send_queue import OwedMessage
 
 try:
@@ -55,15 +56,6 @@ _MAX_PACKET_BYTES = 4 * MAX_PAYLOAD_BYTES
 
 _MAX_RECEIVED_BYTES = 256 * 1024
 """Topics and payloads held between two calls of `pop_received`: hundreds of commands."""
-
-
-@dataclass(frozen=True, slots=True)
-class Received:
-    """A message from the broker; a topic that is not UTF-8 is empty."""
-
-    topic: str
-    payload: bytes
-    retain: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from device.commands import Acknowledge, Pause
 from device.sinks.mqtt.command_filter import CommandFilter
-from device.sinks.mqtt.session import Received
+from device.sinks.mqtt.link import Received
 from device.sinks.payloads import Topics
 
 _TOPICS = Topics("auricle", "anna")

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from device.sinks.mqtt.link import Received
 from device.sinks.mqtt.ownership import ANSWER_WITHIN_S, READ_WITHIN_S, SETTLED_AFTER_S, Owner, Ownership, OwnTopics
-from device.sinks.mqtt.session import Received
 from device.sinks.payloads import OFFLINE, ONLINE, Message
 
 _TOPICS = OwnTopics("auricle/anna/owner", "auricle/anna/available")
