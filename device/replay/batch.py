@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections import Counter
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from contextlib import closing
 from dataclasses import replace
-from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from device.errors import RecordingError, ServiceError
+from device.errors import RecordingError
 from device.replay.one_recording import replay_recording
 from device.replay.result_writers import ResultWriter, RowWriter
-from device.replay.termination import end_workers, ending_by_signal, prepare_worker
 from device.runtime.model_loader import OpenModels, open_models
 from device.runtime.stderr_lines import print_notice
+from device.runtime.worker_processes import ending_by_signal, in_workers, prepare_worker
 from device.sources.recording_paths import find_recordings
 
 if TYPE_CHECKING:
@@ -97,17 +93,7 @@ def _replay_all(
         return
     models.close()
     given = options, models.tried, writer.table_names
-    with ProcessPoolExecutor(workers, get_context("spawn"), _Worker.start, given) as pool:
-        try:
-            yield from pool.map(_Worker.work, tasks)
-        except BrokenProcessPool as error:
-            raise ServiceError(
-                "a worker process ended, perhaps for want of memory; try again with fewer --workers"
-            ) from error
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            end_workers()
-            raise
+    yield from in_workers(workers, _Worker.start, given, _Worker.work, tasks)
 
 
 def _worker_count(options: ReplayOptions) -> int:
@@ -134,8 +120,5 @@ class _Worker:
         collected: dict[str, list[str]] = {table: [] for table in cls.tables}
         tables = {table: rows.append for table, rows in collected.items()}
         rows = RowWriter(task.source, cls.models.priorities, tables)
-        try:
-            result = replay_recording(cls.options, cls.models, task, rows.write)
-        except SystemExit as ended:  # the executor would take it for a result, and go on
-            os._exit(int(ended.code or 1))
+        result = replay_recording(cls.options, cls.models, task, rows.write)
         return replace(result, rows={table: "".join(texts) for table, texts in collected.items()})

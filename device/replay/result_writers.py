@@ -12,8 +12,8 @@ from device.errors import ConfigError
 from device.fault_info import FAULTS
 from device.printable import printable
 from device.quantity import quantity
-from device.replay.output_trial import try_outputs
 from device.replay.recording_result import RecordingTask
+from device.report.output_trial import try_outputs
 from device.report.page import write_index
 from device.report.result_files import STDOUT, encode, is_stdout, write_whole
 from device.report.tables import EventLines, ScoreTable, event_line, label_track, page_names, score_rows
