@@ -52,6 +52,11 @@ def _add_inspect(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("bundle", type=Path)
 
 
+def _add_diff(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("one", type=Path, metavar="A")
+    parser.add_argument("other", type=Path, metavar="B")
+
+
 def _add_sign(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("bundle", type=Path)
     parser.add_argument("--key", type=Path, required=True, help="private Ed25519 key in PEM")
@@ -70,10 +75,18 @@ def _convert(options: argparse.Namespace) -> None:
 
 
 def _inspect(options: argparse.Namespace) -> None:
-    from converter.inspect import describe
+    from converter.inspection.description import describe
     from device.hearing.bundle.reader import read_bundle
 
     print(describe(read_bundle(options.bundle)))
+
+
+def _diff(options: argparse.Namespace) -> None:
+    from converter.inspection.differences import differences
+    from device.hearing.bundle.reader import read_bundle
+
+    found = differences(read_bundle(options.one), read_bundle(options.other))
+    print("\n".join(found) or "they hold the same")
 
 
 def _sign(options: argparse.Namespace) -> None:
@@ -101,6 +114,7 @@ _VERBS = {
         "quantize a trained network, and write a verified bundle or refuse",
     ),
     "inspect": (_add_inspect, _inspect, "say what a bundle holds"),
+    "diff": (_add_diff, _diff, "say what differs between two bundles"),
     "sign": (_add_sign, _sign, "sign a bundle, so that a device with your public key loads it"),
 }
 

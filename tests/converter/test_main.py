@@ -59,6 +59,10 @@ def test_inspect_says_what_a_bundle_holds(tiny_bundle_path: Path, capsys: pytest
         "   2 CONV_2D",
         "out INT8 1 x 1, step 0.0",
         "widest steps:",
+        "  no operation",
+        "million multiplications (MAC); one core, by arithmetic and not measured:",
+        "  Pi Zero 2 W  0.",
+        "M / 4.44 to 5.88 G a second = ",
     ):
         assert part in said
 

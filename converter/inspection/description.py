@@ -1,9 +1,10 @@
-"""Describes a bundle for a person to read: labels, features, operations, tensors, quantization."""
+"""Describes a bundle for a person to read: labels, features, operations, tensors, steps, sizes, cost."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from converter.inspection.graph_cost import BOARDS, estimated_ms, operation_costs
 from device.hearing.network.graph import read_graph
 from device.quantity import quantity
 
@@ -14,15 +15,19 @@ if TYPE_CHECKING:
     from device.hearing.network.graph import Graph, Tensor
 
 
+MOST_LAYERS = 60
+
+
 def describe(bundle: Bundle) -> str:
     """Several lines of text."""
     graph = read_graph(bundle.network)
-    return "\n".join([*_head(bundle, graph), *_operations(graph), *_edges(graph), *_coarsest(graph)])
+    parts = (_head(bundle, graph), _operations(graph), _edges(graph), _layers(graph), _coarsest(graph), _time(graph))
+    return "\n".join(line for part in parts for line in part)
 
 
 def _head(bundle: Bundle, graph: Graph) -> Iterator[str]:
     yield f"{bundle.name} {bundle.version}, {bundle.sample_rate_hz} Hz, windows of {bundle.window_samples} samples"
-    yield f"sha256 {bundle.sha256}"
+    yield f"sha256 {bundle.sha256}{f', says it was signed with key {bundle.signer}' if bundle.signer else ''}"
     yield f"network {len(bundle.network)} bytes, {graph.weight_bytes} of them constants; {bundle.output} out"
     for label in bundle.labels:
         point = label.operating_point
@@ -45,6 +50,29 @@ def _edges(graph: Graph) -> Iterator[str]:
     for what, indices in (("in", graph.inputs), ("out", graph.outputs)):
         for index in indices:
             yield f"{what:>3} {_tensor_line(graph.tensors[index])}"
+
+
+def _layers(graph: Graph) -> Iterator[str]:
+    """Every operation that holds constants or multiplies, the costliest first if there are many."""
+    costs = [cost for cost in operation_costs(graph) if cost.macs or cost.constant_bytes]
+    chosen = sorted(costs, key=lambda cost: -(cost.macs + cost.constant_bytes))[:MOST_LAYERS]
+    left_out = quantity(len(costs) - len(chosen), "smaller one is left out", "smaller ones are left out")
+    yield f"layers with constants or multiplications ({left_out}):" if len(costs) > len(chosen) else "layers:"
+    yield f"  {'no':>4} {'operation':<18} {'bytes':>9} {'MAC':>12}  result"
+    for cost in sorted(chosen, key=lambda cost: cost.number):
+        result = _tensor_line(graph.tensors[cost.operation.outputs[0]])
+        yield f"  {cost.number:4d} {cost.operation.name:<18} {cost.constant_bytes:9d} {cost.macs:12d}  {result}"
+
+
+def _time(graph: Graph) -> Iterator[str]:
+    total = sum(cost.macs for cost in operation_costs(graph))
+    yield f"{total / 1e6:.2f} million multiplications (MAC); one core, by arithmetic and not measured:"
+    for board in BOARDS:
+        best, worst = estimated_ms(total, board)
+        reached = f"{board.low:.3g}" if board.low == board.high else f"{board.low:.3g} to {board.high:.3g}"
+        times = f"{best:.2f}" if best == worst else f"{best:.2f} to {worst:.2f}"
+        yield f"  {board.name:<12} {total / 1e6:.2f} M / {reached} G a second = {times} ms   ({board.why})"
+    yield f"  and what each of the {len(graph.operations)} operations costs besides, which is not in it"
 
 
 def _coarsest(graph: Graph) -> Iterator[str]:

@@ -1,0 +1,1 @@
+"""What a bundle holds, what it costs, and what differs between two."""
