@@ -14,6 +14,7 @@ mine       find hard negatives: sounds it mistakes for a cry      -> WORK/hard_n
 operate    choose the operating point on validation scenes        -> a JSON file
 export     write the folder that the converter reads
 networks   print the network and its inputs
+scenes     write long scenes with their truth                     -> sound, label tracks, tables
 evaluate   measure a model through the device's listener          -> a JSON report, docs/cry-model.md
 event-times  measure how far estimated beginnings and ends of cries are off
 attention  draw or measure where a network's attention lies       -> a picture, or a JSON file
@@ -60,6 +61,7 @@ _VERBS = {
     "operate": ("training.evaluation.threshold_search", "choose the operating point on validation scenes"),
     "export": ("training.train.export", "write the folder that the converter reads"),
     "networks": ("training.networks.networks_command", "print the network and its inputs"),
+    "scenes": ("training.evaluation.alarms.scenes_command", "write long scenes of cries or screams with their truth"),
     "evaluate": ("training.evaluation.evaluate", "measure a model through the device's listener"),
     "event-times": (
         "training.evaluation.alarms.event_time_errors",

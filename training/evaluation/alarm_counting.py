@@ -18,7 +18,7 @@ from device.messages import Scores
 from training.statistics import confirmed_levels
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     import numpy.typing as npt
 
@@ -147,10 +147,35 @@ def count_alarms(scene: SceneAnnotation, windows: WindowScores, alarms_s: Iterab
         windows: its windows.
         alarms_s: when alarms were decided, each at the end of a window.
     """
-    touches = windows.touching(scene.start_s, scene.end_s)
-    decided = [(alarm_s, bool(touches[np.argmin(np.abs(windows.ends_s - alarm_s))])) for alarm_s in alarms_s]
-    counted = tuple(alarm_s for alarm_s, touched in decided if touched)
-    return SceneAlarms(scene, counted, background_alarms=len(decided) - len(counted))
+    (counted,), in_background = match_alarms([(scene.start_s, scene.end_s)], windows, alarms_s)
+    return SceneAlarms(scene, counted, background_alarms=in_background)
+
+
+def match_alarms(
+    stretches: Sequence[tuple[float, float]], windows: WindowScores, alarms_s: Iterable[float]
+) -> tuple[tuple[tuple[float, ...], ...], int]:
+    """The alarms that count for each stretch, and how many count for none.
+
+    An alarm counts for the first stretch that the window which decided it touches.
+
+    Args:
+        stretches: start and end of each, in seconds, in their order.
+        windows: of the whole stream.
+        alarms_s: when alarms were decided, each at the end of a window.
+    """
+    matched: list[list[float]] = [[] for _ in stretches]
+    unmatched = 0
+    for alarm_s in alarms_s:
+        decided = int(np.argmin(np.abs(windows.ends_s - alarm_s)))
+        from_s, to_s = float(windows.starts_s[decided]), float(windows.ends_s[decided])
+        touched = next(
+            (place for place, (start_s, end_s) in enumerate(stretches) if to_s > start_s and from_s < end_s), None
+        )
+        if touched is None:
+            unmatched += 1
+        else:
+            matched[touched].append(alarm_s)
+    return tuple(map(tuple, matched)), unmatched
 
 
 def alarm_level(scene: SceneAnnotation, windows: WindowScores, point: OperatingPoint) -> float:

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 from device.errors import ConfigError
 from training.data.split_list import CRY_LIST, LUNG_LIST, SCREAM_LIST
 from training.evaluation.alarms.alarm_report import chosen_operating_point, full_report, scene_lines
+from training.evaluation.alarms.timeline_report import OwnSettings, evaluate_timelines
+from training.evaluation.alarms.timelines import TimelineSettings, is_scenes_folder
 from training.evaluation.detectors import PEER_CLASSES
 from training.evaluation.markdown_report import markdown
 from training.evaluation.model_file import read_model
@@ -29,6 +31,9 @@ ALARM_LISTS = {"cry": CRY_LIST, "scream": SCREAM_LIST}
 """Tasks that are counted as alarms, and the committed list of each."""
 
 BREATH_TASKS = ("breath_sounds", "breath_classes", "breath_types", "breath_records")
+OWN = "own"
+"""Recordings of one's own with annotated events, whatever the label."""
+
 _BREATH_LABELS = (
     ({"cas", "das"}, "breath_records"),
     ({"fine_crackle", "coarse_crackle"}, "breath_types"),
@@ -72,6 +77,8 @@ def run(args: argparse.Namespace) -> int:
     task = args.task or task_of(read_model(args.model))
     if task in BREATH_TASKS:
         return _run_breath(args, task)
+    if is_scenes_folder(args.data) or task == OWN:
+        return _run_timelines(args, task)
     if task not in ALARM_LISTS:
         raise ConfigError(f'"{task}" is no task that can be evaluated; give one of {", ".join(known_tasks())}')
     return _run_alarms(args, task)
@@ -79,7 +86,7 @@ def run(args: argparse.Namespace) -> int:
 
 def known_tasks() -> tuple[str, ...]:
     """Names that `--task` takes."""
-    return (*ALARM_LISTS, *BREATH_TASKS)
+    return (*ALARM_LISTS, *BREATH_TASKS, OWN)
 
 
 def task_of(model: Bundle) -> str:
@@ -157,6 +164,28 @@ def _run_breath(args: argparse.Namespace, task: str) -> int:
         seed=args.seed,
     )
     measured, headline = evaluate_breath(settings, workers=args.workers, scheduler=args.scheduler)
+    _write_json(args.json, {"headline": headline, "measured": measured.as_json()})
+    print(headline)
+    return 0
+
+
+def _run_timelines(args: argparse.Namespace, task: str) -> int:
+    unfit = [name for name in ("clips", "markdown", "operating_point") if getattr(args, name)]
+    if unfit:
+        raise ConfigError(f"--{unfit[0].replace('_', '-')} is for the scenes of a committed list; leave it out here")
+    heard = TimelineSettings(
+        model=args.model,
+        label=args.label,
+        float_model=args.float,
+        peer=args.peer,
+        peer_classes=tuple(args.peer_class or PEER_CLASSES.get(task, ())),
+    )
+    if heard.peer and not heard.peer_classes:
+        raise ConfigError("--peer needs --peer-class here: which of YAMNet's classes are the event")
+    settings = OwnSettings(
+        heard=heard, data=args.data, task=task, part=args.split, split=args.split_list, seed=args.seed
+    )
+    measured, headline = evaluate_timelines(settings, workers=args.workers, scheduler=args.scheduler)
     _write_json(args.json, {"headline": headline, "measured": measured.as_json()})
     print(headline)
     return 0

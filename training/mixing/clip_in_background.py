@@ -119,6 +119,16 @@ def place_clip(clip: Float32, under: Float32, *, lead_samples: int, snr_db: floa
     )
 
 
+def clip_over(clip: Float32, under: Float32, snr_db: float) -> Float32:
+    """A clip scaled to lie above a background that keeps its level, with faded ends: (n,), (m,) -> (n,).
+
+    The ratio is that of `place_clip`: loud part over loud part, the background's being no lower than what a microphone
+    records.
+    """
+    gain = gain_to_snr(loud_power(clip), max(loud_power(under), _QUIETEST_POWER), snr_db)
+    return _with_faded_ends(clip) / gain
+
+
 def mix_clip(rng: Rng, clip: Float32, recordings: Sequence[Float32], *, snrs_db: Sequence[float]) -> list[MixedClip]:
     """A clip over one drawn background, at each of some levels."""
     margin = round(MARGIN_S * SAMPLE_RATE_HZ)

@@ -1,0 +1,119 @@
+"""What an evaluation of timelines found: scenes that `scenes` wrote, or recordings of one's own."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from training.evaluation.alarms.timeline_figures import ALL_EVENTS, timeline_figures
+from training.evaluation.alarms.timelines import (
+    TimelineSettings,
+    is_scenes_folder,
+    read_own,
+    read_scenes,
+    score_timelines,
+)
+from training.evaluation.detectors import PEER_CLASSES, evaluated_label, is_streamable
+from training.evaluation.measured import Measured
+from training.evaluation.model_file import read_model
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from training.evaluation.alarms.timelines import ScoredTimeline, Timeline
+
+
+@dataclass(frozen=True, slots=True)
+class OwnSettings:
+    """What is evaluated, on which recordings.
+
+    Attributes:
+        heard: the model and its peer.
+        data: what `scenes` wrote, or a collection.
+        task: what the model was trained for.
+        part: of the split; of scenes what they were written from.
+        split: who is in which part; None for all recordings.
+        seed: of the bootstraps.
+    """
+
+    heard: TimelineSettings
+    data: Path
+    task: str
+    part: str
+    split: Path | None
+    seed: int
+
+
+def evaluate_timelines(
+    settings: OwnSettings, *, workers: int = 1, scheduler: str | None = None
+) -> tuple[Measured, str]:
+    """All figures, and a headline.
+
+    Raises:
+        AuricleError: the model is not valid, or the recordings or their annotations cannot be read.
+    """
+    model = read_model(settings.heard.model)
+    part, split, timelines, note = _timelines(settings, evaluated_label(model, settings.heard.label).name)
+    systems, scored = score_timelines(settings.heard, timelines, workers=workers, scheduler=scheduler)
+    streamable = is_streamable(model)
+    measured = Measured(
+        task=settings.task,
+        model=model.name,
+        model_sha256=model.sha256,
+        part=part,
+        split=split,
+        official_split=False,
+        heard="listener" if streamable else "batch",
+        chosen_on="",
+        seed=settings.seed,
+        command=command(settings),
+        figures=timeline_figures(scored, systems, seed=settings.seed),
+        notes=(note, *_faults(scored)),
+    )
+    return measured, headline(measured)
+
+
+def headline(measured: Measured) -> str:
+    """Recall and false alarms of the model itself."""
+    recall = measured.find("event recall", ALL_EVENTS)
+    rates = [one for one in measured.figures if one.measure == "false alarms an hour"]
+    told = [f"{recall.items} events, found {100 * (recall.value or 0):.1f} %"] if recall else []
+    told += [
+        f"{one.value:.2f} false alarms an hour ({one.low:.2f} to {one.high:.2f}) in {one.hours:.2f} h of {one.of}"
+        for one in rates
+        if one.system == measured.figures[0].system
+    ]
+    return f"{measured.model} on {measured.part or 'all'} recordings, 95 % intervals in brackets: {'; '.join(told)}."
+
+
+def command(settings: OwnSettings) -> str:
+    """The command line that reproduces the figures."""
+    heard = settings.heard
+    words = ["--model", str(heard.model), "--data", str(settings.data), "--task", settings.task]
+    if settings.split:
+        words += ["--split", settings.part, "--split-list", str(settings.split)]
+    for option, value in (("--label", heard.label), ("--float", heard.float_model), ("--peer", heard.peer)):
+        words += [option, str(value)] if value else []
+    if heard.peer and heard.peer_classes != PEER_CLASSES.get(settings.task):
+        words += ["--peer-class", *map(str, heard.peer_classes)]
+    return shlex.join(["python", "-m", "training", "evaluate", *words, "--json", "report.json"])
+
+
+def _timelines(settings: OwnSettings, label: str) -> tuple[str, str, tuple[Timeline, ...], str]:
+    """Part, split, timelines, and what they are made of."""
+    if is_scenes_folder(settings.data):
+        head, timelines = read_scenes(settings.data)
+        repeats = sum(one["repeats"] for one in head["scenes"])
+        note = f"Scenes written with seed {head['seed']}; {repeats} sounds are repeated within one scene."
+        return head["part"], head["split"], timelines, note
+    timelines = read_own(settings.data, label=label, part=settings.part, split=settings.split)
+    events = sum(len(one.events) for one in timelines)
+    note = f"{len(timelines)} recordings, {events} events labelled {label}; what carries no such label is background."
+    return (settings.part if settings.split else ""), (settings.split.name if settings.split else ""), timelines, note
+
+
+def _faults(scored: Sequence[ScoredTimeline]) -> list[str]:
+    deaf = sorted({kind for one in scored for kind in one.faults})
+    return [f"The listener reported faults: {', '.join(deaf)}."] if deaf else []
