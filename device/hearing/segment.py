@@ -139,7 +139,8 @@ def _check(model: ListeningModel, hop_s: float) -> None:
             raise SpecError(f"model {model.name}: its frames are centred and cannot be streamed; train it uncentred")
         hop_samples = hop_s * spec.sample_rate_hz
         frames = hop_samples / spec.hop
-        if not math.isclose(frames, round(frames), abs_tol=1e-9) or round(hop_samples) > spec.window_samples:
+        is_whole = math.isclose(frames, round(frames), abs_tol=1e-9) and round(frames) >= 1
+        if not is_whole or round(hop_samples) > spec.window_samples:
             step_s = spec.hop / spec.sample_rate_hz
             raise SpecError(
                 f"model {model.name}: hop_s is {hop_s}, must be a multiple of {step_s:g} s up to the window's "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import numpy.ma
@@ -22,16 +22,25 @@ _IQR_OF_SIGMA = 1.349
 """Distance of the quartiles of a normal distribution, in standard deviations."""
 
 
+class _Learned(NamedTuple):
+    """What was learned at some time: see the attributes of `NoiseFloor`."""
+
+    minute: tuple[float, ...]
+    newest: float | None
+    minutes: tuple[float, ...]
+
+
 class NoiseFloor:
     """Learns how quiet a room gets, and detects that only the amplifier's own noise is left.
 
     The noise of a quiet room fluctuates: its levels spread more than those of the white noise that a dead
     microphone leaves. Learns from whole minutes of usable rows, each by its 10th percentile (the L90 of acoustics),
-    and from the newest minute only after the next one, so that a collapse is not learned before it is found.
+    and from the newest minute only after the next one, so that a collapse is not learned before it is found. A gap
+    lets the time of a suspected collapse begin anew, and takes back what was learned since it was suspected.
 
     Limits: a machine that hums as evenly as white noise, 20 dB below another one that stopped, is mistaken for an
     amplifier. Noise of less than a third of a 16-bit step, whose rows hold too few changes to be even, is mistaken
-    for a room.
+    for a room. So is a collapse with a gap every few seconds, before it can be suspected.
 
     Args:
         row: samples of a row.
@@ -58,6 +67,7 @@ class NoiseFloor:
         self._newest: float | None = None
         self._minutes: deque[float] = deque(maxlen=settings.floor_minutes)
         self._suspect_since: int | None = None
+        self._before: _Learned | None = None  # a suspicion that nothing has refuted since
         self.open_since: int | None = None
         self.figure = ""
 
@@ -75,6 +85,10 @@ class NoiseFloor:
         """Samples are missing: the learned floor stays, the current run does not."""
         self._steps.clear()
         self._suspect_since = None
+        if self._before is not None:
+            self._minute, self._newest = list(self._before.minute), self._before.newest
+            self._minutes.clear()
+            self._minutes.extend(self._before.minutes)
 
     def step(self, levels_db: Float64, end: int) -> Change | None:
         """Process the levels (rows,) of the second up to the sample `end`; NaN for a row without noise."""
@@ -92,23 +106,27 @@ class NoiseFloor:
 
     def _begin(self, end: int) -> Change | None:
         recent_db = self._recent(self._suspect_steps)
-        if len(self._steps) < self._suspect_steps or not self._is_low(recent_db):
+        if len(self._steps) < self._suspect_steps:
             self._suspect_since = None
+            return None
+        if not self._is_low(recent_db):
+            self._suspect_since = self._before = None
             return None
         self._suspect(recent_db, end)
         levels_db = self._recent(self._found_steps)
         if len(self._steps) < self._found_steps or not (self._is_low(levels_db) and self._is_even(levels_db)):
             return None
         self.open_since = end - self._found_steps * self._step_samples
-        self._minute, self._newest = [], None
+        self._minute, self._newest, self._before = [], None, None
         self.figure = self._describe(levels_db)
         return Change(begins=True, since=self.open_since)
 
     def _suspect(self, recent_db: Float64, end: int) -> None:
         if not self._is_even(recent_db):
-            self._suspect_since = None
+            self._suspect_since = self._before = None
         elif self._suspect_since is None:
             self._suspect_since = end - self._suspect_steps * self._step_samples
+            self._before = self._before or _Learned(tuple(self._minute), self._newest, tuple(self._minutes))
 
     def _end(self, since: int) -> Change | None:
         """It is over within seconds if the level is back, within a minute if only the fluctuation is."""

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from device.runtime.model_loader import OpenModels
     from device.tools.evaluate.evaluation_report import LabelEvaluation
     from device.tools.evaluate.hearing_pass import HeardRecording, LabelKey
-    from device.tools.evaluate.label_tracks import LabelledRecording
+    from device.tools.evaluate.night_labels import LabelledRecording
 
 _BAD_INPUT = 2
 
@@ -121,7 +121,7 @@ def _labelled(
 ) -> tuple[list[LabelledRecording], list[str]]:
     """The recordings with their labels, and a sentence for each thing that is wrong before anything is heard."""
     from device.sources.recording import Recording
-    from device.tools.evaluate.label_tracks import beyond, pair_recordings
+    from device.tools.evaluate.night_labels import beyond, pair_recordings
 
     recordings, problems = pair_recordings(
         Path(arguments.labels), sources, known, unlabelled_is_quiet=arguments.unlabelled_is_quiet
@@ -180,7 +180,7 @@ def _reported(labelled: LabelledRecording, result: HeardRecording) -> bool:
     """Report what was odd in a recording; whether its figures are left out."""
     from device.fault_info import FAULTS
     from device.runtime.stderr_lines import print_notice
-    from device.tools.evaluate.label_tracks import beyond
+    from device.tools.evaluate.night_labels import beyond
 
     for note in result.notes:
         print_notice(note)
@@ -224,7 +224,7 @@ def _evaluation(
     """The figures of one label."""
     from device.tools.evaluate.evaluation_report import LabelEvaluation
     from device.tools.evaluate.hearing_pass import SENSITIVITIES
-    from device.tools.evaluate.label_figures import compare, counts, recommended
+    from device.tools.evaluate.sound_comparison import compare, counts, recommended
 
     hours = sum(result.duration_s for _, result in heard) / 3600
     sounds = {labelled.source: [each for each in labelled.sounds if each.label == key[1]] for labelled, _ in heard}

@@ -10,12 +10,12 @@ from device.config.wording import bracketed
 from device.printable import printable
 from device.quantity import quantity
 from device.report.result_files import encode
-from device.tools.evaluate.label_figures import quantile
+from device.tools.evaluate.sound_comparison import quantile
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from device.tools.evaluate.label_figures import Comparison, Counts
+    from device.tools.evaluate.sound_comparison import Comparison, Counts
 
 _MOST_LINES = 20
 _COLUMNS = "  sensitivity  found          false alarms an hour (95 %)  delay: median, 90 %"

@@ -64,7 +64,7 @@ def test_a_hop_of_whole_frames_up_to_the_window_is_accepted(hop_s: float) -> Non
     assert cry.hop_samples == hop_s * 16000
 
 
-@pytest.mark.parametrize("hop_s", [0.01, 0.1, 2.03125])
+@pytest.mark.parametrize("hop_s", [0.0, -0.5, 1e-12, 0.01, 0.1, 2.03125])
 def test_a_hop_of_part_of_a_frame_or_beyond_the_window_names_model_hop_and_range(hop_s: float) -> None:
     sentence = rf"model cry: hop_s is {hop_s}, must be a multiple of 0\.03125 s up to the window's 2 s"
     with pytest.raises(SpecError, match=sentence):

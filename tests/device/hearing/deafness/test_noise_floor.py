@@ -290,3 +290,29 @@ def test_gated_silence_is_no_collapsed_floor_and_ends_none() -> None:
     gated = [np.concatenate((room(20, seed=seed), np.zeros(40 * RATE_HZ, np.float32))) for seed in range(5)]
     assert faults_of(room(150), *gated, gates_to_zero=True) == []
     assert kinds(faults_of(room(150), *gated, white(91, 0.0001), gates_to_zero=True)) == [("floor", True)]
+
+
+@pytest.mark.parametrize("interrupt", [break_run, lose_a_row])
+@pytest.mark.parametrize("every_s", [8, 20, 59])
+def test_a_collapse_that_gaps_interrupt_for_hours_is_not_learned_and_found_once_they_stop(
+    interrupt: Callable[[Levels], None], every_s: int
+) -> None:
+    levels = Levels()
+    levels.run(300, -60)
+    learned_db = levels.floor.learned_db
+    for _ in range(2 * 3600 // every_s):
+        assert levels.run(every_s, -85, 0.2) == []
+        interrupt(levels)
+    assert levels.floor.learned_db == learned_db
+    ((_, change),) = levels.run(70, -85, 0.2)
+    assert change.begins
+
+
+def test_a_room_that_grew_quiet_is_learned_also_between_gaps() -> None:
+    levels = Levels()
+    levels.run(300, -60)
+    for _ in range(60):
+        assert levels.run(20, -85, 2.0) == []  # as uneven as a room
+        levels.floor.break_run()
+    assert levels.floor.learned_db == pytest.approx(-87.5, abs=0.5)
+    assert levels.run(120, -85, 0.2) == []

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from device.errors import ConfigError
-from device.tools.evaluate.label_tracks import LabelledRecording, beyond, pair_recordings, read_track
+from device.tools.evaluate.night_labels import LabelledRecording, beyond, pair_recordings, read_track
 
 KNOWN = {"cry", "scream"}
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from device.report.spans import Span
-from device.tools.evaluate.label_figures import Counts, compare, counts, quantile, recommended
-from device.tools.evaluate.label_tracks import LabelledSound
+from device.tools.evaluate.night_labels import LabelledSound
+from device.tools.evaluate.sound_comparison import Counts, compare, counts, quantile, recommended
 
 
 def sound(start_s: float, end_s: float) -> LabelledSound:

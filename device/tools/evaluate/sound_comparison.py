@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from device.report.spans import Span
-    from device.tools.evaluate.label_tracks import LabelledSound
+    from device.tools.evaluate.night_labels import LabelledSound
 
 
 @dataclass(frozen=True, slots=True)
