@@ -19,6 +19,8 @@ evaluate   measure a model through the device's listener          -> a JSON repo
 event-times  measure how far estimated beginnings and ends of cries are off
 attention  draw or measure where a network's attention lies       -> a picture, or a JSON file
 card       write the evaluation into a bundle's card              -> a bundle
+compare    print runs side by side, and the differences between them
+report     write the page of results from run folders             -> training/RESULTS.md
 leak       show what a split by clip, after augmentation, does to a figure   -> OUT/leak.json, leak.png
 cache      print how large a cache of features is, and bound it
 """
@@ -72,6 +74,8 @@ _VERBS = {
         "draw or measure where a network's attention lies",
     ),
     "card": ("training.evaluation.update_bundle", "write an evaluation, or a chosen operating point, into a bundle"),
+    "compare": ("training.results.compare_command", "print runs side by side, and the differences between them"),
+    "report": ("training.results.report_command", "write the page of results from run folders"),
     "leak": ("training.results.leak.leak_command", "show what a split by clip, after augmentation, does to a figure"),
     "cache": ("training.scaling.cache_command", "print how large a cache of features is, and bound it"),
 }
