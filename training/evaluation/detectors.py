@@ -6,7 +6,7 @@ every window and the times of its alarms. It does not know what the sound is.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -275,15 +275,24 @@ def open_detectors(
     float_path: Path | None = None,
     peer_path: Path | None = None,
     peer_classes: Sequence[int] = PEER_CLASSES["cry"],
+    point: OperatingPoint | None = None,
 ) -> tuple[Detector, ...]:
     """Detectors for a model, its float network and a peer; a bundle is verified first.
+
+    Args:
+        model_path: a bundle, a run folder or a `.keras` file.
+        label: which label is evaluated; None for the only alarm.
+        float_path: the network before its conversion.
+        peer_path: YAMNet.
+        peer_classes: which of its classes count.
+        point: how scores become events; None for the model's own.
 
     Raises:
         BundleError: the bundle is not valid, or its float network does not fit it.
         ConfigError: the label is ambiguous or unknown.
         MissingExtraError: a library is not installed.
     """
-    model = read_model(model_path)
+    model = with_point(read_model(model_path), label, point)
     evaluated = evaluated_label(model, label)
     networks: dict[str, Any] = {system_name(model_path): open_network(model_path, model)}
     if float_path is not None:
@@ -296,6 +305,15 @@ def open_detectors(
     if peer_path is not None:
         detectors.append(PeerDetector(peer_path, evaluated.operating_point, peer_classes))
     return tuple(detectors)
+
+
+def with_point(model: Bundle, label: str | None, point: OperatingPoint | None) -> Bundle:
+    """The model with another operating point for the evaluated label."""
+    if point is None:
+        return model
+    wanted = evaluated_label(model, label)
+    labels = (replace(one, operating_point=point) if one is wanted else one for one in model.labels)
+    return replace(model, labels=tuple(labels))
 
 
 def system_name(model_path: Path) -> str:

@@ -17,7 +17,7 @@ from training.evaluation.alarms.timeline_report import OwnSettings, evaluate_tim
 from training.evaluation.alarms.timelines import TimelineSettings, is_scenes_folder
 from training.evaluation.detectors import PEER_CLASSES
 from training.evaluation.markdown_report import markdown
-from training.evaluation.model_file import read_model
+from training.evaluation.model_file import read_model, read_point
 from training.evaluation.runner import EvaluationSettings, score_plans
 from training.mixing.scenes import SEED, listed_event
 from training.scaling.scaling_options import add_scaling_options
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     import argparse
 
     from device.hearing.bundle.contents import Bundle
+    from device.hearing.decision import OperatingPoint
 
 ALARM_LISTS = {"cry": CRY_LIST, "scream": SCREAM_LIST}
 """Tasks that are counted as alarms, and the committed list of each."""
@@ -55,6 +56,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--task", metavar="NAME", help="what is measured (default: what the model's labels say)")
     parser.add_argument(
         "--label", metavar="NAME", help="which label of the model is the event (default: its only alarm)"
+    )
+    parser.add_argument(
+        "--point", type=Path, metavar="JSON", help="the operating point that val chose (default: the model's own)"
     )
     parser.add_argument("--float", type=Path, metavar="KERAS", help="its network before conversion, judged beside it")
     parser.add_argument("--peer", type=Path, metavar="TFLITE", help="stock YAMNet, judged beside it")
@@ -145,13 +149,22 @@ def _alarm_settings(args: argparse.Namespace, task: str) -> EvaluationSettings:
         float_model=args.float,
         peer=args.peer,
         peer_classes=tuple(args.peer_class or PEER_CLASSES[event]),
+        point=_point(args),
     )
+
+
+def _point(args: argparse.Namespace) -> OperatingPoint | None:
+    return read_point(args.point, read_model(args.model)) if args.point else None
 
 
 def _run_breath(args: argparse.Namespace, task: str) -> int:
     from training.evaluation.breath.breath_report import BreathSettings, evaluate_breath
 
-    unfit = [name for name in ("float", "peer", "clips", "markdown", "operating_point", "label") if getattr(args, name)]
+    unfit = [
+        name
+        for name in ("float", "peer", "clips", "markdown", "operating_point", "point", "label")
+        if getattr(args, name)
+    ]
     if unfit:
         raise ConfigError(f"--{unfit[0].replace('_', '-')} is for cries and screams; leave it out for breath sounds")
     settings = BreathSettings(
@@ -179,6 +192,7 @@ def _run_timelines(args: argparse.Namespace, task: str) -> int:
         float_model=args.float,
         peer=args.peer,
         peer_classes=tuple(args.peer_class or PEER_CLASSES.get(task, ())),
+        point=_point(args),
     )
     if heard.peer and not heard.peer_classes:
         raise ConfigError("--peer needs --peer-class here: which of YAMNet's classes are the event")

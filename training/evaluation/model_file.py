@@ -6,9 +6,9 @@ import hashlib
 import json
 from typing import TYPE_CHECKING, Any, get_args
 
-from device.errors import BundleError, SpecError
+from device.errors import BundleError, ConfigError, SpecError
 from device.hearing.bundle.contents import Bundle, Output
-from device.hearing.bundle.manifest import label_from_dict
+from device.hearing.bundle.manifest import label_from_dict, label_to_dict
 from device.hearing.bundle.reader import read_bundle
 from device.hearing.classifier import Classifier
 from device.hearing.spec import FeatureSpec
@@ -16,6 +16,8 @@ from training.evaluation.keras_network import KerasNetwork
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from device.hearing.decision import OperatingPoint
 
 DESCRIPTION = "description.json"
 
@@ -60,6 +62,23 @@ def open_network(path: Path, model: Bundle) -> Any:
     return Classifier.open(model) if path.suffix == ".tflite" else KerasNetwork(keras_file(path), model)
 
 
+def read_point(path: Path, model: Bundle) -> OperatingPoint:
+    """The operating point that `evaluate --split val --operating-point` wrote.
+
+    Raises:
+        ConfigError: the file is no JSON, or holds no operating point.
+        BundleError: the point is not valid.
+    """
+    try:
+        chosen = json.loads(path.read_text(encoding="utf-8"))["operating_point"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise ConfigError(
+            f"{path} holds no operating point ({error!r}): give what evaluate --split val --operating-point wrote"
+        ) from None
+    described = label_to_dict(model.labels[0]) | {"operating_point": chosen}
+    return label_from_dict(described, str(path)).operating_point
+
+
 def runtime_of(path: Path, model: Bundle) -> str:
     """Name and version of what runs it."""
     if path.suffix == ".tflite":
@@ -77,6 +96,8 @@ def keras_file(path: Path) -> Path:
         BundleError: there is none.
     """
     found = path / "model.keras" if path.is_dir() else path
+    if found.name == "best.keras":
+        raise BundleError(f"{path} holds uncalibrated scores: give {path.with_name('model.keras')}, the same network")
     if not found.is_file() or found.suffix != ".keras":
         raise BundleError(
             f"{path} is no model: give a bundle (.tflite), a folder with model.keras and {DESCRIPTION}, or a .keras "

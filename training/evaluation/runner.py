@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
 
+    from device.hearing.decision import OperatingPoint
     from training.evaluation.alarm_counting import DetectedEvent, WindowScores
     from training.evaluation.detectors import Detections, Detector, System
     from training.mixing.scenes import HeldOutPart, SceneAnnotation, ScenePlan
@@ -39,6 +40,7 @@ class EvaluationSettings:
         float_model: the network before it was converted; None to leave it out.
         peer: YAMNet as a `.tflite` file; None to leave it out.
         peer_classes: which of its classes count.
+        point: how scores become events; None for the model's own.
     """
 
     model: Path
@@ -50,6 +52,7 @@ class EvaluationSettings:
     float_model: Path | None = None
     peer: Path | None = None
     peer_classes: tuple[int, ...] = (20,)
+    point: OperatingPoint | None = None
 
     def plans(self, *, only: Iterable[str] | None = None) -> tuple[ScenePlan, ...]:
         """The plans of the part's scenes, or of some of its files."""
@@ -119,6 +122,7 @@ def open_scorer(settings: EvaluationSettings) -> SceneScorer:
         float_path=settings.float_model,
         peer_path=settings.peer,
         peer_classes=settings.peer_classes,
+        point=settings.point,
     )
     backgrounds = home_backgrounds(settings.data, settings.part, split=settings.split)
     return SceneScorer(detectors, backgrounds, settings.seed)

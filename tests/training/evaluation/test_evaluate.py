@@ -84,6 +84,28 @@ def test_thresholds_are_never_chosen_on_test(
     assert not list(tmp_path.iterdir())
 
 
+def test_a_point_that_validation_chose_judges_the_test(options: list[str], tmp_path: Path) -> None:
+    """With a threshold that nothing reaches no alarm is raised; the report says who chose it."""
+    chosen = {"on": 0.999999, "off": 0.5, "confirm_s": 2.0, "confirm_of_s": 2.0}
+    rest = {"min_length_s": 0.0, "hold_s": 5.0, "cooldown_s": 10.0}
+    (tmp_path / "point.json").write_text(json.dumps({"operating_point": chosen | rest}))
+    words = ["--point", str(tmp_path / "point.json"), "--json", str(tmp_path / "report.json")]
+    assert main([*options, *words]) == 0
+    report = report_of(tmp_path / "report.json")
+    assert report["systems"][0]["on"] == 0.999999
+    assert report["systems"][0]["cries"][0]["found"] == 0
+    assert report["measured"]["chosen_on"] == "val"
+
+
+def test_a_file_without_a_point_is_refused(
+    options: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "point.json").write_text("{}")
+    words = ["--point", str(tmp_path / "point.json"), "--json", str(tmp_path / "report.json")]
+    assert main([*options, *words]) == 2
+    assert "holds no operating point" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("option", ["--json", "--markdown", "--clips"])
 def test_a_missing_folder_is_told_before_anything_is_heard(
     options: list[str], tmp_path: Path, option: str, capsys: pytest.CaptureFixture[str]

@@ -99,6 +99,12 @@ def test_a_file_that_is_no_model_is_told_with_what_is_one(tmp_path: Path) -> Non
         keras_file(tmp_path)
 
 
+def test_the_checkpoint_of_a_run_is_refused_for_the_calibrated_network_beside_it(tmp_path: Path) -> None:
+    (tmp_path / "best.keras").write_bytes(b"weights")
+    with pytest.raises(BundleError, match=r"uncalibrated scores: give .*model\.keras"):
+        keras_file(tmp_path / "best.keras")
+
+
 # --- forms that cannot be streamed -------------------------------------------------------------------
 
 

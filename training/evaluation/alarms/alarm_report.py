@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from training.data.split_list import CRY_LIST, SCREAM_LIST
 from training.evaluation.alarm_counting import HOP_S
 from training.evaluation.alarms.alarm_figures import alarm_figures
-from training.evaluation.detectors import PEER_CLASSES, evaluated_label, is_streamable
+from training.evaluation.detectors import PEER_CLASSES, evaluated_label, is_streamable, with_point
 from training.evaluation.event_metrics import report
 from training.evaluation.markdown_report import headline
 from training.evaluation.measured import Measured
@@ -31,7 +31,7 @@ def full_report(
     settings: EvaluationSettings, systems: Sequence[System], scored: Sequence[ScoredScene]
 ) -> dict[str, Any]:
     """All figures, on what and how they were measured: equal inputs give an equal report."""
-    model = read_model(settings.model)
+    model = with_point(read_model(settings.model), settings.label, settings.point)
     task = listed_event(settings.split)
     scenes = [one for one in scored if not one.scene.is_joined]
     found = {
@@ -71,7 +71,7 @@ def measured(settings: EvaluationSettings, systems: Sequence[System], scored: Se
         split=settings.split.name,
         official_split=False,
         heard="listener" if streamable else "batch",
-        chosen_on="",
+        chosen_on="val" if settings.point else "",
         seed=settings.seed,
         command=command(settings),
         figures=alarm_figures(scored, systems, seed=settings.seed),
@@ -104,6 +104,7 @@ def command(settings: EvaluationSettings) -> str:
     words += ["--split-list", str(settings.split)] if settings.split not in (CRY_LIST, SCREAM_LIST) else []
     if settings.peer and settings.peer_classes != PEER_CLASSES[listed_event(settings.split)]:
         words += ["--peer-class", *map(str, settings.peer_classes)]
+    words += ["--point", "POINT.json"] if settings.point else []
     words += ["--seed", str(settings.seed)] if settings.seed != SEED else []
     return shlex.join(["python", "-m", "training", "evaluate", *words, "--json", "report.json"])
 

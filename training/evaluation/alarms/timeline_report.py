@@ -66,7 +66,7 @@ def evaluate_timelines(
         split=split,
         official_split=False,
         heard="listener" if streamable else "batch",
-        chosen_on="",
+        chosen_on="val" if settings.heard.point else "",
         seed=settings.seed,
         command=command(settings),
         figures=timeline_figures(scored, systems, seed=settings.seed),
@@ -98,6 +98,7 @@ def command(settings: OwnSettings) -> str:
         words += [option, str(value)] if value else []
     if heard.peer and heard.peer_classes != PEER_CLASSES.get(settings.task):
         words += ["--peer-class", *map(str, heard.peer_classes)]
+    words += ["--point", "POINT.json"] if heard.point else []
     return shlex.join(["python", "-m", "training", "evaluate", *words, "--json", "report.json"])
 
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from device.hearing.decision import OperatingPoint
     from training.evaluation.detectors import Detections, Detector, System
 
 
@@ -92,13 +93,14 @@ class ScoredTimeline:
 
 @dataclass(frozen=True, slots=True)
 class TimelineSettings:
-    """What is evaluated: model, label, peer; all can be pickled."""
+    """What is evaluated: model, label, peer, and how scores become events; all can be pickled."""
 
     model: Path
     label: str | None
     float_model: Path | None
     peer: Path | None
     peer_classes: tuple[int, ...]
+    point: OperatingPoint | None = None
 
 
 def is_scenes_folder(data: Path) -> bool:
@@ -185,6 +187,7 @@ def _detectors(settings: TimelineSettings) -> tuple[Detector, ...]:
         float_path=settings.float_model,
         peer_path=settings.peer,
         peer_classes=settings.peer_classes,
+        point=settings.point,
     )
 
 
