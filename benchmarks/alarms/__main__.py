@@ -34,11 +34,15 @@ def main() -> None:
     parser.add_argument("--rates", type=int, nargs="+", default=[16000, 48000], metavar="HZ", help="of the microphone")
     parser.add_argument("--seconds", type=float, default=30.0, help="that the daemon runs before its memory is read")
     parser.add_argument("--drain", action="store_true", help="only measure how fast a backlog leaves the journal")
+    parser.add_argument("--memory", action="store_true", help="only measure memory, and what holds it")
     parser.add_argument("--stamped", nargs=3, metavar=("FOLDER", "HZ", "SECONDS"), help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.stamped:
         folder, rate_hz, seconds = given.stamped
         print(json.dumps(stamped_daemon(Path(folder), int(rate_hz), float(seconds))))
+        return
+    if given.memory:
+        memory(given.seconds)
         return
     if given.drain:
         drain()

@@ -14,6 +14,7 @@ import soundfile
 
 from benchmarks.alarms.cries import MODEL_HZ, sounds
 from benchmarks.alarms.load import private, write_config
+from benchmarks.alarms.mappings import Held, held
 from device.errors import ServiceError
 from device.runtime.sockets.status_socket import read_status
 from tests.system.conftest import Mosquitto, PulseCard
@@ -25,13 +26,28 @@ if TYPE_CHECKING:
 def memory(seconds: float) -> None:
     """Print the memory of the daemon and its capture child, without a broker and with one."""
     print("| whole daemon, nursery, 16 kHz | RSS | PSS |\n|---|---:|---:|")
+    groups: list[dict[str, Held]] = []
     for name, with_mqtt in (("without MQTT", False), ("with MQTT, journal, an alarm told", True)):
         with tempfile.TemporaryDirectory(prefix="bench-") as folder:
-            rss_mb, pss_mb = _memory_mb(Path(folder), seconds, with_mqtt=with_mqtt)
+            rss_mb, pss_mb, groups = _memory_mb(Path(folder), seconds, with_mqtt=with_mqtt)
         print(f"| {name} | {rss_mb:.1f} MB | {pss_mb:.1f} MB |")
+    print("\n| with MQTT, RSS (private) | daemon | capture child |\n|---|---:|---:|")
+    daemon, child, *_ = (*groups, {})
+    for name in daemon | child:
+        print(f"| {name} | {_cell(daemon.get(name))} | {_cell(child.get(name))} |")
+    print(f"| together | {_cell(_total(daemon))} | {_cell(_total(child))} |")
 
 
-def _memory_mb(folder: Path, seconds: float, *, with_mqtt: bool) -> tuple[float, float]:
+def _cell(held: Held | None) -> str:
+    return "-" if held is None else f"{held.resident:.1f} MB ({held.private:.1f})"
+
+
+def _total(groups: dict[str, Held]) -> Held:
+    return Held(sum(each.resident for each in groups.values()), sum(each.private for each in groups.values()))
+
+
+def _memory_mb(folder: Path, seconds: float, *, with_mqtt: bool) -> tuple[float, float, list[dict[str, Held]]]:
+    """RSS and PSS of the daemon and its capture child, and what holds them in each."""
     broker, card = Mosquitto(folder), PulseCard(folder)
     write_config(folder, broker.port if with_mqtt else None)
     tape = folder / "cries.wav"
@@ -46,7 +62,8 @@ def _memory_mb(folder: Path, seconds: float, *, with_mqtt: bool) -> tuple[float,
         time.sleep(seconds)
         _expect_alarms(folder)
         family = [daemon.pid, *_children(daemon.pid)]
-        return sum(_mb(pid, "Rss") for pid in family), sum(_mb(pid, "Pss") for pid in family)
+        rss_mb, pss_mb = (sum(_mb(pid, kind) for pid in family) for kind in ("Rss", "Pss"))
+        return rss_mb, pss_mb, [held(pid) for pid in family]
     finally:
         daemon.terminate()
         daemon.wait(10)

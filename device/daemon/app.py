@@ -43,6 +43,8 @@ if TYPE_CHECKING:
 FLUSH_S = 0.8
 """How long the last decisions have to be journalled and published."""
 
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8  # malloc.h
+
 _FAILED = 1
 _BAD_INPUT = 2
 
@@ -56,6 +58,7 @@ def listen(options: ListenOptions) -> int:
     Raises:
         AuricleError: it cannot start.
     """
+    _configure_allocator()
     notifier = Notifier.from_environment(os.environ)
     for name in set(os.environ) - set(without_notify(os.environ)):
         del os.environ[name]  # or the capture process could notify systemd in our name
@@ -190,6 +193,16 @@ class Daemon:
             print(f"auricle: {self._why_it_stops()}", file=sys.stderr, flush=True)
             return _FAILED
         return _BAD_INPUT if self._assembly.playback_failures else 0
+
+
+def _configure_allocator() -> None:
+    """Let glibc return what is freed: large blocks have their own mappings, and two heaps serve all threads.
+
+    By itself it raises the size of a large block to that of the largest one freed, 32 MB at most, and keeps the holes.
+    """
+    with contextlib.suppress(OSError, AttributeError):  # another libc has no mallopt
+        for option, value in ((_M_MMAP_THRESHOLD, 1 << 16), (_M_TRIM_THRESHOLD, 1 << 17), (_M_ARENA_MAX, 2)):
+            ctypes.CDLL(None).mallopt(option, value)
 
 
 def _release_memory() -> None:
