@@ -26,6 +26,10 @@ if TYPE_CHECKING:
     Float64 = npt.NDArray[np.float64]
 
 
+_EVEN = 1e-9
+"""Shares of bands that differ by less are the same."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class WindowAttention:
     """What a network attended to in one window.
@@ -68,7 +72,12 @@ class WindowAttention:
         return float(self.frame_s[first] - half_hop_s), float(self.frame_s[last] + half_hop_s)
 
     def points_to_hz(self) -> tuple[float, float]:
-        """The narrowest run of bands, from peak to peak of their neighbours, that holds half of the attention."""
+        """The narrowest run of bands, from peak to peak of their neighbours, that holds half of the attention.
+
+        All bands where a network attends to time alone.
+        """
+        if np.ptp(self.over_bands) < _EVEN:
+            return float(self.edges_hz[0]), float(self.edges_hz[-1])
         first, last = shortest_half(self.over_bands)
         return float(self.edges_hz[first]), float(self.edges_hz[last + 2])
 

@@ -71,6 +71,7 @@ def test_the_ablation_attends_to_time_alone() -> None:
     (window,) = attention([logits, frames])
     assert window.over_bands == pytest.approx(np.full(BANDS, 1 / BANDS))
     assert window.over_time[3] == pytest.approx(1.0)
+    assert window.points_to_hz() == (SPEC.f_min_hz, pytest.approx(SPEC.f_max_hz))
 
 
 def test_probabilities_are_taken_as_they_are() -> None:
