@@ -1,4 +1,4 @@
-"""What the client's thread does without a broker; tests/system/test_mqtt.py has one."""
+"""What the client's thread does without a broker; tests/system/broker has one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The check of the broker, without one. Real brokers are in tests/system/test_check.py."""
+"""The check of the broker, without one. Real brokers are in tests/system/operation/test_check.py."""
 
 from __future__ import annotations
 

@@ -21,8 +21,8 @@ from device.messages import AudioBlock, NoAudio, Notice
 from device.runtime.model_loader import open_models
 from device.sinks.log import log_line
 from tests.programs import program
+from tests.system.audio.tapped_daemon import read_tap
 from tests.system.running_daemon import CRY_WITHIN_S, RATE_HZ, RunningDaemon, Sounds
-from tests.system.tapped_daemon import read_tap
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -197,7 +197,7 @@ class TestAClockThatIsStepped:
     def environment(cls, folder: Path, shift: Path) -> dict[str, str]:
         library = folder / "shift_clock.so"
         compiling = [program("gcc"), "-shared", "-fPIC", "-Wall", "-Werror", "-o", str(library)]
-        subprocess.run([*compiling, str(HERE / "shift_clock.c")], check=True, timeout=60)
+        subprocess.run([*compiling, str(HERE.parent / "shift_clock.c")], check=True, timeout=60)
         return {"LD_PRELOAD": str(library), "SHIFT_CLOCK_FILE": str(shift)}
 
     @pytest.fixture(scope="class")

@@ -21,9 +21,9 @@ from urllib.request import urlopen
 import pytest
 
 from tests.programs import program
+from tests.system.alarms.test_alarms import Subscriber, config, playing
 from tests.system.conftest import wait_until
 from tests.system.running_daemon import UP_WITHIN_S, RunningDaemon, Sounds
-from tests.system.test_alarms import Subscriber, config, playing
 
 if TYPE_CHECKING:
     from tests.system.conftest import Mosquitto, NotifySocket, PulseCard

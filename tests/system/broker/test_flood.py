@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.system.alarms.test_alarms import Subscriber, config, playing
 from tests.system.running_daemon import CRY_WITHIN_S, RunningDaemon, Sounds
-from tests.system.test_alarms import Subscriber, config, playing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -59,7 +59,7 @@ def test_an_alarm_is_published_and_acknowledged_while_a_flood_goes_on(
 
 def _flood(port: int, qos: int, size: int) -> subprocess.Popen[bytes]:
     topic = "auricle/nursery/command/pause"
-    return _Flooder([sys.executable, "-m", "tests.system.flooder", str(port), topic, str(qos), str(size)])
+    return _Flooder([sys.executable, "-m", "tests.system.broker.flooder", str(port), topic, str(qos), str(size)])
 
 
 class _Flooder(subprocess.Popen[bytes]):

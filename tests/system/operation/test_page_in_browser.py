@@ -16,7 +16,7 @@ from PIL import Image
 
 from device.__main__ import main
 from tests.programs import program
-from tests.system.devtools import QUIET_FLAGS, Tab, opened_tab
+from tests.system.operation.devtools import QUIET_FLAGS, Tab, opened_tab
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -15,11 +15,11 @@ from device.alarms.journal.entries import Entry
 from device.alarms.journal.store import Journal
 from device.sinks.mqtt.timeouts import SessionTimeouts
 from tests.programs import program
+from tests.system.alarms.test_alarm_faults import preloaded
+from tests.system.alarms.test_alarms import SOON_S, Subscriber, config
+from tests.system.broker.mute_broker import MuteBroker
 from tests.system.conftest import Mosquitto
-from tests.system.mute_broker import MuteBroker
 from tests.system.running_daemon import AURICLE, UP_WITHIN_S, RunningDaemon, Sounds
-from tests.system.test_alarm_faults import preloaded
-from tests.system.test_alarms import SOON_S, Subscriber, config
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

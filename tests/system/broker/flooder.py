@@ -6,7 +6,7 @@ import socket
 import sys
 import threading
 
-from tests.system.hostile_broker import packet, publish, text
+from tests.system.broker.hostile_broker import packet, publish, text
 
 _CHUNK_BYTES = 1 << 16
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.system
 
-CHECKOUT = Path(__file__).resolve().parents[2]
+CHECKOUT = Path(__file__).resolve().parents[3]
 PACKAGES = ("device", "training", "converter", "systemd")
 FILES = ("pyproject.toml", "README.md", "LICENSE", "requirements.txt")
 LATER = "0.1.999"

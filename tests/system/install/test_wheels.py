@@ -12,7 +12,7 @@ import pytest
 
 pytestmark = pytest.mark.system
 
-CHECKOUT = Path(__file__).resolve().parents[2]
+CHECKOUT = Path(__file__).resolve().parents[3]
 LOCK = "requirements.txt"
 UV = Path(sys.executable).with_name("uv")
 SYSTEMS = [

@@ -27,10 +27,10 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from device.alarms.journal.entries import Entry
 from device.alarms.journal.store import Journal
 from tests.programs import program
+from tests.system.alarms.test_alarms import BASE, SOON_S, Subscriber, config, journalled
+from tests.system.broker.authority import Authority
 from tests.system.conftest import Mosquitto, NotifySocket, wait_until
 from tests.system.running_daemon import AURICLE, UP_WITHIN_S, RunningDaemon, Sounds
-from tests.system.test_alarms import BASE, SOON_S, Subscriber, config, journalled
-from tests.system.test_mqtt import Authority
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -409,7 +409,17 @@ def _new(notify: NotifySocket, told: int) -> list[tuple[float, str]]:
 def preloaded(folder: Path, source: str) -> str:
     """A preloaded library that replaces some calls of the C library."""
     library = folder / "preloaded.so"
-    compiling = [program("gcc"), "-shared", "-fPIC", "-Wall", "-Werror", "-o", str(library), str(HERE / source), "-ldl"]
+    compiling = [
+        program("gcc"),
+        "-shared",
+        "-fPIC",
+        "-Wall",
+        "-Werror",
+        "-o",
+        str(library),
+        str(HERE.parent / source),
+        "-ldl",
+    ]
     subprocess.run(compiling, check=True, timeout=60)
     return str(library)
 

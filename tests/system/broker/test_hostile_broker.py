@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.system.hostile_broker import TEXT_BYTES, HostileBroker, packet, publish, text
+from tests.system.broker.hostile_broker import TEXT_BYTES, HostileBroker, packet, publish, text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -122,7 +122,7 @@ def test_memory_is_bounded_and_the_reason_told(attack: str, protocol: str) -> No
 
 def _told_by_client(port: int, protocol: str, said: str) -> list[dict[str, Any]]:
     """What a client of that broker tells of itself, from before its first connection on."""
-    command = [sys.executable, "-m", "tests.system.hostile_broker_client", str(port), protocol]
+    command = [sys.executable, "-m", "tests.system.broker.hostile_broker_client", str(port), protocol]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as client:
         assert client.stdout is not None
         began_s, told = time.monotonic(), []

@@ -12,7 +12,7 @@ import pytest
 
 from tests.programs import program
 
-SHIPPED = Path(__file__).resolve().parents[2] / "systemd"
+SHIPPED = Path(__file__).resolve().parents[3] / "systemd"
 UNIT = SHIPPED / "auricle@.service"
 SYSUSERS = SHIPPED / "sysusers.d" / "auricle.conf"
 TMPFILES = SHIPPED / "tmpfiles.d" / "auricle.conf"

@@ -35,7 +35,7 @@ pytestmark = pytest.mark.system
 _ROUNDS = 25
 _BIG = 64_000_000
 _SECONDS_A_DAY = 86_400
-_ROOT = Path(__file__).resolve().parents[2]
+_ROOT = Path(__file__).resolve().parents[3]
 
 # Commits one entry after another, marks every third as delivered, and prints each once the journal has committed.
 _WRITER = """

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.programs import program
+from tests.system.alarms.test_alarms import BASE, SPEED, Subscriber, config
 from tests.system.running_daemon import AURICLE, UP_WITHIN_S, RunningDaemon, Sounds
-from tests.system.test_alarms import BASE, SPEED, Subscriber, config
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
