@@ -97,14 +97,19 @@ def _sign(options: argparse.Namespace) -> None:
 
 def _summary(out: Path, report: dict[str, Any]) -> str:
     sizes = f"{report['network_bytes']} bytes in {report['quantization']}, {report['float_bytes']} in float"
-    lines = [f"{out}: verified, network {sizes}"]
-    for row in report["agreement"]:
-        auc = "" if row["auc_float"] is None else f", AUC {row['auc_float']:.4f} -> {row['auc_int8']:.4f}"
-        lines.append(
-            f"  {row['label']}: mean |dp| {row['mean_difference']:.4f}, 99 % under {row['p99_difference']:.3f}, "
-            f"{row['same_side']:.2%} on the same side{auc}"
-        )
-    return "\n".join(lines)
+    return "\n".join([f"{out}: verified, network {sizes}", *map(_label_line, report["agreement"])])
+
+
+def _label_line(row: dict[str, Any]) -> str:
+    line = (
+        f"  {row['label']}: mean |dp| {row['mean_difference']:.4f}, 99 % under {row['p99_difference']:.3f}, "
+        f"{row['same_side']:.2%} on the same side"
+    )
+    if row["auc_float"] is None:
+        return line
+    lost, (low, high) = row["auc_float"] - row["auc_int8"], row["auc_lost_95"]
+    interval = f"95 % interval {100 * low:.2f} to {100 * high:.2f}"
+    return f"{line}, AUC {row['auc_float']:.4f}, of which {100 * lost:.2f} points are lost ({interval})"
 
 
 _VERBS = {

@@ -15,20 +15,24 @@ from converter.gate import (
     check_finite,
     check_graph,
     check_plain_kernels,
+    check_saturation,
     check_translation,
     check_windows,
 )
 from converter.golden_windows import golden_sounds
+from converter.layer_errors import blamed
 from converter.predictions import (
     converted_probabilities,
+    golden_keras_probabilities,
     keras_probabilities,
     network_bundle,
     plain_kernel_figures,
+    saturated_shares,
     translation_error,
 )
 from converter.quantize import to_float, to_graph
 from converter.rebuild import load_network, rebuild
-from converter.score_agreement import LabelFigures, label_figures
+from converter.score_agreement import label_figures
 from device.errors import BundleError
 from device.hearing.bundle.golden_vectors import GoldenCase
 from device.hearing.bundle.reader import read_bundle
@@ -85,21 +89,42 @@ def convert(
     rebuilt = rebuild(model, trained.specs, len(trained.labels))
     as_float = keras_probabilities(model, trained)
     check_finite(as_float, "Keras")
+    check_finite(golden_keras_probabilities(model, trained), "Keras", "golden sounds")
     float_network = to_float(rebuilt)
     network, graph = quantized(rebuilt, trained.calibration, quantization, input_type)
     check_translation(translation_error(trained, float_network, as_float), bounds)
-    as_int8 = converted_probabilities(trained, network)
-    figures = label_figures(trained.labels, as_float, as_int8, trained.target)
-    check_agreement(figures, bounds)
-    plain = plain_kernel_figures(trained, network, as_int8)
+    found = _compared(trained, as_float, float_network, network, bounds)
     sizes = {"quantization": quantization, "float_bytes": len(float_network), "network_bytes": len(network)}
-    found = {"plain_kernels": plain, "weights_sha256": _weights_sha256(model)}
-    report = _report(trained, figures, bounds, graph) | sizes | found
+    report = _report(trained, bounds, graph) | found | sizes | {"weights_sha256": _weights_sha256(model)}
     bundle = _with_golden(network_bundle(trained, network, trained.card | {"conversion": report}), sounds)
     _check_golden(bundle, bounds)
     write_bundle(out, bundle)
     Classifier.open(read_bundle(out)).close()
     return report
+
+
+def _compared(
+    trained: TrainingOutput, as_float: Float32, float_network: bytes, network: bytes, bounds: Bounds
+) -> dict[str, Any]:
+    """What the report says of the agreement of a converted network with Keras.
+
+    Raises:
+        BundleError: they do not agree; the sentence names the worst window and layer.
+    """
+    converted = converted_probabilities(trained, network)
+    figures = label_figures(trained.labels, as_float, converted, trained.target)
+    try:
+        check_agreement(figures, bounds)
+    except BundleError as error:
+        apart = np.abs(converted - as_float)
+        raise BundleError(f"{error}; {blamed(float_network, network, trained.agreement, apart)}") from None
+    shares = saturated_shares(trained, read_graph(network))
+    check_saturation(shares, bounds)
+    return {
+        "agreement": [figure.to_dict() for figure in figures],
+        "plain_kernels": plain_kernel_figures(trained, network, converted),
+        "saturated": [round(share, 6) for share in shares],
+    }
 
 
 def quantized(
@@ -161,12 +186,11 @@ def _weights_sha256(model: Any) -> str:
     return digest.hexdigest()
 
 
-def _report(trained: TrainingOutput, figures: Sequence[LabelFigures], bounds: Bounds, graph: Graph) -> dict[str, Any]:
+def _report(trained: TrainingOutput, bounds: Bounds, graph: Graph) -> dict[str, Any]:
     return {
         "tools": toolchain.versions(),
         "calibration_windows": len(trained.calibration[0]),
         "agreement_windows": len(trained.agreement[0]),
         "operations": graph.counts,
-        "agreement": [figure.to_dict() for figure in figures],
         "bounds": dataclasses.asdict(bounds),
     }

@@ -16,7 +16,7 @@ from device.errors import BundleError
 from device.hearing.network.operators import OPERATORS_RUN
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     import numpy.typing as npt
 
@@ -42,6 +42,7 @@ class Bounds:
         spread: a label's int8 probabilities must span this much over the agreement windows.
         plain_kernels: a golden probability may differ this much without XNNPACK, which rounds
             otherwise: the older tflite-runtime must be able to open the bundle, within its tolerance.
+        saturation: share of an int8 input's values, on the loudest windows, that its range may cut off.
     """
 
     calibration_windows: int = 256
@@ -49,10 +50,11 @@ class Bounds:
     translation: float = 1e-3
     mean_difference: float = 0.02
     p99_difference: float = 0.15
-    same_side: float = 0.98
+    same_side: float = 0.99
     auc_drop: float = 0.005
     spread: float = 0.05
     plain_kernels: float = 0.1
+    saturation: float = 0.001
 
 
 def check_windows(calibration: int, agreement: int, bounds: Bounds) -> None:
@@ -89,15 +91,18 @@ def check_graph(graph: Graph, *, is_int8: bool = True) -> None:
             raise BundleError(f"the graph's tensor {tensor.name} is {tensor.kind}, must be INT8 or FLOAT32")
 
 
-def check_finite(probabilities: npt.NDArray[np.float32], which: str) -> None:
+def check_finite(probabilities: npt.NDArray[np.float32], which: str, what: str = "windows") -> None:
     """Refuse probabilities that are not finite.
 
     Raises:
         BundleError: a probability is not finite.
     """
-    bad = int(np.sum(~np.isfinite(probabilities).all(axis=1)))
-    if bad:
-        raise BundleError(f"the {which} network answers {bad} of {len(probabilities)} windows with no finite number")
+    bad = np.flatnonzero(~np.isfinite(probabilities).all(axis=1))
+    if len(bad):
+        raise BundleError(
+            f"the {which} network answers {len(bad)} of {len(probabilities)} {what} with no finite number, "
+            f"number {bad[0]} first"
+        )
 
 
 def check_translation(difference: float, bounds: Bounds) -> None:
@@ -111,6 +116,24 @@ def check_translation(difference: float, bounds: Bounds) -> None:
             f"the float graph differs from Keras by {difference:.4g} in probability, may by {bounds.translation:g}: "
             "the translation is wrong, not the quantization"
         )
+
+
+def check_saturation(shares: Sequence[float], bounds: Bounds) -> None:
+    """Refuse inputs whose range cuts off loud sound.
+
+    Args:
+        shares: of the values of `input_0`, `input_1`, ... that are cut off.
+        bounds: of the gate.
+
+    Raises:
+        BundleError: more than the bound.
+    """
+    for ordinal, share in enumerate(shares):
+        if not share <= bounds.saturation:
+            raise BundleError(
+                f"the int8 range of input_{ordinal} cuts off {share:.2%} of the values of loud windows, may "
+                f"{bounds.saturation:.1%}: calibrate with louder sound"
+            )
 
 
 def check_plain_kernels(case: str, difference: float, bounds: Bounds) -> None:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from converter import toolchain
+from converter.golden_windows import golden_sounds
 from converter.rebuild import output_names
 from device.errors import BundleError, ClassifierError
 from device.hearing.bundle.contents import Bundle
 from device.hearing.classifier import Classifier, sigmoid, softmax
+from device.hearing.features import window_features
 from device.hearing.network.check import SCORES
 
 if TYPE_CHECKING:
@@ -19,6 +22,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from converter.training_output import TrainingOutput
+    from device.hearing.network.graph import Graph
 
     Float32 = npt.NDArray[np.float32]
 
@@ -86,6 +90,34 @@ def plain_kernel_figures(trained: TrainingOutput, network: bytes, as_int8: Float
     windows = _sampled(len(as_int8))
     apart = np.abs(converted_probabilities(trained, network, windows, accelerated=False) - as_int8[windows])
     return {"mean_difference": round(float(apart.mean()), 6), "largest_difference": round(float(apart.max()), 6)}
+
+
+def saturated_shares(trained: TrainingOutput, graph: Graph) -> list[float]:
+    """Share of each int8 input's values that its range cuts off, on the loudest tenth of the agreement windows.
+
+    A value within half a step of the range is not cut off: it is rounded to the range's end.
+    """
+    shares = []
+    inputs = dict(graph.signatures[0].inputs)
+    for ordinal, windows in enumerate(trained.agreement):
+        tensor = graph.tensors[inputs[f"input_{ordinal}"]]
+        if tensor.kind != "INT8":
+            continue
+        scale, zero_point = tensor.scales[0], tensor.zero_points[0]
+        low, high = (-128.5 - zero_point) * scale, (127.5 - zero_point) * scale
+        loudest = np.argsort(windows.mean(axis=(1, 2, 3)))[-max(1, len(windows) // 10) :]
+        shares.append(float(np.mean((windows[loudest] < low) | (windows[loudest] > high))))
+    return shares
+
+
+def golden_keras_probabilities(model: Any, trained: TrainingOutput) -> Float32:
+    """By Keras, of every golden sound: (sounds, labels)."""
+    spec = trained.specs[0]
+    sounds = golden_sounds(spec.sample_rate_hz, spec.window_samples).values()
+    features = tuple(
+        np.stack([window_features(each, samples)[..., None] for samples in sounds]) for each in trained.specs
+    )
+    return keras_probabilities(model, dataclasses.replace(trained, agreement=features))
 
 
 def _scores(model: Any, results: Any) -> Any:

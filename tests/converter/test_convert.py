@@ -55,6 +55,11 @@ def test_the_report_stands_in_the_card_beside_what_training_said(
     assert [row["label"] for row in report["agreement"]] == ["low", "normal"]
     assert all(row["auc_float"] > 0.99 and row["mean_difference"] < 0.02 for row in report["agreement"])
     assert 0 <= report["plain_kernels"]["largest_difference"] < 0.1
+    assert all(
+        row["auc_lost_95"][0] <= row["auc_float"] - row["auc_int8"] <= row["auc_lost_95"][1]
+        for row in report["agreement"]
+    )
+    assert report["saturated"] == [pytest.approx(0.0, abs=0.001)]
     assert report["operations"] == read_graph(bundle.network).counts
     assert {"keras", "numpy", "ai-edge-litert"} <= set(report["tools"])
     assert json.loads(json.dumps(report)) == report
@@ -119,7 +124,10 @@ def test_a_calibration_out_of_all_proportion_is_refused(tone_folder: Path) -> No
     for array in wild.values():
         array[0] *= 1000.0
     _rewrite(tone_folder, "calibration.npz", **wild)
-    _refused(tone_folder, "tone: (mean difference|99th percentile|int8 gives every window|ROC AUC lost)")
+    _refused(
+        tone_folder,
+        "tone: (mean difference|99th percentile|int8 gives every window|ROC AUC lost).*; agreement window .* layer ",
+    )
 
 
 def test_a_calibration_that_never_saw_a_sound_is_refused(tone_folder: Path) -> None:
@@ -150,6 +158,31 @@ def test_nan_weights_are_refused(tone_folder: Path) -> None:
 
     _resave(tone_folder, spoil)
     _refused(tone_folder, "weight logit/kernel holds a number that is not finite")
+
+
+def test_a_network_that_fails_on_silence_alone_is_refused(tone_folder: Path) -> None:
+    """The spread of a constant window is 0, and its logarithm is no number; no agreement window shows it here."""
+    with np.load(tone_folder / "agreement.npz") as file:
+        varied = file["input_0"].std(axis=(1, 2, 3)) > 0
+        kept = {key: np.concatenate([file[key][varied]] * 2)[:512] for key in file.files}
+    _rewrite(tone_folder, "agreement.npz", **kept)
+
+    def spoil(keras: Any, model: Any) -> Any:
+        spread = keras.ops.log(
+            keras.ops.max(model.inputs[0], axis=(1, 2)) - keras.ops.min(model.inputs[0], axis=(1, 2))
+        )
+        return keras.Model(model.inputs, model.outputs[0] + 0.0 * spread)
+
+    _resave(tone_folder, spoil)
+    _refused(tone_folder, "the Keras network answers 1 of 6 golden sounds with no finite number, number 0 first")
+
+
+def test_an_input_whose_range_cuts_off_loud_sound_is_refused(tone_folder: Path) -> None:
+    with np.load(tone_folder / "calibration.npz") as file:
+        quiet = {key: file[key] * 0.5 for key in file.files}
+    _rewrite(tone_folder, "calibration.npz", **quiet)
+    lax = Bounds(mean_difference=1.0, p99_difference=1.0, same_side=0.0, auc_drop=1.0, spread=0.0)
+    _refused(tone_folder, r"the int8 range of input_0 cuts off \d+\.\d\d% of the values of loud windows", lax)
 
 
 def test_a_network_that_overflows_is_refused(tone_folder: Path) -> None:

@@ -14,6 +14,7 @@ from converter.gate import (
     check_finite,
     check_graph,
     check_plain_kernels,
+    check_saturation,
     check_translation,
     check_windows,
 )
@@ -127,3 +128,9 @@ def test_good_figures_pass_and_so_do_those_of_one_class_only() -> None:
 def test_each_bound_refuses_by_itself(change: dict[str, Any], sentence: str) -> None:
     with pytest.raises(BundleError, match=sentence):
         check_agreement([GOOD, replace(GOOD, **change)], BOUNDS)
+
+
+def test_an_input_that_cuts_off_loud_values_is_refused() -> None:
+    check_saturation([0.0, 0.001], BOUNDS)
+    with pytest.raises(BundleError, match=r"range of input_1 cuts off 0\.20% of the values of loud windows, may 0\.1%"):
+        check_saturation([0.0, 0.002], BOUNDS)

@@ -89,6 +89,22 @@ def test_an_unrolled_recurrent_network_converts_to_int8() -> None:
     assert "WHILE" not in graph.counts
 
 
+@pytest.mark.slow
+def test_a_recurrent_network_gives_the_same_bytes_each_time(tmp_path: Path) -> None:
+    """What a split left unused was float or int8 at random."""
+    keras = toolchain.keras()
+    keras.utils.set_random_seed(0)
+    spec = FeatureSpec(sample_rate_hz=8000, window_samples=1024, frame_length=256, n_fft=256, hop=128, n_mels=6)
+    tensor = keras.Input((*spec.shape, 1))
+    recurrent = keras.layers.Bidirectional(keras.layers.LSTM(3))(keras.layers.Reshape(spec.shape)(tensor))
+    with toolchain.quietly():
+        keras.Model(tensor, keras.layers.Dense(1)(recurrent)).save(tmp_path / "m.keras")
+    windows = np.random.default_rng(0).normal(size=(16, *spec.shape, 1)).astype(np.float32)
+    made = [to_int8(rebuild(load_network(tmp_path / "m.keras"), [spec], 1), [windows]) for _ in range(3)]
+    assert made[0] == made[1] == made[2]
+    check_graph(read_graph(made[0]))
+
+
 def test_what_tensorflow_cannot_convert_is_one_sentence(rebuilt: Any, tmp_path: Path) -> None:
     wrong = [np.zeros((1, 3, 3, 1), np.float32)] * 2
     with pytest.raises(BundleError, match="TensorFlow cannot convert the network to int8: ") as caught:

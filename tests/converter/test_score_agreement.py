@@ -56,3 +56,17 @@ def test_figures_are_json() -> None:
     values = figure.to_dict()
     assert values["auc_float"] is None
     assert all(value is None or type(value) in (str, float) for value in values.values())
+
+
+def test_the_interval_of_what_is_lost_holds_zero_for_equal_scores_and_not_for_reversed_ones() -> None:
+    rng = np.random.default_rng(0)
+    target = np.repeat([[1.0], [0.0]], 100, axis=0).astype(np.float32)
+    scores = (0.4 * target + rng.uniform(0.0, 0.6, target.shape)).astype(np.float32)
+    (equal,) = label_figures(LABELS[:1], scores, scores, target)
+    assert equal.auc_lost_95 == (0.0, 0.0)
+    (worse,) = label_figures(LABELS[:1], scores, 1 - scores, target)
+    assert worse.auc_lost_95 is not None
+    assert 0 < worse.auc_lost_95[0] < (worse.auc_float or 0) - (worse.auc_int8 or 0) < worse.auc_lost_95[1]
+    (alone,) = label_figures(LABELS[:1], scores[:100], scores[:100], target[:100])
+    assert alone.auc_lost_95 is None
+    assert worse.to_dict()["auc_lost_95"] == [round(bound, 6) for bound in worse.auc_lost_95]
