@@ -4,6 +4,7 @@ splits     make or check the committed lists
 describe   say what a collection holds, and what is doubtful in it -> a report, pictures
 split      divide a collection by subject                         -> a CSV, file,subject,part
 folds      write a split for each fold of a cross-validation by subject
+annotations  write a collection's annotations as examples of a task -> a CSV
 teach      mark the cries and train the soft labeller             -> WORK
 train      train a system of the catalogue on a collection          -> a run folder
 ensemble   join several runs of one task, by mean and by vote       -> two run folders
@@ -47,6 +48,10 @@ _VERBS = {
         "divide a collection by subject into train, val and test",
     ),
     "folds": ("training.splits.fold_lists", "write a split for each fold of a cross-validation by subject"),
+    "annotations": (
+        "training.preparation.annotation_table",
+        "write a collection's annotations as examples of a task",
+    ),
     "teach": ("training.train.teacher_labels", "let the teacher mark the cries and train the soft labeller"),
     "train": ("training.train.system.train_command", "train a system of the catalogue on a collection"),
     "ensemble": ("training.train.judging.ensemble_command", "join several runs of one task, by mean and by vote"),
