@@ -1,4 +1,4 @@
-"""docs/model-runbook.md: each of its commands exists, with exactly these options."""
+"""docs/model-runbook.md and docs/training.md: each command exists, with exactly these options."""
 
 from __future__ import annotations
 
@@ -19,11 +19,13 @@ if TYPE_CHECKING:
 RUNBOOK = Path(__file__).resolve().parents[2] / "docs" / "model-runbook.md"
 
 
-def commands() -> list[list[str]]:
-    """The words of each command on the page: the lines that are indented by four spaces."""
-    return [
-        shlex.split(line) for line in re.findall(r"^    (\S.*)$", RUNBOOK.read_text(encoding="utf-8"), re.MULTILINE)
-    ]
+TRAINING = RUNBOOK.with_name("training.md")
+
+
+def commands(page: Path = RUNBOOK) -> list[list[str]]:
+    """The words of each command on a page: the lines that are indented by four spaces."""
+    indented = re.findall(r"^    (\S.*)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return [shlex.split(line, comments=True) for line in indented]
 
 
 def parse(words: list[str]) -> argparse.Namespace:
@@ -37,7 +39,9 @@ def parse(words: list[str]) -> argparse.Namespace:
     pytest.fail(f"no parser is known for: {shlex.join(words)}")
 
 
-@pytest.mark.parametrize("words", [words for words in commands() if words[0] != "mkdir"], ids=shlex.join)
+@pytest.mark.parametrize(
+    "words", [words for words in (*commands(), *commands(TRAINING)) if words[0] != "mkdir"], ids=shlex.join
+)
 def test_the_command_parses(words: list[str]) -> None:
     assert parse(words)
 

@@ -31,7 +31,8 @@ def scores(network: Any) -> list[Float32]:
 
     listed = keras.Model(list(network.inputs), list(network.outputs))
     found = listed.predict_on_batch(windows([tuple(tensor.shape[1:]) for tensor in network.inputs]))
-    return [np.asarray(ops.convert_to_numpy(one)) for one in found]
+    outputs = found if isinstance(found, list | tuple) else [found]
+    return [np.asarray(ops.convert_to_numpy(one)) for one in outputs]
 
 
 def write(folder: Path, name: str) -> None:

@@ -48,7 +48,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--data", type=Path, required=True, nargs="+", metavar="DIR", help="folder of a collection")
     parser.add_argument(
-        "--split", type=Path, required=True, nargs="+", metavar="CSV", help="who is in which part, one for each --data"
+        "--split",
+        type=Path,
+        nargs="+",
+        metavar="CSV",
+        help="who is in which part, for each --data (default: the committed list of the task)",
     )
     parser.add_argument("--official-split", action="store_true", help="the publishers' parts, which may share subjects")
     parser.add_argument("--task", metavar="NAME", help="what is told apart (default: what the system was made for)")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -16,6 +18,7 @@ from tests.training.train.system.small_collection import write_collection
 from training.__main__ import main
 from training.networks.catalog import all_forms
 from training.train.judging.prediction_file import load_predictions
+from training.train.system import train_command
 from training.train.system.epoch_loop import compiled
 from training.train.system.prepared_parts import PreparedPart
 from training.train.system.system_recipes import RECIPES, rate_at, recipe_of
@@ -155,6 +158,15 @@ def test_a_finished_run_is_not_trained_again(
     (tmp_path / "run" / "run.json").write_text("{}")
     assert train(collection, "han", tmp_path / "run") == 2
     assert capsys.readouterr().err.endswith("holds a finished run; name another folder, or remove this one\n")
+
+
+def test_a_signal_is_one_sentence_and_the_exit_code_of_its_number(
+    collection: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(train_command, "read_source", lambda *_given, **_named: os.kill(os.getpid(), signal.SIGTERM))
+    assert train(collection, "han", tmp_path / "run") == 128 + signal.SIGTERM
+    printed = capsys.readouterr().err
+    assert printed == "training train: stopped before an epoch was under way; the same command goes on\n"
 
 
 def test_audioset_without_its_weights_is_one_sentence(
