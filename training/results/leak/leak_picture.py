@@ -22,7 +22,6 @@ PUBLISHED = {"random": 0.82, "random_unseen": 0.49}
 _SEEN = ("#0072b2", "#d55e00", "#009e73")
 _UNSEEN = ("#cc79a7", "#e69f00", "#56b4e9")
 _BAR = {"random": "#b0413e", "random_unseen": "#b0413e", "by_patient": "#2f6f9f", "by_patient_augmented": "#9fb8c8"}
-_ROW = 1.0
 
 
 def draw_leak(found: Mapping[str, Any], path: Path) -> None:
@@ -30,10 +29,10 @@ def draw_leak(found: Mapping[str, Any], path: Path) -> None:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(10.0, 4.9), dpi=100, layout="constrained")
+    figure = Figure(figsize=(11.0, 4.9), dpi=100, layout="constrained")
     FigureCanvasAgg(figure)
     figure.suptitle("The same network, the same training clips: what judges it makes the figure", fontsize=13)
-    who, score = figure.subplots(1, 2, width_ratios=(1.15, 1.0))
+    who, score = figure.subplots(1, 2, width_ratios=(1.45, 1.0))
     _draw_who(who)
     _draw_scores(score, found["arms"])
     figure.savefig(path, metadata={"Software": None})
@@ -41,15 +40,15 @@ def draw_leak(found: Mapping[str, Any], path: Path) -> None:
 
 def _draw_who(panel: Any) -> None:
     """For each arm the patients of the training clips and of the judging clips, as dots of one colour a patient."""
-    panel.set(xlim=(0, 10), ylim=(len(ARMS) - 0.4, -0.75))
+    panel.set(xlim=(0, 11), ylim=(len(ARMS) - 0.4, -0.75))
     panel.axis("off")
-    for x, words in ((5.45, "learns from"), (8.4, "is judged on")):
+    for x, words in ((6.1, "learns from"), (8.9, "is judged on")):
         panel.text(x + 0.6, -0.58, words, ha="center", va="center", fontsize=10, color="#444444")
     for row, (name, title) in enumerate(ARMS.items()):
         panel.text(0, row, title, ha="left", va="center", fontsize=9.5)
-        _dots(panel, 5.2, row, _SEEN, copies=3)
+        _dots(panel, 5.9, row, _SEEN, copies=3)
         judging = _SEEN if name == "random" else _UNSEEN
-        _dots(panel, 8.2, row, judging, copies=3 if name in {"random", "by_patient_augmented"} else 1)
+        _dots(panel, 8.7, row, judging, copies=3 if name in {"random", "by_patient_augmented"} else 1)
     panel.text(
         0,
         len(ARMS) - 0.45,
