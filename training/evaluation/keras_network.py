@@ -50,7 +50,7 @@ class KerasNetwork:
         self._is_logits = bundle.output == "logits"
         # One traced graph: called as it is, Keras spends ten times as long on Python as on the network.
         self._run: Any = tensorflow.function(
-            lambda *inputs: model(list(inputs), training=False),
+            lambda *inputs: model(list(inputs) if len(inputs) > 1 else inputs[0], training=False),
             input_signature=[tensorflow.TensorSpec((1, *shape[1:]), tensorflow.float32) for shape in shapes],
         )
 

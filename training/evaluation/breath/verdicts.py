@@ -125,8 +125,7 @@ def distribution(labels: Sequence[str], probabilities: npt.ArrayLike) -> tuple[t
 
 def judge(records: Sequence[RecordScores], labels: Sequence[str], task: LungTask, by: Aggregation) -> Judged:
     """The verdicts on all events, or records, that belong to a task."""
-    judge_unit = _judge_events if task.unit == "event" else _judge_records
-    return judge_unit(records, labels, task, by)
+    return _decided(_gathered(records, labels, task, by), task, by)
 
 
 def counts(judged: Judged, task: LungTask) -> npt.NDArray[np.int64]:
@@ -141,8 +140,12 @@ def choose(records: Sequence[RecordScores], labels: Sequence[str], task: LungTas
     None if a class that the Score needs does not occur there.
     """
     best: tuple[float, float, Aggregation] | None = None
+    held: dict[tuple[float, float], _Gathered] = {}  # what windows say does not depend on thresholds
     for candidate in _candidates(task):
-        score = lung_scores(counts(judge(records, labels, task, candidate), task)).score
+        key = candidate.power, candidate.share
+        if key not in held:
+            held[key] = _gathered(records, labels, task, candidate)
+        score = lung_scores(counts(_decided(held[key], task, candidate), task)).score
         if score is None:
             return None
         rank = (round(score, 6), -candidate.distance, candidate)
@@ -161,10 +164,38 @@ def _candidates(task: LungTask) -> Iterator[Aggregation]:
         yield Aggregation(abnormal_from=on, share=share, poor_from=poor, both_ratio=ratio)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Gathered:
+    """What is known of each event or record before thresholds decide: its truth, and what the windows say.
+
+    `found` is (events, classes) or, of records, (records, 4): see `_evidence`.
+    """
+
+    truth: Indices
+    found: Float64
+    subjects: tuple[str, ...]
+    hours: float
+
+
+def _gathered(records: Sequence[RecordScores], labels: Sequence[str], task: LungTask, by: Aggregation) -> _Gathered:
+    return (_gathered_events if task.unit == "event" else _gathered_records)(records, labels, task, by)
+
+
+def _decided(gathered: _Gathered, task: LungTask, by: Aggregation) -> Judged:
+    if task.unit == "event":
+        abnormal = 1 - gathered.found[:, 0]
+        verdicts = np.where(abnormal >= by.abnormal_from, 1 + gathered.found[:, 1:].argmax(axis=1), 0)
+    else:
+        abnormal, verdicts = gathered.found[:, 0], _record_verdicts(gathered.found, task, by)
+    return Judged(gathered.truth, verdicts, abnormal, gathered.subjects, gathered.hours)
+
+
 # --- events -------------------------------------------------------------------------------------
 
 
-def _judge_events(records: Sequence[RecordScores], labels: Sequence[str], task: LungTask, by: Aggregation) -> Judged:
+def _gathered_events(
+    records: Sequence[RecordScores], labels: Sequence[str], task: LungTask, by: Aggregation
+) -> _Gathered:
     truth, rows, subjects, seconds = [], [], [], 0.0
     for record in records:
         for index, event in enumerate(record.events):
@@ -175,10 +206,7 @@ def _judge_events(records: Sequence[RecordScores], labels: Sequence[str], task: 
                 subjects.append(record.subject)
                 seconds += event.end_s - event.start_s
     names, found = distribution(labels, rows) if rows else (tuple(labels), np.zeros((0, len(labels))))
-    by_class = _by_class(names, found, task)
-    abnormal = 1 - by_class[:, 0]
-    verdicts = np.where(abnormal >= by.abnormal_from, 1 + by_class[:, 1:].argmax(axis=1), 0)
-    return Judged(np.array(truth, np.intp), verdicts, abnormal, tuple(subjects), seconds / 3600)
+    return _Gathered(np.array(truth, np.intp), _by_class(names, found, task), tuple(subjects), seconds / 3600)
 
 
 def _event_probabilities(record: RecordScores, index: int, power: float) -> Float64:
@@ -228,17 +256,17 @@ def _identifier(name: str) -> str:
 # --- records ------------------------------------------------------------------------------------
 
 
-def _judge_records(records: Sequence[RecordScores], labels: Sequence[str], task: LungTask, by: Aggregation) -> Judged:
+def _gathered_records(
+    records: Sequence[RecordScores], labels: Sequence[str], task: LungTask, by: Aggregation
+) -> _Gathered:
     held = [
         (record, actual)
         for record in records
         if (actual := next(filter(None, map(task.class_of, record.record_labels)), None)) is not None
     ]
-    evidence = np.array([_evidence(record, labels, by.share) for record, _ in held]).reshape(-1, 4)
-    return Judged(
+    return _Gathered(
         truth=np.array([task.classes.index(actual) for _, actual in held], np.intp),
-        verdicts=_record_verdicts(evidence, task, by),
-        abnormal=evidence[:, 0],
+        found=np.array([_evidence(record, labels, by.share) for record, _ in held]).reshape(-1, 4),
         subjects=tuple(record.subject for record, _ in held),
         hours=sum(record.duration_s for record, _ in held) / 3600,
     )
