@@ -147,6 +147,8 @@ def _measured(
     streamable = is_streamable(model)
     if not streamable:
         notes.append("This form cannot be streamed: each event was scored by itself, as a batch, on no device.")
+    if settings.part == "val" and not settings.official_split:
+        notes.append("The same patients chose the aggregation: these figures are too good.")
     if dataset.problems:
         notes.append(
             f"{len(dataset.problems)} annotations or recordings cannot be used; the first: {dataset.problems[0]}"

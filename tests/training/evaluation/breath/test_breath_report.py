@@ -137,6 +137,13 @@ def test_a_patient_in_two_parts_is_refused(collection: Path) -> None:
 
 
 @pytest.mark.usefixtures("model")
+def test_patients_that_chose_the_aggregation_are_said_to_flatter(collection: Path) -> None:
+    flattering = "The same patients chose the aggregation: these figures are too good."
+    assert flattering in evaluate_breath(settings(collection, part="val"))[0].notes
+    assert flattering not in evaluate_breath(settings(collection))[0].notes
+
+
+@pytest.mark.usefixtures("model")
 def test_an_empty_part_is_refused(collection: Path) -> None:
     with pytest.raises(RecordingError, match="train holds no recordings; the parts are test, val"):
         evaluate_breath(settings(collection, part="train"))
