@@ -54,7 +54,6 @@ def test_an_alarm_is_published_and_acknowledged_while_a_flood_goes_on(
     assert state is not None
     assert state.broker == "connected", state.broker_reason
     assert not [line for line in daemon.lines() if line.get("fault") in {"broker", "overload"}]
-    assert "dropped unread: somebody publishes hundreds a second" in daemon.printed()
 
 
 def _flood(port: int, qos: int, size: int) -> subprocess.Popen[bytes]:

@@ -9,7 +9,7 @@
 set -eu
 tree=$1
 python=$2
-checkout=$(cd "$(dirname "$0")/../.." && pwd)
+checkout=$(cd "$(dirname "$0")/../../.." && pwd)
 
 for name in bin sbin lib lib32 lib64 libx32; do
     if [ -L "/$name" ]; then cp -P "/$name" "$tree/$name"
