@@ -73,10 +73,11 @@ $(TORCH_VENV)/.torch: requirements-dev.txt pyproject.toml
 	$(TORCH_VENV)/bin/pip install --quiet --disable-pip-version-check --no-deps -e .
 	touch $@
 
-# The list of a lock names no registry, so it holds wherever the packages come from.
+# The list of a lock names no registry, so it holds wherever the packages come from. The first is what `auricle install`
+# lays down; it may be configured to check signatures, so it holds what that needs.
 lock: $(VENV)/.dev
 	$(BIN)/uv lock --quiet --upgrade
-	$(BIN)/uv export --quiet --no-header --no-emit-project --format requirements.txt --extra device -o requirements.txt
+	$(BIN)/uv export --quiet --no-header --no-emit-project --format requirements.txt --extra device --extra signing -o requirements.txt
 	$(BIN)/uv export --quiet --no-header --no-emit-project --format requirements.txt --extra dev -o requirements-dev.txt
 	rm uv.lock
 
