@@ -49,6 +49,8 @@ def test_an_alarm_is_published_and_acknowledged_while_a_flood_goes_on(
                 f"the acknowledgement of change {number}",
                 _ACKNOWLEDGED_WITHIN_S,
             )
+        dropped = "dropped unread: somebody publishes hundreds a second"
+        daemon.wait_until(lambda: dropped in daemon.printed(), "the line about it, which comes every 10 s", 30.0)
         assert flooder.poll() is None
     state = daemon.status()
     assert state is not None
