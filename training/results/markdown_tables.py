@@ -42,5 +42,6 @@ def million(count: int | None) -> str:
 
 
 def hours(core_hours: float) -> str:
-    """`0.04`, `12.3`."""
-    return f"{core_hours:.2f}" if core_hours < 10 else f"{core_hours:.1f}"
+    """`0.004`, `0.31`, `12.3`."""
+    digits = 3 if core_hours < 0.1 else 2 if core_hours < 10 else 1
+    return f"{core_hours:.{digits}f}"

@@ -40,6 +40,7 @@ def run(args: argparse.Namespace) -> int:
     if leak is not None:
         picture.parent.mkdir(parents=True, exist_ok=True)
         draw_leak(leak, picture)
+    args.out.parent.mkdir(parents=True, exist_ok=True)
     with replacing(args.out) as partial:
         partial.write_text(page, encoding="utf-8")
     print(f"{args.out}: {len(runs)} runs of {len(groups)} systems and tasks, {len(evaluations)} evaluations")

@@ -153,7 +153,7 @@ def _claim(claim: Claim) -> list[str]:
     return [
         f"{claim.what[0].upper()}{claim.what[1:]}.",
         "",
-        f"- Published: {claim.published}, {claim.terms} ({claim.source}).",
+        f"- Published: {'' if claim.published == '-' else f'{claim.published}, '}{claim.terms} ({claim.source}).",
         f"- Why: {claim.why.format(small_test=small)}",
     ]
 
