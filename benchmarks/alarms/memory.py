@@ -27,7 +27,7 @@ def memory(seconds: float) -> None:
     """Print the memory of the daemon and its capture child, without a broker and with one."""
     print("| whole daemon, nursery, 16 kHz | RSS | PSS |\n|---|---:|---:|")
     groups: list[dict[str, Held]] = []
-    for name, with_mqtt in (("without MQTT", False), ("with MQTT, journal, an alarm told", True)):
+    for name, with_mqtt in (("without MQTT", False), ("with MQTT, journal, an alarm published", True)):
         with tempfile.TemporaryDirectory(prefix="bench-") as folder:
             rss_mb, pss_mb, groups = _memory_mb(Path(folder), seconds, with_mqtt=with_mqtt)
         print(f"| {name} | {rss_mb:.1f} MB | {pss_mb:.1f} MB |")
