@@ -13,8 +13,8 @@ import numpy as np
 
 from device.config.loading import profile
 from device.demo.comparison import comparison_lines, judge
-from device.demo.scene import SEED, Scene, bedside
-from device.errors import RecordingError
+from device.demo.scene import SEED, Scene, bedside, short_night
+from device.errors import ConfigError, RecordingError
 from device.replay.batch import stream_ids
 from device.replay.one_recording import replay_recording
 from device.replay.recording_result import RecordingResult, RecordingTask
@@ -39,10 +39,16 @@ _FULL_SCALE_16_BIT = 32_767
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of `auricle demo`."""
     parser.add_argument("--out", metavar="DIR", default="auricle-demo", help="where scene, events and page are written")
+    parser.add_argument(
+        "--recordings", metavar="DIR", help="write labelled recordings to learn from instead: a folder for each infant"
+    )
+    parser.add_argument("--infants", type=int, default=6, metavar="N", help="of --recordings (default: %(default)s)")
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Run `auricle demo`; returns its exit code. Raises what `run_demo` raises."""
+    """Run `auricle demo`; returns its exit code. Raises what `run_demo` and `write_recordings` raise."""
+    if arguments.recordings is not None:
+        return write_recordings(Path(arguments.recordings), arguments.infants)
     return run_demo(Path(arguments.out), profile("nursery"))
 
 
@@ -72,6 +78,30 @@ def run_demo(out_dir: Path, settings: Settings, *, models: tuple[str, ...] = (),
     sys.stdout.flush()
     sys.stdout.buffer.write(encode("\n".join(lines) + "\n"))
     return 0 if passed else 1
+
+
+def write_recordings(folder: Path, infants: int, *, seed: int = SEED) -> int:
+    """Write `infant-1/night.wav`, `infant-1/night.txt` and so on: twenty seconds each, its cries in an Audacity track.
+
+    Args:
+        folder: created if it is missing.
+        infants: one recording of each.
+        seed: of all of them; equal seeds give equal recordings.
+
+    Raises:
+        ConfigError: there are no infants.
+        OSError: a file cannot be written.
+    """
+    if infants < 1:
+        raise ConfigError(f"--infants is {infants}, must be at least 1")
+    for number, rng in enumerate(np.random.default_rng(seed).spawn(infants), start=1):
+        scene, inner = short_night(rng), folder / f"infant-{number}"
+        inner.mkdir(parents=True, exist_ok=True)
+        write_scene(inner / "night.wav", scene)
+        lines = [f"{item.start_s:.6f}\t{item.end_s:.6f}\t{item.label}\n" for item in scene.items if item.label]
+        (inner / "night.txt").write_text("".join(lines), encoding="utf-8", newline="\n")
+    print(f"{infants} recordings with a label track each: {folder}")
+    return 0
 
 
 def write_scene(path: Path, scene: Scene) -> None:

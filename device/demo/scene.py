@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
 DURATION_S = 60.0
+NIGHT_S = 20.0
+_NIGHT_SLOT_S = NIGHT_S / 4
 SEED = 20_240_229
 _TONE_DBFS = -60.0
 _QUIET_DBFS = -72.0
@@ -69,13 +71,13 @@ class _DrySound:
 def bedside(rng: np.random.Generator) -> Scene:
     """Room tone, people talking, a knock at the door, an infant crying and a quiet room, in one echoing room."""
     talking, knocking, crying, walls, toning = rng.spawn(5)
-    sounds = (
+    sounds = [
         _DrySound(6.0, "two people talking", None, _at_rms(_TALK_DBFS, talkers.babble(12.0, 2, talking))),
         _DrySound(22.0, "a knock at the door", None, _at_peak(_KNOCK_DBFS, room.knock(knocking))),
         _DrySound(28.0, "an infant crying", "cry", _at_rms(_CRY_DBFS, infant.cry(14.0, crying))),
-    )
+    ]
     quiet_s = sounds[-1].end_s
-    reverberant = room.reverberated(_mixed(sounds), room.impulse_response(walls))
+    reverberant = room.reverberated(_mixed(sounds, DURATION_S), room.impulse_response(walls))
     samples = reverberant + room.tone(len(reverberant), toning) * _tone_amplitude(len(reverberant), quiet_s)
     items = [SceneItem(dry.start_s, dry.end_s, dry.what, dry.label) for dry in sounds]
     items.insert(0, SceneItem(0.0, sounds[0].start_s, "room tone", None))
@@ -83,9 +85,28 @@ def bedside(rng: np.random.Generator) -> Scene:
     return Scene(np.clip(samples, -1.0, 1.0).astype(np.float32), SAMPLE_RATE_HZ, tuple(items))
 
 
-def _mixed(sounds: tuple[_DrySound, ...]) -> npt.NDArray[np.float64]:
-    """The sum of all sounds: (DURATION_S * SAMPLE_RATE_HZ,)."""
-    mix = np.zeros(round(DURATION_S * SAMPLE_RATE_HZ))
+def short_night(rng: np.random.Generator) -> Scene:
+    """Twenty seconds of a room in which one infant cries twice, people talk and somebody knocks, in drawn order.
+
+    A recording to learn from: each generator state gives another infant, other talkers and another room.
+    """
+    order, talking, knocking, crying, again, walls, toning = rng.spawn(7)
+    made = [
+        ("two people talking", None, _at_rms(order.uniform(-38, -26), talkers.babble(4.4, 2, talking))),
+        ("a knock at the door", None, _at_peak(order.uniform(-20, -9), room.knock(knocking))),
+        ("an infant crying", "cry", _at_rms(order.uniform(-34, -22), infant.cry(4.0, crying))),
+        ("an infant crying", "cry", _at_rms(order.uniform(-34, -22), infant.cry(3.0, again))),
+    ]
+    sounds = [_DrySound(_NIGHT_SLOT_S * place + 0.5, *made[which]) for place, which in enumerate(order.permutation(4))]
+    reverberant = room.reverberated(_mixed(sounds, NIGHT_S), room.impulse_response(walls))
+    samples = reverberant + room.tone(len(reverberant), toning) * _amplitude(order.uniform(-66, -54))
+    items = tuple(SceneItem(dry.start_s, dry.end_s, dry.what, dry.label) for dry in sounds)
+    return Scene(np.clip(samples, -1.0, 1.0).astype(np.float32), SAMPLE_RATE_HZ, items)
+
+
+def _mixed(sounds: list[_DrySound], duration_s: float) -> npt.NDArray[np.float64]:
+    """The sum of all sounds: (duration_s * SAMPLE_RATE_HZ,)."""
+    mix = np.zeros(round(duration_s * SAMPLE_RATE_HZ))
     for dry in sounds:
         start = round(dry.start_s * SAMPLE_RATE_HZ)
         mix[start : start + len(dry.sound)] += dry.sound

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 from device.config.loading import profile
-from device.demo.demo_command import EVENTS, REPORT, SCENE, SCORES, is_plain, run_demo, write_scene
+from device.demo.demo_command import EVENTS, REPORT, SCENE, SCORES, is_plain, run_demo, write_recordings, write_scene
 from device.demo.scene import SEED, bedside
-from device.errors import AuricleError
+from device.errors import AuricleError, ConfigError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -75,3 +75,28 @@ def test_only_a_terminal_without_no_color_is_given_more_than_ascii(monkeypatch: 
     assert is_plain(io.StringIO())
     monkeypatch.setenv("NO_COLOR", "1")
     assert is_plain(Terminal())
+
+
+def test_recordings_to_learn_from_are_labelled_and_the_same_each_time(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert write_recordings(tmp_path / "a", 2) == 0
+    assert capsys.readouterr().out == f"2 recordings with a label track each: {tmp_path / 'a'}\n"
+    assert write_recordings(tmp_path / "b", 1) == 0
+    first, again, other = (tmp_path / name for name in ("a/infant-1", "b/infant-1", "a/infant-2"))
+    assert (first / "night.wav").read_bytes() == (again / "night.wav").read_bytes()
+    assert (first / "night.wav").read_bytes() != (other / "night.wav").read_bytes()
+    for folder in (first, other):
+        with wave.open(str(folder / "night.wav")) as file:
+            samples = np.frombuffer(file.readframes(file.getnframes()), "<i2") / 32_768
+        assert len(samples) == 20 * 16_000
+        spans = [line.split("\t") for line in (folder / "night.txt").read_text(encoding="utf-8").splitlines()]
+        assert [label for _, _, label in spans] == ["cry", "cry"]
+        for start_s, end_s, _ in spans:
+            cry = samples[round(float(start_s) * 16_000) : round(float(end_s) * 16_000)]
+            assert np.sqrt(np.mean(cry**2)) > 10 ** (-40 / 20)  # each cry is where its label says
+
+
+def test_no_infants_are_no_recordings(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="--infants is 0, must be at least 1"):
+        write_recordings(tmp_path, 0)

@@ -12,7 +12,11 @@ from training.train.judging.part_verdict import judge_part
 from training.train.judging.prediction_file import predictions_of
 from training.train.judging.score_pictures import Judged, draw_scores
 from training.train.judging.task_measures import measure_name
-from training.train.system.converter_folder import write_converter_folder
+from training.train.system.converter_folder import (
+    AGREEMENT_WINDOWS,
+    CALIBRATION_WINDOWS,
+    write_converter_folder,
+)
 from training.train.system.epoch_loop import logits_alone, logits_of
 from training.train.system.run_record import code_version, thread_count, write_record
 
@@ -73,13 +77,20 @@ def finish(run: FinishedRun) -> dict[str, Any]:
     record = _record(run, choice, verdicts)
     if not run.smoke:
         card = {name: record[name] for name in ("commit", "recipe", "data_hashes", "val", "official_split")}
-        parts = (run.data.train, run.data.val)
+        parts = (_enough(run, "train", CALIBRATION_WINDOWS), _enough(run, "val", AGREEMENT_WINDOWS))
         seed = int(run.settings["seed"])
         write_converter_folder(
             run.folder, run.network, run.form, choice, task=run.task, parts=parts, seed=seed, card=card
         )
     write_record(run.folder, record)
     return record
+
+
+def _enough(run: FinishedRun, part: str, count: int) -> PreparedPart:
+    """A part with as many windows as the converter wants, if the form is one that it converts."""
+    held = run.data.train if part == "train" else run.data.val
+    streamable = all(spec.streamable for spec in run.form.specs)
+    return run.data.dense(part, count) if run.data.dense and streamable and len(held) < count else held
 
 
 def _load_best(run: FinishedRun) -> Any:

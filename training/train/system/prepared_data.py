@@ -17,6 +17,7 @@ from device.errors import ConfigError
 from training.data.examples import Example, examples_of
 from training.networks.residual_dual import standardized
 from training.preparation.class_balance import Drawn, balanced
+from training.preparation.dense_windows import dense_windows
 from training.preparation.feature_batch import feature_batch
 from training.preparation.prepared_stretch import CLEANINGS
 from training.preparation.recipes import four_augmentations, lung_augmentation
@@ -120,18 +121,19 @@ def prepare(
     learned = tuple(map(_learned, specs, inputs))
     inputs = [_scaled(spec, found, array) for spec, found, array in zip(specs, learned, inputs, strict=True)]
 
-    def part_of(part: str) -> PreparedPart:
-        arrays, wanted = features(examples[part], learned, progress=f"{part} recordings")
-        return PreparedPart(tuple(arrays), wanted, _places(examples[part], names))
+    def part_of(held: Sequence[Example], part: str) -> PreparedPart:
+        arrays, wanted = features(held, learned, progress=f"{part} recordings")
+        return PreparedPart(tuple(arrays), wanted, _places(held, names))
 
     return PreparedData(
         specs=learned,
         train=PreparedPart(tuple(inputs), targets, _places([one.example for one in drawn], names)),
-        val=part_of("val"),
-        test=lambda: part_of("test"),
+        val=part_of(examples["val"], "val"),
+        test=lambda: part_of(examples["test"], "test"),
         hashes={"split": source.split_hash, "audio": _audio_hash(examples, names)},
         excluded=excluded,
         official_split=source.official_split,
+        dense=lambda part, count: part_of(dense_windows(examples[part], _longest_s(learned), count), part),
     )
 
 
@@ -184,6 +186,10 @@ def _augmentation(recipe: SystemRecipe, task: Task) -> Callable[[Example], Recip
     if recipe.augmentation == "by_label":
         return lung_augmentation(task)
     return four_augmentations if recipe.augmentation == "four" else None
+
+
+def _longest_s(specs: Iterable[FeatureSpec]) -> float:
+    return max(spec.window_samples / spec.sample_rate_hz for spec in specs)
 
 
 def _learned(spec: FeatureSpec, array: Float32) -> FeatureSpec:

@@ -66,6 +66,8 @@ class PreparedData:
         hashes: SHA-256 of what was read, by name.
         excluded: how many examples were left out, by reason.
         official_split: the split is the publishers', whose parts may share subjects.
+        dense: the training or validation part again, as at least so many windows that overlap; None if it is at hand
+            no more.
     """
 
     specs: tuple[FeatureSpec, ...]
@@ -75,3 +77,4 @@ class PreparedData:
     hashes: dict[str, str]
     excluded: dict[str, int]
     official_split: bool = False
+    dense: Callable[[str, int], PreparedPart] | None = None

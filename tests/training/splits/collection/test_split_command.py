@@ -109,6 +109,15 @@ def test_subjects_that_share_a_sound_stay_together(tmp_path: Path, capsys: pytes
     assert True in apart  # it is the search that keeps them together
 
 
+def test_of_recordings_at_4_khz_only_equal_ones_are_found(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for number, samples in enumerate((chirps(1), chirps(1), 0.5 * chirps(1), chirps(2))):
+        (tmp_path / "cry" / f"s{number}").mkdir(parents=True)
+        soundfile.write(tmp_path / "cry" / f"s{number}" / "a.wav", samples, 4_000)
+    assert split(tmp_path, "--layout", "classes") == 0
+    told = [line for line in capsys.readouterr().err.splitlines() if line.startswith("the same sound")]
+    assert told == ["the same sound: cry/s0/a.wav and cry/s1/a.wav, +0.00 s"]
+
+
 def test_a_sound_in_two_parts_fails_the_run() -> None:
     lines = [Assignment("a", "1", "train"), Assignment("b", "2", "test"), Assignment("c", "3", "train")]
     check_sounds(lines, [NearDuplicate("a", "c", 0.9, 0.9, 0.0)])
