@@ -32,7 +32,10 @@ FORMS = (
 
 TOLERANCE = 1e-5
 
-pytestmark = pytest.mark.timeout(900)  # eight networks on each of two backends, and the machine may be busy
+pytestmark = [
+    pytest.mark.timeout(900),  # eight networks on each of two backends, and the machine may be busy
+    pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning"),  # Keras's own
+]
 
 
 def on(backend: str, *words: str) -> None:
