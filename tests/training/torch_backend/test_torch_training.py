@@ -46,13 +46,13 @@ def on(backend: str, *words: str) -> None:
 
 
 def farthest(folder: Path) -> dict[str, float]:
-    """For each network how far the scores of the two backends are apart, in units of the larger of 1 and the score."""
+    """For each network how far the scores of the two backends are apart, in units of the largest score, or of 1."""
     found = {}
     for file in sorted(folder.glob("*.keras")):
         with np.load(file.with_suffix(".npz")) as wrote, np.load(file.with_suffix(".read.npz")) as read:
             assert wrote.files == read.files
             pairs = [(wrote[name], read[name]) for name in wrote.files]
-        found[file.stem] = max(float((np.abs(a - b) / np.maximum(1, np.abs(a))).max()) for a, b in pairs)
+        found[file.stem] = max(float(np.abs(a - b).max() / max(1.0, np.abs(a).max())) for a, b in pairs)
     return found
 
 
