@@ -71,7 +71,7 @@ def test_the_leak_has_its_section_with_its_picture(make_run: MakeRun, tmp_path: 
     assert "](pictures/leak.png)" in page
     assert (tmp_path / "page" / "pictures" / "leak.png").read_bytes().startswith(b"\x89PNG")
     assert "The gap between the first two rows is 0.35" in page
-    assert "Of the 0.30 between the first row and the honest one, 0.21 is knowing the patients." in page
+    assert "Of the 0.30 between the first row and the honest one, 0.21 is knowing the patients" in page
     assert "0.09 is that the clips that judge are balanced" in page
     assert "1.00 core-hours" in page
 
