@@ -146,9 +146,10 @@ def test_a_streaming_form_leaves_a_folder_that_the_converter_accepts(
     assert trained.output == "probabilities"
     network = keras.saving.load_model(tmp_path / "run" / "model.keras")
     scores = np.asarray(network(trained.agreement[0]))
-    assert scores.sum(axis=1) == pytest.approx(np.ones(8), abs=1e-5)
+    assert scores.sum(axis=1) == pytest.approx(np.ones(512), abs=1e-5)  # 64 windows of each of 8 examples
     probability = load_predictions(tmp_path / "run" / "predictions-val.npz").probability
-    assert scores == pytest.approx(probability, abs=1e-5)
+    nearest = np.abs(scores.reshape(8, 64, 2) - probability[:, None]).max(axis=2).min(axis=1)
+    assert nearest.max() < 0.01  # the example's own window lies at most some milliseconds from one of them
 
 
 def test_a_finished_run_is_not_trained_again(
