@@ -41,7 +41,7 @@ class Claim:
     elsewhere: tuple[ElsewhereMeasured, ...] = ()
 
 
-_AUTHORS = "its authors' report, as this project's brief quotes it"
+_AUTHORS = "its authors' report"
 _ICBHI_SPLIT = (
     "python -m training split ICBHI --official-split --out build/icbhi.csv",
     "python -m training train --system {} --data ICBHI --split build/icbhi.csv --official-split --out runs/{}-icbhi-1",
