@@ -250,7 +250,7 @@ def _differences(groups: Sequence[RunGroup]) -> list[str]:
 
 def _evaluations(evaluations: Sequence[tuple[str, Measured]]) -> list[str]:
     if not evaluations:
-        command = "python -m training evaluate --model RUN/best.keras --data DIR --json RUN/evaluation.json"
+        command = "python -m training evaluate --model RUN/model.keras --data DIR --json RUN/evaluation.json"
         return [f"No evaluation is among the runs: `{command}`."]
     lines: list[str] = []
     for path, one in evaluations:
