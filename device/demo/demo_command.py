@@ -15,6 +15,7 @@ from device.config.loading import profile
 from device.demo.comparison import comparison_lines, judge
 from device.demo.scene import SEED, Scene, bedside, short_night
 from device.errors import ConfigError, RecordingError
+from device.quantity import quantity
 from device.replay.batch import stream_ids
 from device.replay.one_recording import replay_recording
 from device.replay.recording_result import RecordingResult, RecordingTask
@@ -100,7 +101,7 @@ def write_recordings(folder: Path, infants: int, *, seed: int = SEED) -> int:
         write_scene(inner / "night.wav", scene)
         lines = [f"{item.start_s:.6f}\t{item.end_s:.6f}\t{item.label}\n" for item in scene.items if item.label]
         (inner / "night.txt").write_text("".join(lines), encoding="utf-8", newline="\n")
-    print(f"{infants} recordings with a label track each: {folder}")
+    print(f"{quantity(infants, 'recording', 'recordings')} with a label track each: {folder}")
     return 0
 
 

@@ -90,6 +90,7 @@ FEW = Bounds(
     mean_difference=0.05,
     p99_difference=0.3,
     auc_drop=0.1,
+    saturation=0.1,
 )
 """Of random weights on a few windows: a wrong translation shows, how well a model is quantized does not."""
 

@@ -75,7 +75,8 @@ class _Recovered:
     notes: dict[str, str] = field(default_factory=dict)
     listed: set[int] = field(default_factory=set)
 
-    def add(self, records: Iterable[Record]) -> None:
+    def add(self, records: Iterable[Record], *, committed: bool = True) -> None:
+        """Add what is valid; a transaction that was cut off may list in `owed` rows that it never wrote."""
         for record in records:
             values = record.values
             if record.rowid is None:
@@ -84,7 +85,7 @@ class _Recovered:
                 self.rows[row.ordinal] = row
             elif (note := parse_note(values)) is not None:
                 self.notes[note[0]] = note[1]
-            elif (place := parse_place((record.rowid, *values[1:]))) is not None:
+            elif committed and (place := parse_place((record.rowid, *values[1:]))) is not None:
                 self.listed.add(abs(place))
 
     def _add_index_entry(self, values: tuple[object, ...]) -> None:
@@ -200,8 +201,9 @@ def _read(path: Path) -> _Recovered:
     found = _Recovered()
     wal = read_wal(path)
     with raw_file(path) as (read, size):
-        for frames in ([], wal.committed, [*wal.committed, *wal.beyond]):
-            found.add(_view(read, size, frames).records())
+        found.add(_view(read, size, ()).records())
+        found.add(_view(read, size, wal.committed).records())
+        found.add(_view(read, size, [*wal.committed, *wal.beyond]).records(), committed=False)
     return found
 
 
@@ -238,5 +240,7 @@ def _listed_places(path: Path) -> tuple[set[int] | None, int]:
             newest = connection.execute("SELECT ordinal FROM entries ORDER BY ordinal DESC LIMIT 1").fetchone()
     except (sqlite3.Error, UnicodeDecodeError):  # SQLite's message may quote damaged bytes
         return None, 0
-    sound = {place for place in places if place is not None}
-    return (sound, newest[0] if newest else 0) if len(sound) == len(places) else (None, 0)
+    known_to = newest[0] if newest else 0
+    if None in places or not isinstance(known_to, int):  # a damaged schema takes another column for the ordinal
+        return None, 0
+    return {place for place in places if place is not None}, known_to

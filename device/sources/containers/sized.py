@@ -161,7 +161,8 @@ def _part(file: BinaryIO, magic: bytes, at: int, size: int) -> _Part:
     available, declared = size - counted.start, counted.declared
     if declared is not None and declared > available:
         stop = counted.start + declared
-        return _Part(damage=f"its header declares {stop - at} bytes, of which {size - at} are there")
+        length = quantity(stop - at, "byte", "bytes")
+        return _Part(damage=f"its header declares {length}, of which {size - at} are there")
     if declared is None:
         return _Part(patch=_patch(counted, available))
     tail = _Tail(file, magic, size)

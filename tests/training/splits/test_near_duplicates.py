@@ -164,7 +164,8 @@ def test_the_committed_findings_are_found_again(data_dir: Path) -> None:
         if not (pair.file_a.startswith("scream_mg") and pair.file_b.startswith("scream_mg"))
     ]
     wanted = {name for pair in committed for name in (pair.file_a, pair.file_b)}
-    recordings = read_recordings(data_dir, ("donateacry", "esc50", "scream", "scream_mg", "hard_neg"))
+    sets = ("donateacry", "esc50", "scream", "scream_mg", "hard_neg", "pets", "animals")
+    recordings = read_recordings(data_dir, sets)
     chosen = [
         recording
         for index, recording in enumerate(recordings)
