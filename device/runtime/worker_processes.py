@@ -1,7 +1,9 @@
 """Work that is shared among processes ends as a whole: on SIGTERM or SIGHUP, with its parent, and with all its workers.
 
 Python's own reaction to SIGTERM runs no `finally`. Here the signal is an exception, so that files are cleaned up; a
-worker ends when the process that started it does, however that ended.
+worker ends when the process that started it does, however that ended. An exception that is raised while libsndfile
+calls back for bytes is dropped by its binding, and the recording then seems to end there: such a signal waits until
+the call is over.
 """
 
 from __future__ import annotations
@@ -20,9 +22,12 @@ from device.errors import ServiceError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator
+    from types import FrameType
 
 _SIGNALS = (signal.SIGTERM, signal.SIGHUP)
 _CLEANING_S = 2.0
+_CALLBACKS = "vio_"  # what soundfile's functions begin with that libsndfile calls
+_AGAIN_S = 0.005
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
@@ -30,11 +35,15 @@ Result = TypeVar("Result")
 
 @contextlib.contextmanager
 def ending_by_signal() -> Iterator[None]:
-    """Turn SIGTERM and SIGHUP into SystemExit, with the exit code that a shell shows, while the block runs."""
+    """Turn SIGTERM and SIGHUP into SystemExit, with the exit code that a shell shows, while the block runs.
+
+    SIGINT stays a KeyboardInterrupt. SIGALRM is used.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = {number: signal.signal(number, _exit) for number in _SIGNALS}
+    ending = {number: _deferring(_exit) for number in _SIGNALS} | {signal.SIGINT: _deferring(_interrupt)}
+    before = {number: signal.signal(number, handler) for number, handler in ending.items()}
     try:
         yield
     finally:
@@ -102,12 +111,36 @@ def prepare_worker() -> None:
     """In a worker: end on SIGTERM, ignore Ctrl-C, which its parent answers, and end with the parent."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     for number in _SIGNALS:
-        signal.signal(number, _exit)
+        signal.signal(number, _deferring(_exit))
     threading.Thread(target=_end_with_parent, name="parent", daemon=True).start()
 
 
-def _exit(number: int, _frame: object) -> NoReturn:
+def _deferring(end: Callable[[int], NoReturn]) -> Callable[[int, FrameType | None], None]:
+    """A signal's handler that calls `end`, but not before libsndfile's call for bytes is over."""
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        if not _is_in_callback(frame):
+            end(number)
+        signal.signal(signal.SIGALRM, lambda _, later: handle(number, later))
+        signal.setitimer(signal.ITIMER_REAL, _AGAIN_S)
+
+    return handle
+
+
+def _is_in_callback(frame: FrameType | None) -> bool:
+    while frame is not None:
+        if frame.f_code.co_name.startswith(_CALLBACKS):
+            return True
+        frame = frame.f_back
+    return False
+
+
+def _exit(number: int) -> NoReturn:
     raise SystemExit(128 + number)
+
+
+def _interrupt(_number: int) -> NoReturn:
+    raise KeyboardInterrupt
 
 
 def _end_with_parent() -> None:
