@@ -48,7 +48,8 @@ class LoopSettings:
         seed: of weights and of every epoch's batches.
         epochs: at most so many.
         folder: of the run.
-        budget_s: after this much time of training the epoch under way is its last; None for no limit.
+        budget_s: after this much processor time the epoch under way is the last; None for no limit. A busy machine
+            gives a run no fewer steps.
         eager: steps are not compiled: for a smoke test, whose two steps take less time than compiling them.
         identity: what must agree for a run to go on, by name.
     """
@@ -170,10 +171,12 @@ def _epoch(
 ) -> tuple[EpochLine, float, bool]:
     """One epoch and its check: its line, its processor time, and whether the budget is spent."""
     began, core_began, epoch = time.monotonic(), time.process_time(), len(progress.lines) + 1
-    left_s = None if settings.budget_s is None else settings.budget_s - progress.seconds
+    left_s = None if settings.budget_s is None else settings.budget_s - progress.core_seconds
     rate = rate_at(recipe, epoch, settings.epochs)
     trained.optimizer.learning_rate.assign(rate)
-    batches, loss = _steps(trained, recipe, parts[0], settings.seed, epoch, stop, began + (left_s or np.inf))
+    batches, loss = _steps(
+        trained, recipe, parts[0], settings.seed, epoch, stop, core_began + (np.inf if left_s is None else left_s)
+    )
     logits = logits_of(trained, parts[1].inputs)
     scores = probabilities(logits, form.activation)
     line = EpochLine(
@@ -185,8 +188,8 @@ def _epoch(
         batches=batches,
         seconds=round(time.monotonic() - began, 3),
     )
-    spent = left_s is not None and time.monotonic() - began >= left_s
-    return line, time.process_time() - core_began, spent
+    core_seconds = time.process_time() - core_began
+    return line, core_seconds, left_s is not None and core_seconds >= left_s
 
 
 def _steps(
@@ -213,7 +216,7 @@ def _steps(
             bar.update()
             if stop.wanted:
                 raise TrainingStopped(_stopped_in(epoch), stop.signal_number)
-            if time.monotonic() >= until:
+            if time.process_time() >= until:
                 break
     return done, loss
 

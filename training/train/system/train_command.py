@@ -63,7 +63,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--seed", type=int, default=1, help="of all random choices (default 1)")
     parser.add_argument("--epochs", type=int, metavar="N", help="at most so many (default: the recipe's)")
-    parser.add_argument("--budget-minutes", type=float, metavar="M", help="end after so much time of training")
+    parser.add_argument("--budget-core-minutes", type=float, metavar="M", help="end after so much processor time")
     parser.add_argument("--smoke", action="store_true", help="two steps on eight examples")
     add_scaling_options(parser)
 
@@ -141,7 +141,7 @@ def _trained(
         seed=args.seed,
         epochs=recipe.epochs,
         folder=args.out,
-        budget_s=None if args.budget_minutes is None else args.budget_minutes * 60,
+        budget_s=None if args.budget_core_minutes is None else args.budget_core_minutes * 60,
         eager=args.smoke,
         identity=_identity(args, form, recipe, data),
     )

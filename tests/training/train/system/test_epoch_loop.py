@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import itertools
 import os
 import signal
 import subprocess
@@ -10,6 +11,7 @@ import sys
 import time
 from dataclasses import astuple, replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import keras
@@ -148,6 +150,16 @@ def test_a_spent_budget_ends_the_epoch_under_way_and_is_called_so(tmp_path: Path
     progress = tiny_run.train(tmp_path, epochs=5, budget_s=1e-3)
     assert (progress.ended, len(progress.lines), progress.lines[0].batches) == ("budget", 1, 1)
     assert tiny_run.train(tmp_path, epochs=5) == progress
+
+
+def test_a_budget_counts_processor_time_and_a_machine_that_is_busy_takes_no_step_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slow = SimpleNamespace(monotonic=itertools.count(0.0, 1e4).__next__, process_time=time.process_time)
+    monkeypatch.setattr(epoch_loop, "time", slow)
+    progress = tiny_run.train(tmp_path, epochs=3, budget_s=3000.0)
+    assert (progress.ended, len(progress.lines)) == ("finished", 3)
+    assert progress.seconds >= 3e4
 
 
 def test_epochs_without_a_better_measure_end_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
