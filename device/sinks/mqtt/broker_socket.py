@@ -13,8 +13,8 @@ import ssl
 import time
 from typing import TYPE_CHECKING
 
-from device.sinks.mqtt.allowance import Allowance
-from device.sinks.mqtt.packet_guard import PacketGuard, PacketRefusedError
+from device.sinks.mqtt.flood.allowance import Allowance
+from device.sinks.mqtt.flood.packet_guard import PacketGuard, PacketRefusedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import contextlib
 import random
-import socket
 import threading
 import time
 from dataclasses import replace
@@ -21,11 +20,13 @@ from typing import TYPE_CHECKING
 
 from device.sinks.mqtt.command_filter import CommandFilter
 from device.sinks.mqtt.connection import Trouble, endpoint, hung_up, tls_context, trouble_of
+from device.sinks.mqtt.flood.flood_breaker import FloodBreaker
 from device.sinks.mqtt.link import CONNECTED_STATES, Counts, Link
 from device.sinks.mqtt.loss_counter import LossCounter
 from device.sinks.mqtt.ownership import Ownership, OwnTopics
+from device.sinks.mqtt.paho_client import Login
 from device.sinks.mqtt.send_queue import OwedMessage, SendQueue
-from device.sinks.mqtt.session import FAILURE, Login, Session
+from device.sinks.mqtt.session import FAILURE, Session, wake_pair
 from device.sinks.mqtt.timeouts import SessionTimeouts
 
 if TYPE_CHECKING:
@@ -99,14 +100,14 @@ class Mqtt:
         self._link = Link("connecting", clock(), "the first connection is being made")
         self._counts = Counts()
         self._denied_topics: dict[str, str] = {}  # topic -> why
-        self._dropped_unread = 0  # over this connection
+        self._breaker = FloodBreaker()
         self._last_turn_s: float | None = None
         self._unanswered_since_s: float | None = None
         self._lost_since_s: float | None = None  # until the broker answers over another connection
         self._leave_by_s = float("inf")
         self._closing = threading.Event()
         self._published_will = False
-        self._waker, self._waking = _wake_pair()
+        self._waker, self._waking = wake_pair()
         self._thread = threading.Thread(target=self._run, name="mqtt", daemon=True)
 
     def __repr__(self) -> str:
@@ -212,7 +213,7 @@ class Mqtt:
         """Run one connection to its end; why it ended."""
         login = self._asking_login if self._is_contested else self._login
         session = Session(self._settings, login, self._tls, self._timeouts, self._clock)
-        self._dropped_unread = 0
+        self._breaker.connection_opened()
         trouble = self._run_session(session)
         if self._ownership.is_publishing:
             self._is_contested = trouble.taken_over
@@ -243,13 +244,25 @@ class Mqtt:
         session.wait(self._waking, min(longest_s, _TURN_S))
         for message in session.pop_received():
             self._receive(message)
-        self._command_filter.count_unread(session.dropped - self._dropped_unread)
-        self._dropped_unread = session.dropped
+        self._follow_flood(session)
         for published, code, name in session.pop_acknowledged():
             self._process_answer(published, code, name)
         if session.is_accepted and session.is_open:
             self._follow_ownership(session)
         self._update_unanswered(session)
+
+    def _follow_flood(self, session: Session) -> None:
+        step = self._breaker.step(session.dropped, self._clock())
+        self._command_filter.count_unread(self._breaker.new)
+        if step == "unsubscribe":
+            session.unsubscribe()
+        elif step == "subscribe" and self._ownership.is_publishing:
+            session.subscribe_kept(self._ownership.topics)
+            self._subscribe(session)
+
+    def _subscribe(self, session: Session) -> None:
+        echo_topic = None if self._echo is None else self._echo.topic
+        session.subscribe(self._command_filter.topics, self._command_filter.birth_topic, echo_topic)
 
     def _update_unanswered(self, session: Session) -> None:
         if not session.is_accepted:
@@ -297,9 +310,9 @@ class Mqtt:
         self._counts = replace(self._counts, connected=self._counts.connected + 1)
         self._losses.made(self._clock())
         self._denied_topics.clear()
-        echo_topic = None if self._echo is None else self._echo.topic
         session.is_subscription_denied = False
-        session.subscribe(self._command_filter.topics, self._command_filter.birth_topic, echo_topic)
+        if not self._breaker.is_open:
+            self._subscribe(session)
         repeated = self._queue.connection_opened()
         self._counts = replace(self._counts, repeated=self._counts.repeated + repeated)
         self._set_link("connected", f"connected to {endpoint(self._settings)}")
@@ -400,11 +413,3 @@ class Mqtt:
     def _wake(self) -> None:
         with contextlib.suppress(OSError):  # a wake-up is pending already, or the socket is closed
             self._waker.send(b"\0")
-
-
-def _wake_pair() -> tuple[socket.socket, socket.socket]:
-    """(to write to from any thread, to poll in the client's thread)."""
-    waker, waking = socket.socketpair()
-    waker.setblocking(False)
-    waking.setblocking(False)
-    return waker, waking

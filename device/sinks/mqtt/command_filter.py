@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from device.commands import parse_command
 from device.errors import CommandError
 from device.printable import excerpt
+from device.sinks.mqtt.flood.flood_breaker import PAUSE_S
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 _BURST, _COMMANDS_PER_S = 10, 1.0  # people press buttons, and no faster
 _BIRTH_EVERY_S = 1.0
 _SHOWN_CHARACTERS = 120  # of a topic
-_TOO_FAST = "a command was dropped unread: somebody publishes hundreds a second"
+_TOO_FAST = f"a command was dropped unread: somebody publishes thousands a second; none is received for {PAUSE_S:g} s"
 
 
 class CommandFilter:

@@ -1,4 +1,4 @@
-"""One connection to an MQTT broker, for one thread: the daemon's only module that knows paho-mqtt.
+"""One connection to an MQTT broker, for one thread. The daemon knows paho-mqtt here and in `paho_client` alone.
 
 paho's own loops are not used: they queue without bound, wait in a thread of theirs, and go on from one
 connection to the next. Here each connection has a paho client of its own, which reads and writes when the socket
@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import math
 import select
-from dataclasses import dataclass
+import socket
 from typing import TYPE_CHECKING
 
 from device.commands import MAX_PAYLOAD_BYTES
@@ -18,11 +18,12 @@ from device.errors import MissingExtraError
 from device.sinks.mqtt.broker_socket import open_socket
 from device.sinks.mqtt.connection import Trouble, endpoint, port_of, refusal, trouble_of
 from device.sinks.mqtt.link import Received
+from device.sinks.mqtt.paho_client import PahoClient
 from device.sinks.mqtt.send_queue import OwedMessage
 
 try:
     from paho.mqtt import client as paho
-    from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
+    from paho.mqtt.enums import MQTTProtocolVersion
     from paho.mqtt.packettypes import PacketTypes
     from paho.mqtt.properties import Properties
     from paho.mqtt.subscribeoptions import SubscribeOptions
@@ -30,7 +31,6 @@ except ImportError as missing:
     raise MissingExtraError("a broker needs paho-mqtt, which is not installed; install auricle[device]") from missing
 
 if TYPE_CHECKING:
-    import socket
     import ssl
     from collections.abc import Callable, Iterable, Sequence
 
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
     from device.config.settings import MqttSettings
     from device.sinks.mqtt.broker_socket import BrokerSocket
+    from device.sinks.mqtt.paho_client import Login
     from device.sinks.mqtt.timeouts import SessionTimeouts
     from device.sinks.payloads import Message
 
@@ -51,59 +52,14 @@ _MOST_UNREAD_ANSWERS = 500
 _MOST_READ = 200  # packets in a turn, which take some 10 ms
 _RECEIVE_MAXIMUM = 20  # messages that the broker may send before we acknowledge
 
+_FULL_FOR_S, _LOST_AFTER_S = 2.0, 5.0
+"""So long a broker's queue may stay full after an unsubscription; after this an acknowledgement was dropped there."""
+
 _MAX_PACKET_BYTES = 4 * MAX_PAYLOAD_BYTES
 """Of a message, topic and properties included; a broker of MQTT 5 is told so, and drops longer ones."""
 
 _MAX_RECEIVED_BYTES = 256 * 1024
 """Topics and payloads held between two calls of `pop_received`: hundreds of commands."""
-
-
-@dataclass(frozen=True, slots=True)
-class Login:
-    """Who logs in; its repr hides the password. Without a will the broker says nothing when we are gone."""
-
-    client_id: str
-    username: str | None
-    password: str | None
-    will: Message | None
-
-    def __repr__(self) -> str:
-        return f"Login({self.client_id!r}, {self.username!r})"
-
-
-class _Client(paho.Client):
-    """paho's client over a `BrokerSocket`.
-
-    paho itself leaves a socket open whose TLS handshake fails, reads packets of any size, and does not say why a
-    connection was lost. It also leaves a cycle of references behind with the parts of each message's topic, which live
-    until the garbage collector runs: 230 topics of 60 KB are 14 MB.
-    """
-
-    def __init__(
-        self,
-        login: Login,
-        protocol: MQTTProtocolVersion,
-        open_socket: Callable[[], BrokerSocket],
-        receive: Callable[[paho.MQTTMessage], None],
-    ) -> None:
-        super().__init__(
-            CallbackAPIVersion.VERSION2,
-            login.client_id,
-            clean_session=None if protocol == MQTTProtocolVersion.MQTTv5 else True,
-            protocol=protocol,
-            reconnect_on_failure=False,
-            manual_ack=True,  # so that what is dropped unread can be acknowledged too
-        )
-        self._open_socket = open_socket
-        self._on_received = receive
-
-    def _create_socket(self) -> BrokerSocket:
-        return self._open_socket()
-
-    def _handle_on_message(self, message: paho.MQTTMessage) -> None:
-        """Called for each message; paho's own one compares its topic with filters, of which there are none here."""
-        self._on_received(message)
-        self.ack(message.mid, message.qos)
 
 
 class Session:
@@ -143,6 +99,8 @@ class Session:
         self._alarms = 0
         self._answered = 0  # messages of the broker, of which all answers were sent
         self._blocked_since_s: float | None = None
+        self._topics: dict[str, None] = {}  # that were subscribed to, in their order
+        self._unsubscribed_s = -math.inf
         self._received: list[Received] = []
         self._received_bytes = 0
         self._acknowledged: list[tuple[OwedMessage | Message, int, str]] = []
@@ -249,7 +207,17 @@ class Session:
             self._client.subscribe([(topic, 1) for topic in topics])
         self._expect_answer()
 
+    def unsubscribe(self) -> None:
+        """Have the broker send nothing that others publish; what it has queued still comes.
+
+        It may have dropped acknowledgements of what was sent around that time: they are waited for a short time only.
+        """
+        self._client.unsubscribe(list(self._topics))
+        self._expect_answer()
+        self._unsubscribed_s = self._clock()
+
     def _allow_topics(self, topics: Iterable[str]) -> None:
+        self._topics.update(dict.fromkeys(topics))
         if self._socket is not None:
             self._socket.allow_topics(topics)
 
@@ -318,9 +286,9 @@ class Session:
 
     # --- paho
 
-    def _make_client(self, login: Login) -> _Client:
+    def _make_client(self, login: Login) -> PahoClient:
         protocol = MQTTProtocolVersion.MQTTv5 if self._is_v5 else MQTTProtocolVersion.MQTTv311
-        client = _Client(login, protocol, self._open_socket, lambda message: self._receive(_received(message)))
+        client = PahoClient(login, protocol, self._open_socket, lambda message: self._receive(_received(message)))
         client.max_inflight_messages_set(0)  # we count ourselves; paho would queue the excess
         if login.username is not None:
             client.username_pw_set(login.username, login.password)
@@ -337,7 +305,7 @@ class Session:
         timeout_s = self._timeouts.answer_s
         self._socket = open_socket(host, port, self._tls, timeout_s=timeout_s, clock=self._clock)
         if self._is_v5:
-            self._socket.guard.most_packet_bytes = _MAX_PACKET_BYTES
+            self._socket.guard.accept_v5(most_packet_bytes=_MAX_PACKET_BYTES)
         return self._socket
 
     def _on_connect(
@@ -388,7 +356,14 @@ class Session:
         if not self.is_accepted and now_s - self._opened_s > 3 * self._timeouts.answer_s:
             self._give_up(Trouble(_MUTE))
         oldest_s = self.unanswered_since_s
-        if oldest_s is not None and now_s - oldest_s > self._timeouts.acknowledge_s:
+        if oldest_s is None:
+            return
+        if (
+            oldest_s < self._unsubscribed_s + _FULL_FOR_S
+            and now_s > max(oldest_s, self._unsubscribed_s) + _LOST_AFTER_S
+        ):
+            self._give_up(Trouble("the broker drops acknowledgements while somebody floods the topics of commands"))
+        if now_s - oldest_s > self._timeouts.acknowledge_s:
             waited_s = self._timeouts.acknowledge_s
             self._give_up(Trouble(f"the broker has acknowledged nothing for {waited_s:g} s: is it overloaded?"))
 
@@ -414,3 +389,11 @@ def _received(message: paho.MQTTMessage) -> Received:
     except UnicodeDecodeError:
         topic = ""
     return Received(topic, bytes(message.payload), message.retain)
+
+
+def wake_pair() -> tuple[socket.socket, socket.socket]:
+    """(to write to from any thread, for `Session.wait`)."""
+    waker, waking = socket.socketpair()
+    waker.setblocking(False)
+    waking.setblocking(False)
+    return waker, waking

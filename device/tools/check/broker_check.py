@@ -87,7 +87,8 @@ def check_broker(
 
 
 def _try_connection(settings: MqttSettings, instance: str, password: str | None) -> _Trial:
-    from device.sinks.mqtt.session import Login, Session  # paho takes a tenth of a second to import
+    from device.sinks.mqtt.paho_client import Login
+    from device.sinks.mqtt.session import Session  # paho takes a tenth of a second to import
     from device.sinks.mqtt.timeouts import SessionTimeouts
 
     client_id = f"auricle-{instance}-check"

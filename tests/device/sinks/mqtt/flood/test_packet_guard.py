@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from device.sinks.mqtt.packet_guard import (
+from device.sinks.mqtt.flood.packet_guard import (
     MESSAGES_AT_ONCE,
     MESSAGES_PER_S,
     MOST_ANSWER_BYTES,
@@ -123,7 +123,7 @@ def test_a_flood_of_qos_0_is_dropped_and_answers_in_it_are_passed_on() -> None:
 
 def test_a_flood_of_qos_1_is_dropped_and_all_of_it_can_be_acknowledged() -> None:
     guard = _guard()
-    presses = [b"\x32\x05\0\1a" + number.to_bytes(2, "big") for number in range(1, 1001)]
+    presses = [b"\x32\x05\0\1a" + number.to_bytes(2, "big") for number in range(1, 3001)]
     passed = b"".join(guard.push(bytes([byte]), 0.0) for byte in b"".join(presses))
     count = len(passed) // len(presses[0])
     assert passed == b"".join(presses[:count])
@@ -133,9 +133,45 @@ def test_a_flood_of_qos_1_is_dropped_and_all_of_it_can_be_acknowledged() -> None
         assert guard.is_held
         unread += guard.pop_unread()
         assert guard.push(b"", 0.0) == b""
-    assert [*unread, *guard.pop_unread()] == list(range(count + 1, 1001))
+    assert [*unread, *guard.pop_unread()] == list(range(count + 1, 3001))
     assert guard.pop_unread() == []
-    assert guard.of_qos_1 == 1000
+    assert guard.of_qos_1 == 3000
+
+
+def _with_properties(size: int) -> bytes:
+    return (
+        _header(0x30, 5 + size) + b"\0\1a" + (0x80 | size % 128).to_bytes(1, "big") + bytes([size // 128]) + bytes(size)
+    )
+
+
+@pytest.mark.parametrize("piece", [1, 7, 1 << 20])
+def test_a_message_with_many_properties_counts_as_many(piece: int) -> None:
+    plain, v5 = _guard(), _guard()
+    v5.accept_v5(most_packet_bytes=4096)
+    flood = _with_properties(3000) * 2000
+    for guard in (plain, v5):
+        _push(guard, (flood[at : at + piece] for at in range(0, len(flood), piece)))
+    assert plain.packets == pytest.approx(MESSAGES_AT_ONCE / 1.75, abs=2)
+    assert v5.packets == pytest.approx(MESSAGES_AT_ONCE / 31.75, abs=2)
+    assert v5.packets + v5.dropped == 2000
+
+
+@pytest.mark.parametrize("piece", [1, 1 << 20])
+@pytest.mark.parametrize("end", [b"", b"\x80", b"\xff\xff\xff\xff"])
+def test_properties_whose_length_does_not_end_are_refused(end: bytes, piece: int) -> None:
+    guard = _guard()
+    guard.accept_v5(most_packet_bytes=4096)
+    packet = _header(0x30, 3 + len(end)) + b"\0\1a" + end
+    with pytest.raises(PacketRefusedError, match="no MQTT"):
+        _push(guard, (packet[at : at + piece] for at in range(0, len(packet), piece)))
+
+
+def test_a_thousand_small_messages_a_second_are_read_and_none_is_dropped() -> None:
+    guard = _guard()
+    message = _packet(0x30, 350)
+    for second in range(60):
+        guard.push(message * 1000, float(second))
+    assert guard.dropped == 0
 
 
 def test_people_are_heard_again_soon_after_a_flood() -> None:
@@ -152,7 +188,7 @@ def test_what_is_dropped_in_one_piece_is_dropped_in_any(packets: list[bytes]) ->
     whole, pieces = _guard(), _guard()
     for guard in (whole, pieces):
         guard.expected = 100
-        guard.push(_PRESS * 1000, 0.0)
+        guard.push(_PRESS * 3000, 0.0)
     stream = b"".join(packets)
     assert whole.push(stream, 0.0) == b"".join(pieces.push(bytes([byte]), 0.0) for byte in stream)
     assert (whole.packets, whole.dropped) == (pieces.packets, pieces.dropped)
