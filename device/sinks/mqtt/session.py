@@ -358,14 +358,16 @@ class Session:
         oldest_s = self.unanswered_since_s
         if oldest_s is None:
             return
-        if (
-            oldest_s < self._unsubscribed_s + _FULL_FOR_S
-            and now_s > max(oldest_s, self._unsubscribed_s) + _LOST_AFTER_S
-        ):
+        if self._blocked_since_s is None and self._is_lost_in_flood(oldest_s, now_s):
             self._give_up(Trouble("the broker drops acknowledgements while somebody floods the topics of commands"))
         if now_s - oldest_s > self._timeouts.acknowledge_s:
             waited_s = self._timeouts.acknowledge_s
             self._give_up(Trouble(f"the broker has acknowledged nothing for {waited_s:g} s: is it overloaded?"))
+
+    def _is_lost_in_flood(self, sent_s: float, now_s: float) -> bool:
+        """Whether the acknowledgement of what was sent then will not come any more, as the broker's queue was full."""
+        was_full = sent_s < self._unsubscribed_s + _FULL_FOR_S
+        return was_full and now_s > max(sent_s, self._unsubscribed_s) + _LOST_AFTER_S
 
     def _is_blocked(self, broker_socket: BrokerSocket) -> bool:
         """Whether the broker has to read first: each of its messages needs an answer, which it may never read."""
