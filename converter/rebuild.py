@@ -1,8 +1,9 @@
 """Rebuilds a trained Keras network so that it can be converted: builtin layers, batch 1, recurrent layers unrolled.
 
 An int8 conversion of a looped LSTM or GRU fails at calibration; unrolled, the same weights give
-outputs equal to 1e-7. Inputs are renamed `input_0`, ... and the outputs by name, because the
-device finds them by name: their order in a converted graph is not defined.
+outputs equal to 1e-7. Resizing becomes products, which the device
+runs. Inputs are renamed `input_0`, ... and the outputs by name, because the device finds them by
+name: their order in a converted graph is not defined.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import numpy as np
 
 from converter import toolchain
 from converter.packed_recurrence import is_packable, packed
+from converter.resizing_product import is_resizing, resized
 from device.errors import BundleError
 from device.hearing.network.check import SCORES
 
@@ -29,6 +31,7 @@ LOGITS = "logits"
 
 _EXECUTABLE = ("Lambda", "__lambda__", "TFSMLayer", "TorchModuleWrapper", "JaxLayer", "FlaxLayer")
 _RECURRENT = ("LSTM", "GRU", "SimpleRNN")
+_REBUILT = (*_RECURRENT, "Resizing")
 
 
 def load_network(path: Path) -> Any:
@@ -128,8 +131,8 @@ def output_names(model: Any) -> list[str]:
 
 
 def _unrolled(module: Any, model: Any) -> Any:
-    """A copy without loops; the model itself if it has none."""
-    if not any(item["class_name"] in _RECURRENT for item in _objects(model.get_config())):
+    """A copy without loops and resizing; the model itself if it has none."""
+    if not any(item["class_name"] in _REBUILT for item in _objects(model.get_config())):
         return model
 
     def unroll(layer: Any) -> Any:
@@ -142,6 +145,8 @@ def _unrolled(module: Any, model: Any) -> Any:
     def rebuilt(layer: Any) -> Any:
         if is_packable(layer):
             return packed(layer)
+        if is_resizing(layer):
+            return resized(layer)
         if not any(
             item["class_name"] in _RECURRENT
             for item in _objects({"layer": module.saving.serialize_keras_object(layer)})

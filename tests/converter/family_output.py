@@ -75,12 +75,18 @@ def _sound(spec: FeatureSpec, rng: np.random.Generator) -> Float32:
 
 
 def _spread_scores(network: Any, inputs: list[Float32]) -> None:
-    """Scale the last layer so that the logits of these windows vary as those of a trained network do."""
-    results = network(inputs if len(inputs) > 1 else inputs[0], training=False)
-    logits = np.asarray(results[0] if isinstance(results, list | tuple) else results)
-    kernel, bias = network.get_layer("logits").get_weights()
-    gain = 2.0 / logits.std(axis=0)
-    network.get_layer("logits").set_weights([kernel * gain, (bias - logits.mean(axis=0)) * gain])
+    """Give the last layer the directions in which these windows differ most, as training would find some.
+
+    Random directions see the rounding of an int8 network as much as its windows.
+    """
+    layer = network.get_layer("logits")
+    before = toolchain.keras().Model(network.input, layer.input)
+    features = np.asarray(before(inputs if len(inputs) > 1 else inputs[0], training=False))
+    features = features.reshape(-1, features.shape[-1])
+    mean = features.mean(axis=0)
+    kernel = np.linalg.svd(features - mean, full_matrices=False)[2][: layer.units].T
+    kernel *= 2.0 / (features @ kernel).std(axis=0)
+    layer.set_weights([kernel, -mean @ kernel])
 
 
 FEW = Bounds(
