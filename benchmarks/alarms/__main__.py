@@ -20,6 +20,7 @@ import numpy as np
 
 from benchmarks.alarms.drain import drain
 from benchmarks.alarms.figures import costs, delays
+from benchmarks.alarms.flood import flood
 from benchmarks.alarms.load import run_daemon
 from benchmarks.alarms.memory import memory
 from benchmarks.alarms.stamped_daemon import stamped_daemon
@@ -32,8 +33,11 @@ def main() -> None:
     )
     parser.add_argument("--minutes", type=float, default=5.0, help="of cries, for each rate")
     parser.add_argument("--rates", type=int, nargs="+", default=[16000, 48000], metavar="HZ", help="of the microphone")
-    parser.add_argument("--seconds", type=float, default=30.0, help="that the daemon runs before its memory is read")
+    parser.add_argument(
+        "--seconds", type=float, default=30.0, help="of each flood, and until the daemon's memory is read"
+    )
     parser.add_argument("--drain", action="store_true", help="only measure how fast a backlog leaves the journal")
+    parser.add_argument("--flood", action="store_true", help="only measure alarms while commands flood the broker")
     parser.add_argument("--memory", action="store_true", help="only measure memory, and what holds it")
     parser.add_argument("--stamped", nargs=3, metavar=("FOLDER", "HZ", "SECONDS"), help=argparse.SUPPRESS)
     given = parser.parse_args()
@@ -47,6 +51,9 @@ def main() -> None:
     if given.drain:
         drain()
         return
+    if given.flood:
+        flood(given.seconds)
+        return
     print(f"{platform.machine()}, Python {platform.python_version()}, numpy {np.__version__}\n")
     runs = {rate_hz: run_daemon(rate_hz, 60.0 * given.minutes) for rate_hz in given.rates}
     delays(runs)
@@ -54,6 +61,8 @@ def main() -> None:
     costs(runs[given.rates[0]])
     print()
     drain()
+    print()
+    flood(given.seconds)
     print()
     memory(given.seconds)
 

@@ -206,7 +206,7 @@ class Mqtt:
             self._set_link("refused" if trouble.refused else "lost", trouble.reason, since_s)
             self._lost_since_s = self._link.since_s if self._lost_since_s is None else self._lost_since_s
             self._wait(self._delay_s(failures, refused=trouble.refused))
-            failures += 1
+            failures += not trouble.flooded
         self._set_link("closed", "Auricle has left the broker")
 
     def _run_connection(self) -> Trouble:

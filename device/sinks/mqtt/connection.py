@@ -44,6 +44,7 @@ class Trouble:
         reason: one sentence: what, and what would help.
         refused: only people can repair it; to try again soon only fills the broker's log.
         taken_over: another client of the same id may have taken the connection over.
+        flooded: others flood what we subscribe to, for which nothing is subscribed to for a while.
         since_s: last sign of life of a broker that became silent, by the client's clock; None if the loss was noticed
             at once.
     """
@@ -51,6 +52,7 @@ class Trouble:
     reason: str
     refused: bool = False
     taken_over: bool = False
+    flooded: bool = False
     since_s: float | None = None
 
 

@@ -52,8 +52,7 @@ _MOST_UNREAD_ANSWERS = 500
 _MOST_READ = 200  # packets in a turn, which take some 10 ms
 _RECEIVE_MAXIMUM = 20  # messages that the broker may send before we acknowledge
 
-_FULL_FOR_S, _LOST_AFTER_S = 2.0, 5.0
-"""So long a broker's queue may stay full after an unsubscription; after this an acknowledgement was dropped there."""
+_UNSUBSCRIBE_AGAIN_S = 0.5  # a broker whose queue is full drops this answer too
 
 _MAX_PACKET_BYTES = 4 * MAX_PAYLOAD_BYTES
 """Of a message, topic and properties included; a broker of MQTT 5 is told so, and drops longer ones."""
@@ -100,7 +99,7 @@ class Session:
         self._answered = 0  # messages of the broker, of which all answers were sent
         self._blocked_since_s: float | None = None
         self._topics: dict[str, None] = {}  # that were subscribed to, in their order
-        self._unsubscribed_s = -math.inf
+        self._unsubscribing: dict[int, float] = {}  # by mid, with the time of sending
         self._received: list[Received] = []
         self._received_bytes = 0
         self._acknowledged: list[tuple[OwedMessage | Message, int, str]] = []
@@ -210,11 +209,12 @@ class Session:
     def unsubscribe(self) -> None:
         """Have the broker send nothing that others publish; what it has queued still comes.
 
-        It may have dropped acknowledgements of what was sent around that time: they are waited for a short time only.
+        Its queue may have been full, and acknowledgements dropped. A broker answers in order: what is unacknowledged
+        when the answer to this comes will not be acknowledged any more, and the connection is given up.
         """
-        self._client.unsubscribe(list(self._topics))
+        _, mid = self._client.unsubscribe(list(self._topics))
+        self._unsubscribing[mid or 0] = self._clock()
         self._expect_answer()
-        self._unsubscribed_s = self._clock()
 
     def _allow_topics(self, topics: Iterable[str]) -> None:
         self._topics.update(dict.fromkeys(topics))
@@ -298,6 +298,7 @@ class Session:
         client.on_disconnect = self._on_disconnect
         client.on_publish = self._on_publish
         client.on_subscribe = self._on_subscribe
+        client.on_unsubscribe = self._on_unsubscribe
         return client
 
     def _open_socket(self) -> BrokerSocket:
@@ -351,23 +352,25 @@ class Session:
     ) -> None:
         self.is_subscription_denied = any(code.is_failure for code in codes)
 
+    def _on_unsubscribe(
+        self, _client: paho.Client, _data: object, mid: int, _codes: list[ReasonCode], _properties: Properties | None
+    ) -> None:
+        sent_s = self._unsubscribing.get(mid, -math.inf)
+        self._unsubscribing.clear()
+        if self.unanswered_since_s is not None and self.unanswered_since_s < sent_s:
+            reason = "the broker drops acknowledgements while somebody floods the topics of commands"
+            self._give_up(Trouble(reason, flooded=True))
+
     def _check_answers(self) -> None:
         now_s = self._clock()
         if not self.is_accepted and now_s - self._opened_s > 3 * self._timeouts.answer_s:
             self._give_up(Trouble(_MUTE))
+        if self._unsubscribing and now_s - max(self._unsubscribing.values()) > _UNSUBSCRIBE_AGAIN_S:
+            self.unsubscribe()
         oldest_s = self.unanswered_since_s
-        if oldest_s is None:
-            return
-        if self._blocked_since_s is None and self._is_lost_in_flood(oldest_s, now_s):
-            self._give_up(Trouble("the broker drops acknowledgements while somebody floods the topics of commands"))
-        if now_s - oldest_s > self._timeouts.acknowledge_s:
+        if oldest_s is not None and now_s - oldest_s > self._timeouts.acknowledge_s:
             waited_s = self._timeouts.acknowledge_s
             self._give_up(Trouble(f"the broker has acknowledged nothing for {waited_s:g} s: is it overloaded?"))
-
-    def _is_lost_in_flood(self, sent_s: float, now_s: float) -> bool:
-        """Whether the acknowledgement of what was sent then will not come any more, as the broker's queue was full."""
-        was_full = sent_s < self._unsubscribed_s + _FULL_FOR_S
-        return was_full and now_s > max(sent_s, self._unsubscribed_s) + _LOST_AFTER_S
 
     def _is_blocked(self, broker_socket: BrokerSocket) -> bool:
         """Whether the broker has to read first: each of its messages needs an answer, which it may never read."""

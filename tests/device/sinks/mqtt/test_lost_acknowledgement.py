@@ -79,7 +79,8 @@ class FullBroker:
             elif kind == _UNSUBSCRIBE:
                 flooding.clear()
                 self.unsubscribed.append(number)
-                self._send(client, b"\xb0\2" + content[:2])
+                if len(self.unsubscribed) > 1:  # the queue was too full for the first answer
+                    self._send(client, b"\xb0\2" + content[:2])
             elif kind == _PUBLISH and qos:
                 is_alarm = content[2:topic_end].decode() == _ALARM
                 self.alarms[number] += is_alarm
@@ -146,7 +147,9 @@ def test_an_alarm_whose_acknowledgement_is_lost_in_a_flood_is_published_again_so
         assert mqtt.offer([OwedMessage(("cry", 0), _ALARM, lambda: b"{}")], mqtt.held.generation) == 1
         _wait_until(lambda: alarms.keys == [("cry", 0)], "the acknowledgement")
         assert broker.alarms == {1: 1, 2: 1}
-        assert broker.subscribed == broker.unsubscribed == [1]
+        assert broker.subscribed == [1]
+        assert broker.unsubscribed[:2] == [1, 1]
+        assert set(broker.unsubscribed) == {1}
         assert mqtt.counts.rejected > 0
         _wait_until(lambda: broker.subscribed[:2] == [1, 2], "another subscription, after the pause")
         mqtt.close(1.0)
