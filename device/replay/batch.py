@@ -9,13 +9,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from device.errors import RecordingError
 from device.replay.one_recording import replay_recording
 from device.replay.result_writers import ResultWriter, RowWriter
+from device.runtime.command_line import named_recordings
 from device.runtime.model_loader import OpenModels, open_models
-from device.runtime.stderr_lines import print_notice
 from device.runtime.worker_processes import ending_by_signal, in_workers, prepare_worker
-from device.sources.recording_paths import find_recordings
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping, Sequence
@@ -33,7 +31,7 @@ def replay(options: ReplayOptions, paths: Sequence[str]) -> int:
         AuricleError: a model or an option makes any replay impossible.
         OSError: a result cannot be written.
     """
-    sources, failures = _find(paths)
+    sources, failures = named_recordings(paths)
     if not sources:
         return 2
     several = len(sources) > 1 or any(Path(path).is_dir() for path in paths)
@@ -60,24 +58,6 @@ def stream_ids(sources: Sequence[str]) -> list[str]:
         seen[name] += 1
         ids.append(name if seen[name] == 1 else f"{name}.{seen[name]}")
     return ids
-
-
-def _find(paths: Sequence[str]) -> tuple[list[str], int]:
-    """The recordings below the paths, and the number of bad paths, each reported on stderr."""
-    sources: list[str] = []
-    failures = 0
-    for path in paths:
-        try:
-            found = find_recordings([path])
-        except RecordingError as error:
-            failures += 1
-            print_notice(str(error))
-            continue
-        sources += found.paths
-        failures += len(found.notices)
-        for notice in found.notices:
-            print_notice(notice)
-    return sources, failures
 
 
 def _replay_all(

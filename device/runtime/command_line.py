@@ -9,6 +9,8 @@ import argparse
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from device.config.settings import Settings
 
 
@@ -31,6 +33,29 @@ def chosen_settings(arguments: argparse.Namespace) -> Settings:
     if arguments.config:
         return load_config(arguments.config)
     return profile(arguments.profile or DEFAULT_PROFILE)
+
+
+def named_recordings(paths: Iterable[str]) -> tuple[list[str], int]:
+    """The recordings at and below paths, and how many problems were reported, each as one line on stderr.
+
+    A directory that cannot be listed or read does not stop the others.
+    """
+    from device.errors import RecordingError
+    from device.runtime.stderr_lines import print_notice
+    from device.sources.recording_paths import find_recordings
+
+    sources: list[str] = []
+    failures = 0
+    for path in paths:
+        try:
+            found, problems = find_recordings([path])
+        except RecordingError as error:
+            found, problems = [], [str(error)]
+        for problem in problems:
+            print_notice(problem)
+        sources += found
+        failures += len(problems)
+    return sources, failures
 
 
 def whole_number(text: str, least: int, most: int, what: str) -> int:

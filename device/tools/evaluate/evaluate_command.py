@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from device.errors import RecordingError
-from device.runtime.command_line import add_settings_options, chosen_settings, whole_number
+from device.runtime.command_line import add_settings_options, chosen_settings, named_recordings, whole_number
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping, Sequence
@@ -49,7 +49,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     with locating(arguments.config):
         settings = chosen_settings(arguments)
-        sources, failures = _sources(arguments.path)
+        sources, failures = named_recordings(arguments.path)
         _try_output(arguments, settings, sources)
         with ending_by_signal(), open_models(settings, arguments.model) as models:
             known = {label.name for model in models.listening for label in model.labels}
@@ -81,27 +81,6 @@ class _Options(NamedTuple):
     @property
     def heard_channel(self) -> int | None:
         return self.settings.recording.channel if self.channel is None else self.channel
-
-
-def _sources(paths: Sequence[str]) -> tuple[list[str], int]:
-    """The recordings, and the number of bad paths, each reported."""
-    from device.runtime.stderr_lines import print_notice
-    from device.sources.recording_paths import find_recordings
-
-    sources: list[str] = []
-    failures = 0
-    for path in paths:
-        try:
-            found = find_recordings([path])
-        except RecordingError as error:
-            failures += 1
-            print_notice(str(error))
-            continue
-        sources += found.paths
-        failures += len(found.notices)
-        for notice in found.notices:
-            print_notice(notice)
-    return sources, failures
 
 
 def _try_output(arguments: argparse.Namespace, settings: Settings, sources: Sequence[str]) -> None:
