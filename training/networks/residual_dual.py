@@ -22,6 +22,8 @@ LABELS = ("hungry", "other")
 FILTERS = 32
 KERNEL = 4
 LEAK = 0.1
+SMALLEST_SPREAD = 1.0
+"""dB: about how far noise alone spreads a mel band of thirty FFT bins from frame to frame (one bin: 5.6 dB)."""
 
 PUBLISHED_LOG_MEL = FeatureSpec(
     sample_rate_hz=16_000,
@@ -65,13 +67,16 @@ def _form(name: str, specs: tuple[FeatureSpec, ...]) -> NetworkForm:
 def standardized(spec: FeatureSpec, features: npt.NDArray[np.float32]) -> FeatureSpec:
     """The spec with the mean and spread of each bin, learned from training windows.
 
+    A bin that hardly varies in training (a band above the recordings' bandwidth) keeps `SMALLEST_SPREAD` as its scale,
+    so that a recording in which it does vary gives no input thousands of times as large as any in training.
+
     Args:
-        spec: with normalization "fixed".
-        features: of training windows alone, (windows, frames, bins), computed with mean 0 and scale 1.
+        spec: with normalization "fixed", in dB.
+        features: dB, of training windows alone, (windows, frames, bins), computed with mean 0 and scale 1.
     """
     mean = features.mean(axis=(0, 1), dtype="float64")
     spread = features.std(axis=(0, 1), dtype="float64")
-    return replace(spec, mean=tuple(mean.tolist()), scale=tuple((spread + 1e-6).tolist()))
+    return replace(spec, mean=tuple(mean.tolist()), scale=tuple(max(SMALLEST_SPREAD, one) for one in spread.tolist()))
 
 
 def build(specs: tuple[FeatureSpec, ...], seed: int) -> Any:

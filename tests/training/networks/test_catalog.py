@@ -165,6 +165,18 @@ def test_standardization_is_learned_from_the_windows_that_are_given() -> None:
     assert learned.spec_hash != spec.spec_hash
 
 
+def test_a_band_that_is_empty_in_training_does_not_blow_up_on_a_recording_that_fills_it() -> None:
+    spec = residual_dual.STREAMING_LOG_MEL
+    noise = np.random.default_rng(1).normal(0, 0.1, 32_000).astype(np.float32)
+    narrow = np.fft.rfft(noise)
+    narrow[len(narrow) // 2 :] = 0  # nothing above 4 kHz, as in a recording at 8 kHz
+    learned = residual_dual.standardized(
+        spec, window_features(spec, np.fft.irfft(narrow).astype(np.float32))[np.newaxis]
+    )
+    assert np.abs(window_features(learned, noise)).max() < 100
+    assert min(learned.scale) == residual_dual.SMALLEST_SPREAD
+
+
 def test_both_attentions_come_out_as_scores_of_frames_and_bands() -> None:
     form = FORMS["han/published"]
     logits, band_scores, time_scores = _outputs(form.build(1), form)
