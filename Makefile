@@ -7,6 +7,7 @@
 #   make soak    a night of sound through the daemon: memory, threads, processes and files stay flat
 #   make mutations    5,000 damaged bundles with their hashes made to fit: each is refused in one sentence, or opens
 #   make families    every network of the bench, with random weights, through converter, checks and replay; many minutes
+#   make reports RUNS=DIR    converts the finished runs in DIR; writes converter/REPORT.md and training/RESULTS.md
 #   make test-fresh    make demo and make test in bare trees of both supported releases; needs root
 #   make test-arm64    replays a recording in emulated aarch64 trees of both supported releases; needs root
 #   make test-ha a real Home Assistant follows the daemon; needs root
@@ -18,10 +19,11 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check
 OUT ?= build
+RUNS ?= build/runs
 TORCH ?= torch==2.13.0
 TORCH_VENV ?= build/torch-venv
 
-.PHONY: demo test families check bench soak chaos mutations test-fresh test-arm64 test-ha test-torch lock clean system-packages
+.PHONY: demo test families reports check bench soak chaos mutations test-fresh test-arm64 test-ha test-torch lock clean system-packages
 
 demo: $(VENV)/.device
 	$(BIN)/auricle demo --out $(OUT)/demo
@@ -52,6 +54,11 @@ mutations: $(VENV)/.dev
 
 families: $(VENV)/.dev
 	$(BIN)/pytest -q tests/converter/every_family.py
+
+reports: $(VENV)/.dev
+	$(BIN)/python -m training windows $(RUNS) --out $(OUT)/windows
+	$(BIN)/python -m converter report $(RUNS) --windows $(OUT)/windows --work $(OUT)/converted --out converter/REPORT.md
+	$(BIN)/python -m training report $(RUNS) --converted $(OUT)/converted --out training/RESULTS.md
 
 test-fresh: $(VENV)/.dev
 	$(BIN)/python -m tests.fresh.try_releases

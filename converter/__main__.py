@@ -1,4 +1,4 @@
-"""`python -m converter VERB`: convert a trained network, inspect, compare or sign a bundle."""
+"""`python -m converter VERB`: convert a trained network, or all runs; inspect, compare or sign a bundle."""
 
 from __future__ import annotations
 
@@ -63,6 +63,21 @@ def _add_sign(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, required=True, help="the signed .tflite file to write")
 
 
+def _add_report(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("runs", type=Path, metavar="RUNS", help="folder that holds run folders")
+    parser.add_argument(
+        "--windows", type=Path, required=True, metavar="DIR", help="what python -m training windows wrote for them"
+    )
+    parser.add_argument(
+        "--work",
+        type=Path,
+        default=Path("build/converted"),
+        metavar="DIR",
+        help="graphs, bundles and figures of each run; what is there is not made again (default: %(default)s)",
+    )
+    parser.add_argument("--out", type=Path, required=True, metavar="MD", help="such as converter/REPORT.md")
+
+
 def _convert(options: argparse.Namespace) -> None:
     from converter.convert import convert
     from converter.training_output import read_training_output
@@ -87,6 +102,12 @@ def _diff(options: argparse.Namespace) -> None:
 
     found = differences(read_bundle(options.one), read_bundle(options.other))
     print("\n".join(found) or "they hold the same")
+
+
+def _report(options: argparse.Namespace) -> None:
+    from converter.report.all_runs import report_runs
+
+    report_runs(options.runs, options.windows, options.work, options.out, lambda line: print(line, flush=True))
 
 
 def _sign(options: argparse.Namespace) -> None:
@@ -120,6 +141,7 @@ _VERBS = {
     ),
     "inspect": (_add_inspect, _inspect, "say what a bundle holds"),
     "diff": (_add_diff, _diff, "say what differs between two bundles"),
+    "report": (_add_report, _report, "convert all finished runs, and write a page of what that costs"),
     "sign": (_add_sign, _sign, "sign a bundle, so that a device with your public key loads it"),
 }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -40,6 +41,7 @@ from device.hearing.bundle.writer import write_bundle
 from device.hearing.classifier import Classifier
 from device.hearing.features import window_features
 from device.hearing.network.graph import read_graph
+from device.hearing.network.operators import OPERATORS_RUN
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -85,22 +87,69 @@ def convert(
     """
     bounds = bounds or Bounds()
     check_windows(len(trained.calibration[0]), len(trained.agreement[0]), bounds)
-    model = load_network(trained.network)
-    rebuilt = rebuild(model, trained.specs, len(trained.labels))
-    as_float = keras_probabilities(model, trained)
-    check_finite(as_float, "Keras")
-    check_finite(golden_keras_probabilities(model, trained), "Keras", "golden sounds")
-    float_network = to_float(rebuilt)
-    network, graph = quantized(rebuilt, trained.calibration, quantization, input_type)
-    check_translation(translation_error(trained, float_network, as_float), bounds)
-    found = _compared(trained, as_float, float_network, network, bounds)
-    sizes = {"quantization": quantization, "float_bytes": len(float_network), "network_bytes": len(network)}
-    report = _report(trained, bounds, graph) | found | sizes | {"weights_sha256": _weights_sha256(model)}
-    bundle = _with_golden(network_bundle(trained, network, trained.card | {"conversion": report}), sounds)
-    _check_golden(bundle, bounds)
+    report, bundle = verified(trained, converted(trained, quantization, input_type), bounds=bounds, sounds=sounds)
     write_bundle(out, bundle)
     Classifier.open(read_bundle(out)).close()
     return report
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Converted:
+    """A network before and after conversion; nothing but its graph has been checked.
+
+    Attributes:
+        model: by Keras.
+        float_network: the graph in float.
+        network: the quantized one.
+        graph: of the latter.
+        quantization: of it.
+    """
+
+    model: Any
+    float_network: bytes
+    network: bytes
+    graph: Graph
+    quantization: Quantization
+
+
+def converted(
+    trained: TrainingOutput, quantization: Quantization = "int8", input_type: InputType = "int8"
+) -> Converted:
+    """The networks of what training wrote.
+
+    Raises:
+        BundleError: it cannot be converted, or its graph is not what the device runs.
+    """
+    model = load_network(trained.network)
+    rebuilt = rebuild(model, trained.specs, len(trained.labels))
+    network, graph = quantized(rebuilt, trained.calibration, quantization, input_type)
+    return Converted(model, to_float(rebuilt), network, graph, quantization)
+
+
+def verified(
+    trained: TrainingOutput, networks: Converted, *, bounds: Bounds, sounds: Collection[str] | None = None
+) -> tuple[dict[str, Any], Bundle]:
+    """The conversion report and the bundle of networks that hold every check.
+
+    Raises:
+        BundleError: a check does not hold.
+    """
+    as_float = keras_probabilities(networks.model, trained)
+    check_finite(as_float, "Keras")
+    check_finite(golden_keras_probabilities(networks.model, trained), "Keras", "golden sounds")
+    check_translation(translation_error(trained, networks.float_network, as_float), bounds)
+    found = _compared(trained, as_float, networks.float_network, networks.network, bounds)
+    sizes = {
+        "quantization": networks.quantization,
+        "float_bytes": len(networks.float_network),
+        "network_bytes": len(networks.network),
+    }
+    report = _report(trained, bounds, networks.graph) | found | sizes
+    report["weights_sha256"] = _weights_sha256(networks.model)
+    bundle = network_bundle(trained, networks.network, trained.card | {"conversion": report})
+    bundle = _with_golden(bundle, sounds)
+    _check_golden(bundle, bounds)
+    return report, bundle
 
 
 def _compared(
@@ -111,18 +160,18 @@ def _compared(
     Raises:
         BundleError: they do not agree; the sentence names the worst window and layer.
     """
-    converted = converted_probabilities(trained, network)
-    figures = label_figures(trained.labels, as_float, converted, trained.target)
+    as_converted = converted_probabilities(trained, network)
+    figures = label_figures(trained.labels, as_float, as_converted, trained.target)
     try:
         check_agreement(figures, bounds)
     except BundleError as error:
-        apart = np.abs(converted - as_float)
+        apart = np.abs(as_converted - as_float)
         raise BundleError(f"{error}; {blamed(float_network, network, trained.agreement, apart)}") from None
     shares = saturated_shares(trained, read_graph(network))
     check_saturation(shares, bounds)
     return {
         "agreement": [figure.to_dict() for figure in figures],
-        "plain_kernels": plain_kernel_figures(trained, network, converted),
+        "plain_kernels": plain_kernel_figures(trained, network, as_converted),
         "saturated": [round(share, 6) for share in shares],
     }
 
@@ -144,7 +193,7 @@ def quantized(
         try:
             check_graph(graph, is_int8=quantization == "int8")
         except BundleError:
-            if attempt + 1 == _ATTEMPTS:
+            if attempt + 1 == _ATTEMPTS or not all(one.name in OPERATORS_RUN for one in graph.operations):
                 raise
         else:
             break

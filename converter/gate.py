@@ -81,6 +81,7 @@ def check_graph(graph: Graph, *, is_int8: bool = True) -> None:
         if operation.name not in OPERATORS_RUN:
             name = operation.custom_name or operation.name
             raise BundleError(f"the graph holds a {name} operation, which the device does not run; rebuild the network")
+    for operation in graph.operations:
         kinds = graph.kinds([*operation.inputs, *operation.outputs])
         at_edge = operation.name in _EDGES and {*operation.inputs, *operation.outputs} & {*graph.inputs, *graph.outputs}
         if is_int8 and not at_edge and any(kind in _FLOATS for kind in kinds):

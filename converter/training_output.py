@@ -117,8 +117,8 @@ def _both_windows(
     for file in files:
         if not file.is_file():
             raise BundleError(f"{folder}: {file.name} is missing; the folder must be what training wrote")
-    ranges, _ = _windows(files[0], specs)
-    agreement, rest = _windows(files[1], specs)
+    ranges, _ = read_windows(files[0], specs)
+    agreement, rest = read_windows(files[1], specs)
     return ranges, (agreement, _target(files[1], rest.get("target"), (len(agreement[0]), len(labels))))
 
 
@@ -131,8 +131,12 @@ def _spec(value: Any, where: str) -> FeatureSpec:
         raise BundleError(f"{where}: {error}") from None
 
 
-def _windows(path: Path, specs: Sequence[FeatureSpec]) -> tuple[tuple[Float32, ...], dict[str, Any]]:
-    """(inputs, the file's other arrays); all inputs are finite and hold equally many windows."""
+def read_windows(path: Path, specs: Sequence[FeatureSpec]) -> tuple[tuple[Float32, ...], dict[str, Any]]:
+    """(inputs, the file's other arrays); all inputs are finite and hold equally many windows.
+
+    Raises:
+        BundleError: the file is missing or damaged, or an input is not what the specs say.
+    """
     try:
         with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}

@@ -7,6 +7,7 @@ folds      write a split for each fold of a cross-validation by subject
 annotations  write a collection's annotations as examples of a task -> a CSV
 teach      mark the cries and train the soft labeller             -> WORK
 train      train a system of the catalogue on a collection          -> a run folder
+windows    write the windows that convert finished runs, and judge them converted   -> OUT/RUN/*.npz
 ensemble   join several runs of one task, by mean and by vote       -> two run folders
 classical  fit a classical baseline on a network's features         -> a run folder
 abstain    judge the runs of a cross-validation, the majority beside them -> a JSON file
@@ -54,6 +55,10 @@ _VERBS = {
     ),
     "teach": ("training.train.teacher_labels", "let the teacher mark the cries and train the soft labeller"),
     "train": ("training.train.system.train_command", "train a system of the catalogue on a collection"),
+    "windows": (
+        "training.train.handover.windows_command",
+        "write the windows that convert finished runs, and judge them converted",
+    ),
     "ensemble": ("training.train.judging.ensemble_command", "join several runs of one task, by mean and by vote"),
     "classical": (
         "training.train.classical.classical_command",

@@ -7,6 +7,7 @@ import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from training.results.converted_runs import find_converted
 from training.results.evaluation_files import find_evaluations
 from training.results.leak.leak_command import read_leak
 from training.results.leak.leak_picture import draw_leak
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what `run` understands to a parser of the command line."""
     parser.add_argument("runs", type=Path, metavar="RUNS_DIR", help="folder that holds run folders, and leak/")
+    parser.add_argument(
+        "--converted", type=Path, metavar="DIR", help="what `python -m converter report --work` wrote, for INT8"
+    )
     parser.add_argument("--out", type=Path, required=True, metavar="MD", help="such as training/RESULTS.md")
 
 
@@ -34,8 +38,10 @@ def run(args: argparse.Namespace) -> int:
     evaluations = find_evaluations(args.runs)
     # Where somebody's folders lie is nobody else's business.
     out = args.out.name if args.out.is_absolute() else os.fspath(args.out)
-    command = shlex.join(["python", "-m", "training", "report", "RUNS", "--out", out])
-    inputs = ReportInputs(groups, evaluations, leak, f"pictures/{picture.name}", command, left_out)
+    converted = find_converted(args.converted) if args.converted else {}
+    option = ["--converted", "CONVERTED"] if converted else []
+    command = shlex.join(["python", "-m", "training", "report", "RUNS", *option, "--out", out])
+    inputs = ReportInputs(groups, evaluations, leak, f"pictures/{picture.name}", command, left_out, converted)
     page = results_page(inputs)
     if leak is not None:
         picture.parent.mkdir(parents=True, exist_ok=True)

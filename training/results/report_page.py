@@ -6,7 +6,7 @@ Every figure on it comes from run folders, evaluation files or the leak experime
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,6 +14,7 @@ import numpy as np
 from training.evaluation.abstention import JudgedPart, cross_validated_figures
 from training.networks.catalog import all_forms
 from training.results.claims import CLAIMS, REFERENCES, SMALL_TEST_CLIPS, SMALL_TEST_HITS
+from training.results.converted_runs import int8_cell
 from training.results.leak_section import leak_section
 from training.results.markdown_tables import hours, million, parameters, signed_with_interval, table, with_interval
 from training.results.run_measures import difference, measures_of
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
     from training.evaluation.measured import Figure, Measured
     from training.results.claims import Claim
+    from training.results.converted_runs import ConvertedRun
     from training.results.run_folder import TrainedRun
     from training.results.run_groups import RunGroup
     from training.results.run_measures import RunMeasure
@@ -45,6 +47,7 @@ class ReportInputs:
         picture: path of its picture, as the page links it.
         command: that made the page.
         left_out: sentences on runs that are not on it.
+        converted: runs in INT8, by their names.
     """
 
     groups: Sequence[RunGroup]
@@ -53,12 +56,13 @@ class ReportInputs:
     picture: str
     command: str
     left_out: Sequence[str]
+    converted: Mapping[str, ConvertedRun] = field(default_factory=dict)
 
 
 def results_page(inputs: ReportInputs) -> str:
     """The page as Markdown."""
     measured = [(group, measures_of(group)) for group in inputs.groups]
-    lines = [*_head(inputs), "", "## All systems", "", *_overview(measured), *_left_out(inputs)]
+    lines = [*_head(inputs), "", "## All systems", "", *_overview(measured, inputs.converted), *_left_out(inputs)]
     for claim in CLAIMS:
         lines += ["", f"## {claim.system}", "", *_claim(claim), *_of_system(claim.system, measured)]
     for system, what in REFERENCES.items():
@@ -82,29 +86,34 @@ def _head(inputs: ReportInputs) -> list[str]:
         "- Validation subjects choose checkpoint, temperature and thresholds. Test subjects choose nothing.",
         "- A figure is the mean over a system's seeds. Its 95 % interval is from a bootstrap over the test subjects.",
         "  It says how far other subjects may differ; other collections, microphones and rooms may differ more.",
+        "- INT8 is the same measure of the converted networks on the same test windows. Refused are those that the",
+        "  converter's gate does not let pass; `converter/REPORT.md` says why.",
         "- MACs are multiplications for one window. Core-hours are processor time of training, all seeds together.",
         "- A run ends `finished`, by `early stopping`, or by its `budget`: the last could have gone further.",
     ]
 
 
-def _overview(measured: Sequence[tuple[RunGroup, Sequence[RunMeasure]]]) -> list[str]:
-    columns = ("system", "task", "published", "here", "seeds", "parameters", "MACs", "core-hours", "ended")
+def _overview(
+    measured: Sequence[tuple[RunGroup, Sequence[RunMeasure]]], converted: Mapping[str, ConvertedRun]
+) -> list[str]:
+    columns = ("system", "task", "published", "here", "INT8", "seeds", "parameters", "MACs", "core-hours", "ended")
     published = {claim.system: claim.published for claim in CLAIMS}
     rows = []
     for name in _systems_in_order(group.first for group, _ in measured):
         for group, figures in measured:
             if group.first.system == name:
-                rows.append(_overview_row(group, figures[0], published.get(name.partition("/")[0], "-")))
+                claimed = published.get(name.partition("/")[0], "-")
+                rows.append(_overview_row(group, figures[0], claimed, int8_cell(group, converted)))
     missing = [
         claim.system
         for claim in CLAIMS
         if not any(group.first.record["system"] == claim.system for group, _ in measured)
     ]
-    rows += [(name, "-", published[name], f"not trained yet: `{_train_command(name)}`", *["-"] * 5) for name in missing]
+    rows += [(name, "-", published[name], f"not trained yet: `{_train_command(name)}`", *["-"] * 6) for name in missing]
     return table(columns, rows)
 
 
-def _overview_row(group: RunGroup, measure: RunMeasure, published: str) -> tuple[str, ...]:
+def _overview_row(group: RunGroup, measure: RunMeasure, published: str, int8: str) -> tuple[str, ...]:
     one = group.first
     official = " (official split, subjects shared)" if one.official else ""
     folds = f", {group.folds} folds" if group.folds > 1 else ""
@@ -113,6 +122,7 @@ def _overview_row(group: RunGroup, measure: RunMeasure, published: str) -> tuple
         one.task + official,
         published if one.record["form"].startswith("published") else "-",
         f"{measure.name} {with_interval(measure.value, measure.low, measure.high)}",
+        int8,
         f"{len(group.seeds)}{folds}",
         parameters(one.record["parameters"]),
         million(one.record["macs"]),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from training.__main__ import main
 from training.evaluation.measured import Figure, Measured, NotMeasured
 from training.results.leak.leak_picture import ARMS
+from training.train.judging.prediction_file import load_predictions, save_predictions
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -111,3 +113,45 @@ def test_damaged_figures_of_the_leak_are_one_line(
     assert main(["report", str(tmp_path / "runs"), "--out", str(tmp_path / "page.md")]) == 2
     assert capsys.readouterr().err.count("\n") == 1
     assert not (tmp_path / "page.md").exists()
+
+
+def converted(folder: Path, run: Path, *, refused: str | None, worse: bool = False) -> None:
+    """What `python -m converter report` leaves of a run."""
+    out = folder / "converted" / run.name
+    out.mkdir(parents=True)
+    (out / "conversion.json").write_text(json.dumps({"refused": refused, "test": {}}), encoding="utf-8")
+    found = load_predictions(run / "predictions-test.npz")
+    save_predictions(
+        out / "predictions-test.npz", replace(found, probability=1 - found.probability) if worse else found
+    )
+
+
+def test_the_int8_column_holds_the_measure_of_the_converted_networks(make_run: MakeRun, tmp_path: Path) -> None:
+    good = [make_run(f"lung-{seed}", seed=seed, skill=0.9) for seed in (1, 2)]
+    bad = make_run("single", system="han", skill=0.9)
+    make_run("cry", form="mlp")
+    converted(tmp_path, good[0], refused=None)
+    converted(tmp_path, good[1], refused="tone: too far")
+    converted(tmp_path, bad, refused=None, worse=True)
+    words = ["report", str(tmp_path / "runs"), "--converted", str(tmp_path / "converted")]
+    assert main([*words, "--out", str(tmp_path / "RESULTS.md")]) == 0
+    rows = [
+        line.split(" | ") for line in (tmp_path / "RESULTS.md").read_text().splitlines() if "| breath_sounds |" in line
+    ]
+    cells = {row[0].strip("| `"): (row[3], row[4]) for row in rows}
+    here, int8 = cells["cnn_bilstm/published"]
+    assert int8 == f"{here.removeprefix('macro F1 ')}, 1 of 2 refused"
+    here, int8 = cells["han/published"]
+    assert float(int8.split()[0]) < 0.5 < float(here.split()[2])
+    assert cells["cnn_bilstm/mlp"][1] == "-"
+
+
+def test_converted_runs_of_other_windows_are_refused(
+    make_run: MakeRun, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make_run("one")
+    converted(tmp_path, make_run("two", subjects=["x", "y"]), refused=None)
+    (tmp_path / "converted" / "two").rename(tmp_path / "converted" / "one")
+    words = ["report", str(tmp_path / "runs"), "--converted", str(tmp_path / "converted")]
+    assert main([*words, "--out", str(tmp_path / "RESULTS.md")]) == 2
+    assert "one was converted with other test windows" in capsys.readouterr().err

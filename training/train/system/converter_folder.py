@@ -61,8 +61,8 @@ def write_converter_folder(
         _save_scored(network, form, choice.temperature, partial)
     write_json(folder / "description.json", description(form, choice, task, card))
     if all(spec.streamable for spec in form.specs):
-        _write_windows(folder / "calibration.npz", _some(parts[0], CALIBRATION_WINDOWS, seed), with_target=False)
-        _write_windows(folder / "agreement.npz", _some(parts[1], AGREEMENT_WINDOWS, seed), with_target=True)
+        write_windows(folder / "calibration.npz", _some(parts[0], CALIBRATION_WINDOWS, seed))
+        write_windows(folder / "agreement.npz", _some(parts[1], AGREEMENT_WINDOWS, seed))
 
 
 def description(form: NetworkForm, choice: Choice, task: str, card: Mapping[str, Any]) -> dict[str, Any]:
@@ -114,9 +114,8 @@ def _some(part: PreparedPart, most: int, seed: int) -> PreparedPart:
     return part.taken(np.sort(chosen))
 
 
-def _write_windows(path: Path, part: PreparedPart, *, with_target: bool) -> None:
+def write_windows(path: Path, part: PreparedPart) -> None:
+    """Write the features and targets of a part, replacing what is there."""
     arrays: dict[str, Any] = {f"input_{index}": array for index, array in enumerate(part.inputs)}
-    if with_target:
-        arrays["target"] = part.targets
     with replacing(path) as partial, partial.open("wb") as file:
-        np.savez_compressed(file, **arrays)
+        np.savez_compressed(file, **arrays, target=part.targets)

@@ -1,0 +1,1 @@
+"""Converts finished runs, measures what that costs, and writes `converter/REPORT.md`."""

@@ -1,0 +1,1 @@
+"""What the converter needs of finished runs besides their folders."""
