@@ -99,6 +99,7 @@ class Converted:
 
     Attributes:
         model: by Keras.
+        as_float: its probabilities on the agreement windows, all finite.
         float_network: the graph in float.
         network: the quantized one.
         graph: of the latter.
@@ -106,6 +107,7 @@ class Converted:
     """
 
     model: Any
+    as_float: Float32
     float_network: bytes
     network: bytes
     graph: Graph
@@ -117,13 +119,19 @@ def converted(
 ) -> Converted:
     """The networks of what training wrote.
 
+    Numbers that are not finite are refused before anything is converted: they end TensorFlow's process.
+
     Raises:
-        BundleError: it cannot be converted, or its graph is not what the device runs.
+        BundleError: it answers no finite number, cannot be converted, or its graph is not what the device runs.
     """
     model = load_network(trained.network)
     rebuilt = rebuild(model, trained.specs, len(trained.labels))
+    as_float = keras_probabilities(model, trained)
+    check_finite(as_float, "Keras")
+    check_finite(golden_keras_probabilities(model, trained), "Keras", "golden sounds")
+    float_network = to_float(rebuilt)
     network, graph = quantized(rebuilt, trained.calibration, quantization, input_type)
-    return Converted(model, to_float(rebuilt), network, graph, quantization)
+    return Converted(model, as_float, float_network, network, graph, quantization)
 
 
 def verified(
@@ -134,9 +142,7 @@ def verified(
     Raises:
         BundleError: a check does not hold.
     """
-    as_float = keras_probabilities(networks.model, trained)
-    check_finite(as_float, "Keras")
-    check_finite(golden_keras_probabilities(networks.model, trained), "Keras", "golden sounds")
+    as_float = networks.as_float
     check_translation(translation_error(trained, networks.float_network, as_float), bounds)
     found = _compared(trained, as_float, networks.float_network, networks.network, bounds)
     sizes = {

@@ -47,7 +47,7 @@ def report_runs(runs: Path, windows: Path, work: Path, out: Path, tell: Callable
         found.append(one)
     if not found:
         raise ConfigError(f"{runs} holds no finished run: name the folder that holds the folders of runs")
-    page = conversion_page(found, _command(runs, windows, out), toolchain.versions(), _processor())
+    page = conversion_page(found, _command(out), toolchain.versions(), _processor())
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_text(page, encoding="utf-8")
 
@@ -84,11 +84,10 @@ def _converted(run: Path, windows: Path, out: Path) -> dict[str, Any]:
     return dict(json.loads((out / "conversion.json").read_text(encoding="utf-8")))
 
 
-def _command(runs: Path, windows: Path, out: Path) -> str:
+def _command(out: Path) -> str:
     """As the page quotes it: where somebody's folders lie is nobody else's business."""
-    shown = [path.name if path.is_absolute() else os.fspath(path) for path in (runs, windows, out)]
-    words = ["python", "-m", "converter", "report", shown[0], "--windows", shown[1], "--out", shown[2]]
-    return shlex.join(words)
+    shown = out.name if out.is_absolute() else os.fspath(out)
+    return shlex.join(["python", "-m", "converter", "report", "RUNS", "--windows", "WINDOWS", "--out", shown])
 
 
 def _processor() -> str:

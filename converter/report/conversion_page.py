@@ -26,8 +26,16 @@ def conversion_page(
     runs = sorted(found, key=_place)
     measured = [one for one in runs if "test" in one]
     tools = ", ".join(f"{name} {version}" for name, version in sorted(versions.items()))
-    lines = ["# What becomes of trained networks in INT8", "", f"Made by `{command}` from run folders. Change the"]
-    lines += ["runs, not this page.", "", *_terms(processor, tools), "", "## Do they pass?", "", *_verdicts(runs)]
+    lines = ["# What becomes of trained networks in INT8", "", f"Made by `{command}` from run folders."]
+    lines += [
+        "Change the runs, not this page.",
+        "",
+        *_terms(processor, tools),
+        "",
+        "## Do they pass?",
+        "",
+        *_verdicts(runs),
+    ]
     lines += ["", "## Size, time and memory", "", *_costs(measured), "", "## What INT8 costs", "", *_losses(measured)]
     return "\n".join(lines) + "\n"
 
