@@ -12,6 +12,7 @@
 #   make test-arm64    replays a recording in emulated aarch64 trees of both supported releases; needs root
 #   make test-ha a real Home Assistant follows the daemon; needs root
 #   make test-torch    training on torch, in an environment of its own; networks pass between it and TensorFlow
+#   make models  trains, converts and measures the model lung anew, into build/models; data in DATA, weights in PEERS
 #   make lock    refresh requirements*.txt from pyproject.toml
 
 PYTHON ?= python3
@@ -20,10 +21,14 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check
 OUT ?= build
 RUNS ?= build/runs
+DATA ?= ../shared/data
+PEERS ?= ../shared/peers
+MODELS := $(OUT)/models
+TRAINING := OMP_NUM_THREADS=1 TF_NUM_INTRAOP_THREADS=1 TF_NUM_INTEROP_THREADS=1 $(BIN)/python -m training
 TORCH ?= torch==2.13.0
 TORCH_VENV ?= build/torch-venv
 
-.PHONY: demo test families reports check bench soak chaos mutations test-fresh test-arm64 test-ha test-torch lock clean system-packages
+.PHONY: demo test families reports check bench soak chaos mutations test-fresh test-arm64 test-ha test-torch models lock clean system-packages
 
 demo: $(VENV)/.device
 	$(BIN)/auricle demo --out $(OUT)/demo
@@ -79,6 +84,24 @@ $(TORCH_VENV)/.torch: requirements-dev.txt pyproject.toml
 	$(TORCH_VENV)/bin/pip install --quiet --disable-pip-version-check "$(TORCH)"
 	$(TORCH_VENV)/bin/pip install --quiet --disable-pip-version-check --no-deps -e .
 	touch $@
+
+models: $(MODELS)/lung.tflite
+
+# The committed list names the files of several collections; lung learns from one of them.
+$(MODELS)/lung.csv: training/splits/lung.csv
+	mkdir -p $(MODELS)
+	sed -n -e '1s/.*/file,subject,part/p' -e 's/^sprsound\/\([^,]*\),sprsound,\([^,]*\),\([^,]*\),.*/\1,\2,\3/p' $< > $@
+
+$(MODELS)/lung/run.json: $(MODELS)/lung.csv $(VENV)/.dev
+	$(TRAINING) train --system audioset/relu6-4k --data $(DATA)/sprsound --split $< --weights $(PEERS)/audioset_mn04.npz --seed 1 --epochs 8 --out $(@D) --workers 1
+
+# int8 activations move its scores farther than the converter allows, so only its weights are int8: docs/lung-model.md.
+$(MODELS)/lung.tflite: $(MODELS)/lung/run.json training/cards/lung.json
+	$(BIN)/python -m converter convert $(<D) --quantize dynamic --out $(MODELS)/lung-1.tflite --report $(MODELS)/lung-conversion.json
+	$(TRAINING) evaluate --model $(MODELS)/lung-1.tflite --data $(DATA)/sprsound --split val --split-list $(MODELS)/lung.csv --json $(MODELS)/lung-val.json --operating-point $(MODELS)/lung-points.json --most-false-an-hour 24
+	$(TRAINING) card --bundle $(MODELS)/lung-1.tflite --name lung --model-version 0.1.0 --operating-point $(MODELS)/lung-points.json --description training/cards/lung.json --out $(MODELS)/lung-2.tflite
+	$(TRAINING) evaluate --model $(MODELS)/lung-2.tflite --data $(DATA)/sprsound --split test --split-list $(MODELS)/lung.csv --json $(MODELS)/lung-test.json
+	$(TRAINING) card --bundle $(MODELS)/lung-2.tflite --report $(MODELS)/lung-test.json --out $@
 
 # The list of a lock names no registry, so it holds wherever the packages come from. The first is what `auricle install`
 # lays down; it may be configured to check signatures, so it holds what that needs.

@@ -34,7 +34,7 @@ def recording(tmp_path: Path) -> Path:
         (["reply", "a.wav"], "invalid choice: 'reply'"),
         (["replay", "--profile", "nursry", "a.wav"], 'no profile is named "nursry"'),
         (["replay", "--config", "gone.toml", "a.wav"], "gone.toml: cannot be read"),
-        (["replay", "--profile", "stethoscope", "a.wav"], 'lacks the model "lung"'),
+        (["replay", "--profile", "stethoscope", "gone.wav"], "gone.wav"),
         (["replay", "--model", "cries", "a.wav"], "no bundle is named 'cries'"),
         (["replay", "--channel", "0", "a.wav"], "'0' is not a channel, the first is 1, 1 to 1024"),
         (["replay", "--workers", "many", "a.wav"], "'many' is not a number of processes"),

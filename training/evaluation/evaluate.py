@@ -73,6 +73,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--operating-point", type=Path, metavar="JSON", help="file for a newly chosen operating point (validation only)"
     )
+    parser.add_argument(
+        "--most-false-an-hour",
+        type=float,
+        metavar="N",
+        help="false alarms an hour that it may raise, whatever that costs (default: about 1 for cries and screams)",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -125,7 +131,7 @@ def _run_alarms(args: argparse.Namespace, task: str) -> int:
     if args.clips:
         args.clips.write_text("".join(f"{json.dumps(line)}\n" for line in scene_lines(scored)), encoding="utf-8")
     if args.operating_point:
-        _write_json(args.operating_point, chosen_operating_point(scored))
+        _write_json(args.operating_point, chosen_operating_point(scored, args.most_false_an_hour))
     print(found["headline"])
     return 0
 
@@ -133,8 +139,7 @@ def _run_alarms(args: argparse.Namespace, task: str) -> int:
 def _alarm_settings(args: argparse.Namespace, task: str) -> EvaluationSettings:
     if args.split not in _PARTS or args.official_split:
         raise ConfigError(f"--split {args.split}: the lists of cries and screams know the held-out parts val and test")
-    if args.operating_point and args.split != "val":
-        raise ConfigError(f"--operating-point with --split {args.split}: thresholds are chosen on val, never on test")
+    _refuse_choosing_on_test(args)
     split = args.split_list or ALARM_LISTS[task]
     event = listed_event(split)
     if args.task and event != task:
@@ -160,13 +165,10 @@ def _point(args: argparse.Namespace) -> OperatingPoint | None:
 def _run_breath(args: argparse.Namespace, task: str) -> int:
     from training.evaluation.breath.breath_report import BreathSettings, evaluate_breath
 
-    unfit = [
-        name
-        for name in ("float", "peer", "clips", "markdown", "operating_point", "point", "label")
-        if getattr(args, name)
-    ]
+    unfit = [name for name in ("float", "peer", "clips", "markdown", "point", "label") if getattr(args, name)]
     if unfit:
         raise ConfigError(f"--{unfit[0].replace('_', '-')} is for cries and screams; leave it out for breath sounds")
+    _refuse_choosing_on_test(args)
     settings = BreathSettings(
         model=args.model,
         data=args.data,
@@ -175,11 +177,25 @@ def _run_breath(args: argparse.Namespace, task: str) -> int:
         official_split=args.official_split,
         task=task,
         seed=args.seed,
+        most_false_an_hour=_most_false(args) if args.operating_point else None,
     )
-    measured, headline = evaluate_breath(settings, workers=args.workers, scheduler=args.scheduler)
-    _write_json(args.json, {"headline": headline, "measured": measured.as_json()})
-    print(headline)
+    found = evaluate_breath(settings, workers=args.workers, scheduler=args.scheduler)
+    _write_json(args.json, {"headline": found.headline, "measured": found.measured.as_json()})
+    if args.operating_point:
+        _write_json(args.operating_point, found.chosen)
+    print(found.headline)
     return 0
+
+
+def _most_false(args: argparse.Namespace) -> float:
+    if args.most_false_an_hour is None:
+        raise ConfigError("--operating-point for breath sounds needs --most-false-an-hour: how many you can bear")
+    return float(args.most_false_an_hour)
+
+
+def _refuse_choosing_on_test(args: argparse.Namespace) -> None:
+    if args.operating_point and (args.split != "val" or args.official_split):
+        raise ConfigError(f"--operating-point with --split {args.split}: thresholds are chosen on val, never on test")
 
 
 def _run_timelines(args: argparse.Namespace, task: str) -> int:

@@ -99,7 +99,7 @@ def targets_of(examples: Sequence[Example]) -> Float32:
 def _alterations(
     examples: Sequence[Example | Drawn], plain: Sequence[Example], augmentation: Augmentation | None, seed: int
 ) -> list[Alteration | None]:
-    """For each example how it is changed; its partner is another one of the same target where there is one."""
+    """For each example how it is changed; its partner is another one of the same target, or one without a label."""
     if augmentation is None:
         return [None] * len(plain)
     if any(one.part != "train" for one in plain):
@@ -107,10 +107,14 @@ def _alterations(
     alike: dict[tuple[float, ...], list[Example]] = {}
     for one in plain:
         alike.setdefault(one.target, []).append(one)
+
+    def changed(one: Example, index: int) -> Alteration:
+        recipe = augmentation(one)
+        wanted = one.target if recipe.partner == "alike" else (0.0,) * len(one.target)
+        return Alteration(recipe, seed, index, _partner(alike.get(wanted, alike[one.target]), seed, index))
+
     return [
-        None
-        if isinstance(drawn, Drawn) and drawn.copy == 0
-        else Alteration(augmentation(one), seed, index, _partner(alike[one.target], seed, index))
+        None if isinstance(drawn, Drawn) and drawn.copy == 0 else changed(one, index)
         for index, (drawn, one) in enumerate(zip(examples, plain, strict=True))
     ]
 

@@ -8,10 +8,18 @@ from __future__ import annotations
 
 import functools
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from training.preparation.room_changes import (
+    at_another_level,
+    at_another_speed,
+    in_any_room,
+    over_background,
+    shifted_into_silence,
+    through_a_channel,
+)
 from training.preparation.sound_changes import (
     frequency_masked,
     in_a_room,
@@ -44,11 +52,13 @@ class Recipe:
         name: as run logs say it.
         changes: functions of `sound_changes`.
         probability: of each change.
+        partner: the second sound has the same target, or is a "negative" without any label.
     """
 
     name: str
     changes: tuple[Change, ...]
     probability: float = 0.4
+    partner: Literal["alike", "negative"] = "alike"
 
     def __call__(self, samples: Float32, rate_hz: int, rng: np.random.Generator, partner: Partner) -> Float32:
         """A changed window: (n,) -> (n,); `partner` is called only where a change needs a second window."""
@@ -79,6 +89,15 @@ FOUR_CHANGES = Recipe("four", (time_shifted, pitch_shifted, time_stretched, with
 """The four audio augmentations of the mel-spectrogram CNNs: shift in time, pitch, tempo, noise."""
 
 
+ALARM = Recipe(
+    "alarm",
+    (at_another_speed, shifted_into_silence, in_any_room, over_background, through_a_channel, at_another_level),
+    probability=0.5,
+    partner="negative",
+)
+"""As a microphone in some room could have recorded it: for screams and cries, and for all that they are told from."""
+
+
 @dataclass(frozen=True, slots=True)
 class LungAugmentation:
     """The recipe for each breath by its labels: callable with an example, as `feature_batch` takes it."""
@@ -103,6 +122,11 @@ def lung_augmentation(task: Task) -> LungAugmentation:
 def four_augmentations(_example: Example) -> Recipe:
     """The same recipe for every example."""
     return FOUR_CHANGES
+
+
+def alarm_augmentation(_example: Example) -> Recipe:
+    """The same recipe for every example."""
+    return ALARM
 
 
 def example_rng(seed: int, index: int, purpose: int = 0) -> np.random.Generator:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from converter.signing import sign_bundle
 from device.config.loading import parse_config, profile
+from device.config.profiles import PROFILES
 from device.errors import BundleError, ConfigError, StoppedError
 from device.hearing.bundle.reader import read_bundle
 from device.hearing.bundle.signature import PublicKey
@@ -60,9 +61,23 @@ def test_a_label_that_the_model_lacks_is_refused(tiny_bundle_path: Path) -> None
         open_models(settings)
 
 
-def test_the_stethoscope_says_which_model_it_still_lacks() -> None:
-    with pytest.raises(ConfigError, match=r'profile "stethoscope" lacks the model "lung"'):
-        open_models(profile("stethoscope"))
+def test_a_model_that_is_not_shipped_is_named() -> None:
+    settings = parse_config("[model.heart]\n", source="a.toml")
+    with pytest.raises(ConfigError, match=r'lacks the model "heart"'):
+        open_models(settings)
+
+
+def test_every_profile_opens_with_the_labels_that_it_is_for() -> None:
+    labels = {}
+    for name in PROFILES:
+        with open_models(profile(name)) as models:
+            labels[name] = [
+                (model.name, label.name, label.role) for model in models.listening for label in model.labels
+            ]
+    assert labels == {
+        "nursery": [("cry", "cry", "alarm")],
+        "stethoscope": [("lung", "wheeze", "info"), ("lung", "crackle", "info")],
+    }
 
 
 def test_two_models_of_one_name_are_refused(tiny_bundle_path: Path) -> None:

@@ -15,7 +15,13 @@ from device.hearing.classifier import Classifier
 from training.__main__ import main
 from training.evaluation import event_metrics
 from training.evaluation.detectors import INT8, System
-from training.evaluation.update_bundle import with_evaluation, with_operating_point
+from training.evaluation.measured import Measured
+from training.evaluation.update_bundle import (
+    with_evaluation,
+    with_event_points,
+    with_measured,
+    with_operating_point,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -133,3 +139,40 @@ def test_there_must_be_something_to_write(
 ) -> None:
     assert main(["card", "--bundle", str(tiny_bundle_path), "--out", str(tmp_path / "new.tflite")]) == 2
     assert "nothing to write" in capsys.readouterr().err
+
+
+# --- breath sounds
+
+
+def breath_report(bundle: Bundle) -> dict[str, Any]:
+    measured = Measured("breath_sounds", "tiny", bundle.sha256, "test", "l.csv", False, "listener", "val", 1, "c", ())
+    return {"headline": "heard in half", "measured": measured.as_json()}
+
+
+def test_points_of_several_labels_and_a_breath_evaluation_join_a_bundle_under_another_name(
+    tiny_low_bundle_path: Path, tmp_path: Path
+) -> None:
+    before = read_bundle(tiny_low_bundle_path)
+    points, report, described = (tmp_path / name for name in ("points.json", "report.json", "card.json"))
+    points.write_text(json.dumps({"operating_points": {"low": CHOSEN}, "validation": {"low": {"patients": 3}}}))
+    report.write_text(json.dumps(breath_report(before)))
+    described.write_text(json.dumps({"not_for": "diagnosis"}))
+    out = tmp_path / "lung.tflite"
+    words = ["--bundle", str(tiny_low_bundle_path), "--operating-point", str(points), "--report", str(report)]
+    words += ["--description", str(described), "--name", "lung", "--model-version", "0.2.0", "--out", str(out)]
+    assert main(["card", *words]) == 0
+    after = read_bundle(out)
+    assert (after.name, after.version) == ("lung", "0.2.0")
+    assert [label.operating_point.on for label in after.labels if label.name == "low"] == [0.7]
+    assert [one for one in after.labels if one.name != "low"] == [one for one in before.labels if one.name != "low"]
+    assert after.card["validation"] == {"low": {"patients": 3}}
+    assert (after.card["headline"], after.card["not_for"]) == ("heard in half", "diagnosis")
+    assert after.network == before.network
+
+
+def test_points_of_an_unknown_label_and_a_report_of_another_file_are_refused(bundle: Bundle) -> None:
+    with pytest.raises(BundleError, match="the points are of wheeze; tiny-tone has no such label"):
+        with_event_points(bundle, {"operating_points": {"wheeze": CHOSEN}})
+    other = dataclasses.replace(bundle, sha256="ab" * 32)
+    with pytest.raises(BundleError, match=r"the report is of a file abababababab, this is .*; evaluate this bundle"):
+        with_measured(bundle, breath_report(other))

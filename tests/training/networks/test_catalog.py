@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from training.networks.network_form import NetworkForm
 
 FORMS = all_forms()
-HEAVY = ("transfer/", "resnet34/published", "audioset/fine-tuned", "audioset/frozen-4k")
+HEAVY = ("transfer/", "resnet34/published", "audioset/fine-tuned", "audioset/frozen-4k", "audioset/relu6")
 QUICK = [name for name in FORMS if not name.startswith(HEAVY)]
 ONE_EACH = ["cnn_bilstm/published", "residual_dual/streaming", "han/published", "transfer/dual", "baseline/lung"]
 PARAMETERS = {

@@ -124,12 +124,18 @@ def scene_lines(scored: Iterable[ScoredScene]) -> Iterator[dict[str, Any]]:
         }
 
 
-def chosen_operating_point(scored: Sequence[ScoredScene]) -> dict[str, Any]:
-    """The operating point that serves the shipped network best on these scenes, and its figures there: JSON types."""
-    from training.evaluation.threshold_search import choose, figures
+def chosen_operating_point(scored: Sequence[ScoredScene], most_false_an_hour: float | None = None) -> dict[str, Any]:
+    """The operating point that serves the shipped network best on these scenes, and its figures there: JSON types.
+
+    Args:
+        scored: validation scenes.
+        most_false_an_hour: a bound that no recall outweighs; None for the goals as they are.
+    """
+    from training.evaluation.threshold_search import Goals, choose, figures
 
     own = [one for one in scored if one.system == scored[0].system and not one.scene.is_joined]
-    best = choose([one.scene for one in own], [one.windows for one in own])
+    goals = None if most_false_an_hour is None else Goals(false_alarms_per_hour=most_false_an_hour, hour_price=10.0)
+    best = choose([one.scene for one in own], [one.windows for one in own], goals)
     return {"operating_point": asdict(best.point), "validation": figures(best)}
 
 

@@ -13,6 +13,7 @@ import numpy as np
 from device.errors import RecordingError
 from training.data.datasets.layouts import read_dataset
 from training.data.split_list import LUNG_LIST
+from training.evaluation.breath.breath_events import chosen_event_points, event_figures
 from training.evaluation.breath.record_scores import JudgedRecording, RecordScores, score_recording
 from training.evaluation.breath.verdicts import Aggregation, can_tell, choose, counts, judge
 from training.evaluation.detectors import is_streamable
@@ -49,6 +50,7 @@ class BreathSettings:
         official_split: the parts are the publishers'.
         task: what the model was trained for.
         seed: of the bootstraps.
+        most_false_an_hour: false events an hour that operating points may raise, if they are to be chosen.
     """
 
     model: Path
@@ -58,12 +60,27 @@ class BreathSettings:
     official_split: bool
     task: str
     seed: int
+    most_false_an_hour: float | None = None
 
 
-def evaluate_breath(
-    settings: BreathSettings, *, workers: int = 1, scheduler: str | None = None
-) -> tuple[Measured, str]:
-    """All figures, and a headline.
+@dataclass(frozen=True, slots=True)
+class BreathReport:
+    """What an evaluation of breath sounds found.
+
+    Attributes:
+        measured: all figures.
+        headline: the scores in a sentence.
+        chosen: operating points that serve the model best on these recordings, as JSON types; empty if none were asked
+            for.
+    """
+
+    measured: Measured
+    headline: str
+    chosen: dict[str, Any]
+
+
+def evaluate_breath(settings: BreathSettings, *, workers: int = 1, scheduler: str | None = None) -> BreathReport:
+    """All figures, a headline, and operating points if they are to be chosen.
 
     The aggregation is chosen on the part "val" of the same split; with the publishers' parts it keeps its defaults.
 
@@ -84,7 +101,9 @@ def evaluate_breath(
     judged = scored[: len(parts[settings.part])]
     choosing = judged if settings.part == "val" else scored[len(judged) :]
     measured = _measured(settings, model, dataset, judged, choosing)
-    return measured, _headline(measured)
+    most = settings.most_false_an_hour
+    chosen = {} if most is None else chosen_event_points(judged, model, most_false_an_hour=most)
+    return BreathReport(measured, _headline(measured), chosen)
 
 
 @functools.cache
@@ -145,7 +164,9 @@ def _measured(
         if of != task.name:
             missing.append(NotMeasured(task.name, f"only {of.partition(', ')[2]} are here", _elsewhere(task, settings)))
     streamable = is_streamable(model)
-    if not streamable:
+    if streamable:
+        figures += event_figures(judged, model, seed=settings.seed)
+    else:
         notes.append("This form cannot be streamed: each event was scored by itself, as a batch, on no device.")
     if settings.part == "val" and not settings.official_split:
         notes.append("The same patients chose the aggregation: these figures are too good.")
@@ -241,12 +262,25 @@ def _measure(rows: Any, *, name: str, size: int) -> float:
 def _headline(measured: Measured) -> str:
     scores = [one for one in measured.figures if one.measure == "Score" and one.value is not None]
     told = "; ".join(f"{one.of}: Score {one.value:.3f} ({one.low:.3f} to {one.high:.3f})" for one in scores)
+    told = "; ".join(filter(None, [told, *_told_events(measured)]))
     missing = Counter(one.of for one in measured.not_measured)
     official = ", the publishers' parts" if measured.official_split else ""
     return (
         f"{measured.model} on {measured.part}{official}, 95 % intervals in brackets: {told or 'nothing measured'}."
         f" Not measurable here: {', '.join(missing) or 'nothing'}."
     )
+
+
+def _told_events(measured: Measured) -> Iterator[str]:
+    """What the device's own events are worth, label by label."""
+    for recall in (one for one in measured.figures if one.measure == "event recall"):
+        label = recall.of.rpartition(" ")[2]
+        false = measured.find("false alarms an hour", f"recordings without {label}")
+        if recall.value is not None and false and false.value is not None:
+            yield (
+                f"{label} heard in {recall.value:.0%} ({recall.low:.0%} to {recall.high:.0%}) of recordings with it, "
+                f"{false.value:.1f} ({false.low:.1f} to {false.high:.1f}) false ones an hour"
+            )
 
 
 def command(settings: BreathSettings) -> str:

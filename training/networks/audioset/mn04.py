@@ -7,7 +7,7 @@ MIT License, Copyright (c) 2022 Florian Schmid. Layers bear the published names,
 from __future__ import annotations
 
 import zipfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -27,6 +27,7 @@ CLASS_COUNT = 527
 
 _EPSILON = 1e-3
 _LAST = 16
+_FIRST_HARD_SWISH = 7
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,14 +61,20 @@ _BLOCKS = (
 )
 
 
-def embedding_of(inputs: Any) -> Any:
-    """The backbone: (frames, BANDS, 1) -> (EMBEDDING_SIZE,), for any number of frames."""
+def embedding_of(inputs: Any, *, late_activation: str = "hard_swish") -> Any:
+    """The backbone: (frames, BANDS, 1) -> (EMBEDDING_SIZE,), for any number of frames.
+
+    Args:
+        inputs: a Keras tensor.
+        late_activation: of blocks 7 to 16, published with "hard_swish", whose wide ranges int8 resolves badly.
+    """
     import keras
 
     tensor = _convolved(inputs, "features.0", 8, kernel=3, stride=2, activation="hard_swish")
     for index, block in enumerate(_BLOCKS, start=1):
-        tensor = _inverted_residual(tensor, f"features.{index}.block", block)
-    tensor = _convolved(tensor, f"features.{_LAST}", EMBEDDING_SIZE, kernel=1, stride=1, activation="hard_swish")
+        activation = late_activation if index >= _FIRST_HARD_SWISH else block.activation
+        tensor = _inverted_residual(tensor, f"features.{index}.block", replace(block, activation=activation))
+    tensor = _convolved(tensor, f"features.{_LAST}", EMBEDDING_SIZE, kernel=1, stride=1, activation=late_activation)
     return keras.layers.GlobalAveragePooling2D(name="embedding")(tensor)
 
 

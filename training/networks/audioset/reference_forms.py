@@ -1,4 +1,4 @@
-"""The reference `audioset`: what AudioSet taught, with a head of one layer; frozen, or fine-tuned gently.
+"""The reference `audioset`: what AudioSet taught, with a head of one layer; frozen, fine-tuned gently, or for int8.
 
 The published front end works at 32 kHz and a fixed level. Here the same bands are had at 16 kHz and 4 kHz by a
 `FeatureSpec`: half or an eighth of its FFT, the power scaled to that of 32 kHz, the pre-emphasis of 32 kHz folded into
@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from device.hearing.spec import FeatureSpec
 from training.networks.audioset.mn04 import BANDS, block_of, embedding_of, load_published
@@ -28,6 +28,9 @@ RAISED_BY_DB = 60.0
 """A window is raised by this at most."""
 FROZEN_BLOCKS = 6
 """Fine-tuning leaves the stem and this many blocks as they are, and the statistics of every normalization."""
+
+Learning = Literal["head", "late", "late_relu6"]
+"""The head alone; what follows the frozen blocks; the same with ReLU6 for hard-swish, so that int8 keeps the scores."""
 
 _PER_NEPER = 10 / math.log(10)
 
@@ -82,43 +85,41 @@ LUNG_LOG_MEL = any_level(published_spec(4_000))
 
 
 def forms() -> tuple[NetworkForm, ...]:
-    """Frozen and fine-tuned, at 16 kHz for cries and at 4 kHz for breath sounds."""
-    return (
-        _form("frozen", ("cry",), "sigmoid", ALARM_LOG_MEL, is_frozen=True),
-        _form("fine-tuned", ("cry",), "sigmoid", ALARM_LOG_MEL, is_frozen=False),
-        _form("frozen-4k", ("wheeze", "crackle"), "sigmoid", LUNG_LOG_MEL, is_frozen=True),
-        _form("fine-tuned-4k", ("wheeze", "crackle"), "sigmoid", LUNG_LOG_MEL, is_frozen=False),
+    """Frozen, fine-tuned, and fine-tuned for int8; at 16 kHz for cries and at 4 kHz for breath sounds."""
+    learns: tuple[tuple[str, Learning], ...] = (("frozen", "head"), ("fine-tuned", "late"), ("relu6", "late_relu6"))
+    sounds = (("", ("cry",), ALARM_LOG_MEL), ("-4k", ("wheeze", "crackle"), LUNG_LOG_MEL))
+    return tuple(
+        _form(name + ending, labels, "sigmoid", spec, what) for ending, labels, spec in sounds for name, what in learns
     )
 
 
 def _form(
-    name: str, labels: tuple[str, ...], activation: Activation, spec: FeatureSpec, *, is_frozen: bool
+    name: str, labels: tuple[str, ...], activation: Activation, spec: FeatureSpec, learning: Learning
 ) -> NetworkForm:
-    return NetworkForm(
-        "audioset", name, labels, activation, (spec,), lambda seed: build(spec, labels, seed, is_frozen=is_frozen)
-    )
+    return NetworkForm("audioset", name, labels, activation, (spec,), lambda seed: build(spec, labels, seed, learning))
 
 
-def build(spec: FeatureSpec, labels: tuple[str, ...], seed: int, *, is_frozen: bool) -> Any:
+def build(spec: FeatureSpec, labels: tuple[str, ...], seed: int, learning: Learning) -> Any:
     """(frames, 128, 1) -> a logit for each label, from random weights: `start_from` puts AudioSet's into it."""
     import keras
 
     keras.utils.set_random_seed(seed)
     (inputs,) = feature_inputs((spec,))
-    logits = keras.layers.Dense(len(labels), name="logits")(embedding_of(inputs))
+    embedding = embedding_of(inputs, late_activation="relu6" if learning == "late_relu6" else "hard_swish")
+    logits = keras.layers.Dense(len(labels), name="logits")(embedding)
     network = keras.Model(inputs, logits, name="audioset")
     for layer in network.layers:
-        layer.trainable = layer.name == "logits" or not (is_frozen or _is_kept(layer))
+        layer.trainable = layer.name == "logits" or (learning != "head" and not _is_kept(layer, learning))
     return network
 
 
-def _is_kept(layer: Any) -> bool:
-    """Whether fine-tuning leaves a layer as it is."""
+def _is_kept(layer: Any, learning: Learning) -> bool:
+    """Whether fine-tuning leaves a layer as it is; behind other activations the statistics must be learned anew."""
     import keras
 
     block = block_of(layer.name)
     early = block is not None and block <= FROZEN_BLOCKS
-    return early or isinstance(layer, keras.layers.BatchNormalization)
+    return early or (learning == "late" and isinstance(layer, keras.layers.BatchNormalization))
 
 
 def start_from(network: Any, weights_path: Path) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +23,7 @@ from training.train.system.training_state import COLUMNS, EpochLine, Progress, l
 from training.train.system.weighted_losses import label_weights, loss_function
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     import numpy.typing as npt
@@ -96,7 +97,8 @@ def train_epochs(
         progress = _with(progress, line, core_seconds)
         progress = replace(progress, ended=_end(progress, recipe, settings, spent=spent))
         if before is None or line.val_measure > before.val_measure:
-            save_network(network, settings.folder / "best.keras")
+            with averaged(trained):
+                save_network(network, settings.folder / "best.keras")
         save_state(state, variables, progress, settings.identity)
         _tell(line, progress, form)
     write_history(settings.folder, progress)
@@ -110,10 +112,11 @@ def compiled(network: Any, form: NetworkForm, recipe: SystemRecipe, train: Prepa
     trained = logits_alone(network)
     weights = label_weights(train.targets, form.activation)
     weights = weights if recipe.weighted else np.ones_like(weights)
+    averaging: dict[str, Any] = {"use_ema": True, "ema_momentum": recipe.average} if recipe.average else {}
     optimizers = {
-        "adam": lambda: keras.optimizers.Adam(recipe.learning_rate),
-        "adamw": lambda: keras.optimizers.AdamW(recipe.learning_rate, weight_decay=recipe.weight_decay),
-        "sgd": lambda: keras.optimizers.SGD(recipe.learning_rate, momentum=0.9),
+        "adam": lambda: keras.optimizers.Adam(recipe.learning_rate, **averaging),
+        "adamw": lambda: keras.optimizers.AdamW(recipe.learning_rate, weight_decay=recipe.weight_decay, **averaging),
+        "sgd": lambda: keras.optimizers.SGD(recipe.learning_rate, momentum=0.9, **averaging),
     }
     trained.compile(
         optimizers[recipe.optimizer](),
@@ -123,6 +126,23 @@ def compiled(network: Any, form: NetworkForm, recipe: SystemRecipe, train: Prepa
     )
     trained.optimizer.build(trained.trainable_variables)
     return trained
+
+
+@contextmanager
+def averaged(trained: Any) -> Iterator[None]:
+    """Lend a compiled network the running average of its weights, where its recipe keeps one."""
+    from keras import ops
+
+    if not trained.optimizer.use_ema:
+        yield
+        return
+    kept = [np.array(ops.convert_to_numpy(one)) for one in trained.trainable_variables]
+    trained.optimizer.finalize_variable_values(trained.trainable_variables)
+    try:
+        yield
+    finally:
+        for variable, value in zip(trained.trainable_variables, kept, strict=True):
+            variable.assign(value)
 
 
 def logits_of(trained: Any, inputs: Sequence[Float32]) -> Float32:
@@ -177,7 +197,8 @@ def _epoch(
     batches, loss = _steps(
         trained, recipe, parts[0], settings.seed, epoch, stop, core_began + (np.inf if left_s is None else left_s)
     )
-    logits = logits_of(trained, parts[1].inputs)
+    with averaged(trained):
+        logits = logits_of(trained, parts[1].inputs)
     scores = probabilities(logits, form.activation)
     line = EpochLine(
         epoch=epoch,

@@ -20,7 +20,7 @@ from training.preparation.class_balance import Drawn, balanced
 from training.preparation.dense_windows import dense_windows
 from training.preparation.feature_batch import feature_batch
 from training.preparation.prepared_stretch import CLEANINGS
-from training.preparation.recipes import four_augmentations, lung_augmentation
+from training.preparation.recipes import alarm_augmentation, four_augmentations, lung_augmentation
 from training.train.system.prepared_parts import Place, PreparedData, PreparedPart
 
 if TYPE_CHECKING:
@@ -178,14 +178,21 @@ def _drawn(examples: Sequence[Example], recipe: SystemRecipe, seed: int, *, smok
     """Training examples as the recipe draws or copies them; copy 0 is the example as it was recorded."""
     if recipe.balanced and not smoke:
         return balanced(examples, np.random.default_rng([seed, 0xBA1A]))
-    copies = 0 if smoke else recipe.copies
-    return tuple(Drawn(one, copy) for copy in range(copies + 1) for one in examples)
+    if smoke:
+        return tuple(Drawn(one, 0) for one in examples)
+    last = max(recipe.copies, recipe.copies_of_labelled)
+    return tuple(
+        Drawn(one, copy)
+        for copy in range(1 if recipe.only_copies else 0, last + 1)
+        for one in examples
+        if copy <= (last if any(one.target) else recipe.copies)
+    )
 
 
 def _augmentation(recipe: SystemRecipe, task: Task) -> Callable[[Example], Recipe] | None:
     if recipe.augmentation == "by_label":
         return lung_augmentation(task)
-    return four_augmentations if recipe.augmentation == "four" else None
+    return {"four": four_augmentations, "alarm": alarm_augmentation}.get(recipe.augmentation)
 
 
 def _longest_s(specs: Iterable[FeatureSpec]) -> float:

@@ -15,7 +15,7 @@ from device.errors import ConfigError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-Augmentation = Literal["none", "by_label", "four"]
+Augmentation = Literal["none", "by_label", "four", "alarm"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,13 +34,17 @@ class SystemRecipe:
         weighted: rare labels weigh more in the loss, by how often they occur in the training part.
         balanced: frequent combinations of labels are drawn less often, rare ones repeated.
         augmentation: what repeated and copied sounds go through: nothing, changes that fit their labels ("by_label",
-            for breath sounds), or the same "four" for all.
+            for breath sounds), the same "four" for all, or rooms, backgrounds and channels for all ("alarm").
         copies: augmented copies of each training example, besides the example itself.
+        copies_of_labelled: the same of examples that have a label of the task, where they are few; at least `copies`.
+        only_copies: the examples themselves are left out, as their augmented copies hold what they hold.
         cleaning: what a stretch that is shorter than the window is filled with: itself "repeated", which shows a
             network how long the annotation is, or its "surroundings", as the device hears it; or "published":
             repeated without its silence and at one level.
         mixup: alpha of the Beta distribution that mixes pairs of windows (H. Zhang et al., ICLR 2018); 0 for none.
         mask: share of the frames, and of the bins, that one mask covers at most (SpecAugment); 0 for none.
+        average: share of a running average of the weights that each step keeps; the average is what is judged and
+            saved, as it jumps less from epoch to epoch (B. Polyak and A. Juditsky, 1992). 0 for the weights themselves.
     """
 
     task: str
@@ -55,9 +59,12 @@ class SystemRecipe:
     balanced: bool = False
     augmentation: Augmentation = "none"
     copies: int = 0
+    copies_of_labelled: int = 0
+    only_copies: bool = False
     cleaning: Literal["repeated", "surroundings", "published"] = "repeated"
     mixup: float = 0.0
     mask: float = 0.0
+    average: float = 0.0
 
 
 _CNN_BILSTM = SystemRecipe(
@@ -94,6 +101,7 @@ _BASELINE = SystemRecipe(
     cleaning="surroundings",
 )
 _AUDIOSET = replace(_BASELINE, task="cry", learning_rate=5e-4, epochs=20, patience=6)
+_AUDIOSET_RELU6 = replace(_AUDIOSET, learning_rate=1e-3, average=0.98)
 
 RECIPES: Mapping[str, SystemRecipe] = {
     "cnn_bilstm": _CNN_BILSTM,
@@ -115,6 +123,10 @@ RECIPES: Mapping[str, SystemRecipe] = {
     "audioset/frozen": replace(_AUDIOSET, learning_rate=2e-3),
     "audioset/frozen-4k": replace(_AUDIOSET, task="breath_sounds", learning_rate=2e-3),
     "audioset/fine-tuned-4k": replace(_AUDIOSET, task="breath_sounds"),
+    "audioset/relu6": replace(
+        _AUDIOSET_RELU6, task="scream", augmentation="alarm", copies=1, copies_of_labelled=6, only_copies=True
+    ),
+    "audioset/relu6-4k": replace(_AUDIOSET_RELU6, task="breath_sounds"),
 }
 """By system, or by system and form."""
 

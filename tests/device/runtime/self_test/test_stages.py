@@ -188,7 +188,11 @@ def test_every_shipped_model_is_sure_of_its_known_sound_at_any_rate(name: str, c
     settings = parse_config(f'[model.cry]\nenabled = false\n[model.own]\nbundle = "{name}"\n', source="a.toml")
     with open_models(settings) as models:
         (sound,) = known_sounds(settings, models)
-        assert sound.label
+        alarms = [label.name for label in models.listening[0].labels if label.role == "alarm"]
+        assert bool(sound.label) == bool(alarms)
+        if not alarms:  # its network alone is tried: whatever it says raises no alarm
+            assert _passed(_Rig(settings, models).outcome())["hear"]
+            return
         point = next(label.point for label in models.listening[0].labels if label.name == sound.label)
         golden = read_bundle(bundle_path(name)).golden
         assert max(case.probabilities.max() for case in golden) > point.on + 0.2

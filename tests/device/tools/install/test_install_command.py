@@ -15,6 +15,7 @@ import pytest
 from device.config.loading import parse_config, profile
 from device.config.profiles import PROFILES
 from device.errors import ConfigError, ServiceError
+from device.tools.install import install_command
 from device.tools.install.install_command import InstallOptions, config_text, install, rollback
 from device.tools.install.layout import Layout, read_installed
 from device.tools.install.uninstall_command import uninstall
@@ -172,8 +173,9 @@ def test_a_first_configuration_is_exactly_its_profile(name: str) -> None:
 
 
 def test_a_profile_whose_model_is_not_shipped_is_refused_before_anything_is_changed(
-    layout: Layout, origins: list[Path]
+    layout: Layout, origins: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(install_command, "shipped_bundles", lambda: {"cry": Path("cry.tflite")})
     with pytest.raises(ConfigError, match=r'stethoscope\.toml: .*lacks the model "lung"'):
         install(options(origins[0], profile="stethoscope"), root=layout.root, runner=simulated.SimulatedCommands())
     assert everything(layout.root) == {}

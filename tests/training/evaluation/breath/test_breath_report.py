@@ -101,7 +101,8 @@ def settings(collection: Path, **changed: Any) -> BreathSettings:
 
 @pytest.mark.usefixtures("model")
 def test_events_and_records_get_their_scores_with_intervals_over_patients(collection: Path) -> None:
-    measured, headline = evaluate_breath(settings(collection))
+    found = evaluate_breath(settings(collection))
+    measured, headline = found.measured, found.headline
     for task in ("SPRSound 1-1", "SPRSound 2-1", "SPRSound 2-2"):
         sensitivity, specificity = measured.find("SE", task), measured.find("SP", task)
         assert sensitivity is not None
@@ -120,7 +121,8 @@ def test_events_and_records_get_their_scores_with_intervals_over_patients(collec
 
 @pytest.mark.usefixtures("model")
 def test_what_cannot_be_measured_is_told_with_the_command_that_would(collection: Path) -> None:
-    measured, headline = evaluate_breath(settings(collection))
+    found = evaluate_breath(settings(collection))
+    measured, headline = found.measured, found.headline
     missing = {one.of: one for one in measured.not_measured}
     assert set(missing) == {"SPRSound 1-2", "ICBHI 2 classes", "ICBHI 4 classes"}
     assert "not the classes of the task" in missing["SPRSound 1-2"].reason
@@ -139,8 +141,8 @@ def test_a_patient_in_two_parts_is_refused(collection: Path) -> None:
 @pytest.mark.usefixtures("model")
 def test_patients_that_chose_the_aggregation_are_said_to_flatter(collection: Path) -> None:
     flattering = "The same patients chose the aggregation: these figures are too good."
-    assert flattering in evaluate_breath(settings(collection, part="val"))[0].notes
-    assert flattering not in evaluate_breath(settings(collection))[0].notes
+    assert flattering in evaluate_breath(settings(collection, part="val")).measured.notes
+    assert flattering not in evaluate_breath(settings(collection)).measured.notes
 
 
 @pytest.mark.usefixtures("model")
@@ -153,7 +155,7 @@ def test_an_empty_part_is_refused(collection: Path) -> None:
 def test_the_sample_of_icbhi_is_measured_as_a_part_of_it(data_dir: Path) -> None:
     """Eight recordings of three patients, the official split: 74 cycles, of which 15 are not normal."""
     sample = data_dir / "icbhi_sample"
-    measured, _ = evaluate_breath(settings(data_dir, data=sample, part="test", official_split=True))
+    measured = evaluate_breath(settings(data_dir, data=sample, part="test", official_split=True)).measured
     assert measured.official_split
     assert measured.chosen_on == ""
     of = next(one.of for one in measured.figures)

@@ -114,6 +114,17 @@ def test_only_what_the_form_says_learns(name: str) -> None:
         assert blocks == set(range(7, 17))
 
 
+def test_the_form_for_int8_has_no_late_hard_swish_and_learns_its_late_statistics() -> None:
+    network = find_form("audioset/relu6-4k").build(1)
+    late = [layer for layer in network.layers if isinstance(layer, keras.layers.Activation)]
+    assert {keras.activations.serialize(layer.activation) for layer in late[-6:]} == {"relu6"}
+    assert [keras.activations.serialize(layer.activation) for layer in late].count("hard_silu") == 1
+    learning = _learning(network)
+    assert {block for layer in learning if (block := block_of(layer)) is not None} == set(range(7, 17))
+    assert "features_9_block_0_1" in learning
+    assert "features_3_block_0_1" not in learning
+
+
 @keras_loads
 @pytest.mark.real_audio
 def test_the_form_embeds_as_the_teacher_does_and_a_saved_one_holds_the_weights(

@@ -132,6 +132,23 @@ def test_a_signal_ends_the_run_between_two_batches_and_the_same_command_goes_on(
     assert lines(tiny_run.train(tmp_path, epochs=3)) == lines(tiny_run.train(tmp_path / "whole", epochs=3))
 
 
+def test_the_average_of_the_weights_is_judged_and_saved_and_training_goes_on_from_the_weights(tmp_path: Path) -> None:
+    """Whoever stops after the first epoch and goes on gets the same: the average is part of the state."""
+    plain = tiny_run.train(tmp_path / "plain", epochs=3)
+    averaged = tiny_run.train(tmp_path / "averaged", epochs=3, average=0.9)
+    assert [one.loss for one in averaged.lines] == [one.loss for one in plain.lines]
+    assert [one.val_loss for one in averaged.lines] != [one.val_loss for one in plain.lines]
+    stop = _StoppedAt(8, signal.SIGTERM)
+    with stop.listening(), pytest.raises(TrainingStopped):
+        tiny_run.train(tmp_path / "stopped", epochs=3, average=0.9, stop=stop)
+    assert lines(tiny_run.train(tmp_path / "stopped", epochs=3, average=0.9)) == lines(averaged)
+    network = keras.saving.load_model(tmp_path / "averaged" / "best.keras")
+    val = tiny_run.part(40, 2)
+    scores = probabilities(np.asarray(network.predict_on_batch(val.inputs[0])), "sigmoid")
+    assert averaged.best is not None
+    assert task_measure(val.targets, scores, tiny_run.LABELS, "sigmoid") == averaged.best.val_measure
+
+
 def test_the_best_weights_are_kept_and_nothing_of_the_training_is_in_their_file(tmp_path: Path) -> None:
     progress = tiny_run.train(tmp_path, epochs=4)
     best = progress.best

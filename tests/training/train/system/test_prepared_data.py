@@ -82,6 +82,20 @@ def test_only_training_copies_are_changed_and_the_seed_repeats_them(collection: 
     assert np.array_equal(changed.val.inputs[0], plain.val.inputs[0])
 
 
+def test_examples_with_a_label_may_have_more_copies_and_none_of_them_as_recorded(
+    collection: tuple[Path, Path],
+) -> None:
+    source = read_source([collection[0]], [collection[1]], "breath_sounds", official=False)
+    plain = prepare(source, LUNG, SPECS, PLAIN, seed=1).train
+    recipe = replace(PLAIN, augmentation="four", copies=1, copies_of_labelled=3, only_copies=True)
+    train = prepare(source, LUNG, SPECS, recipe, seed=1).train
+    labelled = int(plain.targets.any(axis=1).sum())
+    assert 0 < labelled < len(plain)
+    assert int(train.targets.any(axis=1).sum()) == 3 * labelled
+    assert len(train) == 3 * labelled + len(plain) - labelled
+    assert not any(np.array_equal(one, two) for one in train.inputs[0] for two in plain.inputs[0])
+
+
 def test_an_open_standardization_is_learned_on_the_training_part_alone(collection: tuple[Path, Path]) -> None:
     source = read_source([collection[0]], [collection[1]], "cry_reason", official=False)
     form = find_form("residual_dual/streaming")

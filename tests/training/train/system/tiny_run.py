@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 import time
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -87,6 +88,7 @@ def train(
     budget_s: float | None = None,
     seed: int = 7,
     eager: bool = True,
+    average: float = 0.0,
 ) -> Progress:
     """Train, or go on; eagerly, as compiling takes longer than the few steps do."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -94,7 +96,8 @@ def train(
         seed=seed, epochs=epochs, folder=folder, budget_s=budget_s, eager=eager, identity={"seed": seed}
     )
     parts = (part(80, 1), part(40, 2))
-    return train_epochs(build(seed), FORM, RECIPE, parts, settings, stop or StopRequest())
+    recipe = replace(RECIPE, average=average)
+    return train_epochs(build(seed), FORM, recipe, parts, settings, stop or StopRequest())
 
 
 if __name__ == "__main__":
