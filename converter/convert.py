@@ -33,6 +33,7 @@ from converter.predictions import (
 )
 from converter.quantize import to_float, to_graph
 from converter.rebuild import load_network, rebuild
+from converter.reference_scores import stored_reference
 from converter.score_agreement import label_figures
 from device.errors import BundleError
 from device.hearing.bundle.golden_vectors import GoldenCase
@@ -152,7 +153,9 @@ def verified(
     }
     report = _report(trained, bounds, networks.graph) | found | sizes
     report["weights_sha256"] = _weights_sha256(networks.model)
-    bundle = network_bundle(trained, networks.network, trained.card | {"conversion": report})
+    bundle = network_bundle(trained, networks.network, {})
+    reference, report["reference"] = stored_reference(bundle, networks.model, trained, as_float, bounds)
+    bundle = dataclasses.replace(bundle, card=trained.card | {"conversion": report}, reference=reference)
     bundle = _with_golden(bundle, sounds)
     _check_golden(bundle, bounds)
     return report, bundle

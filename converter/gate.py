@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from device.errors import BundleError
+from device.hearing.bundle.agreement import AgreementLimits, check_label
 from device.hearing.network.operators import OPERATORS_RUN
 
 if TYPE_CHECKING:
@@ -28,16 +29,13 @@ _FLOATS = ("FLOAT16", "FLOAT32", "FLOAT64", "BFLOAT16")
 
 
 @dataclass(frozen=True, slots=True)
-class Bounds:
-    """The limits of what is accepted.
+class Bounds(AgreementLimits):
+    """The limits of what is accepted; those of agreement are the device's own.
 
     Attributes:
         calibration_windows: the ranges are set by at least this many.
         agreement_windows: float and int8 are compared on at least this many, apart from the others.
         translation: largest |p| between Keras and the float graph; both compute in float32.
-        mean_difference: mean |p_int8 - p_float| of a label, at most.
-        p99_difference: its 99th percentile, at most.
-        same_side: share of windows on the same side of the label's threshold, at least.
         auc_drop: ROC AUC that int8 may cost, 0.005 being half a point.
         spread: a label's int8 probabilities must span this much over the agreement windows.
         plain_kernels: a golden probability may differ this much without XNNPACK, which rounds
@@ -48,9 +46,6 @@ class Bounds:
     calibration_windows: int = 256
     agreement_windows: int = 500
     translation: float = 1e-3
-    mean_difference: float = 0.02
-    p99_difference: float = 0.15
-    same_side: float = 0.99
     auc_drop: float = 0.005
     spread: float = 0.05
     plain_kernels: float = 0.1
@@ -163,15 +158,9 @@ def check_agreement(figures: Iterable[LabelFigures], bounds: Bounds) -> None:
                 f"{figure.label}: int8 gives every window {figure.least:.3f} to {figure.most:.3f}, a span of at least "
                 f"{bounds.spread} is needed; the network or its calibration has collapsed"
             )
-        for what, value, most in (
-            ("mean difference", figure.mean_difference, bounds.mean_difference),
-            ("99th percentile of the difference", figure.p99_difference, bounds.p99_difference),
-            ("ROC AUC lost", (figure.auc_float or 0.0) - (figure.auc_int8 or 0.0), bounds.auc_drop),
-        ):
-            if not value <= most:
-                raise BundleError(f"{figure.label}: {what} between float and int8 is {value:.4f}, may be {most}")
-        if not figure.same_side >= bounds.same_side:
+        check_label(figure.label, figure.mean_difference, figure.p99_difference, figure.same_side, bounds)
+        lost = (figure.auc_float or 0.0) - (figure.auc_int8 or 0.0)
+        if not lost <= bounds.auc_drop:
             raise BundleError(
-                f"{figure.label}: {figure.same_side:.2%} of windows stay on their side of the threshold in int8, "
-                f"must be {bounds.same_side:.0%}"
+                f"{figure.label}: ROC AUC lost between float and int8 is {lost:.4f}, may be {bounds.auc_drop}"
             )

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from device.errors import BundleError
+from device.errors import BundleError, ClassifierError
+from device.hearing.bundle.agreement import AgreementLimits, check_label, label_agreements
 from device.hearing.features import window_features
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from device.hearing.bundle.agreement import Agreement
     from device.hearing.bundle.contents import Bundle
     from device.hearing.classifier import Classifier
 
@@ -63,6 +65,28 @@ def golden_deviations(bundle: Bundle, classifier: Classifier) -> Iterator[Golden
         apart = max(float(np.abs(new - old).max()) for new, old in zip(features, case.features, strict=True))
         scores = classifier.classify(features).probabilities
         yield GoldenDeviation(case.name, apart, float(np.abs(scores - case.probabilities).max()))
+
+
+def reference_agreement(
+    bundle: Bundle, classifier: Classifier, limits: AgreementLimits | None = None
+) -> tuple[Agreement, ...]:
+    """Repeat the converter's comparison with the trained network; none for a bundle without reference scores.
+
+    Raises:
+        BundleError: a score is not finite, or a label's figure is out of its limit; the sentence names both.
+    """
+    if bundle.reference is None:
+        return ()
+    try:
+        scores = [classifier.classify(window).probabilities for window in zip(*bundle.reference.windows(), strict=True)]
+    except ClassifierError as error:
+        raise BundleError(f"{bundle.name}: the network fails on a reference window: {error}") from None
+    found = label_agreements(
+        bundle.label_names, bundle.reference.thresholds, bundle.reference.probabilities, np.stack(scores)
+    )
+    for each in found:
+        check_label(each.label, each.mean_difference, each.p99_difference, each.same_side, limits or AgreementLimits())
+    return found
 
 
 def card_line(bundle: Bundle, key: str) -> str:

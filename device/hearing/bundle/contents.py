@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from device.hearing.bundle.golden_vectors import GoldenCase
+    from device.hearing.bundle.reference import Reference
     from device.hearing.decision import OperatingPoint
     from device.hearing.spec import FeatureSpec
     from device.messages import Priority, Role
@@ -52,6 +53,7 @@ class Bundle:
         golden: at least one case.
         card: the model card: training data, licences and measured performance; JSON types.
         sha256: of the whole file, in hex; empty for a bundle that was not read from one.
+        reference: the trained network's scores, to repeat the gate with; None in an older bundle.
         signer: id of the key that the file says it was signed with (see `signature`); empty if it is not signed.
     """
 
@@ -65,6 +67,7 @@ class Bundle:
     card: Mapping[str, Any] = field(repr=False)
     sha256: str = ""
     signer: str = ""
+    reference: Reference | None = field(default=None, repr=False)
 
     @property
     def label_names(self) -> tuple[str, ...]:

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
     from device.hearing.bundle.contents import Bundle
 
-SCHEMA = 1
-"""Version of the manifest; a reader refuses a later one."""
+SCHEMA = 2
+"""Version of the manifest; a reader refuses a later one. 2 adds reference scores; without them 1 is written."""
 
 MAX_TIME_S = 3600.0
 MAX_LABELS, MAX_SPECS = 64, 8
@@ -54,8 +54,8 @@ class Manifest:
                 f"made by a newer Auricle (schema {schema}; this one reads up to {SCHEMA}); update Auricle"
             )
         self._members = members(value, "manifest.json", _KINDS)
-        if schema != SCHEMA:
-            raise BundleError(f"manifest.json has schema {schema}, must be {SCHEMA}")
+        if type(schema) is not int or not 1 <= schema <= SCHEMA:
+            raise BundleError(f"manifest.json has schema {schema}, must be 1 to {SCHEMA}")
 
     def __repr__(self) -> str:
         return f"Manifest({self._members['name']!r}, {self._members['version']!r})"
@@ -155,7 +155,7 @@ def encode_manifest(bundle: Bundle, entries: Mapping[str, bytes]) -> bytes:
     """
     return json_bytes(
         {
-            "schema": SCHEMA,
+            "schema": 1 if bundle.reference is None else SCHEMA,
             "name": bundle.name,
             "version": bundle.version,
             "labels": [label_to_dict(label) for label in bundle.labels],

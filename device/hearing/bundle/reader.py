@@ -8,6 +8,7 @@ A bundle is a `.tflite` file with a zip behind the network (see `archive`), in t
     card.json, card.md  the model card: data, licences, figures; the same as a page for people
     golden/<case>/      samples.npy, features_0.npy .., probabilities.npy: what this model must
                         reproduce on every machine
+    reference/          the trained network's scores (see `reference`), in bundles of schema 2
 
 The file may end in a signature (see `signature`), which is checked first where a public key is given.
 
@@ -27,6 +28,7 @@ from device.hearing.bundle.archive import split_archive
 from device.hearing.bundle.contents import Bundle, labels_text
 from device.hearing.bundle.golden_vectors import GOLDEN_ENTRY, golden_cases
 from device.hearing.bundle.manifest import Manifest
+from device.hearing.bundle.reference import REFERENCE_ENTRY, read_reference
 from device.hearing.bundle.signature import split_trailer
 from device.hearing.network.check import check_network
 from device.hearing.network.graph import read_graph
@@ -108,6 +110,7 @@ def decode_bundle(file: bytes) -> Bundle:
         card=_card(entries),
         sha256=hashlib.sha256(file).hexdigest(),
         signer=trailer.key_id if trailer else "",
+        reference=read_reference(_reference_entries(entries), specs, [label.name for label in labels]),
     )
     check_network(read_graph(network), [(1, *spec.shape, 1) for spec in specs], len(labels))
     return bundle
@@ -138,7 +141,7 @@ def file_bytes(path: Path | str, *, max_bytes: int = MAX_FILE_BYTES) -> bytes:
 def _check_names(entries: Mapping[str, bytes]) -> None:
     """Every entry has a known name and a bounded size, and none is missing."""
     for name, data in entries.items():
-        if name not in _HEAD and GOLDEN_ENTRY.fullmatch(name) is None:
+        if name not in _HEAD and not (GOLDEN_ENTRY.fullmatch(name) or REFERENCE_ENTRY.fullmatch(name)):
             raise BundleError(f"entry {name!r} is nothing that a bundle holds")
         most = MAX_JSON_BYTES if name in _HEAD else MAX_ENTRY_BYTES
         if len(data) > most:
@@ -149,7 +152,11 @@ def _check_names(entries: Mapping[str, bytes]) -> None:
 
 
 def _golden_entries(entries: Mapping[str, bytes]) -> dict[str, bytes]:
-    return {name: data for name, data in entries.items() if name not in _HEAD}
+    return {name: data for name, data in entries.items() if name not in _HEAD and not REFERENCE_ENTRY.fullmatch(name)}
+
+
+def _reference_entries(entries: Mapping[str, bytes]) -> dict[str, bytes]:
+    return {name: data for name, data in entries.items() if REFERENCE_ENTRY.fullmatch(name)}
 
 
 def _card(entries: Mapping[str, bytes]) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from device.hearing.bundle.contents import labels_text
 from device.hearing.bundle.golden_vectors import golden_entries
 from device.hearing.bundle.manifest import encode_manifest, json_bytes
 from device.hearing.bundle.reader import decode_bundle
+from device.hearing.bundle.reference import reference_entries
 
 if TYPE_CHECKING:
     from device.hearing.bundle.contents import Bundle
@@ -81,5 +82,6 @@ def encode_bundle(bundle: Bundle) -> bytes:
         "labels.txt": labels_text(bundle.labels),
         "card.json": json_bytes(dict(bundle.card)),
         "card.md": card_markdown(f"{bundle.name} {bundle.version}", bundle.card).encode(),
-    } | golden_entries(bundle.golden)
+    }
+    entries |= golden_entries(bundle.golden) | reference_entries(bundle.reference)
     return join_archive(bundle.network, {"manifest.json": encode_manifest(bundle, entries)} | entries)

@@ -11,7 +11,7 @@ from device.config.loading import load_config, locating
 from device.hearing.bundle.reader import read_bundle
 from device.hearing.classifier import Classifier
 from device.quantity import quantity
-from device.runtime.model_library import bundle_path, card_line, golden_deviations, shipped_bundles
+from device.runtime.model_library import bundle_path, card_line, golden_deviations, reference_agreement, shipped_bundles
 from device.runtime.model_loader import read_tried, tried_bundles, trusted_key
 from device.tools.models.installation import WATCH_S, InstallOptions, install
 
@@ -138,7 +138,21 @@ def verify(name: str, key: PublicKey | None = None) -> Iterator[str]:
         yield f"tensors and golden numbers hold on {classifier.runtime}:"
         for off in golden_deviations(bundle, classifier):
             yield f"  {off.case:<12} features within {off.features:.1e}, scores within {off.scores:.1e}"
+        yield from _reference_lines(bundle, classifier)
     yield f"{bundle.name} {bundle.version} is sound"
+
+
+def _reference_lines(bundle: Bundle, classifier: Classifier) -> Iterator[str]:
+    if bundle.reference is None:
+        yield "no reference scores in the bundle: the golden numbers alone were checked"
+        return
+    found = reference_agreement(bundle, classifier)
+    yield f"the network agrees with the trained one on {len(bundle.reference.probabilities)} reference windows:"
+    for each in found:
+        yield (
+            f"  {each.label:<12} mean difference {each.mean_difference:.4f}, 99th percentile "
+            f"{each.p99_difference:.4f}, equal decisions {each.same_side:.2%}"
+        )
 
 
 def _label(label: Label) -> str:
