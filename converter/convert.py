@@ -32,7 +32,7 @@ from converter.predictions import (
     translation_error,
 )
 from converter.quantize import to_float, to_graph
-from converter.rebuild import load_network, rebuild
+from converter.rebuilding.rebuild import load_network, rebuild
 from converter.reference_scores import stored_reference
 from converter.score_agreement import label_figures
 from device.errors import BundleError

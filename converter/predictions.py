@@ -9,7 +9,7 @@ import numpy as np
 
 from converter import toolchain
 from converter.golden_windows import golden_sounds
-from converter.rebuild import output_names
+from converter.rebuilding.rebuild import output_names
 from device.errors import BundleError, ClassifierError
 from device.hearing.bundle.contents import Bundle
 from device.hearing.classifier import Classifier, sigmoid, softmax

@@ -11,7 +11,7 @@ import pytest
 from converter import toolchain
 from converter.layer_errors import blamed, layer_errors
 from converter.quantize import to_float, to_int8
-from converter.rebuild import rebuild
+from converter.rebuilding.rebuild import rebuild
 from device.hearing.spec import FeatureSpec
 
 if TYPE_CHECKING:

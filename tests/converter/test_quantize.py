@@ -11,7 +11,7 @@ from converter import toolchain
 from converter.convert import quantized
 from converter.gate import check_graph
 from converter.quantize import to_float, to_int8
-from converter.rebuild import load_network, rebuild
+from converter.rebuilding.rebuild import load_network, rebuild
 from converter.training_output import TrainingOutput, read_training_output
 from device.errors import BundleError
 from device.hearing.network.graph import Graph, read_graph

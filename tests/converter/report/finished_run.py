@@ -10,7 +10,7 @@ import numpy as np
 
 from converter import toolchain
 from converter.predictions import keras_probabilities
-from converter.rebuild import load_network
+from converter.rebuilding.rebuild import load_network
 from converter.report.run_files import write_predictions
 from converter.training_output import read_training_output
 

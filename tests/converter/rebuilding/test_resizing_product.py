@@ -10,8 +10,8 @@ import pytest
 from converter import toolchain
 from converter.gate import check_graph
 from converter.quantize import to_float, to_int8
-from converter.rebuild import rebuild
-from converter.resizing_product import interpolation_matrix, is_resizing, resized
+from converter.rebuilding.rebuild import rebuild
+from converter.rebuilding.resizing_product import interpolation_matrix, is_resizing, resized
 from device.hearing.network.graph import read_graph
 from device.hearing.spec import FeatureSpec
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from converter import toolchain
-from converter.packed_recurrence import is_packable, packed
+from converter.rebuilding.packed_recurrence import is_packable, packed
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from converter import toolchain
-from converter.rebuild import load_network, rebuild
+from converter.rebuilding.rebuild import load_network, rebuild
 from device.errors import BundleError
 from device.hearing.spec import FeatureSpec
 

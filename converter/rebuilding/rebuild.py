@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from converter import toolchain
-from converter.packed_recurrence import is_packable, packed
-from converter.resizing_product import is_resizing, resized
+from converter.rebuilding.packed_recurrence import is_packable, packed
+from converter.rebuilding.resizing_product import is_resizing, resized
 from device.errors import BundleError
 from device.hearing.network.check import SCORES
 
