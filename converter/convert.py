@@ -154,7 +154,7 @@ def verified(
     report = _report(trained, bounds, networks.graph) | found | sizes
     report["weights_sha256"] = _weights_sha256(networks.model)
     bundle = network_bundle(trained, networks.network, {})
-    reference, report["reference"] = stored_reference(bundle, networks.model, trained, as_float, bounds)
+    reference, report["reference"] = stored_reference(bundle, networks.model, trained, as_float)
     bundle = dataclasses.replace(bundle, card=trained.card | {"conversion": report}, reference=reference)
     bundle = _with_golden(bundle, sounds)
     _check_golden(bundle, bounds)

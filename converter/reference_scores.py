@@ -17,16 +17,15 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from converter.training_output import TrainingOutput
-    from device.hearing.bundle.agreement import AgreementLimits
     from device.hearing.bundle.contents import Bundle
 
     Float32 = npt.NDArray[np.float32]
 
 
 def stored_reference(
-    bundle: Bundle, model: Any, trained: TrainingOutput, as_float: Float32, limits: AgreementLimits
+    bundle: Bundle, model: Any, trained: TrainingOutput, as_float: Float32
 ) -> tuple[Reference | None, dict[str, Any]]:
-    """The reference scores if the bundle holds them, and what the conversion report says of them.
+    """The reference scores if the bundle holds the device's limits on them, and what the report says of them.
 
     Turned windows are harder than recordings. A network that agrees on the recordings and not on them is sound, so
     the bundle then has no reference scores, and the report says so.
@@ -34,7 +33,7 @@ def stored_reference(
     reference = reference_scores(model, trained, as_float)
     with Classifier(dataclasses.replace(bundle, reference=reference)) as classifier:
         try:
-            found = reference_agreement(dataclasses.replace(bundle, reference=reference), classifier, limits)
+            found = reference_agreement(dataclasses.replace(bundle, reference=reference), classifier)
         except BundleError as error:
             return None, {"stored": False, "reason": str(error)}
     return reference, {"stored": True, "agreement": [dataclasses.asdict(figure) for figure in found]}

@@ -67,9 +67,7 @@ def golden_deviations(bundle: Bundle, classifier: Classifier) -> Iterator[Golden
         yield GoldenDeviation(case.name, apart, float(np.abs(scores - case.probabilities).max()))
 
 
-def reference_agreement(
-    bundle: Bundle, classifier: Classifier, limits: AgreementLimits | None = None
-) -> tuple[Agreement, ...]:
+def reference_agreement(bundle: Bundle, classifier: Classifier) -> tuple[Agreement, ...]:
     """Repeat the converter's comparison with the trained network; none for a bundle without reference scores.
 
     Raises:
@@ -77,6 +75,7 @@ def reference_agreement(
     """
     if bundle.reference is None:
         return ()
+    limits = AgreementLimits()
     try:
         scores = [classifier.classify(window).probabilities for window in zip(*bundle.reference.windows(), strict=True)]
     except ClassifierError as error:
@@ -85,7 +84,7 @@ def reference_agreement(
         bundle.label_names, bundle.reference.thresholds, bundle.reference.probabilities, np.stack(scores)
     )
     for each in found:
-        check_label(each.label, each.mean_difference, each.p99_difference, each.same_side, limits or AgreementLimits())
+        check_label(each.label, each.mean_difference, each.p99_difference, each.same_side, limits)
     return found
 
 
