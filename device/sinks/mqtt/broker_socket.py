@@ -51,6 +51,7 @@ class BrokerSocket:
         self._reading = Allowance(at_once=_READ_AT_ONCE, per_s=_READ_PER_S, now_s=clock())
         self._passed = b""  # by the guard, and not yet read
         self._resumes = False  # the guard has held bytes back
+        self._broken: OSError | None = None  # nothing can be sent any more; what was received may say why
         self.error: OSError | None = None
 
     def __repr__(self) -> str:
@@ -69,8 +70,12 @@ class BrokerSocket:
                 BlockingIOError if there is nothing to read now, see `pause_s`.
         """
         if not self._passed and self._read():
+            self.error = self._broken or self.error
             return b""
         if not self._passed:
+            if self._broken is not None:
+                self.error = self._broken
+                raise self._broken
             raise BlockingIOError
         received, self._passed = self._passed[:buffer_size], self._passed[buffer_size:]
         return received
@@ -107,12 +112,25 @@ class BrokerSocket:
         self.guard.longest_topic_bytes = max([self.guard.longest_topic_bytes, *sizes])
 
     def send(self, buffer: bytes | bytearray) -> int:
-        """Send what the kernel accepts now; how many bytes."""
+        """Send what the kernel accepts now; how many bytes.
+
+        Raises:
+            OSError: of the socket. BlockingIOError too if the broker has closed the connection: before that it may have
+                sent its reason, which is still to be read.
+        """
         try:
             return self._socket.send(buffer)
+        except (BrokenPipeError, ConnectionResetError) as error:
+            self._broken = error
+            raise BlockingIOError from None
         except OSError as error:
             self._remember(error)
             raise
+
+    @property
+    def is_broken(self) -> bool:
+        """Whether nothing can be sent any more."""
+        return self._broken is not None
 
     @property
     def has_passed(self) -> bool:

@@ -149,7 +149,8 @@ class Session:
         broker_socket = self._socket
         if broker_socket is None or not self.is_open:
             return
-        pause_s = timeout_s if self._is_blocked(broker_socket) else broker_socket.pause_s()
+        is_blocked = not broker_socket.is_broken and self._is_blocked(broker_socket)
+        pause_s = timeout_s if is_blocked else broker_socket.pause_s()
         events = (0 if pause_s else select.POLLIN) | (select.POLLOUT if self._client.want_write() else 0)
         poll = select.poll()
         poll.register(waking, select.POLLIN)
@@ -333,7 +334,9 @@ class Session:
     ) -> None:
         if flags.is_disconnect_packet_from_server:
             self._give_up(refusal(code.value, str(code), self._settings))
-        elif self._socket is not None and not isinstance(self._socket.error, ConnectionResetError | None):
+        elif self._socket is not None and not isinstance(
+            self._socket.error, ConnectionResetError | BrokenPipeError | None
+        ):
             self._give_up(trouble_of(self._socket.error, self._settings))
         elif str(code) == "Keep alive timeout":
             self._give_up(Trouble(_SILENT if self.is_accepted else _MUTE, since_s=self._last_read_s))

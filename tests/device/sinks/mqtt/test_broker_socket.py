@@ -58,12 +58,32 @@ def test_nothing_to_read_is_no_error_and_a_lost_peer_is_one(ends: tuple[BrokerSo
         broker_socket.recv(1)
     assert "None" in repr(broker_socket)
     there.close()
-    with pytest.raises(BrokenPipeError):
+    with pytest.raises(BlockingIOError):
         broker_socket.send(b"x")
+    assert broker_socket.recv(1) == b""
     assert isinstance(broker_socket.error, BrokenPipeError)
     broker_socket.close()
     broker_socket.close()
     assert repr(broker_socket).startswith("BrokerSocket(closed")
+
+
+def test_why_a_broker_closed_the_connection_is_read_although_nothing_can_be_sent_any_more(
+    ends: tuple[BrokerSocket, socket.socket],
+) -> None:
+    broker_socket, there = ends
+    broker_socket.setblocking(False)
+    taken_over = b"\xe0\2\x8e\0"
+    there.send(taken_over)
+    there.close()
+    for _ in range(3):
+        with pytest.raises(BlockingIOError):
+            broker_socket.send(b"x")
+    assert broker_socket.is_broken
+    assert broker_socket.error is None
+    assert broker_socket.recv(100) == taken_over
+    assert broker_socket.error is None
+    assert broker_socket.recv(100) == b""
+    assert isinstance(broker_socket.error, BrokenPipeError)
 
 
 def test_what_comes_is_acknowledged_at_once_though_each_packet_is_answered() -> None:
