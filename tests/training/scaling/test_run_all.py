@@ -72,8 +72,9 @@ def test_fewer_workers_than_one_are_refused() -> None:
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_no_worker_outlives_its_parent_however_that_ends(tmp_path: Path, how: signal.Signals) -> None:
     program = (
-        "import functools, sys\nfrom tests.training.scaling import items\n"
+        "import functools, signal, sys\nfrom tests.training.scaling import items\n"
         "from training.scaling.run_all import run_all\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # a shell's background jobs ignore it
         "run_all(functools.partial(items.note_and_wait, sys.argv[1]), range(4), workers=2)"
     )
     parent = subprocess.Popen(
