@@ -56,7 +56,7 @@ def first_problem(problems: Sequence[Problem], lines: Mapping[KeyPath, int]) -> 
 
 
 _INVALID = object()
-"""Placeholder for a value that has a problem."""
+"""What is read for a value that has a problem; its key then has the default."""
 
 
 class _TableReader:

@@ -82,7 +82,7 @@ class HostileBroker:
             while True:
                 client, _ = self._listening.accept()
                 self.connections += 1
-                with client, contextlib.suppress(OSError):
+                with client, contextlib.suppress(OSError, EOFError):
                     self._exchange(client)
 
     def _exchange(self, client: socket.socket) -> None:

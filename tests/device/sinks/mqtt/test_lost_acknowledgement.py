@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import socket
 import threading
 import time
 from collections import Counter
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -17,8 +16,10 @@ from device.sinks.mqtt.ownership import Owner
 from device.sinks.mqtt.send_queue import OwedMessage
 from device.sinks.mqtt.timeouts import SessionTimeouts
 from device.sinks.payloads import Topics, availability
+from tests.system.broker.hostile_broker import HostileBroker, accepted, publish
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Callable, Iterable
 
     from device.commands import Command
@@ -31,7 +32,7 @@ _CONNECT, _PUBLISH, _SUBSCRIBE, _UNSUBSCRIBE = 0x10, 0x30, 0x80, 0xA0
 _WITHIN_S = 30.0  # on a busy machine; without the flood's end the client would wait for 1,000 s
 
 
-class FullBroker:
+class FullBroker(HostileBroker):
     """Floods each subscription to commands until it is given back, and acknowledges no alarm on its first connection.
 
     Attributes:
@@ -40,36 +41,19 @@ class FullBroker:
     """
 
     def __init__(self) -> None:
+        super().__init__(lambda _is_v5: iter(()))
         self._sending = threading.Lock()
-        self._listening = socket.create_server(("127.0.0.1", 0))
-        self.port: int = self._listening.getsockname()[1]
-        self.connections = 0
         self.alarms: Counter[int] = Counter()
         self.subscribed: list[int] = []
         self.unsubscribed: list[int] = []
 
-    def __enter__(self) -> Self:
-        threading.Thread(target=self._serve, name="full-broker", daemon=True).start()
-        return self
-
-    def __exit__(self, *_error: object) -> None:
-        self._listening.close()
-
-    def _serve(self) -> None:
-        with contextlib.suppress(OSError):
-            while True:
-                client, _ = self._listening.accept()
-                self.connections += 1
-                with client, contextlib.suppress(OSError, EOFError):
-                    self._exchange(client, self.connections)
-
-    def _exchange(self, client: socket.socket, number: int) -> None:
-        reader, flooding = client.makefile("rb"), threading.Event()
+    def _exchange(self, client: socket.socket) -> None:
+        number, reader, flooding = self.connections, client.makefile("rb"), threading.Event()
         while True:
             kind, qos, content = _packet(reader.read)
             topic_end = 2 + int.from_bytes(content[:2], "big")
             if kind == _CONNECT:
-                self._send(client, b"\x20\2\0\0")
+                self._send(client, accepted(is_v5=False))
             elif kind == _SUBSCRIBE:
                 self._send(client, b"\x90\3" + content[:2] + b"\1")
                 if b"/command/" in content:
@@ -88,8 +72,7 @@ class FullBroker:
                     self._send(client, b"\x40\2" + content[topic_end : topic_end + 2])
 
     def _flood(self, client: socket.socket, flooding: threading.Event) -> None:
-        topic = b"auricle/nursery/command/pause"
-        message = bytes([_PUBLISH, 2 + len(topic)]) + len(topic).to_bytes(2, "big") + topic
+        message = publish(0, 0, b"auricle/nursery/command/pause", b"", is_v5=False)
         with contextlib.suppress(OSError):
             while flooding.is_set():
                 self._send(client, message * 500)
