@@ -38,7 +38,7 @@ POINT = OperatingPoint(on=0.5, off=0.3, confirm_s=1.0, confirm_of_s=1.5, min_len
 def hand_over(form: NetworkForm, folder: Path, *, windows: int, seed: int = 0) -> None:
     """Write `model.keras`, `description.json` and the two archives of so many windows each."""
     rng = np.random.default_rng(seed)
-    calibration, agreement = (_inputs(form.specs, windows, rng) for _ in range(2))
+    calibration, agreement = _inputs(form.specs, windows, rng)
     network = form.build(seed)
     _spread_scores(network, agreement)
     with toolchain.quietly():
@@ -60,9 +60,16 @@ def hand_over(form: NetworkForm, folder: Path, *, windows: int, seed: int = 0) -
     (folder / "description.json").write_text(json.dumps(description), encoding="utf-8")
 
 
-def _inputs(specs: tuple[FeatureSpec, ...], windows: int, rng: np.random.Generator) -> list[Float32]:
-    sounds = [_sound(specs[0], rng) for _ in range(windows)]
-    return [np.stack([window_features(spec, sound)[..., None] for sound in sounds]) for spec in specs]
+def _inputs(specs: tuple[FeatureSpec, ...], windows: int, rng: np.random.Generator) -> tuple[list[Float32], ...]:
+    """Features that set the ranges, and others; as with recordings, what sets them holds the least and the greatest."""
+    sounds = [_sound(specs[0], rng) for _ in range(2 * windows)]
+    features = [np.stack([window_features(spec, sound)[..., None] for sound in sounds]) for spec in specs]
+    flat = [each.reshape(len(sounds), -1) for each in features]
+    extremes = {int(each.max(axis=1).argmax()) for each in flat} | {int(each.min(axis=1).argmin()) for each in flat}
+    others = [number for number in range(len(sounds)) if number not in extremes]
+    first = windows - len(extremes)
+    parts = ([*extremes, *others[:first]], others[first:])
+    return tuple([each[part] for each in features] for part in parts)
 
 
 def _sound(spec: FeatureSpec, rng: np.random.Generator) -> Float32:
@@ -96,7 +103,6 @@ FEW = Bounds(
     mean_difference=0.05,
     p99_difference=0.3,
     auc_drop=0.1,
-    saturation=0.1,
 )
 """Of random weights on a few windows: a wrong translation shows, how well a model is quantized does not."""
 
