@@ -104,10 +104,10 @@ $(MODELS)/lung.tflite: $(MODELS)/lung/run.json training/cards/lung.json
 	$(TRAINING) card --bundle $(MODELS)/lung-2.tflite --report $(MODELS)/lung-test.json --out $@
 
 # The list of a lock names no registry, so it holds wherever the packages come from. The first is what `auricle install`
-# lays down; it may be configured to check signatures, so it holds what that needs.
+# lays down; it may be configured to check signatures and to serve the page, so it holds what these need.
 lock: $(VENV)/.dev
 	$(BIN)/uv lock --quiet --upgrade
-	$(BIN)/uv export --quiet --no-header --no-emit-project --format requirements.txt --extra device --extra signing -o requirements.txt
+	$(BIN)/uv export --quiet --no-header --no-emit-project --format requirements.txt --extra device --extra signing --extra web -o requirements.txt
 	$(BIN)/uv export --quiet --no-header --no-emit-project --format requirements.txt --extra dev -o requirements-dev.txt
 	rm uv.lock
 

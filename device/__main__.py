@@ -47,6 +47,7 @@ VERBS = {
     "pause": Verb("device.tools.send_command", "let nothing sound for some minutes", "add_pause_arguments"),
     "resume": Verb("device.tools.send_command", "let signals sound again", "add_resume_arguments"),
     "self-test": Verb("device.tools.send_command", "try the way from sound to broker", "add_self_test_arguments"),
+    "web": Verb("device.web.web_command", "the page on the phone, and who may open it"),
     "history": Verb("device.tools.history.history_command", "the alarms of the night, and who saw them"),
     "devices": Verb("device.tools.devices", "list the microphones, or meter one"),
     "check": Verb("device.tools.check.check_command", "try everything a daemon needs, and say what to do"),

@@ -22,6 +22,7 @@ from device.config.settings import (
 )
 from device.config.table_reader import first_problem, read_settings
 from device.config.toml_text import parse_leniently, parse_toml, read_text
+from device.config.web_settings import WebSettings
 from device.config.wording import alternatives, shown
 from device.errors import ConfigError, ConfiguredError
 from device.printable import printable
@@ -162,10 +163,13 @@ def _with_absolute_paths(settings: Settings, folder: Path) -> Settings:
         journal=_paths_from(folder, settings.journal, "file"),
         mqtt=_paths_from(folder, settings.mqtt, "password_file", "ca_file", "cert_file", "key_file"),
         clips=_paths_from(folder, settings.clips, "folder"),
+        web=_paths_from(folder, settings.web, "accounts_file", "cert_file", "key_file"),
     )
 
 
-_TableWithPaths = TypeVar("_TableWithPaths", BundleSettings, LogSettings, JournalSettings, MqttSettings, ClipSettings)
+_TableWithPaths = TypeVar(
+    "_TableWithPaths", BundleSettings, LogSettings, JournalSettings, MqttSettings, ClipSettings, WebSettings
+)
 
 
 def _paths_from(folder: Path, table: _TableWithPaths, *names: str) -> _TableWithPaths:

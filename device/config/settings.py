@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 from device.config.kinds import Boolean, Choice, Host, Integer, Number, Ordinal, OrKeyword, Text
 from device.config.profiles import DEFAULT_PROFILE, PROFILES
 from device.config.schema import TableSettings, key, named_tables, table
+from device.config.web_settings import WebSettings
 from device.config.wording import shown
 from device.messages import Priority
 
@@ -412,6 +413,7 @@ class Settings(TableSettings):
     clips: ClipSettings = table(ClipSettings)
     self_test: SelfTestSettings = table(SelfTestSettings)
     status: StatusSettings = table(StatusSettings)
+    web: WebSettings = table(WebSettings)
     replay: ReplaySettings = table(ReplaySettings)
 
     @property

@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from device.alarms.journal.command_notes import COUNT_KEY
 from device.alarms.journal.store import Journal
 from device.commands import MAX_PAUSE_S, Acknowledge, Pause
 from device.daemon.alerting.epoch import EPOCH
@@ -116,7 +117,7 @@ class ChannelFactory:
         if settings.file is None:
             return NullJournal(outbox)
         path = journal_file(self._instance) if settings.file == "auto" else Path(settings.file)
-        notes = (PAUSED_UNTIL, ANNOUNCED, SENSITIVITIES, EPOCH)
+        notes = (PAUSED_UNTIL, ANNOUNCED, SENSITIVITIES, EPOCH, COUNT_KEY)
         return JournalWriter(partial(_open_journal, path, settings), self._replies.put, outbox=outbox, notes=notes)
 
     def open_pins(self, settings: GpioSettings) -> Pins:

@@ -156,6 +156,7 @@ class StateTracker:
             faults=tuple(self._faults.values()),
             alarms=tuple(_alarm_status(alarm) for alarm in inputs.alarms.alarms[:MOST_ALARMS]),
             paused=inputs.alarms.paused,
+            paused_until_utc_s=utc_s + inputs.alarms.paused_for_s if inputs.alarms.paused else None,
             owed=inputs.alarms.owed,
             broker=inputs.alarms.broker,
             broker_reason=inputs.alarms.broker_reason,

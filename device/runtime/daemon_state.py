@@ -142,6 +142,7 @@ class DaemonState:
         bundles: SHA-256 of the file of each model, in the order of `models`.
         reloads: that are over since the start, applied or refused.
         reload_refused: why the last one was refused; empty if it was applied, or there was none.
+        paused_until_utc_s: when signals sound again; None while they are not paused.
         age_s: seconds since this snapshot was made, set by whoever serves it.
     """
 
@@ -185,6 +186,7 @@ class DaemonState:
     bundles: tuple[str, ...] = ()
     reloads: int = 0
     reload_refused: str = ""
+    paused_until_utc_s: float | None = None
     age_s: float = 0.0
 
     @property

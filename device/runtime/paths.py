@@ -23,6 +23,9 @@ SYSTEM_RUNTIME = Path("/run/auricle")
 SYSTEM_STATE = Path("/var/lib/auricle")
 """Parent of the instances' state folders, which the unit file creates."""
 
+SYSTEM_WEB_STATE = Path("/var/lib/auricle-web")
+"""Parent of the folders in which the pages of instances keep accounts and logins, which their unit file creates."""
+
 _INSTANCE = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
 _STATUS_SOCKET = "status.sock"
 _COMMAND_SOCKET = "command.sock"
@@ -117,6 +120,20 @@ def journal_file(instance: str, environment: Mapping[str, str] = os.environ) -> 
 def clips_folder(instance: str, environment: Mapping[str, str] = os.environ) -> Path:
     """The default folder of audio clips."""
     return _persistent_folder(instance, environment) / _CLIPS
+
+
+def instance_journal(instance: str, environment: Mapping[str, str] = os.environ) -> Path:
+    """The journal of the system's daemon of that name, or of the user's own."""
+    return journal_files(environment).get(instance) or journal_file(instance, environment)
+
+
+def web_folder(instance: str, environment: Mapping[str, str] = os.environ) -> Path:
+    """The folder of what the page of an instance keeps: that of its unit, of the system, or the user's own."""
+    given = environment.get("STATE_DIRECTORY")
+    if given:
+        return Path(given.split(":")[0])
+    system = SYSTEM_WEB_STATE / instance
+    return system if _may_exist(system) else _state_folder(instance, environment) / "web"
 
 
 def journal_files(environment: Mapping[str, str] = os.environ) -> dict[str, Path]:

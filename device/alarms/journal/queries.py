@@ -186,6 +186,36 @@ def history(connection: sqlite3.Connection, since_utc_s: float) -> Iterator[Entr
             yield row.entry
 
 
+def rows_after(connection: sqlite3.Connection, ordinal: int, most: int) -> list[Row]:
+    """The rows after an ordinal, oldest first, at most so many."""
+    return _rows(connection, "SELECT * FROM entries WHERE ordinal > ? ORDER BY ordinal LIMIT ?", (ordinal, most))
+
+
+def rows_between(connection: sqlite3.Connection, from_utc_s: float, until_utc_s: float, most: int) -> list[Row]:
+    """The newest rows from the first to the last that is dated between, at most so many, oldest first."""
+    first, last = connection.execute(
+        "SELECT min(ordinal), max(ordinal) FROM entries WHERE utc_s >= ? AND utc_s < ?", (from_utc_s, until_utc_s)
+    ).fetchone()
+    if first is None:
+        return []
+    query = "SELECT * FROM entries WHERE ordinal BETWEEN ? AND ? ORDER BY ordinal DESC LIMIT ?"
+    return _rows(connection, query, (first, last, most))[::-1]
+
+
+def _rows(connection: sqlite3.Connection, query: str, values: tuple[int, ...]) -> list[Row]:
+    found = [parse_row(columns) for columns in connection.execute(query, values)]
+    if None in found:
+        raise NotAsWrittenError("a row is damaged")
+    return [row for row in found if row is not None]
+
+
+def notes_from(connection: sqlite3.Connection, prefix: str) -> list[str]:
+    """The values of all notes whose key has this prefix; a damaged one is left out."""
+    query = "SELECT key, value, proof FROM notes WHERE substr(key, 1, ?) = ?"
+    found = [parse_note(values) for values in connection.execute(query, (len(prefix), prefix))]
+    return [note[1] for note in found if note is not None]
+
+
 def delete_oldest(connection: sqlite3.Connection, query: str) -> int:
     """Delete the oldest entries that one query of `PRUNING_ORDER` finds; returns their number."""
     gone = connection.execute(query, (_PRUNED_AT_ONCE,)).fetchall()

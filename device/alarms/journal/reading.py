@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from device.alarms.journal.files import beside, check_is_file, uri_path
-from device.alarms.journal.queries import NotAsWrittenError, history
+from device.alarms.journal.queries import NotAsWrittenError, history, notes_from, rows_after, rows_between
 from device.errors import JournalError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from device.alarms.journal.entries import Entry, Key
+    from device.alarms.journal.entries import Entry, Key, Row
+
+Result = TypeVar("Result")
 
 BUSY_S = 2.0
 """A writer never waits for readers under a write-ahead log; this timeout is for processes that open and recover it."""
@@ -44,6 +46,43 @@ def read_owed_keys(path: Path) -> frozenset[Key]:
         with contextlib.closing(connect_read_only(path)) as connection:
             return frozenset((alarm_id, seq) for alarm_id, seq in connection.execute(query))
     except (sqlite3.Error, UnicodeDecodeError) as error:
+        raise JournalError(f"there is no journal at {path} that can be read ({error})") from error
+
+
+def read_rows_after(path: Path, ordinal: int, most: int) -> list[Row]:
+    """The rows after an ordinal, oldest first, at most so many, even while a daemon writes the journal.
+
+    Raises:
+        JournalError: there is no journal at `path`, or it cannot be read.
+    """
+    return _read(path, lambda connection: rows_after(connection, ordinal, most))
+
+
+def read_rows_between(path: Path, from_utc_s: float, until_utc_s: float, most: int) -> list[Row]:
+    """The rows of a stretch of time, oldest first, at most so many: the newest of them.
+
+    Entries that a wrong clock has dated otherwise, but that were written in between, are among them.
+
+    Raises:
+        JournalError: there is no journal at `path`, or it cannot be read.
+    """
+    return _read(path, lambda connection: rows_between(connection, from_utc_s, until_utc_s, most))
+
+
+def read_notes(path: Path, prefix: str) -> list[str]:
+    """The facts that are kept under names with this prefix, even while a daemon writes the journal.
+
+    Raises:
+        JournalError: there is no journal at `path`, or it cannot be read.
+    """
+    return _read(path, lambda connection: notes_from(connection, prefix))
+
+
+def _read(path: Path, query: Callable[[sqlite3.Connection], Result]) -> Result:
+    try:
+        with contextlib.closing(connect_read_only(path)) as connection:
+            return query(connection)
+    except (sqlite3.Error, NotAsWrittenError, UnicodeDecodeError) as error:
         raise JournalError(f"there is no journal at {path} that can be read ({error})") from error
 
 

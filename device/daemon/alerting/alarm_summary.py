@@ -21,6 +21,7 @@ class AlarmSummary:
         journal: why the journal commits nothing at present; empty if it does.
         broker_reason: why it is not connected, or what is wrong with the connection; empty if nothing is.
         commands_rejected: invalid commands that the broker delivered, since the start.
+        paused_for_s: until signals sound again; 0 if they are not paused.
     """
 
     alarms: tuple[Alarm, ...]
@@ -30,3 +31,4 @@ class AlarmSummary:
     journal: str
     commands_rejected: int = 0
     broker_reason: str = ""
+    paused_for_s: float = 0.0

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
+from device.alarms.journal.command_notes import CommandLog, CommandNote
 from device.commands import Acknowledge, Outcome, Pause, Reload, Resume, SelfTest, SetSensitivity
 from device.config.wording import listed, shown
 from device.daemon.alerting.restore import PAUSED_UNTIL
@@ -56,6 +57,7 @@ class CommandHandler:
         self._self_test = self_test
         self._sensitivities = sensitivities
         self._reload = reload
+        self._log = CommandLog()
 
     def __repr__(self) -> str:
         return f"CommandHandler({'without' if self._self_test is None else 'with'} a self-test)"
@@ -63,8 +65,19 @@ class CommandHandler:
     def handle(self, command: Command, journal: AlarmJournal) -> Outcome:
         """Apply a command, and return what became of it.
 
-        A pause and a sensitivity are kept in the journal, and outlive a restart.
+        A pause and a sensitivity are kept in the journal, and outlive a restart. Every command is noted there with who,
+        when and outcome.
         """
+        outcome = self._applied(command, journal)
+        utc_s = self._timekeeper.clocks.utc()
+        self._log.add(CommandNote(0, utc_s, command.by, _verb(command), outcome.done, outcome.sentence), journal)
+        return outcome
+
+    def restore(self, count: str | None, journal: AlarmJournal) -> None:
+        """Go on counting commands where a journal that was just opened has stopped; None if it counts none."""
+        self._log.restore(count, journal)
+
+    def _applied(self, command: Command, journal: AlarmJournal) -> Outcome:
         before, was_paused = self._driver.machine.alarms, self._driver.machine.paused_until_s is not None
         transitions = self._driver.step(partial(self._driver.machine.command, command))
         match command:
@@ -116,6 +129,15 @@ class CommandHandler:
         self._note(f"{command.by} asks for a self-test")
         self._self_test(command)
         return Outcome(done=True, sentence="a self-test begins; console and log have its result in a minute")
+
+
+def _verb(command: Command) -> str:
+    match command:
+        case SelfTest():
+            return "self_test"
+        case SetSensitivity():
+            return "sensitivity"
+    return type(command).__name__.lower()
 
 
 def _acknowledged(command: Acknowledge, before: Sequence[Alarm], transitions: Sequence[Transition]) -> Outcome:

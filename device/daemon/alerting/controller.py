@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
+from device.alarms.journal.command_notes import COUNT_KEY
 from device.daemon.alerting.alarm_summary import AlarmSummary
 from device.daemon.alerting.command_handler import CommandHandler
 from device.daemon.alerting.deferred_faults import DeferredFaults
@@ -227,10 +228,12 @@ class AlarmController:
     def summary(self) -> AlarmSummary:
         """Open alarms, and whether they are kept and delivered."""
         broker = self.channels.broker
-        failure = self.channels.journal.failure(self._clocks.monotonic())
+        now_s, until_s = self._clocks.monotonic(), self.machine.paused_until_s
+        failure = self.channels.journal.failure(now_s)
         return AlarmSummary(
             alarms=self.machine.alarms,
-            paused=self.machine.paused_until_s is not None,
+            paused=until_s is not None,
+            paused_for_s=0.0 if until_s is None else max(0.0, until_s - now_s),
             owed=self._delivery.owed,
             broker=None if broker is None else broker.link.state,
             journal="" if failure is None else failure.reason,
@@ -264,6 +267,7 @@ class AlarmController:
         if self.channels.state_publisher is not None:
             self.channels.state_publisher.restore_announced(opened.notes.get(ANNOUNCED))
         self.sensitivities.restore(opened.notes.get(SENSITIVITIES))
+        self._commands.restore(opened.notes.get(COUNT_KEY), self.channels.journal)
         if opened.pruned_undelivered:
             changes = quantity(opened.pruned_undelivered, "change of an alarm was", "changes of alarms were")
             self._note("journal", f"{changes} dropped for want of room, since it began")

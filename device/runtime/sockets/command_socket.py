@@ -2,7 +2,8 @@
 
 A client sends one line of JSON, `{"version":1,"command":"pause","payload":{"duration_s":600}}`, and gets one back,
 `{"version":1,"done":true,"sentence":"..."}`; then the connection is closed. The kernel lets in the daemon's user, its
-group and root (mode 0660). Who asked is what the kernel says of the peer (SO_PEERCRED), never what the peer says. The
+group and root (mode 0660). Who asked is what the kernel says of the peer (SO_PEERCRED), never what the peer says; a
+peer that asks for somebody else, as a page does, adds a `person`, who is reported beside it: `anna (auricle-web)`. The
 state is served on a socket of its own, so that no number of clients there or here delays the other.
 
 Each client has a thread for a bounded time, with a bounded request; one user cannot occupy all of them.
@@ -43,7 +44,11 @@ REQUEST_WITHIN_S = 1.0
 ANSWER_WITHIN_S = 5.0
 """Longer than the daemon waits for its main loop."""
 
-_MAX_REQUEST_BYTES = MAX_PAYLOAD_BYTES + 256
+MAX_PERSON_CHARACTERS = 64
+"""Of the name of a person for whom another process asks."""
+
+_MEMBERS = {"version", "command", "payload", "person"}
+_MAX_REQUEST_BYTES = MAX_PAYLOAD_BYTES + 512
 _MAX_ANSWER_BYTES = 1 << 16
 _TURN_S = 1.0
 _PAUSE_S = 0.05
@@ -193,16 +198,23 @@ class CommandServer:
         return peer.uid in {0, os.geteuid()} or self._group in peer.groups
 
 
-def send_command(path: Path, verb: str, payload: Mapping[str, Any]) -> Outcome:
+def send_command(path: Path, verb: str, payload: Mapping[str, Any], *, person: str = "") -> Outcome:
     """Have the daemon that listens on a socket carry out a command; what it answered.
+
+    Args:
+        path: of the socket.
+        verb: of the command.
+        payload: of the command.
+        person: for whom this process asks; empty for its own user.
 
     Raises:
         ServiceError: no daemon listens there, this user may not command it, or it does not answer in time.
     """
     where = printable(str(path))
     deadline_s = time.monotonic() + ANSWER_WITHIN_S
+    request = {"version": VERSION, "command": verb, "payload": payload, **({"person": person} if person else {})}
     try:
-        answer = _answer(path, _line({"version": VERSION, "command": verb, "payload": payload}), deadline_s)
+        answer = _answer(path, _line(request), deadline_s)
     except (FileNotFoundError, NotADirectoryError, ConnectionRefusedError):
         raise ServiceError(f"no daemon takes commands at {where}; auricle listen starts one") from None
     except PermissionError:
@@ -256,10 +268,13 @@ def _parsed(request: bytes, *, by: str) -> Command:
     fields = _object(request, "a command")
     if fields.get("version") != VERSION:
         raise CommandError(f"this daemon takes commands in version {VERSION}: use its own auricle")
-    verb, payload = fields.get("command"), fields.get("payload", {})
-    if fields.keys() - {"version", "command", "payload"} or not isinstance(verb, str) or not isinstance(payload, dict):
-        raise CommandError("a command holds version, command and payload, and nothing else")
-    return parse_local_command(verb, json.dumps(payload).encode() if payload else b"", by=by)
+    verb, payload, person = fields.get("command"), fields.get("payload", {}), fields.get("person", "")
+    if fields.keys() - _MEMBERS or not isinstance(verb, str) or not isinstance(payload, dict):
+        raise CommandError("a command holds version, command, payload and person, and nothing else")
+    if not isinstance(person, str) or len(person) > MAX_PERSON_CHARACTERS or not person.isprintable():
+        raise CommandError(f"person must be a name of at most {MAX_PERSON_CHARACTERS} characters")
+    asked_by = f"{person} ({by})" if person else by
+    return parse_local_command(verb, json.dumps(payload).encode() if payload else b"", by=asked_by)
 
 
 def _parsed_outcome(answer: bytes, where: str) -> Outcome:

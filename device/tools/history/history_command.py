@@ -10,13 +10,20 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from device.alarms.journal.alarm_changes import read_changes
 from device.config.loading import load_config
 from device.config.profiles import DEFAULT_PROFILE
 from device.errors import JournalError
 from device.printable import printable
 from device.runtime.clocks import zone_of
-from device.runtime.paths import SYSTEM_STATE, checked_instance, instance_name, journal_file, journal_files
-from device.tools.history.alarm_changes import read_changes
+from device.runtime.paths import (
+    SYSTEM_STATE,
+    checked_instance,
+    instance_journal,
+    instance_name,
+    journal_file,
+    journal_files,
+)
 from device.tools.history.history_csv import write_csv
 from device.tools.history.history_lines import history_lines
 from device.tools.history.since_time import since_time
@@ -94,7 +101,7 @@ def _zone_and_journals(options: HistoryOptions, environment: Mapping[str, str]) 
     if options.config is not None:
         return _of_config(options.config, environment)
     if options.instance is not None:
-        return None, [_default_journal(checked_instance(options.instance), environment)]
+        return None, [instance_journal(checked_instance(options.instance), environment)]
     found = list(journal_files(environment).values())
     if not found:
         raise JournalError(
@@ -111,9 +118,4 @@ def _of_config(config: str, environment: Mapping[str, str]) -> tuple[tzinfo | No
         raise JournalError(f'{printable(config)} keeps no journal: [journal] has file = "off"')
     zone = zone_of(settings.alarms.time_zone)
     is_default = settings.journal.file == "auto"
-    return zone, [_default_journal(name, environment) if is_default else Path(settings.journal.file)]
-
-
-def _default_journal(name: str, environment: Mapping[str, str]) -> Path:
-    """The journal of the system's daemon of that name, or of the user's own."""
-    return journal_files(environment).get(name) or journal_file(name, environment)
+    return zone, [instance_journal(name, environment) if is_default else Path(settings.journal.file)]

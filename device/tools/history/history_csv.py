@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from datetime import tzinfo
     from typing import TextIO
 
-    from device.tools.history.alarm_changes import AlarmChange
+    from device.alarms.journal.alarm_changes import AlarmChange
 
 _COLUMNS = (
     "instance",

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from datetime import tzinfo
 
-    from device.tools.history.alarm_changes import AlarmChange
+    from device.alarms.journal.alarm_changes import AlarmChange
 
 
 def history_lines(changes: Iterable[AlarmChange], zone: tzinfo | None) -> Iterator[str]:

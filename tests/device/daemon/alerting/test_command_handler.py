@@ -8,10 +8,12 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from device.alarms.journal.command_notes import KEY_PREFIX, parse_command_notes
 from device.commands import Acknowledge, Outcome, Pause, Reload, Resume, SelfTest
 from device.config.settings import AlarmSettings
 from device.daemon.alerting.command_handler import MODEL_UPDATE
 from device.daemon.alerting.restore import PAUSED_UNTIL
+from device.daemon.delivery.journal_messages import JournalOpened
 from device.daemon.delivery.reply_queue import CommandReceived
 from tests.device.daemon.alerting.stage import Stage
 
@@ -100,3 +102,22 @@ def test_a_reload_says_why_in_log_and_journal(stage: Stage) -> None:
     stage.replies.commanded(Reload("", "anna"))
     assert [(note.kind, note.detail) for note in stage.turn().notes] == [("asked", "anna asks for a reload")]
     assert stage.journal.notes[MODEL_UPDATE].endswith("Z root: cry 1.1.0 was installed")
+
+
+def test_every_command_is_noted_in_the_journal_with_who_when_and_what_became_of_it(stage: Stage) -> None:
+    stage.replies.put(JournalOpened((), {}, 0))
+    stage.turn(10.0)
+    stage.cry()
+    by = "anna (auricle-web)"
+    for command in (Acknowledge(None, by), Pause(60.0, by), Resume("mqtt"), SelfTest(by), Acknowledge("no", by)):
+        _became(stage, command)
+    notes = parse_command_notes(value for key, value in stage.journal.notes.items() if key.startswith(KEY_PREFIX))
+    assert [(note.by, note.command, note.done) for note in notes] == [
+        (by, "acknowledge", True),
+        (by, "pause", True),
+        ("mqtt", "resume", True),
+        (by, "self_test", True),
+        (by, "acknowledge", False),
+    ]
+    assert notes[0].sentence == "acknowledged: cry (cry)"
+    assert {round(stage.clocks.utc_s - note.utc_s) for note in notes} <= {0, 1}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import pwd
 import socket
 import threading
 import time
@@ -75,6 +76,16 @@ def test_a_command_is_carried_out_in_the_name_that_the_kernel_knows(daemon: Daem
     assert daemon.commands == [Pause(60.0, me.name), Acknowledge("a", me.name)]
 
 
+def test_a_page_asks_for_a_person_who_is_named_beside_its_own_user(daemon: Daemon) -> None:
+    assert send_command(daemon.path, "acknowledge", {}, person="anna").done
+    (command,) = daemon.commands
+    assert command.by == f"anna ({pwd.getpwuid(os.geteuid()).pw_name})"
+    for person in ("a" * 65, "an\nna", "an\u202ena"):
+        outcome = send_command(daemon.path, "acknowledge", {}, person=person)
+        assert outcome == Outcome(done=False, sentence="person must be a name of at most 64 characters")
+    assert len(daemon.commands) == 1
+
+
 def test_the_socket_is_open_to_owner_and_group_alone_and_goes_with_the_server(tmp_path: Path) -> None:
     path = tmp_path / "command.sock"
     with CommandServer(path, Daemon(path).execute):
@@ -96,8 +107,8 @@ def test_a_command_that_fails_says_why(daemon: Daemon) -> None:
         (b'{"version":2,"command":"resume"}\n', "this daemon takes commands in version 1: use its own auricle"),
         (b'{"version":1,"command":"reboot"}\n', "'reboot' is no command"),
         (b'{"version":1,"command":"pause","payload":{"duration_s":99999}}\n', "duration_s must be a number"),
-        (b'{"version":1,"command":"resume","by":"root"}\n', "a command holds version, command and payload"),
-        (b'{"version":1,"command":["resume"]}\n', "a command holds version, command and payload"),
+        (b'{"version":1,"command":"resume","by":"root"}\n', "a command holds version, command, payload and person"),
+        (b'{"version":1,"command":["resume"]}\n', "a command holds version, command, payload and person"),
         (b"x" * 100_000, "a command may have 1024 bytes, this one has more"),
         (b'{"version":1,"command":"resume","command":"pause"}\n', "a command is no JSON that can be trusted"),
     ],

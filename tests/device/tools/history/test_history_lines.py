@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from device.alarms.journal.alarm_changes import AlarmChange
 from device.alarms.journal.entries import Entry
-from device.tools.history.alarm_changes import AlarmChange
 from device.tools.history.history_lines import history_lines, local_time
 
 NIGHT_S = datetime(2026, 11, 21, 1, 0, tzinfo=UTC).timestamp()

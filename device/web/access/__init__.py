@@ -1,0 +1,1 @@
+"""Who may look, and who may command: accounts, logins and their bounds."""

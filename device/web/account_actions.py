@@ -1,0 +1,109 @@
+"""`auricle web password`, `token`, `accounts` and `remove`: change the file of accounts; a running page follows."""
+
+from __future__ import annotations
+
+import getpass
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from device.errors import ConfigError
+from device.runtime.paths import web_folder
+from device.web.access.accounts import Account, checked_name, read_accounts, write_accounts
+from device.web.access.proofs import new_password, new_token, password_proof, token_proof
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Mapping
+
+    from device.config.web_settings import WebSettings
+    from device.web.access.accounts import Role
+
+LEAST_PASSWORD_CHARACTERS = 8
+CREDENTIAL = "web-accounts"
+_FILE = "accounts"
+
+
+def accounts_file(settings: WebSettings, instance: str, environment: Mapping[str, str] = os.environ) -> Path:
+    """The file of accounts: the configured one, the systemd credential, or that of the instance."""
+    if settings.accounts_file is not None:
+        return Path(settings.accounts_file)
+    credentials = environment.get("CREDENTIALS_DIRECTORY")
+    if credentials and (Path(credentials) / CREDENTIAL).exists():
+        return Path(credentials) / CREDENTIAL
+    return web_folder(instance, environment) / _FILE
+
+
+def set_password(settings: WebSettings, instance: str, arguments: argparse.Namespace) -> int:
+    """Make an account for a person, or give it another password, which is printed once; returns exit code 0.
+
+    Raises:
+        ConfigError: the name or the password is not valid, or the accounts cannot be read or written.
+    """
+    path, name = accounts_file(settings, instance), checked_name(arguments.account)
+    before = {account.name: account for account in read_accounts(path)}
+    role = _role(before.get(name), arguments.role, "operator")
+    password = _asked_password() if arguments.ask else new_password()
+    _write(path, before, Account(name, role, password_proof(password)))
+    print(f"{name} ({role}) may log in at the page of {instance}; accounts are in {path}")
+    if not arguments.ask:
+        print(f"password, shown this once: {password}")
+    return 0
+
+
+def set_token(settings: WebSettings, instance: str, arguments: argparse.Namespace) -> int:
+    """Make an account for a program, or give it another token, which is printed once; returns exit code 0.
+
+    Raises:
+        ConfigError: the name is not valid, or the accounts cannot be read or written.
+    """
+    path, name = accounts_file(settings, instance), checked_name(arguments.account)
+    before = {account.name: account for account in read_accounts(path)}
+    role, token = _role(before.get(name), arguments.role, "viewer"), new_token()
+    _write(path, before, Account(name, role, token_proof(token)))
+    print(f"{name} ({role}) may ask the page of {instance}; accounts are in {path}")
+    print(f"token, shown this once: {token}")
+    return 0
+
+
+def list_accounts(settings: WebSettings, instance: str, arguments: argparse.Namespace) -> int:
+    """Print all accounts; returns exit code 0. Raises ConfigError if they cannot be read."""
+    del arguments
+    path = accounts_file(settings, instance)
+    accounts = read_accounts(path)
+    for account in accounts:
+        print(f"{account.name:<32} {account.role:<8}  {'token' if account.is_program else 'password'}")
+    if not accounts:
+        print(f"no account yet in {path}; auricle web password NAME makes one")
+    return 0
+
+
+def remove(settings: WebSettings, instance: str, arguments: argparse.Namespace) -> int:
+    """Remove an account; returns exit code 0. Raises ConfigError if there is none of that name."""
+    path = accounts_file(settings, instance)
+    accounts = read_accounts(path)
+    kept = [account for account in accounts if account.name != arguments.account]
+    if len(kept) == len(accounts):
+        names = ", ".join(account.name for account in accounts) or "none"
+        raise ConfigError(f"{arguments.account!r} is no account in {path}; there are {names}")
+    write_accounts(path, kept)
+    print(f"{arguments.account} is removed, and logged out")
+    return 0
+
+
+def _role(before: Account | None, wanted: Role | None, otherwise: Role) -> Role:
+    """The role that is asked for, that it had, or the usual one."""
+    return wanted or (otherwise if before is None else before.role)
+
+
+def _write(path: Path, before: Mapping[str, Account], account: Account) -> None:
+    write_accounts(path, [*(other for name, other in before.items() if name != account.name), account])
+
+
+def _asked_password() -> str:
+    password = getpass.getpass("new password: ")
+    if len(password) < LEAST_PASSWORD_CHARACTERS:
+        raise ConfigError(f"a password must have at least {LEAST_PASSWORD_CHARACTERS} characters")
+    if password != getpass.getpass("again: "):
+        raise ConfigError("the two passwords differ: nothing was changed")
+    return password

@@ -1,0 +1,110 @@
+"""Follows one daemon by its sockets, and sends it the commands of people.
+
+One question every half second serves all readers, so a thousand of them cost the daemon as much as one. Commands have
+few places, so a flood of them never takes the places of others at the command socket.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import anyio.to_thread
+from anyio import CapacityLimiter
+
+from device.errors import ServiceError
+from device.runtime.paths import command_socket, status_socket, status_sockets
+from device.runtime.sockets.command_socket import send_command
+from device.runtime.sockets.status_socket import read_status
+from device.runtime.verdict import span_text
+from device.web.live.moments import POLL_S, STALE_AFTER_S, Moment, RecentMoments
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    from device.commands import Outcome
+    from device.runtime.daemon_state import DaemonState
+
+_ANSWER_WITHIN_S = 1.0
+_COMMANDS_AT_ONCE = 2  # of the four places that the daemon gives one user
+_COMMANDS_WAITING = 8
+
+
+class DaemonLink:
+    """One daemon, as seen from the page.
+
+    Args:
+        instance: name of the daemon.
+        environment: names the folders of sockets.
+        utc: the time of day.
+    """
+
+    def __init__(
+        self, instance: str, *, environment: Mapping[str, str] = os.environ, utc: Callable[[], float] = time.time
+    ) -> None:
+        self._instance = instance
+        self._environment = environment
+        self._utc = utc
+        self.recent = RecentMoments()
+        self.newest = Moment(0, utc(), None, "the page has just started, and asks the daemon for the first time")
+        self._changed = asyncio.Condition()
+        self._asking = CapacityLimiter(1)
+        self._commanding = CapacityLimiter(_COMMANDS_AT_ONCE)
+
+    def __repr__(self) -> str:
+        return f"DaemonLink({self._instance!r}, {self.newest.number} moments)"
+
+    async def follow(self, on_moment: Callable[[Moment], object] = lambda _moment: None) -> None:
+        """Ask for ever; returns never, and raises nothing of the daemon's.
+
+        Args:
+            on_moment: is called with each moment.
+        """
+        while True:
+            began_s = time.monotonic()
+            moment = await self._ask()
+            self.recent.add(moment)
+            on_moment(moment)
+            async with self._changed:
+                self.newest = moment
+                self._changed.notify_all()
+            await asyncio.sleep(max(0.05, began_s + POLL_S - time.monotonic()))
+
+    async def newer(self, number: int) -> Moment:
+        """The newest moment, once it is newer than this one."""
+        async with self._changed:
+            await self._changed.wait_for(lambda: self.newest.number > number)
+            return self.newest
+
+    async def command(self, verb: str, payload: Mapping[str, Any], *, person: str) -> Outcome:
+        """Have the daemon carry out a command; what it answered.
+
+        Raises:
+            ServiceError: it does not answer, or too many commands wait already.
+        """
+        if self._commanding.statistics().tasks_waiting >= _COMMANDS_WAITING:
+            raise ServiceError("too many commands wait: ask again in a moment")
+        send = partial(send_command, command_socket(self._status_socket()), verb, payload, person=person)
+        return await anyio.to_thread.run_sync(send, limiter=self._commanding)
+
+    async def _ask(self) -> Moment:
+        number, utc_s = self.newest.number + 1, self._utc()
+        try:
+            state = await anyio.to_thread.run_sync(self._read, limiter=self._asking)
+        except ServiceError as error:
+            return Moment(number, utc_s, None, str(error))
+        if state.age_s > STALE_AFTER_S:
+            return Moment(number, utc_s, None, f"the daemon's main loop has hung for {span_text(state.age_s)}")
+        return Moment(number, utc_s, state)
+
+    def _read(self) -> DaemonState:
+        return read_status(self._status_socket(), _ANSWER_WITHIN_S)
+
+    def _status_socket(self) -> Path:
+        """Looked up each time: the daemon may start later than the page, and as another user."""
+        found = status_sockets(self._environment).get(self._instance)
+        return found or status_socket(self._instance, self._environment)

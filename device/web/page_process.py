@@ -1,0 +1,119 @@
+"""The process that serves the page: puts its parts together, says where it is, and serves until it is stopped."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import secrets
+import sys
+from typing import TYPE_CHECKING
+
+from device.errors import ConfigError, MissingExtraError
+from device.printable import printable
+from device.runtime.clocks import zone_of
+from device.runtime.paths import web_folder
+from device.runtime.systemd_notify import Notifier
+from device.web.access.accounts import AccountBook
+from device.web.access.sessions import Sessions
+from device.web.access.visitors import Visitors
+from device.web.account_actions import accounts_file
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from device.config.settings import Settings
+    from device.config.web_settings import WebSettings
+    from device.web.server.service import Service
+
+_DAY_S = 86400.0
+
+
+def serve_page(settings: Settings, instance: str, *, listen: str, environment: Mapping[str, str] = os.environ) -> int:
+    """Serve the page of an instance until this process is asked to end; returns exit code 0.
+
+    Args:
+        settings: of the instance.
+        instance: name of the daemon.
+        listen: address and port.
+        environment: names the folders.
+
+    Raises:
+        ConfigError: the configuration, the accounts or the certificate are not valid.
+        ServiceError: the address cannot be used.
+        MissingExtraError: the extra `web` is not installed.
+    """
+    try:
+        from device.web.server.application import application
+        from device.web.server.serving import bound, check_certificate, is_loopback, server_of
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] not in {"starlette", "uvicorn", "anyio", "h11"}:
+            raise
+        raise MissingExtraError(f"the page needs {error.name}, which is not installed: auricle[web]") from None
+    web = dataclasses.replace(settings.web, listen=listen)
+    check_certificate(web)
+    book = AccountBook(accounts_file(web, instance, environment))
+    _check_access(book, web, is_loopback=is_loopback(listen))
+    service = _service(settings, instance, book=book, is_loopback=is_loopback(listen), environment=environment)
+    notifier = Notifier.from_environment(os.environ)
+    listening = bound(listen)
+    scheme = "https" if web.cert_file else "http"
+    greeting = f"the page of {instance} is at {scheme}://{listen}{web.base_path}"
+    _report(greeting)
+    notifier.ready(greeting)
+    app = application(service, web, on_moment=lambda _moment: notifier.watchdog())
+    server_of(app, web).run(sockets=[listening])
+    notifier.stopping()
+    return 0
+
+
+def _check_access(book: AccountBook, web: WebSettings, *, is_loopback: bool) -> None:
+    """Refuse to serve the network without accounts; warn of what is not encrypted."""
+    if is_loopback:
+        return
+    if not book.accounts:
+        raise ConfigError(
+            f"{web.listen} can be reached from the network, and there is no account: "
+            "make one with auricle web password NAME, or listen at 127.0.0.1",
+            key=("web", "listen"),
+        )
+    if web.cert_file is None:
+        print(
+            f"auricle: warning: at {web.listen} passwords travel unencrypted; set cert_file and key_file in [web], "
+            "or put a proxy with TLS before it",
+            file=sys.stderr,
+            flush=True,
+        )
+
+
+def _service(
+    settings: Settings, instance: str, *, book: AccountBook, is_loopback: bool, environment: Mapping[str, str]
+) -> Service:
+    from device.web.live.daemon_link import DaemonLink
+    from device.web.pages.now_view import PageFacts
+    from device.web.server.gatekeeper import Gatekeeper
+    from device.web.server.service import Service
+
+    session_s = settings.web.session_days * _DAY_S
+    sessions = Sessions(_session_file(instance, environment), idle_s=session_s)
+    return Service(
+        link=DaemonLink(instance, environment=environment),
+        gate=Gatekeeper(Visitors(book, sessions, may_be_open=is_loopback), report=_report, session_s=session_s),
+        facts=PageFacts(instance, zone_of(settings.alarms.time_zone), settings.alarms.longest_pause_s),
+        epoch=secrets.token_hex(4),
+        report=_report,
+    )
+
+
+def _session_file(instance: str, environment: Mapping[str, str]) -> Path | None:
+    """Where logins outlive a restart; None if nothing can be kept there."""
+    folder = web_folder(instance, environment)
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError:
+        return None
+    return folder / "sessions.json"
+
+
+def _report(line: str) -> None:
+    print(f"auricle: {printable(line)}", flush=True)

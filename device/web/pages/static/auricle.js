@@ -1,0 +1,180 @@
+// Keeps the first screen current: parts of it as they change, the picture of the last minutes, and the commands. What is
+// shown is HTML that the server has escaped; texts of this script are set as text. Without it the forms work, and the page
+// says within 3 s that it is old.
+"use strict";
+(() => {
+  const SVG = "http://www.w3.org/2000/svg";
+  const PATIENCE_MS = 2800; // from the moment a state was made to the page's going grey
+  const SHOWN_S = 300;
+  const body = document.body;
+  if (body.classList.contains("live")) live();
+  document.addEventListener("submit", command);
+
+  // --- commands
+
+  async function command(event) {
+    const form = event.target;
+    if (!form.matches("[data-command]")) return;
+    event.preventDefault();
+    const button = event.submitter;
+    const fields = new URLSearchParams(new FormData(form, button));
+    const csrf = document.querySelector('meta[name="csrf"]');
+    if (button) button.setAttribute("aria-busy", "true");
+    try {
+      const answer = await fetch(form.action, {
+        method: "POST", body: fields, signal: AbortSignal.timeout(8000),
+        headers: { "X-CSRF-Token": csrf ? csrf.content : "", Accept: "application/json" },
+      });
+      if (answer.status === 401) return location.assign("login");
+      const told = await answer.json();
+      say(told.sentence || told.error, !answer.ok);
+    } catch {
+      say("The command did not arrive: no answer within 8 s. Try again.", true);
+    } finally {
+      if (button) button.removeAttribute("aria-busy");
+    }
+  }
+
+  function say(sentence, wrong) {
+    const said = document.getElementById("said");
+    said.textContent = sentence.charAt(0).toUpperCase() + sentence.slice(1) + (/[.!?]$/.test(sentence) ? "" : ".");
+    said.classList.toggle("wrong", wrong);
+  }
+
+  // --- what is heard
+
+  function live() {
+    let points = [], lastId = "", source = null, retryAt = 0, heardAt = 0, problem = "";
+
+    function connect() {
+      if (source) source.close();
+      source = new EventSource("live" + (lastId ? "?after=" + encodeURIComponent(lastId) : ""));
+      retryAt = Date.now() + 5000;
+      source.addEventListener("moment", (event) => {
+        lastId = event.lastEventId;
+        retryAt = Date.now() + 5000;
+        take(JSON.parse(event.data));
+      });
+      source.addEventListener("ended", () => location.assign("login"));
+      source.addEventListener("error", async () => {
+        if (source.readyState !== EventSource.CLOSED) return;
+        const answer = await fetch("api/state").catch(() => null);
+        if (answer && answer.status === 401) location.assign("login");
+      });
+    }
+
+    function take(moment) {
+      for (const [name, html] of Object.entries(moment.html)) swap(name, html);
+      points = points.concat(moment.points).slice(-SHOWN_S * 2 - 10);
+      problem = moment.problem;
+      if (moment.ok) beat(moment.age);
+      draw(points);
+      tell();
+    }
+
+    // Holds the page's own going grey back: changing the name of an animation begins it anew.
+    function beat(age) {
+      heardAt = Date.now() - age * 1000;
+      body.style.setProperty("--patience", Math.max(0.3, PATIENCE_MS / 1000 - age) + "s");
+      body.dataset.beat = body.dataset.beat === "a" ? "b" : "a";
+    }
+
+    function tell() {
+      const forS = heardAt ? Math.floor((Date.now() - heardAt) / 1000) : 0;
+      const why = document.getElementById("frozen-why");
+      if (forS < 2) return;
+      const reason = problem ? " Why: " + problem + "." : " The phone's network, the machine, or its page may be down.";
+      const text = "For " + span(forS) + ". What stands below is old." + reason;
+      if (why.textContent !== text) why.textContent = text;
+    }
+
+    function check() {
+      tell();
+      if (Date.now() > retryAt) connect();
+    }
+
+    connect();
+    setInterval(check, 1000);
+    for (const name of ["pageshow", "online"]) addEventListener(name, () => Date.now() - heardAt > 3000 && connect());
+    document.addEventListener("visibilitychange", () => {
+      if (!document.hidden && Date.now() - heardAt > 3000) connect();
+    });
+  }
+
+  function span(seconds) {
+    return seconds < 60 ? seconds + " s" : seconds < 3600 ? Math.floor(seconds / 60) + " min" : Math.floor(seconds / 3600) + " h";
+  }
+
+  // A part is replaced only when it has changed; the button that has the focus keeps it, an open "Why" stays open.
+  function swap(name, html) {
+    const part = document.querySelector('[data-part="' + name + '"]');
+    if (!part) return;
+    const key = part.contains(document.activeElement) ? document.activeElement.dataset.key : undefined;
+    const open = [...part.querySelectorAll("details")].map((each) => each.open);
+    part.innerHTML = html;
+    part.querySelectorAll("details").forEach((each, index) => { each.open = open[index] || false; });
+    if (key) [...part.querySelectorAll("[data-key]")].find((each) => each.dataset.key === key)?.focus();
+    if (name === "verdict") document.title = part.querySelector(".answer").textContent + " – Auricle";
+  }
+
+  // --- the picture: level below, scores above, grey where it did not hear
+
+  function draw(points) {
+    const picture = document.getElementById("picture");
+    if (!points.length) return;
+    const end = points[points.length - 1].t, begin = end - SHOWN_S;
+    const shown = points.filter((point) => point.t >= begin);
+    const x = (point) => ((point.t - begin) / SHOWN_S) * 600;
+    const names = [...new Set(shown.flatMap((point) => Object.keys(point.scores)))].sort().slice(0, 4);
+    const shapes = [0, 55, 110].map((y) => shape("path", { class: "grid", d: "M0 " + (y + 4) + "H600" }));
+    shapes.push(...deaf(shown, x));
+    shapes.push(shape("path", { class: "level", d: level(shown, x) }));
+    names.forEach((name, index) => shapes.push(shape("path", { class: "curve curve-" + index, d: curve(shown, x, name) })));
+    picture.replaceChildren(...shapes);
+    legend(shown[shown.length - 1], names, shown);
+  }
+
+  function shape(kind, attributes) {
+    const made = document.createElementNS(SVG, kind);
+    for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
+    return made;
+  }
+
+  function deaf(points, x) {
+    return points.filter((point) => !point.hears)
+      .map((point) => shape("rect", { class: "deaf", x: (x(point) - 1).toFixed(1), y: 0, width: 1.4, height: 220 }));
+  }
+
+  function level(points, x) {
+    const height = (dbfs) => (dbfs === null ? 0 : Math.max(0, Math.min(1, (dbfs + 90) / 80)) * 100);
+    const tops = points.map((point) => "L" + x(point).toFixed(1) + " " + (220 - height(point.level)).toFixed(1));
+    return "M" + x(points[0]).toFixed(1) + " 220" + tops.join("") + "L" + x(points[points.length - 1]).toFixed(1) + " 220Z";
+  }
+
+  function curve(points, x, name) {
+    let pen = "M";
+    return points.map((point) => {
+      if (point.scores[name] === undefined) { pen = "M"; return ""; }
+      const step = pen + x(point).toFixed(1) + " " + (114 - 110 * point.scores[name]).toFixed(1);
+      pen = "L";
+      return step;
+    }).join("");
+  }
+
+  function legend(newest, names, shown) {
+    const rows = names.map((name, index) => {
+      const label = name.split("/")[1].replaceAll("_", " ");
+      const score = newest.scores[name];
+      return ["curve-" + index, label + (score === undefined ? "" : " " + score.toFixed(2))];
+    });
+    rows.push(["key-level", "level " + (newest.level === null ? "–" : newest.level.toFixed(0) + " dBFS")]);
+    if (shown.some((point) => !point.hears)) rows.push(["key-deaf", "did not hear"]);
+    document.getElementById("legend").replaceChildren(...rows.map(([kind, words]) => {
+      const key = document.createElement("span"), line = shape("svg", { viewBox: "0 0 18 10", "aria-hidden": "true" });
+      key.className = "key";
+      line.append(shape("line", { x1: 0, x2: 18, y1: 5, y2: 5, class: kind }));
+      key.append(line, words);
+      return key;
+    }));
+  }
+})();

@@ -1,0 +1,56 @@
+"""The content of a request: a form or JSON, bounded, as flat text members."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl
+
+from device.errors import BundleError
+from device.strict_json import parse
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+
+MOST_BYTES = 8192
+_MOST_FIELDS = 16
+
+
+class UnreadableError(Exception):
+    """The content is no form and no JSON object, or is too long; the message is for whoever sent it."""
+
+
+async def members_of(request: Request) -> dict[str, Any]:
+    """The members of a form or of a JSON object; none for an empty content.
+
+    Raises:
+        UnreadableError: it is neither, or too long.
+    """
+    data = bytearray()
+    async for chunk in request.stream():
+        data += chunk
+        if len(data) > MOST_BYTES:
+            raise UnreadableError(f"a request may have {MOST_BYTES} bytes, this one has more")
+    if not data.strip():
+        return {}
+    if is_form(request):
+        return _form(bytes(data))
+    try:
+        members = parse(bytes(data), "the request")
+    except BundleError as error:
+        raise UnreadableError(str(error)) from None
+    if not isinstance(members, dict):
+        raise UnreadableError("the request is no JSON object")
+    return members
+
+
+def is_form(request: Request) -> bool:
+    """Whether a browser sent a form."""
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    return kind == "application/x-www-form-urlencoded"
+
+
+def _form(data: bytes) -> dict[str, Any]:
+    try:
+        return dict(parse_qsl(data.decode("utf-8"), keep_blank_values=True, max_num_fields=_MOST_FIELDS))
+    except ValueError:
+        raise UnreadableError("the form cannot be read") from None

@@ -1,0 +1,100 @@
+"""Binds the address and serves the application, until SIGTERM or Ctrl-C."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+from typing import TYPE_CHECKING
+
+import uvicorn
+
+from device.errors import ConfigError, ServiceError
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp
+
+    from device.config.web_settings import WebSettings
+
+_BACKLOG = 128
+_CONNECTIONS = 256
+_KEEP_ALIVE_S = 20
+_LEAVES_WITHIN_S = 2
+_MOST_HEAD_BYTES = 16384
+
+
+def address_of(listen: str) -> tuple[str, int]:
+    """Host and port of `127.0.0.1:8127` or `[::1]:8127`."""
+    host, _, port = listen.rpartition(":")
+    return host.removeprefix("[").removesuffix("]"), int(port)
+
+
+def is_loopback(listen: str) -> bool:
+    """Whether nobody but this machine can reach an address."""
+    host, _ = address_of(listen)
+    return host in {"localhost", "::1"} or host.startswith("127.")
+
+
+def bound(listen: str) -> socket.socket:
+    """A socket that listens at an address.
+
+    Raises:
+        ServiceError: it cannot.
+    """
+    host, port = address_of(listen)
+    listening: socket.socket | None = None
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        listening = socket.socket(family, kind, protocol)
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind(address)
+        listening.listen(_BACKLOG)
+    except OSError as error:
+        if listening is not None:
+            listening.close()
+        why = error.strerror or str(error)
+        raise ServiceError(f"the page cannot be served at {listen}: {why}; name another in [web] listen") from None
+    return listening
+
+
+def check_certificate(settings: WebSettings) -> None:
+    """Certificate and key are there, and belong together.
+
+    Raises:
+        ConfigError: they are not.
+    """
+    if (settings.cert_file is None) != (settings.key_file is None):
+        there = "key_file" if settings.cert_file is None else "cert_file"
+        raise ConfigError(f'[web] has "{there}" alone: set cert_file and key_file', key=("web", there))
+    if settings.cert_file is None or settings.key_file is None:
+        return
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(settings.cert_file, settings.key_file, password="")
+    except (OSError, ssl.SSLError) as error:
+        why = error.strerror or str(error)
+        raise ConfigError(
+            f"the certificate {settings.cert_file} with {settings.key_file} cannot be used: {why}; "
+            "auricle web certificate makes one",
+            key=("web", "cert_file"),
+        ) from None
+
+
+def server_of(app: ASGIApp, settings: WebSettings) -> uvicorn.Server:
+    """The server; its `run` serves until the process is asked to end, and cuts open streams off then."""
+    config = uvicorn.Config(
+        app,
+        loop="asyncio",
+        http="h11",
+        ws="none",
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        limit_concurrency=_CONNECTIONS,
+        timeout_keep_alive=_KEEP_ALIVE_S,
+        timeout_graceful_shutdown=_LEAVES_WITHIN_S,
+        h11_max_incomplete_event_size=_MOST_HEAD_BYTES,
+        ssl_certfile=settings.cert_file,
+        ssl_keyfile=settings.key_file,
+    )
+    return uvicorn.Server(config)

@@ -1,0 +1,70 @@
+"""`auricle web`: serves the page of one daemon, and manages who may open it.
+
+It is a process of its own: whatever becomes of it, the daemon hears and delivers on.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from device.errors import ConfigError
+from device.runtime.command_line import add_settings_options, chosen_settings
+from device.web.access.accounts import ROLES
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Callable
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of `auricle web` and of its actions."""
+    _add_instance_options(parser)
+    parser.add_argument("--listen", metavar="ADDRESS", help="as 127.0.0.1:8127 (default: [web] listen)")
+    actions = parser.add_subparsers(title="actions", dest="action", metavar="ACTION")
+    password = actions.add_parser("password", help="make an account for a person, or give it another password")
+    password.add_argument("account", metavar="NAME", help="of the account, as anna")
+    password.add_argument("--role", choices=ROLES, help="may look, or also command (default: operator)")
+    password.add_argument("--ask", action="store_true", help="ask for the password instead of making one")
+    token = actions.add_parser("token", help="make a token for a program, or give it another")
+    token.add_argument("account", metavar="NAME", help="of the program, as home-assistant")
+    token.add_argument("--role", choices=ROLES, help="may look, or also command (default: viewer)")
+    actions.add_parser("accounts", help="list all accounts")
+    remove = actions.add_parser("remove", help="remove an account; who is logged in by it is logged out")
+    remove.add_argument("account", metavar="NAME", help="of the account")
+    for action in set(actions.choices.values()):
+        _add_instance_options(action)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Serve the page, or carry out an action; returns exit code 0.
+
+    Raises:
+        ConfigError: the configuration, the accounts or the certificate are not valid.
+        ServiceError: the page cannot be served at its address.
+        MissingExtraError: the extra `web` is not installed.
+    """
+    from device.runtime.paths import instance_name
+    from device.web import account_actions
+
+    settings = chosen_settings(arguments)
+    instance = instance_name(arguments.instance, config=arguments.config, profile=settings.profile)
+    if arguments.action is None:
+        from device.web.page_process import serve_page
+
+        listen = arguments.listen or settings.web.listen
+        if listen is None:
+            raise ConfigError('the page is off: set listen = "127.0.0.1:8127" in [web], or give --listen')
+        return serve_page(settings, instance, listen=listen, environment=os.environ)
+    actions: dict[str, Callable[..., int]] = {
+        "password": account_actions.set_password,
+        "token": account_actions.set_token,
+        "accounts": account_actions.list_accounts,
+        "remove": account_actions.remove,
+    }
+    return actions[arguments.action](settings.web, instance, arguments)
+
+
+def _add_instance_options(parser: argparse.ArgumentParser) -> None:
+    add_settings_options(parser)
+    parser.add_argument("--instance", metavar="NAME", help="which daemon (default: that of the file)")
