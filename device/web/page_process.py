@@ -6,12 +6,13 @@ import dataclasses
 import os
 import secrets
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from device.errors import ConfigError, MissingExtraError
 from device.printable import printable
 from device.runtime.clocks import zone_of
-from device.runtime.paths import web_folder
+from device.runtime.paths import clips_folder, instance_journal, web_folder
 from device.runtime.systemd_notify import Notifier
 from device.web.access.accounts import AccountBook
 from device.web.access.sessions import Sessions
@@ -19,8 +20,7 @@ from device.web.access.visitors import Visitors
 from device.web.account_actions import accounts_file
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from pathlib import Path
+    from collections.abc import Callable, Mapping
 
     from device.config.settings import Settings
     from device.config.web_settings import WebSettings
@@ -90,14 +90,22 @@ def _service(
     settings: Settings, instance: str, *, book: AccountBook, is_loopback: bool, environment: Mapping[str, str]
 ) -> Service:
     from device.web.live.daemon_link import DaemonLink
+    from device.web.night.happenings import Happenings
+    from device.web.night.hearing_record import HearingRecord
+    from device.web.night.journal_tail import JournalTail
     from device.web.pages.now_view import PageFacts
     from device.web.server.gatekeeper import Gatekeeper
     from device.web.server.service import Service
 
     session_s = settings.web.session_days * _DAY_S
-    sessions = Sessions(_session_file(instance, environment), idle_s=session_s)
+    folder = _own_folder(instance, environment)
+    sessions = Sessions(None if folder is None else folder / "sessions.json", idle_s=session_s)
+    journal = _journal(settings, instance, environment)
     return Service(
         link=DaemonLink(instance, environment=environment),
+        tail=JournalTail(journal or (lambda: instance_journal(instance, environment))),
+        happenings=Happenings(journal, _clips(settings, instance, environment)),
+        hearing=HearingRecord(None if folder is None else folder / "heard"),
         gate=Gatekeeper(Visitors(book, sessions, may_be_open=is_loopback), report=_report, session_s=session_s),
         facts=PageFacts(instance, zone_of(settings.alarms.time_zone), settings.alarms.longest_pause_s),
         epoch=secrets.token_hex(4),
@@ -105,14 +113,31 @@ def _service(
     )
 
 
-def _session_file(instance: str, environment: Mapping[str, str]) -> Path | None:
-    """Where logins outlive a restart; None if nothing can be kept there."""
+def _own_folder(instance: str, environment: Mapping[str, str]) -> Path | None:
+    """Where logins and the record of hearing outlive a restart; None if nothing can be kept there."""
     folder = web_folder(instance, environment)
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError:
         return None
-    return folder / "sessions.json"
+    return folder
+
+
+def _journal(settings: Settings, instance: str, environment: Mapping[str, str]) -> Callable[[], Path] | None:
+    """Finds the daemon's journal; None if it keeps none."""
+    file = settings.journal.file
+    if file is None:
+        return None
+    return (lambda: instance_journal(instance, environment)) if file == "auto" else (lambda: Path(file))
+
+
+def _clips(settings: Settings, instance: str, environment: Mapping[str, str]) -> Path | None:
+    """The daemon's folder of clips; None if it keeps none."""
+    if not settings.clips.enabled:
+        return None
+    if settings.clips.folder != "auto":
+        return Path(settings.clips.folder)
+    return instance_journal(instance, environment).with_name(clips_folder(instance, environment).name)
 
 
 def _report(line: str) -> None:

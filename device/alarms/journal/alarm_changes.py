@@ -38,7 +38,7 @@ def read_changes(path: Path, since_utc_s: float) -> Iterator[AlarmChange]:
     """
     owed = read_owed_keys(path)
     for entry in _entries_since(read_history(path, float("-inf")), since_utc_s):
-        yield AlarmChange(entry, _body(entry), entry.key not in owed)
+        yield AlarmChange(entry, body_of(entry), entry.key not in owed)
 
 
 def _entries_since(entries: Iterable[Entry], since_utc_s: float) -> Iterator[Entry]:
@@ -52,14 +52,14 @@ def _entries_since(entries: Iterable[Entry], since_utc_s: float) -> Iterator[Ent
             yield from doubtful
             doubtful.clear()
             yield entry
-        elif _body(entry).get("time_quality") == "synchronized":
+        elif body_of(entry).get("time_quality") == "synchronized":
             doubtful.clear()
         else:
             doubtful.append(entry)
     yield from doubtful
 
 
-def _body(entry: Entry) -> Mapping[str, Any]:
+def body_of(entry: Entry) -> Mapping[str, Any]:
     """The entry's JSON object; empty if it is something else, as a newer version may have written it."""
     try:
         body = json.loads(entry.body)

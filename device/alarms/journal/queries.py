@@ -191,6 +191,11 @@ def rows_after(connection: sqlite3.Connection, ordinal: int, most: int) -> list[
     return _rows(connection, "SELECT * FROM entries WHERE ordinal > ? ORDER BY ordinal LIMIT ?", (ordinal, most))
 
 
+def newest_rows(connection: sqlite3.Connection, most: int) -> list[Row]:
+    """The newest rows, oldest first, at most so many."""
+    return _rows(connection, "SELECT * FROM entries ORDER BY ordinal DESC LIMIT ?", (most,))[::-1]
+
+
 def rows_between(connection: sqlite3.Connection, from_utc_s: float, until_utc_s: float, most: int) -> list[Row]:
     """The newest rows from the first to the last that is dated between, at most so many, oldest first."""
     first, last = connection.execute(

@@ -7,7 +7,7 @@ import sqlite3
 from typing import TYPE_CHECKING, TypeVar
 
 from device.alarms.journal.files import beside, check_is_file, uri_path
-from device.alarms.journal.queries import NotAsWrittenError, history, notes_from, rows_after, rows_between
+from device.alarms.journal.queries import NotAsWrittenError, history, newest_rows, notes_from, rows_after, rows_between
 from device.errors import JournalError
 
 if TYPE_CHECKING:
@@ -56,6 +56,15 @@ def read_rows_after(path: Path, ordinal: int, most: int) -> list[Row]:
         JournalError: there is no journal at `path`, or it cannot be read.
     """
     return _read(path, lambda connection: rows_after(connection, ordinal, most))
+
+
+def read_newest_rows(path: Path, most: int) -> list[Row]:
+    """The newest rows, oldest first, at most so many, even while a daemon writes the journal.
+
+    Raises:
+        JournalError: there is no journal at `path`, or it cannot be read.
+    """
+    return _read(path, lambda connection: newest_rows(connection, most))
 
 
 def read_rows_between(path: Path, from_utc_s: float, until_utc_s: float, most: int) -> list[Row]:

@@ -12,15 +12,16 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import re
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from device.quantity import megabytes_are
+from device.sinks.clips.clip_names import MONTH, OWN_NAME, YEAR
 from device.sinks.clips.recorder import FULL_SCALE
 
 if TYPE_CHECKING:
+    import re
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
@@ -35,9 +36,6 @@ RESERVED_BYTES = 64_000_000
 
 _FILE_MODE = 0o640
 _FOLDER_MODE = 0o750
-_LABEL = r"[a-z0-9][a-z0-9_-]{0,63}"
-_OWN = re.compile(rf"(?P<stem>{_LABEL}_[01]\.\d\d_(?P<utc>\d{{8}}T\d{{6}}Z)(-\d{{1,4}})?)\.(flac|png)(?P<part>\.part)?")
-_YEAR, _MONTH = re.compile(r"\d{4}"), re.compile(r"\d{2}")
 
 
 class _StoredClip(NamedTuple):
@@ -142,7 +140,7 @@ class ClipStore:
         """Our clips, oldest first."""
         found: dict[tuple[str, str], list[Path]] = {}
         for path in self._files():
-            match = _OWN.fullmatch(path.name)
+            match = OWN_NAME.fullmatch(path.name)
             if match is not None and not match["part"]:
                 found.setdefault((match["utc"], f"{path.parent}/{match['stem']}"), []).append(path)
         return [
@@ -152,8 +150,8 @@ class ClipStore:
 
     def _files(self) -> Iterator[Path]:
         """All files whose name and folders' names are ours; no link is followed."""
-        for year in _folders(self._folder, _YEAR):
-            for month in _folders(year, _MONTH):
+        for year in _folders(self._folder, YEAR):
+            for month in _folders(year, MONTH):
                 yield from _own_files(month)
 
 
@@ -231,7 +229,7 @@ def _own_files(folder: Path) -> list[Path]:
         return [
             folder / entry.name
             for entry in entries
-            if _OWN.fullmatch(entry.name) and entry.is_file(follow_symlinks=False)
+            if OWN_NAME.fullmatch(entry.name) and entry.is_file(follow_symlinks=False)
         ]
 
 

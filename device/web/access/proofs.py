@@ -31,11 +31,16 @@ def new_token() -> str:
     return _PROGRAM + secrets.token_urlsafe(32)
 
 
-def password_proof(password: str) -> str:
-    """`scrypt:COST:BLOCK:PARALLEL:SALT:HASH`, salt and hash in base64."""
+def password_proof(password: str, *, cost: int = _COST) -> str:
+    """`scrypt:COST:BLOCK:PARALLEL:SALT:HASH`, salt and hash in base64.
+
+    Args:
+        password: to prove.
+        cost: a power of 2; the proof says it, so it may differ from account to account.
+    """
     salt = secrets.token_bytes(_SALT_BYTES)
-    made = _scrypt(password, salt, _COST, _BLOCK, _PARALLEL)
-    return f"scrypt:{_COST}:{_BLOCK}:{_PARALLEL}:{_text(salt)}:{_text(made)}"
+    made = _scrypt(password, salt, cost, _BLOCK, _PARALLEL)
+    return f"scrypt:{cost}:{_BLOCK}:{_PARALLEL}:{_text(salt)}:{_text(made)}"
 
 
 def token_proof(token: str) -> str:

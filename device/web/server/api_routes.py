@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
+import time
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from starlette.responses import JSONResponse, Response
+import anyio.to_thread
+from anyio import CapacityLimiter
+from starlette.responses import FileResponse, JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from device.errors import ServiceError
+from device.alarms.journal.alarm_changes import body_of
+from device.daytime import utc_text
+from device.errors import JournalError, ServiceError
+from device.web.live.event_stream import MEDIA_TYPE, RETRY, event_bytes, number_of
+from device.web.night.clip_files import MEDIA_TYPES, clip_path, clips_between
+from device.web.night.happenings import MOST_CHANGES
 from device.web.server.answers import RefusedError, page, wants_json
 from device.web.server.request_content import UnreadableError, is_form, members_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Mapping
+    from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 
     from starlette.requests import Request
 
@@ -28,12 +38,22 @@ COMMANDS: Mapping[str, str] = {
 }
 """Name in the address -> command of the daemon."""
 
+_JOURNAL = "journal"
+_DAY_S = 86400.0
+
 
 def api_routes(service: Service) -> list[Route]:
     """The routes of the HTTP interface."""
     interface = Interface(service)
     commands = [Route(f"/api/{name}", interface.command(verb), methods=["POST"]) for name, verb in COMMANDS.items()]
-    return [Route("/api/state", interface.state), *commands]
+    return [
+        Route("/api/state", interface.state),
+        Route("/api/events", interface.events),
+        Route("/api/history", interface.history),
+        Route("/api/clips", interface.clips),
+        Route("/api/clips/{year}/{month}/{name}", interface.clip),
+        *commands,
+    ]
 
 
 class Interface:
@@ -46,12 +66,95 @@ class Interface:
     def __init__(self, service: Service) -> None:
         self._service = service
         self._gate = service.gate
+        self._reading = CapacityLimiter(1)
 
     async def state(self, request: Request) -> Response:
         """What the daemon hears now; 503 with the reason if it does not answer."""
         self._gate.visitor(request)
         moment = self._service.link.newest
         return JSONResponse(state_members(moment), 200 if moment.state is not None else 503)
+
+    async def events(self, request: Request) -> Response:
+        """The state as it changes, and every change of an alarm; Last-Event-ID resumes where a reader stopped."""
+        self._gate.visitor(request)
+        place = self._service.readers.take()
+        if place is None:
+            raise RefusedError(503, "too many streams are open: close one", {"retry-after": "5"})
+        given = request.headers.get("last-event-id", "") or request.query_params.get("after", "")
+        ordinal = number_of(given, _JOURNAL) if given else await self._service.tail.now()
+        stream = self._event_pieces(request, ordinal)
+        return StreamingResponse(place.hold(stream), media_type=MEDIA_TYPE, headers={"x-accel-buffering": "no"})
+
+    async def _event_pieces(self, request: Request, ordinal: int) -> AsyncIterator[bytes]:
+        """States and changes as they come; ends with the login of the reader."""
+        service = self._service
+        yield RETRY
+        yield event_bytes("state", state_members(service.link.newest))
+        states = asyncio.ensure_future(service.link.newer(service.link.newest.number))
+        changes = asyncio.ensure_future(service.tail.newer(ordinal))
+        try:
+            while service.gate.visitors.of(request, time.time()) is not None:
+                await asyncio.wait({states, changes}, return_when=asyncio.FIRST_COMPLETED)
+                if changes.done():
+                    for row in changes.result():
+                        ordinal = row.ordinal
+                        yield event_bytes("alarm", body_of(row.entry), f"{_JOURNAL}-{ordinal}")
+                    changes = asyncio.ensure_future(service.tail.newer(ordinal))
+                if states.done():
+                    moment = states.result()
+                    yield event_bytes("state", state_members(moment))
+                    states = asyncio.ensure_future(service.link.newer(moment.number))
+        finally:
+            states.cancel()
+            changes.cancel()
+
+    async def history(self, request: Request) -> Response:
+        """The changes of alarms, and what people asked for, of a stretch of time: the last 24 hours unless given."""
+        self._gate.visitor(request)
+        from_utc_s, until_utc_s = _stretch(request)
+        happenings = self._service.happenings
+        try:
+            rows = await anyio.to_thread.run_sync(happenings.rows, from_utc_s, until_utc_s, limiter=self._reading)
+            commands = await anyio.to_thread.run_sync(
+                happenings.commands, from_utc_s, until_utc_s, limiter=self._reading
+            )
+        except JournalError as error:
+            raise RefusedError(503, str(error)) from None
+        content = {
+            "from_utc": utc_text(from_utc_s),
+            "until_utc": utc_text(until_utc_s),
+            "is_complete": len(rows) < MOST_CHANGES,
+            "changes": [{"ordinal": row.ordinal, **body_of(row.entry)} for row in rows],
+            "commands": [dataclasses.asdict(note) for note in commands],
+        }
+        return JSONResponse(content)
+
+    async def clips(self, request: Request) -> Response:
+        """The clips of a stretch of time: the last 24 hours unless given."""
+        self._gate.visitor(request)
+        from_utc_s, until_utc_s = _stretch(request)
+        folder = self._service.happenings.clips
+        found = [] if folder is None else await anyio.to_thread.run_sync(clips_between, folder, from_utc_s, until_utc_s)
+        clips = [
+            {
+                "label": clip.label,
+                "utc": utc_text(clip.utc_s),
+                "sound": f"api/clips/{clip.name}.flac",
+                "picture": f"api/clips/{clip.name}.png" if clip.has_picture else None,
+            }
+            for clip in found
+        ]
+        return JSONResponse({"is_on": folder is not None, "clips": clips})
+
+    async def clip(self, request: Request) -> Response:
+        """The sound or the picture of a clip; a part of it for a Range request."""
+        self._gate.visitor(request)
+        folder, parts = self._service.happenings.clips, request.path_params
+        path = None if folder is None else clip_path(folder, parts["year"], parts["month"], parts["name"])
+        if path is None:
+            raise RefusedError(404, "there is no such clip")
+        kind = MEDIA_TYPES[path.suffix.removeprefix(".")]
+        return FileResponse(path, media_type=kind, headers={"cache-control": "private, max-age=86400"})
 
     def command(self, verb: str) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """The route of one command."""
@@ -86,6 +189,23 @@ def state_members(moment: Moment) -> dict[str, Any]:
     """A moment as JSON: whether it hears, and the state as `auricle status --json` has it."""
     state = None if moment.state is None else dataclasses.asdict(moment.state)
     return {"hears": moment.hears, "problem": moment.problem, "asked_utc_s": moment.utc_s, "state": state}
+
+
+def _stretch(request: Request) -> tuple[float, float]:
+    """The time from `since` to `until`, in UTC seconds; until now, and for 24 hours, unless given."""
+    until_utc_s = _moment(request, "until", time.time())
+    return _moment(request, "since", until_utc_s - _DAY_S), until_utc_s
+
+
+def _moment(request: Request, name: str, otherwise: float) -> float:
+    given = request.query_params.get(name, "")
+    if not given:
+        return otherwise
+    try:
+        moment = datetime.fromisoformat(given)
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+    except (ValueError, OverflowError):
+        raise RefusedError(400, f"{name} is {given[:40]!r}, which is no time; 2026-11-27T22:00Z is one") from None
 
 
 def _from_form(members: Mapping[str, Any]) -> dict[str, Any]:

@@ -44,13 +44,20 @@ def application(
 
     @contextlib.asynccontextmanager
     async def following(_app: Starlette) -> AsyncIterator[None]:
-        task = asyncio.create_task(service.link.follow(on_moment))
+        def record(moment: Moment) -> None:
+            service.hearing.add(moment.utc_s, hears=moment.hears)
+            on_moment(moment)
+
+        tasks = [asyncio.create_task(service.link.follow(record))]
+        if service.happenings.journal is not None:
+            tasks.append(asyncio.create_task(service.tail.follow()))
         try:
             yield
         finally:
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            service.hearing.flush()
 
     app = Starlette(
         routes=[*page_routes(service), *api_routes(service), Route("/robots.txt", _robots), _static()],

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from datetime import date
+from typing import TYPE_CHECKING, Any
 
+import anyio.to_thread
+from anyio import CapacityLimiter
 from starlette.responses import RedirectResponse, StreamingResponse
 from starlette.routing import Route
 
 from device.web.access.visitors import COOKIE
 from device.web.live.event_stream import MEDIA_TYPE, RETRY, event_bytes, number_of
-from device.web.pages.now_view import now_fragments, now_values
+from device.web.pages.night_view import Night, night_values
+from device.web.pages.now_view import day_text, now_fragments, now_values
 from device.web.server.answers import RefusedError, page
 from device.web.server.request_content import UnreadableError, members_of
 
@@ -30,6 +34,9 @@ def page_routes(service: Service) -> list[Route]:
     return [
         Route("/", pages.now),
         Route("/live", pages.live),
+        Route("/night", pages.night),
+        Route("/account", pages.account),
+        Route("/account/end", pages.end_login, methods=["POST"]),
         Route("/login", pages.login),
         Route("/login", pages.log_in, methods=["POST"]),
         Route("/logout", pages.log_out, methods=["POST"]),
@@ -46,6 +53,7 @@ class Pages:
     def __init__(self, service: Service) -> None:
         self._service = service
         self._gate = service.gate
+        self._reading = CapacityLimiter(1)  # a night at a time: it may be long, on a slow card
 
     async def now(self, request: Request) -> Response:
         """The first screen."""
@@ -90,18 +98,63 @@ class Pages:
             moment = await service.link.newer(seen)
         yield event_bytes("ended", {"why": "the login has ended"})
 
+    async def night(self, request: Request) -> Response:
+        """What happened from one noon to the next."""
+        visitor, service = self._gate.visitor(request), self._service
+        zone, now_utc_s = service.facts.zone, time.time()
+        given = request.query_params.get("day", "")
+        try:
+            night = Night.of(date.fromisoformat(given), zone) if given else Night.at(now_utc_s, zone)
+        except (ValueError, OverflowError):
+            raise RefusedError(400, f"{given[:20]!r} is no day; 2026-11-27 is one") from None
+        hearing = service.hearing.spans(night.from_utc_s, night.until_utc_s)
+        happened = await anyio.to_thread.run_sync(
+            service.happenings.between, night.from_utc_s, night.until_utc_s, limiter=self._reading
+        )
+        values = night_values(night, happened, hearing, zone=zone, now_utc_s=now_utc_s)
+        return page(request, "night.html", visitor, **values)
+
+    async def account(self, request: Request) -> Response:
+        """Who is logged in, and where."""
+        visitor = self._gate.visitor(request)
+        sessions = self._service.gate.visitors.sessions.of(visitor.name) if visitor.session is not None else []
+        own = "" if visitor.session is None else visitor.session.key
+        zone = self._service.facts.zone
+        shown = [
+            {
+                "key": session.key,
+                "is_own": session.key == own,
+                "address": session.address,
+                "agent": session.agent,
+                "used": day_text(session.used_utc_s, zone),
+                "since": day_text(session.since_utc_s, zone),
+            }
+            for session in sessions
+        ]
+        return page(request, "account.html", visitor, sessions=shown)
+
+    async def end_login(self, request: Request) -> Response:
+        """End one login of the same account."""
+        members = await self._members(request)
+        visitor = self._gate.changer(request, str(members.get("csrf", "")))
+        sessions = self._service.gate.visitors.sessions
+        key = str(members.get("key", ""))
+        if visitor.session is None or key not in {session.key for session in sessions.of(visitor.name)}:
+            raise RefusedError(404, "there is no such login")
+        sessions.end(key)
+        is_own = key == visitor.session.key
+        return RedirectResponse("../login" if is_own else "../account", 303)
+
     async def login(self, request: Request) -> Response:
         """The form to log in with."""
         return self._login_page(request)
 
     async def log_in(self, request: Request) -> Response:
         """Log a person in."""
+        members = await self._members(request)
+        name, password = str(members.get("name", "")).strip(), str(members.get("password", ""))
         try:
-            members = await members_of(request)
-            name = str(members.get("name", "")).strip()
-            token = await self._gate.log_in(request, name, str(members.get("password", "")))
-        except UnreadableError as error:
-            raise RefusedError(400, str(error)) from None
+            token = await self._gate.log_in(request, name, password)
         except RefusedError as error:
             return self._login_page(request, error)
         answer = RedirectResponse("./", 303)
@@ -118,13 +171,16 @@ class Pages:
 
     async def log_out(self, request: Request) -> Response:
         """End the login of this browser."""
-        try:
-            csrf = str((await members_of(request)).get("csrf", ""))
-        except UnreadableError as error:
-            raise RefusedError(400, str(error)) from None
+        csrf = str((await self._members(request)).get("csrf", ""))
         visitor = self._gate.changer(request, csrf)
         if visitor.session is not None:
             self._service.gate.visitors.sessions.end(visitor.session.key)
         answer = RedirectResponse("login", 303)
         answer.delete_cookie(COOKIE, path=request.scope.get("auricle.base_path", "/"))
         return answer
+
+    async def _members(self, request: Request) -> dict[str, Any]:
+        try:
+            return await members_of(request)
+        except UnreadableError as error:
+            raise RefusedError(400, str(error)) from None

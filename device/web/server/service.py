@@ -10,6 +10,9 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
     from device.web.live.daemon_link import DaemonLink
+    from device.web.night.happenings import Happenings
+    from device.web.night.hearing_record import HearingRecord
+    from device.web.night.journal_tail import JournalTail
     from device.web.pages.now_view import PageFacts
     from device.web.server.gatekeeper import Gatekeeper
 
@@ -53,6 +56,9 @@ class Service:
 
     Attributes:
         link: to the daemon.
+        tail: follows its journal.
+        happenings: what its journal and its clips hold.
+        hearing: when there was hearing.
         gate: decides who may do what.
         facts: what the configuration says that pages show.
         epoch: of this process, in the ids of events.
@@ -61,6 +67,9 @@ class Service:
     """
 
     link: DaemonLink
+    tail: JournalTail
+    happenings: Happenings
+    hearing: HearingRecord
     gate: Gatekeeper
     facts: PageFacts
     epoch: str

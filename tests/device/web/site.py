@@ -20,6 +20,9 @@ from device.web.access.proofs import new_token, password_proof, token_proof
 from device.web.access.sessions import Sessions
 from device.web.access.visitors import Visitors
 from device.web.live.daemon_link import DaemonLink
+from device.web.night.happenings import Happenings
+from device.web.night.hearing_record import HearingRecord
+from device.web.night.journal_tail import JournalTail
 from device.web.pages.now_view import PageFacts
 from device.web.server.application import application
 from device.web.server.gatekeeper import Gatekeeper
@@ -33,7 +36,7 @@ if TYPE_CHECKING:
     from device.runtime.daemon_state import DaemonState
 
 PASSWORD = "night-owl-night"  # noqa: S105 - of nobody
-PROOF = password_proof(PASSWORD)
+PROOF = password_proof(PASSWORD, cost=16)
 TOKEN = new_token()
 PEOPLE = (
     Account("anna", "operator", PROOF),
@@ -74,6 +77,9 @@ class Site:
         environment = {"RUNTIME_DIRECTORY": str(folder / "run"), "STATE_DIRECTORY": str(folder / "state")}
         self.service = Service(
             link=DaemonLink("anna", environment=environment),
+            tail=JournalTail(lambda: folder / "alarms.db"),
+            happenings=Happenings(lambda: folder / "alarms.db", folder / "clips"),
+            hearing=HearingRecord(folder / "heard"),
             gate=Gatekeeper(visitors, report=self.reported.append, session_s=86400.0),
             facts=PageFacts("anna", None, 1800.0),
             epoch="0badcafe",

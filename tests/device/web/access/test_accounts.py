@@ -14,7 +14,7 @@ from device.web.access.proofs import new_token, password_proof, token_proof
 if TYPE_CHECKING:
     from pathlib import Path
 
-ANNA = Account("anna", "operator", password_proof("night-owl"))
+ANNA = Account("anna", "operator", password_proof("night-owl", cost=16))
 TOKEN = new_token()
 PROGRAM = Account("home-assistant", "viewer", token_proof(TOKEN))
 

@@ -1,0 +1,1 @@
+"""What happened: alarms and commands from the journal, clips, and when there was hearing."""
