@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
 MOST_BYTES = 8192
+WITHIN_S = 10.0
 _MOST_FIELDS = 16
 
 
@@ -25,22 +27,31 @@ async def members_of(request: Request) -> dict[str, Any]:
     Raises:
         UnreadableError: it is neither, or too long.
     """
-    data = bytearray()
-    async for chunk in request.stream():
-        data += chunk
-        if len(data) > MOST_BYTES:
-            raise UnreadableError(f"a request may have {MOST_BYTES} bytes, this one has more")
+    data = await _received(request)
     if not data.strip():
         return {}
     if is_form(request):
-        return _form(bytes(data))
+        return _form(data)
     try:
-        members = parse(bytes(data), "the request")
+        members = parse(data, "the request")
     except BundleError as error:
         raise UnreadableError(str(error)) from None
     if not isinstance(members, dict):
         raise UnreadableError("the request is no JSON object")
     return members
+
+
+async def _received(request: Request) -> bytes:
+    data = bytearray()
+    try:
+        async with asyncio.timeout(WITHIN_S):
+            async for chunk in request.stream():
+                data += chunk
+                if len(data) > MOST_BYTES:
+                    raise UnreadableError(f"a request may have {MOST_BYTES} bytes, this one has more")
+    except TimeoutError:
+        raise UnreadableError(f"a request must have arrived within {WITHIN_S:g} s") from None
+    return bytes(data)
 
 
 def is_form(request: Request) -> bool:

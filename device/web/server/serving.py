@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import uvicorn
 
 from device.errors import ConfigError, ServiceError
+from device.web.server.bounded_connection import BoundedConnection
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
@@ -83,7 +84,7 @@ def server_of(app: ASGIApp, settings: WebSettings) -> uvicorn.Server:
     config = uvicorn.Config(
         app,
         loop="asyncio",
-        http="h11",
+        http=BoundedConnection,
         ws="none",
         lifespan="on",
         log_config=None,

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 QUIET_FLAGS = (
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
     "--disable-background-networking", "--disable-component-update", "--disable-sync",
-    "--host-resolver-rules=MAP * ~NOTFOUND",
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
 )  # fmt: skip
 
 
@@ -67,7 +67,11 @@ class Tab:
 
     def open(self, page: Path) -> None:
         """Open a file and wait until its scripts have run."""
-        self.call("Page.navigate", url=page.as_uri())
+        self.go_to(page.as_uri())
+
+    def go_to(self, address: str) -> None:
+        """Open an address and wait until its scripts have run."""
+        self.call("Page.navigate", url=address)
         self.evaluate(
             "new Promise(done => document.readyState === 'complete' ? done() : addEventListener('load', done))"
         )
