@@ -53,6 +53,10 @@ _VERBS = {
         "training.preparation.annotation_table",
         "write a collection's annotations as examples of a task",
     ),
+    "mix": ("training.sequences.drawing", "mix sequences of events and what resembles them, and embed them"),
+    "fit": ("training.sequences.fitting", "fit a head and the late blocks to mixed sequences"),
+    "hand-over": ("training.sequences.handover", "write a fitted network as the folders that the converter reads"),
+    "mine-sequences": ("training.sequences.mining", "find what a fitted network mistakes for an event"),
     "teach": ("training.train.teacher_labels", "let the teacher mark the cries and train the soft labeller"),
     "train": ("training.train.system.train_command", "train a system of the catalogue on a collection"),
     "windows": (

@@ -181,17 +181,17 @@ def example(rng: Rng, palette: Palette, settings: AugmentSettings) -> Example:
     is_cry = rng.random() < settings.cry_share
     layer = _cry_layer(rng, palette, settings) if is_cry else _other_layer(rng, palette, settings)
     layer = _band_limited(rng, layer, settings)
-    sound = _with_reverberation(rng, layer.samples, palette.impulse_responses, settings)
+    sound = with_reverberation(rng, layer.samples, palette.impulse_responses, settings)
     if is_cry and rng.random() < settings.speech_with_cry_share:
         sound = mix_at_snr(
             sound, _cut_window(rng, _draw(rng, palette.speech), settings).samples, float(rng.uniform(0, 15))
         )
     snr_db = _snr_db(rng, settings)
     mixed = mix_at_snr(sound, _background(rng, palette), snr_db)
-    mixed, active = _gated_or_repeated(rng, _through_channel(rng, mixed, settings), layer.active, settings)
+    mixed, active = _gated_or_repeated(rng, through_channel(rng, mixed, settings), layer.active, settings)
     target = target_of(active, settings)
     weight = 0.6 if target > 0 and (snr_db < 0 or target < 1) else 1.0
-    return Example(_at_recording_level(rng, mixed, settings), target, weight)
+    return Example(at_recording_level(rng, mixed, settings), target, weight)
 
 
 def target_of(active: Mask, settings: AugmentSettings) -> float:
@@ -284,9 +284,10 @@ def _background(rng: Rng, palette: Palette) -> Float32:
     return background(rng, recordings, WINDOW_SAMPLES)
 
 
-def _with_reverberation(
+def with_reverberation(
     rng: Rng, samples: Float32, impulse_responses: Sequence[Float32], settings: AugmentSettings
 ) -> Float32:
+    """Some sounds in a room, measured or synthesized; the others as they are: (n,) -> (n,)."""
     if rng.random() >= settings.room_share:
         return samples
     if impulse_responses and rng.random() < 0.4:
@@ -301,16 +302,17 @@ def _band_limited(rng: Rng, layer: _Layer, settings: AugmentSettings) -> _Layer:
     return _Layer(samples, layer.active, is_narrow=True)
 
 
-def _through_channel(rng: Rng, samples: Float32, settings: AugmentSettings) -> Float32:
+def through_channel(rng: Rng, samples: Float32, settings: AugmentSettings) -> Float32:
     """Tilt, high-pass, low-pass, telephone: what a microphone and its electronics do to every sound."""
+    hz = _WINDOW_HZ if len(samples) == WINDOW_SAMPLES else bin_hz(len(samples))
     tilt = rng.uniform(-1, 1) * settings.tilt_db_per_octave
-    gain = 10 ** (tilt * np.clip(np.log2(np.maximum(_WINDOW_HZ, 1.0) / 1000.0), -4, 3) / 20)
+    gain = 10 ** (tilt * np.clip(np.log2(np.maximum(hz, 1.0) / 1000.0), -4, 3) / 20)
     if rng.random() < settings.narrow_share:
-        gain = gain * lowpass_gain(_WINDOW_HZ, 3400.0) * highpass_gain(_WINDOW_HZ, 300.0)
+        gain = gain * lowpass_gain(hz, 3400.0) * highpass_gain(hz, 300.0)
     if rng.random() < settings.highpass_share:
-        gain = gain * highpass_gain(_WINDOW_HZ, float(rng.uniform(50, 300)))
+        gain = gain * highpass_gain(hz, float(rng.uniform(50, 300)))
     if rng.random() < settings.lowpass_share:
-        gain = gain * lowpass_gain(_WINDOW_HZ, float(rng.uniform(3400, 8000)))
+        gain = gain * lowpass_gain(hz, float(rng.uniform(3400, 8000)))
     return filtered(samples, gain)
 
 
@@ -330,7 +332,7 @@ def _gated_or_repeated(rng: Rng, samples: Float32, active: Mask, settings: Augme
     return samples, active
 
 
-def _at_recording_level(rng: Rng, samples: Float32, settings: AugmentSettings) -> Float32:
+def at_recording_level(rng: Rng, samples: Float32, settings: AugmentSettings) -> Float32:
     """Scaled to a drawn level, sometimes clipped or companded, in 16 bits."""
     peak_dbfs = rng.uniform(3, 20) if rng.random() < settings.clipped_share else rng.uniform(*settings.level_range_dbfs)
     peak = max(float(np.abs(samples).max()), 1e-9)

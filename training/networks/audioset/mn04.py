@@ -1,7 +1,8 @@
 """EfficientAT's mn04_as in builtin Keras layers: a MobileNetV3-Large of width 0.4, and how its published weights enter.
 
 F. Schmid et al., "Efficient Large-scale Audio Tagging via Transformer-to-CNN Knowledge Distillation", ICASSP 2023;
-MIT License, Copyright (c) 2022 Florian Schmid. Layers bear the published names, dots written as underscores.
+MIT License, Copyright (c) 2022 Florian Schmid. Layers bear the published names, dots written as underscores;
+those without weights a word before it, so that two networks built from the same weights are equal to the letter.
 """
 
 from __future__ import annotations
@@ -155,7 +156,7 @@ def _inverted_residual(tensor: Any, name: str, block: _Block) -> Any:
         tensor = _squeezed(tensor, f"{name}.{part}.conc_se_layers.0", block.squeeze)
     tensor = _convolved(tensor, f"{name}.{part + 1}", block.out, kernel=1, stride=1, activation=None)
     if block.stride == 1 and block.out == entry.shape[-1]:
-        tensor = keras.layers.Add()([entry, tensor])
+        tensor = keras.layers.Add(name=f"sum_{name.replace('.', '_')}")([entry, tensor])
     return tensor
 
 
@@ -164,13 +165,13 @@ def _convolved(tensor: Any, name: str, out: int | None, *, kernel: int, stride: 
     import keras
 
     name = name.replace(".", "_")
-    tensor = keras.layers.ZeroPadding2D((kernel - 1) // 2)(tensor) if kernel > 1 else tensor
+    tensor = keras.layers.ZeroPadding2D((kernel - 1) // 2, name=f"pad_{name}")(tensor) if kernel > 1 else tensor
     if out is None:
         layer = keras.layers.DepthwiseConv2D(kernel, strides=stride, use_bias=False, name=f"{name}_0")
     else:
         layer = keras.layers.Conv2D(out, kernel, strides=stride, use_bias=False, name=f"{name}_0")
     tensor = keras.layers.BatchNormalization(epsilon=_EPSILON, name=f"{name}_1")(layer(tensor))
-    return keras.layers.Activation(activation)(tensor) if activation else tensor
+    return keras.layers.Activation(activation, name=f"active_{name}")(tensor) if activation else tensor
 
 
 def _squeezed(tensor: Any, name: str, units: int) -> Any:
@@ -178,7 +179,8 @@ def _squeezed(tensor: Any, name: str, units: int) -> Any:
     import keras
 
     name, channels = name.replace(".", "_"), tensor.shape[-1]
-    mean = keras.layers.GlobalAveragePooling2D()(tensor)
+    mean = keras.layers.GlobalAveragePooling2D(name=f"mean_{name}")(tensor)
     hidden = keras.layers.Dense(units, activation="relu", name=f"{name}_fc1")(mean)
     gain = keras.layers.Dense(channels, activation="sigmoid", name=f"{name}_fc2")(hidden)
-    return keras.layers.Multiply()([tensor, keras.layers.Reshape((1, 1, channels))(gain)])
+    shaped = keras.layers.Reshape((1, 1, channels), name=f"gain_{name}")(gain)
+    return keras.layers.Multiply(name=f"scaled_{name}")([tensor, shaped])
