@@ -15,6 +15,7 @@ import numpy as np
 from device.errors import BundleError
 from device.hearing.bundle.agreement import AgreementLimits, check_label
 from device.hearing.network.operators import OPERATORS_RUN
+from device.hearing.network.parts import NEXT_PAST, PAST
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -85,6 +86,21 @@ def check_graph(graph: Graph, *, is_int8: bool = True) -> None:
         tensor = graph.tensors[index]
         if tensor.kind not in ("INT8", "FLOAT32"):
             raise BundleError(f"the graph's tensor {tensor.name} is {tensor.kind}, must be INT8 or FLOAT32")
+
+
+def check_past(graph: Graph) -> None:
+    """Refuse an int8 head that hands on its past in other steps than it takes it: it would be rounded at every hop.
+
+    Raises:
+        BundleError: that is so.
+    """
+    signature = graph.signatures[0]
+    past, after = graph.tensors[dict(signature.inputs)[PAST]], graph.tensors[dict(signature.outputs)[NEXT_PAST]]
+    if (past.scales, past.zero_points) != (after.scales, after.zero_points):
+        raise BundleError(
+            f"the head takes its past in steps of {past.scales} at {past.zero_points} and hands it on in steps of "
+            f"{after.scales} at {after.zero_points}: they must be equal, or it is rounded anew at every window"
+        )
 
 
 def check_finite(probabilities: npt.NDArray[np.float32], which: str, what: str = "windows") -> None:

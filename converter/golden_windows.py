@@ -1,4 +1,4 @@
-"""The golden windows that a model must reproduce on every machine: six sounds, made from one seed.
+"""The golden windows that a model must reproduce on every machine: six sounds, made from one seed, and a sequence.
 
 A tone and a click lie over noise 40 dB below them. Without it, a tone's far FFT bins would hold rounding
 errors of the FFT itself, and their logarithms would differ from one machine to the next; of a click in
@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from device.hearing.bundle.golden_sequences import GoldenSequence, sequence_samples
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -21,6 +23,11 @@ if TYPE_CHECKING:
     Float64 = npt.NDArray[np.float64]
 
 SEED = 20_240_501
+SEQUENCE = "cry-begins"
+"""Name of the golden sequence."""
+
+_MORE_WINDOWS = 4  # than the past holds: rows are moved out of it too
+_MOST_WINDOWS = 16
 _FAINT_NOISE = 0.003  # RMS; -40 dB under a tone of amplitude 0.4
 _CRY_F0_HZ = 450.0  # infants cry between 350 and 550 Hz
 _CRY_GLIDE_HZ = 80.0
@@ -33,6 +40,19 @@ def golden_sounds(sample_rate_hz: int, window_samples: int) -> dict[str, Float32
     rng = np.random.default_rng(SEED)
     seconds = np.arange(window_samples) / sample_rate_hz
     return {name: _as_int16(sound(seconds, rng)) for name, sound in _SOUNDS.items()}
+
+
+def golden_sequence(sample_rate_hz: int, window_samples: int, hop_samples: int, past_steps: int) -> GoldenSequence:
+    """Windows that follow one another, more than a past of so many steps holds, without labels.
+
+    Faint noise for the first third, then the cry-like sound.
+    """
+    count = min(past_steps + _MORE_WINDOWS, _MOST_WINDOWS)
+    rng = np.random.default_rng(SEED)
+    seconds = np.arange(sequence_samples(window_samples, hop_samples, count)) / sample_rate_hz
+    quiet, cry = rng.normal(0.0, _FAINT_NOISE, len(seconds)), _cry(seconds, rng)
+    samples = _as_int16(np.where(seconds < seconds[-1] / 3, quiet, cry))
+    return GoldenSequence(SEQUENCE, samples, np.zeros((count, 0), np.float32))
 
 
 def _silence(seconds: Float64, _: np.random.Generator) -> Float64:

@@ -7,14 +7,14 @@ the layers before it still had is where to look: its range is set by few wild va
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from device.hearing.network.graph import read_graph
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     import numpy.typing as npt
 
@@ -36,14 +36,26 @@ class LayerError:
     before: float
 
 
-def layer_errors(float_network: bytes, network: bytes, window: Sequence[Float32]) -> list[LayerError]:
+class GraphPair(NamedTuple):
+    """One graph before and after quantization.
+
+    Attributes:
+        float_network: the graph in float.
+        network: the quantized one.
+    """
+
+    float_network: bytes
+    network: bytes
+
+
+def layer_errors(pair: GraphPair, window: Mapping[str, Float32]) -> list[LayerError]:
     """Errors of the layers that both graphs have, in the order in which they run.
 
     Args:
-        float_network: the graph in float.
-        network: the quantized one.
-        window: features of one window, (1, frames, bins, 1) for each input.
+        pair: the graphs.
+        window: what one window gives each input by name, with the batch axis.
     """
+    float_network, network = pair
     exact, found = _values(float_network, window), _values(network, window)
     graph = read_graph(network)
     errors: list[LayerError] = []
@@ -57,25 +69,23 @@ def layer_errors(float_network: bytes, network: bytes, window: Sequence[Float32]
     return errors
 
 
-def blamed(float_network: bytes, network: bytes, inputs: Sequence[Float32], apart: Float32) -> str:
+def blamed(pairs: Sequence[tuple[GraphPair, Mapping[str, Float32]]], window: int, apart: float) -> str:
     """One clause: which window is farthest off, and which layer loses most on it.
 
     Args:
-        float_network: the graph in float.
-        network: the quantized one.
-        inputs: of all windows, (n, frames, bins, 1) each.
-        apart: |difference of the probabilities|, (n, labels).
+        pairs: each graph of the network, and what this window gives its inputs.
+        window: its number.
+        apart: how far its probability is off.
     """
-    worst = int(apart.max(axis=1).argmax())
-    errors = layer_errors(float_network, network, [array[worst : worst + 1] for array in inputs])
-    where = f"agreement window {worst} is farthest off, by {apart[worst].max():.3f}"
+    errors = [error for pair, inputs in pairs for error in layer_errors(pair, inputs)]
+    where = f"agreement window {window} is farthest off, by {apart:.3f}"
     if not errors:
         return where
     lost = max(errors, key=lambda error: error.error - error.before)
     return f"{where}; layer {lost.name} loses most there, {lost.error:.0%} of its values' size after {lost.before:.0%}"
 
 
-def _values(network: bytes, window: Sequence[Float32]) -> dict[str, Float32]:
+def _values(network: bytes, window: Mapping[str, Float32]) -> dict[str, Float32]:
     """Every tensor that is computed, by name, as real numbers."""
     from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
@@ -86,8 +96,8 @@ def _values(network: bytes, window: Sequence[Float32]) -> dict[str, Float32]:
     )
     interpreter.allocate_tensors()
     inputs = interpreter.get_signature_runner().get_input_details()
-    for ordinal, values in enumerate(window):
-        detail = inputs[f"input_{ordinal}"]
+    for name, values in window.items():
+        detail = inputs[name]
         interpreter.set_tensor(detail["index"], _quantized(values, detail))
     interpreter.invoke()
     graph = read_graph(network)

@@ -7,6 +7,7 @@ are int8 as well, unless float is asked for: the device maps them by scale and z
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
 from converter import toolchain
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     Float32 = npt.NDArray[np.float32]
+    Calibration = Sequence[Float32] | Mapping[str, Float32]
+    """What sets the ranges: (n, ...) for `input_0`, `input_1`, ..., or for each input by name."""
 
 
 Quantization = Literal["int8", "dynamic", "float16", "float32"]
@@ -27,7 +30,7 @@ Quantization = Literal["int8", "dynamic", "float16", "float32"]
 InputType = Literal["int8", "float32"]
 
 
-def to_graph(model: Any, calibration: Sequence[Float32], quantization: Quantization, input_type: InputType) -> bytes:
+def to_graph(model: Any, calibration: Calibration, quantization: Quantization, input_type: InputType) -> bytes:
     """The graph, quantized as is asked for; `input_type` concerns int8 alone, others have float inputs.
 
     Raises:
@@ -57,12 +60,12 @@ def to_float(model: Any) -> bytes:
     return _converted(converter, "float32")
 
 
-def to_int8(model: Any, calibration: Sequence[Float32], input_type: InputType = "int8") -> bytes:
+def to_int8(model: Any, calibration: Calibration, input_type: InputType = "int8") -> bytes:
     """The graph in full INT8.
 
     Args:
         model: from `rebuild`.
-        calibration: one (n, frames, bins, 1) per input; they set the ranges.
+        calibration: sets the ranges.
         input_type: of inputs and outputs.
 
     Raises:
@@ -77,9 +80,15 @@ def to_int8(model: Any, calibration: Sequence[Float32], input_type: InputType = 
     return _converted(converter, "int8")
 
 
-def _windows(calibration: Sequence[Float32]) -> Iterator[dict[str, Float32]]:
-    for ordinal in range(len(calibration[0])):
-        yield {f"input_{index}": array[ordinal : ordinal + 1] for index, array in enumerate(calibration)}
+def _windows(calibration: Calibration) -> Iterator[dict[str, Float32]]:
+    named = calibration if isinstance(calibration, Mapping) else by_input(calibration)
+    for ordinal in range(len(next(iter(named.values())))):
+        yield {name: array[ordinal : ordinal + 1] for name, array in named.items()}
+
+
+def by_input(arrays: Sequence[Float32]) -> dict[str, Float32]:
+    """Arrays under the names of a network's inputs."""
+    return {f"input_{ordinal}": array for ordinal, array in enumerate(arrays)}
 
 
 def _converted(converter: Any, kind: str) -> bytes:

@@ -9,7 +9,7 @@ import numpy as np
 
 from converter.predictions import keras_probabilities
 from device.errors import BundleError
-from device.hearing.bundle.reference import Reference, in_bytes, kept_count
+from device.hearing.bundle.reference import SEQUENCE, WINDOWS, Reference, in_bytes, kept_count
 from device.hearing.classifier import Classifier
 from device.runtime.model_library import reference_agreement
 
@@ -55,5 +55,7 @@ def reference_scores(model: Any, trained: TrainingOutput, as_float: Float32) -> 
     thresholds = np.array([label.operating_point.on for label in trained.labels], np.float32)
     blank = Reference(features, ranges, np.zeros((0, len(names)), np.float32), thresholds, names)
     inputs = tuple(window[..., None] for window in blank.windows())
-    answers = keras_probabilities(model, dataclasses.replace(trained, agreement=inputs))
+    numbers = None if trained.agreement_sequence is None else np.arange(WINDOWS) // SEQUENCE
+    asked = dataclasses.replace(trained, agreement=inputs, agreement_sequence=numbers)
+    answers = keras_probabilities(model, asked)
     return dataclasses.replace(blank, probabilities=np.clip(answers, 0, 1).astype(np.float32))

@@ -6,6 +6,10 @@ description.json   name, version, labels, specs, output, card
 calibration.npz    input_0, input_1, ... float32 (n, frames, bins, 1): training windows
 agreement.npz      the same of validation windows, and target float32 (n, labels)
 
+A network that carries its past has an input `past` and an output `next_past` besides, of shape (steps, size), and a
+layer `embedding` at which it is cut (see `rebuilding.cut_network`). Its windows are those of sequences: both archives
+hold `sequence` too (see `window_sequences`), and the description may hold `hop_s`, which is 0.5 otherwise.
+
 In the place of the last two there may be recordings (see `recorded_windows`).
 """
 
@@ -13,10 +17,12 @@ from __future__ import annotations
 
 import zipfile
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any, NamedTuple, get_args
 
 import numpy as np
 
+from converter.rebuilding.cut_network import names_past
+from converter.window_sequences import sequence_numbers
 from device.errors import BundleError, SpecError
 from device.hearing.bundle.contents import Label, Output
 from device.hearing.bundle.manifest import label_from_dict
@@ -29,7 +35,12 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
+    from converter.window_sequences import Numbers
+
     Float32 = npt.NDArray[np.float32]
+
+HOP_S = 0.5
+"""Of a network that carries its past, where its description says nothing else."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -47,6 +58,9 @@ class TrainingOutput:
         calibration: one float32 (n, frames, bins, 1) per spec.
         agreement: one float32 (m, frames, bins, 1) per spec.
         target: float32 (m, labels) in [0, 1].
+        calibration_sequence: numbers of the sequences of a network that carries its past (n,); None for another.
+        agreement_sequence: the same (m,).
+        hop_s: seconds from one window of a sequence to the next.
     """
 
     name: str
@@ -59,6 +73,9 @@ class TrainingOutput:
     calibration: tuple[Float32, ...]
     agreement: tuple[Float32, ...]
     target: Float32
+    calibration_sequence: Numbers | None = None
+    agreement_sequence: Numbers | None = None
+    hop_s: float = HOP_S
 
 
 def read_training_output(
@@ -83,13 +100,16 @@ def read_training_output(
             raise BundleError(f"{file.parent}: {file.name} is missing; the folder must be what training wrote")
     where = f"{description}"
     value = parse(description.read_bytes(), where)
-    kinds = {"name": str, "version": str, "labels": list, "specs": list, "output": str, "card": dict}
+    kinds: dict[str, type] = {"name": str, "version": str, "labels": list, "specs": list, "output": str, "card": dict}
+    if isinstance(value, dict) and "hop_s" in value:
+        kinds |= {"hop_s": float}
     fields = members(value, where, kinds)
     specs = tuple(_spec(item, f"{where}: spec {ordinal}") for ordinal, item in enumerate(fields["specs"]))
     labels = tuple(label_from_dict(item, f"{where}: label {ordinal}") for ordinal, item in enumerate(fields["labels"]))
     if fields["output"] not in get_args(Output):
         raise BundleError(f"{where}: output is {fields['output']!r}, must be one of {', '.join(get_args(Output))}")
-    ranges, (agreement, target) = _both_windows(windows, labels, specs, may_record=calibration is not None)
+    hop_s = fields.get("hop_s", HOP_S) if names_past(network) else None
+    ranges, compared, target = _both_windows(windows, labels, specs, hop_s=hop_s, may_record=calibration is not None)
     return TrainingOutput(
         name=fields["name"],
         version=fields["version"],
@@ -98,28 +118,40 @@ def read_training_output(
         output=fields["output"],
         card=fields["card"],
         network=network,
-        calibration=ranges,
-        agreement=agreement,
+        calibration=ranges.inputs,
+        agreement=compared.inputs,
         target=target,
+        calibration_sequence=ranges.sequence,
+        agreement_sequence=compared.sequence,
+        hop_s=hop_s or HOP_S,
     )
 
 
+class _Windows(NamedTuple):
+    inputs: tuple[Float32, ...]
+    sequence: Numbers | None
+
+
 def _both_windows(
-    folder: Path, labels: Sequence[Label], specs: Sequence[FeatureSpec], *, may_record: bool
-) -> tuple[tuple[Float32, ...], tuple[tuple[Float32, ...], Float32]]:
-    """Windows that set the ranges, and those that compare, with their target."""
+    folder: Path, labels: Sequence[Label], specs: Sequence[FeatureSpec], *, hop_s: float | None, may_record: bool
+) -> tuple[_Windows, _Windows, Float32]:
+    """Windows that set the ranges, those that compare, and their target; with a hop, of sequences."""
     files = folder / "calibration.npz", folder / "agreement.npz"
     if may_record and not any(file.exists() for file in files):
         from converter.recorded_windows import recorded_windows  # decoders, which archives do not need
 
-        (ranges, _), compared = recorded_windows(folder, labels, specs)
-        return ranges, compared
+        ranges, compared = recorded_windows(folder, labels, specs, hop_s=hop_s)
+        return _Windows(ranges.inputs, ranges.sequence), _Windows(compared.inputs, compared.sequence), compared.target
     for file in files:
         if not file.is_file():
             raise BundleError(f"{folder}: {file.name} is missing; the folder must be what training wrote")
-    ranges, _ = read_windows(files[0], specs)
-    agreement, rest = read_windows(files[1], specs)
-    return ranges, (agreement, _target(files[1], rest.get("target"), (len(agreement[0]), len(labels))))
+    both = []
+    for file in files:
+        inputs, rest = read_windows(file, specs)
+        count = len(inputs[0])
+        numbers = None if hop_s is None else sequence_numbers(str(file), rest.get("sequence"), count)
+        both.append(_Windows(inputs, numbers))
+    return both[0], both[1], _target(files[1], rest.get("target"), (count, len(labels)))
 
 
 def _spec(value: Any, where: str) -> FeatureSpec:

@@ -19,7 +19,8 @@ CONTRACTS: list[dict[str, Any]] = tomllib.loads((ROOT / "pyproject.toml").read_t
 
 WITH_FILES_OR_LIBRARIES = {
     "device.hearing.bundle": "reads and writes files",
-    "device.hearing.classifier": "times the inference runtime, and opens it",
+    "device.hearing.classifier": "opens the inference runtime",
+    "device.hearing.inference": "is around the inference runtime",
     "device.alarms.journal": "is a database",
 }
 """What hearing and alarms hold beside their pure modules, and why."""

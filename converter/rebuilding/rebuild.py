@@ -61,20 +61,35 @@ def rebuild(model: Any, specs: Sequence[FeatureSpec], label_count: int) -> Any:
         BundleError: inputs do not fit the specs, or the scores do not fit the labels.
     """
     _check_inputs(model, specs)
-    names = output_names(model)
+    rebuilt = at_batch_one(model, [f"input_{ordinal}" for ordinal in range(len(specs))], output_names(model))
+    check_scores(rebuilt.output[SCORES].shape, label_count)
+    return rebuilt
+
+
+def at_batch_one(model: Any, inputs: Sequence[str], outputs: Sequence[str]) -> Any:
+    """The same function with batch 1 and without loops, by the names of its inputs and outputs in their order."""
     module = toolchain.keras()
     with toolchain.quietly():
         unrolled = _unrolled(module, model)
-        inputs = [
-            module.Input((*spec.shape, 1), batch_size=1, name=f"input_{ordinal}") for ordinal, spec in enumerate(specs)
+        tensors = [
+            module.Input(tensor.shape[1:], batch_size=1, name=name)
+            for name, tensor in zip(inputs, model.inputs, strict=True)
         ]
-        results = unrolled(module.tree.pack_sequence_as(model.input, inputs))
-        outputs = dict(zip(names, module.tree.flatten(results), strict=True))
-        rebuilt = module.Model({tensor.name: tensor for tensor in inputs}, outputs)
-    shape = tuple(outputs[SCORES].shape)
-    if shape != (1, label_count):
-        raise BundleError(f"the network gives scores of shape {shape[1:]}, the description has {label_count} labels")
-    return rebuilt
+        results = unrolled(module.tree.pack_sequence_as(model.input, tensors))
+        named = dict(zip(outputs, module.tree.flatten(results), strict=True))
+        return module.Model({tensor.name: tensor for tensor in tensors}, named)
+
+
+def check_scores(shape: Sequence[int | None], label_count: int) -> None:
+    """Refuse another number of scores than labels; their shape has the batch axis.
+
+    Raises:
+        BundleError: they differ.
+    """
+    if tuple(shape[1:]) != (label_count,):
+        raise BundleError(
+            f"the network gives scores of shape {tuple(shape[1:])}, the description has {label_count} labels"
+        )
 
 
 def _refuse_code(path: Path) -> None:
@@ -118,7 +133,8 @@ def output_names(model: Any) -> list[str]:
     Raises:
         BundleError: several could be the scores, or two have one name.
     """
-    names = [str(name) for name in model.output_names]
+    outputs = model.output  # a dictionary's values come in the order of its names
+    names = sorted(outputs) if isinstance(outputs, dict) else [str(name) for name in model.output_names]
     if len(names) == 1:
         return [SCORES]
     if SCORES not in names and names.count(LOGITS) == 1:

@@ -3,7 +3,7 @@
 As a program, `python -m converter.report.run_conversion RUN WINDOWS OUT`: each run has a process of its own, because
 TensorFlow keeps memory and has ended a process when it converted what it cannot. Writes to OUT:
 
-    network.tflite, float.tflite     the graphs
+    network.tflite, float.tflite     the graphs; of a network in two parts, the head is in network-head.tflite, ..
     RUN.tflite                       the bundle, if the gate lets it pass
     predictions-test.npz             of the test part, by the INT8 network
     conversion.json                  all figures, and what the gate says
@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from converter.convert import converted, verified
+from converter.convert import verified
+from converter.convert_graphs import converted
 from converter.gate import Bounds, check_windows
 from converter.inspection.graph_cost import operation_costs
 from converter.predictions import converted_probabilities, keras_probabilities
@@ -32,7 +33,8 @@ from device.hearing.bundle.writer import write_bundle
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from converter.convert import Converted
+    from converter.convert_graphs import Converted
+    from converter.predictions import Graphs
 
     Float32 = npt.NDArray[np.float32]
 
@@ -106,22 +108,25 @@ def _refusal(files: RunFiles, networks: Converted, out: Path, bounds: Bounds) ->
 
 def _figures(files: RunFiles, networks: Converted, out: Path) -> dict[str, Any]:
     """Size, time, memory, and both networks on the test part."""
-    costs = list(operation_costs(networks.graph))
+    costs = [cost for graph in networks.read_graphs() for cost in operation_costs(graph)]
     return {
         "parameters": int(networks.model.count_params()),
         "macs": sum(cost.macs for cost in costs),
         "operations": len(costs),
-        "float_bytes": len(networks.float_network),
-        "int8_bytes": len(networks.network),
-        "float": _cost(out / "float.tflite", networks.float_network),
-        "int8": _cost(out / "network.tflite", networks.network),
+        "float_bytes": networks.in_float.size,
+        "int8_bytes": networks.quantized.size,
+        "float": _cost(out, "float", networks.in_float),
+        "int8": _cost(out, "network", networks.quantized),
         "test": _on_test(files, networks, out),
     }
 
 
-def _cost(path: Path, network: bytes) -> dict[str, Any]:
-    path.write_bytes(network)
-    costs = [network_cost(path, threads) for threads in THREADS]
+def _cost(out: Path, name: str, graphs: Graphs) -> dict[str, Any]:
+    parts = {name: graphs.network} | ({} if graphs.head is None else {f"{name}-head": graphs.head.network})
+    files = [out / f"{part}.tflite" for part in parts]
+    for file, network in zip(files, parts.values(), strict=True):
+        file.write_bytes(network)
+    costs = [network_cost(files, threads) for threads in THREADS]
     return {
         "ms": {str(threads): round(cost.ms, 4) for threads, cost in zip(THREADS, costs, strict=True)},
         "peak_mb": round(costs[0].peak_mb, 1),
@@ -134,8 +139,8 @@ def _on_test(files: RunFiles, networks: Converted, out: Path) -> dict[str, Any]:
     Raises:
         BundleError: Keras gives other scores than training wrote.
     """
-    judged = dataclasses.replace(files.trained, agreement=files.test)
-    as_float, as_int8 = keras_probabilities(networks.model, judged), converted_probabilities(judged, networks.network)
+    judged = dataclasses.replace(files.trained, agreement=files.test, agreement_sequence=files.test_sequence)
+    as_float, as_int8 = keras_probabilities(networks.model, judged), converted_probabilities(judged, networks.quantized)
     _check_same(files, as_float)
     write_predictions(out / "predictions-test.npz", files.predicted, as_int8)
     apart, loss = np.abs(as_int8.astype(np.float64) - as_float), task_loss(files, as_float, as_int8)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from converter.training_output import TrainingOutput, read_training_output, read_windows
+from converter.window_sequences import sequence_numbers
 from device.errors import BundleError
 from device.strict_json import members, parse
 
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import numpy.typing as npt
+
+    from converter.window_sequences import Numbers
 
     Float32 = npt.NDArray[np.float32]
 
@@ -42,6 +45,7 @@ class RunFiles:
         trained: as the converter reads it.
         test: features of the test part, one float32 (n, frames, bins, 1) for each spec.
         predicted: the arrays of `predictions-test.npz`.
+        test_sequence: which windows of the test part follow one another; None for a network that keeps nothing.
     """
 
     name: str
@@ -49,6 +53,7 @@ class RunFiles:
     trained: TrainingOutput
     test: tuple[Float32, ...]
     predicted: Mapping[str, Any]
+    test_sequence: Numbers | None = None
 
 
 def read_run_files(run: Path, windows: Path) -> RunFiles:
@@ -59,14 +64,17 @@ def read_run_files(run: Path, windows: Path) -> RunFiles:
     """
     record = read_record(run)
     trained = read_training_output(run, calibration=windows)
-    test, _ = read_windows(windows / "test.npz", trained.specs)
+    test, rest = read_windows(windows / "test.npz", trained.specs)
+    numbers = None
+    if trained.agreement_sequence is not None:
+        numbers = sequence_numbers(str(windows / "test.npz"), rest.get("sequence"), len(test[0]))
     predicted = _predictions(run / "predictions-test.npz")
     if len(predicted["target"]) != len(test[0]):
         raise BundleError(
             f"{windows / 'test.npz'} holds {len(test[0])} windows, {run.name} was judged by "
             f"{len(predicted['target'])}; write them again with python -m training windows"
         )
-    return RunFiles(run.name, record, trained, test, predicted)
+    return RunFiles(run.name, record, trained, test, predicted, numbers)
 
 
 def read_record(run: Path) -> dict[str, Any]:

@@ -1,57 +1,41 @@
 """Runs a bundle's network: `classify(features)` returns the probability of each label.
 
 `Classifier.open` accepts a network only after it has reproduced the bundle's golden vectors on this machine and
-runtime. Runs on LiteRT, or on the older tflite-runtime on machines without LiteRT (32-bit ARM). Knows nothing of
-sound, windows or decisions.
+runtime. A network that carries its past is a function of features and past: nothing is kept here between two windows,
+so whoever has windows in order hands the past of each to the next (`classify_after`). Knows nothing of sound, windows
+or decisions.
 """
 
 from __future__ import annotations
 
-import contextlib
-import importlib
-import os
-import re
-import sys
-import threading
 from dataclasses import dataclass
-from importlib import metadata
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
-from device.errors import BundleError, ClassifierError, MissingExtraError
+from device.errors import BundleError, ClassifierError
 from device.hearing.features import window_features
+from device.hearing.inference.backbone import Backbones
+from device.hearing.inference.forward import load_forward
+from device.hearing.inference.interpreter import first_line, installed_runtime
 from device.hearing.network.check import SCORES
 from device.quantity import quantity
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from types import TracebackType
 
     import numpy.typing as npt
 
     from device.hearing.bundle.contents import Bundle, Output
+    from device.hearing.bundle.golden_sequences import GoldenSequence
     from device.hearing.bundle.golden_vectors import GoldenCase
+    from device.hearing.inference.forward import Forward
 
     Float32 = npt.NDArray[np.float32]
 
 FEATURE_TOLERANCE = 1e-4
 """Tolerance of golden features, relative to 1 or to the value itself, whichever is larger."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Runtime:
-    """A TensorFlow Lite runtime, and how far its int8 arithmetic may be from the converter's."""
-
-    module: str
-    distribution: str
-    score_tolerance: float
-
-
-_RUNTIMES = (
-    _Runtime("ai_edge_litert.interpreter", "ai-edge-litert", 0.02),
-    _Runtime("tflite_runtime.interpreter", "tflite-runtime", 0.1),
-)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -61,10 +45,12 @@ class ClassifierOutput:
     Attributes:
         probabilities: float32 (labels,) in [0, 1].
         extras: the network's further outputs by name, float32, without the batch axis.
+        next_past: the past of the window after this one, float32 (steps, size), finite; None for a network without one.
     """
 
     probabilities: Float32
     extras: dict[str, Float32]
+    next_past: Float32 | None = None
 
 
 class Classifier:
@@ -75,7 +61,9 @@ class Classifier:
         runtime: name and version of the runtime, e.g. `ai-edge-litert 2.3.0`.
     """
 
-    def __init__(self, bundle: Bundle, *, threads: int = 1, accelerated: bool = True) -> None:
+    def __init__(
+        self, bundle: Bundle, *, threads: int = 1, accelerated: bool = True, backbones: Backbones | None = None
+    ) -> None:
         """Load the network and check its tensors; `open` also checks the golden vectors.
 
         Args:
@@ -83,27 +71,23 @@ class Classifier:
             threads: that the runtime may use, at least 1.
             accelerated: with XNNPACK, if the runtime has it for int8; otherwise with the reference
                 kernels, which round like those of tflite-runtime: the converter checks both.
+            backbones: those of the models that are opened together; None to share none.
 
         Raises:
             BundleError: the network cannot be loaded, or its tensors do not fit labels and specs.
             MissingExtraError: no runtime is installed.
         """
-        module, self._kind, version = _import_runtime()
+        self._kind = installed_runtime()
         self.name = bundle.name
-        self.runtime = f"{self._kind.distribution} {version}"
+        self.runtime = self._kind.title
         self._output: Output = bundle.output
-        self._interpreter: Any = _interpreter(module, bundle, threads, accelerated=accelerated)
-        inputs, outputs = _signature(bundle, self._interpreter)
-        shapes = [(1, *spec.shape, 1) for spec in bundle.specs]
-        self._inputs = [
-            _Tensor(bundle, inputs[f"input_{ordinal}"], f"input_{ordinal}", shape)
-            for ordinal, shape in enumerate(shapes)
-        ]
-        self._scores = _Tensor(bundle, outputs[SCORES], SCORES, (1, len(bundle.labels)))
-        self._extras = {name: _Tensor(bundle, detail, name) for name, detail in outputs.items() if name != SCORES}
+        self._inputs, self._labels = len(bundle.specs), len(bundle.labels)
+        self._forward: Forward | None = load_forward(
+            bundle, backbones or Backbones(), threads=threads, accelerated=accelerated
+        )
 
     @classmethod
-    def open(cls, bundle: Bundle, *, threads: int = 1) -> Self:
+    def open(cls, bundle: Bundle, *, threads: int = 1, backbones: Backbones | None = None) -> Self:
         """A classifier that has reproduced the bundle's golden vectors on this machine.
 
         Features must agree within `FEATURE_TOLERANCE`, probabilities within 0.02 on LiteRT and 0.1 on
@@ -113,23 +97,28 @@ class Classifier:
         Args:
             bundle: from `read_bundle`.
             threads: that the runtime may use, at least 1.
+            backbones: those of the models that are opened together; None to share none.
 
         Raises:
             BundleError: a tensor or a golden value does not match; names case, value and tolerance.
             MissingExtraError: no runtime is installed.
         """
-        classifier = cls(bundle, threads=threads)
+        classifier = cls(bundle, threads=threads, backbones=backbones)
         try:
             for case in bundle.golden:
                 _check_features(bundle, case)
-                classifier._check_scores(bundle, case)
+                where = f"model {bundle.name}: golden case {case.name!r}"
+                classifier._check_scores(bundle, where, [case.features], case.probabilities[None])
+            for each in bundle.sequences:
+                where = f"model {bundle.name}: golden sequence {each.name!r}"
+                classifier._check_scores(bundle, where, sequence_features(bundle, each), each.probabilities)
         except BaseException:
             classifier.close()
             raise
         return classifier
 
     def __repr__(self) -> str:
-        state = "closed" if self.closed else f"{len(self._inputs)} inputs, {self._scores.shape[1]} labels"
+        state = "closed" if self.closed else f"{self._inputs} inputs, {self._labels} labels"
         return f"Classifier({self.name!r}, {self.runtime}, {state})"
 
     def __enter__(self) -> Self:
@@ -141,108 +130,77 @@ class Classifier:
     @property
     def closed(self) -> bool:
         """Whether the network has been released."""
-        return self._interpreter is None
+        return self._forward is None
 
     def close(self) -> None:
         """Release the network; idempotent."""
-        self._interpreter = None
+        self._forward = None
 
     def classify(self, features: Sequence[Float32]) -> ClassifierOutput:
+        """Probabilities of one window with none before it; see `classify_after`."""
+        return self.classify_after(features, None)
+
+    def classify_after(self, features: Sequence[Float32], past: Float32 | None) -> ClassifierOutput:
         """Probabilities of one window: float32 (frame_count, bins) for each spec -> (labels,).
 
+        Args:
+            features: of the window.
+            past: `next_past` of the window before; None if there was none, or of a network that carries none.
+
         Raises:
-            ClassifierError: the classifier is closed; features have a wrong number or shape, or are not finite; the
-                network fails, or returns a number that is not finite.
+            ClassifierError: the classifier is closed; features or past have a wrong number or shape, or are not
+                finite; the network fails, or returns a number that is not finite.
         """
-        if self.closed:
+        if self._forward is None:
             raise ClassifierError(f"model {self.name}: the classifier is closed")
-        if len(features) != len(self._inputs):
+        if len(features) != self._inputs:
             raise ClassifierError(
-                f"model {self.name}: {quantity(len(features), 'feature')} given, needs {len(self._inputs)}"
+                f"model {self.name}: {quantity(len(features), 'feature')} given, needs {self._inputs}"
             )
         try:
-            for tensor, values in zip(self._inputs, features, strict=True):
-                self._interpreter.set_tensor(tensor.index, tensor.quantized(values))
-            self._interpreter.invoke()
-            scores = self._scores.values(self._interpreter)
-            extras = {name: tensor.values(self._interpreter) for name, tensor in self._extras.items()}
+            outputs, next_past = self._forward.run(features, past)
         except (RuntimeError, ValueError) as error:
-            raise ClassifierError(f"model {self.name}: {_first_line(error)}") from error
-        return ClassifierOutput(self._probabilities(scores), extras)
+            raise ClassifierError(f"model {self.name}: {first_line(error)}") from error
+        probabilities = self._probabilities(outputs.pop(SCORES))
+        if next_past is not None:
+            self._refuse_not_finite("a number of its past", next_past)
+        return ClassifierOutput(probabilities, outputs, next_past)
+
+    def classify_sequence(self, windows: Iterable[Sequence[Float32]]) -> Iterator[ClassifierOutput]:
+        """The results of consecutive windows, each with the past of those before it; see `classify_after`."""
+        past: Float32 | None = None
+        for features in windows:
+            output = self.classify_after(features, past)
+            past = output.next_past
+            yield output
 
     def _probabilities(self, scores: Float32) -> Float32:
-        if not np.isfinite(scores).all():
-            raise ClassifierError(f"model {self.name}: a score is {scores[~np.isfinite(scores)][0]}, no finite number")
+        self._refuse_not_finite("a score", scores)
         if self._output != "probabilities":
             return sigmoid(scores) if self._output == "logits" else softmax(scores)
         if scores.min() < 0 or scores.max() > 1:
             raise ClassifierError(f"model {self.name}: a probability of {scores.min():g} to {scores.max():g}")
         return scores
 
-    def _check_scores(self, bundle: Bundle, case: GoldenCase) -> None:
-        where = f"model {bundle.name}: golden case {case.name!r}"
+    def _refuse_not_finite(self, what: str, values: Float32) -> None:
+        if not np.isfinite(values).all():
+            raise ClassifierError(f"model {self.name}: {what} is {values[~np.isfinite(values)][0]}, no finite number")
+
+    def _check_scores(self, bundle: Bundle, where: str, windows: Iterable[Sequence[Float32]], golden: Float32) -> None:
+        """Consecutive windows give the golden probabilities (windows, labels)."""
         try:
-            found = self.classify(case.features).probabilities
+            found = [output.probabilities for output in self.classify_sequence(windows)]
         except ClassifierError as error:
             raise BundleError(f"{where} fails: {error}") from None
-        apart = np.abs(found - case.probabilities)
-        worst = int(np.argmax(apart))
-        if apart[worst] > self._kind.score_tolerance:
-            raise BundleError(
-                f"{where}: {bundle.labels[worst].name} scores {found[worst]:.4f} on {self.runtime}, must be within "
-                f"{self._kind.score_tolerance} of {case.probabilities[worst]:.4f}"
-            )
-
-
-class _Tensor:
-    """One input or output: its index, and how its int8 steps map to numbers (q = x / scale + zero point)."""
-
-    def __init__(self, bundle: Bundle, detail: Mapping[str, Any], name: str, shape: tuple[int, ...] = ()) -> None:
-        self.name = name
-        self.index: int = detail["index"]
-        self.shape: tuple[int, ...] = tuple(int(size) for size in detail["shape"])
-        where = f"model {bundle.name}: the network's {name}"
-        if shape and self.shape != shape:
-            raise BundleError(f"{where} has shape {self.shape}, labels and specs need {shape}")
-        if detail["dtype"] not in (np.int8, np.float32):
-            raise BundleError(f"{where} is {np.dtype(detail['dtype'])}, must be int8 or float32")
-        self._is_float = detail["dtype"] is np.float32
-        scales = detail["quantization_parameters"]["scales"]
-        zero_points = detail["quantization_parameters"]["zero_points"]
-        if not self._is_float and (len(scales) != 1 or not np.isfinite(scales[0]) or scales[0] <= 0):
-            raise BundleError(f"{where} has scales {list(scales)}, must have one above 0")
-        self._scale = np.float32(1.0 if self._is_float else scales[0])
-        self._zero_point = np.float32(0 if self._is_float else zero_points[0])
-        self._steps = np.empty(self.shape, np.float32)
-        self._bytes = np.empty(self.shape, np.int8)
-
-    def quantized(self, values: Float32) -> npt.NDArray[Any]:
-        """(frame_count, bins) in the tensor's type; halves are rounded to even, and values out of range are clipped.
-
-        Raises:
-            ValueError: another shape, or a number that is not finite.
-        """
-        if values.shape != self.shape[1:-1]:
-            raise ValueError(f"{self.name} has shape {values.shape}, must be {self.shape[1:-1]}")
-        steps = self._steps
-        np.divide(values[None, :, :, None], self._scale, out=steps)
-        if not np.isfinite(steps).all():
-            raise ValueError(f"{self.name} holds a feature that is no finite number")
-        if self._is_float:
-            return steps
-        np.rint(steps, out=steps)
-        steps += self._zero_point
-        np.clip(steps, -128, 127, out=steps)
-        np.copyto(self._bytes, steps, casting="unsafe")
-        return self._bytes
-
-    def values(self, interpreter: Any) -> Float32:
-        """The tensor's numbers, without the batch axis."""
-        steps = interpreter.get_tensor(self.index)[0]
-        if self._is_float:
-            return np.asarray(steps, np.float32)
-        numbers: Float32 = (steps.astype(np.float32) - self._zero_point) * self._scale
-        return numbers
+        for place, (probabilities, wanted) in enumerate(zip(found, golden, strict=True)):
+            apart = np.abs(probabilities - wanted)
+            worst = int(np.argmax(apart))
+            if apart[worst] > self._kind.score_tolerance:
+                window = f", window {place}" if len(golden) > 1 else ""
+                raise BundleError(
+                    f"{where}{window}: {bundle.labels[worst].name} scores {probabilities[worst]:.4f} on "
+                    f"{self.runtime}, must be within {self._kind.score_tolerance} of {wanted[worst]:.4f}"
+                )
 
 
 def sigmoid(logits: Float32) -> Float32:
@@ -262,63 +220,13 @@ def load_runtime() -> None:
     Raises:
         MissingExtraError: no runtime is installed.
     """
-    _import_runtime()
+    installed_runtime()
 
 
-def _import_runtime() -> tuple[Any, _Runtime, str]:
-    cause = None
-    for kind in _RUNTIMES:
-        try:
-            return importlib.import_module(kind.module), kind, _version(kind)
-        except ImportError as error:
-            cause = cause or error
-    raise MissingExtraError(
-        "no TensorFlow Lite runtime can be imported; install the extra: pip install 'auricle[device]'"
-    ) from cause
-
-
-def _version(kind: _Runtime) -> str:
-    """Version of the installed runtime; a copy without metadata has none."""
-    try:
-        return metadata.version(kind.distribution)
-    except metadata.PackageNotFoundError:
-        return "of unknown version"
-
-
-def _interpreter(module: Any, bundle: Bundle, threads: int, *, accelerated: bool) -> Any:
-    kernels = module.OpResolverType
-    kind = kernels.AUTO if accelerated else kernels.BUILTIN_WITHOUT_DEFAULT_DELEGATES
-    try:
-        with _LOADING, _without_info_lines():
-            interpreter = module.Interpreter(
-                model_content=bundle.network, num_threads=threads, experimental_op_resolver_type=kind
-            )
-            interpreter.allocate_tensors()
-    except (RuntimeError, ValueError) as error:
-        raise BundleError(f"model {bundle.name}: the network cannot be loaded: {_first_line(error)}") from None
-    return interpreter
-
-
-def _signature(bundle: Bundle, interpreter: Any) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
-    """Details of the inputs and outputs by name: their order in the graph is arbitrary."""
-    wanted = {f"input_{ordinal}" for ordinal in range(len(bundle.specs))}
-    signatures = interpreter.get_signature_list()
-    if len(signatures) != 1:
-        raise BundleError(
-            f"model {bundle.name}: the network has {quantity(len(signatures), 'signature')}, must have one"
-        )
-    runner = interpreter.get_signature_runner(next(iter(signatures)))
-    inputs, outputs = runner.get_input_details(), runner.get_output_details()
-    if set(inputs) != wanted:
-        raise BundleError(
-            f"model {bundle.name}: the network's inputs are {', '.join(sorted(inputs))}, "
-            f"the specs need {', '.join(sorted(wanted))}"
-        )
-    if SCORES not in outputs:
-        raise BundleError(
-            f"model {bundle.name}: the network has no output {SCORES!r}, only {', '.join(sorted(outputs))}"
-        )
-    return inputs, outputs
+def sequence_features(bundle: Bundle, sequence: GoldenSequence) -> list[tuple[Float32, ...]]:
+    """Features of each window of a golden sequence, one array (frame_count, bins) for each spec of the bundle."""
+    windows = sequence.windows(bundle.window_samples)
+    return [tuple(window_features(spec, window) for spec in bundle.specs) for window in windows]
 
 
 def _check_features(bundle: Bundle, case: GoldenCase) -> None:
@@ -329,43 +237,3 @@ def _check_features(bundle: Bundle, case: GoldenCase) -> None:
                 f"model {bundle.name}: golden case {case.name!r}: features {ordinal} are {apart.max():.2g} "
                 f"from the golden ones on this machine, must be within {FEATURE_TOLERANCE:g}"
             )
-
-
-def _first_line(error: BaseException) -> str:
-    return next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
-
-
-_LOADING = threading.Lock()
-"""Held while descriptor 2 is redirected: two loaders at once would restore it wrongly."""
-
-_INFO_LINE = re.compile(rb"INFO: .*(TensorFlow Lite|XNNPACK|delegate)")
-
-
-@contextlib.contextmanager
-def _without_info_lines() -> Iterator[None]:
-    """Drop the runtime's `INFO:` lines; it writes them to descriptor 2 and has no option to turn them off.
-
-    Everything else that is written meanwhile, by any thread, is passed on afterwards.
-    """
-    if sys.platform != "linux" or (stderr := _duplicate_of_stderr()) is None:
-        yield
-        return
-    with os.fdopen(os.memfd_create("stderr"), "w+b") as held:
-        os.dup2(held.fileno(), 2)
-        try:
-            yield
-        finally:
-            os.dup2(stderr, 2)
-            os.close(stderr)
-            held.seek(0)
-            for line in held:
-                if not _INFO_LINE.match(line):
-                    os.write(2, line)
-
-
-def _duplicate_of_stderr() -> int | None:
-    """A second descriptor for standard error; None for a daemon that runs without one."""
-    try:
-        return os.dup(2)
-    except OSError:
-        return None

@@ -276,6 +276,8 @@ class Listener:
             if fault.kind == "clipping":
                 continue
             (self._deaf.add if fault.begins else self._deaf.discard)(fault.kind)
+            for model in self._models:
+                model.forget()
             if fault.begins:
                 heard.events.extend(event for model in self._models for event in model.close("deaf", now_s))
         since_s = self._deafness.suspect_since_s

@@ -1,15 +1,17 @@
 """A model as the listener uses it, and the pipeline that turns its windows into scores and decisions.
 
 To the listener a model is a network behind a Protocol, labels with their operating points, and the specs of its
-features. Knows no file and no inference runtime.
+features. A network may carry its past from window to window: it is kept here, and forgotten wherever the windows do
+not follow one another. Knows no file and no inference runtime.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
-from device.errors import ClassifierError
+from device.errors import ClassifierError, SpecError
 from device.hearing.decision import Decider, OperatingPoint
 from device.hearing.event_times import EventTimes
 from device.hearing.features import FrameCache, finish
@@ -47,6 +49,26 @@ class Network(Protocol):
         """
 
 
+class OutputWithPast(NetworkOutput, Protocol):
+    """The result of a network that carries its past."""
+
+    @property
+    def next_past(self) -> Float32 | None:
+        """What the network is given with the window after this one."""
+
+
+@runtime_checkable
+class NetworkWithPast(Network, Protocol):
+    """A network that may carry its past; `classifier.Classifier` is one."""
+
+    def classify_after(self, features: Sequence[Float32], past: Float32 | None) -> OutputWithPast:
+        """As `classify`, with what the window before left; None if there was none.
+
+        Raises:
+            ClassifierError: the network failed, or a score or a number of its past is not finite.
+        """
+
+
 @dataclass(frozen=True, slots=True)
 class ListeningLabel:
     """One label of a model: its role, and its operating point as configured."""
@@ -66,6 +88,7 @@ class ListeningModel:
         specs: one for each input of the network, all of one rate and window.
         network: computes the scores.
         listens_while: run only while this label of an earlier model is on; None for always.
+        hop_s: the only hop at which it may be configured, for a network that carries its past; None for any.
     """
 
     name: str
@@ -73,6 +96,7 @@ class ListeningModel:
     specs: tuple[FeatureSpec, ...]
     network: Network
     listens_while: str | None = None
+    hop_s: float | None = None
 
 
 class ModelPipeline:
@@ -84,12 +108,17 @@ class ModelPipeline:
         window_samples: length of its windows.
         deciders: one for each label but those with the role `reject`.
         failing_since_s: start of the first window since which the network has failed; None while it works.
+
+    Raises:
+        SpecError: its network carries a past, and was trained at another hop.
     """
 
     def __init__(
         self, model: ListeningModel, stream_id: str, hop_s: float, frames: dict[tuple[str, int], FrameCache]
     ) -> None:
+        _check_hop(model, hop_s)
         self.model = model
+        self._past: Float32 | None = None
         self.rate_hz = model.specs[0].sample_rate_hz
         self.window_samples = model.specs[0].window_samples
         self.deciders = [
@@ -125,8 +154,13 @@ class ModelPipeline:
         return self.model.listens_while
 
     def replace_network(self, network: Network) -> None:
-        """Use another network from now on."""
+        """Use another network from now on; it begins without a past."""
         self.model = replace(self.model, network=network)
+        self.forget()
+
+    def forget(self) -> None:
+        """The next window does not follow the last one: the network begins without a past."""
+        self._past = None
 
     def change_point(self, label: str, point: OperatingPoint) -> None:
         """Decide about a label by other thresholds from the next window on; its times must not differ."""
@@ -148,8 +182,9 @@ class ModelPipeline:
         self._times.push(window)
         features = [_features(spec, cache, window) for spec, cache in self._inputs]
         try:
-            probabilities = self.model.network.classify(features).probabilities
+            probabilities = self._classified(features)
         except ClassifierError as error:
+            self.forget()  # what the network keeps may be what made it fail
             if self.failing_since_s is None:
                 self.failing_since_s = window.start_s
                 heard.faults.append(self._fault(window, begins=True, detail=str(error)))
@@ -161,6 +196,15 @@ class ModelPipeline:
         by_label = {name: float(value) for name, value in zip(names, probabilities, strict=True)}
         return Scores(self.model.name, by_label, window.start_s, window.end_s)
 
+    def _classified(self, features: Sequence[Float32]) -> Float32:
+        """Probabilities of the window that follows the last one."""
+        network = self.model.network
+        if not isinstance(network, NetworkWithPast):
+            return network.classify(features).probabilities
+        output = network.classify_after(features, self._past)
+        self._past = output.next_past
+        return output.probabilities
+
     def decide(self, scores: Scores, *, trusted: bool) -> Iterator[tuple[Decision, Event | None]]:
         """Decide about each label; see `Decider.push`."""
         for decider in self.deciders:
@@ -168,7 +212,8 @@ class ModelPipeline:
             yield decision, None if event is None else self._times.timed(event)
 
     def cross_gap(self, reason: str | None, at_s: float) -> list[Event]:
-        """Restart confirmation; if there is a reason, open events end with it."""
+        """Restart confirmation and forget the past; if there is a reason, open events end with it."""
+        self.forget()
         if reason is not None:
             return self.close(reason, at_s)
         for decider in self.deciders:
@@ -176,7 +221,8 @@ class ModelPipeline:
         return []
 
     def close(self, reason: str, at_s: float) -> list[Event]:
-        """End open events; see `Decider.close`."""
+        """End open events and forget the past; see `Decider.close`."""
+        self.forget()
         ended = (decider.close(reason, at_s) for decider in self.deciders)
         return [self._times.timed(event) for event in ended if event is not None]
 
@@ -189,6 +235,13 @@ class ModelPipeline:
     def _fault(self, window: Window, *, begins: bool, detail: str) -> Fault:
         since_s = window.start_s if self.failing_since_s is None else self.failing_since_s
         return Fault("classifier", begins, since_s, window.end_s, detail, model=self.model.name)
+
+
+def _check_hop(model: ListeningModel, hop_s: float) -> None:
+    if model.hop_s is not None and not math.isclose(model.hop_s, hop_s, abs_tol=1e-9):
+        raise SpecError(
+            f"model {model.name}: hop_s is {hop_s:g}, must be {model.hop_s:g}: its network knows windows so far apart"
+        )
 
 
 def _features(spec: FeatureSpec, cache: FrameCache, window: Window) -> Float32:

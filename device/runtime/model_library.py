@@ -10,14 +10,20 @@ import numpy as np
 
 from device.errors import BundleError, ClassifierError
 from device.hearing.bundle.agreement import AgreementLimits, check_label, label_agreements
+from device.hearing.bundle.reference import SEQUENCE
+from device.hearing.classifier import sequence_features
 from device.hearing.features import window_features
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    import numpy.typing as npt
+
     from device.hearing.bundle.agreement import Agreement
     from device.hearing.bundle.contents import Bundle
     from device.hearing.classifier import Classifier
+
+    Float32 = npt.NDArray[np.float32]
 
 SHIPPED = Path(__file__).resolve().parents[1] / "models"
 SUFFIX = ".tflite"
@@ -49,7 +55,7 @@ class GoldenDeviation:
 
     Attributes:
         case: its name.
-        features: largest absolute difference of a feature.
+        features: largest absolute difference of a feature; 0 for a sequence, which keeps none.
         scores: largest absolute difference of a probability.
     """
 
@@ -65,6 +71,10 @@ def golden_deviations(bundle: Bundle, classifier: Classifier) -> Iterator[Golden
         apart = max(float(np.abs(new - old).max()) for new, old in zip(features, case.features, strict=True))
         scores = classifier.classify(features).probabilities
         yield GoldenDeviation(case.name, apart, float(np.abs(scores - case.probabilities).max()))
+    for each in bundle.sequences:
+        outputs = classifier.classify_sequence(sequence_features(bundle, each))
+        scores = np.stack([output.probabilities for output in outputs])
+        yield GoldenDeviation(each.name, 0.0, float(np.abs(scores - each.probabilities).max()))
 
 
 def reference_agreement(bundle: Bundle, classifier: Classifier) -> tuple[Agreement, ...]:
@@ -77,7 +87,11 @@ def reference_agreement(bundle: Bundle, classifier: Classifier) -> tuple[Agreeme
         return ()
     limits = AgreementLimits()
     try:
-        scores = [classifier.classify(window).probabilities for window in zip(*bundle.reference.windows(), strict=True)]
+        scores = [
+            output.probabilities
+            for windows in reference_sequences(bundle)
+            for output in classifier.classify_sequence(windows)
+        ]
     except ClassifierError as error:
         raise BundleError(f"{bundle.name}: the network fails on a reference window: {error}") from None
     found = label_agreements(
@@ -86,6 +100,16 @@ def reference_agreement(bundle: Bundle, classifier: Classifier) -> tuple[Agreeme
     for each in found:
         check_label(each.label, each.mean_difference, each.p99_difference, each.same_side, limits)
     return found
+
+
+def reference_sequences(bundle: Bundle) -> Iterator[list[tuple[Float32, ...]]]:
+    """The reference windows as the network is given them: each by itself, or so many one after the other."""
+    if bundle.reference is None:
+        return
+    windows = list(zip(*bundle.reference.windows(), strict=True))
+    size = 1 if bundle.head is None else SEQUENCE
+    for first in range(0, len(windows), size):
+        yield windows[first : first + size]
 
 
 def card_line(bundle: Bundle, key: str) -> str:

@@ -13,6 +13,7 @@ from device.errors import BundleError, ConfigError
 from device.hearing.bundle.reader import check_signed, read_bundle
 from device.hearing.bundle.signature import PublicKey
 from device.hearing.classifier import Classifier, load_runtime
+from device.hearing.inference.backbone import Backbones
 from device.hearing.listener import Listener
 from device.hearing.listening_model import ListeningLabel, ListeningModel
 from device.report.page_content import ListedLabel, ListedModel
@@ -120,8 +121,11 @@ def open_models(
     chosen, key = _chosen(settings, wanted), trusted_key(settings)
     if tried is None:
         tried = _tried(chosen, key, is_stopped)
+    backbones = Backbones()
     with ExitStack() as closing:
-        opened = [_open(choice, read_tried(choice.path, tried[choice.path], key), closing) for choice in chosen]
+        opened = [
+            _open(choice, read_tried(choice.path, tried[choice.path], key), backbones, closing) for choice in chosen
+        ]
         _refuse_duplicate_names([model.listening.name for model in opened])
         labels = [(model.listed.name, label) for model in opened for label in model.listed.labels]
         return OpenModels(
@@ -231,7 +235,7 @@ class _Opened(NamedTuple):
     configured: dict[str, ConfiguredPoint]  # by label
 
 
-def _open(choice: _Choice, bundle: Bundle, closing: ExitStack) -> _Opened:
+def _open(choice: _Choice, bundle: Bundle, backbones: Backbones, closing: ExitStack) -> _Opened:
     settings = choice.settings or ModelSettings(name=bundle.name)
     _refuse_unknown_labels(settings, bundle)
     points = {label.name: _configured_point(label, settings.label(label.name)) for label in bundle.labels}
@@ -241,8 +245,9 @@ def _open(choice: _Choice, bundle: Bundle, closing: ExitStack) -> _Opened:
         name=settings.name,
         labels=tuple(ListeningLabel(label.name, label.role, label.operating_point) for label in labels),
         specs=bundle.specs,
-        network=closing.enter_context(Classifier.open(bundle, threads=settings.threads)),
+        network=closing.enter_context(Classifier.open(bundle, threads=settings.threads, backbones=backbones)),
         listens_while=settings.listens_while,
+        hop_s=None if bundle.head is None else bundle.head.hop_s,
     )
     return _Opened(listening, _listed(settings.name, bundle, labels), decided)
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import itertools
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 
 from converter import toolchain
-from converter.layer_errors import blamed, layer_errors
+from converter.layer_errors import GraphPair, blamed, layer_errors
 from converter.quantize import to_float, to_int8
 from converter.rebuilding.rebuild import rebuild
 from device.hearing.spec import FeatureSpec
@@ -42,13 +42,13 @@ def broken() -> tuple[bytes, bytes, Float32]:
 
 def test_a_graph_loses_nothing_to_itself(broken: tuple[bytes, bytes, Float32]) -> None:
     exact, _, windows = broken
-    errors = layer_errors(exact, exact, [windows[:1]])
+    errors = layer_errors(GraphPair(exact, exact), {"input_0": windows[:1]})
     assert len(errors) >= 3
     assert {error.error for error in errors} == {0.0}
 
 
 def test_errors_come_in_the_order_of_the_layers(broken: tuple[bytes, bytes, Float32]) -> None:
-    errors = layer_errors(*broken[:2], [broken[2][:1]])
+    errors = layer_errors(GraphPair(*broken[:2]), {"input_0": broken[2][:1]})
     assert errors
     assert errors[0].before == 0.0
     assert all(0 <= error.error < 1 for error in errors)
@@ -57,8 +57,6 @@ def test_errors_come_in_the_order_of_the_layers(broken: tuple[bytes, bytes, Floa
 
 
 def test_the_worst_window_and_a_layer_are_named(broken: tuple[bytes, bytes, Float32]) -> None:
-    apart: Any = np.zeros((32, 2), np.float32)
-    apart[17, 1] = 0.25
-    said = blamed(*broken[:2], [broken[2]], apart)
+    said = blamed([(GraphPair(*broken[:2]), {"input_0": broken[2][17:18]})], 17, 0.25)
     assert said.startswith("agreement window 17 is farthest off, by 0.250; layer ")
     assert said.endswith("%")

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from converter import toolchain
-from converter.convert import quantized
+from converter.convert_graphs import quantized
 from converter.gate import check_graph
 from converter.quantize import to_float, to_int8
 from converter.rebuilding.rebuild import load_network, rebuild

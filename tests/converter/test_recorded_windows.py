@@ -43,7 +43,7 @@ def test_every_class_gives_as_many_and_every_other_file_compares(tmp_path: Path,
     _write(tmp_path / "low" / "b.wav", 0.2, 20.0)
     _write(tmp_path / "street" / "a.wav", 0.3, 5.0)
     _write(tmp_path / "street" / "b.wav", 0.4, 6.0)
-    (ranges, _), (compared, target) = recorded_windows(tmp_path, bundle.labels, bundle.specs)
+    (ranges, *_), (compared, target, _) = recorded_windows(tmp_path, bundle.labels, bundle.specs)
     assert _levels(ranges[0], bundle) == [0.1] * 2 + [0.3] * 2
     assert _levels(compared[0], bundle) == [0.2] * 3 + [0.4] * 3
     assert target.tolist() == [[1.0, 0.0]] * 3 + [[0.0, 0.0]] * 3
@@ -55,7 +55,7 @@ def test_files_take_turns_and_a_short_one_fills_a_window(
     monkeypatch.setattr(module, "CALIBRATION_WINDOWS", 3)
     for name, level, seconds in (("a", 0.1, 20.0), ("b", 0.4, 2.0), ("c", 0.2, 1.0), ("d", 0.4, 2.0)):
         _write(tmp_path / f"{name}.wav", level, seconds)
-    (ranges, _), _ = recorded_windows(tmp_path, bundle.labels, bundle.specs)
+    (ranges, *_), _ = recorded_windows(tmp_path, bundle.labels, bundle.specs)
     assert len(ranges[0]) == 3
     assert _levels(ranges[0][:2], bundle) == [0.1, 0.2]
 

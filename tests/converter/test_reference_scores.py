@@ -37,14 +37,15 @@ def _with_altered_layer(bundle: Bundle) -> Bundle:
     """Its largest layer's weights negated, its golden scores renewed: every hash and golden vector holds again."""
     with Classifier(bundle) as classifier:
         graph = read_graph(bundle.network)
-        details = classifier._interpreter.get_tensor_details()
+        interpreter = classifier._forward._graph._interpreter  # type: ignore[union-attr]
+        details = interpreter.get_tensor_details()
         constants = [
             each
             for each in details
             if graph.tensors[each["index"]].kind == "INT8" and graph.tensors[each["index"]].constant_bytes
         ]
         largest = max(constants, key=lambda each: graph.tensors[each["index"]].constant_bytes)
-        weights = classifier._interpreter.get_tensor(largest["index"])
+        weights = interpreter.get_tensor(largest["index"])
     assert bundle.network.count(weights.tobytes()) == 1
     network = bundle.network.replace(weights.tobytes(), np.clip(-weights.astype(int), -127, 127).astype("i1").tobytes())
     altered = replace(bundle, network=network)

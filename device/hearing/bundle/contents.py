@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Any, Literal
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from device.hearing.bundle.golden_sequences import GoldenSequence
     from device.hearing.bundle.golden_vectors import GoldenCase
     from device.hearing.bundle.reference import Reference
     from device.hearing.decision import OperatingPoint
+    from device.hearing.network.parts import PastShape
     from device.hearing.spec import FeatureSpec
     from device.messages import Priority, Role
 
@@ -37,6 +39,21 @@ class Label:
     operating_point: OperatingPoint
 
 
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The second part of a network in two: it carries the past (see `device.hearing.network.parts`).
+
+    Attributes:
+        network: the TensorFlow Lite flatbuffer.
+        shape: of embedding and past.
+        hop_s: seconds from one window to the next, as it was trained.
+    """
+
+    network: bytes = field(repr=False)
+    shape: PastShape
+    hop_s: float
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Bundle:
     """A model and everything that belongs to it.
@@ -49,12 +66,14 @@ class Bundle:
             one sample rate and one window.
         output: the meaning of the network's output `scores`: logits (to be passed through a sigmoid, label by
             label), logits of labels of which exactly one holds (softmax), or probabilities.
-        network: the TensorFlow Lite flatbuffer.
+        network: the TensorFlow Lite flatbuffer; of a network in two parts, its backbone.
         golden: at least one case.
         card: the model card: training data, licences and measured performance; JSON types.
         sha256: of the whole file, in hex; empty for a bundle that was not read from one.
         reference: the trained network's scores, to repeat the gate with; None in an older bundle.
         signer: id of the key that the file says it was signed with (see `signature`); empty if it is not signed.
+        head: the other part of a network in two; None for one that keeps nothing from window to window.
+        sequences: golden windows one after the other, at least one for a network in two parts, none for another.
     """
 
     name: str
@@ -68,6 +87,8 @@ class Bundle:
     sha256: str = ""
     signer: str = ""
     reference: Reference | None = field(default=None, repr=False)
+    head: Head | None = None
+    sequences: tuple[GoldenSequence, ...] = field(default=(), repr=False)
 
     @property
     def label_names(self) -> tuple[str, ...]:
@@ -83,6 +104,16 @@ class Bundle:
     def window_samples(self) -> int:
         """Samples of one window at that rate."""
         return self.specs[0].window_samples
+
+    @property
+    def network_bytes(self) -> int:
+        """Bytes of all its graphs."""
+        return len(self.network) + (0 if self.head is None else len(self.head.network))
+
+    @property
+    def hop_samples(self) -> int | None:
+        """Samples from one window to the next, as trained; None for a network that keeps nothing in between."""
+        return None if self.head is None else round(self.head.hop_s * self.sample_rate_hz)
 
 
 def labels_text(labels: tuple[Label, ...]) -> bytes:

@@ -60,7 +60,7 @@ def golden_entries(cases: Iterable[GoldenCase]) -> dict[str, bytes]:
     Raises:
         BundleError: an array of another type than float32.
     """
-    return {f"golden/{case.name}/{part}.npy": _npy(array) for case in cases for part, array in _parts(case)}
+    return {f"golden/{case.name}/{part}.npy": npy_bytes(array) for case in cases for part, array in _parts(case)}
 
 
 def golden_cases(
@@ -86,7 +86,7 @@ def golden_cases(
     for entry in entries:
         if entry not in wanted:
             raise BundleError(f"entry {entry!r} belongs to no golden case or spec of the manifest")
-    arrays = iter([_array(entry, entries.get(entry), shape) for entry, shape in wanted.items()])
+    arrays = iter([npy_array(entry, entries, shape) for entry, shape in wanted.items()])
     return tuple(
         GoldenCase(name, next(arrays), tuple(next(arrays) for _ in specs), next(arrays))  # in the order of `shapes`
         for name in names
@@ -95,17 +95,22 @@ def golden_cases(
 
 def _parts(case: GoldenCase) -> list[tuple[str, npt.NDArray[Any]]]:
     features = [(f"features_{ordinal}", array) for ordinal, array in enumerate(case.features)]
-    return [("samples", _compact(case.samples)), *features, ("probabilities", case.probabilities)]
+    return [("samples", compact(case.samples)), *features, ("probabilities", case.probabilities)]
 
 
-def _compact(samples: Float32) -> npt.NDArray[Any]:
+def compact(samples: Float32) -> npt.NDArray[Any]:
     """Samples as int16 if that is lossless, which halves their size."""
     scaled = np.nan_to_num(samples * np.float32(_INT16_SCALE))
     whole = np.clip(scaled, -_INT16_SCALE, _INT16_SCALE - 1).astype(np.int16)
     return whole if np.array_equal(whole, samples * np.float32(_INT16_SCALE)) else samples
 
 
-def _npy(array: npt.NDArray[Any]) -> bytes:
+def npy_bytes(array: npt.NDArray[Any]) -> bytes:
+    """A `.npy` file of an array of float32 or int16.
+
+    Raises:
+        BundleError: an array of another type.
+    """
     if array.dtype not in (np.float32, np.int16):
         raise BundleError(f"golden arrays must be float32, one is {array.dtype}")
     kind = "<f4" if array.dtype == np.float32 else "<i2"
@@ -114,8 +119,13 @@ def _npy(array: npt.NDArray[Any]) -> bytes:
     return file.getvalue()
 
 
-def _array(entry: str, data: bytes | None, shape: tuple[int, ...]) -> Float32:
-    """One array of the expected shape, as float32, finite and in its range."""
+def npy_array(entry: str, entries: Mapping[str, bytes], shape: tuple[int, ...]) -> Float32:
+    """One entry of the expected shape, as float32, finite and in its range.
+
+    Raises:
+        BundleError: it is missing, or anything else.
+    """
+    data = entries.get(entry)
     if data is None:
         raise BundleError(f"entry {entry!r} is missing")
     header = _NPY_HEADER.match(data)

@@ -13,8 +13,9 @@ import re
 from typing import TYPE_CHECKING, Any, get_args
 
 from device.errors import BundleError, SpecError
-from device.hearing.bundle.contents import Label, Output
+from device.hearing.bundle.contents import Head, Label, Output
 from device.hearing.decision import OperatingPoint
+from device.hearing.network.parts import PastShape
 from device.hearing.spec import FeatureSpec
 from device.messages import Priority, Role
 from device.quantity import quantity
@@ -25,11 +26,14 @@ if TYPE_CHECKING:
 
     from device.hearing.bundle.contents import Bundle
 
-SCHEMA = 2
-"""Version of the manifest; a reader refuses a later one. 2 adds reference scores; without them 1 is written."""
+SCHEMA = 3
+"""Version of the manifest; a reader refuses a later one. 2 adds reference scores; without them 1 is written. 3 is a
+network in two parts, with reference scores or without."""
 
 MAX_TIME_S = 3600.0
 MAX_LABELS, MAX_SPECS = 64, 8
+MIN_HOP_S, MAX_HOP_S = 0.01, 60.0
+HEAD_ENTRY = "head.tflite"
 
 _IDENTIFIER = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 _VERSION = re.compile(r"[0-9A-Za-z][0-9A-Za-z.+_-]{0,31}")
@@ -53,7 +57,8 @@ class Manifest:
             raise BundleError(
                 f"made by a newer Auricle (schema {schema}; this one reads up to {SCHEMA}); update Auricle"
             )
-        self._members = members(value, "manifest.json", _KINDS)
+        kinds = {**_KINDS, **(_KINDS_OF_PARTS if schema == SCHEMA else {})}
+        self._members = members(value, "manifest.json", kinds)
         if type(schema) is not int or not 1 <= schema <= SCHEMA:
             raise BundleError(f"manifest.json has schema {schema}, must be 1 to {SCHEMA}")
 
@@ -108,6 +113,33 @@ class Manifest:
         _refuse_duplicates(names, "golden case")
         return names
 
+    @property
+    def sequences(self) -> list[tuple[str, int]]:
+        """Name and number of windows of each golden sequence, in the archive's order."""
+        values = self._members.get("sequences", [])
+        items = [members(value, "a golden sequence", {"name": str, "windows": int}) for value in values]
+        names = [_matching(item["name"], "a golden sequence", _IDENTIFIER) for item in items]
+        _refuse_duplicates([*self.golden_names, *names], "golden case")
+        return [(name, item["windows"]) for name, item in zip(names, items, strict=True)]
+
+    def head(self, entries: Mapping[str, bytes]) -> Head | None:
+        """The head among the entries, which must need the network in front of them; None for a network in one part."""
+        if self._members["schema"] != SCHEMA:
+            if HEAD_ENTRY in entries:
+                raise BundleError(f"entry {HEAD_ENTRY!r} belongs to schema {SCHEMA}, the manifest has another")
+            return None
+        if HEAD_ENTRY not in entries:
+            raise BundleError(f"entry {HEAD_ENTRY!r} is missing; write the bundle with the converter")
+        kinds = {"backbone_sha256": str, "embedding": int, "past": list, "hop_s": float}
+        fields = members(self._members["head"], "manifest.json: head", kinds)
+        wanted, found = fields["backbone_sha256"], self._members["network"].get("sha256")
+        if wanted != found:
+            raise BundleError(
+                f"the head needs the backbone {wanted!r:.18}, the bundle holds {found!r:.18}: they do not belong "
+                "together; convert the network anew"
+            )
+        return Head(entries[HEAD_ENTRY], _past_shape(fields), _hop_s(fields["hop_s"]))
+
     def check_network(self, network: bytes) -> None:
         """The network has the listed size and hash."""
         _check_digest("the network", network, self._members["network"])
@@ -141,6 +173,7 @@ _KINDS: Mapping[str, type] = {
     "network": dict,
     "entries": list,
 }
+_KINDS_OF_PARTS: Mapping[str, type] = {"head": dict, "sequences": list}
 
 
 def encode_manifest(bundle: Bundle, entries: Mapping[str, bytes]) -> bytes:
@@ -155,7 +188,7 @@ def encode_manifest(bundle: Bundle, entries: Mapping[str, bytes]) -> bytes:
     """
     return json_bytes(
         {
-            "schema": 1 if bundle.reference is None else SCHEMA,
+            "schema": _schema(bundle),
             "name": bundle.name,
             "version": bundle.version,
             "labels": [label_to_dict(label) for label in bundle.labels],
@@ -163,9 +196,28 @@ def encode_manifest(bundle: Bundle, entries: Mapping[str, bytes]) -> bytes:
             "output": bundle.output,
             "golden": [case.name for case in bundle.golden],
             "network": _digest(bundle.network),
+            **({} if bundle.head is None else _head_to_dict(bundle, bundle.head)),
             "entries": [{"name": name} | _digest(data) for name, data in entries.items()],
         }
     )
+
+
+def _schema(bundle: Bundle) -> int:
+    if bundle.head is not None:
+        return SCHEMA
+    return 1 if bundle.reference is None else 2
+
+
+def _head_to_dict(bundle: Bundle, head: Head) -> dict[str, Any]:
+    return {
+        "head": {
+            "backbone_sha256": hashlib.sha256(bundle.network).hexdigest(),
+            "embedding": head.shape.embedding,
+            "past": list(head.shape.past),
+            "hop_s": head.hop_s,
+        },
+        "sequences": [{"name": each.name, "windows": len(each.probabilities)} for each in bundle.sequences],
+    }
 
 
 def json_bytes(value: Any) -> bytes:
@@ -214,6 +266,21 @@ def _operating_point(value: Any, where: str) -> OperatingPoint:
         if not 0 <= fields[name] <= MAX_TIME_S:
             raise BundleError(f"{where}: {name} is {fields[name]}, must be 0 to {MAX_TIME_S:.0f} seconds")
     return OperatingPoint(**fields)
+
+
+def _past_shape(fields: Mapping[str, Any]) -> PastShape:
+    past = fields["past"]
+    if len(past) != 2 or any(type(size) is not int for size in past):
+        raise BundleError(f"manifest.json: head: past is {past!r:.60}, must be [steps, size]")
+    shape = PastShape(fields["embedding"], *past)
+    shape.check()
+    return shape
+
+
+def _hop_s(value: float) -> float:
+    if not MIN_HOP_S <= value <= MAX_HOP_S:
+        raise BundleError(f"manifest.json: head: hop_s is {value}, must be {MIN_HOP_S} to {MAX_HOP_S:g} seconds")
+    return value
 
 
 def _spec_to_dict(spec: FeatureSpec) -> dict[str, Any]:

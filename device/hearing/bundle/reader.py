@@ -6,18 +6,21 @@ A bundle is a `.tflite` file with a zip behind the network (see `archive`), in t
                         the network and of each further entry
     labels.txt          one label per line, for other tools
     card.json, card.md  the model card: data, licences, figures; the same as a page for people
+    head.tflite         the second part of a network in two (see `device.hearing.network.parts`), whose backbone is
+                        then the network in front; in bundles of schema 3
     golden/<case>/      samples.npy, features_0.npy .., probabilities.npy: what this model must
-                        reproduce on every machine
-    reference/          the trained network's scores (see `reference`), in bundles of schema 2
+                        reproduce on every machine; of a sequence of windows without features (see `golden_sequences`)
+    reference/          the trained network's scores (see `reference`), in bundles of schema 2 and 3
 
 The file may end in a signature (see `signature`), which is checked first where a public key is given.
 
-Nothing in the file is trusted: structure, names, sizes, hashes, types, shapes and ranges are checked, those of the
+Nothing in the file is trusted: structure, names, sizes, hashes, types, shapes and ranges are checked, those of each
 network's flatbuffer too, and nothing is unpickled or executed. `classifier` checks what requires running the network.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import stat
 from pathlib import Path
@@ -26,12 +29,14 @@ from typing import TYPE_CHECKING, Any
 from device.errors import BundleError
 from device.hearing.bundle.archive import split_archive
 from device.hearing.bundle.contents import Bundle, labels_text
+from device.hearing.bundle.golden_sequences import golden_sequences
 from device.hearing.bundle.golden_vectors import GOLDEN_ENTRY, golden_cases
-from device.hearing.bundle.manifest import Manifest
+from device.hearing.bundle.manifest import HEAD_ENTRY, Manifest
 from device.hearing.bundle.reference import REFERENCE_ENTRY, read_reference
 from device.hearing.bundle.signature import split_trailer
-from device.hearing.network.check import check_network
+from device.hearing.network.check import SCORES, check_network
 from device.hearing.network.graph import read_graph
+from device.hearing.network.parts import check_parts
 from device.quantity import quantity
 from device.strict_json import parse
 
@@ -45,7 +50,7 @@ MAX_ENTRY_BYTES = 16 * 2**20
 MAX_JSON_BYTES = 2**20
 
 _TFLITE_MARK = b"TFL3"  # the flatbuffer's file identifier, at byte 4
-_HEAD = ("manifest.json", "labels.txt", "card.json", "card.md")
+_FIRST = ("manifest.json", "labels.txt", "card.json", "card.md")
 
 
 def read_bundle(path: Path | str, *, max_bytes: int = MAX_FILE_BYTES, key: PublicKey | None = None) -> Bundle:
@@ -99,6 +104,9 @@ def decode_bundle(file: bytes) -> Bundle:
     if entries["labels.txt"] != labels_text(labels):
         raise BundleError("labels.txt does not list the manifest's labels, one per line, in their order")
     specs = manifest.specs
+    sequences, golden = manifest.sequences, _golden_entries(entries)
+    of_sequences = {f"golden/{name}/{part}.npy" for name, _ in sequences for part in ("samples", "probabilities")}
+    cases = {name: data for name, data in golden.items() if name not in of_sequences}
     bundle = Bundle(
         name=manifest.name,
         version=manifest.version,
@@ -106,14 +114,27 @@ def decode_bundle(file: bytes) -> Bundle:
         specs=specs,
         output=manifest.output,
         network=network,
-        golden=golden_cases(manifest.golden_names, _golden_entries(entries), specs, len(labels)),
+        golden=golden_cases(manifest.golden_names, cases, specs, len(labels)),
         card=_card(entries),
         sha256=hashlib.sha256(file).hexdigest(),
         signer=trailer.key_id if trailer else "",
         reference=read_reference(_reference_entries(entries), specs, [label.name for label in labels]),
+        head=manifest.head(entries),
     )
-    check_network(read_graph(network), [(1, *spec.shape, 1) for spec in specs], len(labels))
+    bundle = dataclasses.replace(bundle, sequences=golden_sequences(sequences, golden, bundle))
+    _check_graphs(bundle)
     return bundle
+
+
+def _check_graphs(bundle: Bundle) -> None:
+    """The network is one that the device runs, or both of its parts are."""
+    shapes, graph = [(1, *spec.shape, 1) for spec in bundle.specs], read_graph(bundle.network)
+    if bundle.head is not None:
+        head = read_graph(bundle.head.network)
+        check_parts(graph, head, shapes, len(bundle.labels), bundle.head.shape)
+        return
+    inputs = {f"input_{ordinal}": shape for ordinal, shape in enumerate(shapes)}
+    check_network(graph, inputs, {SCORES: (1, len(bundle.labels))})
 
 
 def file_bytes(path: Path | str, *, max_bytes: int = MAX_FILE_BYTES) -> bytes:
@@ -141,18 +162,18 @@ def file_bytes(path: Path | str, *, max_bytes: int = MAX_FILE_BYTES) -> bytes:
 def _check_names(entries: Mapping[str, bytes]) -> None:
     """Every entry has a known name and a bounded size, and none is missing."""
     for name, data in entries.items():
-        if name not in _HEAD and not (GOLDEN_ENTRY.fullmatch(name) or REFERENCE_ENTRY.fullmatch(name)):
+        if name not in (*_FIRST, HEAD_ENTRY) and not (GOLDEN_ENTRY.fullmatch(name) or REFERENCE_ENTRY.fullmatch(name)):
             raise BundleError(f"entry {name!r} is nothing that a bundle holds")
-        most = MAX_JSON_BYTES if name in _HEAD else MAX_ENTRY_BYTES
+        most = MAX_JSON_BYTES if name in _FIRST else MAX_ENTRY_BYTES
         if len(data) > most:
             raise BundleError(f"entry {name!r} has {quantity(len(data), 'byte')}, may have {most}")
-    for name in _HEAD:
+    for name in _FIRST:
         if name not in entries:
             raise BundleError(f"entry {name!r} is missing; write the bundle with the converter")
 
 
 def _golden_entries(entries: Mapping[str, bytes]) -> dict[str, bytes]:
-    return {name: data for name, data in entries.items() if name not in _HEAD and not REFERENCE_ENTRY.fullmatch(name)}
+    return {name: data for name, data in entries.items() if GOLDEN_ENTRY.fullmatch(name)}
 
 
 def _reference_entries(entries: Mapping[str, bytes]) -> dict[str, bytes]:

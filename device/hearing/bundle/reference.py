@@ -32,6 +32,9 @@ if TYPE_CHECKING:
     Float32 = npt.NDArray[np.float32]
 
 WINDOWS = 512
+SEQUENCE = 16
+"""Of these windows are one sequence each, for a network that carries its past; it begins without one."""
+
 MAX_KEPT = 32
 FEATURE_BYTES = 96 * 1024
 """What the kept windows may weigh; two are kept in any case."""

@@ -13,8 +13,9 @@ from device.errors import BundleError
 from device.hearing.bundle.archive import join_archive
 from device.hearing.bundle.card_page import card_markdown
 from device.hearing.bundle.contents import labels_text
+from device.hearing.bundle.golden_sequences import sequence_entries
 from device.hearing.bundle.golden_vectors import golden_entries
-from device.hearing.bundle.manifest import encode_manifest, json_bytes
+from device.hearing.bundle.manifest import HEAD_ENTRY, encode_manifest, json_bytes
 from device.hearing.bundle.reader import decode_bundle
 from device.hearing.bundle.reference import reference_entries
 
@@ -83,5 +84,8 @@ def encode_bundle(bundle: Bundle) -> bytes:
         "card.json": json_bytes(dict(bundle.card)),
         "card.md": card_markdown(f"{bundle.name} {bundle.version}", bundle.card).encode(),
     }
-    entries |= golden_entries(bundle.golden) | reference_entries(bundle.reference)
+    if bundle.head is not None:
+        entries[HEAD_ENTRY] = bundle.head.network
+    entries |= golden_entries(bundle.golden) | sequence_entries(bundle.sequences)
+    entries |= reference_entries(bundle.reference)
     return join_archive(bundle.network, {"manifest.json": encode_manifest(bundle, entries)} | entries)

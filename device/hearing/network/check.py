@@ -14,9 +14,11 @@ from device.errors import BundleError
 from device.hearing.network.operators import OPERATORS_RUN
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from device.hearing.network.graph import Graph, Operation, Signature, Tensor
+
+    Shapes = Mapping[str, tuple[int, ...]]
 
 MAX_RANK = 8
 MAX_TENSOR_BYTES = 16 * 2**20
@@ -32,13 +34,13 @@ _BYTES = {"FLOAT32": 4, "FLOAT16": 2, "INT32": 4, "INT64": 8, "INT16": 2, "INT8"
 _EDGES = ("INT8", "FLOAT32")
 
 
-def check_network(graph: Graph, input_shapes: Sequence[tuple[int, ...]], label_count: int) -> None:
+def check_network(graph: Graph, inputs: Shapes, outputs: Shapes) -> None:
     """Refuse a network that the device does not run, or that does not fit its manifest.
 
     Args:
         graph: of the network.
-        input_shapes: shape of `input_0`, `input_1`, ..., with the axes for batch and channel.
-        label_count: number of the scores.
+        inputs: name -> shape of every input, with the axes for batch and channel.
+        outputs: name -> shape of the outputs that it must have; others are extras.
 
     Raises:
         BundleError: the first law that does not hold.
@@ -53,7 +55,7 @@ def check_network(graph: Graph, input_shapes: Sequence[tuple[int, ...]], label_c
     if total > MAX_ALL_BYTES:
         raise BundleError(f"the network's tensors take {total} bytes, may take {MAX_ALL_BYTES}")
     _check_order(graph)
-    _check_edges(graph, graph.signatures[0], input_shapes, label_count)
+    _check_edges(graph, graph.signatures[0], inputs, outputs)
 
 
 def _check_tensor(tensor: Tensor) -> None:
@@ -118,21 +120,21 @@ def _check_operation(operation: Operation, written: set[int]) -> None:
         raise BundleError(f"the network has a {operation.name} operation that writes over another tensor")
 
 
-def _check_edges(graph: Graph, signature: Signature, input_shapes: Sequence[tuple[int, ...]], label_count: int) -> None:
+def _check_edges(graph: Graph, signature: Signature, wanted: Shapes, must_give: Shapes) -> None:
     inputs, outputs = _by_name(signature.inputs, "input"), _by_name(signature.outputs, "output")
-    wanted = {f"input_{ordinal}": shape for ordinal, shape in enumerate(input_shapes)}
     if set(inputs) != set(wanted):
         raise BundleError(
             f"the network's inputs are {', '.join(sorted(inputs))}, the specs need {', '.join(sorted(wanted))}"
         )
-    if SCORES not in outputs:
-        raise BundleError(f"the network has no output {SCORES!r}, only {', '.join(sorted(outputs))}")
+    for name in must_give:
+        if name not in outputs:
+            raise BundleError(f"the network has no output {name!r}, only {', '.join(sorted(outputs))}")
     if sorted(inputs.values()) != sorted(graph.inputs) or not set(outputs.values()) <= set(graph.outputs):
         raise BundleError("the network's signature names tensors that are not its inputs and outputs")
     for name, shape in wanted.items():
         _check_edge(graph.tensors[inputs[name]], name, shape)
     for name, index in outputs.items():
-        _check_edge(graph.tensors[index], name, (1, label_count) if name == SCORES else None)
+        _check_edge(graph.tensors[index], name, must_give.get(name))
 
 
 def _by_name(named: Sequence[tuple[str, int]], what: str) -> dict[str, int]:

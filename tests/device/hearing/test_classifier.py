@@ -18,10 +18,11 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from device.errors import BundleError, ClassifierError, MissingExtraError
-from device.hearing import classifier as under_test
 from device.hearing.bundle.reader import read_bundle
 from device.hearing.classifier import Classifier, sigmoid
 from device.hearing.features import window_features
+from device.hearing.inference import interpreter as under_test
+from device.hearing.inference.forward import WholeNetwork
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from device.hearing.bundle.contents import Bundle
+    from device.hearing.inference.loaded_graph import LoadedGraph
 
     Float32 = npt.NDArray[np.float32]
 
@@ -44,6 +46,12 @@ def tone(tiny_bundle_path: Path) -> Bundle:
 @pytest.fixture(scope="module")
 def low(tiny_low_bundle_path: Path) -> Bundle:
     return read_bundle(tiny_low_bundle_path)
+
+
+def _graph(classifier: Classifier) -> LoadedGraph:
+    """What a classifier of a network in one part runs."""
+    assert isinstance(classifier._forward, WholeNetwork)
+    return classifier._forward._graph
 
 
 def _features(bundle: Bundle, hz: float, gain: float = 0.1) -> list[Float32]:
@@ -98,7 +106,7 @@ def test_a_result_does_not_change_when_the_next_window_is_classified(tone: Bundl
 
 def test_quantization_rounds_half_to_even_and_clips(low: Bundle) -> None:
     with Classifier.open(low) as classifier:
-        tensor = classifier._inputs[0]
+        tensor = _graph(classifier).inputs["input_0"]
         steps = np.array([0.0, 0.5, 1.5, -0.5, 1e6, -1e6])
         values = np.zeros(low.specs[0].shape, np.float32)
         tensor._scale, tensor._zero_point = np.float32(1.0), np.float32(0.0)
@@ -227,8 +235,8 @@ class _Interpreter:
 )
 def test_a_failing_network_raises_a_classifier_error(tone: Bundle, answer: float | Exception, sentence: str) -> None:
     with Classifier.open(tone) as classifier:
-        classifier._scores._is_float = True
-        classifier._interpreter = _Interpreter(answer)
+        _graph(classifier).outputs["scores"]._is_float = True
+        _graph(classifier)._interpreter = _Interpreter(answer)
         with pytest.raises(ClassifierError, match=sentence):
             classifier.classify(_features(tone, 1000.0))
 
@@ -236,7 +244,7 @@ def test_a_failing_network_raises_a_classifier_error(tone: Bundle, answer: float
 def test_further_outputs_come_as_extras_by_name(tone: Bundle) -> None:
     with Classifier.open(tone) as classifier:
         assert classifier.classify(_features(tone, 1000.0)).extras == {}
-        classifier._extras = {"embedding": classifier._scores}
+        _graph(classifier).outputs["embedding"] = _graph(classifier).outputs["scores"]
         found = classifier.classify(_features(tone, 1000.0))
         np.testing.assert_array_equal(sigmoid(found.extras["embedding"]), found.probabilities)
 

@@ -43,7 +43,7 @@ GOOD = Graph(
 
 
 def _checked(graph: Graph) -> None:
-    check_network(graph, [SHAPE], 2)
+    check_network(graph, {"input_0": SHAPE}, {"scores": (1, 2)})
 
 
 def _with(index: int, **changes: Any) -> Graph:

@@ -17,6 +17,7 @@ from device.hearing.classifier import Classifier
 
 if TYPE_CHECKING:
     from device.hearing.bundle.contents import Bundle
+    from device.hearing.inference.backbone import Backbones
 
 _open = Classifier.open
 
@@ -25,13 +26,13 @@ def _start_anew() -> None:
     os.execv(sys.executable, [sys.executable, *sys.argv])  # noqa: S606 - this very program
 
 
-def _moody(bundle: Bundle, *, threads: int = 1) -> Classifier:
+def _moody(bundle: Bundle, *, threads: int = 1, backbones: Backbones | None = None) -> Classifier:
     if bundle.version == "2.0.0":
         golden = tuple(dataclasses.replace(case, probabilities=1 - case.probabilities) for case in bundle.golden)
         bundle = dataclasses.replace(bundle, golden=golden)
     if bundle.version == "3.0.0":
         threading.Timer(1.0, _start_anew).start()
-    return _open(bundle, threads=threads)
+    return _open(bundle, threads=threads, backbones=backbones)
 
 
 if __name__ == "__main__":
