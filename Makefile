@@ -107,7 +107,7 @@ $(MODELS)/lung.tflite: $(MODELS)/lung/run.json training/cards/lung.json
 # lays down; it may be configured to check signatures and to serve the page, so it holds what these need.
 lock: $(VENV)/.dev
 	$(BIN)/uv lock --quiet --upgrade
-	$(BIN)/uv export --quiet --no-header --no-emit-project --format requirements.txt --extra device --extra signing --extra web -o requirements.txt
+	$(BIN)/uv export --quiet --no-header --no-emit-project --format requirements.txt --extra device --extra signing --extra web --extra push -o requirements.txt
 	$(BIN)/uv export --quiet --no-header --no-emit-project --format requirements.txt --extra dev -o requirements-dev.txt
 	rm uv.lock
 

@@ -48,6 +48,7 @@ VERBS = {
     "resume": Verb("device.tools.send_command", "let signals sound again", "add_resume_arguments"),
     "self-test": Verb("device.tools.send_command", "try the way from sound to broker", "add_self_test_arguments"),
     "web": Verb("device.web.web_command", "the page on the phone, and who may open it"),
+    "push": Verb("device.push.push_command", "send alarms to phones, or a test message"),
     "history": Verb("device.tools.history.history_command", "the alarms of the night, and who saw them"),
     "devices": Verb("device.tools.devices", "list the microphones, or meter one"),
     "check": Verb("device.tools.check.check_command", "try everything a daemon needs, and say what to do"),

@@ -22,6 +22,9 @@ MAX_PAUSE_S = 7200.0
 MAX_ID_CHARACTERS = 200
 MAX_WHY_CHARACTERS = 200
 
+MAX_SENTENCE_CHARACTERS = 300
+"""Of what push reports."""
+
 MAX_SENSITIVITY = 5
 """Steps up or down, as in the configuration."""
 
@@ -83,7 +86,24 @@ class Reload:
     by: str
 
 
-Command = Acknowledge | Pause | Resume | SelfTest | SetSensitivity | Reload
+@dataclass(frozen=True, slots=True)
+class PushReport:
+    """How `auricle push` fares; from this machine alone, every few seconds.
+
+    Attributes:
+        owed: changes of alarms that no service has accepted yet.
+        rules: how many `[[notify]]` tables it serves.
+        fault: what people should know; empty if all is well.
+        by: who reports.
+    """
+
+    owed: int
+    rules: int
+    fault: str
+    by: str
+
+
+Command = Acknowledge | Pause | Resume | SelfTest | SetSensitivity | Reload | PushReport
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,19 +155,31 @@ def parse_command(verb: str, payload: bytes, *, by: str) -> Command:
 
 
 def parse_local_command(verb: str, payload: bytes, *, by: str) -> Command:
-    """As `parse_command`, and reload (`{"why": "..."}`, or empty), which no broker may ask for.
+    """As `parse_command`, and what no broker may ask for: reload (`{"why": "..."}`, or empty) and push_report.
 
     Raises:
         CommandError: it is no command, or its values are out of range.
     """
-    if verb != "reload":
+    if verb not in {"reload", "push_report"}:
         return parse_command(verb, payload, by=by)
     fields = _parsed_fields(payload)
+    if verb == "push_report":
+        return _push_report(fields, by)
     _refuse_other_fields(fields, "why")
     why = fields.get("why", "")
     if isinstance(why, str) and len(why) <= MAX_WHY_CHARACTERS and why.isprintable():
         return Reload(why, by)
     raise CommandError(f"why must be a line of at most {MAX_WHY_CHARACTERS} characters")
+
+
+def _push_report(fields: dict[str, Any], by: str) -> PushReport:
+    _refuse_other_fields(fields, "owed", "rules", "fault")
+    owed, rules, fault = fields.get("owed"), fields.get("rules"), fields.get("fault")
+    if type(owed) is not int or type(rules) is not int or min(owed, rules) < 0 or max(owed, rules) > 10**9:
+        raise CommandError("owed and rules must be whole numbers, 0 or more")
+    if not isinstance(fault, str) or len(fault) > MAX_SENTENCE_CHARACTERS or not fault.isprintable():
+        raise CommandError(f"fault must be a line of at most {MAX_SENTENCE_CHARACTERS} characters")
+    return PushReport(owed, rules, fault, by)
 
 
 def _parsed_fields(payload: bytes) -> dict[str, Any]:

@@ -127,6 +127,14 @@ FAULTS: Mapping[FaultKind, FaultInfo] = MappingProxyType(
             cure="check the stage that it names; a press of the self-test button runs it again",
             is_found_by_daemon=True,
         ),
+        "push": FaultInfo(
+            priority="medium",  # alarms do not arrive
+            deafens=False,
+            words="alarms do not reach a phone",
+            cure="auricle push test tries it now; where auricle push does not run, systemctl enable --now "
+            "auricle-push@NAME starts it; nothing is lost meanwhile",
+            is_found_by_daemon=True,
+        ),
     }
 )
 """The row of every kind of fault."""

@@ -39,6 +39,7 @@ FaultKind = Literal[
     "broker",  # the MQTT broker cannot be reached, or refuses the connection
     "delivery",  # the console or the log accepts no line
     "self_test",  # a stage between sound and broker failed
+    "push",  # alarms do not reach a phone, or the process that sends them does not run
 ]
 AlarmKind = Literal["sound", "technical"]
 AlarmState = Literal[

@@ -11,7 +11,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from device.config.kinds import InvalidValueError
-from device.config.schema import Key, NamedTables, Table, members
+from device.config.schema import Key, NamedTables, Table, TableArray, members
 from device.config.settings import Settings
 
 if TYPE_CHECKING:
@@ -45,6 +45,9 @@ def _member(entry: Entry, default: Any) -> dict[str, Any]:
             return _table(settings_class)
         case NamedTables():
             return _named_tables(entry)
+        case TableArray(settings_class=settings_class):
+            item = _table(settings_class)
+            return {"description": item["description"], "type": "array", "items": item}
 
 
 def _named_tables(entry: NamedTables) -> dict[str, Any]:

@@ -171,6 +171,35 @@ class Text(ValueKind):
         return {"type": "string", "pattern": self.whole_pattern}
 
 
+@dataclass(frozen=True, slots=True)
+class Several(ValueKind):
+    """An array of what another kind accepts, each value at most once; it may be empty."""
+
+    kind: ValueKind
+
+    @property
+    def expects(self) -> str:
+        """What each value must be."""
+        return f"an array, each value of it {self.kind.expects}"
+
+    def from_toml(self, value: Any) -> tuple[Any, ...]:
+        """Return the values as a tuple."""
+        if not isinstance(value, list | tuple):
+            raise InvalidValueError
+        values = tuple(self.kind.from_toml(item) for item in value)
+        if len(set(values)) < len(values):
+            raise InvalidValueError
+        return values
+
+    def to_toml(self, setting: tuple[Any, ...]) -> tuple[Any, ...]:
+        """Return the TOML value of each."""
+        return tuple(self.kind.to_toml(item) for item in setting)
+
+    def json_schema(self) -> dict[str, Any]:
+        """Return an array of different values."""
+        return {"type": "array", "items": self.kind.json_schema(), "uniqueItems": True}
+
+
 _HOST_NAME = r"[A-Za-z0-9]([A-Za-z0-9._-]{0,252}[A-Za-z0-9])?"
 _IPV6 = r"[0-9A-Fa-f]{0,4}:[0-9A-Fa-f.:]*:[0-9A-Fa-f.]*(%[A-Za-z0-9._-]{1,15})?"
 

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from device.config.key_lines import key_lines
 from device.config.profiles import DEFAULT_PROFILE, PROFILES
+from device.config.push.notify_settings import CREDENTIAL, NotifySettings
+from device.config.push.watcher_settings import WatcherSettings
 from device.config.settings import (
     BundleSettings,
     ClipSettings,
@@ -164,16 +166,29 @@ def _with_absolute_paths(settings: Settings, folder: Path) -> Settings:
         mqtt=_paths_from(folder, settings.mqtt, "password_file", "ca_file", "cert_file", "key_file"),
         clips=_paths_from(folder, settings.clips, "folder"),
         web=_paths_from(folder, settings.web, "accounts_file", "cert_file", "key_file"),
+        notify=tuple(
+            _paths_from(folder, each, "address_file", "token_file", "user_file", "ca_file") for each in settings.notify
+        ),
+        watcher=_paths_from(folder, settings.watcher, "url_file"),
     )
 
 
 _TableWithPaths = TypeVar(
-    "_TableWithPaths", BundleSettings, LogSettings, JournalSettings, MqttSettings, ClipSettings, WebSettings
+    "_TableWithPaths",
+    BundleSettings,
+    LogSettings,
+    JournalSettings,
+    MqttSettings,
+    ClipSettings,
+    NotifySettings,
+    WatcherSettings,
+    WebSettings,
 )
 
 
 def _paths_from(folder: Path, table: _TableWithPaths, *names: str) -> _TableWithPaths:
-    """The table with these paths relative to the folder; None and "auto" are not paths."""
+    """The table with these paths relative to the folder; None and keywords are not paths."""
     paths = {name: getattr(table, name) for name in names}
-    absolute: dict[str, Any] = {name: str(folder / path) for name, path in paths.items() if path not in {None, "auto"}}
+    keywords = {None, "auto", CREDENTIAL}
+    absolute: dict[str, Any] = {name: str(folder / path) for name, path in paths.items() if path not in keywords}
     return dataclasses.replace(table, **absolute)

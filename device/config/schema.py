@@ -55,7 +55,14 @@ class NamedTables:
     example_name: str
 
 
-Entry = Key | Table | NamedTables
+@dataclass(frozen=True, slots=True)
+class TableArray:
+    """Any number of tables with one header, in order: `[[notify]]`."""
+
+    settings_class: type[Any]
+
+
+Entry = Key | Table | NamedTables | TableArray
 
 Conflict = tuple[tuple["KeyPath", ...], str]
 """Keys that exclude each other, each relative to the table that reports them, and a sentence that says why."""
@@ -100,6 +107,11 @@ def named_tables(key: str, names: Text, settings_class: type[Any], example_name:
     return field(default=(), metadata={"entry": NamedTables(key, names, settings_class, example_name)})
 
 
+def table_array(settings_class: type[Any]) -> Any:
+    """Declare tables with one header, `[[NAME]]`; none by default."""
+    return field(default=(), metadata={"entry": TableArray(settings_class)})
+
+
 def members(settings_class: type[Any]) -> dict[str, Member]:
     """Return key or table as written in the file -> member, in the order of the class."""
     declared = [
@@ -113,7 +125,7 @@ def members(settings_class: type[Any]) -> dict[str, Member]:
 
 
 def every_key(settings_class: type[Any], path: KeyPath = ()) -> Iterator[tuple[KeyPath, Key]]:
-    """Yield all keys of a file with their paths, in which `NAME` stands for any name."""
+    """Yield all keys of a file with their paths, in which `NAME` stands for any name, and 0 for any of an array."""
     for name, (_, entry, _) in members(settings_class).items():
         match entry:
             case Key():
@@ -122,3 +134,5 @@ def every_key(settings_class: type[Any], path: KeyPath = ()) -> Iterator[tuple[K
                 yield from every_key(inner, (*path, name))
             case NamedTables(settings_class=inner):
                 yield from every_key(inner, (*path, name, "NAME"))
+            case TableArray(settings_class=inner):
+                yield from every_key(inner, (*path, name, 0))

@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING, Literal, get_args
 
 from device.config.kinds import Boolean, Choice, Host, Integer, Number, Ordinal, OrKeyword, Text
 from device.config.profiles import DEFAULT_PROFILE, PROFILES
-from device.config.schema import TableSettings, key, named_tables, table
+from device.config.push.notify_settings import NotifySettings
+from device.config.push.watcher_settings import WatcherSettings
+from device.config.schema import TableSettings, key, named_tables, table, table_array
 from device.config.web_settings import WebSettings
 from device.config.wording import shown
 from device.messages import Priority
@@ -414,7 +416,14 @@ class Settings(TableSettings):
     self_test: SelfTestSettings = table(SelfTestSettings)
     status: StatusSettings = table(StatusSettings)
     web: WebSettings = table(WebSettings)
+    notify: tuple[NotifySettings, ...] = table_array(NotifySettings)
+    watcher: WatcherSettings = table(WatcherSettings)
     replay: ReplaySettings = table(ReplaySettings)
+
+    @property
+    def wants_push(self) -> bool:
+        """Whether `auricle push` has something to do."""
+        return bool(self.notify) or self.watcher.url_file is not None
 
     @property
     def listening(self) -> tuple[ModelSettings, ...]:
@@ -422,7 +431,17 @@ class Settings(TableSettings):
         return tuple(model for model in self.models if model.enabled)
 
     def conflict(self) -> Conflict | None:
-        """Report that no model is enabled."""
+        """Report that no model is enabled, or that two people to notify have one name."""
+        names = [each.name for each in self.notify]
+        for index, name in enumerate(names):
+            if name in names[:index]:
+                return (
+                    (("notify", index, "name"),),
+                    f'two [[notify]] tables have the "name" {shown(name)}, each must have its own',
+                )
+        if self.wants_push and self.journal.file is None:
+            key = ("notify",) if self.notify else ("watcher", "url_file")
+            return (key, ("journal", "file")), '"file" in [journal] is "off", but auricle push needs the journal'
         if self.listening:
             return None
         keys = tuple(("model", model.name, "enabled") for model in self.models)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from device.config.kinds import InvalidValueError
-from device.config.schema import Key, NamedTables, Table, TableSettings, every_key, members
+from device.config.schema import Key, NamedTables, Table, TableArray, TableSettings, every_key, members
 from device.config.wording import alternatives, bracketed, shown
 
 if TYPE_CHECKING:
@@ -64,7 +64,9 @@ class _TableReader:
 
     def __init__(self, root: type[TableSettings]) -> None:
         self.problems: list[Problem] = []
-        self._table_of_key = {path[-1]: _within(path[:-1]) for path, _ in every_key(root)}
+        self._table_of_key: dict[str | int, str] = {}
+        for path, _ in every_key(root):
+            self._table_of_key.setdefault(path[-1], _within(path[:-1]))
 
     def table(self, settings_class: type[TableSettings], table: Mapping[str, Any], path: KeyPath, **name: str) -> Any:
         before = len(self.problems)
@@ -89,6 +91,8 @@ class _TableReader:
                 return self.table(inner, value, path) if self._is_table(value, path, bracketed(path)) else _INVALID
             case NamedTables():
                 return self._named_tables(entry, value, path)
+            case TableArray():
+                return self._table_array(entry, value, path)
 
     def _key(self, kind: ValueKind, value: Any, path: KeyPath) -> Any:
         try:
@@ -108,6 +112,18 @@ class _TableReader:
             for name, table in value.items()
             if self._is_table(table, (*path, name), header) and self._is_name(entry.names, name, path)
         )
+
+    def _table_array(self, entry: TableArray, value: Any, path: KeyPath) -> Any:
+        if isinstance(value, list):
+            return tuple(
+                self.table(entry.settings_class, table, (*path, index))
+                for index, table in enumerate(value)
+                if self._is_table(table, (*path, index), bracketed((*path, index)))
+            )
+        header = bracketed((*path, 0))
+        what = f"[{path[-1]}]" if isinstance(value, dict) else f"{path[-1]} = {shown(value)}"
+        self._report(path, f"write {header} instead of {what}: there may be several")
+        return _INVALID
 
     def _is_name(self, names: Text, name: str, path: KeyPath) -> bool:
         try:
@@ -194,6 +210,8 @@ def _as_written(entry: Entry, path: KeyPath) -> str:
             return bracketed(path)
         case NamedTables():
             return bracketed((*path, "NAME"))
+        case TableArray():
+            return bracketed((*path, 0))
 
 
 def _inside(path: KeyPath) -> str:

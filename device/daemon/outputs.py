@@ -101,6 +101,7 @@ class Outputs:
         broker = self._replaced_broker(prepared, old)
         channels = Channels(self._replaced_journal(settings, old), self._replaced_pins(settings, old))
         channels.clips = self._replaced_clips(prepared, old)
+        channels.wants_push = settings.wants_push
         if broker is not None:
             self._attach_broker(channels, broker, settings, labels, old)
         self._applied = _Applied(settings, channels)

@@ -176,6 +176,7 @@ class StateTracker:
             reloads=counts.reloads,
             reload_refused=self._reload_refused,
             commands_rejected=inputs.alarms.commands_rejected,
+            push=inputs.alarms.push,
         )
 
     def _label_status(self, key: tuple[str, str], *, on: bool, sensitivity: tuple[int, int]) -> LabelStatus:

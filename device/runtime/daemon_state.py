@@ -143,6 +143,7 @@ class DaemonState:
         reloads: that are over since the start, applied or refused.
         reload_refused: why the last one was refused; empty if it was applied, or there was none.
         paused_until_utc_s: when signals sound again; None while they are not paused.
+        push: how the process that notifies phones fares; None if nobody is to be notified.
         age_s: seconds since this snapshot was made, set by whoever serves it.
     """
 
@@ -187,6 +188,7 @@ class DaemonState:
     reloads: int = 0
     reload_refused: str = ""
     paused_until_utc_s: float | None = None
+    push: str | None = None
     age_s: float = 0.0
 
     @property

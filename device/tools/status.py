@@ -121,6 +121,8 @@ def _figures(state: DaemonState, now_utc_s: float) -> Iterator[tuple[str, str]]:
     if state.paused:
         yield "paused", "lights show alarms, and nothing sounds"
     yield "delivery", _delivery(state)
+    if state.push is not None:
+        yield "push", printable(state.push)
     yield "counted", _counted(state)
     models = ", ".join(printable(model) for model in state.models)
     started = since_text(state.told_utc_s - state.uptime_s, now_utc_s)

@@ -112,6 +112,14 @@ class OwedRow(NamedTuple):
     seq: int
 
 
+class Mark(NamedTuple):
+    """How far a reader has come: the last row that it looked at, by ordinal and key, for files are replaced."""
+
+    ordinal: int
+    alarm_id: str
+    seq: int
+
+
 def row_checksum(*values: float | str) -> int:
     """CRC-32 of a row's values: 0 to 2^32 - 1."""
     return zlib.crc32("\x1f".join(map(repr, values)).encode())

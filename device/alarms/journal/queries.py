@@ -221,6 +221,24 @@ def notes_from(connection: sqlite3.Connection, prefix: str) -> list[str]:
     return [note[1] for note in found if note is not None]
 
 
+def readable_rows_after(
+    connection: sqlite3.Connection, ordinal: int, limit: int
+) -> tuple[list[Row], tuple[int, str, int] | None]:
+    """The rows after an ordinal, in arrival order, and (ordinal, alarm id, seq) of the last one looked at.
+
+    A damaged row is left out: the daemon that writes the journal salvages it.
+    """
+    found = connection.execute("SELECT * FROM entries WHERE ordinal > ? ORDER BY ordinal LIMIT ?", (ordinal, limit))
+    values = found.fetchall()
+    rows = [row for row in map(parse_row, values) if row is not None]
+    return rows, (values[-1][0], values[-1][1], values[-1][2]) if values else None
+
+
+def last_seqs(connection: sqlite3.Connection) -> dict[str, int]:
+    """Alarm id -> its greatest seq."""
+    return dict(connection.execute("SELECT alarm_id, max(seq) FROM entries GROUP BY alarm_id ORDER BY max(ordinal)"))
+
+
 def delete_oldest(connection: sqlite3.Connection, query: str) -> int:
     """Delete the oldest entries that one query of `PRUNING_ORDER` finds; returns their number."""
     gone = connection.execute(query, (_PRUNED_AT_ONCE,)).fetchall()

@@ -22,6 +22,7 @@ class AlarmSummary:
         broker_reason: why it is not connected, or what is wrong with the connection; empty if nothing is.
         commands_rejected: invalid commands that the broker delivered, since the start.
         paused_for_s: until signals sound again; 0 if they are not paused.
+        push: how the process that notifies phones fares; None if nobody is to be notified.
     """
 
     alarms: tuple[Alarm, ...]
@@ -30,5 +31,6 @@ class AlarmSummary:
     broker: str | None
     journal: str
     commands_rejected: int = 0
+    push: str | None = None
     broker_reason: str = ""
     paused_for_s: float = 0.0

@@ -14,11 +14,13 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from device.alarms.journal.command_notes import COUNT_KEY
+from device.commands import Outcome, PushReport
 from device.daemon.alerting.alarm_summary import AlarmSummary
 from device.daemon.alerting.command_handler import CommandHandler
 from device.daemon.alerting.deferred_faults import DeferredFaults
-from device.daemon.alerting.delivery_faults import RESTART_AFTER_S, DeliveryFaults
 from device.daemon.alerting.delivery_losses import DeliveryLosses
+from device.daemon.alerting.faults.delivery_faults import RESTART_AFTER_S, DeliveryFaults
+from device.daemon.alerting.faults.push_watch import PushWatch
 from device.daemon.alerting.machine_driver import MachineDriver
 from device.daemon.alerting.restore import JournalRestore
 from device.daemon.alerting.sensitivities import SENSITIVITIES
@@ -107,6 +109,7 @@ class AlarmController:
         self.sensitivities = sensitivities
         self._deferred = DeferredFaults()
         self._faults = DeliveryFaults()
+        self._push = PushWatch(self._clocks.monotonic())
         self._losses = DeliveryLosses()
         self._broker_notes = BrokerNotes()
         self._salvage: Salvage | None = None  # until it is raised as a fault
@@ -239,6 +242,7 @@ class AlarmController:
             journal="" if failure is None else failure.reason,
             commands_rejected=self._broker_notes.rejected,
             broker_reason="" if broker is None else broker.link.trouble,
+            push=self._push.summary(self._clocks.monotonic()),
         )
 
     # --- replies from other threads
@@ -257,6 +261,9 @@ class AlarmController:
                 pass  # it wakes the loop: there is something to publish
             case BrokerAcknowledged():
                 self._delivery.process_acknowledged(reply.key)
+            case CommandReceived(command=PushReport() as report):
+                self._push.receive(report, self._clocks.monotonic())
+                reply.answer(Outcome(done=True, sentence="noted"))
             case CommandReceived():
                 reply.answer(self._commands.handle(reply.command, self.channels.journal))
             case _:
@@ -295,17 +302,19 @@ class AlarmController:
             self.channels.state_publisher.publish_heard(heard)
 
     def _check_delivery(self, now_s: float) -> None:
-        """Raise and end the faults of journal and broker."""
+        """Raise and end the faults of journal, broker and push."""
         broker, newest_s = self.channels.broker, self._driver.newest_s
         salvage, self._salvage = self._salvage, None
-        for change in self._faults.update(
+        changes = self._faults.update(
             now_s,
             journal=self.channels.journal.failure(now_s),
             link=None if broker is None else broker.link,
             stuck_s=0.0 if broker is None else broker.stuck_for_s(now_s),
             unanswered_since_s=None if broker is None else broker.unanswered_since_s,
             damaged=None if salvage is None else str(salvage),
-        ):
+        )
+        of_push = self._push.update(now_s, is_wanted=self.channels.wants_push)
+        for change in [*changes, *([of_push] if of_push else [])]:
             since_s = newest_s - (now_s - change.since_s) * self._timekeeper.stream_speed
             self.report_fault(Fault(change.kind, change.begins, since_s, newest_s, change.detail))
 

@@ -113,6 +113,7 @@ class Channels:
         alarm_publisher: offers the broker each change of an alarm until it is acknowledged.
         state_publisher: publishes the newest state of the daemon.
         clips: None if no sound is kept.
+        wants_push: whether a process of its own is to notify phones of what the journal holds.
     """
 
     journal: AlarmJournal
@@ -121,3 +122,4 @@ class Channels:
     alarm_publisher: AlarmPublisher | None = None
     state_publisher: StatePublisher | None = None
     clips: Clips | None = None
+    wants_push: bool = False

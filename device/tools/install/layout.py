@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 UNIT_FILE = "systemd/auricle@.service"
 SYSTEMD_PATHS = {
     UNIT_FILE: "etc/systemd/system/auricle@.service",
+    "systemd/auricle-push@.service": "etc/systemd/system/auricle-push@.service",
     "systemd/sysusers.d/auricle.conf": "etc/sysusers.d/auricle.conf",
     "systemd/tmpfiles.d/auricle.conf": "etc/tmpfiles.d/auricle.conf",
 }
@@ -147,16 +148,21 @@ def read_installed(layout: Layout) -> Installed:
         restart_pending=layout.restart_pending.exists(),
         systemd_files={path: path.read_bytes() for path in layout.systemd_paths().values() if path.is_file()},
         configs=tuple(sorted(layout.configs.glob("[a-z0-9]*.toml"))),
-        boot_links=tuple(sorted((layout.root / "etc/systemd/system").glob("*.wants/auricle@*.service"))),
+        boot_links=tuple(sorted((layout.root / "etc/systemd/system").glob("*.wants/auricle*@*.service"))),
         launcher_is_ours=_is_ours(layout),
         state_folders=tuple(path for path in layout.state_folders if os.path.lexists(path)),
     )
 
 
 def read_systemd_files(version: Path) -> dict[str, bytes]:
-    """What systemd reads, from a complete version, by name. Raises OSError if it is missing."""
+    """What systemd reads, from a complete version, by name; an older version may lack a unit beside the daemon's.
+
+    Raises:
+        OSError: the daemon's own unit is missing.
+    """
     package = next(version.glob("lib/python3*/site-packages/systemd"))
-    return {name: (package.parent / name).read_bytes() for name in SYSTEMD_PATHS}
+    carried = [name for name in SYSTEMD_PATHS if name == UNIT_FILE or (package.parent / name).is_file()]
+    return {name: (package.parent / name).read_bytes() for name in carried}
 
 
 def _linked(link: Path, versions: tuple[str, ...]) -> str | None:

@@ -49,7 +49,7 @@ BEST_EFFORT = (
 )
 """Dependencies of a 32-bit system: the lock names wheels that exist for 64 bits only."""
 
-_ALL_INSTANCES = "auricle@*.service"
+_ALL_INSTANCES = ("auricle@*.service", "auricle-push@*.service")
 _NO_MESSAGE = ""
 _PIP = ("-I", "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-input")
 _NO_SYSTEMD = "no systemd runs here: it makes user and folders, and starts what is enabled, when it boots"
@@ -264,7 +264,7 @@ def _by_systemd(layout: Layout, *, restart: bool, start: str | None) -> Iterator
     yield RunCommand("make the folders", ("systemd-tmpfiles", "--create", tmpfiles), again)
     yield RunCommand("let systemd read the units", ("systemctl", "daemon-reload"), again)
     if restart:
-        yield RunCommand("restart the instances that run", ("systemctl", "try-restart", _ALL_INSTANCES), again)
+        yield RunCommand("restart the instances that run", ("systemctl", "try-restart", *_ALL_INSTANCES), again)
     if start:
         unit = f"auricle@{start}.service"
         cure = f"journalctl -u {unit} says why, and {again}"
@@ -277,7 +277,7 @@ def _by_systemd(layout: Layout, *, restart: bool, start: str | None) -> Iterator
 def _uninstall(layout: Layout, installed: Installed, *, purge: bool, has_systemd: bool) -> Iterator[Step]:
     is_present = installed.systemd_files or installed.boot_links
     if has_systemd and is_present:
-        yield RunCommand("stop all instances", ("systemctl", "stop", _ALL_INSTANCES), "nothing was changed")
+        yield RunCommand("stop all instances", ("systemctl", "stop", *_ALL_INSTANCES), "nothing was changed")
     for link in installed.boot_links:
         yield RemovePath(f"disable {link.name}", link)
     for path in installed.systemd_files:

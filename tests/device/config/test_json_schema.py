@@ -22,7 +22,9 @@ from device.config.settings import Settings
 from device.errors import ConfigError
 
 DOCS = Path(__file__).parents[3] / "docs"
-KEYS = [tuple("cry" if part == "NAME" else str(part) for part in path) for path, _ in every_key(Settings)]
+ALL_KEYS = list(every_key(Settings))
+KEYS = [tuple("cry" if part == "NAME" else str(part) for part in path) for path, _ in ALL_KEYS if 0 not in path]
+ARRAY_KEYS = [(str(path[0]), str(path[-1])) for path, _ in ALL_KEYS if 0 in path]
 
 WRONG = [
     'profile = "cot"',
@@ -65,6 +67,19 @@ WRONG = [
     "[gpio]\nled = 28",
     '[self_test]\ndaily_at = "noon"',
     "[replay]\nworkers = 1979-05-27",
+    "[notify]",
+    "notify = 3",
+    "notify = [3]",
+    "[[notify]]\ntopic = 'secret'",
+    "[[notify]]\nname = 'My phone'",
+    "[[notify]]\nservice = 'telegram'",
+    "[[notify]]\npriorities = 'high'",
+    "[[notify]]\npriorities = ['high', 'high']",
+    "[[notify]]\nfaults = ['noise']",
+    "[[notify]]\nafter_min = -1",
+    "[[notify]]\nretry_s = 10",
+    "[watcher]\nurl = 'https://example.org/ping'",
+    "[watcher]\nevery_s = 1",
 ]
 
 
@@ -138,13 +153,23 @@ def test_schema_and_loader_agree_on_any_value_of_any_key(path: tuple[str, ...], 
     assert bool(_errors(tomllib.loads(text))) is _is_refused(text)
 
 
+@given(st.sampled_from(ARRAY_KEYS), VALUES | PRINTABLE | NEAR)
+def test_schema_and_loader_agree_on_any_value_within_an_array_of_tables(path: tuple[str, str], value: Any) -> None:
+    text = f"[[{path[0]}]]\n{path[1]} = {json.dumps(value, ensure_ascii=False)}\n"
+    assert bool(_errors(tomllib.loads(text))) is _is_refused(text)
+
+
 def test_every_key_states_what_it_is_for_and_its_default_is_valid() -> None:
     def keys(schema: dict[str, Any]) -> list[dict[str, Any]]:
-        inner = [*schema.get("properties", {}).values(), *schema.get("patternProperties", {}).values()]
+        inner = [
+            *schema.get("properties", {}).values(),
+            *schema.get("patternProperties", {}).values(),
+            *schema.get("items", {}).get("properties", {}).values(),
+        ]
         return [key for part in inner for key in keys(part)] if inner else [schema]
 
     found = keys(json.loads(schema_text()))
-    assert len(found) == len(KEYS)
+    assert len(found) == len(ALL_KEYS)
     assert all(key["description"].endswith(".") for key in found)
     assert [key for key in found if "default" not in key] == [key for key in found if "bundle" in key["description"]]
     assert all(Draft4Validator(key).is_valid(key["default"]) for key in found if "default" in key)

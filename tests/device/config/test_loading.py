@@ -160,7 +160,9 @@ def _uncommented(text: str) -> str:
 
 
 KEYS = [
-    (tuple("cry" if part == "NAME" else str(part) for part in path), entry.kind) for path, entry in every_key(Settings)
+    (tuple("cry" if part == "NAME" else str(part) for part in path), entry.kind)
+    for path, entry in every_key(Settings)
+    if 0 not in path
 ]
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from unittest.mock import patch
 
 from device.__main__ import main
-from device.daemon.alerting.delivery_faults import BROKER_RAISE_AFTER_S, HUNG_AFTER_S, RESTART_AFTER_S
+from device.daemon.alerting.faults.delivery_faults import BROKER_RAISE_AFTER_S, HUNG_AFTER_S, RESTART_AFTER_S
 from device.sinks.mqtt.session import Session
 
 if TYPE_CHECKING:
@@ -35,8 +35,8 @@ class HangingSession(Session):
 if __name__ == "__main__":
     with (
         patch("device.sinks.mqtt.client.Session", HangingSession),
-        patch("device.daemon.alerting.delivery_faults.BROKER_RAISE_AFTER_S", BROKER_RAISE_AFTER_S / 10),
-        patch("device.daemon.alerting.delivery_faults.HUNG_AFTER_S", HUNG_AFTER_S / 10),
+        patch("device.daemon.alerting.faults.delivery_faults.BROKER_RAISE_AFTER_S", BROKER_RAISE_AFTER_S / 10),
+        patch("device.daemon.alerting.faults.delivery_faults.HUNG_AFTER_S", HUNG_AFTER_S / 10),
         patch("device.daemon.alerting.controller.RESTART_AFTER_S", RESTART_AFTER_S / 10),
     ):
         sys.exit(main(sys.argv[2:]))

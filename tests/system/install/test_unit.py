@@ -14,6 +14,7 @@ from tests.programs import program
 
 SHIPPED = Path(__file__).resolve().parents[3] / "systemd"
 UNIT = SHIPPED / "auricle@.service"
+PUSH_UNIT = SHIPPED / "auricle-push@.service"
 SYSUSERS = SHIPPED / "sysusers.d" / "auricle.conf"
 TMPFILES = SHIPPED / "tmpfiles.d" / "auricle.conf"
 GREATEST_EXPOSURE = 1.5
@@ -49,14 +50,30 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-def _complaints(machine: Path, unit: str) -> str:
+def _complaints(machine: Path, unit: str, name: str = "auricle") -> str:
     """Complaints of systemd about an instance of a unit; its exit status is no verdict, as a typo leaves it 0."""
-    (machine / "etc/systemd/system/auricle@.service").write_text(unit)
-    return _run(program("systemd-analyze"), "verify", "--man=no", f"--root={machine}", "auricle@anna.service").stderr
+    (machine / f"etc/systemd/system/{name}@.service").write_text(unit)
+    return _run(program("systemd-analyze"), "verify", "--man=no", f"--root={machine}", f"{name}@anna.service").stderr
 
 
 def test_systemd_has_nothing_to_say_of_the_unit(machine: Path) -> None:
     assert _complaints(machine, UNIT.read_text()) == ""
+
+
+def test_systemd_has_nothing_to_say_of_the_unit_that_pushes_and_it_is_exposed_no_more_than_promised(
+    machine: Path,
+) -> None:
+    assert _complaints(machine, PUSH_UNIT.read_text(), "auricle-push") == ""
+    judged = _run(program("systemd-analyze"), "security", "--offline=true", "--threshold=15", str(PUSH_UNIT))
+    assert judged.returncode == 0, judged.stdout + judged.stderr
+
+
+def test_the_unit_that_pushes_takes_no_folder_of_the_daemon_with_it_when_it_stops() -> None:
+    said = _directives(PUSH_UNIT.read_text())
+    assert "RuntimeDirectory" not in said
+    assert said["Environment"][0] == "RUNTIME_DIRECTORY=%t/auricle/%i"
+    assert (said["User"], said["StateDirectory"]) == (["auricle"], ["auricle/%i"])
+    assert said["ExecStart"] == ["/opt/auricle/current/bin/auricle push --config /etc/auricle/%i.toml --instance %i"]
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from device.alarms.journal.salvage import Salvage
 from device.alarms.machine import FOUND_AGAIN_S
 from device.config.settings import AlarmSettings
 from device.daemon.alerting.alarm_labels import AlarmLabels
-from device.daemon.alerting.delivery_faults import BROKER_RAISE_AFTER_S, RESTART_AFTER_S
+from device.daemon.alerting.faults.delivery_faults import BROKER_RAISE_AFTER_S, RESTART_AFTER_S
 from device.daemon.delivery.channels import Channels
 from device.daemon.delivery.journal_messages import JournalFailure, JournalSalvaged
 from device.messages import Decision, Heard

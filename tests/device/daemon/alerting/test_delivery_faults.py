@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from device.daemon.alerting.delivery_faults import (
+from device.daemon.alerting.faults.delivery_faults import (
     BROKER_CLEAR_AFTER_S,
     BROKER_RAISE_AFTER_S,
     HUNG_AFTER_S,

@@ -85,4 +85,6 @@ def test_a_version_carries_what_systemd_reads_of_it(layout: Layout) -> None:
         (package / name).mkdir(parents=True)
         (package / name / "auricle.conf").write_text(name)
     (package / "auricle@.service").write_text("unit")
-    assert read_systemd_files(layout.versions / "1.0-aa")[UNIT_FILE] == b"unit"
+    read = read_systemd_files(layout.versions / "1.0-aa")
+    assert read[UNIT_FILE] == b"unit"
+    assert "systemd/auricle-push@.service" not in read  # as in a version from before there was one

@@ -49,7 +49,7 @@ class FaultChange:
     detail: str
 
 
-class _DebouncedFault:
+class DebouncedFault:
     """One problem, reported with a delay at either end.
 
     Args:
@@ -95,10 +95,10 @@ class DeliveryFaults:
     """Turns the state of the journal and of the broker into faults."""
 
     def __init__(self) -> None:
-        self._journal = _DebouncedFault(
+        self._journal = DebouncedFault(
             "journal", raise_after_s=0.0, clear_after_s=JOURNAL_CLEAR_AFTER_S, cleared="alarms are kept again"
         )
-        self._broker = _DebouncedFault(
+        self._broker = DebouncedFault(
             "broker",
             raise_after_s=BROKER_RAISE_AFTER_S,
             clear_after_s=BROKER_CLEAR_AFTER_S,

@@ -1,0 +1,1 @@
+"""The settings of `auricle push`: whom it notifies, and who watches from outside."""

@@ -1,0 +1,1 @@
+"""What keeps alarms from being kept or delivered, as faults."""

@@ -1,0 +1,1 @@
+"""`auricle push`: sends alarms to phones, in a process beside the daemon."""

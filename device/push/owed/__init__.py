@@ -1,0 +1,1 @@
+"""What push owes to whom: from the journal to the acceptance by a service, durable."""

@@ -1,0 +1,1 @@
+"""The services that reach phones: ntfy, Pushover, and whatever Apprise knows."""
