@@ -193,6 +193,7 @@ class Outputs:
             fresh_id=machine_id if settings.journal.file is None else new_device_id(topics.instance),
             machine_id=machine_id,
             version=installed_version(),
+            page_url=settings.web.url,
             publish=broker.publish,
             save_note=partial(channels.journal.set_note, ANNOUNCED),
         )

@@ -133,7 +133,8 @@ def web_folder(instance: str, environment: Mapping[str, str] = os.environ) -> Pa
     if given:
         return Path(given.split(":")[0])
     system = SYSTEM_WEB_STATE / instance
-    return system if _may_exist(system) else _state_folder(instance, environment) / "web"
+    is_systems = _may_exist(system) or (os.geteuid() == 0 and _may_exist(SYSTEM_STATE / instance / _JOURNAL))
+    return system if is_systems else _state_folder(instance, environment) / "web"
 
 
 def journal_files(environment: Mapping[str, str] = os.environ) -> dict[str, Path]:

@@ -37,6 +37,7 @@ class Announcer:
         fresh_id: identity of a device that the journal does not know yet.
         machine_id: identity of the device while the journal cannot be read.
         version: of Auricle.
+        page_url: where people open the instance's page; None if it has none.
         publish: accepts messages.
         save_note: stores what was announced, for later starts.
 
@@ -53,6 +54,7 @@ class Announcer:
         fresh_id: str,
         machine_id: str,
         version: str,
+        page_url: str | None = None,
         publish: Callable[[Message], None],
         save_note: Callable[[str], None],
     ) -> None:
@@ -63,6 +65,7 @@ class Announcer:
         self._fresh_id = fresh_id
         self._machine_id = machine_id
         self._version = version
+        self._page_url = page_url
         self._publish = publish
         self._save_note = save_note
         self._announced: Announced | None = None
@@ -121,7 +124,7 @@ class Announcer:
     def _announce(self, known: Announced) -> None:
         """Announce what there is. If Home Assistant is not wanted any more, the announcement is withdrawn."""
         device = AnnouncedDevice(
-            known.device_id, self._topics, self._settings.discovery_topic, self._labels, self._version
+            known.device_id, self._topics, self._settings.discovery_topic, self._labels, self._version, self._page_url
         )
         components: Mapping[str, str] = {}
         if known.components:

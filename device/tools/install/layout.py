@@ -25,12 +25,13 @@ UNIT_FILE = "systemd/auricle@.service"
 SYSTEMD_PATHS = {
     UNIT_FILE: "etc/systemd/system/auricle@.service",
     "systemd/auricle-push@.service": "etc/systemd/system/auricle-push@.service",
+    "systemd/auricle-web@.service": "etc/systemd/system/auricle-web@.service",
     "systemd/sysusers.d/auricle.conf": "etc/sysusers.d/auricle.conf",
     "systemd/tmpfiles.d/auricle.conf": "etc/tmpfiles.d/auricle.conf",
 }
 """What systemd reads: path in a version -> path below the root."""
 
-_STATE = ("var/lib/auricle", "var/log/auricle")
+_STATE = ("var/lib/auricle", "var/lib/auricle-web", "var/log/auricle")
 _PROGRAM = PurePosixPath("/opt/auricle/current/bin/auricle")
 
 

@@ -49,7 +49,7 @@ BEST_EFFORT = (
 )
 """Dependencies of a 32-bit system: the lock names wheels that exist for 64 bits only."""
 
-_ALL_INSTANCES = ("auricle@*.service", "auricle-push@*.service")
+_ALL_INSTANCES = ("auricle@*.service", "auricle-push@*.service", "auricle-web@*.service")
 _NO_MESSAGE = ""
 _PIP = ("-I", "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-input")
 _NO_SYSTEMD = "no systemd runs here: it makes user and folders, and starts what is enabled, when it boots"
@@ -183,11 +183,16 @@ def _verified(
 
 
 def _systemd_files(layout: Layout, installed: Installed, files: Mapping[str, bytes]) -> list[Step]:
+    """Steps to what a version carries; what it does not know of goes."""
     places = layout.systemd_paths()
+    gone = [path for name, path in places.items() if name not in files and path in installed.systemd_files]
     return [
-        WriteFile(f"write {layout.target_path(places[name])}", places[name], content)
-        for name, content in files.items()
-        if installed.systemd_files.get(places[name]) != content
+        *(RemovePath(f"remove {layout.target_path(path)}", path) for path in gone),
+        *(
+            WriteFile(f"write {layout.target_path(places[name])}", places[name], content)
+            for name, content in files.items()
+            if installed.systemd_files.get(places[name]) != content
+        ),
     ]
 
 

@@ -15,9 +15,11 @@ from tests.programs import program
 SHIPPED = Path(__file__).resolve().parents[3] / "systemd"
 UNIT = SHIPPED / "auricle@.service"
 PUSH_UNIT = SHIPPED / "auricle-push@.service"
+WEB_UNIT = SHIPPED / "auricle-web@.service"
 SYSUSERS = SHIPPED / "sysusers.d" / "auricle.conf"
 TMPFILES = SHIPPED / "tmpfiles.d" / "auricle.conf"
 GREATEST_EXPOSURE = 1.5
+GREATEST_EXPOSURE_OF_THE_PAGE = 2.0
 
 pytestmark = pytest.mark.system
 
@@ -74,6 +76,24 @@ def test_the_unit_that_pushes_takes_no_folder_of_the_daemon_with_it_when_it_stop
     assert said["Environment"][0] == "RUNTIME_DIRECTORY=%t/auricle/%i"
     assert (said["User"], said["StateDirectory"]) == (["auricle"], ["auricle/%i"])
     assert said["ExecStart"] == ["/opt/auricle/current/bin/auricle push --config /etc/auricle/%i.toml --instance %i"]
+
+
+def test_systemd_has_nothing_to_say_of_the_unit_of_the_page(machine: Path) -> None:
+    assert _complaints(machine, WEB_UNIT.read_text(), "auricle-web") == ""
+
+
+def test_the_unit_of_the_page_is_exposed_no_more_than_promised_and_not_the_daemons_user() -> None:
+    tenths = round(10 * GREATEST_EXPOSURE_OF_THE_PAGE)
+    judged = _run(program("systemd-analyze"), "security", "--offline=true", f"--threshold={tenths}", str(WEB_UNIT))
+    assert judged.returncode == 0, judged.stdout + judged.stderr
+    said, of_daemon = _directives(WEB_UNIT.read_text()), _directives(UNIT.read_text())
+    assert said["ExecStart"] == ["/opt/auricle/current/bin/auricle web --config /etc/auricle/%i.toml --instance %i"]
+    assert said["User"] == ["auricle-web"] != of_daemon["User"]
+    assert said["StateDirectory"] == ["auricle-web/%i"]
+    assert "Requires" not in said
+    assert "BindsTo" not in said
+    assert int(said["CPUWeight"][0]) < int(of_daemon["CPUWeight"][0])
+    assert int(said["OOMScoreAdjust"][0]) > 0 > int(of_daemon["OOMScoreAdjust"][0])
 
 
 @pytest.mark.parametrize(
@@ -162,11 +182,12 @@ def _groups(root: Path) -> dict[str, tuple[str, set[str]]]:
 def test_the_user_owns_no_shell_and_no_home_and_may_use_sound_and_lights(tmp_path: Path) -> None:
     (tmp_path / "etc").mkdir()
     _sysusers(tmp_path)
-    user = (tmp_path / "etc/passwd").read_text().strip().split(":")
-    assert user[0] == "auricle"
-    assert user[5:] == ["/", "/usr/sbin/nologin"]
+    user, page = (line.split(":") for line in (tmp_path / "etc/passwd").read_text().splitlines())
+    assert (user[0], page[0]) == ("auricle", "auricle-web")
+    assert user[5:] == page[5:] == ["/", "/usr/sbin/nologin"]
     groups = _groups(tmp_path)
-    assert user[3] == groups["auricle"][0]
+    assert user[3] == groups["auricle"][0] != page[3]
+    assert groups["auricle"][1] == {"auricle-web"}, "the page may read what the daemon keeps, and command it"
     assert groups["audio"][1] == groups["gpio"][1] == {"auricle"}
 
 

@@ -26,6 +26,7 @@ class Life:
         *,
         topics: Topics | None = None,
         labels: tuple[tuple[str, str], ...] = (("cry", "cry"),),
+        page_url: str | None = None,
         **settings: Any,
     ) -> None:
         self.kept = {} if kept is None else kept
@@ -38,6 +39,7 @@ class Life:
             fresh_id="auricle_anna_fresh",
             machine_id="auricle_anna_machine",
             version="0.1.0",
+            page_url=page_url,
             publish=self.publish,
             save_note=self.notes.append,
         )
@@ -161,3 +163,12 @@ def test_nothing_is_written_to_the_journal_that_it_holds_already() -> None:
     life = Life()
     life.run(note)
     assert life.notes == []
+
+
+def test_home_assistant_is_given_the_address_of_the_page_if_there_is_one() -> None:
+    with_page = Life(page_url="https://anna.local:8127/")
+    with_page.run(None)
+    assert with_page.device["device"]["configuration_url"] == "https://anna.local:8127/"
+    without = Life()
+    without.run(None)
+    assert "configuration_url" not in without.device["device"]

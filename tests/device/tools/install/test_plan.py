@@ -15,6 +15,7 @@ from device.tools.install.plan import BEST_EFFORT, InstallRequest, plan_install,
 from device.tools.install.steps import MoveIntoPlace, RemovePath, RemoveVersion, RunCommand, Step, SwitchLink, WriteFile
 
 LAYOUT = Layout()
+RESTART = ("systemctl", "try-restart", "auricle@*.service", "auricle-push@*.service", "auricle-web@*.service")
 UNITS = dict.fromkeys(SYSTEMD_PATHS, b"unit")
 NEW = Origin(Path("/src/auricle"), "1.1-bb", "numpy==2\n", UNITS)
 BARE = Installed(None, None, (), (), False, {}, (), (), True, ())
@@ -75,7 +76,13 @@ def test_an_upgrade_keeps_the_version_that_ran_and_restarts_what_runs() -> None:
     steps = plan_install(LAYOUT, ONE, NEW, REQUEST)
     links = [(step.link, step.target) for step in steps if isinstance(step, SwitchLink)]
     assert links[:2] == [(LAYOUT.previous, "versions/1.0-aa"), (LAYOUT.current, "versions/1.1-bb")]
-    assert ("systemctl", "try-restart", "auricle@*.service", "auricle-push@*.service") in commands(steps)
+    assert (
+        "systemctl",
+        "try-restart",
+        "auricle@*.service",
+        "auricle-push@*.service",
+        "auricle-web@*.service",
+    ) in commands(steps)
     assert not any(isinstance(step, RemoveVersion) for step in steps)
 
 
@@ -110,7 +117,13 @@ def test_a_restart_that_a_crash_has_swallowed_is_made_up_for() -> None:
         systemd_files=dict.fromkeys(LAYOUT.systemd_paths().values(), b"unit"),
     )  # fmt: skip
     steps = plan_install(LAYOUT, owing, NEW, REQUEST)
-    assert ("systemctl", "try-restart", "auricle@*.service", "auricle-push@*.service") in commands(steps)
+    assert (
+        "systemctl",
+        "try-restart",
+        "auricle@*.service",
+        "auricle-push@*.service",
+        "auricle-web@*.service",
+    ) in commands(steps)
     assert steps[-1] == RemovePath("", LAYOUT.restart_pending)
 
 
@@ -151,7 +164,13 @@ def test_a_rollback_swaps_restarts_and_says_what_runs() -> None:
     steps = plan_rollback(LAYOUT, two, UNITS, has_systemd=True)
     links = [(step.link, step.target) for step in steps if isinstance(step, SwitchLink)]
     assert links == [(LAYOUT.current, "versions/0.9-z"), (LAYOUT.previous, "versions/1.0-aa")]
-    assert ("systemctl", "try-restart", "auricle@*.service", "auricle-push@*.service") in commands(steps)
+    assert (
+        "systemctl",
+        "try-restart",
+        "auricle@*.service",
+        "auricle-push@*.service",
+        "auricle-web@*.service",
+    ) in commands(steps)
     assert steps[-1].message.startswith("0.9-z runs now")
 
 
@@ -176,7 +195,7 @@ def test_an_uninstall_stops_first_and_keeps_what_is_the_owners(tmp_path: Path) -
     installed = dataclasses.replace(ONE, systemd_files={layout.systemd_paths()["systemd/auricle@.service"]: b""})
     steps = plan_uninstall(layout, installed, purge=False, has_systemd=True)
     assert commands(steps) == [
-        ("systemctl", "stop", "auricle@*.service", "auricle-push@*.service"),
+        ("systemctl", "stop", "auricle@*.service", "auricle-push@*.service", "auricle-web@*.service"),
         ("systemctl", "daemon-reload"),
     ]
     assert isinstance(steps[0], RunCommand)
@@ -190,3 +209,12 @@ def test_an_uninstall_stops_first_and_keeps_what_is_the_owners(tmp_path: Path) -
 def test_where_nothing_is_installed_an_uninstall_says_so(tmp_path: Path) -> None:
     steps = plan_uninstall(Layout(tmp_path), BARE, purge=False, has_systemd=True)
     assert [step.message for step in steps] == ["nothing of Auricle is installed here"]
+
+
+def test_a_rollback_to_a_version_without_a_page_takes_its_unit_away() -> None:
+    two = dataclasses.replace(ONE, current="1.0-b", previous="1.0-aa", versions=("1.0-aa", "1.0-b"))
+    before = {name: content for name, content in UNITS.items() if "web" not in name}
+    removed = [
+        step.path for step in plan_rollback(LAYOUT, two, before, has_systemd=True) if isinstance(step, RemovePath)
+    ]
+    assert removed == [LAYOUT.systemd_paths()["systemd/auricle-web@.service"], LAYOUT.restart_pending]
