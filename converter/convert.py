@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from converter import toolchain
-from converter.convert_graphs import converted, graph_inputs
+from converter.convert_graphs import converted, graph_inputs, weights_sha256
 from converter.gate import (
     Bounds,
     check_agreement,
@@ -62,6 +62,7 @@ def convert(
     input_type: InputType = "int8",
     bounds: Bounds | None = None,
     sounds: Collection[str] | None = None,
+    backbone: Bundle | None = None,
 ) -> dict[str, Any]:
     """Write the bundle of a trained network; nothing is written unless every check holds.
 
@@ -72,6 +73,7 @@ def convert(
         input_type: of inputs and outputs of an int8 network.
         bounds: of the gate.
         sounds: names of the golden sounds to carry; all of them if None.
+        backbone: see `converted`.
 
     Returns:
         The conversion report, JSON types; the bundle's card holds it as `conversion`.
@@ -82,7 +84,8 @@ def convert(
     """
     bounds = bounds or Bounds()
     check_windows(len(trained.calibration[0]), len(trained.agreement[0]), bounds)
-    report, bundle = verified(trained, converted(trained, quantization, input_type), bounds=bounds, sounds=sounds)
+    networks = converted(trained, quantization, input_type, backbone)
+    report, bundle = verified(trained, networks, bounds=bounds, sounds=sounds)
     write_bundle(out, bundle)
     Classifier.open(read_bundle(out)).close()
     return report
@@ -171,16 +174,6 @@ def _golden_case(name: str, samples: Float32, bundle: Bundle, classifier: Classi
     return GoldenCase(name, samples, features, classifier.classify(features).probabilities)
 
 
-def _weights_sha256(model: Any) -> str:
-    """Hash of the trained weights; the `.keras` file's own hash would change with its date."""
-    digest = hashlib.sha256()
-    for weight in model.weights:
-        values = np.ascontiguousarray(np.asarray(weight))
-        digest.update(f"{weight.path} {values.dtype.str} {values.shape}\n".encode())
-        digest.update(values.tobytes())
-    return digest.hexdigest()
-
-
 def _report(trained: TrainingOutput, bounds: Bounds, networks: Converted) -> dict[str, Any]:
     operations = Counter[str]()
     for graph in networks.read_graphs():
@@ -199,7 +192,7 @@ def _sizes(networks: Converted) -> dict[str, Any]:
         "quantization": networks.quantization,
         "float_bytes": networks.in_float.size,
         "network_bytes": networks.quantized.size,
-        "weights_sha256": _weights_sha256(networks.model),
+        "weights_sha256": weights_sha256(networks.model),
         **_parts_report(networks),
     }
 
@@ -214,7 +207,7 @@ def _parts_report(networks: Converted) -> dict[str, Any]:
         "backbone": {
             "bytes": len(backbone),
             "sha256": hashlib.sha256(backbone).hexdigest(),
-            "weights_sha256": _weights_sha256(parts.backbone),
+            "weights_sha256": weights_sha256(parts.backbone, named=False),
         },
         "head": {"bytes": len(head.network), "past": list(head.shape.past), "hop_s": head.hop_s},
     }

@@ -5,6 +5,8 @@ Nothing but each graph's own form is checked here.
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
     from converter.quantize import Calibration, InputType, Quantization
     from converter.rebuilding.cut_network import CutNetwork
     from converter.training_output import TrainingOutput
+    from device.hearing.bundle.contents import Bundle
     from device.hearing.network.graph import Graph
 
     Float32 = npt.NDArray[np.float32]
@@ -65,20 +68,32 @@ class Converted:
 
 
 def converted(
-    trained: TrainingOutput, quantization: Quantization = "int8", input_type: InputType = "int8"
+    trained: TrainingOutput,
+    quantization: Quantization = "int8",
+    input_type: InputType = "int8",
+    backbone: Bundle | None = None,
 ) -> Converted:
     """The networks of what training wrote.
 
     Numbers that are not finite are refused before anything is converted: they end TensorFlow's process.
 
+    Args:
+        trained: what training wrote.
+        quantization: of the graphs.
+        input_type: of inputs and outputs of int8 graphs.
+        backbone: whose backbone is taken, so that both bundles hold the same one; None to quantize its own.
+
     Raises:
-        BundleError: it answers no finite number, cannot be converted, or its graph is not what the device runs.
+        BundleError: it answers no finite number, cannot be converted, or its graph is not what the device runs; or its
+            backbone is another one than that of the bundle.
     """
     model = load_network(trained.network)
     parts = cut_network(model, trained.specs, len(trained.labels)) if carries_past(model) else None
     rebuilt = None if parts else rebuild(model, trained.specs, len(trained.labels))
     if parts is not None:
         _check_sequences(trained, parts)
+    if backbone is not None:
+        _check_backbone(backbone, parts)
     as_float = keras_probabilities(model, trained)
     check_finite(as_float, "Keras")
     check_finite(golden_keras_probabilities(model, trained), "Keras", "golden sounds")
@@ -87,6 +102,8 @@ def converted(
         network, _ = quantized(rebuilt, trained.calibration, quantization, input_type)
         return Converted(model, None, as_float, Graphs(float_network), Graphs(network), quantization)
     in_float, graphs = _both_parts(trained, parts, quantization, input_type)
+    if backbone is not None:
+        graphs = graphs._replace(network=backbone.network)
     return Converted(model, parts, as_float, in_float, graphs, quantization)
 
 
@@ -112,6 +129,39 @@ def _both_parts(
     pairs = ((to_float(backbone), to_float(head)), (network, head_network))
     one, other = (Graphs(first, Head(second, parts.shape, trained.hop_s)) for first, second in pairs)
     return one, other
+
+
+def _check_backbone(bundle: Bundle, parts: CutNetwork | None) -> None:
+    """Refuse a bundle whose backbone was converted from other weights, or a network that has none."""
+    if parts is None:
+        raise BundleError(f"the network has no input {PAST!r}, so it is not cut, and takes no backbone of another one")
+    part: Any = bundle.card
+    for member in ("conversion", "backbone", "weights_sha256"):
+        part = part.get(member) if isinstance(part, Mapping) else None
+    converted_from = None if part is None else str(part)
+    if bundle.head is None or converted_from is None:
+        raise BundleError(f"{bundle.name} {bundle.version} has no backbone of its own, so there is none to take")
+    found = weights_sha256(parts.backbone, named=False)
+    if found != converted_from:
+        raise BundleError(
+            f"{bundle.name} {bundle.version} has a backbone of the weights {converted_from:.12}, the network's are "
+            f"{found:.12}: they must be equal to share it"
+        )
+
+
+def weights_sha256(model: Any, *, named: bool = True) -> str:
+    """Hash of the trained weights; the `.keras` file's own hash would change with its date.
+
+    Args:
+        model: by Keras.
+        named: whether the names of the weights count too.
+    """
+    digest = hashlib.sha256()
+    for weight in model.weights:
+        values = np.ascontiguousarray(np.asarray(weight))
+        digest.update(f"{weight.path if named else ''} {values.dtype.str} {values.shape}\n".encode())
+        digest.update(values.tobytes())
+    return digest.hexdigest()
 
 
 def quantized(

@@ -1,22 +1,30 @@
-"""A network that carries its past, with random weights, and what training would hand over for it."""
+"""A network that carries its past, with random weights, and what training would hand over for it.
+
+`python -m tests.converter.carrying_network` makes the two small bundles that tests of the device listen with: `cry` and
+`scream`, which have one backbone.
+"""
 
 from __future__ import annotations
 
 import json
+import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from converter import toolchain
+from converter.convert import convert
+from converter.training_output import read_training_output
 from device.hearing.bundle.contents import Label
 from device.hearing.bundle.manifest import label_to_dict
+from device.hearing.bundle.reader import read_bundle
 from device.hearing.decision import OperatingPoint
 from device.hearing.features import window_features
 from device.hearing.spec import FeatureSpec
+from tests.converter.family_output import FEW
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     import numpy.typing as npt
 
     Float32 = npt.NDArray[np.float32]
@@ -74,9 +82,11 @@ def stream(rng: np.random.Generator, samples: int) -> Float32:
     return np.asarray(np.clip(sound, -1, 1), np.float32)
 
 
-def hand_over(folder: Path, model: Any | None = None, *, sequences: int = 6, length: int = 10, seed: int = 0) -> None:
+def hand_over(
+    folder: Path, model: Any | None = None, *, label: str = "cry", sequences: int = 6, length: int = 10
+) -> None:
     """Write `model.keras`, `description.json` and both archives, so many sequences each."""
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(0)
     both = _both(np.stack([sequence_windows(rng, length) for _ in range(2 * sequences)]))
     model = model or network()
     spread_scores(model, both[1])
@@ -88,9 +98,9 @@ def hand_over(folder: Path, model: Any | None = None, *, sequences: int = 6, len
     target = rng.integers(0, 2, (len(numbers), 1)).astype(np.float32)
     np.savez(folder / "agreement.npz", input_0=agreement, sequence=numbers, target=target)
     description = {
-        "name": "carrying",
+        "name": f"carrying-{label}",
         "version": "1.0.0",
-        "labels": [label_to_dict(Label("cry", "alarm", "high", POINT))],
+        "labels": [label_to_dict(Label(label, "alarm", "high", POINT))],
         "specs": [SPEC.to_dict()],
         "output": "logits",
         "card": {"summary": "random weights", "licence": "Apache-2.0"},
@@ -120,3 +130,21 @@ def spread_scores(model: Any, windows: Float32) -> None:
     kernel = np.linalg.svd(flat - mean, full_matrices=False)[2][:1].T
     kernel *= 2.0 / (flat @ kernel).std(axis=0)
     layer.set_weights([kernel, -mean @ kernel])
+
+
+SHARED = ("cry", "scream")
+
+
+def make_both(out: Path) -> None:
+    """Write `carrying-cry.tflite` and `carrying-scream.tflite`, which takes over the backbone of the other."""
+    backbone = None
+    for seed, label in enumerate(SHARED):
+        with tempfile.TemporaryDirectory() as folder:
+            hand_over(Path(folder), network(seed), label=label)
+            file, trained = out / f"carrying-{label}.tflite", read_training_output(Path(folder))
+            convert(trained, file, bounds=FEW, sounds=("silence", "sine"), backbone=backbone)
+            backbone = read_bundle(file)
+
+
+if __name__ == "__main__":
+    make_both(Path(__file__).resolve().parents[1] / "data")
