@@ -51,6 +51,12 @@ def tiny_low_bundle_path() -> Path:
     return TINY / "tiny-low.tflite"
 
 
+@pytest.fixture(scope="session")
+def carrying_bundle_paths() -> tuple[Path, Path]:
+    """Two bundles at 4 kHz (2 s windows, log-mel) that carry their past and have one backbone: `cry` and `scream`."""
+    return TINY / "carrying-cry.tflite", TINY / "carrying-scream.tflite"
+
+
 @pytest.fixture
 def maker(tmp_path: Path) -> KeyPair:
     """The keys of whoever makes bundles that a device trusts."""

@@ -54,10 +54,10 @@ class PastShape:
             BundleError: one is.
         """
         for what, found, most in (
-            ("embedding", self.embedding, MAX_SIZE),
-            ("past's steps", self.steps, MAX_STEPS),
-            ("past's size", self.size, MAX_SIZE),
-            ("whole past", self.steps * self.size, MAX_PAST),
+            ("embedding size", self.embedding, MAX_SIZE),
+            ("number of steps", self.steps, MAX_STEPS),
+            ("row size", self.size, MAX_SIZE),
+            ("past size", self.steps * self.size, MAX_PAST),
         ):
             if not 1 <= found <= most:
                 raise BundleError(f"the head's {what} is {found}, must be 1 to {most}")
