@@ -233,7 +233,7 @@ def test_a_past_that_is_not_finite_is_refused_before_it_is_handed_on(bundles: tu
         with pytest.raises(ClassifierError, match="past holds a value that is no finite number"):
             classifier.classify_after(features, np.full_like(good, np.nan))
         tensor = network._head.outputs["next_past"]
-        network._head.outputs["next_past"] = type(  # type: ignore[assignment]
+        network._head.outputs["next_past"] = type(
             "Broken", (), {"values": lambda _, found: np.full_like(tensor.values(found), np.inf)}
         )()
         with pytest.raises(ClassifierError, match="a number of its past is inf, no finite number"):
