@@ -32,6 +32,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     actions.add_parser("accounts", help="list all accounts")
     remove = actions.add_parser("remove", help="remove an account; who is logged in by it is logged out")
     remove.add_argument("account", metavar="NAME", help="of the account")
+    certificate = actions.add_parser("certificate", help="make a certificate for TLS, which this machine signs itself")
+    certificate.add_argument("--name", action="append", default=[], help="a name or address of this machine; repeat it")
+    certificate.add_argument("--replace", action="store_true", help="also if there is one")
     for action in set(actions.choices.values()):
         _add_instance_options(action)
 
@@ -44,8 +47,9 @@ def run(arguments: argparse.Namespace) -> int:
         ServiceError: the page cannot be served at its address.
         MissingExtraError: the extra `web` is not installed.
     """
+    from device.config.loading import locating
     from device.runtime.paths import instance_name
-    from device.web import account_actions
+    from device.web import account_actions, self_signed
 
     settings = chosen_settings(arguments)
     instance = instance_name(arguments.instance, config=arguments.config, profile=settings.profile)
@@ -55,12 +59,14 @@ def run(arguments: argparse.Namespace) -> int:
         listen = arguments.listen or settings.web.listen
         if listen is None:
             raise ConfigError('the page is off: set listen = "127.0.0.1:8127" in [web], or give --listen')
-        return serve_page(settings, instance, listen=listen, environment=os.environ)
+        with locating(arguments.config):
+            return serve_page(settings, instance, listen=listen, environment=os.environ)
     actions: dict[str, Callable[..., int]] = {
         "password": account_actions.set_password,
         "token": account_actions.set_token,
         "accounts": account_actions.list_accounts,
         "remove": account_actions.remove,
+        "certificate": self_signed.make_certificate,
     }
     return actions[arguments.action](settings.web, instance, arguments)
 

@@ -20,6 +20,7 @@ from device.web.live.event_stream import MEDIA_TYPE, RETRY, event_bytes, number_
 from device.web.night.clip_files import MEDIA_TYPES, clip_path, clips_between
 from device.web.night.happenings import MOST_CHANGES
 from device.web.server.answers import RefusedError, page, wants_json
+from device.web.server.openapi import openapi_document
 from device.web.server.request_content import UnreadableError, is_form, members_of
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ def api_routes(service: Service) -> list[Route]:
     interface = Interface(service)
     commands = [Route(f"/api/{name}", interface.command(verb), methods=["POST"]) for name, verb in COMMANDS.items()]
     return [
+        Route("/api/openapi.json", _document),
         Route("/api/state", interface.state),
         Route("/api/events", interface.events),
         Route("/api/history", interface.history),
@@ -183,6 +185,10 @@ class Interface:
         if wants_json(request):
             return JSONResponse({"done": True, "sentence": outcome.sentence})
         return page(request, "message.html", visitor, title="Done", sentence=outcome.sentence)
+
+
+async def _document(_request: Request) -> Response:
+    return JSONResponse(openapi_document())
 
 
 def state_members(moment: Moment) -> dict[str, Any]:

@@ -1,0 +1,220 @@
+"""The HTTP interface as OpenAPI 3.1 has it: served at /api/openapi.json, and kept as docs/schemas/openapi.json.
+
+A test holds it against the routes, so neither can change without the other. The state is described by the class that it
+is made of.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import types
+from functools import cache
+from typing import TYPE_CHECKING, Any, Literal, Union, get_args, get_origin, get_type_hints
+
+from device.alarms.journal.command_notes import CommandNote
+from device.commands import MAX_ID_CHARACTERS, MAX_PAUSE_S
+from device.runtime.daemon_state import DaemonState, installed_version
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+Schema = dict[str, Any]
+
+_PLAIN: Mapping[type, str] = {str: "string", int: "integer", float: "number", bool: "boolean"}
+_ERROR: Schema = {"$ref": "#/components/schemas/Error"}
+
+
+@cache
+def openapi_document() -> Schema:
+    """The whole document."""
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Auricle",
+            "version": installed_version(),
+            "summary": "What is heard at the bedside, and the commands of people.",
+            "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        },
+        "servers": [{"url": "./.."}],
+        "security": [{"token": []}, {"session": []}],
+        "paths": {**_reading(), **_commands()},
+        "components": {"securitySchemes": _ACCESS, "schemas": _schemas()},
+    }
+
+
+_ACCESS: Schema = {
+    "token": {"type": "http", "scheme": "bearer", "description": "Of a program; auricle web token makes it."},
+    "session": {
+        "type": "apiKey",
+        "in": "cookie",
+        "name": "auricle_session",
+        "description": "Of a person's browser; commands need the header X-CSRF-Token of the page besides.",
+    },
+}
+
+
+def _schemas() -> Schema:
+    state = _of_class(DaemonState)
+    told: Schema = {
+        "hears": {"type": "boolean", "description": "A cry would be detected now, as far as is known."},
+        "problem": {"type": "string", "description": "Why there is no state; empty if there is one."},
+        "asked_utc_s": {"type": "number"},
+        "state": {"anyOf": [state, {"type": "null"}]},
+    }
+    change: Schema = {"type": "object", "description": "As it is published over MQTT: docs/mqtt.md."}
+    return {
+        "Error": _object({"error": {"type": "string", "description": "What is wrong, and what would work."}}),
+        "Outcome": _object({"done": {"const": True}, "sentence": {"type": "string"}}),
+        "State": _object(told),
+        "Change": change,
+        "History": _object(
+            {
+                "from_utc": {"type": "string"},
+                "until_utc": {"type": "string"},
+                "is_complete": {"type": "boolean"},
+                "changes": {"type": "array", "items": {"$ref": "#/components/schemas/Change"}},
+                "commands": {"type": "array", "items": _of_class(CommandNote)},
+            }
+        ),
+        "Clips": _object({"is_on": {"type": "boolean"}, "clips": {"type": "array", "items": _CLIP}}),
+    }
+
+
+def _reading() -> Schema:
+    stretch = [_query("since", "ISO 8601; 24 hours before the end unless given"), _query("until", "now unless given")]
+    parts = [_path("year", r"^[0-9]{4}$"), _path("month", r"^[0-9]{2}$"), _path("name", r"\.(flac|png)$")]
+    resume = [
+        _query("after", "as Last-Event-ID"),
+        {"name": "Last-Event-ID", "in": "header", "schema": {"type": "string"}, "description": "The last id received."},
+    ]
+    events = {"text/event-stream": {"schema": {"type": "string"}}}
+    unreadable = {"503": _answer("The journal cannot be read.", _ERROR)}
+    return {
+        "/api/state": _get(
+            "What is heard now",
+            _answer("The state.", _ref("State")),
+            others={"503": _answer("The daemon does not answer, or hangs.", _ref("State"))},
+        ),
+        "/api/events": _get(
+            "Server-sent events: `state` twice a second, `alarm` with each change of an alarm",
+            {"description": "A stream without an end.", "content": events},
+            resume,
+            {"503": _answer("Too many streams are open.", _ERROR)},
+        ),
+        "/api/history": _get(
+            "Changes of alarms, and what people asked for",
+            _answer("The past.", _ref("History")),
+            stretch,
+            {"400": _answer("A time is none.", _ERROR), **unreadable},
+        ),
+        "/api/clips": _get(
+            "The clips of a stretch of time",
+            _answer("The clips.", _ref("Clips")),
+            stretch,
+            {"400": _answer("A time is none.", _ERROR)},
+        ),
+        "/api/clips/{year}/{month}/{name}": _get(
+            "The sound of a clip, or its picture",
+            _FILE,
+            parts,
+            {
+                "206": {**_FILE, "description": "The part that the header Range asks for."},
+                "400": {"description": "The header Range is malformed."},
+                "404": _answer("There is no such clip.", _ERROR),
+                "416": {"description": "The clip is shorter than the part that is asked for."},
+            },
+        ),
+        "/api/openapi.json": {"get": {**_describe("This document", {"200": _answer("It.", {})}), "security": []}},
+    }
+
+
+def _commands() -> Schema:
+    identity = {"type": "string", "minLength": 1, "maxLength": MAX_ID_CHARACTERS}
+    duration = {"type": "number", "minimum": 1, "maximum": MAX_PAUSE_S}
+    nothing, which = _object({}), {**_object({}), "properties": {"alarm_id": identity}}
+    pause = "Let lights and buzzer be silent for a while; alarms are still sent"
+    return {
+        "/api/acknowledge": _post("Say that an alarm was seen; without an id, all of them", which),
+        "/api/pause": _post(pause, _object({"duration_s": duration})),
+        "/api/resume": _post("Let lights and buzzer signal again", nothing),
+        "/api/self-test": _post("Test the way from sound to broker", nothing),
+    }
+
+
+def _get(summary: str, found: Schema, parameters: list[Schema] | None = None, others: Schema | None = None) -> Schema:
+    described = _describe(summary, {"200": found, "401": _answer("Nobody we know.", _ERROR), **(others or {})})
+    return {"get": {**described, **({"parameters": parameters} if parameters else {})}}
+
+
+def _post(summary: str, content: Schema) -> Schema:
+    responses = {
+        "200": _answer("It was carried out, and is in the journal with who asked.", _ref("Outcome")),
+        "400": _answer("The content cannot be read.", _ERROR),
+        "401": _answer("Nobody we know.", _ERROR),
+        "403": _answer("A viewer may not command; or the request may come from another page.", _ERROR),
+        "409": _answer("The daemon did not carry it out.", _ERROR),
+        "503": _answer("The daemon does not answer.", _ERROR),
+    }
+    body = {"required": False, "content": {"application/json": {"schema": content}}}
+    return {"post": {**_describe(summary, responses), "requestBody": body}}
+
+
+def _describe(summary: str, responses: Schema) -> Schema:
+    return {"summary": summary, "responses": responses}
+
+
+def _answer(description: str, schema: Schema) -> Schema:
+    return {"description": description, "content": {"application/json": {"schema": schema}}}
+
+
+def _ref(name: str) -> Schema:
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+def _query(name: str, description: str) -> Schema:
+    return {"name": name, "in": "query", "schema": {"type": "string"}, "description": description}
+
+
+def _path(name: str, pattern: str) -> Schema:
+    return {"name": name, "in": "path", "required": True, "schema": {"type": "string", "pattern": pattern}}
+
+
+def _object(properties: Schema) -> Schema:
+    return {
+        "type": "object",
+        "properties": properties,
+        "required": list(properties),
+        "additionalProperties": False,
+    }
+
+
+_FILE: Schema = {
+    "description": "The file.",
+    "content": {kind: {"schema": {"type": "string", "format": "binary"}} for kind in ("audio/flac", "image/png")},
+}
+_CLIP: Schema = _object(
+    {
+        "label": {"type": "string"},
+        "utc": {"type": "string"},
+        "sound": {"type": "string"},
+        "picture": {"type": ["string", "null"]},
+    }
+)
+
+
+def _of_class(kind: type[Any]) -> Schema:
+    hints = get_type_hints(kind)
+    return _object({field.name: _of_hint(hints[field.name]) for field in dataclasses.fields(kind)})
+
+
+def _of_hint(hint: Any) -> Schema:
+    origin, arguments = get_origin(hint), get_args(hint)
+    if origin in {types.UnionType, Union}:
+        return {"anyOf": [_of_hint(arguments[0]), {"type": "null"}]}
+    if origin is tuple:
+        return {"type": "array", "items": _of_hint(arguments[0])}
+    if origin is Literal:
+        return {"enum": list(arguments)}
+    if dataclasses.is_dataclass(hint) and isinstance(hint, type):
+        return _of_class(hint)
+    return {"type": _PLAIN[hint]}
