@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from converter.inspection.graph_cost import BOARDS, estimated_ms, operation_costs
@@ -9,7 +10,7 @@ from device.hearing.network.graph import read_graph
 from device.quantity import quantity
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from device.hearing.bundle.contents import Bundle
     from device.hearing.network.graph import Graph, Tensor
@@ -20,15 +21,31 @@ MOST_LAYERS = 60
 
 def describe(bundle: Bundle) -> str:
     """Several lines of text."""
-    graph = read_graph(bundle.network)
-    parts = (_head(bundle, graph), _operations(graph), _edges(graph), _layers(graph), _coarsest(graph), _time(graph))
-    return "\n".join(line for part in parts for line in part)
+    named = graphs(bundle)
+    lines = [*_head(bundle, named.values())]
+    for name, graph in named.items():
+        lines += [f"--- {name}"] if name else []
+        lines += [line for part in (_operations, _edges, _layers, _coarsest) for line in part(graph)]
+    return "\n".join([*lines, *_time(list(named.values()))])
 
 
-def _head(bundle: Bundle, graph: Graph) -> Iterator[str]:
+def graphs(bundle: Bundle) -> dict[str, Graph]:
+    """The graphs of a bundle by the names of its parts; the name of the only one is empty."""
+    if bundle.head is None:
+        return {"": read_graph(bundle.network)}
+    return {"backbone": read_graph(bundle.network), "head": read_graph(bundle.head.network)}
+
+
+def _head(bundle: Bundle, graphs: Iterable[Graph]) -> Iterator[str]:
     yield f"{bundle.name} {bundle.version}, {bundle.sample_rate_hz} Hz, windows of {bundle.window_samples} samples"
     yield f"sha256 {bundle.sha256}{f', says it was signed with key {bundle.signer}' if bundle.signer else ''}"
-    yield f"network {len(bundle.network)} bytes, {graph.weight_bytes} of them constants; {bundle.output} out"
+    constants = sum(graph.weight_bytes for graph in graphs)
+    yield f"network {bundle.network_bytes} bytes, {constants} of them constants; {bundle.output} out"
+    if bundle.head is not None:
+        shape = bundle.head.shape
+        yield f"carries a past of {shape.steps} x {shape.size} from window to window, {bundle.head.hop_s:g} s apart"
+        digest = sha256(bundle.network).hexdigest()
+        yield f"backbone {len(bundle.network)} bytes, gives {shape.embedding}, sha256 {digest}"
     for label in bundle.labels:
         point = label.operating_point
         yield f"label {label.name}: {label.role}, {label.priority}, on {point.on:g}, off {point.off:g}"
@@ -38,6 +55,8 @@ def _head(bundle: Bundle, graph: Graph) -> Iterator[str]:
     yield "golden cases: " + ", ".join(
         f"{case.name} ({', '.join(f'{p:.3f}' for p in case.probabilities)})" for case in bundle.golden
     )
+    for each in bundle.sequences:
+        yield f"golden sequence: {each.name}, {quantity(len(each.probabilities), 'window')}"
 
 
 def _operations(graph: Graph) -> Iterator[str]:
@@ -64,15 +83,16 @@ def _layers(graph: Graph) -> Iterator[str]:
         yield f"  {cost.number:4d} {cost.operation.name:<18} {cost.constant_bytes:9d} {cost.macs:12d}  {result}"
 
 
-def _time(graph: Graph) -> Iterator[str]:
-    total = sum(cost.macs for cost in operation_costs(graph))
+def _time(graphs: Sequence[Graph]) -> Iterator[str]:
+    total = sum(cost.macs for graph in graphs for cost in operation_costs(graph))
     yield f"{total / 1e6:.2f} million multiplications (MAC); one core, by arithmetic and not measured:"
     for board in BOARDS:
         best, worst = estimated_ms(total, board)
         reached = f"{board.low:.3g}" if board.low == board.high else f"{board.low:.3g} to {board.high:.3g}"
         times = f"{best:.2f}" if best == worst else f"{best:.2f} to {worst:.2f}"
         yield f"  {board.name:<12} {total / 1e6:.2f} M / {reached} G a second = {times} ms   ({board.why})"
-    yield f"  and what each of the {len(graph.operations)} operations costs besides, which is not in it"
+    count = sum(len(graph.operations) for graph in graphs)
+    yield f"  and what each of the {count} operations costs besides, which is not in it"
 
 
 def _coarsest(graph: Graph) -> Iterator[str]:

@@ -35,17 +35,33 @@ _PLAIN = ("name", "version", "output", "signer")
 
 
 def _network(one: Bundle, other: Bundle) -> Iterator[str]:
-    if one.network == other.network:
-        return
-    yield "network: other bytes"
-    yield from _changed("network: ", _network_figures(one), _network_figures(other))
+    yield from _changed("", {"parts": _parts(one)}, {"parts": _parts(other)})
+    mine, theirs = _networks(one), _networks(other)
+    for name in mine:
+        if name in theirs and mine[name] != theirs[name]:
+            yield f"{name}: other bytes"
+            yield from _changed(f"{name}: ", _network_figures(mine[name]), _network_figures(theirs[name]))
 
 
-def _network_figures(bundle: Bundle) -> dict[str, Any]:
-    graph = read_graph(bundle.network)
+def _networks(bundle: Bundle) -> dict[str, bytes]:
+    """The graphs by name: one network, or backbone and head."""
+    if bundle.head is None:
+        return {"network": bundle.network}
+    return {"backbone": bundle.network, "head": bundle.head.network}
+
+
+def _parts(bundle: Bundle) -> str:
+    if bundle.head is None:
+        return "one network"
+    steps, size = bundle.head.shape.past
+    return f"backbone and head, a past of {steps} x {size}, {bundle.head.hop_s:g} s apart"
+
+
+def _network_figures(network: bytes) -> dict[str, Any]:
+    graph = read_graph(network)
     edges = [graph.tensors[index] for index in (*graph.inputs, *graph.outputs)]
     return {
-        "bytes": len(bundle.network),
+        "bytes": len(network),
         "bytes of constants": graph.weight_bytes,
         "multiplications": sum(cost.macs for cost in operation_costs(graph)),
         **{f"operations {name}": count for name, count in graph.counts.items()},
@@ -68,18 +84,17 @@ def _labels(one: Bundle, other: Bundle) -> Iterator[str]:
 
 
 def _golden(one: Bundle, other: Bundle) -> Iterator[str]:
-    theirs = {case.name: case for case in other.golden}
-    names = [case.name for case in one.golden]
-    yield from _changed("", {"golden cases": names}, {"golden cases": list(theirs)})
-    for case in one.golden:
-        twin = theirs.get(case.name)
-        if twin is None or len(twin.probabilities) != len(case.probabilities):
+    mine, theirs = ({case.name: case for case in (*bundle.golden, *bundle.sequences)} for bundle in (one, other))
+    yield from _changed("", {"golden cases": list(mine)}, {"golden cases": list(theirs)})
+    for name, case in mine.items():
+        twin = theirs.get(name)
+        if twin is None or twin.probabilities.shape != case.probabilities.shape:
             continue
         if not np.array_equal(case.samples, twin.samples):
-            yield f"golden case {case.name}: another sound"
+            yield f"golden case {name}: another sound"
         elif not np.array_equal(case.probabilities, twin.probabilities):
             apart = float(np.abs(case.probabilities - twin.probabilities).max())
-            yield f"golden case {case.name}: scores differ by up to {apart:.4f}"
+            yield f"golden case {name}: scores differ by up to {apart:.4f}"
 
 
 def _card(one: Bundle, other: Bundle) -> Iterator[str]:

@@ -67,6 +67,23 @@ def test_inspect_says_what_a_bundle_holds(tiny_bundle_path: Path, capsys: pytest
         assert part in said
 
 
+def test_inspect_shows_both_parts_of_a_network_that_carries_its_past(
+    carrying_bundle_paths: tuple[Path, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["inspect", str(carrying_bundle_paths[0])]) == 0
+    said = capsys.readouterr().out
+    for part in (
+        "carries a past of 3 x 8 from window to window, 0.5 s apart",
+        "bytes, gives 8, sha256 ",
+        "golden sequence: cry-begins, 7 windows",
+        "--- backbone",
+        "--- head",
+        " in INT8 1 x 3 x 8, step 0.0",
+        "out INT8 1 x 3 x 8, step 0.0",
+    ):
+        assert part in said
+
+
 def test_inspect_refuses_what_is_no_bundle(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["inspect", str(tmp_path / "no.tflite")]) == 2
     assert capsys.readouterr().err.count("\n") == 1

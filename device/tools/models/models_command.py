@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,7 +19,7 @@ from device.tools.models.installation import WATCH_S, InstallOptions, install
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from device.hearing.bundle.contents import Bundle, Label
+    from device.hearing.bundle.contents import Bundle, Head, Label
     from device.hearing.bundle.signature import PublicKey
 
 
@@ -102,7 +103,8 @@ def describe(bundle: Bundle, path: Path) -> Iterator[str]:
     rows = {
         "file": str(path),
         "listens": f"{bundle.sample_rate_hz} Hz, windows of {bundle.window_samples / bundle.sample_rate_hz:g} s",
-        "size": f"{path.stat().st_size / 1024:.0f} KiB, the network {len(bundle.network) / 1024:.0f} KiB",
+        "size": f"{path.stat().st_size / 1024:.0f} KiB, the network {bundle.network_bytes / 1024:.0f} KiB",
+        **({} if bundle.head is None else {"past": _past(bundle, bundle.head)}),
         "sha256": bundle.sha256,
         "signed": f"says key {bundle.signer}" if bundle.signer else "no",
         "features": ", ".join(spec.spec_hash for spec in bundle.specs),
@@ -133,6 +135,8 @@ def verify(name: str, key: PublicKey | None = None) -> Iterator[str]:
         yield f"the signature of key {key.key_id} fits every byte"
     yield f"archive and hashes hold: {path}, sha256 {bundle.sha256}"
     yield f"labels and specs hold: {', '.join(bundle.label_names)}; {quantity(len(bundle.specs), 'input')}"
+    if bundle.head is not None:
+        yield f"backbone and head belong together: a past of {_past(bundle, bundle.head)}"
     yield "the network runs in a process of its own, within bounds of time and memory"
     with Classifier.open(bundle) as classifier:
         yield f"tensors and golden numbers hold on {classifier.runtime}:"
@@ -153,6 +157,11 @@ def _reference_lines(bundle: Bundle, classifier: Classifier) -> Iterator[str]:
             f"  {each.label:<12} mean difference {each.mean_difference:.4f}, 99th percentile "
             f"{each.p99_difference:.4f}, equal decisions {each.same_side:.2%}"
         )
+
+
+def _past(bundle: Bundle, head: Head) -> str:
+    backbone = hashlib.sha256(bundle.network).hexdigest()
+    return f"{head.shape.steps} x {head.shape.size}, of windows {head.hop_s:g} s apart; backbone {backbone:.12}"
 
 
 def _label(label: Label) -> str:

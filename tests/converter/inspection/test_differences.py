@@ -69,3 +69,13 @@ def test_of_a_signed_copy_only_the_signature_differs(
 ) -> None:
     key_id = sign_bundle(tiny_bundle_path, maker.private, tmp_path / "signed.tflite")
     assert differences(bundle, read_bundle(tmp_path / "signed.tflite")) == [f'signer: "" -> "{key_id}"']
+
+
+def test_backbone_and_head_are_compared_each_alone(carrying_bundle_paths: tuple[Path, Path], bundle: Bundle) -> None:
+    cry, scream = map(read_bundle, carrying_bundle_paths)
+    found = differences(cry, scream)
+    assert "head: other bytes" in found
+    assert not any(line.startswith(("backbone", "parts")) for line in found)
+    assert any(line.startswith("golden case cry-begins: scores differ by up to 0.") for line in found)
+    (parts,) = (line for line in differences(cry, bundle) if line.startswith("parts: "))
+    assert "backbone and head, a past of 3 x 8, 0.5 s apart" in parts
