@@ -13,6 +13,7 @@ from converter.gate import (
     check_agreement,
     check_finite,
     check_graph,
+    check_past,
     check_plain_kernels,
     check_saturation,
     check_translation,
@@ -20,7 +21,7 @@ from converter.gate import (
 )
 from converter.score_agreement import LabelFigures
 from device.errors import BundleError
-from device.hearing.network.graph import Graph, Operation, Tensor
+from device.hearing.network.graph import Graph, Operation, Signature, Tensor
 
 BOUNDS = Bounds()
 GOOD = LabelFigures(
@@ -134,3 +135,16 @@ def test_an_input_that_cuts_off_loud_values_is_refused() -> None:
     check_saturation([0.0, 0.001], BOUNDS)
     with pytest.raises(BundleError, match=r"range of input_1 cuts off 0\.20% of the values of loud windows, may 0\.1%"):
         check_saturation([0.0, 0.002], BOUNDS)
+
+
+def test_a_past_that_is_handed_on_in_other_steps_is_refused() -> None:
+    """It would be rounded anew at every window, and drift through the night."""
+
+    def head(after: Tensor) -> Graph:
+        signature = Signature((("embedding", 0), ("past", 1)), (("scores", 2), ("next_past", 3)))
+        return Graph((), (*[_tensor("INT8")] * 3, after), (0, 1), (2, 3), (signature,))
+
+    check_past(head(_tensor("INT8")))
+    for other in (replace(_tensor("INT8"), scales=(0.101,)), replace(_tensor("INT8"), zero_points=(1,))):
+        with pytest.raises(BundleError, match="the head takes its past in steps of .* they must be equal"):
+            check_past(head(other))

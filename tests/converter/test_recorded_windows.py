@@ -66,3 +66,24 @@ def test_a_class_of_one_file_and_an_empty_folder_are_refused(tmp_path: Path, bun
     _write(tmp_path / "low" / "a.wav", 0.1, 2.0)
     with pytest.raises(BundleError, match="low holds one recording; at least two are needed"):
         recorded_windows(tmp_path, bundle.labels, bundle.specs)
+
+
+def test_for_a_network_with_a_past_windows_follow_one_another(
+    tmp_path: Path, bundle: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "SEQUENCE", 4)
+    monkeypatch.setattr(module, "CALIBRATION_WINDOWS", 12)
+    rng, spec = np.random.default_rng(0), bundle.specs[0]
+    sounds = {name: rng.normal(0, 0.1, 8000 * seconds).astype(np.float32) for name, seconds in (("a", 6), ("c", 4))}
+    for name, sound in sounds.items():
+        soundfile.write(tmp_path / f"{name}.wav", sound, 8000, subtype="FLOAT")
+        _write(tmp_path / f"{name}x.wav", 0.1, 2.0)
+    ranges, compared = recorded_windows(tmp_path, bundle.labels, bundle.specs, hop_s=0.5)
+    assert ranges.sequence is not None
+    assert ranges.sequence.tolist() == [0] * 4 + [1] * 4 + [2] * 4  # 9 windows of a, 5 of c: 4, 4, then 4 more of a
+    for place in range(4):
+        for first, name, start in ((0, "a", 0), (4, "c", 0), (8, "a", 4)):
+            samples = sounds[name][(start + place) * 4000 :][:16000]
+            np.testing.assert_array_equal(ranges.inputs[0][first + place, ..., 0], window_features(spec, samples))
+    assert compared.sequence is not None
+    assert compared.sequence.tolist() == [0, 1]
