@@ -84,14 +84,14 @@ def test_the_backbone_of_another_bundle_is_taken_where_the_weights_are_equal(
     networks = converted(read_training_output(tmp_path), backbone=backbone)
     assert networks.quantized.network == backbone.network
     hand_over(tmp_path, network(seed=5, backbone_seed=5), label="scream")
-    with pytest.raises(BundleError, match="carrying-cry 1.0.0 has a backbone of the weights .* must be equal to share"):
+    with pytest.raises(BundleError, match=r"carrying-cry 1\.0\.0 has a backbone of the weights .* must be equal to"):
         converted(read_training_output(tmp_path), backbone=backbone)
 
 
 def test_a_bundle_without_a_backbone_has_none_to_take(
     made: tuple[Path, dict[str, Any]], tiny_low_bundle_path: Path
 ) -> None:
-    with pytest.raises(BundleError, match="tiny-low 1.0.0 has no backbone of its own"):
+    with pytest.raises(BundleError, match=r"tiny-low 1\.0\.0 has no backbone of its own"):
         converted(read_training_output(made[0]), backbone=read_bundle(tiny_low_bundle_path))
 
 
@@ -148,9 +148,7 @@ def test_archives_without_sequences_are_refused(folder: Path) -> None:
     with np.load(folder / "agreement.npz") as file:
         kept = {name: file[name] for name in file.files if name != "sequence"}
     np.savez(folder / "agreement.npz", **kept)
-    _refused(
-        folder, r"agreement\.npz: sequence is missing, must be whole numbers \(60,\): the network carries its past"
-    )
+    _refused(folder, r"agreement\.npz: sequence is missing, must be whole numbers \(60,\): the network")
 
 
 def test_sequences_too_short_to_fill_the_past_are_refused(folder: Path) -> None:

@@ -146,5 +146,5 @@ def test_a_past_that_is_handed_on_in_other_steps_is_refused() -> None:
 
     check_past(head(_tensor("INT8")))
     for other in (replace(_tensor("INT8"), scales=(0.101,)), replace(_tensor("INT8"), zero_points=(1,))):
-        with pytest.raises(BundleError, match="the head takes its past in steps of .* they must be equal"):
+        with pytest.raises(BundleError, match=r"the head takes its past in steps of .* they must be equal"):
             check_past(head(other))
