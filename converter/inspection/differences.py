@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from device.hearing.bundle.contents import Bundle
+    from device.hearing.bundle.golden_sequences import GoldenSequence
+    from device.hearing.bundle.golden_vectors import GoldenCase
 
 _SHOWN = 60  # characters of a value
 
@@ -84,7 +86,7 @@ def _labels(one: Bundle, other: Bundle) -> Iterator[str]:
 
 
 def _golden(one: Bundle, other: Bundle) -> Iterator[str]:
-    mine, theirs = ({case.name: case for case in (*bundle.golden, *bundle.sequences)} for bundle in (one, other))
+    mine, theirs = _golden_cases(one), _golden_cases(other)
     yield from _changed("", {"golden cases": list(mine)}, {"golden cases": list(theirs)})
     for name, case in mine.items():
         twin = theirs.get(name)
@@ -95,6 +97,11 @@ def _golden(one: Bundle, other: Bundle) -> Iterator[str]:
         elif not np.array_equal(case.probabilities, twin.probabilities):
             apart = float(np.abs(case.probabilities - twin.probabilities).max())
             yield f"golden case {name}: scores differ by up to {apart:.4f}"
+
+
+def _golden_cases(bundle: Bundle) -> dict[str, GoldenCase | GoldenSequence]:
+    cases: list[GoldenCase | GoldenSequence] = [*bundle.golden, *bundle.sequences]
+    return {case.name: case for case in cases}
 
 
 def _card(one: Bundle, other: Bundle) -> Iterator[str]:
