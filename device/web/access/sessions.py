@@ -35,6 +35,7 @@ class Session:
         used_utc_s: when it was used last, to five minutes.
         address: from where.
         agent: what the browser calls itself.
+        stamp: of the password that it was begun with; another password ends it.
     """
 
     key: str
@@ -43,6 +44,12 @@ class Session:
     used_utc_s: float
     address: str
     agent: str
+    stamp: str
+
+
+def stamp_of(proof: str) -> str:
+    """What tells one password's proof from another, and gives nothing of it away."""
+    return hashlib.sha256(b"auricle stamp " + proof.encode()).hexdigest()[:16]
 
 
 def csrf_of(token: str) -> str:
@@ -71,10 +78,14 @@ class Sessions:
     def __repr__(self) -> str:
         return f"Sessions({len(self._sessions)})"
 
-    def begin(self, account: str, *, address: str, agent: str, now_utc_s: float) -> str:
-        """Log somebody in; returns the token for the browser. The oldest login gives way where there are too many."""
+    def begin(self, account: str, *, proof: str, address: str, agent: str, now_utc_s: float) -> str:
+        """Log somebody in, by the proof of a password; returns the token for the browser.
+
+        Where there are too many logins, the one that was not used for longest gives way.
+        """
         token = secrets.token_urlsafe(32)
-        session = Session(_key(token), account, now_utc_s, now_utc_s, address, agent[:_MOST_AGENT_CHARACTERS])
+        shown = agent[:_MOST_AGENT_CHARACTERS]
+        session = Session(_key(token), account, now_utc_s, now_utc_s, address, shown, stamp_of(proof))
         while len(self._sessions) >= MOST_SESSIONS:
             self._sessions.pop(min(self._sessions.values(), key=lambda each: each.used_utc_s).key)
         self._sessions[session.key] = session
@@ -138,6 +149,7 @@ def _parsed(row: Any) -> Session | None:
             "used_utc_s": int() | float() as used_utc_s,
             "address": str(address),
             "agent": str(agent),
+            "stamp": str(stamp),
         }:
-            return Session(key, account, float(since_utc_s), float(used_utc_s), address, agent)
+            return Session(key, account, float(since_utc_s), float(used_utc_s), address, agent, stamp)
     return None

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from device.web.access.sessions import csrf_of, is_csrf
+from device.web.access.sessions import csrf_of, is_csrf, stamp_of
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -79,7 +79,7 @@ class Visitors:
             return Visitor(ANYBODY, "operator", cookie)
         session = self.sessions.find(cookie, now_utc_s) if cookie else None
         person = None if session is None else self.book.named(session.account)
-        if person is None or person.is_program:
+        if session is None or person is None or person.is_program or session.stamp != stamp_of(person.proof):
             return None
         return Visitor(person.name, person.role, cookie, session)
 

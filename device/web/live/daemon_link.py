@@ -16,6 +16,7 @@ import anyio.to_thread
 from anyio import CapacityLimiter
 
 from device.errors import ServiceError
+from device.printable import printable
 from device.runtime.paths import command_socket, status_socket, status_sockets
 from device.runtime.sockets.command_socket import send_command
 from device.runtime.sockets.status_socket import read_status
@@ -88,15 +89,19 @@ class DaemonLink:
         """
         if self._commanding.statistics().tasks_waiting >= _COMMANDS_WAITING:
             raise ServiceError("too many commands wait: ask again in a moment")
-        send = partial(send_command, command_socket(self._status_socket()), verb, payload, person=person)
-        return await anyio.to_thread.run_sync(send, limiter=self._commanding)
+        path = command_socket(self._status_socket())
+        send = partial(send_command, path, verb, payload, person=person)
+        try:
+            return await anyio.to_thread.run_sync(send, limiter=self._commanding)
+        except ServiceError as error:
+            raise ServiceError(_without_path(error, path)) from None
 
     async def _ask(self) -> Moment:
         number, utc_s = self.newest.number + 1, self._utc()
         try:
             state = await anyio.to_thread.run_sync(self._read, limiter=self._asking)
         except ServiceError as error:
-            return Moment(number, utc_s, None, str(error))
+            return Moment(number, utc_s, None, _without_path(error, self._status_socket()))
         if state.age_s > STALE_AFTER_S:
             return Moment(number, utc_s, None, f"the daemon's main loop has hung for {span_text(state.age_s)}")
         return Moment(number, utc_s, state)
@@ -108,3 +113,8 @@ class DaemonLink:
         """Looked up each time: the daemon may start later than the page, and as another user."""
         found = status_sockets(self._environment).get(self._instance)
         return found or status_socket(self._instance, self._environment)
+
+
+def _without_path(error: ServiceError, path: Path) -> str:
+    """The sentence without the path of the socket, which helps nobody who looks at a phone."""
+    return str(error).replace(f" at {printable(str(path))}", "")

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from datetime import tzinfo
 
+    from device.alarms.journal.command_notes import CommandNote
     from device.web.night.alarm_stories import AlarmStory, StoryStep
     from device.web.night.clip_files import ClipFile
     from device.web.night.happenings import Happened
@@ -99,9 +100,7 @@ def night_values(
         "now": _x(night, now_utc_s) if night.from_utc_s < now_utc_s < night.until_utc_s else None,
         "width": WIDTH,
         "alarms": [_alarm(story, happened.clips, zone, now_utc_s) for story in reversed(happened.stories)],
-        "commands": [
-            (clock_text(note.utc_s, zone), note.by, note.sentence, note.done) for note in reversed(happened.commands)
-        ],
+        "commands": [_command(note, zone) for note in reversed(happened.commands)],
         "problem": happened.problem,
     }
 
@@ -132,7 +131,7 @@ def _alarm(story: AlarmStory, clips: Sequence[ClipFile], zone: tzinfo | None, no
         "at": clock_text(story.start_utc_s, zone),
         "lasted": f"goes on, {lasted} so far" if story.end_utc_s is None else lasted,
         "priority": story.priority,
-        "seen": story.acknowledged,
+        "seen": _without_process(story.acknowledged),
         "score": None if story.score is None else f"{story.score:.2f}",
         "model": story.model,
         "detail": story.detail,
@@ -143,13 +142,22 @@ def _alarm(story: AlarmStory, clips: Sequence[ClipFile], zone: tzinfo | None, no
     }
 
 
+def _command(note: CommandNote, zone: tzinfo | None) -> tuple[str, str, str, bool]:
+    return clock_text(note.utc_s, zone), _without_process(note.by), note.sentence, note.done
+
+
 def _steps(steps: Sequence[StoryStep], zone: tzinfo | None) -> Iterator[tuple[str, str]]:
     for step in steps:
         words = _CHANGES.get(step.change, step.change)
         cause = "" if step.change == "raised" or not step.cause else f": {step.cause}"
         if step.change == "acknowledged" and step.cause.startswith("acknowledged"):
-            words, cause = step.cause, ""
+            words, cause = _without_process(step.cause), ""
         yield _time_text(step.utc_s, zone), f"{words}{cause}"
+
+
+def _without_process(text: str) -> str:
+    """`anna (auricle-web)` -> `anna`: whom the process asked for is what people want to read."""
+    return text.rpartition(" (")[0] if text.endswith(")") and " (" in text else text
 
 
 def _belongs(clip: ClipFile, story: AlarmStory, end_utc_s: float) -> bool:

@@ -103,7 +103,9 @@ class Gatekeeper:
         self.bounds.forgive(address)
         self.report(f"{account.name} ({account.role}) logs in from {address}")
         agent = request.headers.get("user-agent", "")
-        return self.visitors.sessions.begin(account.name, address=address, agent=agent, now_utc_s=time.time())
+        return self.visitors.sessions.begin(
+            account.name, proof=account.proof, address=address, agent=agent, now_utc_s=time.time()
+        )
 
     async def _account(self, name: str, password: str) -> Account | None:
         """One at a time: a password's proof takes 16 MiB and a second of a small Pi."""

@@ -99,6 +99,7 @@ def test_a_page_says_within_3_s_that_the_daemon_is_hung_or_the_page_is_gone_and_
         daemon.process.send_signal(SIGSTOP)
         _frozen_in_time(tab)
         assert tab.evaluate(GREY) == "grayscale(1)"
+        assert float(tab.evaluate("getComputedStyle(document.getElementById('verdict')).opacity")) < 0.01
         _until(tab, "document.getElementById('frozen-why').textContent.includes('does not answer')", "the reason")
         daemon.process.send_signal(SIGCONT)
         _until(tab, f"!({FROZEN})", "life after the hang")

@@ -82,6 +82,7 @@
     function tell() {
       const forS = heardAt ? Math.floor((Date.now() - heardAt) / 1000) : 0;
       const why = document.getElementById("frozen-why");
+      document.getElementById("verdict").toggleAttribute("inert", forS >= 3); // a screen reader skips the old verdict too
       if (forS < 2) return;
       const reason = problem ? " Why: " + problem + "." : " The phone's network, the machine, or its page may be down.";
       const text = "For " + span(forS) + ". What stands below is old." + reason;

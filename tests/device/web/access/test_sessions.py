@@ -15,7 +15,7 @@ _DAY_S = 86400.0
 
 
 def _begin(sessions: Sessions, account: str = "anna", now_utc_s: float = 0.0) -> str:
-    return sessions.begin(account, address="192.0.2.7", agent="a phone", now_utc_s=now_utc_s)
+    return sessions.begin(account, proof="scrypt:", address="192.0.2.7", agent="a phone", now_utc_s=now_utc_s)
 
 
 def test_a_login_holds_while_it_is_used_and_ends_when_it_is_not(tmp_path: Path) -> None:

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from device.commands import Acknowledge, Pause, Resume, SelfTest
-from tests.device.web.site import PASSWORD, TOKEN, Site
+from device.web.access.accounts import Account, write_accounts
+from device.web.access.proofs import password_proof
+from tests.device.web.site import PASSWORD, PEOPLE, TOKEN, Site
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -109,13 +111,17 @@ def test_wrong_passwords_are_bounded_and_a_right_one_is_put_off_too(site: Site) 
     assert site.reported[-1] == "a login from 127.0.0.1 is put off: too many have failed"
 
 
-def test_a_login_ends_for_this_browser_and_for_an_account_that_is_removed(site: Site) -> None:
+def test_a_login_ends_for_this_browser_and_for_an_account_that_is_removed_or_has_another_password(site: Site) -> None:
     form = {"csrf": site.log_in()}
     assert site.client.post("/logout", data={"csrf": "no"}).status_code == 403
     answer = site.client.post("/logout", data=form)
     assert (answer.status_code, answer.headers["location"]) == (303, "login")
     assert site.client.get("/api/state").status_code == 401
     site.log_in()
+    write_accounts(site.folder / "accounts", [Account("anna", "operator", password_proof("another", cost=16))])
+    assert site.client.get("/api/state").status_code == 401, "another password ends what the old one began"
+    write_accounts(site.folder / "accounts", PEOPLE)
+    assert site.client.get("/api/state").status_code == 200
     (site.folder / "accounts").write_text("")
     assert site.client.get("/api/state").status_code == 401
 
@@ -145,7 +151,7 @@ def test_a_daemon_that_does_not_run_is_said_so(tmp_path: Path) -> None:
         answer = site.client.get("/api/state", headers=BEARER)
         assert answer.status_code == 503
         assert answer.json()["hears"] is False
-        assert "no daemon runs at" in answer.json()["problem"]
+        assert "no daemon runs; auricle listen" in answer.json()["problem"]
         assert "no daemon takes commands" in site.command("resume", {}, **BEARER).json()["error"]
         site.log_in()
         assert "Hears NOTHING, as far as is known" in site.client.get("/").text
