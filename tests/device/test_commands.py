@@ -14,6 +14,7 @@ from device.commands import (
     MAX_PAYLOAD_BYTES,
     Acknowledge,
     Pause,
+    PushReport,
     Reload,
     Resume,
     SelfTest,
@@ -172,3 +173,21 @@ def test_a_reload_that_says_no_line_is_refused(payload: bytes) -> None:
         parse_local_command("reload", payload, by="root")
     with pytest.raises(CommandError, match="at most 200 characters"):
         parse_local_command("reload", json.dumps({"why": "x" * 201}).encode(), by="root")
+
+
+def test_push_reports_from_this_machine_alone_and_within_bounds() -> None:
+    payload = b'{"owed": 3, "rules": 2, "fault": "phone: no network"}'
+    assert parse_local_command("push_report", payload, by="auricle") == PushReport(3, 2, "phone: no network", "auricle")
+    with pytest.raises(CommandError, match="is no command"):
+        parse_command("push_report", payload, by="mqtt")
+    for wrong in (
+        b"",
+        b'{"owed": -1, "rules": 2, "fault": ""}',
+        b'{"owed": true, "rules": 2, "fault": ""}',
+        b'{"owed": 1, "rules": 2, "fault": 3}',
+        b'{"owed": 1, "rules": 2, "fault": "a\\nb"}',
+        b'{"owed": 1, "rules": 2, "fault": "%s"}' % (b"x" * 301),
+        b'{"owed": 1, "rules": 2, "fault": "", "by": "me"}',
+    ):
+        with pytest.raises(CommandError):
+            parse_local_command("push_report", wrong, by="auricle")

@@ -89,6 +89,8 @@ class HttpsClient:
                 connection.request(method, path, body, sent)
                 response = connection.getresponse()
                 data = response.read(MOST_ANSWER_BYTES + 1)
+                if response.length and len(data) <= MOST_ANSWER_BYTES:  # `read` of so many bytes does not say so itself
+                    raise http.client.IncompleteRead(data, response.length)
         except ssl.SSLCertVerificationError as error:
             why = error.verify_message or "it is not valid"
             raise DeliveryError("refused", f"the certificate of {host} is not trusted ({why})") from None
