@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from device.config.loading import locating
+from device.config.wording import listed, shown
 from device.errors import AuricleError, ConfigError, ServiceError
 from device.printable import printable
 from device.push.notification import trial_notification
@@ -67,8 +68,8 @@ def send_trials(settings: Settings, instance: str, name: str | None) -> int:
     """
     chosen = [(index, each) for index, each in enumerate(settings.notify) if name in {None, each.name}]
     if not chosen:
-        there = ", ".join(each.name for each in settings.notify) or "none; add one to the configuration"
-        raise ConfigError(f"no [[notify]] table is named {name!r}; there is {there}" if name else _NOBODY)
+        there = listed([each.name for each in settings.notify]) if settings.notify else "none"
+        raise ConfigError(f"no [[notify]] table is named {shown(name)}; there is {there}" if name else _NOBODY)
     failures = []
     for index, each in chosen:
         message = trial_notification(instance, each.name, utc_s=time.time(), zone=zone_of(settings.alarms.time_zone))

@@ -23,7 +23,7 @@ from tests.device.push.phone_services import APP_TOKEN, NTFY_TOKEN, TOPIC, USER_
 from tests.system.broker.authority import Authority
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from device.push.services.push_service import PushService
@@ -49,12 +49,12 @@ def _pushover(phone: PhoneServices, token: str = APP_TOKEN, user: str = USER_KEY
     return Pushover(address, token=token, user=user, settings=NotifySettings(service="pushover"))
 
 
-SERVICES = {"ntfy": _ntfy, "pushover": _pushover}
+SERVICES: dict[str, Callable[[PhoneServices], PushService]] = {"ntfy": _ntfy, "pushover": _pushover}
 
 
 @pytest.fixture(params=SERVICES)
 def service(request: pytest.FixtureRequest, phone: PhoneServices) -> PushService:
-    return SERVICES[request.param](phone)
+    return SERVICES[str(request.param)](phone)
 
 
 def _refusal(service: PushService, notification: Notification = CRY) -> DeliveryError:
