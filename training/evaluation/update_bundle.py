@@ -7,7 +7,6 @@ replaces the old one; the network, its specs and golden cases stay the same byte
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -83,7 +82,7 @@ def with_evaluation(bundle: Bundle, report: dict[str, Any]) -> Bundle:
         expected, section = report["bundle"]["network_sha256"], card_section(report)
     except (KeyError, TypeError, StopIteration) as error:
         raise BundleError(f"the report holds no evaluation ({error!r}); make it with evaluate") from None
-    found = hashlib.sha256(bundle.network).hexdigest()
+    found = bundle.network_sha256
     if found != expected:
         raise BundleError(
             f"the report is of network {expected:.12}, the bundle holds {found:.12}; evaluate this bundle"

@@ -5,6 +5,7 @@ Plain data. Knows no file and no JSON: see `manifest`, `reader` and `writer`.
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -109,6 +110,13 @@ class Bundle:
     def network_bytes(self) -> int:
         """Bytes of all its graphs."""
         return len(self.network) + (0 if self.head is None else len(self.head.network))
+
+    @property
+    def network_sha256(self) -> str:
+        """SHA-256 of its network, or of backbone and head one after the other; in hex."""
+        digest = hashlib.sha256(self.network)
+        digest.update(b"" if self.head is None else self.head.network)
+        return digest.hexdigest()
 
     @property
     def hop_samples(self) -> int | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 from hypothesis import given
@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from converter.signing import sign_bundle
 from device.config.loading import parse_config, profile
 from device.config.profiles import PROFILES
-from device.errors import BundleError, ConfigError, StoppedError
+from device.errors import BundleError, ConfigError, SpecError, StoppedError
 from device.hearing.bundle.reader import read_bundle
 from device.hearing.bundle.signature import PublicKey
 from device.runtime import model_loader
@@ -204,3 +204,14 @@ def test_a_trial_that_nobody_needs_any_more_ends_at_once(tiny_bundle_path: Path)
     with pytest.raises(StoppedError):
         open_models(parse_config(_toml(tiny_bundle_path), source="a.toml"), is_stopped=lambda: True)
     assert time.monotonic() - began_s < 5.0
+
+
+def test_models_that_are_opened_together_have_their_backbone_in_common(
+    carrying_bundle_paths: tuple[Path, Path],
+) -> None:
+    with open_models(parse_config("", source="a.toml"), wanted=[str(path) for path in carrying_bundle_paths]) as models:
+        cry, scream = (cast("Any", model.network) for model in models.listening)
+        assert cry._forward._backbone is scream._forward._backbone
+        assert {model.hop_s for model in models.listening} == {0.5}
+        with pytest.raises(SpecError, match=r"model carrying-cry: hop_s is 0\.25, must be 0\.5"):
+            models.listener(parse_config("[listen]\nhop_s = 0.25\n", source="a.toml"), "s")

@@ -9,9 +9,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
+from converter import toolchain
 from device.errors import BundleError
 from device.hearing.bundle.manifest import label_to_dict
 from device.hearing.bundle.reader import read_bundle
+from device.hearing.classifier import sigmoid
+from tests.converter.carrying_network import SIZE, SPEC, STEPS, network
 from training.evaluation.detectors import (
     FLOAT,
     INT8,
@@ -22,6 +25,7 @@ from training.evaluation.detectors import (
     resampled,
     system_name,
 )
+from training.evaluation.keras_network import KerasNetwork
 from training.evaluation.model_file import keras_file, read_model, runtime_of
 
 if TYPE_CHECKING:
@@ -103,6 +107,29 @@ def test_the_checkpoint_of_a_run_is_refused_for_the_calibrated_network_beside_it
     (tmp_path / "best.keras").write_bytes(b"weights")
     with pytest.raises(BundleError, match=r"uncalibrated scores: give .*model\.keras"):
         keras_file(tmp_path / "best.keras")
+
+
+def test_keras_carries_its_own_past_from_window_to_window(
+    carrying_bundle_paths: tuple[Path, Path], tmp_path: Path
+) -> None:
+    bundle = read_bundle(carrying_bundle_paths[0])
+    model = network()
+    with toolchain.quietly():
+        model.save(tmp_path / "model.keras")
+    ours = KerasNetwork(tmp_path / "model.keras", bundle)
+    rng = np.random.default_rng(0)
+    features = [rng.normal(size=SPEC.shape).astype(np.float32) for _ in range(3)]
+    past, found = None, []
+    for each in features:
+        output = ours.classify_after([each], past)
+        past = output.next_past
+        found.append(output.probabilities)
+    before = np.zeros((1, STEPS, SIZE), np.float32)
+    for each, probabilities in zip(features, found, strict=True):
+        outputs = model([each[None, :, :, None], before], training=False)
+        before = np.asarray(outputs["next_past"])
+        np.testing.assert_allclose(probabilities, sigmoid(np.asarray(outputs["scores"])[0]), atol=1e-6)
+    np.testing.assert_array_equal(ours.classify([features[0]]).probabilities, found[0])
 
 
 # --- forms that cannot be streamed -------------------------------------------------------------------

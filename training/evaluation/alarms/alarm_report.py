@@ -43,7 +43,7 @@ def full_report(
             "version": model.version,
             "label": evaluated_label(model, settings.label).name,
             "sha256": model.sha256,
-            "network_sha256": _sha256(model.network),
+            "network_sha256": model.network_sha256,
             "runtime": runtime_of(settings.model, model),
         },
         "float_sha256": _sha256(settings.float_model.read_bytes()) if settings.float_model else None,
