@@ -43,7 +43,9 @@ from device.strict_json import parse
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from device.hearing.bundle.contents import Head
     from device.hearing.bundle.signature import PublicKey
+    from device.hearing.network.graph import Graph
 
 MAX_FILE_BYTES = 64 * 2**20
 MAX_ENTRY_BYTES = 16 * 2**20
@@ -130,11 +132,17 @@ def _check_graphs(bundle: Bundle) -> None:
     """The network is one that the device runs, or both of its parts are."""
     shapes, graph = [(1, *spec.shape, 1) for spec in bundle.specs], read_graph(bundle.network)
     if bundle.head is not None:
-        head = read_graph(bundle.head.network)
-        check_parts(graph, head, shapes, len(bundle.labels), bundle.head.shape)
+        check_parts(graph, _head_graph(bundle.head), shapes, len(bundle.labels), bundle.head.shape)
         return
     inputs = {f"input_{ordinal}": shape for ordinal, shape in enumerate(shapes)}
     check_network(graph, inputs, {SCORES: (1, len(bundle.labels))})
+
+
+def _head_graph(head: Head) -> Graph:
+    try:
+        return read_graph(head.network)
+    except BundleError as error:
+        raise BundleError(f"in the head, {error}") from None
 
 
 def file_bytes(path: Path | str, *, max_bytes: int = MAX_FILE_BYTES) -> bytes:
