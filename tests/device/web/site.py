@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import ssl
 import threading
 import time
 from contextlib import ExitStack
@@ -109,7 +110,10 @@ class Site:
 
     def another_client(self) -> httpx.Client:
         """A browser that is nobody yet."""
-        return httpx.Client(base_url=f"http://{self.address}", trust_env=False, timeout=20.0)
+        cert = self.web.cert_file
+        verify = True if cert is None else ssl.create_default_context(cafile=cert)
+        scheme = "http" if cert is None else "https"
+        return httpx.Client(base_url=f"{scheme}://{self.address}", trust_env=False, timeout=20.0, verify=verify)
 
     def log_in(self, name: str = "anna", password: str = PASSWORD) -> str:
         """Log the browser in; returns the proof that its forms carry."""

@@ -15,9 +15,12 @@ from device.errors import ConfigError, ServiceError
 from device.web.access.accounts import AccountBook
 from device.web.page_process import serve_page
 from device.web.server.serving import address_of, bound, check_certificate, is_loopback
+from tests.device.web.site import PASSWORD, Site
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from device.runtime.daemon_state import DaemonState
 
 
 @pytest.fixture(autouse=True)
@@ -70,6 +73,17 @@ def test_a_certificate_is_made_for_this_machine_and_never_over_another(
     assert main(["web", "certificate"]) == 2
     assert "is there already; --replace makes a new" in capsys.readouterr().err
     assert main(["web", "certificate", "--replace", "--name", "not a name ☃"]) == 2
+
+
+def test_a_page_with_that_certificate_is_served_over_tls_and_its_cookie_stays_there(
+    folder: Path, tmp_path: Path, state: DaemonState
+) -> None:
+    assert main(["web", "certificate", "--name", "127.0.0.1"]) == 0
+    web = WebSettings(cert_file=str(folder / "page.crt"), key_file=str(folder / "page.key"))
+    with Site(tmp_path, state, web=web) as site:
+        answer = site.client.post("/login", data={"name": "anna", "password": PASSWORD})
+        assert "Secure" in answer.headers["set-cookie"]
+        assert site.client.get("/api/state").json()["hears"] is True
 
 
 @pytest.mark.parametrize(

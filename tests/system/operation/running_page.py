@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import http.client
 import re
 import signal
 import socket
@@ -13,6 +14,9 @@ import httpx
 
 from tests.system.conftest import wait_until
 from tests.system.running_daemon import AURICLE
+
+UP_WITHIN_S = 60.0
+"""From the start of the process to its first answer, on a machine that runs other tests."""
 
 if TYPE_CHECKING:
     from tests.system.running_daemon import RunningDaemon
@@ -56,14 +60,15 @@ class RunningPage:
             self._process = subprocess.Popen(
                 command, env=self.daemon.environment, stdin=subprocess.DEVNULL, stdout=printed, stderr=printed
             )
-        wait_until(self.answers, "an answer of the page")
+        wait_until(self.answers, "an answer of the page", UP_WITHIN_S)
 
     def answers(self) -> bool:
         """Whether it answers at all."""
-        try:
-            return httpx.get(f"{self.address}login", trust_env=False, timeout=2.0).status_code == 200
-        except httpx.HTTPError:
-            return False
+        asking = http.client.HTTPConnection("127.0.0.1", self.port, timeout=2.0)
+        with contextlib.closing(asking), contextlib.suppress(OSError, http.client.HTTPException):
+            asking.request("GET", "/login")
+            return asking.getresponse().status == 200
+        return False
 
     def kill(self) -> None:
         """Kill it (SIGKILL), even if it is stopped; idempotent."""

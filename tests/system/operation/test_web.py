@@ -12,7 +12,6 @@ import time
 from signal import SIGCONT, SIGSTOP
 from typing import TYPE_CHECKING
 
-import httpx
 import pytest
 
 from tests.programs import program
@@ -24,6 +23,8 @@ from tests.system.running_daemon import AURICLE, RunningDaemon, Sounds
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
+
+    import httpx
 
 pytestmark = pytest.mark.system
 
@@ -160,14 +161,11 @@ def _readers(served: RunningPage, count: int) -> Iterator[None]:
 
     def read() -> None:
         while not ended.is_set():
-            with (
-                contextlib.suppress(httpx.HTTPError),
-                httpx.stream("GET", f"{served.address}live", trust_env=False, timeout=20.0) as answer,
-            ):
-                for _ in answer.iter_lines():
-                    if ended.is_set():
-                        return
-            ended.wait(0.2)
+            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", served.port), 5.0) as reader:
+                reader.sendall(b"GET /live HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n")
+                while not ended.is_set() and reader.recv(65536):
+                    pass
+            ended.wait(0.5)
 
     threads = [threading.Thread(target=read) for _ in range(count)]
     for thread in threads:
