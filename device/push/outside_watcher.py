@@ -10,8 +10,8 @@ from device.errors import AuricleError
 from device.printable import printable
 from device.push.services.delivery_error import DeliveryError
 from device.push.services.https_client import HttpsClient
-from device.push.services.secret_files import read_line, secret_path
 from device.push.services.server_address import parse_address
+from device.runtime.secret_files import read_line, secret_path
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -101,7 +101,7 @@ class PushProcess:
         self._trials = TrialClock(self._store, zone)
         self._absence = DaemonAbsence(self._store.note(_ABSENT), clocks.monotonic())
         self._report = PushReport(write_line)
-        self._link = DaemonContact(places.status, self._report.as_payload, write_line)
+        self._daemon = DaemonContact(places.status, self._report.as_payload, write_line)
         self._watcher = None if settings.watcher.url_file is None else OutsideWatcher(settings.watcher, self._hears)
         self._passed_on: dict[tuple[str, str], float] = {}
 
@@ -120,7 +120,7 @@ class PushProcess:
             self._take_result(lane)
             lane.close()
         self._save()
-        self._link.close()
+        self._daemon.close()
         if self._watcher is not None:
             self._watcher.close()
         self._store.close()
@@ -146,11 +146,11 @@ class PushProcess:
 
     def _hears(self) -> bool:
         """Whether the daemon has said a short time ago that a cry would be detected."""
-        view = self._link.view
+        view = self._daemon.view
         return view is not None and view.state is not None and view.state.hears and time.monotonic() - view.at_s < 30.0
 
     def _watch_daemon(self, now_s: float) -> None:
-        view = self._link.view
+        view = self._daemon.view
         if view is None:
             return
         state, utc_s = view.state, self._clocks.utc()
@@ -187,7 +187,7 @@ class PushProcess:
             return
         self._passed_on = {known: at_s for known, at_s in self._passed_on.items() if now_s - at_s < PASSED_ON_S}
         self._passed_on[key] = now_s
-        self._link.acknowledge(acknowledgement)
+        self._daemon.acknowledge(acknowledgement)
 
     # --- the services
 

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from device.config.file_errors import key_is
+from device.config.push.notify_settings import CREDENTIAL
 from device.config.settings import missing_models, missing_sentence
 from device.config.wording import alternatives, shown
 from device.errors import ConfigError, ConfiguredError
 from device.runtime.clocks import zone_of
 from device.runtime.model_library import shipped_bundles
 from device.runtime.model_loader import configured_bundle, trusted_key
+from device.runtime.secret_files import read_line, read_secret
 from device.sinks.mqtt.connection import read_password, tls_context
 
 if TYPE_CHECKING:
@@ -34,7 +37,19 @@ def outside_mistakes(settings: Settings) -> Iterator[ConfiguredError]:
         lambda: tls_context(settings.mqtt),
     ):
         yield from _raised(check)
+    yield from _secrets(settings)
     yield from _folders(settings)
+
+
+def _secrets(settings: Settings) -> Iterator[ConfiguredError]:
+    """Files with addresses, tokens and keys of push; what systemd provides is there only for its unit."""
+    for index, each in enumerate(settings.notify):
+        for name in ("address_file", "token_file", "user_file"):
+            path = getattr(each, name)
+            if path is not None:
+                yield from _raised(partial(read_secret, Path(path), ("notify", index, name)))
+    if settings.watcher.url_file not in {None, CREDENTIAL}:
+        yield from _raised(partial(read_line, Path(str(settings.watcher.url_file)), ("watcher", "url_file")))
 
 
 def _raised(check: Callable[[], object]) -> Iterator[ConfiguredError]:

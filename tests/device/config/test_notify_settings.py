@@ -41,6 +41,12 @@ def test_each_table_is_somebody() -> None:
     assert settings.wants_push
 
 
+def test_push_needs_the_journal() -> None:
+    sentence = '"file" in [journal] is "off", but auricle push needs the journal'
+    assert _refusal("[[notify]]\n[journal]\nfile = 'off'\n") == f"a.toml, line 3: {sentence}"
+    assert sentence in _refusal("[watcher]\nurl_file = 'credential'\n[journal]\nfile = 'off'\n")
+
+
 def test_a_watcher_alone_is_a_reason_to_run() -> None:
     assert parse_config('[watcher]\nurl_file = "credential"\n', source="a.toml").wants_push
 

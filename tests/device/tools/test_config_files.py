@@ -155,3 +155,23 @@ def test_a_key_that_is_none_and_a_bundle_without_a_signature_are_mistakes(
     path.write_text(f'[bundles]\npublic_key = "{maker.public.name}"\n', encoding="utf-8")
     (line,) = _mistakes(capfd, path)
     assert "cry.tflite: not signed, or cut short, and a public key is configured" in line
+
+
+def test_files_with_addresses_and_tokens_of_push_are_looked_at_and_credentials_are_not(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "anna.toml"
+    path.write_text(
+        '[[notify]]\naddress_file = "gone"\n[[notify]]\nname = "gran"\nservice = "pushover"\n'
+        'token_file = "open"\nuser_file = "empty"\n[watcher]\nurl_file = "credential"\n',
+        encoding="utf-8",
+    )
+    for name, mode in (("open", 0o644), ("empty", 0o600)):
+        (tmp_path / name).write_text("secret" if name == "open" else "\n")
+        (tmp_path / name).chmod(mode)
+    lines = _mistakes(capfd, path)
+    assert [line.partition(" (")[0] for line in lines[:3]] == [
+        f'line 2: "address_file" in [[notify]] is "{tmp_path}/gone", which is not there; correct the path',
+        f"line 6: the file {tmp_path}/open is open to everybody on this machine: chmod o-rwx closes it",
+        f"line 7: the file {tmp_path}/empty is empty",
+    ]
