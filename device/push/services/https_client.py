@@ -33,6 +33,8 @@ MOST_ANSWER_BYTES = 1 << 18
 MOST_RETRY_AFTER_S = 3600.0
 """A service that asks for more is asked again after this: an alarm waits."""
 
+_OUT_OF_TIME = {9, 10}  # X509_V_ERR_CERT_NOT_YET_VALID and _HAS_EXPIRED of OpenSSL
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:
@@ -92,8 +94,7 @@ class HttpsClient:
                 if response.length and len(data) <= MOST_ANSWER_BYTES:  # `read` of so many bytes does not say so itself
                     raise http.client.IncompleteRead(data, response.length)
         except ssl.SSLCertVerificationError as error:
-            why = error.verify_message or "it is not valid"
-            raise DeliveryError("refused", f"the certificate of {host} is not trusted ({why})") from None
+            raise _untrusted(error, host) from None
         except TimeoutError:
             raise DeliveryError("network", f"{host} does not answer within {self._within_s:g} s") from None
         except socket.gaierror as error:
@@ -148,6 +149,13 @@ def _retry_after_s(value: str | None, utc_s: float) -> float | None:
         except (ValueError, TypeError, OverflowError):
             return None
     return min(max(0.0, seconds), MOST_RETRY_AFTER_S) if math.isfinite(seconds) else None
+
+
+def _untrusted(error: ssl.SSLCertVerificationError, host: str) -> DeliveryError:
+    """A wrong time passes by itself: a Pi has no clock of its own, and gets the time some seconds after its start."""
+    if error.verify_code in _OUT_OF_TIME:
+        return DeliveryError("network", f"the certificate of {host} is not valid by this machine's clock")
+    return DeliveryError("refused", f"the certificate of {host} is not trusted ({error.verify_message})")
 
 
 def _why(error: Exception) -> str:

@@ -249,6 +249,18 @@ def test_certificates_are_verified_and_a_server_that_nobody_vouches_for_gets_no_
         assert len(phone.messages()) == 1
 
 
+def test_a_certificate_that_is_out_of_date_by_our_clock_is_tried_again_soon(tmp_path: Path) -> None:
+    """A Pi without a network gets the time after its start: until then every certificate is of the future."""
+    authority = Authority(tmp_path)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*authority.sign("server", days=0))
+    with PhoneServices(context) as phone:
+        address = parse_address(phone.ntfy_url, "a file")
+        error = _refusal(Ntfy(address, token=None, ca_file=str(authority.certificate), key=None))
+    assert (error.obstacle, phone.requests) == ("network", [])
+    assert str(error) == "the certificate of 127.0.0.1 is not valid by this machine's clock"
+
+
 @pytest.mark.parametrize(
     ("value", "seconds"),
     [("12", 12.0), ("999999", MOST_RETRY_AFTER_S), ("-3", 0.0), ("soon", None), ("nan", None), ("inf", None)],
