@@ -25,7 +25,7 @@ from converter.rebuilding.cut_network import names_past
 from converter.window_sequences import sequence_numbers
 from device.errors import BundleError, SpecError
 from device.hearing.bundle.contents import Label, Output
-from device.hearing.bundle.manifest import label_from_dict
+from device.hearing.bundle.manifest import MAX_HOP_S, MIN_HOP_S, label_from_dict
 from device.hearing.spec import FeatureSpec
 from device.strict_json import members, parse
 
@@ -108,8 +108,13 @@ def read_training_output(
     labels = tuple(label_from_dict(item, f"{where}: label {ordinal}") for ordinal, item in enumerate(fields["labels"]))
     if fields["output"] not in get_args(Output):
         raise BundleError(f"{where}: output is {fields['output']!r}, must be one of {', '.join(get_args(Output))}")
-    hop_s = fields.get("hop_s", HOP_S) if names_past(network) else None
-    ranges, compared, target = _both_windows(windows, labels, specs, hop_s=hop_s, may_record=calibration is not None)
+    hop_s = fields.get("hop_s", HOP_S)
+    if not MIN_HOP_S <= hop_s <= MAX_HOP_S:
+        raise BundleError(f"{where}: hop_s is {hop_s:g}, must be {MIN_HOP_S:g} to {MAX_HOP_S:g} seconds")
+    sequence_hop_s = hop_s if names_past(network) else None
+    ranges, compared, target = _both_windows(
+        windows, labels, specs, hop_s=sequence_hop_s, may_record=calibration is not None
+    )
     return TrainingOutput(
         name=fields["name"],
         version=fields["version"],
@@ -123,7 +128,7 @@ def read_training_output(
         target=target,
         calibration_sequence=ranges.sequence,
         agreement_sequence=compared.sequence,
-        hop_s=hop_s or HOP_S,
+        hop_s=hop_s,
     )
 
 

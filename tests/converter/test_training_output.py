@@ -49,6 +49,8 @@ def test_a_missing_file_is_named(tone_folder: Path, name: str) -> None:
 @pytest.mark.parametrize(
     ("edit", "sentence"),
     [
+        (lambda value: value.update(hop_s=0.0), "hop_s is 0, must be 0.01 to 60 seconds"),
+        (lambda value: value.update(hop_s="0.5"), "hop_s must be a number"),
         (lambda value: value.pop("version"), "lacks 'version'"),
         (lambda value: value.update(seed=1), "unknown member 'seed'"),
         (lambda value: value.update(output="odds"), "output is 'odds', must be one of logits, softmax, probabilities"),
