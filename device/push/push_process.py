@@ -39,10 +39,14 @@ if TYPE_CHECKING:
 TURN_S = 0.5
 """A change reaches the network at most this long after the journal has it."""
 
+CLOSE_S = 1.5
+"""How long messages that are under way are waited for at the end."""
+
 PASSED_ON_S = 60.0
 """An acknowledgement that a service repeats is passed on to the daemon again after this time."""
 
 _ABSENT = "absent"
+_MOMENT_S = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,9 +119,14 @@ class PushProcess:
         self.close()
 
     def close(self) -> None:
-        """Keep what is known, and end; whatever hangs in a network is not waited for."""
+        """Keep what is known, and end; what is under way has a moment to be accepted, or it would be sent twice."""
+        deadline_s = time.monotonic() + CLOSE_S
+        while any(lane.is_busy for lane in self._lanes) and time.monotonic() < deadline_s:
+            self._wake.wait(_MOMENT_S)
+            self._wake.clear()
+            for lane in self._lanes:
+                self._take_result(lane)
         for lane in self._lanes:
-            self._take_result(lane)
             lane.close()
         self._save()
         self._daemon.close()

@@ -18,7 +18,7 @@ from device.runtime.secret_files import read_line, read_secret
 from device.sinks.mqtt.connection import read_password, tls_context
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from device.config.settings import Settings
     from device.hearing.bundle.signature import PublicKey
@@ -30,7 +30,11 @@ def outside_mistakes(settings: Settings) -> Iterator[ConfiguredError]:
     Args:
         settings: with absolute paths.
     """
-    yield from _models(settings)
+    labels: list[str] = []
+    of_models = list(_models(settings, labels))
+    yield from of_models
+    if not of_models:  # else it is not known which labels there are
+        yield from _unknown_labels(settings, labels)
     for check in (
         lambda: zone_of(settings.alarms.time_zone),
         lambda: read_password(settings.mqtt),
@@ -59,8 +63,18 @@ def _raised(check: Callable[[], object]) -> Iterator[ConfiguredError]:
         yield error
 
 
-def _models(settings: Settings) -> Iterator[ConfiguredError]:
-    labels: list[str] = []  # of the models further up
+def _unknown_labels(settings: Settings, labels: Sequence[str]) -> Iterator[ConfigError]:
+    """A label that no model has would never be sent, and nobody would notice before the night."""
+    for index, each in enumerate(settings.notify):
+        for label in each.labels or ():
+            if label not in labels:
+                there = alternatives([shown(name) for name in dict.fromkeys(labels)])
+                wrong = f'"labels" in [[notify]] has {shown(label)}, which no model listens for; there may be {there}'
+                yield ConfigError(wrong, key=("notify", index, "labels"))
+
+
+def _models(settings: Settings, labels: list[str]) -> Iterator[ConfiguredError]:
+    """Adds the labels of the models to `labels`; while it runs, they are those of the models further up."""
     key: PublicKey | None = None
     try:
         key = trusted_key(settings)

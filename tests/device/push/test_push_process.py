@@ -299,3 +299,15 @@ def test_a_daemon_that_does_not_answer_is_sent_as_a_fault_once_also_across_a_res
     stage.begin(text)
     stage.turn_for(0.2)
     assert len(stage.phone.messages()) == 1
+
+
+def test_what_is_accepted_while_the_process_ends_is_not_sent_again(stage: Stage) -> None:
+    process = stage.begin()
+    stage.turn_for(0.05)
+    stage.journal.append([now_entry()])
+    stage.turn_until(lambda: process._lanes[0].is_busy)
+    stage.end()  # in the middle
+    assert len(stage.phone.messages()) == 1
+    stage.begin()
+    stage.turn_for(0.2)
+    assert len(stage.phone.messages()) == 1

@@ -175,3 +175,17 @@ def test_files_with_addresses_and_tokens_of_push_are_looked_at_and_credentials_a
         f"line 6: the file {tmp_path}/open is open to everybody on this machine: chmod o-rwx closes it",
         f"line 7: the file {tmp_path}/empty is empty",
     ]
+
+
+def test_a_label_to_be_pushed_that_no_model_listens_for_is_a_mistake(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "anna.toml"
+    path.write_text('[[notify]]\nlabels = ["cry"]\n', encoding="utf-8")
+    assert main(["config", "--check", str(path)]) == 0
+    capfd.readouterr()
+    path.write_text('[[notify]]\nlabels = ["cry", "crying"]\n', encoding="utf-8")
+    (line,) = _mistakes(capfd, path)
+    assert line.startswith(
+        'line 2: "labels" in [[notify]] has "crying", which no model listens for; there may be "cry"'
+    )
