@@ -67,6 +67,11 @@ class DaemonContact:
         return f"DaemonContact({str(self._status)!r}, {self._view!r})"
 
     @property
+    def is_alive(self) -> bool:
+        """Whether its thread runs."""
+        return self._thread.is_alive()
+
+    @property
     def view(self) -> DaemonView | None:
         """What the daemon said last; None before the first question."""
         return self._view

@@ -110,6 +110,11 @@ class DeliveryLane:
     # --- the main loop's side
 
     @property
+    def is_alive(self) -> bool:
+        """Whether its thread runs."""
+        return self._thread.is_alive()
+
+    @property
     def is_busy(self) -> bool:
         """Whether a task is under way, or its result was not taken."""
         return self._is_busy

@@ -49,6 +49,11 @@ class OutsideWatcher:
     def __repr__(self) -> str:
         return f"OutsideWatcher({self.problem or 'well'})"
 
+    @property
+    def is_alive(self) -> bool:
+        """Whether its thread runs."""
+        return self._thread.is_alive()
+
     def close(self) -> None:
         """Call no more."""
         self._closed.set()

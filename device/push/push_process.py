@@ -12,6 +12,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
+from device.errors import ServiceError
 from device.push.daemon_contact import DaemonContact
 from device.push.delivery_lane import MOST_POLL_S, POLL_S, DeliveryLane, LaneTask
 from device.push.notification import notification_of, trial_notification
@@ -140,7 +141,12 @@ class PushProcess:
         self._wake.clear()
 
     def turn(self) -> None:
-        """Do all that is due now."""
+        """Do all that is due now.
+
+        Raises:
+            ServiceError: a thread has ended by a mistake of ours: a new process takes up what is owed.
+        """
+        self._check_threads()
         now_s = self._clocks.monotonic()
         self._follower.follow(now_s)
         self._watch_daemon(now_s)
@@ -150,6 +156,12 @@ class PushProcess:
                 self._start_task(lane, now_s)
         self._save()
         self._report.update(self._troubles(now_s), self._owed(), len(self._lanes))
+
+    def _check_threads(self) -> None:
+        watcher = () if self._watcher is None else (self._watcher,)
+        for part in (self._daemon, *watcher, *self._lanes):
+            if not part.is_alive:
+                raise ServiceError(f"a thread of push has ended: {part!r}")
 
     # --- the daemon
 

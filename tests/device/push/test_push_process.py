@@ -311,3 +311,12 @@ def test_what_is_accepted_while_the_process_ends_is_not_sent_again(stage: Stage)
     stage.begin()
     stage.turn_for(0.2)
     assert len(stage.phone.messages()) == 1
+
+
+def test_a_thread_that_has_ended_ends_the_process_so_that_a_new_one_takes_over(stage: Stage) -> None:
+    process = stage.begin()
+    stage.turn_for(0.05)
+    process._daemon.close()
+    process._daemon._thread.join(10.0)
+    with pytest.raises(ServiceError, match="a thread of push has ended: DaemonContact"):
+        process.turn()
