@@ -8,7 +8,7 @@ import types
 from dataclasses import dataclass
 from functools import cache
 from importlib import metadata
-from typing import Any, Literal, TypeVar, Union, cast, get_args, get_origin, get_type_hints
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from device.errors import BundleError, ServiceError
 from device.messages import (  # noqa: TC001 - `from_json` evaluates the annotations of these classes
@@ -249,15 +249,19 @@ def from_json(data: bytes) -> DaemonState:
 _T = TypeVar("_T")
 
 
+@cache
+def _members_of(kind: type[Any]) -> tuple[dict[str, Any], frozenset[str]]:
+    """Field -> type, and the fields that have a default; looked up once, as a page asks twice a second."""
+    fields = dataclasses.fields(kind)
+    return get_type_hints(kind), frozenset(each.name for each in fields if each.default is not dataclasses.MISSING)
+
+
 def _object(value: Any, kind: type[_T], where: str) -> _T:
     """A JSON object with the fields of a dataclass, as an instance of it.
 
     Fields of a newer daemon are ignored; one that an older daemon does not have may be missing if it has a default.
     """
-    hints = get_type_hints(kind)
-    optional = {
-        field.name for field in dataclasses.fields(cast("Any", kind)) if field.default is not dataclasses.MISSING
-    }
+    hints, optional = _members_of(cast("Any", kind))
     if not isinstance(value, dict) or not hints.keys() - optional <= value.keys():
         raise ServiceError(f"what the daemon tells is no status: {where} must have {', '.join(hints)}")
     there = {name: hint for name, hint in hints.items() if name in value}
