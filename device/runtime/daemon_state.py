@@ -8,7 +8,7 @@ import types
 from dataclasses import dataclass
 from functools import cache
 from importlib import metadata
-from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Any, Literal, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
 from device.errors import BundleError, ServiceError
 from device.messages import (  # noqa: TC001 - `from_json` evaluates the annotations of these classes

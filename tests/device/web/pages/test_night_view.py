@@ -18,10 +18,8 @@ AT = NIGHT.from_utc_s + 6 * 3600.0  # 18:00
 
 
 def _story(**changes: object) -> AlarmStory:
-    steps = (
-        StoryStep(AT, "raised", "rule", "high"),
-        StoryStep(AT + 9, "acknowledged", "acknowledged by anna (w)", "high"),
-    )
+    seen = StoryStep(AT + 9, "acknowledged", "acknowledged by anna (w)", "high")
+    steps = (StoryStep(AT, "raised", "rule", "high"), seen)
     values = {
         "alarm_id": "a", "kind": "sound", "name": "cry", "model": "cry", "priority": "high", "start_utc_s": AT,
         "end_utc_s": AT + 1800.0, "score": 0.97, "detail": "rule", "acknowledged": "acknowledged by anna (w)",
@@ -69,11 +67,8 @@ def test_an_alarm_that_goes_on_reaches_to_now_and_a_short_one_can_be_seen() -> N
 
 
 def test_hearing_is_never_claimed_for_minutes_that_nobody_followed() -> None:
-    hearing = [
-        HearingSpan(AT, AT + 3600, 1.0),
-        HearingSpan(AT + 3600, AT + 3660, 0.5),
-        HearingSpan(AT + 3660, AT + 7200, None),
-    ]
+    stretches = ((0, 3600, 1.0), (3600, 3660, 0.5), (3660, 7200, None))
+    hearing = [HearingSpan(AT + begin_s, AT + end_s, share) for begin_s, end_s, share in stretches]
     values = night_values(NIGHT, Happened([], [], []), hearing, zone=BERLIN, now_utc_s=NIGHT.until_utc_s)
     assert [bar.kind for bar in values["hearing"]] == ["heard", "partly", "unknown"]
     assert values["summary"] == (
