@@ -21,6 +21,9 @@ _NEVER_ONE = {
     "_MORE",
     "_MOST_PASSWORD_BYTES",
     "MAX_PAYLOAD_BYTES",
+    "MOST_BYTES",
+    "MOST_CHANGES",
+    "_MOST_BYTES",
     "channels",  # 0 or too many
     "chunk_bytes",  # too few, as such
     "gaps.count",  # one gap is told as it is
