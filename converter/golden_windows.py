@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from converter.golden_voices import cry, scream
 from device.hearing.bundle.golden_sequences import GoldenSequence, sequence_samples
 
 if TYPE_CHECKING:
@@ -45,14 +46,19 @@ def golden_sounds(sample_rate_hz: int, window_samples: int) -> dict[str, Float32
 def golden_sequence(sample_rate_hz: int, window_samples: int, hop_samples: int, past_steps: int) -> GoldenSequence:
     """Windows that follow one another, more than a past of so many steps holds, without labels.
 
-    Faint noise for the first third, then the cry-like sound.
+    Faint noise for a quarter of it, an infant who cries up to two thirds, then a person who screams.
     """
     count = min(past_steps + _MORE_WINDOWS, _MOST_WINDOWS)
     rng = np.random.default_rng(SEED)
-    seconds = np.arange(sequence_samples(window_samples, hop_samples, count)) / sample_rate_hz
-    quiet, cry = rng.normal(0.0, _FAINT_NOISE, len(seconds)), _cry(seconds, rng)
-    samples = _as_int16(np.where(seconds < seconds[-1] / 3, quiet, cry))
-    return GoldenSequence(SEQUENCE, samples, np.zeros((count, 0), np.float32))
+    samples = sequence_samples(window_samples, hop_samples, count)
+    begin, middle = samples // 4, 2 * samples // 3
+    voices = (
+        np.zeros(begin),
+        cry((middle - begin) / sample_rate_hz, sample_rate_hz, rng),
+        scream((samples - middle) / sample_rate_hz, sample_rate_hz, rng),
+    )
+    sound = np.concatenate(voices) + rng.normal(0.0, _FAINT_NOISE, samples)
+    return GoldenSequence(SEQUENCE, _as_int16(sound), np.zeros((count, 0), np.float32))
 
 
 def _silence(seconds: Float64, _: np.random.Generator) -> Float64:

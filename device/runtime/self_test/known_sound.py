@@ -1,4 +1,4 @@
-"""The sound at which each model must raise an alarm: a golden window of its own bundle, repeated."""
+"""The sound at which each model must raise an alarm: a golden window or sequence of its own bundle, repeated."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from device.config.settings import Settings
     from device.hearing.bundle.contents import Bundle
+    from device.hearing.bundle.golden_sequences import GoldenSequence
     from device.hearing.listening_model import ListeningLabel, ListeningModel
     from device.runtime.model_loader import OpenModels
 
@@ -45,7 +46,7 @@ class KnownSound:
         model: its name.
         label: the label that must raise an alarm; empty if no golden window reaches an alarm threshold, or only a
             sound that is too long: then the network only has to return scores.
-        samples: float32 (n,), one window, to be repeated.
+        samples: float32 (n,), one window or a sequence of them, to be repeated.
         sample_rate_hz: of the model.
         duration_s: how much sound confirms an onset.
     """
@@ -69,23 +70,38 @@ def known_sounds(settings: Settings, models: OpenModels) -> tuple[KnownSound, ..
 
 
 def known_sound(bundle: Bundle, model: ListeningModel) -> KnownSound:
-    """The golden window that is farthest above the threshold of a label with the role `alarm`."""
+    """The golden window or sequence that is farthest above the threshold of a label with the role `alarm`."""
     window_s = bundle.window_samples / bundle.sample_rate_hz
     candidates = [
         (float(score) - label.point.on, case.samples, label)
         for case in bundle.golden
         for label, score in zip(model.labels, case.probabilities, strict=True)
-        if label.role == "alarm" and score >= label.point.on and _duration_s(label, window_s) <= LONGEST_SOUND_S
+        if label.role == "alarm" and score >= label.point.on
     ]
-    if not candidates:
-        return KnownSound(model.name, "", bundle.golden[-1].samples, bundle.sample_rate_hz, window_s + _SPARE_S)
-    _, samples, label = max(candidates, key=lambda candidate: candidate[0])
-    return KnownSound(model.name, label.name, samples, bundle.sample_rate_hz, _duration_s(label, window_s))
+    candidates += [
+        (confirmed - label.point.on, sequence.samples, label)
+        for sequence in bundle.sequences
+        for ordinal, label in enumerate(model.labels)
+        if label.role == "alarm" and (confirmed := _confirmed(sequence, ordinal, label, bundle)) >= label.point.on
+    ]
+    for _, samples, label in sorted(candidates, key=lambda candidate: candidate[0], reverse=True):
+        duration_s = _duration_s(label, len(samples) / bundle.sample_rate_hz)
+        if duration_s <= LONGEST_SOUND_S:
+            return KnownSound(model.name, label.name, samples, bundle.sample_rate_hz, duration_s)
+    return KnownSound(model.name, "", bundle.golden[-1].samples, bundle.sample_rate_hz, window_s + _SPARE_S)
 
 
-def _duration_s(label: ListeningLabel, window_s: float) -> float:
+def _confirmed(sequence: GoldenSequence, ordinal: int, label: ListeningLabel, bundle: Bundle) -> float:
+    """The highest threshold that would confirm an onset within a golden sequence."""
+    hop_s = bundle.head.hop_s if bundle.head is not None else 0.0
+    needed = label.point.needed(hop_s) if hop_s else len(sequence.probabilities)
+    scores = sequence.probabilities[:, ordinal]
+    return max((float(scores[first : first + needed].min()) for first in range(len(scores) - needed + 1)), default=0.0)
+
+
+def _duration_s(label: ListeningLabel, sound_s: float) -> float:
     point = label.point
-    return window_s + max(point.confirm_s, point.confirm_of_s) + point.min_length_s + _SPARE_S
+    return sound_s + max(point.confirm_s, point.confirm_of_s) + point.min_length_s + _SPARE_S
 
 
 def known_sound_blocks(sound: KnownSound, capture_hz: int) -> Iterator[AudioBlock]:

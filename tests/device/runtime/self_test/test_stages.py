@@ -194,8 +194,8 @@ def test_every_shipped_model_is_sure_of_its_known_sound_at_any_rate(name: str, c
             assert _passed(_Rig(settings, models).outcome())["hear"]
             return
         point = next(label.point for label in models.listening[0].labels if label.name == sound.label)
-        golden = read_bundle(bundle_path(name)).golden
-        assert max(case.probabilities.max() for case in golden) > point.on + 0.2
+        bundle = read_bundle(bundle_path(name))
+        assert max(case.probabilities.max() for case in (*bundle.golden, *bundle.sequences)) > point.on + 0.2
         rig = _Rig(settings, models)
         assert rig.begin(capture_hz=capture_hz)
         assert _passed(rig.finish())["decide"]
@@ -223,6 +223,24 @@ def test_a_model_that_follows_another_is_tried_by_itself(tiny_bundle_path: Path)
     assert outcome.failed is None
     assert "cry (" in outcome.results[1].detail
     assert "tone (" in outcome.results[1].detail
+
+
+def test_a_sequence_that_confirms_an_alarm_is_a_known_sound(carrying_bundle_paths: tuple[Path, Path]) -> None:
+    path = carrying_bundle_paths[0]
+    bundle = read_bundle(path)
+    settings = parse_config(f'[model.cry]\nbundle = "{path}"\n[model.cry.label.cry]\non = 0.97\n', source="a.toml")
+    with open_models(settings) as models:
+        (model,) = models.listening
+        needed = model.labels[0].point.needed(0.5)
+        (sequence,) = bundle.sequences
+        for windows, label in ((needed - 1, ""), (needed, "cry")):
+            scores = np.zeros_like(sequence.probabilities)
+            scores[2 : 2 + windows, 0] = 0.98
+            played = dataclasses.replace(sequence, probabilities=scores)
+            sound = known_sound(dataclasses.replace(bundle, sequences=(played,)), model)
+            assert sound.label == label
+        assert np.array_equal(sound.samples, sequence.samples)
+        assert sound.duration_s > len(sequence.samples) / bundle.sample_rate_hz
 
 
 def test_a_threshold_that_no_sound_at_hand_reaches_is_not_tried_but_its_network_is(tiny_bundle_path: Path) -> None:
