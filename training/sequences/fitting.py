@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 BACKBONE, HEAD = "backbone.keras", "head.keras"
 _REJECTED_WEIGHT = 0.25
-_DISTILLED = 0.02
+_DISTILLED = 0.03
 _FALSE_SHARE = 0.003
 
 
@@ -77,10 +77,10 @@ def event_loss(truth: Any, logits: Any) -> Any:
 
 
 def class_loss(classes: Any, logits: Any) -> Any:
-    """Cross entropy of AudioSet's classes against the probabilities that the frozen network gave them."""
+    """Mean squared difference of the logits of AudioSet's classes to those of the frozen network."""
     from keras import ops
 
-    return ops.mean(ops.softplus(logits) - classes * logits, axis=(1, 2))
+    return ops.mean(ops.square(logits - classes), axis=(1, 2))
 
 
 def truth_of(sequences: Sequences) -> Float32:
@@ -211,7 +211,7 @@ def _fit_late(
     average = WeightAverage(network.get_weights(), settings.decay)
     best, losses = -1.0, []
     for step, chosen in enumerate(_batches(rng, len(truth), settings.late_batch, settings.late_steps), start=1):
-        classes = _probabilities(fitted.classifier, train.embedding[chosen])
+        classes = _frozen_logits(fitted.classifier, train.embedding[chosen])
         result = network.train_on_batch(train.early[chosen].astype(np.float32), [truth[chosen], classes])
         losses.append(float(np.ravel(result)[0]))
         average.add(network.get_weights())
@@ -227,12 +227,10 @@ def _fit_late(
         network.set_weights(newest)
 
 
-def _probabilities(classifier: Any, embedding: Float32) -> Float32:
+def _frozen_logits(classifier: Any, embedding: Float32) -> Float32:
     """What the frozen network says of each hop: (n, hops, 384) -> (n, hops, classes)."""
-    from device.hearing.classifier import sigmoid
-
-    logits = np.asarray(classifier(embedding.reshape(-1, embedding.shape[-1]), training=False))
-    return sigmoid(logits).reshape(*embedding.shape[:2], -1)
+    logits: Float32 = np.asarray(classifier(embedding.reshape(-1, embedding.shape[-1]), training=False))
+    return logits.reshape(*embedding.shape[:2], -1)
 
 
 def _with_past(embedding: Float32) -> Float32:

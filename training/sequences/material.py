@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 _DISTRESS = "speech|distress_acted"
 _ACTED = "hard_neg/distress_speech_id/"
-_SET_WEIGHTS = {"esc50": 3.0, "scream": 2.0, "scream_audioset": 2.0, "scream_mg": 0.4}
+_SET_WEIGHTS = {"esc50": 3.0, "scream": 3.0, "scream_audioset": 2.0, "scream_mg": 0.4}
 _OWN_KIND_WEIGHTS = {
     _DISTRESS: 12.0,
     "scream": 1.0,

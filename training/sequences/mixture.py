@@ -62,8 +62,9 @@ class MixtureSettings:
         background_dbfs: level of a background's loud part.
         repeat_share: of events that come again after a pause, as an infant cries on.
         cut_share: of events of which only a piece sounds.
-        speed_range: a sound is played this much faster or slower.
+        speed_ranges: a sound of each of `EVENTS` is played this much faster or slower; slow screams stand for men's.
         other_speed_range: a sound that holds no event.
+        colour_db: largest gain or loss of any of the bands by which microphones differ.
         channel: microphone, room and recorder.
     """
 
@@ -79,8 +80,9 @@ class MixtureSettings:
     background_dbfs: tuple[float, float] = (-55.0, -25.0)
     repeat_share: float = 0.5
     cut_share: float = 0.2
-    speed_range: tuple[float, float] = (0.85, 1.18)
+    speed_ranges: tuple[tuple[float, float], ...] = ((0.85, 1.18), (0.7, 1.25))
     other_speed_range: tuple[float, float] = (0.7, 1.4)
+    colour_db: float = 8.0
     channel: AugmentSettings = field(default_factory=AugmentSettings)
 
 
@@ -123,7 +125,8 @@ def mix_sequence(rng: Rng, material: SequenceMaterial, settings: MixtureSettings
         layers.append(_Layer(place, layer.present, layer.unknown))
     samples: Float32 = np.add.reduce([layer.samples for layer in layers])
     layers = [layers[0], *(_audible(layer, samples - layer.samples) for layer in layers[1:])]
-    samples = at_recording_level(rng, through_channel(rng, samples, settings.channel), settings.channel)
+    samples = through_channel(rng, _coloured(rng, samples, settings.colour_db), settings.channel)
+    samples = at_recording_level(rng, samples, settings.channel)
     present = np.any([layer.present for layer in layers], axis=0)
     unknown = np.any([layer.unknown for layer in layers], axis=0)
     return MixedSequence(samples, present, unknown)
@@ -148,6 +151,15 @@ def _audible(layer: _Layer, others: Float32) -> _Layer:
     own, rest = (np.convolve(step_power(samples), window, mode="same") for samples in (layer.samples, others))
     hidden: Mask = own < rest * 10 ** (_AUDIBLE_FROM_DB / 10)
     return _Layer(layer.samples, layer.present & ~hidden, layer.unknown | (layer.present & hidden))
+
+
+def _coloured(rng: Rng, samples: Float32, most_db: float) -> Float32:
+    """Through a microphone whose response wanders smoothly, by up to `most_db` at eight points from 60 Hz to 8 kHz."""
+    hz = bin_hz(len(samples))
+    points_hz = np.geomspace(60.0, 8000.0, 8)
+    at = np.log(np.maximum(hz, 1.0))
+    gain_db = np.interp(at, np.log(points_hz), rng.uniform(-1, 1, len(points_hz)) * rng.uniform(0, most_db))
+    return filtered(samples, 10 ** (gain_db / 20))
 
 
 def _nothing(count: int) -> tuple[Mask, Mask]:
@@ -199,7 +211,7 @@ def _foreground(
     layers = []
     for ordinal in range(len(EVENTS)):
         if rng.random() < settings.event_shares[ordinal]:
-            layer = _event(rng, material.events[ordinal], settings, count)
+            layer = _event(rng, material.events[ordinal], settings, ordinal, count)
             layers.append((_in_a_room(rng, layer, material, settings), float(rng.uniform(*settings.event_db))))
     while rng.random() < settings.foreground_share and len(layers) < 4:
         layer = _other(rng, material, settings, count)
@@ -207,15 +219,15 @@ def _foreground(
     return layers
 
 
-def _event(rng: Rng, groups: Sequence[SoundGroup], settings: MixtureSettings, count: int) -> _Layer:
+def _event(rng: Rng, groups: Sequence[SoundGroup], settings: MixtureSettings, ordinal: int, count: int) -> _Layer:
     """An event of one subject, with pauses and further ones of the same subject where it goes on."""
-    group = draw_group(rng, groups)
-    layer = _at_a_time(rng, _of_group(rng, group), settings.speed_range, count)
+    group, speed_range = draw_group(rng, groups), settings.speed_ranges[ordinal]
+    layer = _at_a_time(rng, _of_group(rng, group), speed_range, count)
     if rng.random() < settings.cut_share:
         return _piece(rng, layer)
     repeats = 0
     while rng.random() < settings.repeat_share and repeats < 3:
-        layer = _joined_layers(layer, _at_a_time(rng, _of_group(rng, group), settings.speed_range, count))
+        layer = _joined_layers(layer, _at_a_time(rng, _of_group(rng, group), speed_range, count))
         repeats += 1
     return layer
 

@@ -61,7 +61,7 @@ def material() -> SequenceMaterial:
 
 def settings(cry: float = 1.0, scream: float = 0.0, **changes: object) -> MixtureSettings:
     base = MixtureSettings(event_shares=(cry, scream), foreground_share=0.0, synthetic_share=0.0, channel=PLAIN)
-    return replace(base, event_db=(20.0, 20.0), **changes)  # type: ignore[arg-type]
+    return replace(base, event_db=(20.0, 20.0), colour_db=0.0, **changes)  # type: ignore[arg-type]
 
 
 def test_equal_generators_give_equal_sequences() -> None:
