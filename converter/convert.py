@@ -19,7 +19,7 @@ from converter.gate import (
     check_translation,
     check_windows,
 )
-from converter.golden_windows import golden_sequence, golden_sounds
+from converter.golden.golden_windows import golden_sequence, golden_sounds
 from converter.layer_errors import GraphPair, blamed
 from converter.predictions import (
     converted_probabilities,

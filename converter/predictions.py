@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from converter import toolchain
-from converter.golden_windows import golden_sequence, golden_sounds
+from converter.golden.golden_windows import golden_sequence, golden_sounds
 from converter.rebuilding.cut_network import carries_past
 from converter.rebuilding.rebuild import output_names
 from converter.window_sequences import sampled, spans, steps

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from device.errors import BundleError
 from device.hearing.bundle.golden_vectors import compact, npy_array, npy_bytes
+from device.quantity import quantity
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -87,7 +88,7 @@ def golden_sequences(
     found = []
     for name, windows in listed:
         if not 1 < windows <= MAX_WINDOWS:
-            raise BundleError(f"golden sequence {name!r} has {windows} windows, must have 2 to {MAX_WINDOWS}")
+            raise BundleError(f"golden sequence {name!r} has {quantity(windows, 'window')}, must have 2 to {MAX_WINDOWS}")
         samples = sequence_samples(bundle.window_samples, bundle.hop_samples, windows)
         found.append(
             GoldenSequence(

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from converter.golden_voices import cry, scream
-from converter.golden_windows import golden_sequence
+from converter.golden.golden_voices import cry, scream
+from converter.golden.golden_windows import golden_sequence
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import scipy.fft
 
-from converter.golden_windows import golden_sounds
+from converter.golden.golden_windows import golden_sounds
 from device.hearing.features import window_features
 from device.hearing.spec import FeatureSpec
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from converter.golden_voices import cry, scream
+from converter.golden.golden_voices import cry, scream
 from device.hearing.bundle.golden_sequences import GoldenSequence, sequence_samples
 
 if TYPE_CHECKING:
