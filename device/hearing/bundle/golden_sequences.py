@@ -88,7 +88,8 @@ def golden_sequences(
     found = []
     for name, windows in listed:
         if not 1 < windows <= MAX_WINDOWS:
-            raise BundleError(f"golden sequence {name!r} has {quantity(windows, 'window')}, must have 2 to {MAX_WINDOWS}")
+            held = quantity(windows, "window")
+            raise BundleError(f"golden sequence {name!r} has {held}, must have 2 to {MAX_WINDOWS}")
         samples = sequence_samples(bundle.window_samples, bundle.hop_samples, windows)
         found.append(
             GoldenSequence(
