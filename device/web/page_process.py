@@ -106,7 +106,9 @@ def _service(
         tail=JournalTail(journal or (lambda: instance_journal(instance, environment))),
         happenings=Happenings(journal, _clips(settings, instance, environment)),
         hearing=HearingRecord(None if folder is None else folder / "heard"),
-        gate=Gatekeeper(Visitors(book, sessions, may_be_open=is_loopback), report=_report, session_s=session_s),
+        gate=Gatekeeper(
+            Visitors(book, sessions, may_be_open=is_loopback, instance=instance), report=_report, session_s=session_s
+        ),
         facts=PageFacts(instance, zone_of(settings.alarms.time_zone), settings.alarms.longest_pause_s),
         epoch=secrets.token_hex(4),
         report=_report,

@@ -62,11 +62,18 @@ class Visitors:
         book: all accounts.
         sessions: all logins.
         may_be_open: whether the page listens on this machine's own address alone.
+        instance: its own cookie has its name, since browsers share cookies among all ports of a host.
     """
 
     book: AccountBook
     sessions: Sessions
     may_be_open: bool
+    instance: str
+
+    @property
+    def cookie(self) -> str:
+        """Name of the cookie that holds a browser's token."""
+        return f"{COOKIE}_{self.instance}"
 
     def of(self, request: Request, now_utc_s: float) -> Visitor | None:
         """Who sends it; None if that is nobody we know."""
@@ -74,7 +81,7 @@ class Visitors:
         if scheme.lower() == "bearer":
             account = self.book.by_token(token.strip())
             return None if account is None else Visitor(account.name, account.role)
-        cookie = request.cookies.get(COOKIE, "")
+        cookie = request.cookies.get(self.cookie, "")
         if self.is_open_to(request):
             return Visitor(ANYBODY, "operator", cookie)
         session = self.sessions.find(cookie, now_utc_s) if cookie else None

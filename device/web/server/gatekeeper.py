@@ -12,7 +12,7 @@ import anyio.to_thread
 from anyio import CapacityLimiter
 
 from device.web.access.login_bounds import LoginBounds
-from device.web.access.visitors import COOKIE, CSRF_HEADER, OURSELVES, why_forged
+from device.web.access.visitors import CSRF_HEADER, OURSELVES, why_forged
 from device.web.server.answers import RefusedError
 
 if TYPE_CHECKING:
@@ -116,7 +116,7 @@ class Gatekeeper:
     def set_cookie(self, request: Request, response: Response, token: str) -> None:
         """Give the browser its token: for this page alone, never to a script, nor with a request of another site."""
         response.set_cookie(
-            COOKIE,
+            self.visitors.cookie,
             token,
             max_age=round(self.session_s),
             path=request.scope.get("auricle.base_path", "/"),

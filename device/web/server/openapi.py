@@ -47,8 +47,8 @@ _ACCESS: Schema = {
     "session": {
         "type": "apiKey",
         "in": "cookie",
-        "name": "auricle_session",
-        "description": "Of a person's browser; commands need the header X-CSRF-Token of the page besides.",
+        "name": "auricle_session_INSTANCE",
+        "description": "Of a person's browser, one for each instance; commands need the page's X-CSRF-Token besides.",
     },
 }
 

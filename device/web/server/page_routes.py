@@ -11,7 +11,6 @@ from anyio import CapacityLimiter
 from starlette.responses import RedirectResponse, StreamingResponse
 from starlette.routing import Route
 
-from device.web.access.visitors import COOKIE
 from device.web.live.event_stream import MEDIA_TYPE, RETRY, event_bytes, number_of
 from device.web.pages.night_view import Night, night_values
 from device.web.pages.now_view import day_text, now_fragments, now_values
@@ -176,7 +175,7 @@ class Pages:
         if visitor.session is not None:
             self._service.gate.visitors.sessions.end(visitor.session.key)
         answer = RedirectResponse("login", 303)
-        answer.delete_cookie(COOKIE, path=request.scope.get("auricle.base_path", "/"))
+        answer.delete_cookie(self._gate.visitors.cookie, path=request.scope.get("auricle.base_path", "/"))
         return answer
 
     async def _members(self, request: Request) -> dict[str, Any]:

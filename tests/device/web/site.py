@@ -74,7 +74,7 @@ class Site:
             write_accounts(folder / "accounts", people)
         self.book = AccountBook(folder / "accounts")
         self.sessions = Sessions(None, idle_s=86400.0)
-        visitors = Visitors(self.book, self.sessions, may_be_open=not people)
+        visitors = Visitors(self.book, self.sessions, may_be_open=not people, instance="anna")
         environment = {"RUNTIME_DIRECTORY": str(folder / "run"), "STATE_DIRECTORY": str(folder / "state")}
         self.service = Service(
             link=DaemonLink("anna", environment=environment),

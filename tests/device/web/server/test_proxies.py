@@ -25,6 +25,8 @@ def test_what_the_configured_proxy_says_is_believed(tmp_path: Path, state: Daemo
         assert "Path=/api/hassio_ingress/abc/" in cookie
         assert "Secure" in cookie
         assert "SameSite=lax" in cookie
+        assert "HttpOnly" in cookie
+        assert cookie.startswith("auricle_session_anna="), "another instance on this host has a cookie of its own"
         assert answer.headers["location"] == "./"
         assert site.reported == ["anna (operator) logs in from 192.0.2.7"]
         assert "frame-ancestors 'self'" in answer.headers["content-security-policy"]
