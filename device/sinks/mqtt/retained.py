@@ -33,6 +33,9 @@ SILENT_AFTER_S = 1.0
 MAX_MESSAGES = 10_000
 """More than any instance publishes: a broker that sends more is not asked for the rest."""
 
+MAX_BYTES = 16 << 20
+"""Of their payloads together: what an instance announces is a few kilobytes each."""
+
 _FAILURE = 0x80
 _TURN_S = 0.1
 
@@ -56,6 +59,7 @@ class RetainedMessages:
         self.live: list[str] = []
         self._settings = settings
         self._retained: dict[str, bytes] = {}
+        self._held_bytes = 0
         self._answers: dict[int, list[ReasonCode]] = {}
         self._accepted = False
         self._refused = ""
@@ -88,6 +92,7 @@ class RetainedMessages:
             ServiceError: the connection was lost, or the broker denies a filter.
         """
         self._retained.clear()
+        self._held_bytes = 0
         _, mid = self._client.subscribe([(each, 1) for each in filters])
         self._turn_until(lambda: mid in self._answers, "the subscription")
         if any(code.value >= _FAILURE for code in self._answers[mid or 0]):
@@ -172,6 +177,10 @@ class RetainedMessages:
         except UnicodeDecodeError:
             return
         if message.retain:
+            self._held_bytes += len(message.payload)
+            if self._held_bytes > MAX_BYTES:
+                self._refused = f"the broker retains more than {quantity(MAX_BYTES >> 20, 'megabyte')} there"
+                return
             self._retained[topic] = bytes(message.payload)
         else:
             self.live.append(topic)

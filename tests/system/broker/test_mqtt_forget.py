@@ -161,3 +161,9 @@ def test_a_broker_that_is_not_there_is_one_sentence(broker: Mosquitto) -> None:
     broker.kill()
     with pytest.raises(ServiceError, match="nothing listens at"):
         _forget(broker)
+
+
+def test_a_broker_that_retains_more_than_memory_should_hold_is_refused(broker: Mosquitto) -> None:
+    _publish(broker.port, {f"auricle/anna/heap/{place}": bytes(3 << 20) for place in range(6)})
+    with pytest.raises(ServiceError, match="retains more than 16 megabytes there"):
+        _forget(broker)
