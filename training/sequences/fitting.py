@@ -2,6 +2,7 @@
 
 RUN/head.keras, RUN/backbone.keras   the weights of the best validation, by what alarms need (`judged`)
 RUN/fit.json                         settings and figures of every validation
+RUN/progress.npz                     while it goes on: a fit that was stopped goes on at its last validation
 
 The head learns first, while the backbone is AudioSet's, so that no large gradient of a random head disturbs it. Then
 the late blocks learn at a low rate; the statistics of all normalizations and the early blocks stay as they are, and
@@ -19,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from device.errors import ConfigError
+from training.sequences.fit_progress import PROGRESS, FitProgress, forget_progress, read_progress
 from training.sequences.shards import read_shards
 from training.sequences.sound_kinds import EVENTS, LABELS
 from training.train.weight_average import WeightAverage
@@ -132,18 +134,21 @@ def fit(
         len(LABELS), settings.seed, mean=flat.mean(axis=0), spread=np.maximum(flat.std(axis=0), 1e-2)
     )
     log = _Log(out, settings)
-    if start is None:
+    progress = read_progress(out)
+    begun = out if progress is not None else start
+    if begun is None:
         _fit_head(head, train, val, rng, settings, log)
         backbone = second_network.published_backbone(weights)
     else:
-        head = keras.saving.load_model(start / HEAD, compile=False)
-        backbone = keras.saving.load_model(start / BACKBONE, compile=False)
+        head = keras.saving.load_model(begun / HEAD, compile=False)
+        backbone = keras.saving.load_model(begun / BACKBONE, compile=False)
     _, late = second_network.divided(backbone)
     classifier = second_network.published_classifier(weights)
     network = second_network.training_network(late, head, classifier, train.hops)
     fitted = _Fitted(network, classifier, backbone, head)
-    fitted.save(out)
-    _fit_late(fitted, train, val, rng, settings, log, out)
+    if progress is None:
+        fitted.save(out)
+    _fit_late(fitted, (train, val), settings, log, progress)
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,8 +169,10 @@ class _Log:
     """Figures of all validations, written as they come."""
 
     def __init__(self, out: Path, settings: FitSettings) -> None:
-        self._path, self._started_s = out / "fit.json", time.monotonic()
+        self.out, self._path, self._started_s = out, out / "fit.json", time.monotonic()
         self._held: dict[str, Any] = {"settings": asdict(settings), "labels": list(LABELS), "validations": []}
+        if (out / PROGRESS).exists() and self._path.exists():
+            self._held["validations"] = json.loads(self._path.read_text(encoding="utf-8"))["validations"]
 
     def add(self, stage: str, step: int, loss: float, figures: dict[str, float]) -> float:
         """Write one validation; the mean over the events, by which the best is chosen."""
@@ -173,10 +180,8 @@ class _Log:
         row = {"stage": stage, "step": step, "loss": round(loss, 5), "mean": round(mean, 4)}
         self._held["validations"].append(row | {name: round(value, 4) for name, value in figures.items()})
         self._path.write_text(json.dumps(self._held, indent=1) + "\n", encoding="utf-8")
-        print(
-            f"{time.monotonic() - self._started_s:7.0f} s {row} {figures['cry']:.3f} {figures['scream']:.3f}",
-            flush=True,
-        )
+        events = ", ".join(f"{event} {figures[event]:.3f}" for event in EVENTS)
+        print(f"{time.monotonic() - self._started_s:7.0f} s {stage} {step}: loss {loss:.4f}, {events}", flush=True)
         return mean
 
 
@@ -197,20 +202,35 @@ def _fit_head(head: Any, train: Sequences, val: Sequences, rng: Rng, settings: F
 
 
 def _fit_late(
-    fitted: _Fitted, train: Sequences, val: Sequences, rng: Rng, settings: FitSettings, log: _Log, out: Path
+    fitted: _Fitted,
+    parts: tuple[Sequences, Sequences],
+    settings: FitSettings,
+    log: _Log,
+    progress: FitProgress | None,
 ) -> None:
     import keras
 
-    network = fitted.network
+    (train, val), network, out = parts, fitted.network, log.out
+    rng = np.random.default_rng([settings.seed, 0x1A7E])  # its own, so that a fit that goes on draws the same order
     schedule = keras.optimizers.schedules.CosineDecay(
         settings.late_rate / 20, settings.late_steps, warmup_target=settings.late_rate, warmup_steps=50
     )
     optimizer = keras.optimizers.AdamW(schedule, weight_decay=0.01, clipnorm=1.0)
     network.compile(optimizer, [event_loss, class_loss], loss_weights=[1.0, _DISTILLED], jit_compile=False)
+    optimizer.build(network.trainable_variables)
     truth = truth_of(train)
     average = WeightAverage(network.get_weights(), settings.decay)
-    best, losses = -1.0, []
+    best, losses = -1.0, list[float]()
+    done = 0
+    if progress is not None:
+        done, best = progress.step, progress.best
+        network.set_weights(progress.weights)
+        average = WeightAverage(progress.average, settings.decay, steps=done)
+        for variable, value in zip(optimizer.variables, progress.optimizer, strict=True):
+            variable.assign(value)
     for step, chosen in enumerate(_batches(rng, len(truth), settings.late_batch, settings.late_steps), start=1):
+        if step <= done:
+            continue
         classes = _frozen_logits(fitted.classifier, train.embedding[chosen])
         result = network.train_on_batch(train.early[chosen].astype(np.float32), [truth[chosen], classes])
         losses.append(float(np.ravel(result)[0]))
@@ -225,6 +245,8 @@ def _fit_late(
             best = mean
             fitted.save(out)
         network.set_weights(newest)
+        FitProgress(step, best, newest, average.weights, [one.numpy() for one in optimizer.variables]).save(out)
+    forget_progress(out)
 
 
 def _frozen_logits(classifier: Any, embedding: Float32) -> Float32:

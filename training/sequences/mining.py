@@ -22,6 +22,7 @@ from training.sequences.sound_kinds import EVENTS
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Sequence
 
     import numpy.typing as npt
 
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     Float32 = npt.NDArray[np.float32]
 
 
-_BATCH = 64
+_BATCH = 256
 
 
 def highest_false(sound: SequenceSound, logits: Float32) -> float:
@@ -44,16 +45,25 @@ def highest_false(sound: SequenceSound, logits: Float32) -> float:
     return float(sigmoid(logits[:, absent]).max(initial=0.0)) if absent else 0.0
 
 
-def logits_of(samples: Float32, embedder: Embedder, late: Any, head: Any) -> Float32:
-    """What a fitted network says of each hop: (n,) -> (hops, labels). A sound shorter than a window is repeated."""
+def early_of(samples: Float32, embedder: Embedder) -> npt.NDArray[np.float16]:
+    """What the early blocks give for each hop of a sound: (n,) -> (hops, time, frequency, channels).
+
+    A sound shorter than a window is repeated, as the device does.
+    """
     heard = samples if len(samples) >= SPEC.window_samples else np.resize(samples, SPEC.window_samples)
-    early = np.stack([embedder.run(second)[0] for second in seconds_of(heard)])
-    embeddings = np.concatenate(
-        [np.asarray(late(early[at : at + 64], training=False)) for at in range(0, len(early), 64)]
-    )
-    past = np.pad(embeddings, ((PAST_STEPS, 0), (0, 0)))[None]
-    logits: Float32 = np.asarray(head(past, training=False))[0]
-    return logits
+    return np.stack([embedder.run(second)[0] for second in seconds_of(heard)]).astype(np.float16)
+
+
+def logits_of(early: Sequence[npt.NDArray[np.float16]], late: Any, head: Any) -> list[Float32]:
+    """What a fitted network says of each hop of some sounds, each from a past of zeros: one (hops, labels) each."""
+    embeddings = late.predict(np.concatenate(early), batch_size=_BATCH, verbose=0)
+    # One long sequence: between two sounds stand as many zeros as a past holds, and what they score is left out.
+    gap = np.zeros((PAST_STEPS, embeddings.shape[1]), np.float32)
+    ends = np.cumsum([len(one) for one in early])
+    pieces = np.split(embeddings, ends[:-1])
+    scored = head.predict(np.concatenate([part for piece in pieces for part in (gap, piece)])[None], verbose=0)[0]
+    starts = [end - len(one) + PAST_STEPS * place for place, (end, one) in enumerate(zip(ends, early, strict=True))]
+    return [scored[start : start + len(one)] for start, one in zip(starts, early, strict=True)]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -73,11 +83,9 @@ def run(args: argparse.Namespace) -> int:
     _, late = divided(backbone)
     embedder = Embedder(args.work / EMBEDDER)
     material = load_material(args.data, "train", LiteTeacher(args.work / MARKER), mined={})
-    mined = {
-        sound.file: round(highest_false(sound, logits_of(sound.samples, embedder, late, head)), 4)
-        for group in material.others
-        for sound in group.sounds
-    }
+    sounds = [sound for group in material.others for sound in group.sounds]
+    logits = logits_of([early_of(sound.samples, embedder) for sound in sounds], late, head)
+    mined = {sound.file: round(highest_false(sound, one), 4) for sound, one in zip(sounds, logits, strict=True)}
     args.out.write_text(json.dumps(mined, indent=1) + "\n", encoding="utf-8")
     for file, probability in sorted(mined.items(), key=lambda item: -item[1])[:20]:
         print(f"{probability:.3f} {file}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -52,10 +53,10 @@ def read_shards(work: Path, part: str) -> Sequences:
     held: dict[str, list[npt.NDArray[np.generic]]] = {"early": [], "embedding": [], "targets": [], "weights": []}
     for path in paths:
         try:
-            with np.load(path, allow_pickle=False) as shard:
+            with path.open("rb") as file, np.load(file, allow_pickle=False) as shard:
                 for name, arrays in held.items():
                     arrays.append(shard[name])
-        except (OSError, ValueError, KeyError) as error:
+        except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
             raise ConfigError(f"{path} is no shard of sequences ({error}): delete it and run mix again") from error
     return Sequences(
         np.concatenate(held["early"]).astype(np.float16, copy=False),

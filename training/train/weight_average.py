@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 class WeightAverage:
     """Averages weights over recent steps, which generalizes better than the last weights alone."""
 
-    def __init__(self, weights: Sequence[Float32], decay: float) -> None:
+    def __init__(self, weights: Sequence[Float32], decay: float, *, steps: int = 0) -> None:
         self._average = [weight.copy() for weight in weights]
         self._decay = decay
-        self._steps = 0
+        self._steps = steps
 
     def add(self, weights: Sequence[Float32]) -> None:
         """Move the average towards the weights; early steps move it further."""

@@ -10,7 +10,7 @@ from training.networks.audioset import second_network
 from training.networks.audioset.mn04 import class_logits_of
 from training.sequences.fitting import event_loss, judged, truth_of
 from training.sequences.handover import columns_of, description
-from training.sequences.mining import highest_false
+from training.sequences.mining import highest_false, logits_of
 from training.sequences.shards import Sequences
 from training.sequences.sound_kinds import EVENTS, LABELS, REJECTED
 
@@ -91,6 +91,17 @@ def test_a_perfect_network_finds_every_second_of_an_event() -> None:
     found = judged((targets * 8 - 4).astype(np.float32), held)
     assert found["cry"] == found["scream"] == 1.0
     assert judged(np.zeros(targets.shape, np.float32), held)["cry"] == 0.0
+
+
+def test_sounds_that_are_scored_together_score_as_each_by_itself(parts: tuple[object, object]) -> None:
+    backbone, head = parts
+    early, late = second_network.divided(backbone)
+    windows = np.random.default_rng(4).normal(size=(7, 100, 128, 1)).astype(np.float32)
+    first, second = np.split(np.asarray(early(windows)).astype(np.float16), [3])
+    together = logits_of([first, second], late, head)
+    for one, alone in zip(together, (first, second), strict=True):
+        assert np.allclose(one, logits_of([alone], late, head)[0], atol=1e-4)
+        assert one.shape == (len(alone), len(LABELS))
 
 
 def test_only_what_a_recording_is_known_not_to_hold_is_a_mistake() -> None:
