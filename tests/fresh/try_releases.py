@@ -72,6 +72,8 @@ def make_tree(release: str, tree: Path) -> None:
     packages = f"--include={','.join(README_ASKS_FOR)}"
     _run("debootstrap", "--variant=minbase", packages, f"--keyring={KEYRING}", release, tree, mirror())
     shutil.copyfile("/etc/resolv.conf", tree / "etc" / "resolv.conf")
+    # Every installer writes it, debootstrap does not: without it `localhost` is nobody's name.
+    (tree / "etc" / "hosts").write_text("127.0.0.1 localhost\n::1 localhost\n", encoding="utf-8")
     shutil.copyfile(_CERTIFICATES, tree / _CERTIFICATES.relative_to("/"))
 
 

@@ -53,16 +53,19 @@ class JournalTail:
         """Look for new changes for ever; raises nothing of the journal's."""
         while True:
             try:
-                newest = await anyio.to_thread.run_sync(self._look, limiter=self._reading)
+                newest, is_another = await anyio.to_thread.run_sync(self._look, limiter=self._reading)
                 self.problem = ""
             except JournalError as error:
-                newest, self.problem = self.newest, str(error)
+                newest, is_another, self.problem = self.newest, False, str(error)
             self._has_looked.set()
-            if newest != self.newest:
-                async with self._changed:
-                    self.newest = newest
-                    self._changed.notify_all()
+            if is_another or newest > self.newest:  # a reader may have seen newer ones meanwhile
+                await self._advance(newest)
             await asyncio.sleep(POLL_S)
+
+    async def _advance(self, newest: int) -> None:
+        async with self._changed:
+            self.newest = newest
+            self._changed.notify_all()
 
     async def now(self) -> int:
         """The newest ordinal, once the journal was looked at; 0 if that takes seconds."""
@@ -82,10 +85,13 @@ class JournalTail:
             except JournalError:
                 rows = []
             if rows:
+                if rows[-1].ordinal > self.newest:  # the file is ahead of the last look: that is no other journal
+                    await self._advance(rows[-1].ordinal)
                 return rows
             await asyncio.sleep(POLL_S)
 
-    def _look(self) -> int:
+    def _look(self) -> tuple[int, bool]:
+        """The newest ordinal, and whether the journal is another one than before."""
         path = self._find()
         try:
             identity = str(path), path.stat().st_ino
@@ -94,11 +100,11 @@ class JournalTail:
         if identity != self._identity:
             rows = read_newest_rows(path, 1)
             self._identity = identity
-            return rows[-1].ordinal if rows else 0
+            return rows[-1].ordinal if rows else 0, True
         newest = self.newest
         while rows := read_rows_after(path, newest, MOST_AT_ONCE):
             newest = rows[-1].ordinal
-        return newest
+        return newest, False
 
     def _rows_after(self, ordinal: int) -> list[Row]:
         return read_rows_after(self._find(), ordinal, MOST_AT_ONCE)
