@@ -205,7 +205,7 @@ class TestAClockThatIsStepped:
     def evening(cls, folder: Path, card: PulseCard, shift: Path, environment: dict[str, str]) -> Evening:
         with TappedDaemon(folder, card, environment) as daemon:
             daemon.wait_until_it_captures()
-            card.play(Sounds(folder).cry_then_room(8.0, 10.0))
+            card.play(Sounds(folder).cry_then_room(8.0, 40.0))
             daemon.wait_for_a_cry()
             write_shift(shift, HOUR_S)
             wait_until_told(daemon, HOUR_S)
