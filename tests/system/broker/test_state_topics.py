@@ -96,7 +96,7 @@ def test_a_microphone_lost_in_mid_cry_leaves_the_cry_on_until_quiet_is_heard_and
         assert people.of(sound) == people.of(crying) == [b"ON"]
         pulse.plug()
         pulse.play(room)
-        daemon.wait_until(lambda: people.of(sound)[-1] == b"OFF", "OFF", SOON_S)
+        daemon.wait_until(lambda: people.of(sound)[-1] == people.of(crying)[-1] == b"OFF", "OFF", SOON_S)
         assert people.of(sound) == people.of(crying) == [b"ON", b"OFF"]
         daemon.wait_until(lambda: people.state("nursery")["sounds"][0]["heard"] is False, "the same there", SOON_S)
         people.say("auricle/nursery/command/self_test", "{}")
