@@ -77,11 +77,11 @@ class LedgerContent:
     """A ledger as it was kept.
 
     Attributes:
-        mark: the last row of the journal that was looked at; None before the first.
+        mark: the last row of the journal that was looked at; None before the first, as with a journal that was empty.
         owed: in the order in which it came.
         told: of open alarms.
         handled: alarm id -> the greatest seq that was looked at, oldest alarm first.
-        rules: names of the rules that have been there before.
+        rules: names of the rules that have been there before; empty if it has never begun.
     """
 
     mark: Mark | None = None

@@ -93,13 +93,15 @@ class OwedLedger:
     # --- from the journal
 
     def begin(self, present: Present, now_s: float) -> None:
-        """Owe the open alarms to rules that are new; without a mark, take the rest of the journal as handled.
+        """Owe the open alarms to rules that are new; the first time of all, take the rest of the journal as handled.
+
+        A ledger that has begun with an empty journal has rules, but no mark: whatever came since then is new to it.
 
         Args:
             present: what the journal holds.
             now_s: monotonic.
         """
-        if self.mark is None:
+        if self.mark is None and not self._known_rules:
             for alarm_id, seq in present.last_seqs.items():
                 self._set_handled(alarm_id, seq)
             self._set_mark(present.mark)

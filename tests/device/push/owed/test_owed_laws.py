@@ -144,7 +144,14 @@ class Night:
         self.store.close()
         self.store = ReceiptStore(self.folder / "push.db")
         self.ledger = OwedLedger(RULES, self.store.load())
+        self.ledger.begin(self._present(), self.now_s)
         self.known = set(self.receipted)
+
+    def _present(self) -> Present:
+        newest = {row.entry.alarm_id: row for row in self.rows}
+        open_rows = [row for row in newest.values() if self.last[row.entry.alarm_id][1] != "ended"]
+        mark = Mark(self.rows[-1].ordinal, self.rows[-1].entry.alarm_id, self.rows[-1].entry.seq) if self.rows else None
+        return Present(open_rows, {alarm_id: seq for alarm_id, (seq, _, _) in self.last.items()}, mark)
 
     # --- the end of all faults
 
@@ -188,6 +195,8 @@ SCRIPTS = st.lists(st.tuples(st.sampled_from(STEPS), st.integers(0, 11)), min_si
 
 @settings(max_examples=25, deadline=None)
 @example([(Night.raise_alarm, 0), (Night.follow, 9), (Night.save, 0), (Night.kill_and_restart, 0)])
+@example([(Night.raise_alarm, 0), (Night.kill_and_restart, 0)])  # begun with an empty journal, then away
+@example([(Night.raise_alarm, 0), (Night.kill_and_restart, 0), (Night.change_alarm, 4), (Night.kill_and_restart, 0)])
 @given(SCRIPTS)
 def test_each_change_is_accepted_at_least_once_and_after_its_receipt_not_again(
     script: list[tuple[Callable[[Night, int], None], int]],
