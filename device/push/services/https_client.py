@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import http.client
+import json
 import math
 import socket
 import ssl
@@ -15,7 +16,7 @@ import threading
 import time
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from device.printable import excerpt
 from device.push.services.delivery_error import DeliveryError
@@ -129,6 +130,15 @@ class HttpsClient:
         finally:
             cutter.cancel()
             connection.close()
+
+
+def json_object(data: bytes) -> dict[str, Any]:
+    """The members of a JSON object; none for anything else, as a proxy in between may answer."""
+    try:
+        value = json.loads(data)
+    except (ValueError, RecursionError):
+        return {}
+    return value if isinstance(value, dict) else {}
 
 
 def _cut(connection: http.client.HTTPConnection, is_late: threading.Event) -> None:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from device.errors import ConfigError
 from device.push.services.delivery_error import DeliveryError
-from device.push.services.https_client import HttpsClient
+from device.push.services.https_client import HttpsClient, json_object
 from device.push.services.push_service import Acknowledgement
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ class Ntfy:
         headers = {"Content-Type": "application/json", **self._headers}
         answer = self._client.request("POST", f"{self._base}/", body, headers)
         self._check(answer)
-        if not isinstance(_object(answer.body).get("id"), str):
+        if not isinstance(json_object(answer.body).get("id"), str):
             raise DeliveryError("busy", f"{self._host} answers what is no answer of ntfy; is the address right?")
         return ""
 
@@ -86,7 +86,7 @@ class Ntfy:
         self._check(answer)
         found = []
         for line in answer.body.splitlines():
-            message = _object(line)
+            message = json_object(line)
             if isinstance(message.get("id"), str) and re.fullmatch(r"[A-Za-z0-9]{1,64}", message["id"]):
                 self._since = message["id"]
             found += self._acknowledged(message.get("message"), waiting)
@@ -146,11 +146,3 @@ class Ntfy:
                 "refused", f"{host} points elsewhere, which is not followed (HTTP {status}); correct the address"
             )
         raise DeliveryError("refused", f"{host} has no such topic, or wants another message (HTTP {status})")
-
-
-def _object(data: bytes) -> dict[str, Any]:
-    try:
-        value = json.loads(data)
-    except (ValueError, RecursionError):
-        return {}
-    return value if isinstance(value, dict) else {}

@@ -6,7 +6,6 @@ phone. Its receipt is polled meanwhile, and cancelled once the alarm is acknowle
 
 from __future__ import annotations
 
-import json
 import re
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
@@ -14,7 +13,7 @@ from urllib.parse import quote, urlencode
 from device.errors import ConfigError
 from device.printable import excerpt
 from device.push.services.delivery_error import DeliveryError
-from device.push.services.https_client import HttpsClient
+from device.push.services.https_client import HttpsClient, json_object
 from device.push.services.push_service import Acknowledgement
 
 if TYPE_CHECKING:
@@ -107,14 +106,14 @@ class Pushover:
         """What is known of a receipt; nothing if Pushover has forgotten it, as it does after a week."""
         path = f"{self._base}/1/receipts/{quote(receipt)}.json?token={quote(self._token)}"
         answer = self._client.request("GET", path)
-        if answer.status in {400, 404} and not _blames_account(_object(answer.body)):
+        if answer.status in {400, 404} and not _blames_account(json_object(answer.body)):
             return {}
         return self._checked(answer)
 
     def _cancel(self, receipt: str) -> None:
         fields = urlencode({"token": self._token}).encode()
         answer = self._client.request("POST", f"{self._base}/1/receipts/{quote(receipt)}/cancel.json", fields, _FORM)
-        if answer.status in {400, 404} and not _blames_account(_object(answer.body)):
+        if answer.status in {400, 404} and not _blames_account(json_object(answer.body)):
             return  # it is forgotten, or was over before
         self._checked(answer)
 
@@ -123,7 +122,7 @@ class Pushover:
 
     def _checked(self, answer: Answer) -> dict[str, Any]:
         """The members of an answer that says success; raises DeliveryError for any other."""
-        host, status, members = self._host, answer.status, _object(answer.body)
+        host, status, members = self._host, answer.status, json_object(answer.body)
         if status == 200 and members.get("status") == 1:
             return members
         if status == 429:
@@ -151,11 +150,3 @@ def _refused(members: Mapping[str, Any]) -> str:
     if "token" in members:
         return "the API token"
     return "the user key" if "user" in members else "the message, or the address is wrong"
-
-
-def _object(data: bytes) -> dict[str, Any]:
-    try:
-        value = json.loads(data)
-    except (ValueError, RecursionError):
-        return {}
-    return value if isinstance(value, dict) else {}

@@ -76,13 +76,7 @@ def test_an_upgrade_keeps_the_version_that_ran_and_restarts_what_runs() -> None:
     steps = plan_install(LAYOUT, ONE, NEW, REQUEST)
     links = [(step.link, step.target) for step in steps if isinstance(step, SwitchLink)]
     assert links[:2] == [(LAYOUT.previous, "versions/1.0-aa"), (LAYOUT.current, "versions/1.1-bb")]
-    assert (
-        "systemctl",
-        "try-restart",
-        "auricle@*.service",
-        "auricle-push@*.service",
-        "auricle-web@*.service",
-    ) in commands(steps)
+    assert RESTART in commands(steps)
     assert not any(isinstance(step, RemoveVersion) for step in steps)
 
 
@@ -117,13 +111,7 @@ def test_a_restart_that_a_crash_has_swallowed_is_made_up_for() -> None:
         systemd_files=dict.fromkeys(LAYOUT.systemd_paths().values(), b"unit"),
     )  # fmt: skip
     steps = plan_install(LAYOUT, owing, NEW, REQUEST)
-    assert (
-        "systemctl",
-        "try-restart",
-        "auricle@*.service",
-        "auricle-push@*.service",
-        "auricle-web@*.service",
-    ) in commands(steps)
+    assert RESTART in commands(steps)
     assert steps[-1] == RemovePath("", LAYOUT.restart_pending)
 
 
@@ -165,13 +153,7 @@ def test_a_rollback_swaps_restarts_and_says_what_runs() -> None:
     steps = plan_rollback(LAYOUT, two, UNITS, has_systemd=True)
     links = [(step.link, step.target) for step in steps if isinstance(step, SwitchLink)]
     assert links == [(LAYOUT.current, "versions/0.9-z"), (LAYOUT.previous, "versions/1.0-aa")]
-    assert (
-        "systemctl",
-        "try-restart",
-        "auricle@*.service",
-        "auricle-push@*.service",
-        "auricle-web@*.service",
-    ) in commands(steps)
+    assert RESTART in commands(steps)
     assert steps[-1].message.startswith("0.9-z runs now")
 
 
