@@ -55,13 +55,11 @@ class ShardJob:
 
     Attributes:
         path: where it is written.
-        part: `train` or `val`.
         seed: of the run.
         number: of the shard.
     """
 
     path: Path
-    part: str
     seed: int
     number: int
 
@@ -175,9 +173,9 @@ def run(args: argparse.Namespace) -> int:
     for name, write in ((EMBEDDER, write_embedder), (MARKER, _write_marker)):
         if not (args.work / name).exists():
             write(args.weights, args.work / name)
-    mined = json.loads(args.mined.read_text(encoding="utf-8")) if args.mined else {}
+    mined = _read_mined(args.mined) if args.mined else {}
     numbers = range(args.first, args.first + args.shards)
-    jobs = [ShardJob(args.work / f"{args.part}-{n:04d}.npz", args.part, args.seed, n) for n in numbers]
+    jobs = [ShardJob(args.work / f"{args.part}-{n:04d}.npz", args.seed, n) for n in numbers]
     missing = [job for job in jobs if not job.path.exists()]
     with (
         one_thread_environment(),
@@ -192,6 +190,14 @@ def run(args: argparse.Namespace) -> int:
             print(path.name, flush=True)
     print(f"{len(jobs) * SHARD_SEQUENCES} sequences of {MixtureSettings().length_s:g} s in {args.work}")
     return 0
+
+
+def _read_mined(path: Path) -> dict[str, float]:
+    try:
+        mined = json.loads(path.read_text(encoding="utf-8"))
+        return {str(file): float(probability) for file, probability in mined.items()}
+    except (OSError, ValueError, TypeError, AttributeError) as error:
+        raise ConfigError(f"{path} is not what mine-sequences wrote ({error}): run it again") from None
 
 
 def _write_marker(weights: Path, path: Path) -> None:

@@ -21,6 +21,7 @@ import numpy as np
 
 from device.errors import ConfigError
 from training.sequences.fit_progress import PROGRESS, FitProgress, forget_progress, read_progress
+from training.sequences.fitted_parts import load_parts, save_parts
 from training.sequences.shards import read_shards
 from training.sequences.sound_kinds import EVENTS, LABELS
 from training.train.weight_average import WeightAverage
@@ -36,7 +37,6 @@ if TYPE_CHECKING:
     Float32 = npt.NDArray[np.float32]
     Rng = np.random.Generator
 
-BACKBONE, HEAD = "backbone.keras", "head.keras"
 _REJECTED_WEIGHT = 0.25
 _DISTILLED = 0.03
 _FALSE_SHARE = 0.003
@@ -124,8 +124,6 @@ def fit(
     Raises:
         ConfigError: the file does not hold AudioSet's weights.
     """
-    import keras
-
     from training.networks.audioset import second_network
 
     rng = np.random.default_rng([settings.seed, 0xF17])
@@ -140,8 +138,7 @@ def fit(
         _fit_head(head, train, val, rng, settings, log)
         backbone = second_network.published_backbone(weights)
     else:
-        head = keras.saving.load_model(begun / HEAD, compile=False)
-        backbone = keras.saving.load_model(begun / BACKBONE, compile=False)
+        backbone, head = load_parts(begun)
     _, late = second_network.divided(backbone)
     classifier = second_network.published_classifier(weights)
     network = second_network.training_network(late, head, classifier, train.hops)
@@ -161,8 +158,7 @@ class _Fitted:
     head: Any
 
     def save(self, out: Path) -> None:
-        self.backbone.save(out / BACKBONE)
-        self.head.save(out / HEAD)
+        save_parts(out, self.backbone, self.head)
 
 
 class _Log:

@@ -19,7 +19,7 @@ from device.hearing.features import computer, finish
 from training.networks.audioset.second_network import HOP_FRAMES, SPEC, device_network
 from training.networks.audioset_teacher import LiteTeacher
 from training.sequences.drawing import MARKER, hop_targets
-from training.sequences.fitting import BACKBONE, HEAD
+from training.sequences.fitted_parts import load_parts
 from training.sequences.material import load_material
 from training.sequences.mixture import MixtureSettings, mix_sequence
 from training.sequences.sound_kinds import EVENTS, LABELS, REJECTED
@@ -93,14 +93,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Write the folders, and print them."""
-    import keras
-
+    backbone, head = load_parts(args.run)
     try:
-        backbone = keras.saving.load_model(args.run / BACKBONE, compile=False)
-        head = keras.saving.load_model(args.run / HEAD, compile=False)
         fitted = json.loads((args.run / "fit.json").read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise ConfigError(f"{args.run} holds no fitted network ({error}): run `python -m training fit` first") from None
+        raise ConfigError(
+            f"{args.run / 'fit.json'} cannot be read ({error}): run `python -m training fit` anew"
+        ) from None
     card = {"headline": "Hears one second of sound each hop.", "recipe": {**fitted["settings"], **_mixture()}}
     parts: dict[str, tuple[Float32, Float32, npt.NDArray[np.int32]]] = {}
     wanted: tuple[tuple[str, Part, int], ...] = (

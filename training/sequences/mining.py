@@ -16,7 +16,7 @@ from device.hearing.classifier import sigmoid
 from training.networks.audioset.second_network import PAST_STEPS, SPEC, divided
 from training.networks.audioset_teacher import LiteTeacher
 from training.sequences.drawing import EMBEDDER, MARKER, Embedder, seconds_of
-from training.sequences.fitting import BACKBONE, HEAD
+from training.sequences.fitted_parts import load_parts
 from training.sequences.material import load_material
 from training.sequences.sound_kinds import EVENTS
 
@@ -76,10 +76,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Hear all recordings without an event, and print the worst."""
-    import keras
-
-    backbone = keras.saving.load_model(args.run / BACKBONE, compile=False)
-    head = keras.saving.load_model(args.run / HEAD, compile=False)
+    backbone, head = load_parts(args.run)
     _, late = divided(backbone)
     embedder = Embedder(args.work / EMBEDDER)
     material = load_material(args.data, "train", LiteTeacher(args.work / MARKER), mined={})

@@ -9,8 +9,10 @@ import pytest
 
 from device.errors import ConfigError
 from training.networks.audioset import second_network
+from training.sequences import drawing
 from training.sequences.fit_progress import PROGRESS, FitProgress, read_progress
-from training.sequences.fitting import BACKBONE, HEAD, FitSettings, fit
+from training.sequences.fitted_parts import BACKBONE, HEAD, load_parts
+from training.sequences.fitting import FitSettings, fit
 from training.sequences.shards import Sequences, read_shards
 from training.sequences.sound_kinds import LABELS
 
@@ -96,6 +98,23 @@ def test_a_damaged_progress_is_refused_with_what_would_work(tmp_path: Path) -> N
     (tmp_path / PROGRESS).write_bytes(b"PK\x03\x04 torn")
     with pytest.raises(ConfigError, match=r"progress\.npz holds no fit that can go on .*: delete it to begin anew"):
         read_progress(tmp_path)
+
+
+@pytest.mark.parametrize("content", [None, b"torn"])
+def test_a_folder_without_a_fit_is_refused_with_the_command_that_makes_one(
+    tmp_path: Path, content: bytes | None
+) -> None:
+    if content is not None:
+        (tmp_path / BACKBONE).write_bytes(content)
+    with pytest.raises(ConfigError, match=r"holds no fitted network .*: run `python -m training fit` first"):
+        load_parts(tmp_path)
+
+
+@pytest.mark.parametrize("text", ["{", "[1]", '{"a": "b"}'])
+def test_a_file_that_mining_did_not_write_is_refused(tmp_path: Path, text: str) -> None:
+    (tmp_path / "mined.json").write_text(text)
+    with pytest.raises(ConfigError, match=r"mined\.json is not what mine-sequences wrote .*: run it again"):
+        drawing._read_mined(tmp_path / "mined.json")
 
 
 def test_without_shards_the_command_that_makes_them_is_named(tmp_path: Path) -> None:
