@@ -203,9 +203,13 @@ class TestAClockThatIsStepped:
     @pytest.fixture(scope="class")
     @classmethod
     def evening(cls, folder: Path, card: PulseCard, shift: Path, environment: dict[str, str]) -> Evening:
+        sounds = Sounds(folder)
+        night = sounds.cry_then_room(8.0, 40.0)
+        # The room is there from before the first block: a card that nothing plays into is silent, a true fault.
+        card.play(sounds.write("night-long-room.wav", [sounds.room(240.0)]))
         with TappedDaemon(folder, card, environment) as daemon:
             daemon.wait_until_it_captures()
-            card.play(Sounds(folder).cry_then_room(8.0, 40.0))
+            card.play(night)
             daemon.wait_for_a_cry()
             write_shift(shift, HOUR_S)
             wait_until_told(daemon, HOUR_S)
