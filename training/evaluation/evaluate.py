@@ -71,6 +71,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--markdown", type=Path, metavar="MD", help="file for the same as a page (cries and screams)")
     parser.add_argument("--clips", type=Path, metavar="JSONL", help="file for what each scene gave, a line each")
     parser.add_argument(
+        "--curve", type=Path, metavar="CSV", help="file for recall and false alarms at every threshold (scenes)"
+    )
+    parser.add_argument(
         "--operating-point", type=Path, metavar="JSON", help="file for a newly chosen operating point (validation only)"
     )
     parser.add_argument(
@@ -83,12 +86,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Evaluate, write the figures, and print the headline."""
-    _refuse_missing_folders(args.json, args.markdown, args.clips, args.operating_point)
+    _refuse_missing_folders(args.json, args.markdown, args.clips, args.curve, args.operating_point)
     task = args.task or task_of(read_model(args.model))
     if task in BREATH_TASKS:
         return _run_breath(args, task)
     if is_scenes_folder(args.data) or task == OWN:
         return _run_timelines(args, task)
+    if args.curve:
+        raise ConfigError("--curve is for scenes that `scenes` wrote, or recordings of one's own; leave it out here")
     if task not in ALARM_LISTS:
         raise ConfigError(f'"{task}" is no task that can be evaluated; give one of {", ".join(known_tasks())}')
     return _run_alarms(args, task)
@@ -165,7 +170,7 @@ def _point(args: argparse.Namespace) -> OperatingPoint | None:
 def _run_breath(args: argparse.Namespace, task: str) -> int:
     from training.evaluation.breath.breath_report import BreathSettings, evaluate_breath
 
-    unfit = [name for name in ("float", "peer", "clips", "markdown", "point", "label") if getattr(args, name)]
+    unfit = [name for name in ("float", "peer", "clips", "curve", "markdown", "point", "label") if getattr(args, name)]
     if unfit:
         raise ConfigError(f"--{unfit[0].replace('_', '-')} is for cries and screams; leave it out for breath sounds")
     _refuse_choosing_on_test(args)
@@ -213,7 +218,7 @@ def _run_timelines(args: argparse.Namespace, task: str) -> int:
     if heard.peer and not heard.peer_classes:
         raise ConfigError("--peer needs --peer-class here: which of YAMNet's classes are the event")
     settings = OwnSettings(
-        heard=heard, data=args.data, task=task, part=args.split, split=args.split_list, seed=args.seed
+        heard=heard, data=args.data, task=task, part=args.split, split=args.split_list, seed=args.seed, curve=args.curve
     )
     measured, headline = evaluate_timelines(settings, workers=args.workers, scheduler=args.scheduler)
     _write_json(args.json, {"headline": headline, "measured": measured.as_json()})

@@ -6,6 +6,7 @@ import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from training.evaluation.alarms.threshold_curve import threshold_curve, write_curve
 from training.evaluation.alarms.timeline_figures import ALL_EVENTS, timeline_figures
 from training.evaluation.alarms.timelines import (
     TimelineSettings,
@@ -36,6 +37,7 @@ class OwnSettings:
         part: of the split; of scenes what they were written from.
         split: who is in which part; None for all recordings.
         seed: of the bootstraps.
+        curve: file for recall and false alarms at every threshold of the model itself; None for none.
     """
 
     heard: TimelineSettings
@@ -44,6 +46,7 @@ class OwnSettings:
     part: str
     split: Path | None
     seed: int
+    curve: Path | None = None
 
 
 def evaluate_timelines(
@@ -57,6 +60,8 @@ def evaluate_timelines(
     model = read_model(settings.heard.model)
     part, split, timelines, note = _timelines(settings, evaluated_label(model, settings.heard.label).name)
     systems, scored = score_timelines(settings.heard, timelines, workers=workers, scheduler=scheduler)
+    if settings.curve is not None:
+        write_curve(threshold_curve(scored, systems[:1]), settings.curve)
     streamable = is_streamable(model)
     measured = Measured(
         task=settings.task,

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from device.hearing.decision import OperatingPoint
+    from training.evaluation.alarm_counting import WindowScores
     from training.evaluation.detectors import Detections, Detector, System
 
 
@@ -72,6 +73,7 @@ class ScoredTimeline:
     Attributes:
         timeline: what is annotated.
         system: its name.
+        windows: its scores.
         delays_s: for each event from its onset to the alarm, at least 0; None if it was missed.
         false_alarms: alarms that touch no event.
         heard: from when to when events were heard.
@@ -80,6 +82,7 @@ class ScoredTimeline:
 
     timeline: Timeline
     system: str
+    windows: WindowScores
     delays_s: tuple[float | None, ...]
     false_alarms: int
     heard: tuple[DetectedEvent, ...]
@@ -170,7 +173,7 @@ def score_timeline(timeline: Timeline, system: str, found: Detections) -> Scored
         max(0.0, alarms_s[0] - event.onset_s) if alarms_s else _already_on(event, found.events)
         for event, alarms_s in zip(timeline.events, matched, strict=True)
     )
-    return ScoredTimeline(timeline, system, delays_s, false_alarms, found.events, found.faults)
+    return ScoredTimeline(timeline, system, found.windows, delays_s, false_alarms, found.events, found.faults)
 
 
 def _already_on(event: TimelineEvent, heard: Sequence[DetectedEvent]) -> float | None:
