@@ -6,6 +6,7 @@ import os
 import sys
 import wave
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
@@ -29,6 +30,7 @@ from device.runtime.stderr_lines import print_notice
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator
+    from collections.abc import Set as AbstractSet
 
     from device.config.settings import Settings
     from device.messages import Heard, Scores
@@ -122,7 +124,7 @@ def is_plain(stream: TextIO) -> bool:
 
 
 def _replay_scene(out_dir: Path, options: ReplayOptions) -> tuple[RecordingResult, list[Scores]]:
-    """Replay the scene as `auricle replay` would; returns its result, and all scores."""
+    """Replay the scene as `auricle replay` would; returns its result, and the scores of labels that raise events."""
     source = str(out_dir / SCENE)
     scores: list[Scores] = []
     task = RecordingTask(source, stream_ids([source])[0], page=str(out_dir / REPORT))
@@ -131,10 +133,11 @@ def _replay_scene(out_dir: Path, options: ReplayOptions) -> tuple[RecordingResul
         events = closing.enter_context(EventLines(out_dir / EVENTS))
         table = closing.enter_context(ScoreTable(out_dir / SCORES))
         rows = RowWriter(source, models.priorities, {"events": events.write_text, "scores": table.write_text})
+        decided = {(one.name, label.name) for one in models.listening for label in one.labels if label.role != "reject"}
 
         def write(heard: Heard) -> None:
             rows.write(heard)
-            scores.extend(heard.scores)
+            scores.extend(_decided_scores(one, decided) for one in heard.scores)
 
         result = replay_recording(options, models, task, write)
     if result.error is not None:
@@ -142,6 +145,11 @@ def _replay_scene(out_dir: Path, options: ReplayOptions) -> tuple[RecordingResul
     if result.faults:
         print_notice(fault_line(result))
     return result, scores
+
+
+def _decided_scores(scores: Scores, decided: AbstractSet[tuple[str, str]]) -> Scores:
+    probabilities = {name: value for name, value in scores.probabilities.items() if (scores.model, name) in decided}
+    return replace(scores, probabilities=probabilities)
 
 
 def _file_lines(out_dir: Path) -> Iterator[str]:

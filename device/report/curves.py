@@ -31,6 +31,7 @@ class ScoreCurve:
         label: one of its labels.
         on: probability at or above which a window counts for an onset.
         off: probability below which a window counts for the end.
+        is_decided: whether the label raises events; the thresholds of one that does not mean nothing.
         start_s: float64 (n,), starts of the windows.
         end_s: float64 (n,), ends of the windows.
         probability: float64 (n,).
@@ -40,9 +41,15 @@ class ScoreCurve:
     label: str
     on: float
     off: float
+    is_decided: bool
     start_s: Float64
     end_s: Float64
     probability: Float64
+
+    @property
+    def is_drawn(self) -> bool:
+        """Whether a figure has a lane for it: a label that raises no events has one only where it scored high."""
+        return self.is_decided or bool(self.probability.max(initial=0.0) >= self.on)
 
 
 class CurveCollector:

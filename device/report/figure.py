@@ -152,7 +152,7 @@ class Figure:
         summary: one sentence for those who do not see the picture.
         picture: None if the recording is too short for one.
         time_ticks: ticks of the time axis.
-        lanes: one for each curve.
+        lanes: one for each curve that is drawn.
         events: those drawn in the picture.
         faults_top: y of the faults' strip; None if there is no fault.
         faults: those drawn.
@@ -192,7 +192,7 @@ def figure(content: PageContent) -> Figure:
         time_ticks=tuple(layout.ticks()),
         lanes=tuple(
             _lane(curve, top, list(zip(spans, marks, strict=True)), layout)
-            for curve, top in zip(content.curves, layout.lanes, strict=True)
+            for curve, top in zip(_drawn(content), layout.lanes, strict=True)
         ),
         events=marks,
         faults_top=layout.faults,
@@ -208,8 +208,8 @@ class _Layout:
     def __init__(self, content: PageContent) -> None:
         self.duration_s = max(content.duration_s, 1e-3)
         y = _TAGS + _PICTURE + _SPACE
-        self.lanes = [y + number * (_LANE + _SPACE) for number in range(len(content.curves))]
-        y += len(content.curves) * (_LANE + _SPACE)
+        self.lanes = [y + number * (_LANE + _SPACE) for number in range(len(_drawn(content)))]
+        y += len(self.lanes) * (_LANE + _SPACE)
         self.faults = y if content.faults else None
         y += (_STRIP + _SPACE) if content.faults else 0
         self.sound = y if _is_partial(content) else None
@@ -268,6 +268,10 @@ def _picture(picture: Spectrogram | None, layout: _Layout) -> Picture | None:
     )
 
 
+def _drawn(content: PageContent) -> tuple[ScoreCurve, ...]:
+    return tuple(curve for curve in content.curves if curve.is_drawn)
+
+
 def _lane(curve: ScoreCurve, top: int, events: Sequence[tuple[Span, EventMark]], layout: _Layout) -> Lane:
     return Lane(
         label=curve.label,
@@ -300,7 +304,9 @@ def _breaks(curve: ScoreCurve) -> list[int]:
 
 
 def _thresholds(curve: ScoreCurve, top: int) -> Iterator[Threshold]:
-    """Yield both thresholds; their names keep apart if the lines are close."""
+    """Yield both thresholds of a label that raises events; their names keep apart if the lines are close."""
+    if not curve.is_decided:
+        return
     on_y, off_y = (top + _LANE * (1 - value) for value in (curve.on, curve.off))
     apart = max(0.0, (12 - (off_y - on_y)) / 2)
     yield Threshold("on", curve.on, on_y, on_y + 4 - apart)

@@ -44,7 +44,7 @@ class ListedModel:
         window_s: seconds of one window.
         terms: headline of its licence terms.
         sha256: of its bundle.
-        labels: its labels; each has a curve on the page.
+        labels: its labels.
     """
 
     name: str
@@ -167,11 +167,11 @@ class PageRecorder:
         )
 
     def _score_curves(self) -> tuple[ScoreCurve, ...]:
-        listed = [(model, label) for model in self._models for label in model.labels]
-        return tuple(
-            ScoreCurve(model.name, label.name, label.on, label.off, *self._curves[model.name, label.name].points())
-            for model, label in listed
-        )
+        return tuple(self._score_curve(model, label) for model in self._models for label in model.labels)
+
+    def _score_curve(self, model: ListedModel, label: ListedLabel) -> ScoreCurve:
+        points = self._curves[model.name, label.name].points()
+        return ScoreCurve(model.name, label.name, label.on, label.off, label.role != "reject", *points)
 
 
 def _clips(wanted: Sequence[tuple[float, float]], reader: ClipReader | None) -> tuple[list[PageClip], list[str]]:

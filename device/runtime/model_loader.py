@@ -329,9 +329,10 @@ def _refuse_unreadable(settings: ModelSettings, path: Path) -> None:
 
 
 def _refuse_unknown_labels(settings: ModelSettings, bundle: Bundle) -> None:
-    unknown = next((label.name for label in settings.labels if label.name not in bundle.label_names), None)
+    decided = [label.name for label in bundle.labels if label.role != "reject"]  # no setting concerns the others
+    unknown = next((label.name for label in settings.labels if label.name not in decided), None)
     if unknown is not None:
-        known = alternatives(list(bundle.label_names))
+        known = alternatives(decided)
         sentence = f"model {settings.name} has no label {unknown!r}; it must be {known}"
         raise ConfigError(sentence, key=("model", settings.name, "label", unknown))
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from device.messages import AudioBlock, Event, Fault, Heard
+from device.messages import AudioBlock, Event, Fault, Heard, Scores
 from device.report.figure import Figure, figure
 from device.report.page_content import ListedLabel, ListedModel, PageRecorder
 
@@ -67,3 +69,17 @@ def test_faults_have_a_row_of_their_own_only_if_there_are_any() -> None:
     assert with_fault.faults_top is not None
     assert with_fault.height > without.height
     assert [mark.name.text for mark in with_fault.faults if mark.name] == ["gap"]
+
+
+@pytest.mark.parametrize(("highest", "shown"), [(0.49, False), (0.5, True)])
+def test_a_label_that_raises_nothing_has_a_lane_only_where_it_scored_high(highest: float, *, shown: bool) -> None:
+    labels = (*CRY.labels, ListedLabel("cat", "reject", "low", 0.5, 0.25))
+    recorder = PageRecorder("a.wav", [replace(CRY, labels=labels)])
+    recorder.block(AudioBlock(np.zeros(100 * RATE_HZ, np.float32), RATE_HZ, 0))
+    for number in range(190):
+        score = highest if number == 7 else 0.0
+        recorder.heard(Heard(scores=[Scores("cry", {"cry": 0.1, "cat": score}, number / 2, number / 2 + 2)]))
+    lanes = {lane.label: lane for lane in figure(recorder.finish()).lanes}
+    assert set(lanes) == ({"cry", "cat"} if shown else {"cry"})
+    assert [threshold.name for threshold in lanes["cry"].thresholds] == ["on", "off"]
+    assert not shown or not lanes["cat"].thresholds
