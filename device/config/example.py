@@ -51,8 +51,11 @@ def example_lines(settings: TableSettings, path: KeyPath = (), *, mark: str = "#
             case Table():
                 yield from _table_lines(value, (*path, name))
             case NamedTables(settings_class=settings_class, example_name=example_name):
-                for named in value or (settings_class(name=example_name),):
-                    yield from _table_lines(named, (*path, name, named.name))
+                first, *further = value or (settings_class(name=example_name),)
+                yield from _table_lines(first, (*path, name, first.name))
+                for named in further:
+                    yield from ("", f"# Its keys are those of {bracketed((*path, name, first.name))}.")
+                    yield bracketed((*path, name, named.name))
             case TableArray(settings_class=settings_class):
                 for element in value:
                     yield from _table_lines(element, (*path, name, 0))
