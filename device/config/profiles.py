@@ -22,7 +22,7 @@ class Profile:
 
 PROFILES: Mapping[str, Profile] = MappingProxyType(
     {
-        "nursery": Profile("an infant crying", {"model": {"cry": {}}}),
+        "nursery": Profile("an infant crying, and anybody screaming", {"model": {"cry": {}, "scream": {}}}),
         "stethoscope": Profile("crackles and wheezes in the lung", {"model": {"lung": {}}}),
     },
 )

@@ -1,8 +1,9 @@
 """`python -m training hand-over`: writes a fitted network as the folder that the converter reads.
 
-One folder for each event: the network with the logits of that event and of the rejected labels, its description, and
-sequences of windows to calibrate by (training part) and to check agreement with (validation part). The backbone is the
-same in all of them, bit for bit, so that the device runs it once for all.
+One folder for each event: the network with the logits of that event, its description, and sequences of windows to
+calibrate by (training part) and to check agreement with (validation part). The first event's model scores the rejected
+labels besides, so that a nursery which runs both models has each of them once. The backbone is the same in all of them,
+bit for bit, so that the device runs it once for all.
 """
 
 from __future__ import annotations
@@ -41,14 +42,20 @@ VERSION = "1.0.0"
 _TIMES_S = {"confirm_s": 1.0, "confirm_of_s": 1.5, "min_length_s": 0.0, "hold_s": 5.0, "cooldown_s": 10.0}
 
 
+def labels_of(event: str) -> tuple[str, ...]:
+    """What a model of one event scores: the event, and in the first event's model the rejected labels."""
+    return (event, *REJECTED) if event == EVENTS[0] else (event,)
+
+
 def columns_of(event: str) -> tuple[int, ...]:
-    """Which logits a model of one event keeps: its own, and those of the rejected labels."""
-    return tuple(LABELS.index(label) for label in (event, *REJECTED))
+    """Which logits a model of one event keeps, in the order of its labels."""
+    return tuple(LABELS.index(label) for label in labels_of(event))
 
 
 def description(event: str, card: dict[str, Any]) -> dict[str, Any]:
     """`description.json` of one event's model, as JSON types; `evaluate` chooses its operating point later."""
-    labels = [_label(event, "alarm", "high"), *(_label(name, "reject", "low") for name in REJECTED)]
+    alarm, *rejected = labels_of(event)
+    labels = [_label(alarm, "alarm", "high"), *(_label(name, "reject", "low") for name in rejected)]
     return {
         "name": event,
         "version": VERSION,

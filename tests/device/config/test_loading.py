@@ -52,7 +52,7 @@ def _problem(text: str) -> str | None:
 
 def test_an_empty_file_is_the_nursery() -> None:
     assert _parse("") == profile() == profile("nursery")
-    assert [model.bundle for model in profile().listening] == ["cry"]
+    assert [model.bundle for model in profile().listening] == ["cry", "scream"]
     assert profile().listen.hop_s == 0.5
 
 
@@ -106,7 +106,10 @@ def test_a_file_overrules_its_profile_and_leaves_the_rest() -> None:
             ', line 3: in [model.cry.label.cry] "confirm_of_s" is 1.0, must be at least "confirm_s", which is 2.0',
         ),
         ("[model.Cry]", ', line 1: "Cry" in [model] must be the name of a model, of a-z, 0-9, _ and -'),
-        ("[model.cry]\nenabled = false", ', line 2: no model is left to listen, one must have "enabled" true'),
+        (
+            'profile = "stethoscope"\n[model.lung]\nenabled = false',
+            ', line 3: no model is left to listen, one must have "enabled" true',
+        ),
         (
             "[listen\nhop_s = 1",
             (
@@ -149,7 +152,7 @@ def test_a_path_begins_at_the_folder_of_the_file(tmp_path: Path) -> None:
     file = tmp_path / "nursery.toml"
     file.write_text("[model.cry]\nbundle = 'mine/cry.tflite'\n[model.b]\nbundle = '/b.tflite'\n[model.c]\n")
     bundles = [model.bundle for model in load_config(file).models]
-    assert bundles == [f"{tmp_path}/mine/cry.tflite", "/b.tflite", "c"]
+    assert bundles == [f"{tmp_path}/mine/cry.tflite", "scream", "/b.tflite", "c"]
 
 
 # --- laws

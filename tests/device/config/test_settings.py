@@ -17,8 +17,8 @@ def _parse(text: str) -> Settings:
 
 
 def test_a_model_that_is_not_enabled_does_not_listen() -> None:
-    settings = _parse('[model.cry]\nenabled = false\n[model.lung]\nbundle = "lung.tflite"')
-    assert [model.name for model in settings.models] == ["cry", "lung"]
+    settings = _parse('model.cry.enabled = false\nmodel.scream.enabled = false\n[model.lung]\nbundle = "lung.tflite"')
+    assert [model.name for model in settings.models] == ["cry", "scream", "lung"]
     assert [model.name for model in settings.listening] == ["lung"]
 
 
@@ -34,8 +34,10 @@ def test_the_stethoscope_says_which_model_it_lacks() -> None:
 
 def test_models_that_are_files_or_not_enabled_are_not_missing() -> None:
     assert missing_models(profile("stethoscope"), {"cry", "lung"}) == ()
-    assert missing_models(_parse('[model.cry]\nbundle = "my/cry.tflite"'), ()) == ()
-    switched = _parse("[model.cry]\nenabled = false\n[model.a]\n[model.b]\nbundle = 'a'\n[model.c]\n")
+    assert missing_models(_parse('[model.cry]\nbundle = "my/cry.tflite"'), ("scream",)) == ()
+    switched = _parse(
+        "model.cry.enabled = false\nmodel.scream.enabled = false\n[model.a]\n[model.b]\nbundle = 'a'\n[model.c]\n"
+    )
     assert missing_models(switched, ()) == ("a", "c")
     assert 'lacks the models "a", "c": ' in missing_sentence(switched, ("a", "c"))
     assert "in [model.a], [model.b], [model.c] to" in missing_sentence(switched, ("a", "c"))
@@ -52,7 +54,7 @@ def test_a_path_is_told_from_a_name(bundle: str, is_file: bool) -> None:  # noqa
 
 
 def test_only_what_is_overruled_of_a_label_changes_the_operating_point() -> None:
-    (model,) = _parse('[model.cry.label.cry]\non = 0.8\nhold_s = 3\npriority = "low"\noff = "model"').models
+    model, _ = _parse('[model.cry.label.cry]\non = 0.8\nhold_s = 3\npriority = "low"\noff = "model"').models
     assert model.label("cry").operating_point() == {"on": 0.8, "hold_s": 3.0}
     assert model.label("cry").priority == "low"
     assert model.label("other") == LabelSettings("other")

@@ -18,6 +18,7 @@ from device.hearing.bundle.signature import PublicKey
 from device.runtime import model_loader
 from device.runtime.model_loader import open_models, read_tried, shifted
 from device.runtime.self_test.known_sound import known_sounds
+from training.sequences.sound_kinds import REJECTED
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
 
 def _toml(path: Path, label: str = "") -> str:
-    return f'[model.cry]\nenabled = false\n[model.bell]\nbundle = "{path}"\n{label}'
+    return f'model.cry.enabled = false\nmodel.scream.enabled = false\n[model.bell]\nbundle = "{path}"\n{label}'
 
 
 def test_a_model_carries_the_name_that_the_settings_give_it(tiny_bundle_path: Path) -> None:
@@ -75,7 +76,11 @@ def test_every_profile_opens_with_the_labels_that_it_is_for() -> None:
                 (model.name, label.name, label.role) for model in models.listening for label in model.labels
             ]
     assert labels == {
-        "nursery": [("cry", "cry", "alarm")],
+        "nursery": [
+            ("cry", "cry", "alarm"),
+            *(("cry", label, "reject") for label in REJECTED),
+            ("scream", "scream", "alarm"),
+        ],
         "stethoscope": [("lung", "wheeze", "info"), ("lung", "crackle", "info")],
     }
 

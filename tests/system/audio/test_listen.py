@@ -314,11 +314,16 @@ class TestReload:
         assert reload(bedside)["happening"] == "reload_refused"
         assert bedside.cry_is_on()
 
-    def test_another_hop_and_threshold_are_taken_over_and_what_is_open_ends(self, bedside: Bedside) -> None:
+    def test_a_hop_that_a_model_cannot_take_is_refused(self, bedside: Bedside) -> None:
+        refused = reload(bedside, CONFIG + "[listen]\nhop_s = 0.25\n")
+        assert refused["happening"] == "reload_refused"
+        assert "model cry: hop_s is 0.25, must be 0.5" in refused["detail"]
+
+    def test_another_threshold_is_taken_over_and_what_is_open_ends(self, bedside: Bedside) -> None:
         bedside.hears_a_cry()
         begun = [line for line in bedside.daemon.events() if line["phase"] == "begin"]
         before = len(bedside.daemon.lines())
-        changed = '[listen]\nhop_s = 0.25\n[model.cry.label.cry]\non = 0.05\noff = 0.01\npriority = "low"\n'
+        changed = '[model.cry.label.cry]\non = 0.05\noff = 0.01\npriority = "low"\n'
         assert reload(bedside, CONFIG + changed)["happening"] == "reloaded"
         ended = bedside.daemon.wait_for({"phase": "end"}, after=before, within_s=POLLED_S)
         assert (ended["event_id"], ended["reason"]) == (begun[-1]["event_id"], "reload")
@@ -326,9 +331,6 @@ class TestReload:
         assert again["event_id"] not in {event["event_id"] for event in begun}
         assert "at or above 0.05" in again["reason"]
         assert again["priority"] == "low"
-        state = bedside.daemon.status()
-        assert state is not None
-        assert state.hop_s == state.configured_hop_s == 0.25
 
     def test_metrics_appear_on_loopback_alone_and_go_again(self, bedside: Bedside) -> None:
         port = free_port()

@@ -45,6 +45,7 @@ from device.daemon.state_tracker import Identity, StateTracker
 from device.daemon.watchdog import PipelineHealth
 from device.demo.scene import SEED, bedside
 from device.errors import BundleError, ClassifierError
+from device.hearing.listening_model import NetworkWithPast
 from device.messages import AudioBlock, Event, Fault, OperationNote
 from device.runtime.clocks import Clocks, Timekeeper
 from device.runtime.model_loader import open_models
@@ -60,7 +61,7 @@ if TYPE_CHECKING:
 
     from device.config.settings import Settings
     from device.daemon.audio.audio_queue import Item
-    from device.hearing.listening_model import Network, NetworkOutput
+    from device.hearing.listening_model import NetworkOutput, OutputWithPast
     from device.messages import NoAudio, Notice
     from device.runtime.daemon_state import DaemonState
     from device.runtime.model_loader import OpenModels
@@ -136,13 +137,16 @@ def _end_s(block: AudioBlock) -> float:
 class Slow:
     """A network that spends simulated time on each window."""
 
-    network: Network
+    network: NetworkWithPast
     clock: Clock
     window_costs_s: Callable[[float], float]
 
     def classify(self, features: Sequence[Float32]) -> NetworkOutput:
+        return self.classify_after(features, None)
+
+    def classify_after(self, features: Sequence[Float32], past: Float32 | None) -> OutputWithPast:
         self.clock.spend(self.window_costs_s(self.clock.now_s))
-        return self.network.classify(features)
+        return self.network.classify_after(features, past)
 
 
 class Kept:
@@ -249,17 +253,21 @@ def night(
     *,
     window_costs_s: Callable[[float], float] = lambda _now_s: QUICK_S,
     block_costs_s: Callable[[float], float] = lambda _now_s: BLOCK_COSTS_S,
-    wrap: Callable[[Network, Clock], Network] = lambda network, _clock: network,
+    wrap: Callable[[NetworkWithPast, Clock], NetworkWithPast] = lambda network, _clock: network,
 ) -> Night:
-    """A daemon's loop with the shipped models, ready to receive these blocks as from a microphone."""
+    """A daemon's loop with the shipped models, ready to receive these blocks as from a microphone.
+
+    Only the first model is slow, or wrapped: a window costs what `window_costs_s` says, for all models together.
+    """
     clock, kept = Clock(), Kept()
     queue = Paced(blocks, clock, block_costs_s)
     source_thread = SourceThread(Silent(), waits=False, name_at=lambda _second: "bedside", status=SourceStatus)
     source_thread.queue = queue
     runner = ModelRunner(profile("nursery"), stream_id="overload", sheds=True, start=lambda work: work())
     opened = {model.name: model.network for model in runner.models.listening}
-    slow = {name: Slow(wrap(network, clock), clock, window_costs_s) for name, network in opened.items()}
-    runner.listener.replace_networks(slow)
+    first, network = next(iter(opened.items()))
+    assert isinstance(network, NetworkWithPast)
+    runner.listener.replace_networks({**opened, first: Slow(wrap(network, clock), clock, window_costs_s)})
     clocks = Clocks(clock, clock)
     parts = LoopParts(
         runner, source_thread, NoticeMaker(runner.models.priorities), (kept,), quiet_controller(runner, clocks)
@@ -455,27 +463,34 @@ def test_gaps_between_which_windows_fit_lower_the_figures_and_are_no_fault(scene
 class Failing:
     """A network that fails from a given second on."""
 
-    network: Network
+    network: NetworkWithPast
     clock: Clock
     from_s: float
 
     def classify(self, features: Sequence[Float32]) -> NetworkOutput:
+        return self.classify_after(features, None)
+
+    def classify_after(self, features: Sequence[Float32], past: Float32 | None) -> OutputWithPast:
         if self.clock.now_s >= self.from_s:
             raise ClassifierError("model cry: the delegate ran out of memory")
-        return self.network.classify(features)
+        return self.network.classify_after(features, past)
 
 
 @dataclass(frozen=True, slots=True)
 class Poisoned:
     """The real network, which receives NaN from a given second on."""
 
-    network: Network
+    network: NetworkWithPast
     clock: Clock
     from_s: float
 
     def classify(self, features: Sequence[Float32]) -> NetworkOutput:
+        return self.classify_after(features, None)
+
+    def classify_after(self, features: Sequence[Float32], past: Float32 | None) -> OutputWithPast:
         bad = self.clock.now_s >= self.from_s
-        return self.network.classify([values * np.float32(np.nan) if bad else values for values in features])
+        given = [values * np.float32(np.nan) if bad else values for values in features]
+        return self.network.classify_after(given, past)
 
 
 @pytest.mark.parametrize("ill", [Failing, Poisoned])

@@ -90,8 +90,8 @@ def test_a_microphone_lost_in_mid_cry_leaves_the_cry_on_until_quiet_is_heard_and
         pulse.play(cry)
         daemon.wait_until(lambda: people.of(sound) == [b"ON"], "ON, and no OFF before it", CRY_WITHIN_S)
         pulse.unplug()
-        unknown = [{"model": "cry", "name": "cry", "heard": None}]
-        daemon.wait_until(lambda: people.state("nursery")["sounds"] == unknown, "that nobody knows", SOON_S)
+        unknown = {"model": "cry", "name": "cry", "heard": None}
+        daemon.wait_until(lambda: people.state("nursery")["sounds"][0] == unknown, "that nobody knows", SOON_S)
         daemon.wait_until(lambda: people.of("auricle/nursery/microphone/available")[-1] == b"offline", "loss", SOON_S)
         assert people.of(sound) == people.of(crying) == [b"ON"]
         pulse.plug()

@@ -367,18 +367,24 @@ def test_a_stop_is_clean_and_leaves_nothing_behind(machine: Machine) -> None:
     assert "Killing process" not in machine.said("stopped")
 
 
+def _sensitivity(machine: Machine) -> int:
+    """The configured sensitivity to cries of the instance "read"."""
+    (cry,) = (label for label in machine.state("read").labels if label.label == "cry")
+    return cry.configured_sensitivity
+
+
 def test_a_reload_takes_what_holds_and_refuses_what_does_not(machine: Machine) -> None:
     machine.start("read")
     before = machine.main_pid("read")
-    machine.configure("read", 'profile = "nursery"\n[listen]\nhop_s = 1.0\n')
+    machine.configure("read", 'profile = "nursery"\n[model.cry.label.cry]\nsensitivity = 2\n')
     machine.systemctl("reload", "auricle@read")
-    _wait_until(lambda: machine.state("read").configured_hop_s == 1.0, "the new hop is taken")
+    _wait_until(lambda: _sensitivity(machine) == 2, "the new sensitivity is taken")
     machine.configure("read", "nonsense = 1\n")
     machine.systemctl("reload", "auricle@read")
     machine.wait_to_hear("read", "nonsense")
     machine.wait_for("read", "ActiveState", "active")
     assert machine.main_pid("read") == before
-    assert machine.state("read").configured_hop_s == 1.0
+    assert _sensitivity(machine) == 2
 
 
 _CONFINED_CHILD = """

@@ -83,7 +83,7 @@ def seen(path: Path) -> tuple[int, int]:
 
 
 def test_what_is_installed_holds_without_the_checkout(root: Path) -> None:
-    assert "cry 1.0.0 is sound" in auricle(root, "models", "verify", "cry")
+    assert "cry 2.0.0 is sound" in auricle(root, "models", "verify", "cry")
     config = Layout(root).config("anna")
     assert auricle(root, "config", "--check", str(config)) == f"{config} holds\n"
     where = "import device, systemd; print(device.__file__); print(systemd.__file__)"
@@ -109,7 +109,7 @@ def test_repeated_upgraded_rolled_back_and_taken_away(root: Path, checkout: Path
     """One test, because each stage needs the state that the previous one left."""
     layout = Layout(root)
     config = layout.config("anna")
-    config.write_text('profile = "nursery"\n[listen]\nhop_s = 1.0\n')
+    config.write_text('profile = "nursery"\n[microphone]\nchannel = 2\n')
     first = str(read_installed(layout).current)
     watched = [config, layout.current, *layout.systemd_paths().values(), layout.current.resolve() / "bin" / "python"]
     before = [seen(path) for path in watched]
@@ -131,6 +131,6 @@ def test_repeated_upgraded_rolled_back_and_taken_away(root: Path, checkout: Path
 
     quietly(lambda: uninstall(root=root))
     assert [path for path in root.rglob("*") if not path.is_dir()] == [config]
-    assert config.read_text().endswith("hop_s = 1.0\n")
+    assert config.read_text().endswith("channel = 2\n")
     quietly(lambda: uninstall(root=root, purge=True))
     assert not os.path.lexists(layout.configs)

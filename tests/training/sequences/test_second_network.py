@@ -57,6 +57,12 @@ def test_the_device_network_can_be_cut_at_its_embedding(parts: tuple[object, obj
     assert device.output["scores"].shape == (None, 1 + len(REJECTED))
 
 
+def test_the_rejected_labels_stand_in_one_model_alone() -> None:
+    labels = {event: [label["name"] for label in description(event, {})["labels"]] for event in EVENTS}
+    assert labels == {"cry": ["cry", *REJECTED], "scream": ["scream"]}
+    assert columns_of("scream") == (LABELS.index("scream"),)
+
+
 def test_models_of_both_events_share_the_backbone_bit_for_bit(parts: tuple[object, object]) -> None:
     cry, scream = (second_network.device_network(*parts, columns_of(event)) for event in EVENTS)
     for one, other in zip(cry.layers, scream.layers, strict=True):
@@ -112,6 +118,6 @@ def test_only_what_a_recording_is_known_not_to_hold_is_a_mistake() -> None:
 
 
 def test_only_the_event_raises_alarms() -> None:
-    labels = description("scream", {})["labels"]
-    assert [one["name"] for one in labels if one["role"] == "alarm"] == ["scream"]
+    labels = description(EVENTS[0], {})["labels"]
+    assert [one["name"] for one in labels if one["role"] == "alarm"] == [EVENTS[0]]
     assert {one["role"] for one in labels[1:]} == {"reject"}

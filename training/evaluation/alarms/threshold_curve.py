@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from training.evaluation.alarms.timelines import ScoredTimeline
     from training.evaluation.detectors import System
 
+_ALL = "all"
 _LOGITS = np.arange(-3.0, 6.25, 0.25)
 _THRESHOLDS = np.round(1 / (1 + np.exp(-_LOGITS)), 4)
 """From 0.05 to 0.998, evenly spaced in logits."""
@@ -35,7 +36,7 @@ class CurvePoint:
     Attributes:
         system: its name.
         on: the threshold; an event ends below half of it.
-        recall: share of the events found, by level, and of all as "all"; empty without events.
+        recall: share of the events found, by level, and of all as `_ALL`; empty without events.
         delay_p95_s: 95th percentile of the found events' delays; None if none was found.
         false_per_hour: by ground.
     """
@@ -64,7 +65,7 @@ def threshold_curve(scored: Iterable[ScoredTimeline], systems: Sequence[System])
 
 def write_curve(points: Sequence[CurvePoint], path: Path) -> None:
     """Write a curve as CSV, a line each; shares with four decimals, rates an hour and seconds with two."""
-    levels = list(dict.fromkeys(level for one in points for level in one.recall))
+    levels = sorted(dict.fromkeys(level for one in points for level in one.recall), key=_ALL.__eq__)
     grounds = list(dict.fromkeys(ground for one in points for ground in one.false_per_hour))
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
@@ -87,17 +88,17 @@ def _curve_point(system: str, scored: Sequence[ScoredTimeline], point: Operating
     delays: list[float] = []
     for one in again:
         for event, delay_s in zip(one.timeline.events, one.delays_s, strict=True):
-            for level in filter(None, (event.level, "all")):
+            for level in filter(None, (event.level, _ALL)):
                 found.setdefault(level, []).append(delay_s is not None)
             delays += [] if delay_s is None else [delay_s]
-    grounds = dict.fromkeys(one.timeline.ground or "all" for one in again)
+    grounds = dict.fromkeys(one.timeline.ground or _ALL for one in again)
     return CurvePoint(
         system=system,
         on=point.on,
         recall={level: float(np.mean(hits)) for level, hits in found.items()},
         delay_p95_s=float(np.percentile(delays, 95)) if delays else None,
         false_per_hour={
-            ground: _rate([one for one in again if (one.timeline.ground or "all") == ground]) for ground in grounds
+            ground: _rate([one for one in again if (one.timeline.ground or _ALL) == ground]) for ground in grounds
         },
     )
 

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 
 
 def test_an_operating_point_that_takes_minutes_to_confirm_is_not_tried(tiny_bundle_path: Path) -> None:
-    config = f'[model.cry]\nenabled = false\n[model.bell]\nbundle = "{tiny_bundle_path}"\n[model.bell.label.tone]\n'
+    disabled = "model.cry.enabled = false\nmodel.scream.enabled = false\n"
+    config = f'{disabled}[model.bell]\nbundle = "{tiny_bundle_path}"\n[model.bell.label.tone]\n'
     settings = parse_config(f"{config}min_length_s = 600.0\n", source="a.toml")
     with open_models(settings) as models:
         (sound,) = known_sounds(settings, models)

@@ -38,7 +38,9 @@ def test_the_repeated_decisions_are_the_listeners(
 ) -> None:
     source = recording(tmp_path / "a.wav", seed, rate_hz)
     label = f"[model.tone.label.tone]\nsensitivity = {sensitivity}\n"
-    models_toml = f'[model.cry]\nenabled = false\n[model.tone]\nbundle = "{tiny_bundle_path}"\n{label}'
+    models_toml = (
+        f'model.cry.enabled = false\nmodel.scream.enabled = false\n[model.tone]\nbundle = "{tiny_bundle_path}"\n{label}'
+    )
     settings = parse_config(models_toml, source="a.toml")
     with open_models(settings) as models:
         heard = hear_recording(settings, models, source, "0", None)

@@ -45,7 +45,7 @@ class Bedside:
         sound = np.random.default_rng(1).normal(0.0, 0.01, 16000)
         soundfile.write(folder / "room.wav", sound, 16000)
         config = (
-            '[model.cry]\nenabled = false\n[model.tone]\nbundle = "tone.tflite"\n'
+            'model.cry.enabled = false\nmodel.scream.enabled = false\n[model.tone]\nbundle = "tone.tflite"\n'
             '[bundles]\npublic_key = "maker.pub"\n[journal]\nfile = "alarms.db"\n'
         )
         command = [sys.executable, str(MOODY), str(folder / "room.wav")]
@@ -164,7 +164,7 @@ def test_what_does_not_hold_never_reaches_the_place(bedside: Bedside, tmp_path: 
 
 def _config(folder: Path, models: str) -> Path:
     path = folder / "anna.toml"
-    path.write_text(f"[model.cry]\nenabled = false\n{models}", encoding="utf-8")
+    path.write_text(f"model.cry.enabled = false\nmodel.scream.enabled = false\n{models}", encoding="utf-8")
     return path
 
 
