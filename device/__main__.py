@@ -53,6 +53,7 @@ VERBS = {
     "devices": Verb("device.tools.devices", "list the microphones, or meter one"),
     "check": Verb("device.tools.check.check_command", "try everything a daemon needs, and say what to do"),
     "replay": Verb("device.replay.replay_command", "hear recordings, faster than real time"),
+    "classify": Verb("device.replay.classify_command", "hear one recording, and answer with one JSON document"),
     "evaluate": Verb("device.tools.evaluate.evaluate_command", "hear labelled nights, and say what was found"),
     "models": Verb("device.tools.models.models_command", "list the models at hand, verify one, or install a new one"),
     "config": Verb("device.tools.configuration", "print an example configuration, or check one"),

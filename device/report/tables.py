@@ -13,7 +13,7 @@ import re
 import unicodedata
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from device.report.result_files import encode, growing, whole
 from device.report.spans import fold
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from typing import Self
 
     from device.messages import Event, Priority, Scores
+    from device.report.spans import FaultSpan
 
 SCORE_COLUMNS = ("source", "model", "start_s", "end_s", "label", "probability")
 _DECIMALS = 6
@@ -129,7 +130,12 @@ def event_line(source: str, event: Event, priority: Priority) -> str:
     Raises:
         ValueError: a number is not finite.
     """
-    fields = {
+    return json.dumps(event_fields(source, event, priority), ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def event_fields(source: str, event: Event, priority: Priority) -> dict[str, Any]:
+    """The members of an event's line, in their order; seconds and score to six decimals."""
+    return {
         "event_id": event.event_id,
         "seq": event.seq,
         "source": source,
@@ -145,7 +151,26 @@ def event_line(source: str, event: Event, priority: Priority) -> str:
         "priority": priority,
         "reason": event.reason,
     }
-    return json.dumps(fields, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def score_fields(source: str, scores: Scores) -> list[dict[str, Any]]:
+    """One window as objects, one a label, whose members are the columns of `score_rows`; numbers to six decimals."""
+    start_s, end_s = _rounded(scores.start_s), _rounded(scores.end_s)
+    return [
+        dict(zip(SCORE_COLUMNS, (source, scores.model, start_s, end_s, label, _rounded(probability)), strict=True))
+        for label, probability in scores.probabilities.items()
+    ]
+
+
+def fault_fields(fault: FaultSpan) -> dict[str, Any]:
+    """One fault as an object, seconds to six decimals."""
+    return {
+        "kind": fault.kind,
+        "start_s": _rounded(fault.start_s),
+        "end_s": _rounded(fault.end_s),
+        "detail": fault.detail,
+        "lasted": fault.lasted,
+    }
 
 
 def score_rows(source: str, scores: Scores) -> str:
