@@ -28,6 +28,7 @@ from ai_edge_litert.interpreter import Interpreter
 from device.config.loading import profile
 from device.demo.scene import SEED, bedside
 from device.hearing.features import FrameCache, finish
+from device.hearing.listening_model import NetworkWithPast
 from device.messages import AudioBlock
 from device.runtime.model_loader import OpenModels, open_models
 
@@ -99,17 +100,24 @@ def _yamnet() -> Callable[[Float32], None]:
 
 
 def _features_and_inference(models: OpenModels) -> Callable[[Float32], None]:
-    model = models.listening[0]
-    mel = FrameCache(next(spec for spec in model.specs if spec.n_mfcc == 0))
-    caches = [(spec, mel if spec.n_mfcc == 0 else FrameCache(spec, mel=mel)) for spec in model.specs]
-    window = model.specs[0].window_samples
+    """All models of the profile: frames that they have in common are computed once, and so is their backbone."""
+    caches = {spec.frame_hash: FrameCache(spec) for model in models.listening for spec in model.specs}
+    window = max(spec.window_samples for model in models.listening for spec in model.specs)
 
     def run(samples: Float32) -> None:
-        for _, cache in caches:
+        for cache in caches.values():
             cache.reset()
+        pasts: dict[str, Float32 | None] = {}
         for first in range(0, len(samples) - window + 1, HOP):
             heard = samples[first : first + window]
-            model.network.classify([finish(spec, cache.frames(heard, first // spec.hop)) for spec, cache in caches])
+            for model in models.listening:
+                features = [
+                    finish(spec, caches[spec.frame_hash].frames(heard, first // spec.hop)) for spec in model.specs
+                ]
+                if isinstance(model.network, NetworkWithPast):
+                    pasts[model.name] = model.network.classify_after(features, pasts.get(model.name)).next_past
+                else:
+                    model.network.classify(features)
 
     return run
 
