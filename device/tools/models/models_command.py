@@ -112,7 +112,11 @@ def describe(bundle: Bundle, path: Path) -> Iterator[str]:
         "measured": card_line(bundle, "headline"),
     }
     for label in bundle.labels:
-        yield f"  label     {_label(label)}"
+        if label.role != "reject":
+            yield f"  label     {_label(label)}"
+    rejected = [label.name for label in bundle.labels if label.role == "reject"]
+    if rejected:
+        yield f"  scored    {', '.join(rejected)}; these raise nothing"
     for name, value in rows.items():
         yield f"  {name:<9} {value}"
 

@@ -41,6 +41,14 @@ def test_a_description_names_what_a_reader_needs(tiny_bundle_path: Path) -> None
         assert wanted in text
 
 
+def test_labels_that_raise_nothing_share_a_line() -> None:
+    lines = list(describe(read_bundle(shipped_bundles()["cry"]), shipped_bundles()["cry"]))
+    assert [line.split(":")[0] for line in lines if line.startswith("  label ")] == ["  label     cry"]
+    assert [line for line in lines if line.startswith("  scored ")] == [
+        "  scored    cat, dog, bird, laughter, child, speech, adult_cry, siren, music; these raise nothing"
+    ]
+
+
 def test_verifying_says_what_was_checked(tiny_bundle_path: Path) -> None:
     lines = list(verify(str(tiny_bundle_path)))
     assert any("golden numbers hold on" in line for line in lines)
