@@ -68,3 +68,21 @@ def test_what_is_no_usable_key_is_refused(tmp_path: Path, tiny_low_bundle_path: 
     ):
         with pytest.raises(ConfigError, match=why):
             sign_bundle(tiny_low_bundle_path, file, tmp_path / "signed.tflite")
+
+
+def test_a_signature_covers_backbone_and_head(
+    tmp_path: Path, carrying_bundle_paths: tuple[Path, Path], maker: KeyPair
+) -> None:
+    key, signed = PublicKey.read(maker.public), tmp_path / "signed.tflite"
+    sign_bundle(carrying_bundle_paths[0], maker.private, signed)
+    bundle = read_bundle(signed, key=key)
+    assert bundle.head is not None
+    data = signed.read_bytes()
+    for part in (bundle.network, bundle.head.network):
+        at = data.index(part[:64])
+        altered = tmp_path / "altered.tflite"
+        altered.write_bytes(data[: at + 40] + bytes([data[at + 40] ^ 1]) + data[at + 41 :])
+        with pytest.raises(BundleError, match="signature"):
+            read_bundle(altered, key=key)
+        with pytest.raises(BundleError, match="does not match its (SHA-256|checksum)"):
+            read_bundle(altered)
