@@ -84,5 +84,5 @@ def test_a_signature_covers_backbone_and_head(
         altered.write_bytes(data[: at + 40] + bytes([data[at + 40] ^ 1]) + data[at + 41 :])
         with pytest.raises(BundleError, match="signature"):
             read_bundle(altered, key=key)
-        with pytest.raises(BundleError, match="does not match its (SHA-256|checksum)"):
+        with pytest.raises(BundleError, match=r"does not match its (SHA-256|checksum)"):
             read_bundle(altered)
