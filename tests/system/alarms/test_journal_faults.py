@@ -182,8 +182,10 @@ def test_whenever_a_writer_is_killed_all_that_it_was_told_to_be_kept_is_there(tm
         kept, told = kept | newly_kept, told | newly_told
         log = read_wal(path)
         with Journal.open(path, max_bytes=_BIG) as journal:
-            # A kill between a commit's header and its page resembles damage: then the file is salvaged, to be safe.
-            assert journal.salvage is None or (log.beyond[-1].commits and not journal.salvage.unreadable_rows)
+            # A kill between a commit's header and its page resembles damage: then the file is salvaged, to be safe. The
+            # row of that commit may be unreadable; it was not yet reported as kept.
+            assert journal.salvage is None or log.beyond[-1].commits
+            assert journal.salvage is None or journal.salvage.unreadable_rows <= 1
             there = {entry.alarm_id for entry in journal.history(0.0)}
             owed = {entry.alarm_id for entry in owed_entries(journal)}
             assert kept <= there
