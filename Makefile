@@ -13,7 +13,7 @@
 #   make test-ha a real Home Assistant follows the daemon; needs root
 #   make test-torch    training on torch, in an environment of its own; networks pass between it and TensorFlow
 #   make models  trains, converts and measures the models cry, scream and lung anew, into build/models; data in DATA, weights
-#                in PEERS; three and a half hours of two cores, and what was stopped goes on
+#                in PEERS; hours of two cores, and what was stopped goes on
 #   make lock    refresh requirements*.txt from pyproject.toml
 
 PYTHON ?= python3
