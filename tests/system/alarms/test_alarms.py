@@ -14,6 +14,7 @@ from paho.mqtt import client as paho
 from paho.mqtt.enums import CallbackAPIVersion
 
 from device.alarms.journal.reading import read_history
+from tests.system.conftest import wait_until
 from tests.system.running_daemon import AURICLE, CRY_WITHIN_S, UP_WITHIN_S, RunningDaemon, Sounds, says
 
 if TYPE_CHECKING:
@@ -123,8 +124,8 @@ def test_a_cry_is_kept_and_then_told_with_its_state_and_history(
         assert (raised["alarm_id"], raised["seq"]) in journalled(daemon)
         assert (raised["late"], raised["not_durable"], raised["priority"]) == (False, False, "high")
         assert raised["alarm_id"] == daemon.events()[0]["event_id"]
-        assert json.loads(people.newest("state") or b"{}")["alarms"][0]["alarm_id"] == raised["alarm_id"]
-        assert people.newest("sound/cry/cry") == b"ON"
+        daemon.wait_until(lambda: raised["alarm_id"] in ids_of_state(people), "the state that holds it", SOON_S)
+        daemon.wait_until(lambda: people.newest("sound/cry/cry") == b"ON", "ON", SOON_S)
         daemon.wait_until(lambda: people.alarms(change="ended", cause="quiet"), "its end", SOON_S)
         daemon.wait_until(lambda: people.newest("sound/cry/cry") == b"OFF", "OFF", SOON_S)
         state = daemon.status()
@@ -136,8 +137,8 @@ def test_a_cry_is_kept_and_then_told_with_its_state_and_history(
         assert "ended: quiet" in asked.stdout
         code, left_s = daemon.terminate()
         assert (code, left_s < LEAVES_WITHIN_S) == (0, True)
-        assert people.newest("available") == b"offline"
-        assert people.newest("microphone/available") == b"offline"
+        for topic in ("available", "microphone/available"):
+            wait_until(lambda topic=topic: people.newest(topic) == b"offline", f"{topic}: offline")  # type: ignore[misc]
 
 
 def test_a_cry_while_the_broker_is_down_is_told_when_it_is_back_and_says_that_it_is_late(
@@ -222,7 +223,17 @@ def _ids(people: Subscriber, **what: object) -> set[str]:
 
 
 def paused(people: Subscriber) -> bool:
-    return bool(json.loads(people.newest("state") or b"{}").get("paused"))
+    return bool(_state(people).get("paused"))
+
+
+def ids_of_state(people: Subscriber) -> set[str]:
+    """Alarms that the last published state names; it comes after the changes of the alarms."""
+    return {alarm["alarm_id"] for alarm in _state(people).get("alarms", [])}
+
+
+def _state(people: Subscriber) -> Told:
+    state: Told = json.loads(people.newest("state") or b"{}")
+    return state
 
 
 # --- commands
@@ -266,6 +277,7 @@ def test_what_no_disk_keeps_is_told_within_a_second_and_that_is_an_alarm_until_a
         raised = people.alarms(change="raised", kind="sound")[0]
         assert raised["not_durable"]
         assert raised["decided_to_told_s"] < 3.0  # a second, and a busy machine
+        daemon.wait_until(lambda: people.alarms(name="journal", change="raised"), "the alarm of the journal", SOON_S)
         assert people.alarms(name="journal", change="raised")[0]["not_durable"]
         assert daemon.find({"fault": "journal", "begins": True}) is not None
         state = daemon.status()
