@@ -19,6 +19,12 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
+LOUDNESS = "loudness"
+"""In place of a model's name: what is said of any loud sound, see `hearing.loudness_detector`."""
+
+LOUD = "loud"
+"""Its label."""
+
 Phase = Literal["begin", "reopen", "end"]
 Priority = Literal["high", "medium", "low"]
 Role = Literal["alarm", "info", "reject"]

@@ -87,6 +87,7 @@ WRONG_FILES = (
     "[microphone]\nrate = 1",
     "[filters]\nhum_hz = 100",
     "[filters]\nhum = 50",
+    "[loudness]\nlevel_dbfs = 30",
     "[log]\nmax_mb = 0",
     '[status]\nmetrics_port = "9187"',
     "[model.cry.label.cry]\nsensitivity = 9",

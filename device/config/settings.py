@@ -13,6 +13,7 @@ import dataclasses
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, get_args
 
+from device.config.alerting.loudness_settings import LoudnessSettings
 from device.config.kinds import Boolean, Choice, Host, Integer, Number, Ordinal, OrKeyword, Text
 from device.config.profiles import DEFAULT_PROFILE, PROFILES
 from device.config.push.notify_settings import NotifySettings
@@ -20,7 +21,7 @@ from device.config.push.watcher_settings import WatcherSettings
 from device.config.schema import TableSettings, key, named_tables, table, table_array
 from device.config.web_settings import WebSettings
 from device.config.wording import shown
-from device.messages import Priority
+from device.messages import LOUDNESS, Priority
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -407,6 +408,7 @@ class Settings(TableSettings):
     filters: FilterSettings = table(FilterSettings)
     recording: RecordingSettings = table(RecordingSettings)
     deafness: DeafnessSettings = table(DeafnessSettings)
+    loudness: LoudnessSettings = table(LoudnessSettings)
     log: LogSettings = table(LogSettings)
     alarms: AlarmSettings = table(AlarmSettings)
     journal: JournalSettings = table(JournalSettings)
@@ -431,7 +433,7 @@ class Settings(TableSettings):
         return tuple(model for model in self.models if model.enabled)
 
     def conflict(self) -> Conflict | None:
-        """Report that no model is enabled, or that two people to notify have one name."""
+        """Report that no model is enabled, or that two things have one name, or that push lacks the journal."""
         names = [each.name for each in self.notify]
         for index, name in enumerate(names):
             if name in names[:index]:
@@ -442,6 +444,9 @@ class Settings(TableSettings):
         if self.wants_push and self.journal.file is None:
             key = ("notify",) if self.notify else ("watcher", "url_file")
             return (key, ("journal", "file")), '"file" in [journal] is "off", but auricle push needs the journal'
+        if self.loudness.is_on and any(model.name == LOUDNESS for model in self.listening):
+            sentence = f"the name {LOUDNESS} is that of [{LOUDNESS}], which has its own alarm; call the model otherwise"
+            return (("model", LOUDNESS), (LOUDNESS, "level_dbfs")), sentence
         if self.listening:
             return None
         keys = tuple(("model", model.name, "enabled") for model in self.models)

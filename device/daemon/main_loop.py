@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from device.daemon.audio.audio_queue import SourceEnded
 from device.daemon.delivery.sink_monitor import SinkMonitor
 from device.daemon.state_tracker import SnapshotInputs
-from device.messages import AudioBlock, Heard, NoAudio, Notice, OperationNote
+from device.messages import LOUDNESS, AudioBlock, Heard, NoAudio, Notice, OperationNote
 from device.runtime.verdict import verdict_of
 
 if TYPE_CHECKING:
@@ -154,7 +154,7 @@ class MainLoop:
     def _process(self, item: AudioBlock | NoAudio) -> None:
         now_s = self._clocks.monotonic()
         heard = self.parts.runner.push(item)
-        if heard.scores:
+        if any(scores.model != LOUDNESS for scores in heard.scores):
             self._health.window_scored(now_s)
         if any(fault.kind == "gap" for fault in heard.faults):
             self._health.gap_found(now_s)

@@ -194,6 +194,7 @@ class Outputs:
             machine_id=machine_id,
             version=installed_version(),
             page_url=settings.web.url,
+            fixed=labels.fixed,
             publish=broker.publish,
             save_note=partial(channels.journal.set_note, ANNOUNCED),
         )

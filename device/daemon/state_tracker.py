@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from device.fault_info import DEAFENING, FOUND_BY_DAEMON
 from device.hearing.level import Level
-from device.messages import AudioBlock, Event, Fault
+from device.messages import LOUDNESS, AudioBlock, Event, Fault
 from device.runtime.daemon_state import AlarmStatus, DaemonState, FaultStatus, LabelStatus, installed_version
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ class StateTracker:
             self._level.forget()
         self._counts.gaps += sum(fault.kind == "gap" for fault in heard.faults)
         for scores in heard.scores:
-            self._begun = True
+            self._begun = self._begun or scores.model != LOUDNESS  # that is no sign that a cry would be detected
             self._scores.update({(scores.model, label): value for label, value in scores.probabilities.items()})
 
     def record(self, notices: Iterable[Notice]) -> None:

@@ -16,7 +16,7 @@ from device.messages import Decision, Event
 from device.quantity import quantity
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from device.messages import LabelState, Phase, Scores
 
@@ -86,13 +86,24 @@ class Decider:
         label: the label.
         point: the operating point.
         hop_s: from one window to the next, as configured; k, n and the hold are counted in hops.
+        words: a score or a threshold, as the rules word it.
     """
 
-    def __init__(self, *, event_prefix: str, model: str, label: str, point: OperatingPoint, hop_s: float) -> None:
+    def __init__(
+        self,
+        *,
+        event_prefix: str,
+        model: str,
+        label: str,
+        point: OperatingPoint,
+        hop_s: float,
+        words: Callable[[float], str] = "{:.2f}".format,
+    ) -> None:
         self.model = model
         self.label = label
         self.point = point
         self._prefix = event_prefix
+        self._words = words
         self._recent: deque[_ScoredWindow] = deque()
         self._windows = 0
         self._onset: _ScoredWindow | None = (
@@ -178,13 +189,14 @@ class Decider:
         if window.score >= self.point.off:
             latest.end_s = window.end_s
             latest.quiet.clear()
-            return self._decision(window, "on", f"on: {window.score:.2f} is at or above off {self.point.off:.2f}"), None
+            rule = f"on: {self._words(window.score)} is at or above off {self._words(self.point.off)}"
+            return self._decision(window, "on", rule), None
         if not trusted:
-            rule = f"held: {window.score:.2f} is below off, but this microphone may be deaf"
+            rule = f"held: {self._words(window.score)} is below off, but this microphone may be deaf"
             return self._decision(window, "holding", rule), None
         latest.quiet.append(window)
         wanted = quantity(self._at_this_hop(self._hold_s), "window")
-        held = f"below off {self.point.off:.2f} for {len(latest.quiet)} of {wanted}"
+        held = f"below off {self._words(self.point.off)} for {len(latest.quiet)} of {wanted}"
         if _seconds(latest.quiet) < self._hold_s - _TOLERANCE_S:
             return self._decision(window, "holding", f"held: {held}"), None
         event = self._end(latest, "quiet", window.end_s, tuple((each.start_s, each.score) for each in latest.quiet))
@@ -236,8 +248,8 @@ class Decider:
         return first.hop_s - self._configured_hop_s
 
     def _unconfirmed(self, window: _ScoredWindow, counted: int) -> Decision:
-        score = f"{window.score:.2f} is {'at or above' if window.score >= self.point.on else 'below'} on"
-        score = f"{score} {self.point.on:.2f}"
+        score = f"{self._words(window.score)} is {'at or above' if window.score >= self.point.on else 'below'} on"
+        score = f"{score} {self._words(self.point.on)}"
         if not counted:
             return self._decision(window, "off", f"off: {score}")
         must = self._at_this_hop(self._needed_s)
@@ -262,7 +274,7 @@ class Decider:
         return latest.reason == "quiet" and onset_s - latest.end_s <= self.point.cooldown_s + _TOLERANCE_S
 
     def _count(self, counted: int) -> str:
-        return f"{counted} of {quantity(len(self._recent), 'window')} at or above {self.point.on:.2f}"
+        return f"{counted} of {quantity(len(self._recent), 'window')} at or above {self._words(self.point.on)}"
 
     # --- messages
 

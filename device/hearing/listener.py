@@ -1,11 +1,11 @@
 """The heart of Auricle: blocks of sound go in; scores, decisions, events and faults come out.
 
-Each block is cut into slices of 100 ms, or of 50 ms if it is resampled. Each slice is checked for deafness,
-filtered, and resampled to every rate that a model needs. When a window is complete, its frames are computed (once
-for all models that share them), each model scores it, and each label's decider decides. The live daemon and replay
-share this class. Everything after the slices sees slices of one size, so the size of the blocks has no influence.
-A source that receives no sound says so with `NoAudio`, and that is a fault, not a quiet night. Networks are behind
-the Protocol `Network`; knows no file, thread or clock.
+Each block is cut into slices of 100 ms, or of 50 ms if it is resampled. Each slice is checked for deafness, given to
+the loudness alarm, if there is one, filtered, and resampled to every rate that a model needs. When a window is
+complete, its frames are computed (once for all models that share them), each model scores it, and each label's decider
+decides. The live daemon and replay share this class. Everything after the slices sees slices of one size, so the size
+of the blocks has no influence. A source that receives no sound says so with `NoAudio`, and that is a fault, not a quiet
+night. Networks are behind the Protocol `Network`; knows no file, thread or clock.
 """
 
 from __future__ import annotations
@@ -13,13 +13,15 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from device.config.alerting.loudness_settings import LoudnessSettings
 from device.config.settings import FilterSettings
 from device.hearing.coverage import Coverage
 from device.hearing.deafness.detector import DeafnessDetector
 from device.hearing.filters import FilterChain
 from device.hearing.listening_model import ModelPipeline, shared_caches
+from device.hearing.loudness_detector import LoudnessDetector, operating_point
 from device.hearing.segment import Segment, window_formats
-from device.messages import AudioBlock, Fault, Heard, NoAudio
+from device.messages import LOUD, LOUDNESS, AudioBlock, Fault, Heard, NoAudio
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -30,7 +32,7 @@ if TYPE_CHECKING:
     from device.hearing.decision import OperatingPoint
     from device.hearing.listening_model import ListeningModel, Network
     from device.hearing.windows import WindowFormat
-    from device.messages import FaultKind, Window
+    from device.messages import Event, FaultKind, Window
 
     Float32 = npt.NDArray[np.float32]
 
@@ -45,6 +47,7 @@ LONG_SUSPICION_S = 4.0
 
 _LASTED = "it lasted until the audio ended"
 _UNFILTERED = FilterSettings()
+_NO_LOUDNESS = LoudnessSettings()
 
 
 class Listener:
@@ -56,6 +59,7 @@ class Listener:
         hop_s: from one window to the next.
         gates_to_zero: this microphone outputs digital zeros below some loudness, which is no fault then.
         filters: applied to the sound after the check for deafness.
+        loudness: the alarm for any loud sound, if there is one.
 
     Attributes:
         stream_id: as given.
@@ -75,6 +79,7 @@ class Listener:
         hop_s: float = 0.5,
         gates_to_zero: bool = False,
         filters: FilterSettings = _UNFILTERED,
+        loudness: LoudnessSettings = _NO_LOUDNESS,
     ) -> None:
         self.stream_id = stream_id
         self.hop_s = self.configured_hop_s = hop_s
@@ -82,6 +87,8 @@ class Listener:
         self._filters = filters
         self._frames = shared_caches(models)
         self._models = [ModelPipeline(model, stream_id, hop_s, self._frames) for model in models]
+        point = operating_point(loudness)
+        self._loudness = None if point is None else LoudnessDetector(point, stream_id)
         self._formats = window_formats(models, hop_s)
         self._segment: Segment | None = None
         self._deafness: DeafnessDetector | None = None
@@ -113,7 +120,10 @@ class Listener:
     @property
     def is_on(self) -> dict[tuple[str, str], bool]:
         """(model, label) -> whether an event is open, for every label that has a decider."""
-        return {(decider.model, decider.label): decider.is_on for model in self._models for decider in model.deciders}
+        of_models = {
+            (decider.model, decider.label): decider.is_on for model in self._models for decider in model.deciders
+        }
+        return of_models if self._loudness is None else {**of_models, (LOUDNESS, LOUD): self._loudness.is_on}
 
     def push(self, block: AudioBlock | NoAudio) -> Heard:
         """Process a block, or the news that there is no sound; a gap or a change of rate begins a new segment."""
@@ -176,6 +186,8 @@ class Listener:
         heard.faults.extend(self._end_faults(self.coverage.now_s))
         for model in self._models:
             heard.events.extend(model.finish(reason, segment.now_s))
+        if self._loudness is not None:
+            heard.events.extend(self._loudness.close(reason, segment.now_s))
         return heard
 
     def _end_faults(self, at_s: float) -> Iterator[Fault]:
@@ -203,6 +215,8 @@ class Listener:
             cache.reset()
         self._suspect = (math.inf, -math.inf)
         self._segments += 1
+        if self._loudness is not None:
+            self._loudness.begin(rate_hz, block.start_sample)
         self._segment = Segment(rate_hz, block.start_sample, self._formats, self._chain)
         self.coverage.advance_to(block.start_sample / rate_hz)
         return self._segment
@@ -213,8 +227,13 @@ class Listener:
         heard.faults.extend(self._absence.miss(nothing))
         ends_s = nothing.since_s + NO_AUDIO_END_S  # however often the source reports it
         if nothing.at_s > ends_s:
-            heard.events.extend(event for model in self._models for event in model.close("no_audio", ends_s))
+            heard.events.extend(self._close("no_audio", ends_s))
         self._check_coverage(heard)
+
+    def _close(self, reason: str, at_s: float) -> list[Event]:
+        """End everything that is open."""
+        ended = [event for model in self._models for event in model.close(reason, at_s)]
+        return ended if self._loudness is None else [*ended, *self._loudness.close(reason, at_s)]
 
     def _check_coverage(self, heard: Heard) -> None:
         """Add a fault if too little was scored and no other fault explains it."""
@@ -242,6 +261,8 @@ class Listener:
         reason = "rate" if changed else "gap" if missing_s > self.hop_s else None
         for model in self._models:
             heard.events.extend(model.cross_gap(reason, from_s))
+        if self._loudness is not None:
+            heard.events.extend(self._loudness.cross_gap(reason, from_s))
 
     def _drain(self, segment: Segment, heard: Heard) -> None:
         """Process the rest of a segment: less than a slice, and what the resamplers hold back."""
@@ -263,6 +284,8 @@ class Listener:
         block = AudioBlock(samples, segment.rate_hz, start_sample, after_gap, independent_power=power)
         segment.next_slice_sample = block.end_sample
         self._check_deafness(block, segment.now_s, heard)
+        if self._loudness is not None:
+            self._loudness.push(samples, self._is_trusted, heard)
         filtered = segment.filters.push(samples)
         self._decide([window for pipeline in segment.pipelines for window in pipeline.push(filtered)], heard)
         self.coverage.advance_to(segment.now_s)
@@ -279,7 +302,7 @@ class Listener:
             for model in self._models:
                 model.forget()
             if fault.begins:
-                heard.events.extend(event for model in self._models for event in model.close("deaf", now_s))
+                heard.events.extend(self._close("deaf", now_s))
         since_s = self._deafness.suspect_since_s
         if since_s is not None:
             self._suspect = (min(since_s, self._suspect[0]) if self._suspect[1] >= since_s else since_s, now_s)
@@ -287,11 +310,15 @@ class Listener:
     def _decide(self, windows: list[tuple[WindowFormat, Window]], heard: Heard) -> None:
         """Score and decide windows that were completed together, in stream order."""
         for window_format, window in sorted(windows, key=lambda pair: pair[1].end_s):
-            trusted = window.end_s <= self._suspect[0] or window.start_s >= self._suspect[1]
+            trusted = self._is_trusted(window.start_s, window.end_s)
             accepting = [model for model in self._models if model.accepts(window_format)]
             succeeded = [self._run(model, window, trusted=trusted, heard=heard) for model in accepting]
             if all(succeeded) and window_format == self._formats[0]:  # the first model's, which always runs
                 self.coverage.add_window(window.start_s, window.end_s, trusted=trusted)
+
+    def _is_trusted(self, start_s: float, end_s: float) -> bool:
+        """Whether nothing between these seconds is suspected to come from a deaf microphone."""
+        return end_s <= self._suspect[0] or start_s >= self._suspect[1]
 
     def _run(self, model: ModelPipeline, window: Window, *, trusted: bool, heard: Heard) -> bool:
         """Run one model; whether it succeeded, as does a model that need not run now."""

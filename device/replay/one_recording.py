@@ -107,7 +107,7 @@ class _ResultCollector:
     def __init__(self, options: ReplayOptions, models: OpenModels, task: RecordingTask) -> None:
         self._options = options
         self._task = task
-        self._recorder = PageRecorder(task.source, models.listed) if task.page else None
+        self._recorder = PageRecorder(task.source, models.listed, models.beside) if task.page else None
         self._explainer = None if options.explain_s is None else Explainer(options.explain_s)
         self._events: list[Event] = []
         self._faults: list[Fault] = []

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from device.messages import LOUDNESS
 from device.report.spans import Span, fold
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ class Explainer:
             yield f"  was not heard: the recording was heard from 0 to {duration_s:.2f} s"
             return
         yield from self._deafness(duration_s)
-        if not self._scores:
+        if all(scores.model == LOUDNESS for scores in self._scores):
             yield "  was in no scored window: the sound around it is shorter than a window, or no model listened"
         for model, label in self._labels():
             yield from self._label(model, label, fold(self._events, duration_s))

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from device.messages import Priority
     from device.report.curves import ScoreCurve
-    from device.report.page_content import ListedLabel, ListedModel, PageContent
+    from device.report.page_content import ListedLabel, PageContent
 
 _LISTEN_BEFORE_EVENT_S = 1.0
 _PRIORITIES: tuple[Priority, ...] = ("high", "medium", "low")
@@ -155,9 +155,9 @@ def _counted(labels: Iterable[str]) -> str:
     return ", ".join(f"{count} {label}" for label, count in counts.items())
 
 
-def _label_rows(content: PageContent) -> list[tuple[ListedModel, ListedLabel, HighestScore | None]]:
-    listed = [(model, label) for model in content.models for label in model.labels]
-    return [(model, label, _highest(curve)) for (model, label), curve in zip(listed, content.curves, strict=True)]
+def _label_rows(content: PageContent) -> list[tuple[str, ListedLabel, HighestScore | None]]:
+    pairs = zip(content.labels, content.curves, strict=True)
+    return [(model, label, _highest(curve)) for (model, label), curve in pairs]
 
 
 def _highest(curve: ScoreCurve) -> HighestScore | None:

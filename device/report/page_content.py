@@ -65,7 +65,8 @@ class PageContent:
         duration_s: seconds that were listened to.
         sample_rate_hz: rate of the recording; 0 if nothing could be read.
         picture: its spectrogram; None if it is too short for one frame.
-        curves: scores, in the order of models and labels.
+        labels: what was decided about, with the name of its model.
+        curves: scores, in the order of the labels.
         events: by start.
         faults: by start.
         priorities: (model, label) -> priority.
@@ -79,6 +80,7 @@ class PageContent:
     duration_s: float
     sample_rate_hz: int
     picture: Spectrogram | None
+    labels: Sequence[tuple[str, ListedLabel]]
     curves: Sequence[ScoreCurve]
     events: Sequence[Span]
     faults: Sequence[FaultSpan]
@@ -99,12 +101,16 @@ class PageRecorder:
     Args:
         source: path of the recording as given.
         models: those that score it; scores of labels that are not listed are left out.
+        beside: what is decided about beside the models: the name in place of a model's, and the label.
     """
 
-    def __init__(self, source: str, models: Sequence[ListedModel]) -> None:
+    def __init__(
+        self, source: str, models: Sequence[ListedModel], beside: Sequence[tuple[str, ListedLabel]] = ()
+    ) -> None:
         self._source = source
         self._models = tuple(models)
-        self._curves = {(model.name, label.name): CurveCollector() for model in models for label in model.labels}
+        self._labels = (*((model.name, label) for model in models for label in model.labels), *beside)
+        self._curves = {(model, label.name): CurveCollector() for model, label in self._labels}
         self._picture: SpectrogramCollector | None = None
         self._events: list[Event] = []
         self._faults: list[Fault] = []
@@ -156,22 +162,20 @@ class PageRecorder:
             duration_s=self.duration_s,
             sample_rate_hz=self._sample_rate_hz,
             picture=self._picture.finish() if self._picture else None,
-            curves=self._score_curves(),
+            labels=self._labels,
+            curves=tuple(self._score_curve(model, label) for model, label in self._labels),
             events=events,
             faults=fold_faults(self._faults, self.duration_s),
-            priorities={(model.name, label.name): label.priority for model in self._models for label in model.labels},
+            priorities={(model, label.name): label.priority for model, label in self._labels},
             clips=clips,
             events_without_sound=without_sound,
             models=self._models,
             notes=(*notes, *problems),
         )
 
-    def _score_curves(self) -> tuple[ScoreCurve, ...]:
-        return tuple(self._score_curve(model, label) for model in self._models for label in model.labels)
-
-    def _score_curve(self, model: ListedModel, label: ListedLabel) -> ScoreCurve:
-        points = self._curves[model.name, label.name].points()
-        return ScoreCurve(model.name, label.name, label.on, label.off, label.role != "reject", *points)
+    def _score_curve(self, model: str, label: ListedLabel) -> ScoreCurve:
+        points = self._curves[model, label.name].points()
+        return ScoreCurve(model, label.name, label.on, label.off, label.role != "reject", *points)
 
 
 def _clips(wanted: Sequence[tuple[float, float]], reader: ClipReader | None) -> tuple[list[PageClip], list[str]]:

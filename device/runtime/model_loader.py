@@ -16,6 +16,8 @@ from device.hearing.classifier import Classifier, load_runtime
 from device.hearing.inference.backbone import Backbones
 from device.hearing.listener import Listener
 from device.hearing.listening_model import ListeningLabel, ListeningModel
+from device.hearing.loudness_detector import operating_point
+from device.messages import LOUD, LOUDNESS
 from device.report.page_content import ListedLabel, ListedModel
 from device.runtime.bundle_trial.trial_process import Trial, never
 from device.runtime.model_library import bundle_path, card_line, shipped_bundles
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
+    from device.config.alerting.loudness_settings import LoudnessSettings
     from device.config.settings import LabelSettings, Settings
     from device.hearing.bundle.contents import Bundle, Label
     from device.hearing.decision import OperatingPoint
@@ -58,6 +61,7 @@ class OpenModels:
         priorities: (model, label) -> priority.
         configured: (model, label) -> sensitivity and operating point, of each label that is decided about.
         tried: path -> SHA-256 of their bundles, which passed a trial: another process need not try these bytes again.
+        loudness: the alarm for any loud sound, beside them; it needs no bundle.
     """
 
     listening: tuple[ListeningModel, ...]
@@ -65,6 +69,7 @@ class OpenModels:
     priorities: dict[tuple[str, str], Priority]
     configured: dict[tuple[str, str], ConfiguredPoint]
     tried: Mapping[Path, str]
+    loudness: LoudnessSettings
     _closing: ExitStack = field(repr=False)
 
     def __enter__(self) -> Self:
@@ -72,6 +77,14 @@ class OpenModels:
 
     def __exit__(self, *_error: object) -> None:
         self.close()
+
+    @property
+    def beside(self) -> tuple[tuple[str, ListedLabel], ...]:
+        """What is decided about beside the models: the name in place of a model's, and the label."""
+        point = operating_point(self.loudness)
+        if point is None:
+            return ()
+        return ((LOUDNESS, ListedLabel(LOUD, "alarm", self.loudness.priority, point.on, point.off)),)
 
     def close(self) -> None:
         """Close the networks; a second call does nothing."""
@@ -89,6 +102,7 @@ class OpenModels:
             hop_s=settings.listen.hop_s,
             gates_to_zero=settings.deafness.gates_to_zero,
             filters=settings.filters,
+            loudness=self.loudness,
         )
 
 
@@ -126,19 +140,27 @@ def open_models(
         opened = [
             _open(choice, read_tried(choice.path, tried[choice.path], key), backbones, closing) for choice in chosen
         ]
-        _refuse_duplicate_names([model.listening.name for model in opened])
+        taken = [LOUDNESS] if settings.loudness.is_on else []
+        _refuse_duplicate_names([*taken, *(model.listening.name for model in opened)])
         labels = [(model.listed.name, label) for model in opened for label in model.listed.labels]
         return OpenModels(
             listening=tuple(model.listening for model in opened),
             listed=tuple(model.listed for model in opened),
-            priorities={(model, label.name): label.priority for model, label in labels},
+            priorities=_priorities(settings, labels),
             configured={
                 (model.listening.name, label): point for model in opened for label, point in model.configured.items()
             },
             tried=tried,
+            loudness=settings.loudness,
             _closing=closing.pop_all(),
         )
     raise AssertionError("an exit stack swallows no error")
+
+
+def _priorities(settings: Settings, labels: Sequence[tuple[str, ListedLabel]]) -> dict[tuple[str, str], Priority]:
+    """(model, label) -> priority, of the models' labels and of the loudness alarm, if there is one."""
+    of_models = {(model, label.name): label.priority for model, label in labels}
+    return {**of_models, (LOUDNESS, LOUD): settings.loudness.priority} if settings.loudness.is_on else of_models
 
 
 def trusted_key(settings: Settings) -> PublicKey | None:

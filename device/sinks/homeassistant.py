@@ -19,7 +19,7 @@ from device.messages import AlarmChange
 from device.sinks.payloads import OFF, OFFLINE, ON, ONLINE, Message, Topics
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
 BIRTH = "online"
 """What Home Assistant publishes when it has started; the full state is to be published again then."""
@@ -44,6 +44,7 @@ class AnnouncedDevice:
         labels: (model, label) of all that raise alarms.
         version: of Auricle.
         page_url: of the device's own page; None if it has none.
+        fixed: those labels that have no sensitivity.
     """
 
     device_id: str
@@ -52,6 +53,7 @@ class AnnouncedDevice:
     labels: Sequence[tuple[str, str]]
     version: str
     page_url: str | None = None
+    fixed: Collection[tuple[str, str]] = ()
 
     @property
     def topic(self) -> str:
@@ -111,7 +113,8 @@ def _components(device: AnnouncedDevice) -> dict[str, dict[str, Any]]:
         heard[f"sound.{model}.{label}"] = _sound(topics, model, label, name)
         heard[f"score.{model}.{label}"] = _score(topics, model, label, name)
         told[f"alarm.{model}.{label}"] = _alarm(topics, model, label, name)
-        told[f"sensitivity.{model}.{label}"] = _sensitivity(topics, model, label, name)
+        if (model, label) not in device.fixed:
+            told[f"sensitivity.{model}.{label}"] = _sensitivity(topics, model, label, name)
     daemon, microphone = _available(topics.available), _available(topics.microphone_available)
     return {
         key: {

@@ -10,6 +10,7 @@ import json
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from device.commands import MAX_SENSITIVITY
+from device.messages import LOUD, LOUDNESS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -70,6 +71,10 @@ class Sensitivities:
         """Apply a command, and note it in the journal; returns a sentence on what was done."""
         label = command.model, command.label
         configured = self._models.configured_sensitivity.get(label)
+        if label == (LOUDNESS, LOUD):
+            return (
+                f"{command.by} sets the sensitivity of {'/'.join(label)}, which has none; set level_dbfs in [loudness]"
+            )
         if configured is None:
             known = ", ".join("/".join(each) for each in self._models.configured_sensitivity)
             asked = ascii("/".join(label))

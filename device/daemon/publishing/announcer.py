@@ -15,7 +15,7 @@ from device.sinks import homeassistant, payloads
 from device.sinks.homeassistant import AnnouncedDevice, announcement_topic
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from device.config.settings import MqttSettings
     from device.sinks.payloads import Message, Topics
@@ -38,6 +38,7 @@ class Announcer:
         machine_id: identity of the device while the journal cannot be read.
         version: of Auricle.
         page_url: where people open the instance's page; None if it has none.
+        fixed: those labels that have no sensitivity.
         publish: accepts messages.
         save_note: stores what was announced, for later starts.
 
@@ -55,6 +56,7 @@ class Announcer:
         machine_id: str,
         version: str,
         page_url: str | None = None,
+        fixed: Collection[tuple[str, str]] = (),
         publish: Callable[[Message], None],
         save_note: Callable[[str], None],
     ) -> None:
@@ -66,6 +68,7 @@ class Announcer:
         self._machine_id = machine_id
         self._version = version
         self._page_url = page_url
+        self._fixed = fixed
         self._publish = publish
         self._save_note = save_note
         self._announced: Announced | None = None
@@ -124,7 +127,13 @@ class Announcer:
     def _announce(self, known: Announced) -> None:
         """Announce what there is. If Home Assistant is not wanted any more, the announcement is withdrawn."""
         device = AnnouncedDevice(
-            known.device_id, self._topics, self._settings.discovery_topic, self._labels, self._version, self._page_url
+            known.device_id,
+            self._topics,
+            self._settings.discovery_topic,
+            self._labels,
+            self._version,
+            self._page_url,
+            self._fixed,
         )
         components: Mapping[str, str] = {}
         if known.components:

@@ -31,6 +31,7 @@ from device.tools.check.acknowledgement_check import check_acknowledgement, grou
 from device.tools.check.broker_check import check_broker
 from device.tools.check.finding import Finding, finding_lines, run_check
 from device.tools.check.journal_check import check_journal
+from device.tools.check.loudness_check import check_loudness, loudest_dbfs
 from device.tools.check.metrics_check import check_metrics
 from device.tools.check.output_checks import check_clips, check_pins
 
@@ -153,14 +154,23 @@ def _hearing(settings: Settings, instance: str, system: CheckedSystem, config: s
             needed_hz = max(model.sample_rate_hz for model in opened[0].listed)
             yield run_check("speed", lambda: hearing_checks.check_speed(opened[0], settings), "")
     cure = "auricle devices lists the microphones that are there, and what to write for each"
-    yield run_check("microphone", lambda: _microphone(settings, instance, system, needed_hz), cure)
+    loudest: list[float | None] = []
+    yield run_check("microphone", lambda: _microphone(settings, instance, system, needed_hz, loudest), cure)
+    if settings.loudness.is_on:
+        now_dbfs = loudest[0] if loudest else None
+        yield run_check("loudness", lambda: check_loudness(settings.loudness, now_dbfs), "")
 
 
-def _microphone(settings: Settings, instance: str, system: CheckedSystem, needed_hz: int) -> Finding:
+def _microphone(
+    settings: Settings, instance: str, system: CheckedSystem, needed_hz: int, loudest: list[float | None]
+) -> Finding:
+    """Check the microphone, and add to a list how loud the room is."""
     state = _running(instance, system)
     if state is not None:
+        loudest.append(state.level_dbfs)
         return hearing_checks.check_microphone_of_daemon(state)
     recorded = hearing_checks.record(system.open_microphone(settings.microphone))
+    loudest.append(loudest_dbfs(recorded))
     return hearing_checks.check_microphone(recorded, needed_hz=needed_hz, gates_to_zero=settings.deafness.gates_to_zero)
 
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import pickle
+import re
 
 import pytest
 
+from device.config.alerting.loudness_settings import LoudnessSettings
 from device.config.loading import parse_config, profile
 from device.config.settings import LabelSettings, ModelSettings, Settings, missing_models, missing_sentence
+from device.errors import ConfigError
 from device.hearing.decision import OperatingPoint
 
 
@@ -80,3 +83,31 @@ def test_settings_travel_to_another_process() -> None:
     settings = _parse("[model.cry.label.cry]\non = 0.9")
     assert pickle.loads(pickle.dumps(settings)) == settings  # noqa: S301 -- our own bytes
     assert hash(settings) != hash(profile())
+
+
+@pytest.mark.parametrize(
+    ("line", "sentence"),
+    [
+        ("level_dbfs = 3", '"level_dbfs" in [loudness] is 3, must be a number from -80 to -1 dBFS, or "off"'),
+        ("for_s = 0", '"for_s" in [loudness] is 0, must be a number from 0.5 to 600 s'),
+        ("hysteresis_db = 30", '"hysteresis_db" in [loudness] is 30, must be a number from 0 to 18 dB'),
+        ('priority = "loud"', '"priority" in [loudness] is "loud", must be "high", "medium" or "low"'),
+        ("level = -30", 'unknown key "level" in [loudness]'),
+    ],
+)
+def test_a_bad_value_of_the_loudness_alarm_is_one_sentence(line: str, sentence: str) -> None:
+    with pytest.raises(ConfigError, match=re.escape(f"nursery.toml, line 2: {sentence}")) as error:
+        _parse(f"[loudness]\n{line}")
+    assert "\n" not in str(error.value)
+
+
+def test_the_loudness_alarm_is_off_until_it_has_a_level() -> None:
+    assert not profile().loudness.is_on
+    assert _parse("[loudness]\nlevel_dbfs = -30").loudness == LoudnessSettings(level_dbfs=-30.0)
+
+
+def test_no_model_may_have_its_name_beside_it() -> None:
+    model = "[model.loudness]\nbundle = 'lung.tflite'\n"
+    assert _parse(model).models[-1].name == "loudness"
+    with pytest.raises(ConfigError, match=r"line 4: the name loudness is that of \[loudness\]"):
+        _parse(f"{model}[loudness]\nlevel_dbfs = -30")

@@ -232,3 +232,11 @@ def test_a_reload_is_counted_and_why_it_was_refused_is_shown_until_the_next() ->
     assert (_state(tracker).reloads, _state(tracker).reload_refused) == (1, "no such file")
     tracker.record_reload()
     assert (_state(tracker).reloads, _state(tracker).reload_refused) == (2, "")
+
+
+def test_that_sound_is_measured_is_no_sign_that_a_cry_would_be_heard() -> None:
+    tracker, block = _tracker(), AudioBlock(np.full(800, 0.1, np.float32), 16000, 0)
+    tracker.update(block, Heard(scores=[Scores("loudness", {"loud": 0.8}, 0.0, 0.5)]))
+    assert not _state(tracker).hearing
+    _hears(tracker)
+    assert _state(tracker).hearing

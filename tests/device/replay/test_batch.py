@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from device.config.loading import profile
+from device.config.loading import parse_config, profile
 from device.errors import BundleError, ConfigError
 from device.replay.batch import replay, stream_ids
 from device.replay.replay_options import ReplayOptions
@@ -381,3 +381,29 @@ def test_windows_follow_the_configured_hop(folder: Folder) -> None:
     folder.run("quiet.wav", settings=hop, scores="scores.csv")
     starts = [line.split(",")[2] for line in (folder.path / "scores.csv").read_text().splitlines()[1:]]
     assert starts == ["0.000000", "1.000000", "2.000000", "3.000000"]
+
+
+def test_the_loudness_alarm_is_in_events_scores_and_page_and_the_same_whatever_runs_it(
+    folder: Folder, capfd: pytest.CaptureFixture[str]
+) -> None:
+    settings = parse_config('[loudness]\nlevel_dbfs = -20\npriority = "low"', source="a.toml")
+    folder.options = replace(folder.options, settings=settings)
+    soundfile.write("other.wav", _with_tone(4, 0, 3), RATE_HZ)
+    names = ["tone.flac", "other.wav"]
+    assert folder.run(*names, events="1.jsonl", scores="1.csv", report="pages") == 0
+    assert folder.run(*names, events="2.jsonl", scores="2.csv", workers=2) == 0
+    assert folder.run(*names, events="3.jsonl", scores="3.csv") == 0
+    for name in ("jsonl", "csv"):
+        versions = {(folder.path / f"{number}.{name}").read_bytes() for number in (1, 2, 3)}
+        assert len(versions) == 1
+    loud = [event for event in folder.events("1.jsonl") if event["label"] == "loud"]
+    assert [(event["phase"], event["start_s"], event["decided_s"], event["priority"]) for event in loud[:1]] == [
+        ("begin", 5.0, 7.0, "low")
+    ]
+    assert loud[0]["reason"] == "4 of 8 windows at or above -20.0 dBFS"
+    assert loud[1]["reason"] == "end_of_file"
+    (page,) = (path.read_text() for path in (folder.path / "pages").glob("*tone*"))
+    assert "4 of 8 windows at or above -20.0 dBFS" in page
+    capfd.readouterr()
+    assert folder.run("tone.flac", explain_s=4.7) == 0
+    assert "loudness/loud: no alert" in capfd.readouterr().out

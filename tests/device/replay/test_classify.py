@@ -65,3 +65,12 @@ def test_without_json_it_writes_the_lines_of_a_replay(bundle: str, capfd: pytest
     lines = capfd.readouterr().out
     assert main(["classify", "--model", bundle, "tone.wav"]) == 0
     assert capfd.readouterr().out == lines != ""
+
+
+def test_the_loudness_alarm_is_in_the_document(bundle: str, capfd: pytest.CaptureFixture[str]) -> None:
+    Path("loud.toml").write_text("[loudness]\nlevel_dbfs = -20\n")
+    assert main(["classify", "--config", "loud.toml", "--model", bundle, "--json", "tone.wav"]) == 0
+    answer = json.loads(capfd.readouterr().out)
+    loud = [(event["phase"], event["priority"]) for event in answer["events"] if event["label"] == "loud"]
+    assert loud == [("begin", "medium"), ("end", "medium")]
+    assert len([row for row in answer["scores"] if row["label"] == "loud"]) == 32

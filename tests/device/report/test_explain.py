@@ -75,3 +75,13 @@ def test_a_label_that_raises_nothing_shows_its_scores() -> None:
     explainer = Explainer(1.0)
     explainer.heard(Heard(scores=[Scores("lung", {"normal": 0.8}, 0.0, 2.0)]))
     assert "0.800  its role raises nothing" in "\n".join(explainer.lines("a.wav", 20.0))
+
+
+def test_a_measured_level_is_explained_and_is_no_scored_window() -> None:
+    explainer = Explainer(5.2)
+    rule = "off: -52.0 dBFS is below on -30.0 dBFS"
+    decision = Decision("loudness", "loud", "off", rule, 0.48, 5.0, 5.5)
+    explainer.heard(Heard(scores=[Scores("loudness", {"loud": 0.48}, 5.0, 5.5)], decisions=[decision]))
+    text = "\n".join(explainer.lines("a.wav", 20.0))
+    assert "was in no scored window" in text
+    assert f"loudness/loud: no alert; surest was 0.480, kept from an alert by: {rule}" in text

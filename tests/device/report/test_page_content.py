@@ -146,3 +146,16 @@ def test_ten_hours_take_no_more_memory_than_one() -> None:
     assert all(len(curve.probability) <= 2000 for curve in content.curves)
     assert sum(clip.end_s - clip.start_s for clip in content.clips) <= 600
     assert len(content.events) == 10
+
+
+def test_what_is_decided_about_beside_the_models_has_a_curve_and_a_priority_and_is_no_model() -> None:
+    recorder = PageRecorder("a.wav", [CRY], [("loudness", ListedLabel("loud", "alarm", "medium", 0.7, 0.64))])
+    recorder.block(_block(0, 2))
+    recorder.heard(Heard(scores=[Scores("loudness", {"loud": 0.5}, 0.0, 0.5)]))
+    content = recorder.finish()
+    assert [label.name for _, label in content.labels] == ["cry", "other", "loud"]
+    curve = content.curves[-1]
+    assert (curve.model, curve.label, curve.on, curve.off, curve.is_drawn) == ("loudness", "loud", 0.7, 0.64, True)
+    assert curve.probability.tolist() == [0.5]
+    assert content.priorities["loudness", "loud"] == "medium"
+    assert [model.name for model in content.models] == ["cry"]

@@ -220,3 +220,18 @@ def test_models_that_are_opened_together_have_their_backbone_in_common(
         assert {model.hop_s for model in models.listening} == {0.5}
         with pytest.raises(SpecError, match=r"model carrying-cry: hop_s is 0\.25, must be 0\.5"):
             models.listener(parse_config("[listen]\nhop_s = 0.25\n", source="a.toml"), "s")
+
+
+def test_the_loudness_alarm_needs_no_bundle_and_has_a_priority(tiny_bundle_path: Path) -> None:
+    loudness = '[loudness]\nlevel_dbfs = -30\npriority = "low"\n'
+    with open_models(parse_config(_toml(tiny_bundle_path, loudness), source="a.toml")) as models:
+        assert models.priorities == {("bell", "tone"): "high", ("loudness", "loud"): "low"}
+        assert [model.name for model in models.listed] == ["bell"]
+        ((name, label),) = models.beside
+        assert (name, label.name, label.role, label.priority) == ("loudness", "loud", "alarm", "low")
+        assert (label.on, label.off) == pytest.approx((0.70, 0.64))
+        assert ("loudness", "loud") in models.listener(profile(), "s").is_on
+        assert ("loudness", "loud") not in models.configured
+    with open_models(parse_config(_toml(tiny_bundle_path), source="a.toml")) as models:
+        assert models.beside == ()
+        assert models.listener(profile(), "s").is_on == {("bell", "tone"): False}

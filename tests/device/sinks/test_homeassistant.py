@@ -150,3 +150,12 @@ def test_the_topic_of_the_announcement_follows_from_the_identity_alone() -> None
 def test_the_announcement_is_retained_and_acknowledged() -> None:
     message = discovery(_CRY, {})
     assert (message.retain, message.qos) == (True, 1)
+
+
+def test_a_label_whose_thresholds_are_fixed_has_no_sensitivity() -> None:
+    labels = (("cry", "cry"), ("loudness", "loud"))
+    told = _told(replace(_announced(*labels), fixed=frozenset({("loudness", "loud")})))
+    _SCHEMA.validate(told)
+    of_loud = [name for name in told["components"] if name.endswith(".loudness.loud")]
+    assert of_loud == ["sound.loudness.loud", "score.loudness.loud", "alarm.loudness.loud"]
+    assert "sensitivity.cry.cry" in told["components"]

@@ -76,3 +76,10 @@ def test_a_note_that_is_none_hinders_nothing(note: str) -> None:
     models = ScriptedModels(cry=1)
     Sensitivities(models).restore(note)
     assert models.in_force == {_CRY: 1}
+
+
+def test_the_loudness_alarm_has_none_and_the_answer_says_what_it_has(stage: Stage) -> None:
+    stage.replies.commanded(SetSensitivity("loudness", "loud", 2, "mqtt"))
+    (note,) = [note for note in stage.turn().notes if note.kind == "asked"]
+    assert note.detail == ("mqtt sets the sensitivity of loudness/loud, which has none; set level_dbfs in [loudness]")
+    assert stage.models.in_force == {}

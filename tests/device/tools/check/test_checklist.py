@@ -22,10 +22,12 @@ if TYPE_CHECKING:
     from device.runtime.daemon_state import DaemonState
 
 _ALL = [
-    *("config", "models", "speed", "microphone"),
+    *("config", "models", "speed", "microphone", "loudness"),
     *("journal", "broker", "pins", "acknowledge", "metrics", "clips"),
     *("clock", "zone", "disk", "temperature", "power", "memory"),
 ]
+_USUAL = [name for name in _ALL if name != "loudness"]
+"""Without a loudness alarm, there is nothing to check of it."""
 
 
 class Quiet:
@@ -84,9 +86,9 @@ def _run(options: CheckOptions, system: CheckedSystem) -> tuple[int, dict[str, s
 
 def test_a_machine_that_is_well_passes_every_check(system: CheckedSystem) -> None:
     code, lines = _run(CheckOptions(), system)
-    assert list(lines) == _ALL
+    assert list(lines) == _USUAL
     assert code == 0
-    assert all(lines[name].startswith("ok") for name in _ALL if name != "speed")
+    assert all(lines[name].startswith("ok") for name in _USUAL if name != "speed")
 
 
 @pytest.mark.parametrize(("microphone", "words"), [(Muted, "only zeros"), (_absent, "is there no more")])
@@ -97,7 +99,7 @@ def test_a_microphone_that_fails_makes_the_whole_fail_and_keeps_no_check_from_be
     assert code == 1
     assert lines["microphone"].startswith("FAILURE")
     assert words in lines["microphone"]
-    assert list(lines) == _ALL
+    assert list(lines) == _USUAL
 
 
 def test_a_configuration_that_does_not_hold_is_a_failure_and_the_rest_is_tried(
@@ -117,7 +119,7 @@ def test_a_model_that_is_not_there_leaves_no_speed_to_tell(system: CheckedSystem
     code, lines = _run(CheckOptions(config=str(config)), system)
     assert code == 1
     assert lines["models"].startswith("FAILURE")
-    assert list(lines) == [name for name in _ALL if name != "speed"]
+    assert list(lines) == [name for name in _USUAL if name != "speed"]
 
 
 def test_warnings_alone_do_not_fail(system: CheckedSystem) -> None:
@@ -183,3 +185,31 @@ def test_a_wrong_bundle_password_or_authority_names_file_line_and_key(system: Ch
         sentence = f'{config}, line {line}: "{key}" in {table} is "{tmp_path / file}", {not_there}'
         at = lines.index(f"FAILURE  {name:<12} {sentence}")
         assert lines[at + 1] == cure
+
+
+@pytest.mark.parametrize(
+    ("level", "start", "words"),
+    [
+        (-30, "ok", "now it is -50."),
+        (-47, "WARNING", "once raised, it would not end"),
+        (-55, "WARNING", "would raise it"),
+    ],
+)
+def test_the_room_is_held_against_the_level_of_the_loudness_alarm(
+    system: CheckedSystem, tmp_path: Path, level: int, start: str, words: str
+) -> None:
+    config = tmp_path / "anna.toml"
+    config.write_text(f"[loudness]\nlevel_dbfs = {level}\n")
+    code, lines = _run(CheckOptions(config=str(config)), system)
+    assert code == 0
+    assert lines["loudness"].startswith(start)
+    assert f"an alarm from {level} dBFS on, for 2 s with at most 2 s of pauses" in lines["loudness"]
+    assert words in lines["loudness"]
+
+
+def test_a_room_that_cannot_be_measured_is_said(system: CheckedSystem, tmp_path: Path) -> None:
+    config = tmp_path / "anna.toml"
+    config.write_text("[loudness]\nlevel_dbfs = -30\n")
+    _, lines = _run(CheckOptions(config=str(config)), dataclasses.replace(system, open_microphone=_absent))
+    assert lines["loudness"].startswith("WARNING")
+    assert "could not be measured" in lines["loudness"]
