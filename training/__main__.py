@@ -5,6 +5,7 @@ describe   say what a collection holds, and what is doubtful in it -> a report, 
 split      divide a collection by subject                         -> a CSV, file,subject,part
 folds      write a split for each fold of a cross-validation by subject
 annotations  write a collection's annotations as examples of a task -> a CSV
+fit-breath  fine-tune a network on breath sounds                  -> a folder that the converter reads
 teach      mark the cries and train the soft labeller             -> WORK
 train      train a system of the catalogue on a collection          -> a run folder
 windows    write the windows that convert finished runs, and judge them converted   -> OUT/RUN/*.npz
@@ -57,6 +58,7 @@ _VERBS = {
     "fit": ("training.sequences.fitting", "fit a head and the late blocks to mixed sequences"),
     "hand-over": ("training.sequences.handover", "write a fitted network as the folders that the converter reads"),
     "mine-sequences": ("training.sequences.mining", "find what a fitted network mistakes for an event"),
+    "fit-breath": ("training.breath.breath_fit", "fine-tune AudioSet's network on breath sounds"),
     "teach": ("training.train.teacher_labels", "let the teacher mark the cries and train the soft labeller"),
     "train": ("training.train.system.train_command", "train a system of the catalogue on a collection"),
     "windows": (

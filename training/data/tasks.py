@@ -168,6 +168,31 @@ BREATH_TYPES = Task(
 )
 """SPRSound's seven event labels, as its task 1-2 orders them."""
 
+SIBILANT = "sibilant_wheeze"
+"""What SPRSound's annotators call a wheeze, where `wheeze` stands for all continuous sounds."""
+
+BREATH_FINDINGS = Task(
+    name="breath_findings",
+    labels=(
+        "wheeze", "crackle", "normal", "poor_quality", SIBILANT, "rhonchi", "stridor", "fine_crackle", "coarse_crackle",
+        "wheeze_crackle",
+    ),
+    activation="sigmoid",
+    unit="event",
+    label_map={
+        "normal": ("normal",),
+        "wheeze": ("wheeze", SIBILANT),
+        "rhonchi": ("wheeze", "rhonchi"),
+        "stridor": ("wheeze", "stridor"),
+        "fine crackle": ("crackle", "fine_crackle"),
+        "coarse crackle": ("crackle", "coarse_crackle"),
+        "wheeze+crackle": ("wheeze", "crackle", "wheeze_crackle"),
+        "poor quality": ("poor_quality",),
+    },
+)  # fmt: skip
+"""Wheeze and crackle as a device names its events, and beside them what says more: SPRSound's seven event labels and
+its poor quality."""
+
 _RECORDS = ("Normal", "CAS", "DAS", "CAS & DAS", "Poor Quality")
 
 BREATH_RECORDS = Task(
@@ -231,6 +256,16 @@ SCREAM = Task(
 """A person screams. Negatives are crying infants, acted anger and fear, cats, children who speak."""
 
 TASKS = {
-    task.name: task for task in (BREATH_SOUNDS, BREATH_CLASSES, BREATH_TYPES, BREATH_RECORDS, CRY, CRY_REASON, SCREAM)
+    task.name: task
+    for task in (
+        BREATH_SOUNDS,
+        BREATH_CLASSES,
+        BREATH_TYPES,
+        BREATH_RECORDS,
+        BREATH_FINDINGS,
+        CRY,
+        CRY_REASON,
+        SCREAM,
+    )
 }
 """Every task by its name."""

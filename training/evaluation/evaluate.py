@@ -31,11 +31,12 @@ if TYPE_CHECKING:
 ALARM_LISTS = {"cry": CRY_LIST, "scream": SCREAM_LIST}
 """Tasks that are counted as alarms, and the committed list of each."""
 
-BREATH_TASKS = ("breath_sounds", "breath_classes", "breath_types", "breath_records")
+BREATH_TASKS = ("breath_findings", "breath_sounds", "breath_classes", "breath_types", "breath_records")
 OWN = "own"
 """Recordings of one's own with annotated events, whatever the label."""
 
 _BREATH_LABELS = (
+    ({"wheeze", "crackle", "sibilant_wheeze"}, "breath_findings"),
     ({"cas", "das"}, "breath_records"),
     ({"fine_crackle", "coarse_crackle"}, "breath_types"),
     ({"normal", "wheeze", "crackle"}, "breath_classes"),

@@ -20,10 +20,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from device.errors import ConfigError
-from training.sequences.fit_progress import PROGRESS, FitProgress, forget_progress, read_progress
 from training.sequences.fitted_parts import load_parts, save_parts
 from training.sequences.shards import read_shards
 from training.sequences.sound_kinds import EVENTS, LABELS
+from training.train.fit_progress import PROGRESS, FitProgress, forget_progress, read_progress
 from training.train.weight_average import WeightAverage
 
 if TYPE_CHECKING:

@@ -10,11 +10,11 @@ import pytest
 from device.errors import ConfigError
 from training.networks.audioset import second_network
 from training.sequences import drawing
-from training.sequences.fit_progress import PROGRESS, FitProgress, read_progress
 from training.sequences.fitted_parts import BACKBONE, HEAD, load_parts
 from training.sequences.fitting import FitSettings, fit
 from training.sequences.shards import Sequences, read_shards
 from training.sequences.sound_kinds import LABELS
+from training.train.fit_progress import PROGRESS, FitProgress, read_progress
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -14,6 +14,8 @@ from device.errors import RecordingError
 from training.data.datasets.layouts import read_dataset
 from training.data.split_list import LUNG_LIST
 from training.evaluation.breath.breath_events import chosen_event_points, event_figures
+from training.evaluation.breath.patient_figures import MEASURE as PATIENT_AUC
+from training.evaluation.breath.patient_figures import patient_figures
 from training.evaluation.breath.record_scores import JudgedRecording, RecordScores, score_recording
 from training.evaluation.breath.verdicts import Aggregation, can_tell, choose, counts, judge
 from training.evaluation.detectors import is_streamable
@@ -163,6 +165,8 @@ def _measured(
         figures += _figures(judge(held, labels, task, aggregation), task, of, settings.seed)
         if of != task.name:
             missing.append(NotMeasured(task.name, f"only {of.partition(', ')[2]} are here", _elsewhere(task, settings)))
+    if can_tell(labels, ICBHI_TASKS[0]):
+        figures += patient_figures(judged, labels, seed=settings.seed)
     streamable = is_streamable(model)
     if streamable:
         figures += event_figures(judged, model, seed=settings.seed)
@@ -262,13 +266,19 @@ def _measure(rows: Any, *, name: str, size: int) -> float:
 def _headline(measured: Measured) -> str:
     scores = [one for one in measured.figures if one.measure == "Score" and one.value is not None]
     told = "; ".join(f"{one.of}: Score {one.value:.3f} ({one.low:.3f} to {one.high:.3f})" for one in scores)
-    told = "; ".join(filter(None, [told, *_told_events(measured)]))
+    told = "; ".join(filter(None, [told, *_told_patients(measured), *_told_events(measured)]))
     missing = Counter(one.of for one in measured.not_measured)
     official = ", the publishers' parts" if measured.official_split else ""
     return (
         f"{measured.model} on {measured.part}{official}, 95 % intervals in brackets: {told or 'nothing measured'}."
         f" Not measurable here: {', '.join(missing) or 'nothing'}."
     )
+
+
+def _told_patients(measured: Measured) -> Iterator[str]:
+    for one in measured.figures:
+        if one.measure == PATIENT_AUC:
+            yield f"{one.subjects} patients of {one.of}: ROC AUC {one.value:.3f} ({one.low:.3f} to {one.high:.3f})"
 
 
 def _told_events(measured: Measured) -> Iterator[str]:

@@ -1,7 +1,8 @@
 """Verdicts on events and records from the scores of windows, by one documented aggregation.
 
 *Distribution.* A model whose labels exclude each other says how probable each is. Of one that tells wheeze and crackle
-independently, the probabilities of normal, wheeze, crackle and both follow by multiplying.
+independently, the probabilities of normal, wheeze, crackle and both follow by multiplying. A model may tell both and,
+beside them, each type of them (`BREATH_FINDINGS`): then the types answer task 1-2, and the two all others.
 
 *Event.* Its probabilities are the mean of those of all windows that touch it, weighted by their overlap with it to a
 power: with power 1 by what they hold of it, with 4 nearly by the window that holds most. It is abnormal if 1 -
@@ -24,10 +25,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from training.data.tasks import SIBILANT
 from training.evaluation.lung_measures import ADVENTITIOUS, NORMAL, POOR, LungTask, lung_scores
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterator, Sequence
 
     import numpy.typing as npt
 
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
     Indices = npt.NDArray[np.intp]
 
 _NORMAL, _POOR = "normal", "poor_quality"
+_GROUPS = ("wheeze", "crackle")
 _CONTINUOUS = frozenset({"wheeze", "rhonchi", "stridor", "cas"})
 _DISCONTINUOUS = frozenset({"crackle", "fine_crackle", "coarse_crackle", "das"})
 _BOTH = frozenset({"both", "wheeze_crackle", "cas_das"})
@@ -108,19 +111,48 @@ def can_tell(labels: Sequence[str], task: LungTask) -> bool:
     Poor quality is always told, by its label or by uncertainty.
     """
     names = set(labels)
-    if task.name == "SPRSound 1-2":
-        return {_identifier(one) for one in task.classes} <= names
+    if _tells_types(task):
+        return {_identifier(one) for one in task.classes} <= {*_types(labels)}
     return bool(names & _CONTINUOUS) and bool(names & _DISCONTINUOUS)
 
 
-def distribution(labels: Sequence[str], probabilities: npt.ArrayLike) -> tuple[tuple[str, ...], Float64]:
-    """Labels that exclude each other and their probabilities: (n, labels) -> (n, classes), rows of sum 1."""
+def distribution(
+    labels: Sequence[str], probabilities: npt.ArrayLike, *, by_type: bool = False
+) -> tuple[tuple[str, ...], Float64]:
+    """Labels that exclude each other and their probabilities: (n, labels) -> (n, classes), rows of sum 1.
+
+    Args:
+        labels: of the model.
+        probabilities: its scores.
+        by_type: of a model that tells wheeze, crackle and their types, the types are meant.
+    """
     scores = np.asarray(probabilities, np.float64).reshape(-1, len(labels))
-    if _NORMAL in labels:
-        return tuple(labels), scores / np.maximum(scores.sum(axis=1, keepdims=True), 1e-12)
-    wheeze, crackle = (1 - np.prod(1 - _of(labels, scores, kinds), axis=1) for kinds in (_CONTINUOUS, _DISCONTINUOUS))
+    if by_type and SIBILANT in labels:
+        kept = [place for place, name in enumerate(labels) if name not in {*_GROUPS, _POOR}]
+        return _types(labels), _shares(scores[:, kept])
+    if _NORMAL in labels and SIBILANT not in labels:
+        return tuple(labels), _shares(scores)
+    groups = (_GROUPS[:1], _GROUPS[1:]) if SIBILANT in labels else (_CONTINUOUS, _DISCONTINUOUS)
+    wheeze, crackle = (1 - np.prod(1 - _of(labels, scores, kinds), axis=1) for kinds in groups)
     columns = ((1 - wheeze) * (1 - crackle), wheeze * (1 - crackle), (1 - wheeze) * crackle, wheeze * crackle)
     return (_NORMAL, "wheeze", "crackle", "both"), np.stack(columns, axis=1)
+
+
+def _tells_types(task: LungTask) -> bool:
+    return "Rhonchi" in task.classes
+
+
+def _types(labels: Sequence[str]) -> tuple[str, ...]:
+    """Normal and the types among a model's labels, as the collection calls them."""
+    if SIBILANT not in labels:
+        return tuple(labels)
+    kept = (name for name in labels if name not in {*_GROUPS, _POOR})
+    return tuple("wheeze" if name == SIBILANT else name for name in kept)
+
+
+def _shares(scores: Float64) -> Float64:
+    shares: Float64 = scores / np.maximum(scores.sum(axis=1, keepdims=True), 1e-12)
+    return shares
 
 
 def judge(records: Sequence[RecordScores], labels: Sequence[str], task: LungTask, by: Aggregation) -> Judged:
@@ -168,7 +200,7 @@ def _candidates(task: LungTask) -> Iterator[Aggregation]:
 class _Gathered:
     """What is known of each event or record before thresholds decide: its truth, and what the windows say.
 
-    `found` is (events, classes) or, of records, (records, 4): see `_evidence`.
+    `found` is (events, classes) or, of records, (records, 4): see `evidence`.
     """
 
     truth: Indices
@@ -205,7 +237,8 @@ def _gathered_events(
                 rows.append(_event_probabilities(record, index, by.power))
                 subjects.append(record.subject)
                 seconds += event.end_s - event.start_s
-    names, found = distribution(labels, rows) if rows else (tuple(labels), np.zeros((0, len(labels))))
+    by_type = _tells_types(task)
+    names, found = distribution(labels, rows, by_type=by_type) if rows else (tuple(labels), np.zeros((0, len(labels))))
     return _Gathered(np.array(truth, np.intp), _by_class(names, found, task), tuple(subjects), seconds / 3600)
 
 
@@ -231,8 +264,7 @@ def _by_class(names: Sequence[str], probabilities: Float64, task: LungTask) -> F
         found = _class_of_identifier(name, task)
         if found is not None:
             summed[:, task.classes.index(found)] += probabilities[:, column]
-    shares: Float64 = summed / np.maximum(summed.sum(axis=1, keepdims=True), 1e-12)
-    return shares
+    return _shares(summed)
 
 
 def _class_of_identifier(name: str, task: LungTask) -> str | None:
@@ -266,7 +298,7 @@ def _gathered_records(
     ]
     return _Gathered(
         truth=np.array([task.classes.index(actual) for _, actual in held], np.intp),
-        found=np.array([_evidence(record, labels, by.share) for record, _ in held]).reshape(-1, 4),
+        found=np.array([evidence(record, labels, by.share) for record, _ in held]).reshape(-1, 4),
         subjects=tuple(record.subject for record, _ in held),
         hours=sum(record.duration_s for record, _ in held) / 3600,
     )
@@ -286,8 +318,14 @@ def _record_verdicts(evidence: Float64, task: LungTask, by: Aggregation) -> Indi
     return np.where(poor >= by.poor_from, place(POOR), verdicts)
 
 
-def _evidence(record: RecordScores, labels: Sequence[str], share: float) -> tuple[float, float, float, float]:
-    """Of abnormal, continuous and discontinuous sounds, and of poor quality."""
+def evidence(record: RecordScores, labels: Sequence[str], share: float) -> tuple[float, float, float, float]:
+    """Of abnormal, continuous and discontinuous sounds, and of poor quality, each 0 to 1; see the module.
+
+    Args:
+        record: scores of its windows.
+        labels: of the model.
+        share: of the windows that are averaged, in (0, 1].
+    """
     names, found = distribution(labels, record.probabilities)
     both = _of(names, found, _BOTH).sum(axis=1)
     abnormal = 1 - _of(names, found, {_NORMAL, _POOR}).sum(axis=1)
@@ -298,8 +336,8 @@ def _evidence(record: RecordScores, labels: Sequence[str], share: float) -> tupl
     )
     top = max(1, round(share * len(found)))
     highest = (float(np.sort(track)[-top:].mean()) for track in tracks)
-    if _POOR in names:
-        poor = float(_of(names, found, {_POOR}).mean())
+    if _POOR in labels:
+        poor = float(_of(labels, record.probabilities.astype(np.float64), {_POOR}).mean())
     else:
         entropy = -(found * np.log(np.maximum(found, 1e-12))).sum(axis=1) / np.log(len(names))
         poor = float(entropy.mean())
@@ -307,6 +345,6 @@ def _evidence(record: RecordScores, labels: Sequence[str], share: float) -> tupl
     return first, second, third, poor
 
 
-def _of(labels: Sequence[str], scores: Float64, kinds: frozenset[str] | set[str]) -> Float64:
+def _of(labels: Sequence[str], scores: Float64, kinds: Collection[str]) -> Float64:
     """The columns of some labels: (n, labels) -> (n, some)."""
     return scores[:, [index for index, name in enumerate(labels) if name in kinds]]

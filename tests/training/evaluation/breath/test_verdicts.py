@@ -117,3 +117,21 @@ def test_validation_chooses_the_threshold() -> None:
 def test_nothing_is_chosen_where_a_class_is_missing() -> None:
     assert choose(validation()[:4], CLASSES, TASKS["SPRSound 1-1"]) is None
     assert choose([], CLASSES, TASKS["SPRSound 2-1"]) is None
+
+
+def test_of_wheeze_crackle_and_their_types_the_types_answer_the_seven_classes_and_the_two_all_others() -> None:
+    labels = (
+        "wheeze", "crackle", "normal", "poor_quality", "sibilant_wheeze", "rhonchi", "stridor", "fine_crackle",
+        "coarse_crackle", "wheeze_crackle",
+    )  # fmt: skip
+    assert all(can_tell(labels, task) for task in TASKS.values())
+    assert not can_tell(tuple(name for name in labels if name != "stridor"), TASKS["SPRSound 1-2"])
+    held = record([[0.7, 0.1, 0.05, 0.2, 0.1, 0.6, 0.0, 0.1, 0.0, 0.0]], (0.0, 2.0, "Rhonchi"), labels=("CAS",))
+    assert verdict(held, "SPRSound 1-2", Aggregation(), labels) == "Rhonchi"
+    assert verdict(held, "ICBHI 4 classes", Aggregation(), labels) == "Wheeze"
+    judged = judge([held], labels, TASKS["SPRSound 1-1"], Aggregation())
+    assert judged.abnormal == pytest.approx([1 - 0.3 * 0.9])
+    assert verdict(held, "SPRSound 2-1", Aggregation(poor_from=0.3), labels) == "Adventitious"
+    assert verdict(held, "SPRSound 2-1", Aggregation(poor_from=0.15), labels) == POOR
+    sibilant = record([[0.7, 0.1, 0.05, 0.0, 0.6, 0.1, 0.0, 0.1, 0.0, 0.0]], (0.0, 2.0, "Wheeze"))
+    assert verdict(sibilant, "SPRSound 1-2", Aggregation(), labels) == "Wheeze"
