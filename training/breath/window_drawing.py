@@ -1,8 +1,8 @@
 """Draws windows of breath sounds for one training step: around annotated events, or anywhere.
 
-Half of the draws fall on all annotations alike, half on each kind in the square root of its number, so that a kind of
-fourteen events is heard and one of thousands does not vanish. A window stands around its event by chance, and in
-`ANYWHERE` of the cases anywhere in the recording, as the device hears it.
+Draws fall on all annotations alike (`_ALIKE`), on each kind in the square root of its number, and for the rest on each
+kind alike: so a kind of one event is heard, and one of thousands does not vanish. A window stands around its event by
+chance, and in `ANYWHERE` of the cases anywhere in the recording, as the device hears it.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     Rng = np.random.Generator
 
 ANYWHERE = 0.4
+_ALIKE, _BY_ROOT = 0.45, 0.45
 _MOVED = 0.4
 """An event's middle lies at most so many of its lengths from the window's."""
 _PLACES_OF_POOR, _PLACES_OF_NORMAL = 3, 6
@@ -60,8 +61,11 @@ class WindowDrawing:
         if not self._places:
             raise ValueError("no recording holds an annotation that a window can be called by")
         counts = self.kinds
-        by_kind = np.array([counts[place.kind] ** -0.5 for place in self._places])
-        self._chances = 0.5 * by_kind / by_kind.sum() + 0.5 / len(self._places)
+        held = np.array([counts[place.kind] for place in self._places], np.float64)
+        by_root = held**-0.5
+        self._chances = (
+            _ALIKE / len(held) + _BY_ROOT * by_root / by_root.sum() + (1 - _ALIKE - _BY_ROOT) / held / len(counts)
+        )
 
     def __len__(self) -> int:
         return len(self._places)

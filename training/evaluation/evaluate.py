@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from device.errors import ConfigError
+from device.runtime.model_loader import ConfiguredPoint
 from training.data.split_list import CRY_LIST, LUNG_LIST, SCREAM_LIST
 from training.evaluation.alarms.alarm_report import chosen_operating_point, full_report, scene_lines
 from training.evaluation.alarms.timeline_report import OwnSettings, evaluate_timelines
 from training.evaluation.alarms.timelines import TimelineSettings, is_scenes_folder
-from training.evaluation.detectors import PEER_CLASSES
+from training.evaluation.detectors import PEER_CLASSES, evaluated_label
 from training.evaluation.markdown_report import markdown
 from training.evaluation.model_file import read_model, read_point
 from training.evaluation.runner import EvaluationSettings, score_plans
@@ -60,6 +61,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--point", type=Path, metavar="JSON", help="the operating point that val chose (default: the model's own)"
+    )
+    parser.add_argument(
+        "--sensitivity",
+        type=int,
+        choices=range(-5, 6),
+        default=0,
+        metavar="N",
+        help="steps as in a device's configuration (default 0)",
     )
     parser.add_argument("--float", type=Path, metavar="KERAS", help="its network before conversion, judged beside it")
     parser.add_argument("--peer", type=Path, metavar="TFLITE", help="stock YAMNet, judged beside it")
@@ -161,11 +170,20 @@ def _alarm_settings(args: argparse.Namespace, task: str) -> EvaluationSettings:
         peer=args.peer,
         peer_classes=tuple(args.peer_class or PEER_CLASSES[event]),
         point=_point(args),
+        sensitivity=args.sensitivity,
     )
 
 
 def _point(args: argparse.Namespace) -> OperatingPoint | None:
-    return read_point(args.point, read_model(args.model)) if args.point else None
+    """What is measured instead of the model's own operating point; None for that."""
+    if args.point and args.sensitivity:
+        raise ConfigError("--point and --sensitivity both say how much is heard: give one of them")
+    if not args.point and not args.sensitivity:
+        return None
+    model = read_model(args.model)
+    if args.point:
+        return read_point(args.point, model)
+    return ConfiguredPoint(args.sensitivity, evaluated_label(model, args.label).operating_point).at(args.sensitivity)
 
 
 def _run_breath(args: argparse.Namespace, task: str) -> int:
@@ -215,6 +233,7 @@ def _run_timelines(args: argparse.Namespace, task: str) -> int:
         peer=args.peer,
         peer_classes=tuple(args.peer_class or PEER_CLASSES.get(task, ())),
         point=_point(args),
+        sensitivity=args.sensitivity,
     )
     if heard.peer and not heard.peer_classes:
         raise ConfigError("--peer needs --peer-class here: which of YAMNet's classes are the event")

@@ -41,6 +41,7 @@ class EvaluationSettings:
         peer: YAMNet as a `.tflite` file; None to leave it out.
         peer_classes: which of its classes count.
         point: how scores become events; None for the model's own.
+        sensitivity: the steps that `point` was shifted by, as a device's configuration does.
     """
 
     model: Path
@@ -53,6 +54,7 @@ class EvaluationSettings:
     peer: Path | None = None
     peer_classes: tuple[int, ...] = (20,)
     point: OperatingPoint | None = None
+    sensitivity: int = 0
 
     def plans(self, *, only: Iterable[str] | None = None) -> tuple[ScenePlan, ...]:
         """The plans of the part's scenes, or of some of its files."""

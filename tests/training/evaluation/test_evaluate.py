@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
+from device.hearing.bundle.reader import read_bundle
 from tests.training.conftest import score_windows
 from training.__main__ import main
 from training.evaluation.alarms.alarm_report import chosen_operating_point, scene_lines
@@ -95,6 +96,21 @@ def test_a_point_that_validation_chose_judges_the_test(options: list[str], tmp_p
     assert report["systems"][0]["on"] == 0.999999
     assert report["systems"][0]["cries"][0]["found"] == 0
     assert report["measured"]["chosen_on"] == "val"
+
+
+def test_a_sensitivity_measures_what_a_device_so_configured_hears(
+    options: list[str], tmp_path: Path, tiny_bundle_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    own = read_bundle(tiny_bundle_path).labels[0].operating_point
+    words = ["--sensitivity", "-2", "--json", str(tmp_path / "report.json")]
+    assert main([*options, *words]) == 0
+    report = report_of(tmp_path / "report.json")
+    odds = own.on / (1 - own.on) * 4
+    assert report["systems"][0]["on"] == pytest.approx(odds / (1 + odds))
+    assert "--sensitivity -2" in report["command"]
+    assert report["measured"]["chosen_on"] == ""
+    assert main([*options, *words, "--point", str(tmp_path / "point.json")]) == 2
+    assert "give one of them" in capsys.readouterr().err
 
 
 def test_a_file_without_a_point_is_refused(

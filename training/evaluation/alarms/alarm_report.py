@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from device.hearing.bundle.contents import Bundle
+    from device.hearing.decision import OperatingPoint
     from training.evaluation.detectors import System
     from training.evaluation.runner import EvaluationSettings, ScoredScene
 
@@ -71,7 +72,7 @@ def measured(settings: EvaluationSettings, systems: Sequence[System], scored: Se
         split=settings.split.name,
         official_split=False,
         heard="listener" if streamable else "batch",
-        chosen_on="val" if settings.point else "",
+        chosen_on="val" if settings.point and not settings.sensitivity else "",
         seed=settings.seed,
         command=command(settings),
         figures=alarm_figures(scored, systems, seed=settings.seed),
@@ -104,9 +105,16 @@ def command(settings: EvaluationSettings) -> str:
     words += ["--split-list", str(settings.split)] if settings.split not in (CRY_LIST, SCREAM_LIST) else []
     if settings.peer and settings.peer_classes != PEER_CLASSES[listed_event(settings.split)]:
         words += ["--peer-class", *map(str, settings.peer_classes)]
-    words += ["--point", "POINT.json"] if settings.point else []
+    words += point_words(settings.point, settings.sensitivity)
     words += ["--seed", str(settings.seed)] if settings.seed != SEED else []
     return shlex.join(["python", "-m", "training", "evaluate", *words, "--json", "report.json"])
+
+
+def point_words(point: OperatingPoint | None, sensitivity: int) -> list[str]:
+    """The options that say what is measured instead of the model's own operating point."""
+    if sensitivity:
+        return ["--sensitivity", str(sensitivity)]
+    return ["--point", "POINT.json"] if point else []
 
 
 def scene_lines(scored: Iterable[ScoredScene]) -> Iterator[dict[str, Any]]:

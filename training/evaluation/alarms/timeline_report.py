@@ -6,6 +6,7 @@ import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from training.evaluation.alarms.alarm_report import point_words
 from training.evaluation.alarms.threshold_curve import threshold_curve, write_curve
 from training.evaluation.alarms.timeline_figures import ALL_EVENTS, timeline_figures
 from training.evaluation.alarms.timelines import (
@@ -103,7 +104,7 @@ def command(settings: OwnSettings) -> str:
         words += [option, str(value)] if value else []
     if heard.peer and heard.peer_classes != PEER_CLASSES.get(settings.task):
         words += ["--peer-class", *map(str, heard.peer_classes)]
-    words += ["--point", "POINT.json"] if heard.point else []
+    words += point_words(heard.point, heard.sensitivity)
     return shlex.join(["python", "-m", "training", "evaluate", *words, "--json", "report.json"])
 
 

@@ -96,7 +96,10 @@ class ScoredTimeline:
 
 @dataclass(frozen=True, slots=True)
 class TimelineSettings:
-    """What is evaluated: model, label, peer, and how scores become events; all can be pickled."""
+    """What is evaluated: model, label, peer, and how scores become events; all can be pickled.
+
+    `point` is shifted by `sensitivity` steps already, as a device's configuration does.
+    """
 
     model: Path
     label: str | None
@@ -104,6 +107,7 @@ class TimelineSettings:
     peer: Path | None
     peer_classes: tuple[int, ...]
     point: OperatingPoint | None = None
+    sensitivity: int = 0
 
 
 def is_scenes_folder(data: Path) -> bool:
