@@ -20,6 +20,7 @@ from training.networks.audioset.mn04 import BANDS
 from training.networks.audioset.reference_forms import LUNG_LOG_MEL
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
     from pathlib import Path
 
     import numpy.typing as npt
@@ -84,17 +85,18 @@ def normalize(decibels: Float32) -> Float32:
     return np.stack([finish(SPEC, window) for window in decibels])
 
 
-def load_frames(data: Path, part: Part) -> list[BandFrames]:
-    """The frames of all recordings of breath sounds in one part of the committed list, in its order.
+def load_frames(data: Path, part: Part, sets: Collection[str]) -> list[BandFrames]:
+    """The frames of some collections' recordings of breath sounds in one part of the committed list, in its order.
 
     Args:
         data: the folder that holds the collections.
         part: of `lung.csv`.
+        sets: the collections.
 
     Raises:
         RecordingError: a collection or a recording is missing or cannot be read.
     """
-    listed = [clip for clip in read_list(LUNG_LIST) if clip.part == part]
+    listed = [clip for clip in read_list(LUNG_LIST) if clip.part == part and clip.set in sets]
     known = {
         f"{name}/{one.file.relative_to(data / name).as_posix()}": one
         for name in dict.fromkeys(clip.set for clip in listed)

@@ -46,8 +46,8 @@ if TYPE_CHECKING:
 
 _GROUP_WEIGHT = 2.0
 _GROUPS = ("wheeze", "crackle", "normal")
-_JUDGED_BY = "sprsound"
-_LEFT_OUT = ("kauh", "icbhi_more")
+_COLLECTION = "sprsound"
+_BESIDES = ("kauh", "icbhi_more")
 _WARM_UP = 100
 _AT_ONCE = 64
 
@@ -64,7 +64,7 @@ class BreathFitSettings:
         weight_decay: of AdamW.
         decay: of the average of the weights.
         judge_every: steps between two validations.
-        without: collections that are left out of training, so that they can judge how it hears elsewhere.
+        besides: collections that it learns besides SPRSound.
         changes: to the windows.
     """
 
@@ -75,7 +75,7 @@ class BreathFitSettings:
     weight_decay: float = 1e-2
     decay: float = 0.99
     judge_every: int = 336
-    without: tuple[str, ...] = ()
+    besides: tuple[str, ...] = ()
     changes: ChannelChanges = field(default_factory=ChannelChanges)
 
 
@@ -124,9 +124,8 @@ def fit_breath(data: Path, weights: Path, out: Path, settings: BreathFitSettings
         ConfigError: the file does not hold AudioSet's weights, or the progress is damaged.
         RecordingError: a recording is missing or cannot be read.
     """
-    train = [one for one in load_frames(data, "train") if one.recording.set not in settings.without]
-    val = load_frames(data, "val")
-    judged = [one for one in val if one.recording.set == _JUDGED_BY]
+    train = load_frames(data, "train", (_COLLECTION, *settings.besides))
+    judged = load_frames(data, "val", (_COLLECTION,))
     drawing = WindowDrawing(train)
     network = reference_forms.build(SPEC, LABELS, settings.seed, "late")
     reference_forms.start_from(network, weights)
@@ -225,7 +224,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, required=True, metavar="RUN", help="folder for what is fitted")
     parser.add_argument("--seed", type=int, default=standard.seed, help=f"default {standard.seed}")
     parser.add_argument("--steps", type=int, default=standard.steps, help=f"default {standard.steps}")
-    parser.add_argument("--without", nargs="+", choices=_LEFT_OUT, default=[], help="collections that are not learned")
+    parser.add_argument(
+        "--besides", nargs="+", choices=_BESIDES, default=[], help="collections that it learns besides SPRSound"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -233,7 +234,7 @@ def run(args: argparse.Namespace) -> int:
     if args.steps < 1:
         raise ConfigError(f"--steps is {args.steps}, must be at least 1")
     args.out.mkdir(parents=True, exist_ok=True)
-    settings = BreathFitSettings(seed=args.seed, steps=args.steps, without=tuple(args.without))
+    settings = BreathFitSettings(seed=args.seed, steps=args.steps, besides=tuple(args.besides))
     fit_breath(args.data, args.weights, args.out, settings)
     print(args.out)
     return 0

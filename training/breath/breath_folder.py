@@ -23,7 +23,10 @@ if TYPE_CHECKING:
 
     Float32 = npt.NDArray[np.float32]
 
-CALIBRATION_WINDOWS, AGREEMENT_WINDOWS = 256, 640
+CALIBRATION_WINDOWS, AGREEMENT_WINDOWS = 256, 1024
+_OF_EACH_LABEL = 200
+"""Windows that compare networks hold so many of each label, where there are: most windows are normal breath."""
+
 EVENTS = ("wheeze", "crackle")
 """Labels that become events; of all others the device reports the score alone."""
 
@@ -59,12 +62,26 @@ def write_folder(
     decibels, targets = drawing.draw(CALIBRATION_WINDOWS, rng)
     _write(folder / "calibration.npz", decibels, targets)
     known = list(_known_windows(val))
-    chosen = np.sort(rng.permutation(len(known))[:AGREEMENT_WINDOWS])
+    chosen = balanced_choice(np.stack([targets for _, targets in known]), rng)
     _write(
         folder / "agreement.npz",
         np.stack([known[index][0] for index in chosen]),
         np.stack([known[index][1] for index in chosen]),
     )
+
+
+def balanced_choice(targets: Float32, rng: np.random.Generator) -> npt.NDArray[np.intp]:
+    """Which windows compare networks: some of each label, then any, `AGREEMENT_WINDOWS` at most, in their order.
+
+    Args:
+        targets: of all windows (n, labels).
+        rng: draws.
+    """
+    order = rng.permutation(len(targets))
+    of_labels = [order[targets[order, label] > 0][:_OF_EACH_LABEL] for label in range(targets.shape[1])]
+    ranked = np.concatenate([*of_labels, order])
+    first = np.sort(np.unique(ranked, return_index=True)[1])
+    return np.sort(ranked[first][:AGREEMENT_WINDOWS])
 
 
 def description(recipe: Mapping[str, Any]) -> dict[str, Any]:

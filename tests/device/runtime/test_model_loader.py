@@ -18,6 +18,8 @@ from device.hearing.bundle.signature import PublicKey
 from device.runtime import model_loader
 from device.runtime.model_loader import open_models, read_tried, shifted
 from device.runtime.self_test.known_sound import known_sounds
+from training.breath.breath_folder import EVENTS
+from training.breath.window_targets import LABELS
 from training.sequences.sound_kinds import REJECTED
 
 if TYPE_CHECKING:
@@ -75,14 +77,25 @@ def test_every_profile_opens_with_the_labels_that_it_is_for() -> None:
             labels[name] = [
                 (model.name, label.name, label.role) for model in models.listening for label in model.labels
             ]
-    assert labels == {
-        "nursery": [
-            ("cry", "cry", "alarm"),
-            *(("cry", label, "reject") for label in REJECTED),
-            ("scream", "scream", "alarm"),
-        ],
-        "stethoscope": [("lung", "wheeze", "info"), ("lung", "crackle", "info")],
-    }
+    nursery = [
+        ("cry", "cry", "alarm"),
+        *(("cry", label, "reject") for label in REJECTED),
+        ("scream", "scream", "alarm"),
+    ]
+    lung = [
+        *(("lung", label, "info") for label in EVENTS),
+        *(("lung", label, "reject") for label in LABELS if label not in EVENTS),
+    ]
+    assert labels == {"nursery": nursery, "nursery-quiet": nursery, "stethoscope": lung}
+
+
+def test_the_quiet_nursery_asks_for_four_times_the_odds_of_the_balanced_one() -> None:
+    with open_models(profile("nursery")) as balanced, open_models(profile("nursery-quiet")) as quiet:
+        for usual, stricter in zip(balanced.listening, quiet.listening, strict=True):
+            first, second = usual.labels[0].point, stricter.labels[0].point
+            assert second.on / (1 - second.on) == pytest.approx(4 * first.on / (1 - first.on))
+            assert second.off / (1 - second.off) == pytest.approx(4 * first.off / (1 - first.off))
+            assert second.confirm_s == first.confirm_s
 
 
 def test_two_models_of_one_name_are_refused(tiny_bundle_path: Path) -> None:

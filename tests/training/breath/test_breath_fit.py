@@ -16,6 +16,7 @@ from device.hearing.spec import FeatureSpec
 from training.breath import band_frames, breath_fit
 from training.breath.band_frames import KEPT_BANDS, SPEC, BandFrames, frames_of, load_frames, normalize
 from training.breath.breath_fit import BreathFitSettings, findings_loss, fit_breath, rate_at, record_scores
+from training.breath.breath_folder import AGREEMENT_WINDOWS, balanced_choice
 from training.breath.window_targets import LABELS
 from training.data.datasets.annotated_recording import AnnotatedRecording, AnnotatedSpan, load_audio
 from training.data.datasets.manifest_csv import read_manifest
@@ -53,7 +54,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
         pooled = keras.layers.Flatten()(keras.layers.AveragePooling2D((49, 8))(inputs))
         return keras.Model(inputs, keras.layers.Dense(len(labels), name="logits")(pooled))
 
-    def load(_data: Path, part: Part) -> list[BandFrames]:
+    def load(_data: Path, part: Part, _sets: object) -> list[BandFrames]:
         return [held(part, number) for number in range(6)]
 
     monkeypatch.setattr(reference_forms, "build", build)
@@ -108,6 +109,17 @@ def test_the_folder_holds_what_the_converter_reads(tmp_path: Path) -> None:
             assert np.isfinite(archive["target"]).all()
 
 
+def test_windows_that_compare_networks_hold_the_rare_labels_and_no_window_twice() -> None:
+    targets = np.zeros((5000, 3), np.float32)
+    targets[:, 0] = 1
+    targets[10:15, 1] = 1
+    chosen = balanced_choice(targets, np.random.default_rng(1))
+    assert len(chosen) == len(set(chosen.tolist())) == AGREEMENT_WINDOWS
+    assert set(range(10, 15)) <= set(chosen.tolist())
+    assert (np.diff(chosen) > 0).all()
+    assert balanced_choice(targets[:40], np.random.default_rng(1)).tolist() == list(range(40))
+
+
 def test_the_loss_reads_no_open_target() -> None:
     logits = np.linspace(-1, 1, 2 * len(LABELS), dtype=np.float32).reshape(2, -1)
     known = np.zeros_like(logits)
@@ -151,7 +163,7 @@ def test_a_recording_of_the_list_that_is_not_there_is_named(tmp_path: Path, monk
     monkeypatch.setattr(band_frames, "read_list", lambda _path: (clip,))
     monkeypatch.setattr(band_frames, "read_manifest", lambda _folder: ())
     with pytest.raises(RecordingError, match=r"sprsound/gone.flac of lung.csv is not below"):
-        load_frames(tmp_path, "val")
+        load_frames(tmp_path, "val", {"sprsound"})
 
 
 def test_scores_stand_where_the_device_has_its_windows() -> None:
