@@ -116,7 +116,7 @@ class ModelPipeline:
     def __init__(
         self, model: ListeningModel, stream_id: str, hop_s: float, frames: dict[tuple[str, int], FrameCache]
     ) -> None:
-        _check_hop(model, hop_s)
+        check_hop(model.name, model.hop_s, hop_s)
         self.model = model
         self._past: Float32 | None = None
         self.rate_hz = model.specs[0].sample_rate_hz
@@ -237,10 +237,15 @@ class ModelPipeline:
         return Fault("classifier", begins, since_s, window.end_s, detail, model=self.model.name)
 
 
-def _check_hop(model: ListeningModel, hop_s: float) -> None:
-    if model.hop_s is not None and not math.isclose(model.hop_s, hop_s, abs_tol=1e-9):
+def check_hop(name: str, trained_hop_s: float | None, hop_s: float) -> None:
+    """Refuse a hop at which a model's network, which carries its past, was not trained; None is one that carries none.
+
+    Raises:
+        SpecError: that is so.
+    """
+    if trained_hop_s is not None and not math.isclose(trained_hop_s, hop_s, abs_tol=1e-9):
         raise SpecError(
-            f"model {model.name}: hop_s is {hop_s:g}, must be {model.hop_s:g}: its network knows windows so far apart"
+            f"model {name}: hop_s is {hop_s:g}, must be {trained_hop_s:g}: its network knows windows so far apart"
         )
 
 

@@ -19,7 +19,7 @@ from device.hearing.listening_model import ListeningLabel, ListeningModel
 from device.hearing.loudness_detector import operating_point
 from device.messages import LOUD, LOUDNESS
 from device.report.page_content import ListedLabel, ListedModel
-from device.runtime.bundle_trial.trial_process import Trial, never
+from device.runtime.bundle_trial.trial_process import LIMITS, REFERENCE_LIMITS, Trial, never
 from device.runtime.model_library import bundle_path, card_line, shipped_bundles
 
 if TYPE_CHECKING:
@@ -195,13 +195,18 @@ def _tried(chosen: Sequence[_Choice], key: PublicKey | None, is_stopped: Callabl
 
 
 def tried_bundles(
-    paths: Sequence[Path], key: PublicKey | None = None, *, is_stopped: Callable[[], bool] = never
+    paths: Sequence[Path],
+    key: PublicKey | None = None,
+    *,
+    compares: bool = False,
+    is_stopped: Callable[[], bool] = never,
 ) -> dict[Path, str]:
     """Path -> SHA-256 of bundles that passed a trial in one child process; the runtime is imported meanwhile.
 
     Args:
         paths: of the bundles.
         key: that must have signed them; a bundle that it did not sign is neither parsed nor tried.
+        compares: whether reference scores are compared too, which takes longer.
         is_stopped: whether nobody needs the result any more.
 
     Raises:
@@ -213,7 +218,8 @@ def tried_bundles(
     if key is not None:
         for path in paths:
             check_signed(path, key)
-    with Trial(paths, is_stopped=is_stopped) as trial:
+    limits = REFERENCE_LIMITS if compares else LIMITS
+    with Trial(paths, limits, compares=compares, is_stopped=is_stopped) as trial:
         load_runtime()
         return trial.result()
     raise AssertionError("a trial swallows no error")

@@ -1,6 +1,7 @@
 """The child process of a bundle's trial: opens each bundle as the daemon would, and reports one line of JSON for each.
 
-Started by `trial_process`, with processor time, memory and bundles as arguments. It gives up what it does not need
+Started by `trial_process`, with processor time, memory and bundles as arguments, behind `--reference` where reference
+scores are to be compared too. It gives up what it does not need
 before it reads the first byte of a bundle. A line is `{"sha256": ...}` of a bundle that passed, or `{"error": ...}`; a
 network that ends or holds up the process leaves no line, which the parent sees.
 """
@@ -17,6 +18,9 @@ from device.runtime.bundle_trial.confinement import confine_resources, forbid_sy
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+REFERENCE = "--reference"
+"""First argument of a child that also compares reference scores, as `auricle models verify` does."""
+
 ROUNDS = 4
 """How often a network is run beyond its golden cases, each time with other numbers."""
 
@@ -25,24 +29,26 @@ MAX_SENTENCE = 2000
 
 def main(arguments: Sequence[str]) -> int:
     """Try the bundles; returns exit code 0, whatever was found."""
-    cpu_s, data_bytes, *paths = arguments
+    compares = arguments[:1] == [REFERENCE]
+    cpu_s, data_bytes, *paths = arguments[compares:]
     confine_resources(cpu_s=int(cpu_s), data_bytes=int(data_bytes))
     from device.hearing.bundle import reader  # noqa: F401 - imported while files may still be opened freely
     from device.hearing.classifier import load_runtime
+    from device.runtime import model_library  # noqa: F401 - as the reader
 
     load_runtime()
     forbid_system_calls()
     for path in paths:
-        print(json.dumps(_outcome(path)), flush=True)
+        print(json.dumps(_outcome(path, compares=compares)), flush=True)
     return 0
 
 
-def _outcome(path: str) -> dict[str, str]:
+def _outcome(path: str, *, compares: bool) -> dict[str, str]:
     """What `_try` found, as the line that reports it."""
     from device.errors import AuricleError
 
     try:
-        return {"sha256": _try(path)}
+        return {"sha256": _try(path, compares=compares)}
     except AuricleError as error:
         sentence = str(error)
     except MemoryError:
@@ -53,8 +59,8 @@ def _outcome(path: str) -> dict[str, str]:
     return {"error": sentence if sentence.startswith(path) else f"{path}: {sentence}"}
 
 
-def _try(path: str) -> str:
-    """Open a bundle and run its network; returns the SHA-256 of what was read.
+def _try(path: str, *, compares: bool) -> str:
+    """Open a bundle, run its network, and compare reference scores if asked to; returns the SHA-256 of what was read.
 
     Raises:
         AuricleError: it is damaged, or does not do what a bundle must.
@@ -64,6 +70,7 @@ def _try(path: str) -> str:
     from device.errors import BundleError, ClassifierError
     from device.hearing.bundle.reader import read_bundle
     from device.hearing.classifier import Classifier
+    from device.runtime.model_library import reference_agreement
 
     bundle, rng, took_s, past = read_bundle(path), np.random.default_rng(0), [], None
     with Classifier.open(bundle) as classifier:
@@ -75,6 +82,8 @@ def _try(path: str) -> str:
             except ClassifierError as error:
                 raise BundleError(f"run with shuffled features: {error}") from None
             took_s.append(time.process_time() - began_s)
+        if compares:
+            reference_agreement(bundle, classifier)
     refuse_slow(min(took_s), bundle.window_samples / bundle.sample_rate_hz)
     return bundle.sha256
 

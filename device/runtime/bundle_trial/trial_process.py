@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
 from device.errors import BundleError, ServiceError, StoppedError
+from device.runtime.bundle_trial.trial_child import REFERENCE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -55,6 +56,9 @@ class TrialLimits:
 
 LIMITS = TrialLimits()
 
+REFERENCE_LIMITS = TrialLimits(wall_s=600.0, cpu_s=400)
+"""Where 512 reference windows are compared too, before anything waits for the result."""
+
 
 def never() -> bool:
     """Nobody stops it."""
@@ -67,6 +71,7 @@ class Trial:
     Args:
         paths: of the bundles, in the order in which they are tried.
         limits: of all together.
+        compares: whether reference scores are compared too.
         command: of the child, to which its arguments are added.
         is_stopped: whether nobody needs the result any more; asked several times a second.
 
@@ -79,12 +84,18 @@ class Trial:
         paths: Iterable[Path],
         limits: TrialLimits = LIMITS,
         *,
+        compares: bool = False,
         command: Sequence[str] = CHILD,
         is_stopped: Callable[[], bool] = never,
     ) -> None:
         self._paths, self._limits, self._is_stopped = list(dict.fromkeys(paths)), limits, is_stopped
         self._deadline_s = time.monotonic() + limits.wall_s
-        arguments = [str(limits.cpu_s), str(limits.data_bytes), *map(str, self._paths)]
+        arguments = [
+            *([REFERENCE] if compares else []),
+            str(limits.cpu_s),
+            str(limits.data_bytes),
+            *map(str, self._paths),
+        ]
         try:
             self._process = subprocess.Popen(  # noqa: S603 - our own module, or our caller's command
                 [*command, *arguments],

@@ -20,6 +20,7 @@ from device.config.profiles import DEFAULT_PROFILE
 from device.config.wording import alternatives, shown
 from device.errors import AuricleError, BundleError, ConfigError, ServiceError
 from device.hearing.bundle.reader import decode_bundle, file_bytes
+from device.hearing.listening_model import check_hop
 from device.printable import printable
 from device.runtime.model_loader import configured_bundle, tried_bundles, trusted_key
 from device.runtime.paths import instance_name, status_sockets
@@ -66,6 +67,7 @@ def install(options: InstallOptions, environment: Mapping[str, str] = os.environ
     Raises:
         BundleError: it does not hold, or was taken back; the sentence says which.
         ConfigError: the configuration does not hold, or names no such file.
+        SpecError: its network carries its past at another hop than the configuration's.
         ServiceError: the daemon cannot be asked, or another installation goes on.
         OSError: the file cannot be put in place.
     """
@@ -107,14 +109,16 @@ def _replaced(settings: Settings, name: str | None) -> ModelSettings:
 
 
 def _verified(file: Path, settings: Settings, model: ModelSettings) -> tuple[bytes, Bundle]:
-    """The bytes of a bundle that the key signed and that passed its trial, and the bundle."""
+    """The bytes of a bundle that the key signed, that passed its trial and fits the settings, and the bundle."""
     key = trusted_key(settings)
-    sha256 = tried_bundles([file], key)[file]
+    sha256 = tried_bundles([file], key, compares=True)[file]
     data = file_bytes(file)
     if hashlib.sha256(data).hexdigest() != sha256:
         raise BundleError(f"{file}: the file changed while it was tried; try again")
     configured_bundle(dataclasses.replace(model, bundle=str(file.resolve())), key)  # its labels are those configured
-    return data, decode_bundle(data)
+    bundle = decode_bundle(data)
+    check_hop(model.name, None if bundle.head is None else bundle.head.hop_s, settings.listen.hop_s)
+    return data, bundle
 
 
 def _holds(target: Path, data: bytes) -> bool:

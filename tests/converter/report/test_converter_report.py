@@ -10,9 +10,13 @@ import pytest
 
 from converter import toolchain
 from converter.__main__ import main
+from converter.inspection.graph_cost import operation_costs
 from converter.report.run_conversion import convert_run
 from device.errors import BundleError
 from device.hearing.bundle.reader import read_bundle
+from device.hearing.network.graph import read_graph
+from tests.converter.carrying_network import hand_over
+from tests.converter.family_output import FEW
 from tests.converter.report.finished_run import finished_run
 from training.results.converted_runs import find_converted
 
@@ -60,6 +64,22 @@ def test_the_page_says_what_passes_what_does_not_and_what_both_cost(
     before = (tmp_path / "work" / "good-1" / "network.tflite").stat().st_mtime_ns
     assert report(tmp_path) == page
     assert (tmp_path / "work" / "good-1" / "network.tflite").stat().st_mtime_ns == before
+
+
+def test_a_network_in_two_parts_is_judged_on_its_sequences_and_measured_whole(tmp_path: Path) -> None:
+    (tmp_path / "trained").mkdir()
+    hand_over(tmp_path / "trained", length=8)
+    run, windows = finished_run(tmp_path / "trained", tmp_path, "cry-1", labels=["cry"], thresholds={"cry": 0.5})
+    found = convert_run(run, windows, tmp_path / "work", bounds=FEW)
+    assert found["refused"] is None
+    bundle = read_bundle(tmp_path / "work" / "cry-1.tflite")
+    assert bundle.head is not None
+    assert (tmp_path / "work" / "network.tflite").read_bytes() == bundle.network
+    assert (tmp_path / "work" / "network-head.tflite").read_bytes() == bundle.head.network
+    assert found["int8_bytes"] == bundle.network_bytes
+    parts = [read_graph(each) for each in (bundle.network, bundle.head.network)]
+    assert found["macs"] == sum(cost.macs for part in parts for cost in operation_costs(part))
+    assert found["test"]["mean_difference"] < FEW.mean_difference
 
 
 def test_a_network_that_the_device_does_not_run_is_a_row_that_names_the_operation(

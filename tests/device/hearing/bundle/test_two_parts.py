@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -10,13 +11,17 @@ import pytest
 
 from device.errors import BundleError
 from device.hearing.bundle.archive import join_archive, split_archive
+from device.hearing.bundle.manifest import HEAD_ENTRY
 from device.hearing.bundle.reader import decode_bundle
 from device.hearing.bundle.writer import encode_bundle
 from device.hearing.classifier import Classifier
 from device.hearing.network.parts import PastShape
 from tests.device.hearing.bundle.altered import edited, entry_set, member_set, same
+from tests.device.hearing.network import hostile
+from tests.device.hearing.network.hostile import head_of, with_head, with_network
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from tests.device.hearing.bundle.altered import Edit
@@ -106,6 +111,66 @@ def test_a_backbone_whose_every_hash_fits_is_refused_by_the_golden_scores(file: 
     bundle = decode_bundle(file)
     with pytest.raises(BundleError, match=r"golden (case|sequence) .* scores .*, must be within"):
         Classifier.open(replace(bundle, network=split_archive(_with_other_weights(file)).network))
+
+
+def test_the_head_of_another_bundle_is_refused_although_it_fits_the_backbone(file: bytes, other: bytes) -> None:
+    """Both were converted with one backbone, so the head needs the network in front of it."""
+    entries = split_archive(file).entries | {HEAD_ENTRY: head_of(other)}
+    with pytest.raises(BundleError, match=r"entry 'head\.tflite' .*the manifest"):
+        decode_bundle(join_archive(split_archive(file).network, entries))
+    with pytest.raises(BundleError, match=r"golden (case|sequence) .* scores .*, must be within"):
+        Classifier.open(decode_bundle(with_head(file, head_of(other))))
+
+
+def test_the_parts_of_a_network_in_the_place_of_each_other_are_refused(file: bytes) -> None:
+    with pytest.raises(BundleError, match=r"in the backbone, the network's inputs are embedding, past, the specs need"):
+        decode_bundle(with_network(file, head_of(file)))
+    with pytest.raises(BundleError, match=r"in the head, the network's inputs are input_0, the specs need embedding"):
+        decode_bundle(with_head(file, split_archive(file).network))
+
+
+@pytest.mark.parametrize(("edit", "sentence"), hostile.REPORTED.values(), ids=hostile.REPORTED.keys())
+def test_a_head_that_means_harm_is_refused_by_its_part_and_reason(
+    file: bytes, edit: Callable[[Any], None], sentence: str
+) -> None:
+    with pytest.raises(BundleError) as refused:
+        decode_bundle(hostile.hostile_head(file, _of_scores(edit)))
+    told = str(refused.value)
+    assert told.startswith("in the head, the network")
+    assert re.sub(r"\d+ tensors", "18 tensors", sentence) in re.sub(r"\d+ tensors", "18 tensors", told)
+
+
+def _of_scores(edit: Callable[[Any], None]) -> Callable[[Any], None]:
+    """The edit of a model whose first output is the scores."""
+
+    def changed(model: Any) -> None:
+        model.signatureDefs[0].outputs.sort(key=lambda item: item.name != b"scores")
+        edit(model)
+
+    return changed
+
+
+def test_cut_short_anywhere_it_is_refused_in_one_sentence(file: bytes) -> None:
+    head_at = file.index(head_of(file))
+    places = [0, 7, 200, head_at - 1, head_at, head_at + 1, head_at + 200, head_at + len(head_of(file))]
+    for at in [*places, *range(1000, len(file), len(file) // 50), len(file) - 1]:
+        with pytest.raises(BundleError) as refused:
+            decode_bundle(file[:at])
+        assert len(str(refused.value).splitlines()) == 1
+
+
+def test_padded_anywhere_it_is_refused(file: bytes) -> None:
+    archive, padding = split_archive(file), bytes(4)
+    inserted = [len(archive.network), file.index(head_of(file)), file.index(head_of(file)) + len(head_of(file))]
+    for at in inserted:
+        with pytest.raises(BundleError):
+            decode_bundle(file[:at] + padding + file[at:])
+    with pytest.raises(BundleError, match="4 bytes follow the end of the archive"):
+        decode_bundle(file + padding)
+    with pytest.raises(BundleError, match=r"the network has \d+ bytes, the manifest says \d+"):
+        decode_bundle(join_archive(archive.network + padding, archive.entries))
+    with pytest.raises(BundleError, match=r"entry 'head\.tflite' has \d+ bytes, the manifest says \d+"):
+        decode_bundle(join_archive(archive.network, archive.entries | {HEAD_ENTRY: head_of(file) + padding}))
 
 
 def test_the_past_counts_in_the_golden_sequence(file: bytes) -> None:

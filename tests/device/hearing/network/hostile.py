@@ -13,20 +13,35 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
 from device.hearing.bundle.archive import join_archive, split_archive
+from device.hearing.bundle.manifest import HEAD_ENTRY
+from tests.device.hearing.bundle.altered import edited
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 _DATA = Path(__file__).resolve().parents[3] / "data"
 TINY_LOW, TINY_TONE = _DATA / "tiny-low.tflite", _DATA / "tiny-tone.tflite"
+CARRYING_CRY, CARRYING_SCREAM = _DATA / "carrying-cry.tflite", _DATA / "carrying-scream.tflite"
 
 
 def with_network(file: bytes, network: bytes) -> bytes:
-    """The bundle with another network, its manifest and archive made to fit."""
+    """The bundle with another network, or another backbone; manifest, a head's need and archive made to fit."""
     entries = dict(split_archive(file).entries)
     manifest = json.loads(entries.pop("manifest.json"))
     manifest["network"] = {"bytes": len(network), "sha256": hashlib.sha256(network).hexdigest()}
+    if "head" in manifest:
+        manifest["head"]["backbone_sha256"] = manifest["network"]["sha256"]
     return join_archive(network, {"manifest.json": json.dumps(manifest).encode()} | entries)
+
+
+def with_head(file: bytes, head: bytes) -> bytes:
+    """The bundle in two parts with another head, its manifest and archive made to fit."""
+    return edited(file, lambda _, entries: entries.__setitem__(HEAD_ENTRY, head))
+
+
+def head_of(file: bytes) -> bytes:
+    """The second part of a bundle in two."""
+    return split_archive(file).entries[HEAD_ENTRY]
 
 
 def edited_network(network: bytes, edit: Callable[[Any], None]) -> bytes:
@@ -41,6 +56,11 @@ def edited_network(network: bytes, edit: Callable[[Any], None]) -> bytes:
 def hostile(file: bytes, edit: Callable[[Any], None]) -> bytes:
     """The bundle with its network's model changed."""
     return with_network(file, edited_network(split_archive(file).network, edit))
+
+
+def hostile_head(file: bytes, edit: Callable[[Any], None]) -> bytes:
+    """The bundle in two parts with the model of its head changed."""
+    return with_head(file, edited_network(head_of(file), edit))
 
 
 # --- what an attacker changes

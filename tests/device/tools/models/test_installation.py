@@ -8,82 +8,37 @@ import fcntl
 import os
 import shutil
 import sqlite3
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-import soundfile
 
-from converter.signing import sign_bundle
 from device.__main__ import main
 from device.errors import ServiceError
 from device.hearing.bundle.reader import read_bundle
+from device.hearing.bundle.reference import WINDOWS, Reference, in_bytes
 from device.hearing.bundle.writer import write_bundle
 from device.tools.models.bundle_swap import BundleSwap
-from tests.signing_keys import KeyPair, write_key_pair
-from tests.system.running_daemon import RunningDaemon
+from tests.device.tools.models.installing_bedside import Bedside
+from tests.signing_keys import write_key_pair
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from device.runtime.daemon_state import DaemonState
-
 SHIPPED = Path(__file__).resolve().parents[3] / "data" / "tiny-tone.tflite"
-MOODY = Path(__file__).with_name("moody_daemon.py")
-
-
-class Bedside:
-    """A daemon that listens with a signed bundle in a file of its own, and signed updates for it."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.keys = write_key_pair(folder, "maker", bytes(range(32)))
-        self.target = folder / "tone.tflite"
-        shutil.copy(self.update("1.0.0"), self.target)
-        sound = np.random.default_rng(1).normal(0.0, 0.01, 16000)
-        soundfile.write(folder / "room.wav", sound, 16000)
-        config = (
-            'model.cry.enabled = false\nmodel.scream.enabled = false\n[model.tone]\nbundle = "tone.tflite"\n'
-            '[bundles]\npublic_key = "maker.pub"\n[journal]\nfile = "alarms.db"\n'
-        )
-        command = [sys.executable, str(MOODY), str(folder / "room.wav")]
-        self.daemon = RunningDaemon(folder, {"PYTHONPATH": os.pathsep.join(sys.path)}, config, command=command)
-
-    def update(self, version: str, keys: KeyPair | None = None) -> Path:
-        """A signed bundle of some version."""
-        plain, path = self.folder / "plain.tflite", self.folder / f"update-{version}.tflite"
-        write_bundle(plain, dataclasses.replace(read_bundle(SHIPPED), version=version))
-        sign_bundle(plain, (keys or self.keys).private, path)
-        return path
-
-    def install(self, file: Path, *options: str) -> tuple[int, str, str]:
-        """`auricle models install` as an updater calls it -> (exit code, stdout, stderr)."""
-        done = self.daemon.ask(
-            "models", "install", str(file), "--config", str(self.daemon.config_path), "--watch", "3", *options
-        )
-        return done.returncode, done.stdout, done.stderr
-
-    def reloads_asked(self) -> int:
-        """How often a reload was asked for, over all starts of the daemon."""
-        return sum("asks for a reload" in str(line) for line in self.daemon.lines())
-
-    def state(self) -> DaemonState:
-        """What the daemon says of itself."""
-        return self.daemon.wait_until(self.daemon.status, "an answer", 20.0)
 
 
 @pytest.fixture(scope="module")
 def bedside(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bedside]:
-    made = Bedside(tmp_path_factory.mktemp("bedside"))
+    made = Bedside(tmp_path_factory.mktemp("bedside"), {"tone": SHIPPED})
     with made.daemon as daemon:
         daemon.wait_until_it_runs()
         yield made
 
 
 def test_a_new_model_is_taken_without_a_restart_and_noted_in_log_and_journal(bedside: Bedside) -> None:
-    before, file = bedside.state(), bedside.update("1.1.0")
+    before, file = bedside.state(), bedside.update("tone", "1.1.0")
     code, out, err = bedside.install(file)
     assert (code, err) == (0, "")
     assert [line.split(":")[0] for line in out.splitlines()] == [
@@ -97,7 +52,7 @@ def test_a_new_model_is_taken_without_a_restart_and_noted_in_log_and_journal(bed
     assert after.models == ("tone 1.1.0",)
     sha256 = read_bundle(file).sha256
     assert after.bundles == (sha256,)
-    assert bedside.target.read_bytes() == file.read_bytes()
+    assert bedside.target("tone").read_bytes() == file.read_bytes()
     assert not list(bedside.folder.glob(".tone*"))
     noted = f"tiny-tone 1.1.0 ({sha256[:12]}) was installed"
     assert any(line.get("detail", "").endswith(f"asks for a reload: {noted}") for line in bedside.daemon.lines())
@@ -108,21 +63,21 @@ def test_a_new_model_is_taken_without_a_restart_and_noted_in_log_and_journal(bed
 
 def test_the_same_model_again_changes_nothing(bedside: Bedside) -> None:
     reloads = bedside.state().reloads
-    shutil.copy(bedside.target, bedside.folder / "again.tflite")
+    shutil.copy(bedside.target("tone"), bedside.folder / "again.tflite")
     code, out, _ = bedside.install(bedside.folder / "again.tflite")
     assert code == 0
-    assert out.endswith(f"{bedside.target} is this bundle already\n")
+    assert out.endswith(f"{bedside.target('tone')} is this bundle already\n")
     assert bedside.state().reloads == reloads
 
 
 def test_a_model_that_fails_its_golden_vectors_in_the_daemon_is_taken_back(bedside: Bedside) -> None:
-    before, running = bedside.target.read_bytes(), bedside.state().bundles
-    code, _, err = bedside.install(bedside.update("2.0.0"))
+    before, running = bedside.target("tone").read_bytes(), bedside.state().bundles
+    code, _, err = bedside.install(bedside.update("tone", "2.0.0"))
     assert code == 2
     assert "was installed and taken back, the one before is in its place: the daemon refused it: " in err
     assert "golden case" in err
     assert err.count("\n") == 1
-    assert bedside.target.read_bytes() == before
+    assert bedside.target("tone").read_bytes() == before
     bedside.daemon.wait_until(lambda: bedside.state().reloads >= 3, "the second reload", 20.0)
     assert bedside.state().bundles == running
     assert bedside.state().reload_refused == ""
@@ -131,31 +86,31 @@ def test_a_model_that_fails_its_golden_vectors_in_the_daemon_is_taken_back(bedsi
 
 
 def test_a_model_that_crashes_the_daemon_is_taken_back(bedside: Bedside) -> None:
-    before, running = bedside.target.read_bytes(), bedside.state()
-    code, out, err = bedside.install(bedside.update("3.0.0"))
+    before, running = bedside.target("tone").read_bytes(), bedside.state()
+    code, out, err = bedside.install(bedside.update("tone", "3.0.0"))
     assert code == 2
     assert "the daemon runs it" in out
     assert "the daemon crashed with it and was started anew" in err
-    assert bedside.target.read_bytes() == before
+    assert bedside.target("tone").read_bytes() == before
     bedside.daemon.wait_until(lambda: bedside.state().bundles == running.bundles, "the old model", 30.0)
     assert bedside.state().started_utc_s > running.started_utc_s
 
 
 def test_what_does_not_hold_never_reaches_the_place(bedside: Bedside, tmp_path: Path) -> None:
-    before, running, asked = bedside.target.read_bytes(), bedside.state().bundles, bedside.reloads_asked()
+    before, running, asked = bedside.target("tone").read_bytes(), bedside.state().bundles, bedside.reloads_asked()
     stranger = write_key_pair(tmp_path, "stranger", bytes(range(1, 33)))
     damaged = tmp_path / "damaged.tflite"
     damaged.write_bytes(before[:5000] + b"\xff" + before[5001:])
     for file, why in (
         (SHIPPED, "not signed"),
-        (bedside.update("1.2.0", stranger), "signed with key"),
+        (bedside.update("tone", "1.2.0", stranger), "signed with key"),
         (damaged, "does not fit"),
         (tmp_path / "gone.tflite", "cannot be read"),
     ):
         code, out, err = bedside.install(file)
         assert (code, out) == (2, "")
         assert why in err
-    assert bedside.target.read_bytes() == before
+    assert bedside.target("tone").read_bytes() == before
     assert (bedside.state().bundles, bedside.reloads_asked()) == (running, asked)
 
 
@@ -206,6 +161,30 @@ def test_an_interrupted_installation_leaves_what_is_gone_back_to(tmp_path: Path)
         assert swap.take_back()
     assert target.read_bytes() == b"old"
     assert [path.name for path in tmp_path.iterdir()] == ["a.tflite"]
+
+
+def test_a_network_that_carries_its_past_is_refused_at_another_hop(
+    tmp_path: Path, carrying_bundle_paths: tuple[Path, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = _config(tmp_path, '[model.a]\nbundle = "a.tflite"\n[listen]\nhop_s = 1.0\n')
+    assert main(["models", "install", str(carrying_bundle_paths[0]), "--config", str(config), "--offline"]) == 2
+    assert "model a: hop_s is 1, must be 0.5: its network knows windows so far apart" in capsys.readouterr().err
+    assert not list(tmp_path.glob("*.tflite"))
+
+
+def test_a_model_that_disagrees_with_its_reference_scores_is_refused(
+    tmp_path: Path, carrying_bundle_paths: tuple[Path, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its golden vectors hold."""
+    bundle = read_bundle(carrying_bundle_paths[0])
+    kept, ranges = in_bytes([np.stack([case.features[0] for case in bundle.golden])])
+    sure, half = np.ones((WINDOWS, 1), np.float32), np.full(1, 0.5, np.float32)
+    moved = dataclasses.replace(bundle, reference=Reference(kept, ranges, sure, half, bundle.label_names))
+    write_bundle(tmp_path / "moved", moved)
+    config = _config(tmp_path, '[model.a]\nbundle = "a.tflite"\n')
+    assert main(["models", "install", str(tmp_path / "moved"), "--config", str(config), "--offline"]) == 2
+    assert "moved: cry: mean difference between float and int8 is 0." in capsys.readouterr().err
+    assert not list(tmp_path.glob("*.tflite"))
 
 
 def test_a_first_model_that_is_taken_back_leaves_nothing(tmp_path: Path) -> None:
