@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from device.hearing.bundle.contents import Bundle
-
     Float32 = npt.NDArray[np.float32]
 
 MAX_SEQUENCES = 4
@@ -69,20 +67,25 @@ def sequence_entries(sequences: Iterable[GoldenSequence]) -> dict[str, bytes]:
 
 
 def golden_sequences(
-    listed: Sequence[tuple[str, int]], entries: Mapping[str, bytes], bundle: Bundle
+    listed: Sequence[tuple[str, int]],
+    entries: Mapping[str, bytes],
+    *,
+    window_samples: int,
+    hop_samples: int,
+    label_count: int,
 ) -> tuple[GoldenSequence, ...]:
-    """Parse the sequences from an archive's golden entries.
+    """Parse the sequences of a network with a past from an archive's golden entries.
 
     Args:
         listed: name and number of windows, in their order.
         entries: name -> bytes of a `.npy` file.
-        bundle: that holds all but the sequences.
+        window_samples: of one window.
+        hop_samples: from one window to the next.
+        label_count: scores of one window.
 
     Raises:
         BundleError: there are too few or too many, or an entry is missing, of another type or shape, or out of range.
     """
-    if bundle.hop_samples is None:
-        return ()
     if not 0 < len(listed) <= MAX_SEQUENCES:
         raise BundleError(f"there are {len(listed)} golden sequences, a network with a past has 1 to {MAX_SEQUENCES}")
     found = []
@@ -90,12 +93,12 @@ def golden_sequences(
         if not 1 < windows <= MAX_WINDOWS:
             held = quantity(windows, "window")
             raise BundleError(f"golden sequence {name!r} has {held}, must have 2 to {MAX_WINDOWS}")
-        samples = sequence_samples(bundle.window_samples, bundle.hop_samples, windows)
+        samples = sequence_samples(window_samples, hop_samples, windows)
         found.append(
             GoldenSequence(
                 name,
                 npy_array(f"golden/{name}/samples.npy", entries, (samples,)),
-                npy_array(f"golden/{name}/probabilities.npy", entries, (windows, len(bundle.labels))),
+                npy_array(f"golden/{name}/probabilities.npy", entries, (windows, label_count)),
             )
         )
     return tuple(found)

@@ -123,7 +123,15 @@ def decode_bundle(file: bytes) -> Bundle:
         reference=read_reference(_reference_entries(entries), specs, [label.name for label in labels]),
         head=manifest.head(entries),
     )
-    bundle = dataclasses.replace(bundle, sequences=golden_sequences(sequences, golden, bundle))
+    if bundle.hop_samples is not None:
+        held = golden_sequences(
+            sequences,
+            golden,
+            window_samples=bundle.window_samples,
+            hop_samples=bundle.hop_samples,
+            label_count=len(bundle.labels),
+        )
+        bundle = dataclasses.replace(bundle, sequences=held)
     _check_graphs(bundle)
     return bundle
 
