@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from converter import toolchain
+from converter.attention_agreement import moved_attention
 from converter.convert_graphs import converted, graph_inputs, weights_sha256
 from converter.gate import (
     Bounds,
     check_agreement,
+    check_attention,
     check_plain_kernels,
     check_saturation,
     check_translation,
@@ -124,8 +126,12 @@ def _compared(trained: TrainingOutput, networks: Converted, bounds: Bounds) -> d
         raise BundleError(f"{error}; {_blamed(trained, networks, np.abs(as_converted - as_float))}") from None
     shares = saturated_shares(trained, read_graph(networks.quantized.network))
     check_saturation(shares, bounds)
+    moved = moved_attention(trained, networks)
+    if moved is not None:
+        check_attention(moved["mean"], bounds)
     return {
         "agreement": [figure.to_dict() for figure in figures],
+        **({} if moved is None else {"attention_moved": moved}),
         "plain_kernels": plain_kernel_figures(trained, networks.quantized, as_converted),
         "saturated": [round(share, 6) for share in shares],
     }

@@ -41,6 +41,7 @@ class Bounds(AgreementLimits):
         spread: a label's int8 probabilities must span this much over the agreement windows.
         plain_kernels: a golden probability may differ this much without XNNPACK, which rounds
             otherwise: the older tflite-runtime must be able to open the bundle, within its tolerance.
+        attention: share of the attention that int8 may put elsewhere, mean over windows, for networks that say so.
         saturation: share of an int8 input's values, on the loudest windows, that its range may cut off.
     """
 
@@ -51,6 +52,7 @@ class Bounds(AgreementLimits):
     spread: float = 0.05
     plain_kernels: float = 0.1
     saturation: float = 0.001
+    attention: float = 0.1
 
 
 def check_windows(calibration: int, agreement: int, bounds: Bounds) -> None:
@@ -146,6 +148,23 @@ def check_saturation(shares: Sequence[float], bounds: Bounds) -> None:
                 f"the int8 range of input_{ordinal} cuts off {share:.2%} of the values of loud windows, may "
                 f"{bounds.saturation:.1%}: calibrate with louder sound"
             )
+
+
+def check_attention(moved: float, bounds: Bounds) -> None:
+    """Refuse a network that in int8 attends to something else.
+
+    Args:
+        moved: share of the attention that lies elsewhere, mean over windows.
+        bounds: of the gate.
+
+    Raises:
+        BundleError: more than the bound.
+    """
+    if not moved <= bounds.attention:
+        raise BundleError(
+            f"{moved:.1%} of the attention lies elsewhere in the converted network than in Keras, may "
+            f"{bounds.attention:.0%}"
+        )
 
 
 def check_plain_kernels(case: str, difference: float, bounds: Bounds) -> None:

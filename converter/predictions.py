@@ -126,18 +126,19 @@ def network_bundle(trained: TrainingOutput, graphs: Graphs, card: dict[str, Any]
         golden=(),
         card=card,
         head=graphs.head,
+        attention=trained.attention,
     )
 
 
 def translation_error(trained: TrainingOutput, graphs: Graphs, as_float: Float32) -> float:
     """Largest difference in probability between Keras and the float graphs, over sampled windows."""
-    windows = _sampled(trained)
+    windows = sampled_windows(trained)
     return float(np.abs(converted_probabilities(trained, graphs, windows) - as_float[windows]).max())
 
 
 def plain_kernel_figures(trained: TrainingOutput, graphs: Graphs, as_int8: Float32) -> dict[str, float]:
     """How far int8 probabilities move without XNNPACK, as in the older runtime: for the report."""
-    windows = _sampled(trained)
+    windows = sampled_windows(trained)
     apart = np.abs(converted_probabilities(trained, graphs, windows, accelerated=False) - as_int8[windows])
     return {"mean_difference": round(float(apart.mean()), 6), "largest_difference": round(float(apart.max()), 6)}
 
@@ -181,7 +182,7 @@ def past_steps(model: Any) -> int:
     return int(next(tensor.shape[1] for tensor in model.inputs if tensor.name == PAST))
 
 
-def _sampled(trained: TrainingOutput) -> list[int]:
+def sampled_windows(trained: TrainingOutput) -> list[int]:
     """Evenly spread windows, `_SAMPLED_WINDOWS` or about so many of whole sequences."""
     count = len(trained.agreement[0])
     if trained.agreement_sequence is not None:

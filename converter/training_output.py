@@ -2,7 +2,8 @@
 
 model.keras        functional, builtin layers only; one input (frames, bins, 1) per spec, one output
                    of one score per label (further outputs are extras, then it is named `scores`)
-description.json   name, version, labels, specs, output, card
+description.json   name, version, labels, specs, output, card; and `attention`, if outputs hold it (see
+                   `device.hearing.network.attention`)
 calibration.npz    input_0, input_1, ... float32 (n, frames, bins, 1): training windows
 agreement.npz      the same of validation windows, and target float32 (n, labels)
 
@@ -26,6 +27,7 @@ from converter.window_sequences import sequence_numbers
 from device.errors import BundleError, SpecError
 from device.hearing.bundle.contents import Label, Output
 from device.hearing.bundle.manifest import MAX_HOP_S, MIN_HOP_S, label_from_dict
+from device.hearing.network.attention import attention_from_json
 from device.hearing.spec import FeatureSpec
 from device.strict_json import members, parse
 
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from converter.window_sequences import Numbers
+    from device.hearing.network.attention import AttentionOutputs
 
     Float32 = npt.NDArray[np.float32]
 
@@ -61,6 +64,7 @@ class TrainingOutput:
         calibration_sequence: numbers of the sequences of a network that carries its past (n,); None for another.
         agreement_sequence: the same (m,).
         hop_s: seconds from one window of a sequence to the next.
+        attention: the network's outputs that hold its attention; None if none do.
     """
 
     name: str
@@ -76,6 +80,7 @@ class TrainingOutput:
     calibration_sequence: Numbers | None = None
     agreement_sequence: Numbers | None = None
     hop_s: float = HOP_S
+    attention: AttentionOutputs | None = None
 
 
 def read_training_output(
@@ -103,6 +108,8 @@ def read_training_output(
     kinds: dict[str, type] = {"name": str, "version": str, "labels": list, "specs": list, "output": str, "card": dict}
     if isinstance(value, dict) and "hop_s" in value:
         kinds |= {"hop_s": float}
+    if isinstance(value, dict) and "attention" in value:
+        kinds |= {"attention": list}
     fields = members(value, where, kinds)
     specs = tuple(_spec(item, f"{where}: spec {ordinal}") for ordinal, item in enumerate(fields["specs"]))
     labels = tuple(label_from_dict(item, f"{where}: label {ordinal}") for ordinal, item in enumerate(fields["labels"]))
@@ -129,6 +136,7 @@ def read_training_output(
         calibration_sequence=ranges.sequence,
         agreement_sequence=compared.sequence,
         hop_s=hop_s,
+        attention=attention_from_json(fields["attention"], f"{where}: attention") if "attention" in fields else None,
     )
 
 

@@ -228,14 +228,35 @@ class Fault:
     model: str = ""
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Attended:
+    """What a model attended to in one window.
+
+    Attributes:
+        model: name of the model.
+        shares: of the attention on each frame and band, float32 (frames, bands); sums to 1.
+        frame_s: when each frame's middle is (frames,).
+        edges_hz: of the bands (bands + 2,): band k rises from edge k, peaks at k + 1 and ends at k + 2.
+    """
+
+    model: str
+    shares: npt.NDArray[np.float32]
+    frame_s: npt.NDArray[np.float64]
+    edges_hz: npt.NDArray[np.float64]
+
+
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """The result of one push to the listener; each list is in stream order."""
+    """The result of one push to the listener; each list is in stream order.
+
+    `attention` holds what models attended to, where somebody asked for it.
+    """
 
     scores: list[Scores] = field(default_factory=list)
     decisions: list[Decision] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
     faults: list[Fault] = field(default_factory=list)
+    attention: list[Attended] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,7 +44,7 @@ class ClassifierOutput:
 
     Attributes:
         probabilities: float32 (labels,) in [0, 1].
-        extras: the network's further outputs by name, float32, without the batch axis.
+        extras: the network's further outputs by name, float32, without the batch axis; none if they are not read.
         next_past: the past of the window after this one, float32 (steps, size), finite; None for a network without one.
     """
 
@@ -62,7 +62,13 @@ class Classifier:
     """
 
     def __init__(
-        self, bundle: Bundle, *, threads: int = 1, accelerated: bool = True, backbones: Backbones | None = None
+        self,
+        bundle: Bundle,
+        *,
+        threads: int = 1,
+        accelerated: bool = True,
+        backbones: Backbones | None = None,
+        further: bool = True,
     ) -> None:
         """Load the network and check its tensors; `open` also checks the golden vectors.
 
@@ -72,6 +78,7 @@ class Classifier:
             accelerated: with XNNPACK, if the runtime has it for int8; otherwise with the reference
                 kernels, which round like those of tflite-runtime: the converter checks both.
             backbones: those of the models that are opened together; None to share none.
+            further: whether outputs beside the scores are read, which `ClassifierOutput.extras` then holds.
 
         Raises:
             BundleError: the network cannot be loaded, or its tensors do not fit labels and specs.
@@ -83,11 +90,13 @@ class Classifier:
         self._output: Output = bundle.output
         self._inputs, self._labels = len(bundle.specs), len(bundle.labels)
         self._forward: Forward | None = load_forward(
-            bundle, backbones or Backbones(), threads=threads, accelerated=accelerated
+            bundle, backbones or Backbones(), threads=threads, accelerated=accelerated, further=further
         )
 
     @classmethod
-    def open(cls, bundle: Bundle, *, threads: int = 1, backbones: Backbones | None = None) -> Self:
+    def open(
+        cls, bundle: Bundle, *, threads: int = 1, backbones: Backbones | None = None, further: bool = True
+    ) -> Self:
         """A classifier that has reproduced the bundle's golden vectors on this machine.
 
         Features must agree within `FEATURE_TOLERANCE`, probabilities within 0.02 on LiteRT and 0.1 on
@@ -98,12 +107,13 @@ class Classifier:
             bundle: from `read_bundle`.
             threads: that the runtime may use, at least 1.
             backbones: those of the models that are opened together; None to share none.
+            further: whether outputs beside the scores are read.
 
         Raises:
             BundleError: a tensor or a golden value does not match; names case, value and tolerance.
             MissingExtraError: no runtime is installed.
         """
-        classifier = cls(bundle, threads=threads, backbones=backbones)
+        classifier = cls(bundle, threads=threads, backbones=backbones, further=further)
         try:
             for case in bundle.golden:
                 _check_features(bundle, case)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
+    from device.hearing.network.attention import AttentionReader
     from device.hearing.spec import FeatureSpec
     from device.hearing.windows import WindowFormat
     from device.messages import Decision, Event, Heard, Role, Window
@@ -47,6 +48,15 @@ class Network(Protocol):
         Raises:
             ClassifierError: the network failed, or a score is not finite.
         """
+
+
+@runtime_checkable
+class OutputWithExtras(NetworkOutput, Protocol):
+    """The result of a network that has outputs beside its scores."""
+
+    @property
+    def extras(self) -> dict[str, Float32]:
+        """The further outputs by name."""
 
 
 class OutputWithPast(NetworkOutput, Protocol):
@@ -89,6 +99,7 @@ class ListeningModel:
         network: computes the scores.
         listens_while: run only while this label of an earlier model is on; None for always.
         hop_s: the only hop at which it may be configured, for a network that carries its past; None for any.
+        attention: reads what the network attends to, for `Heard.attention`; None where nobody asks, or it has none.
     """
 
     name: str
@@ -97,6 +108,7 @@ class ListeningModel:
     network: Network
     listens_while: str | None = None
     hop_s: float | None = None
+    attention: AttentionReader | None = None
 
 
 class ModelPipeline:
@@ -182,7 +194,7 @@ class ModelPipeline:
         self._times.push(window)
         features = [_features(spec, cache, window) for spec, cache in self._inputs]
         try:
-            probabilities = self._classified(features)
+            output = self._classified(features)
         except ClassifierError as error:
             self.forget()  # what the network keeps may be what made it fail
             if self.failing_since_s is None:
@@ -193,17 +205,19 @@ class ModelPipeline:
             heard.faults.append(self._fault(window, begins=False, detail=f"model {self.model.name} answers again"))
             self.failing_since_s = None
         names = (label.name for label in self.model.labels)
-        by_label = {name: float(value) for name, value in zip(names, probabilities, strict=True)}
+        by_label = {name: float(value) for name, value in zip(names, output.probabilities, strict=True)}
+        if self.model.attention is not None and isinstance(output, OutputWithExtras):
+            heard.attention.append(self.model.attention.read(output.extras, window.start_s))
         return Scores(self.model.name, by_label, window.start_s, window.end_s)
 
-    def _classified(self, features: Sequence[Float32]) -> Float32:
-        """Probabilities of the window that follows the last one."""
+    def _classified(self, features: Sequence[Float32]) -> NetworkOutput:
+        """The result of the window that follows the last one."""
         network = self.model.network
         if not isinstance(network, NetworkWithPast):
-            return network.classify(features).probabilities
+            return network.classify(features)
         output = network.classify_after(features, self._past)
         self._past = output.next_past
-        return output.probabilities
+        return output
 
     def decide(self, scores: Scores, *, trusted: bool) -> Iterator[tuple[Decision, Event | None]]:
         """Decide about each label; see `Decider.push`."""

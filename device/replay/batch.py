@@ -38,7 +38,7 @@ def replay(options: ReplayOptions, paths: Sequence[str]) -> int:
     writer = ResultWriter(options, sources, several=several)
     with (
         ending_by_signal(),
-        open_models(options.settings, options.models) as models,
+        open_models(options.settings, options.models, attends=options.report is not None) as models,
         writer,  # only now, so that a start that fails leaves older results as they are
         closing(_replay_all(options, models, sources, writer)) as results,
     ):
@@ -92,7 +92,8 @@ class _Worker:
         """Open the models whose bytes the parent has tried."""
         prepare_worker()
         cls.options, cls.tables = options, tables
-        cls.models = open_models(options.settings, options.models, tried=tried)
+        attends = options.report is not None
+        cls.models = open_models(options.settings, options.models, tried=tried, attends=attends)
 
     @classmethod
     def work(cls, task: RecordingTask) -> RecordingResult:

@@ -20,6 +20,7 @@ from device.report.markup import clock
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+    from device.report.attention_veil import AttentionVeil
     from device.report.curves import ScoreCurve
     from device.report.page_content import PageContent
     from device.report.spans import FaultSpan, Span
@@ -73,6 +74,15 @@ class Picture:
     left: float
     width: float
     ticks: tuple[Tick, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Veil:
+    """What a network attended to, over the picture: its left edge in the plot, and how wide it is."""
+
+    png: bytes
+    left: float
+    width: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +161,7 @@ class Figure:
         axis: y of the time axis.
         summary: one sentence for those who do not see the picture.
         picture: None if the recording is too short for one.
+        veils: over the picture.
         time_ticks: ticks of the time axis.
         lanes: one for each curve that is drawn.
         events: those drawn in the picture.
@@ -177,6 +188,7 @@ class Figure:
     faults: tuple[FaultMark, ...]
     sound_top: int | None
     sound: tuple[tuple[float, float], ...]
+    veils: tuple[Veil, ...]
 
 
 def figure(content: PageContent) -> Figure:
@@ -199,6 +211,7 @@ def figure(content: PageContent) -> Figure:
         faults=tuple(_fault_marks(content.faults[:MOST_MARKS], layout)),
         sound_top=layout.sound,
         sound=tuple(layout.span(clip.start_s, clip.end_s) for clip in content.clips),
+        veils=tuple(_veil(veil, layout.duration_s) for veil in content.veils),
     )
 
 
@@ -247,6 +260,10 @@ def _summary(content: PageContent) -> str:
         f"Spectrogram and scores of {content.source}: {clock(content.duration_s)} of sound, "
         f"{stretches} with an event, {len(content.faults)} with a fault, all in the tables below."
     )
+
+
+def _veil(veil: AttentionVeil, duration_s: float) -> Veil:
+    return Veil(veil.png, 100.0 * veil.start_s / duration_s, 100.0 * (veil.end_s - veil.start_s) / duration_s)
 
 
 def _picture(picture: Spectrogram | None, layout: _Layout) -> Picture | None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from device.errors import AuricleError
+from device.report.attention_veil import AttentionCollector, AttentionVeil
 from device.report.curves import CurveCollector, ScoreCurve
 from device.report.sound import read_clips, stretches
 from device.report.spans import FaultSpan, Span, fold, fold_faults
@@ -74,6 +75,7 @@ class PageContent:
         events_without_sound: number of events of a long recording whose sound was left out.
         models: those that scored the recording.
         notes: sentences about the recording that a reader must know, such as a file that ends early.
+        veils: what models attended to during events, one for each model that says so and had some.
     """
 
     source: str
@@ -89,6 +91,7 @@ class PageContent:
     events_without_sound: int
     models: Sequence[ListedModel]
     notes: Sequence[str]
+    veils: Sequence[AttentionVeil] = ()
 
     def priority_of(self, span: Span) -> Priority:
         """The priority of a span's label; low if its model does not list the label."""
@@ -112,6 +115,7 @@ class PageRecorder:
         self._labels = (*((model.name, label) for model in models for label in model.labels), *beside)
         self._curves = {(model, label.name): CurveCollector() for model, label in self._labels}
         self._picture: SpectrogramCollector | None = None
+        self._attention: dict[str, AttentionCollector] = {}
         self._events: list[Event] = []
         self._faults: list[Fault] = []
         self._sample_rate_hz = 0
@@ -140,6 +144,10 @@ class PageRecorder:
                 curve = self._curves.get((scores.model, label))
                 if curve is not None:
                     curve.add(scores.start_s, scores.end_s, probability)
+        for attended in heard.attention:
+            if attended.model not in self._attention:
+                self._attention[attended.model] = AttentionCollector(attended)
+            self._attention[attended.model].push(attended)
         self._events.extend(heard.events)
         self._faults.extend(heard.faults)
 
@@ -157,11 +165,13 @@ class PageRecorder:
         events = fold(self._events, self.duration_s)
         wanted, without_sound = stretches(events, self.duration_s) if clip_reader else ([], 0)
         clips, problems = _clips(wanted, clip_reader)
+        picture = self._picture.finish() if self._picture else None
+        veils = [] if picture is None else [each.finish(picture, events) for each in self._attention.values()]
         return PageContent(
             source=self._source,
             duration_s=self.duration_s,
             sample_rate_hz=self._sample_rate_hz,
-            picture=self._picture.finish() if self._picture else None,
+            picture=picture,
             labels=self._labels,
             curves=tuple(self._score_curve(model, label) for model, label in self._labels),
             events=events,
@@ -171,6 +181,7 @@ class PageRecorder:
             events_without_sound=without_sound,
             models=self._models,
             notes=(*notes, *problems),
+            veils=tuple(veil for veil in veils if veil is not None),
         )
 
     def _score_curve(self, model: str, label: ListedLabel) -> ScoreCurve:

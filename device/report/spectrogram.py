@@ -18,6 +18,7 @@ from device.errors import MissingExtraError
 from device.hearing.features import computer
 from device.hearing.resample import Resampler
 from device.hearing.spec import FeatureSpec
+from device.report.columns import Columns
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -72,6 +73,11 @@ class Spectrogram:
     low_db: float
     high_db: float
 
+    def frequencies_hz(self, rows: int) -> npt.NDArray[np.float64]:
+        """The middle of each of so many equal rows, from the lowest up: (rows,)."""
+        mel = (np.arange(rows) + 0.5) / rows * _mel(self.f_max_hz)
+        return np.where(mel < 15.0, mel * 200.0 / 3.0, 1000.0 * 6.4 ** ((mel - 15.0) / 27.0))
+
     def height_of(self, frequency_hz: float) -> float:
         """Position of a frequency: 0 at the lower and 1 at the upper edge of the picture."""
         return float(_mel(frequency_hz) / _mel(self.f_max_hz))
@@ -90,7 +96,7 @@ class SpectrogramCollector:
         self._from_hz = sample_rate_hz
         self._rate_hz = min(max(sample_rate_hz, _LOWEST_RATE_HZ), _HIGHEST_RATE_HZ)
         self._spec = _spec(self._rate_hz)
-        self._columns = _Columns(most_columns, self._spec.n_mels)
+        self._columns = Columns(most_columns, self._spec.n_mels)
         self._resampler = Resampler(self._from_hz, self._rate_hz)
         self._pending: list[Float32] = []
         self._pending_samples = 0
@@ -152,49 +158,6 @@ class SpectrogramCollector:
         self._next_frame += len(frames)
 
 
-class _Columns:
-    """Sums, maxima and counts of frames in at most `most` columns of equal time."""
-
-    def __init__(self, most: int, bands: int) -> None:
-        self.frames_each = 1
-        self.used = 0
-        self._sums = np.zeros((most, bands), np.float32)
-        self._maxima = np.full((most, bands), -np.inf, np.float32)
-        self._counts = np.zeros(most, np.int64)
-
-    def add(self, first_frame: int, frames: Float32) -> None:
-        """Add consecutive frames (n, bands), the first of index `first_frame`."""
-        if len(frames) == 0:
-            return
-        while first_frame + len(frames) > len(self._counts) * self.frames_each:
-            self._merge_neighbours()
-        column = np.arange(first_frame, first_frame + len(frames)) // self.frames_each
-        starts = np.flatnonzero(np.diff(column, prepend=-1))  # index of the first frame of each column
-        into = column[starts]
-        self._sums[into] += np.add.reduceat(frames, starts, axis=0)
-        self._maxima[into] = np.maximum(self._maxima[into], np.maximum.reduceat(frames, starts, axis=0))
-        self._counts[into] += np.diff(starts, append=len(frames))
-        self.used = int(into[-1]) + 1
-
-    def levels(self) -> Float32:
-        """Average of mean and maximum, in dB: (used, bands); NaN for a column without frames."""
-        counts: Float32 = np.maximum(self._counts[: self.used, None], 1).astype(np.float32)
-        levels: Float32 = self._sums[: self.used] / counts
-        levels += self._maxima[: self.used]
-        levels *= np.float32(0.5)
-        levels[self._counts[: self.used] == 0] = np.nan
-        return levels
-
-    def _merge_neighbours(self) -> None:
-        half = len(self._counts) // 2
-        self._sums[:half] = self._sums[0::2] + self._sums[1::2]
-        self._maxima[:half] = np.maximum(self._maxima[0::2], self._maxima[1::2])
-        self._counts[:half] = self._counts[0::2] + self._counts[1::2]
-        self._sums[half:], self._maxima[half:], self._counts[half:] = 0, -np.inf, 0
-        self.frames_each *= 2
-        self.used = (self.used + 1) // 2
-
-
 def _spec(rate_hz: int) -> FeatureSpec:
     """Frames of 32 ms every 10 ms, zero-padded to twice their length so that low bands are not empty."""
     frame = round(0.032 * rate_hz)
@@ -236,15 +199,26 @@ def _png(levels: Float32, low_db: float, high_db: float) -> bytes:
     Raises:
         MissingExtraError: pillow is not installed.
     """
+    scaled = np.clip((levels - low_db) / (high_db - low_db), 0.0, 1.0) * (_COLOURS - 1)
+    indices = np.where(np.isnan(scaled), _NO_SOUND, np.round(scaled)).astype(np.uint8)
+    return saved_png(np.ascontiguousarray(indices.T[::-1]), palette=colour_map().tobytes())
+
+
+def saved_png(pixels: npt.NDArray[np.uint8], *, palette: bytes | None = None) -> bytes:
+    """A PNG of pixels (rows, columns, 4) with their opacity, or (rows, columns) of a palette.
+
+    Raises:
+        MissingExtraError: pillow is not installed.
+    """
     try:
         from PIL import Image
     except ImportError as error:
         raise MissingExtraError("a report needs pillow, which is not installed; install auricle[device]") from error
-    scaled = np.clip((levels - low_db) / (high_db - low_db), 0.0, 1.0) * (_COLOURS - 1)
-    indices = np.where(np.isnan(scaled), _NO_SOUND, np.round(scaled)).astype(np.uint8)
-    image = Image.fromarray(np.ascontiguousarray(indices.T[::-1]))
-    image.putpalette(colour_map().tobytes())
-    stream = io.BytesIO()
+    image, stream = Image.fromarray(pixels), io.BytesIO()
+    if palette is None:
+        image.save(stream, "PNG", compress_level=9)
+        return stream.getvalue()
+    image.putpalette(palette)
     image.save(stream, "PNG", transparency=_NO_SOUND, compress_level=9)
     return stream.getvalue()
 

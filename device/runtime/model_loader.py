@@ -17,6 +17,7 @@ from device.hearing.inference.backbone import Backbones
 from device.hearing.listener import Listener
 from device.hearing.listening_model import ListeningLabel, ListeningModel
 from device.hearing.loudness_detector import operating_point
+from device.hearing.network.attention import AttentionReader
 from device.messages import LOUD, LOUDNESS
 from device.report.page_content import ListedLabel, ListedModel
 from device.runtime.bundle_trial.trial_process import LIMITS, REFERENCE_LIMITS, Trial, never
@@ -111,6 +112,7 @@ def open_models(
     wanted: Sequence[str] = (),
     *,
     tried: Mapping[Path, str] | None = None,
+    attends: bool = False,
     is_stopped: Callable[[], bool] = never,
 ) -> OpenModels:
     """Open and verify the models of the settings, or those `wanted` by name or file instead.
@@ -123,6 +125,7 @@ def open_models(
         wanted: shipped names or bundle files; empty for the settings' own.
         tried: path -> SHA-256 of the bundles that passed a trial in the process that started this one: only these bytes
             are opened, and they are not tried again. None if there was no trial yet.
+        attends: whether what the models attend to is heard too, of those that can say so.
         is_stopped: whether nobody needs the models any more, which ends a trial.
 
     Raises:
@@ -138,7 +141,8 @@ def open_models(
     backbones = Backbones()
     with ExitStack() as closing:
         opened = [
-            _open(choice, read_tried(choice.path, tried[choice.path], key), backbones, closing) for choice in chosen
+            _open(choice, read_tried(choice.path, tried[choice.path], key), _Sharing(backbones, closing, attends))
+            for choice in chosen
         ]
         taken = [LOUDNESS] if settings.loudness.is_on else []
         _refuse_duplicate_names([*taken, *(model.listening.name for model in opened)])
@@ -263,21 +267,35 @@ class _Opened(NamedTuple):
     configured: dict[str, ConfiguredPoint]  # by label
 
 
-def _open(choice: _Choice, bundle: Bundle, backbones: Backbones, closing: ExitStack) -> _Opened:
+class _Sharing(NamedTuple):
+    """What models that are opened together have in common: backbones, who closes them, and whether they say more."""
+
+    backbones: Backbones
+    closing: ExitStack
+    attends: bool
+
+
+def _open(choice: _Choice, bundle: Bundle, sharing: _Sharing) -> _Opened:
     settings = choice.settings or ModelSettings(name=bundle.name)
     _refuse_unknown_labels(settings, bundle)
     points = {label.name: _configured_point(label, settings.label(label.name)) for label in bundle.labels}
     labels = [_configured(label, settings.label(label.name), points[label.name]) for label in bundle.labels]
     decided = {label.name: points[label.name] for label in bundle.labels if label.role != "reject"}
+    classifier = Classifier.open(bundle, threads=settings.threads, backbones=sharing.backbones, further=sharing.attends)
     listening = ListeningModel(
         name=settings.name,
         labels=tuple(ListeningLabel(label.name, label.role, label.operating_point) for label in labels),
         specs=bundle.specs,
-        network=closing.enter_context(Classifier.open(bundle, threads=settings.threads, backbones=backbones)),
+        network=sharing.closing.enter_context(classifier),
         listens_while=settings.listens_while,
         hop_s=None if bundle.head is None else bundle.head.hop_s,
+        attention=_attention(settings.name, bundle) if sharing.attends else None,
     )
     return _Opened(listening, _listed(settings.name, bundle, labels), decided)
+
+
+def _attention(name: str, bundle: Bundle) -> AttentionReader | None:
+    return None if bundle.attention is None else AttentionReader(name, bundle.attention, bundle.specs[0])
 
 
 def _configured(label: Label, settings: LabelSettings, point: ConfiguredPoint) -> Label:

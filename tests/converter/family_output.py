@@ -18,6 +18,7 @@ from device.hearing.bundle.manifest import label_to_dict
 from device.hearing.bundle.reader import read_bundle
 from device.hearing.decision import OperatingPoint
 from device.hearing.features import window_features
+from device.hearing.network.attention import attention_to_json
 from device.tools.models.models_command import verify
 from training.networks.catalog import find_form
 
@@ -56,6 +57,7 @@ def hand_over(form: NetworkForm, folder: Path, *, windows: int, seed: int = 0) -
         "specs": [spec.to_dict() for spec in form.specs],
         "output": "softmax" if form.activation == "softmax" else "logits",
         "card": {"summary": "random weights", "licence": "Apache-2.0"},
+        **({} if form.attention is None else {"attention": attention_to_json(form.attention)}),
     }
     (folder / "description.json").write_text(json.dumps(description), encoding="utf-8")
 

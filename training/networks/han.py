@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from device.hearing.network.attention import AttentionOutputs
 from device.hearing.spec import FeatureSpec
 from training.networks.network_form import NetworkForm, feature_inputs
 
@@ -19,6 +20,8 @@ BAND_UNITS = 50
 TIME_UNITS = 100
 CHANNELS = 3
 BANDS = 32
+TIME, BOTH = AttentionOutputs("time_scores"), AttentionOutputs("time_scores", "band_scores")
+"""Names of the outputs that hold the scores."""
 
 STREAMING_LOG_MEL = FeatureSpec(
     sample_rate_hz=4_000,
@@ -41,8 +44,8 @@ def forms() -> tuple[NetworkForm, ...]:
     """The hierarchical network and its ablation with one attention."""
     spec = STREAMING_LOG_MEL
     return (
-        NetworkForm("han", "published", LABELS, "softmax", (spec,), lambda seed: build(spec, seed)),
-        NetworkForm("han", "single", LABELS, "softmax", (spec,), lambda seed: build_single(spec, seed)),
+        NetworkForm("han", "published", LABELS, "softmax", (spec,), lambda seed: build(spec, seed), attention=BOTH),
+        NetworkForm("han", "single", LABELS, "softmax", (spec,), lambda seed: build_single(spec, seed), attention=TIME),
     )
 
 

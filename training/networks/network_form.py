@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from device.hearing.network.attention import AttentionOutputs
     from device.hearing.spec import FeatureSpec
 
 Activation = Literal["sigmoid", "softmax"]
@@ -31,6 +32,7 @@ class NetworkForm:
             one holds.
         specs: features of each input, in the order of the inputs.
         build: a fresh network whose weights are drawn with the seed that is given.
+        attention: the outputs that hold its attention; None if it has none.
     """
 
     system: str
@@ -39,6 +41,7 @@ class NetworkForm:
     activation: Activation
     specs: tuple[FeatureSpec, ...]
     build: Callable[[int], Any]
+    attention: AttentionOutputs | None = None
 
     @property
     def name(self) -> str:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from device.hearing.bundle.golden_vectors import GoldenCase
     from device.hearing.bundle.reference import Reference
     from device.hearing.decision import OperatingPoint
+    from device.hearing.network.attention import AttentionOutputs
     from device.hearing.network.parts import PastShape
     from device.hearing.spec import FeatureSpec
     from device.messages import Priority, Role
@@ -75,6 +76,7 @@ class Bundle:
         signer: id of the key that the file says it was signed with (see `signature`); empty if it is not signed.
         head: the other part of a network in two; None for one that keeps nothing from window to window.
         sequences: golden windows one after the other, at least one for a network in two parts, none for another.
+        attention: the further outputs that hold its attention; None if it has none.
     """
 
     name: str
@@ -90,6 +92,7 @@ class Bundle:
     reference: Reference | None = field(default=None, repr=False)
     head: Head | None = None
     sequences: tuple[GoldenSequence, ...] = field(default=(), repr=False)
+    attention: AttentionOutputs | None = None
 
     @property
     def label_names(self) -> tuple[str, ...]:

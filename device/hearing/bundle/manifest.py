@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, get_args
 from device.errors import BundleError, SpecError
 from device.hearing.bundle.contents import Head, Label, Output
 from device.hearing.decision import OperatingPoint
+from device.hearing.network.attention import attention_from_json, attention_to_json
 from device.hearing.network.parts import PastShape
 from device.hearing.spec import FeatureSpec
 from device.messages import Priority, Role
@@ -25,10 +26,13 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from device.hearing.bundle.contents import Bundle
+    from device.hearing.network.attention import AttentionOutputs
 
-SCHEMA = 3
+SCHEMA = 4
 """Version of the manifest; a reader refuses a later one. 2 adds reference scores; without them 1 is written. 3 is a
-network in two parts, with reference scores or without."""
+network in two parts, 4 a network in one part whose attention comes out, each with reference scores or without."""
+
+_IN_PARTS, _ATTENDING = 3, 4
 
 MAX_TIME_S = 3600.0
 MAX_LABELS, MAX_SPECS = 64, 8
@@ -57,7 +61,7 @@ class Manifest:
             raise BundleError(
                 f"made by a newer Auricle (schema {schema}; this one reads up to {SCHEMA}); update Auricle"
             )
-        kinds = {**_KINDS, **(_KINDS_OF_PARTS if schema == SCHEMA else {})}
+        kinds = {**_KINDS, **_MORE_KINDS.get(schema, {})} if isinstance(schema, int) else _KINDS
         self._members = members(value, "manifest.json", kinds)
         if type(schema) is not int or not 1 <= schema <= SCHEMA:
             raise BundleError(f"manifest.json has schema {schema}, must be 1 to {SCHEMA}")
@@ -122,11 +126,18 @@ class Manifest:
         _refuse_duplicates([*self.golden_names, *names], "golden case")
         return [(name, item["windows"]) for name, item in zip(names, items, strict=True)]
 
+    @property
+    def attention(self) -> AttentionOutputs | None:
+        """The outputs that hold the network's attention; None if it has none."""
+        if "attention" not in self._members:
+            return None
+        return attention_from_json(self._members["attention"], "manifest.json: attention")
+
     def head(self, entries: Mapping[str, bytes]) -> Head | None:
         """The head among the entries, which must need the network in front of them; None for a network in one part."""
-        if self._members["schema"] != SCHEMA:
+        if self._members["schema"] != _IN_PARTS:
             if HEAD_ENTRY in entries:
-                raise BundleError(f"entry {HEAD_ENTRY!r} belongs to schema {SCHEMA}, the manifest has another")
+                raise BundleError(f"entry {HEAD_ENTRY!r} belongs to schema {_IN_PARTS}, the manifest has another")
             return None
         if HEAD_ENTRY not in entries:
             raise BundleError(f"entry {HEAD_ENTRY!r} is missing; write the bundle with the converter")
@@ -173,7 +184,10 @@ _KINDS: Mapping[str, type] = {
     "network": dict,
     "entries": list,
 }
-_KINDS_OF_PARTS: Mapping[str, type] = {"head": dict, "sequences": list}
+_MORE_KINDS: Mapping[int, Mapping[str, type]] = {
+    _IN_PARTS: {"head": dict, "sequences": list},
+    _ATTENDING: {"attention": list},
+}
 
 
 def encode_manifest(bundle: Bundle, entries: Mapping[str, bytes]) -> bytes:
@@ -197,6 +211,7 @@ def encode_manifest(bundle: Bundle, entries: Mapping[str, bytes]) -> bytes:
             "golden": [case.name for case in bundle.golden],
             "network": _digest(bundle.network),
             **({} if bundle.head is None else _head_to_dict(bundle, bundle.head)),
+            **({} if bundle.attention is None else {"attention": attention_to_json(bundle.attention)}),
             "entries": [{"name": name} | _digest(data) for name, data in entries.items()],
         }
     )
@@ -204,7 +219,9 @@ def encode_manifest(bundle: Bundle, entries: Mapping[str, bytes]) -> bytes:
 
 def _schema(bundle: Bundle) -> int:
     if bundle.head is not None:
-        return SCHEMA
+        return _IN_PARTS
+    if bundle.attention is not None:
+        return _ATTENDING
     return 1 if bundle.reference is None else 2
 
 

@@ -122,6 +122,7 @@ def decode_bundle(file: bytes) -> Bundle:
         signer=trailer.key_id if trailer else "",
         reference=read_reference(_reference_entries(entries), specs, [label.name for label in labels]),
         head=manifest.head(entries),
+        attention=manifest.attention,
     )
     if bundle.hop_samples is not None:
         held = golden_sequences(
@@ -143,7 +144,12 @@ def _check_graphs(bundle: Bundle) -> None:
         check_parts(graph, _head_graph(bundle.head), shapes, len(bundle.labels), bundle.head.shape)
         return
     inputs = {f"input_{ordinal}": shape for ordinal, shape in enumerate(shapes)}
-    check_network(graph, inputs, {SCORES: (1, len(bundle.labels))})
+    outputs: dict[str, tuple[int, ...]] = {SCORES: (1, len(bundle.labels))}
+    if bundle.attention is not None:
+        if len(bundle.specs) != 1:
+            raise BundleError(f"an attention needs one input, the network has {len(bundle.specs)}")
+        outputs |= bundle.attention.shapes(bundle.specs[0])
+    check_network(graph, inputs, outputs)
 
 
 def _head_graph(head: Head) -> Graph:

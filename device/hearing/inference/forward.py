@@ -79,7 +79,7 @@ def named_inputs(features: Sequence[Float32]) -> dict[str, Float32]:
     return {f"input_{ordinal}": values for ordinal, values in enumerate(features)}
 
 
-def load_forward(bundle: Bundle, backbones: Backbones, *, threads: int, accelerated: bool) -> Forward:
+def load_forward(bundle: Bundle, backbones: Backbones, *, threads: int, accelerated: bool, further: bool) -> Forward:
     """A bundle's network, loaded.
 
     Args:
@@ -87,6 +87,7 @@ def load_forward(bundle: Bundle, backbones: Backbones, *, threads: int, accelera
         backbones: that are shared.
         threads: that the runtime may use, at least 1.
         accelerated: see `interpreter_of`.
+        further: whether outputs beside the scores are read.
 
     Raises:
         BundleError: a part cannot be loaded, or its tensors do not fit labels and specs.
@@ -97,7 +98,13 @@ def load_forward(bundle: Bundle, backbones: Backbones, *, threads: int, accelera
     where = f"model {bundle.name}: the"
     if bundle.head is None:
         graph = LoadedGraph(
-            bundle.network, f"{where} network", inputs, scores, threads=threads, accelerated=accelerated
+            bundle.network,
+            f"{where} network",
+            inputs,
+            scores,
+            threads=threads,
+            accelerated=accelerated,
+            further=further,
         )
         return WholeNetwork(graph)
     head, shape = bundle.head, bundle.head.shape
@@ -112,5 +119,6 @@ def load_forward(bundle: Bundle, backbones: Backbones, *, threads: int, accelera
         {**scores, NEXT_PAST: past},
         threads=threads,
         accelerated=accelerated,
+        further=further,
     )
     return SplitNetwork(backbone, graph, shape.past)

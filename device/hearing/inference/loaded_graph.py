@@ -29,6 +29,7 @@ class LoadedGraph:
         where: begins an error's sentence, such as `model cry: the network`.
         inputs: name -> shape of all inputs.
         outputs: name -> shape of the outputs that it must have; it may have others.
+        further: whether `run` reads these others too.
         threads: that the runtime may use, at least 1.
         accelerated: see `interpreter_of`.
 
@@ -38,7 +39,15 @@ class LoadedGraph:
     """
 
     def __init__(
-        self, network: bytes, where: str, inputs: Shapes, outputs: Shapes, *, threads: int, accelerated: bool
+        self,
+        network: bytes,
+        where: str,
+        inputs: Shapes,
+        outputs: Shapes,
+        *,
+        threads: int,
+        accelerated: bool,
+        further: bool = True,
     ) -> None:
         self._interpreter = interpreter_of(network, where, threads, accelerated=accelerated)
         found_inputs, found_outputs = _signature(self._interpreter, where)
@@ -53,14 +62,16 @@ class LoadedGraph:
             name: EdgeTensor(f"{where}'s", found_inputs[name], name, shape) for name, shape in inputs.items()
         }
         self.outputs = {
-            name: EdgeTensor(f"{where}'s", detail, name, outputs.get(name)) for name, detail in found_outputs.items()
+            name: EdgeTensor(f"{where}'s", detail, name, outputs.get(name))
+            for name, detail in found_outputs.items()
+            if further or name in outputs
         }
 
     def __repr__(self) -> str:
         return f"LoadedGraph({', '.join(self.inputs)} -> {', '.join(self.outputs)})"
 
     def run(self, values: Mapping[str, Float32]) -> dict[str, Float32]:
-        """Every output, without the batch axis.
+        """Every output that is read, without the batch axis.
 
         Args:
             values: numbers for each input, as `EdgeTensor.quantized` takes them.

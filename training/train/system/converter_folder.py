@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from device.hearing.network.attention import attention_to_json
 from training.train.system.durable_files import replacing, write_json
 
 if TYPE_CHECKING:
@@ -75,6 +76,7 @@ def description(form: NetworkForm, choice: Choice, task: str, card: Mapping[str,
         "specs": [spec.to_dict() for spec in form.specs],
         "output": "probabilities" if form.activation == "softmax" else "logits",
         "card": {"headline": f"{form.name}, trained for {task}.", **card},
+        **({} if form.attention is None else {"attention": attention_to_json(form.attention)}),
     }
 
 

@@ -28,8 +28,8 @@ def _second_spec(manifest: dict[str, Any], _: dict[str, bytes]) -> None:
 
 POINT = ("labels", 0, "operating_point")
 EDITS = {
-    "newer schema": (member_set("schema", to=4), r"made by a newer Auricle \(schema 4"),
-    "older schema": (member_set("schema", to=0), "schema 0, must be 1 to 3"),
+    "newer schema": (member_set("schema", to=5), r"made by a newer Auricle \(schema 5"),
+    "older schema": (member_set("schema", to=0), "schema 0, must be 1 to 4"),
     "schema is text": (member_set("schema", to="1"), "schema must be a whole number"),
     "unknown member": (member_set("signature", to="?"), "unknown member 'signature'"),
     "odd name": (member_set("name", to="Cry Baby"), "name is 'Cry Baby', must match"),

@@ -26,13 +26,13 @@ def _start_anew() -> None:
     os.execv(sys.executable, [sys.executable, *sys.argv])  # noqa: S606 - this very program
 
 
-def _moody(bundle: Bundle, *, threads: int = 1, backbones: Backbones | None = None) -> Classifier:
+def _moody(bundle: Bundle, *, threads: int = 1, backbones: Backbones | None = None, further: bool = True) -> Classifier:
     if bundle.version == "2.0.0":
         golden = tuple(dataclasses.replace(case, probabilities=1 - case.probabilities) for case in bundle.golden)
         bundle = dataclasses.replace(bundle, golden=golden)
     if bundle.version == "3.0.0":
         threading.Timer(1.0, _start_anew).start()
-    return _open(bundle, threads=threads, backbones=backbones)
+    return _open(bundle, threads=threads, backbones=backbones, further=further)
 
 
 if __name__ == "__main__":
