@@ -3,6 +3,7 @@
 #   make test    everything the tests need, then all tests
 #   make check   lint, types, import contracts
 #   make bench   what replay, the daemon, its alarms and preparation cost, as ratios within one run
+#   make bench-arm64    what a window costs in executed instructions of an emulated Cortex-A72; needs root
 #   make chaos   faults at random moments: how many alarms are lost
 #   make soak    a night of sound through the daemon: memory, threads, processes and files stay flat
 #   make mutations    5,000 damaged bundles with their hashes made to fit: each is refused in one sentence, or opens
@@ -32,7 +33,7 @@ TRAINING := OMP_NUM_THREADS=1 TF_NUM_INTRAOP_THREADS=1 TF_NUM_INTEROP_THREADS=1 
 TORCH ?= torch==2.13.0
 TORCH_VENV ?= build/torch-venv
 
-.PHONY: demo test families reports check bench soak chaos mutations test-fresh test-arm64 test-ha test-torch models lung-elsewhere lock clean system-packages
+.PHONY: demo test families reports check bench bench-arm64 soak chaos mutations test-fresh test-arm64 test-ha test-torch models lung-elsewhere lock clean system-packages
 
 demo: $(VENV)/.device
 	$(BIN)/auricle demo --out $(OUT)/demo
@@ -45,6 +46,9 @@ check: $(VENV)/.dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+bench-arm64: $(VENV)/.dev
+	$(BIN)/python -m benchmarks.instructions
 
 bench: $(VENV)/.dev system-packages
 	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 NUMBA_NUM_THREADS=1 $(BIN)/python -m benchmarks.replay

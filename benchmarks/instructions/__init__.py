@@ -1,0 +1,1 @@
+"""How many instructions of an ARM processor a window costs."""
