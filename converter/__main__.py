@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from device.errors import AuricleError
+from device.errors import AuricleError, ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,7 +43,7 @@ def _add_convert(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, required=True, help="the .tflite file to write")
     parser.add_argument("--spec", type=Path, help="description in JSON (default: description.json beside the model)")
     parser.add_argument("--calibration", type=Path, help="windows or recordings of the training part (default: beside)")
-    parser.add_argument("--quantize", choices=("int8", "dynamic", "float16", "float32"), default="int8")
+    parser.add_argument("--quantize", choices=("int8", "auto", "dynamic", "float16", "float32"), default="int8")
     parser.add_argument("--input-type", choices=("int8", "float32"), default="int8", help="of inputs and outputs")
     parser.add_argument("--backbone", type=Path, metavar="BUNDLE", help="take the backbone of this bundle, to share it")
     parser.add_argument("--report", type=Path, help="also write the conversion report as JSON")
@@ -81,14 +81,20 @@ def _add_report(parser: argparse.ArgumentParser) -> None:
 
 def _convert(options: argparse.Namespace) -> None:
     from converter.convert import convert
+    from converter.selective.tries import convert_first_that_holds
     from converter.training_output import read_training_output
     from device.hearing.bundle.reader import read_bundle
 
     trained = read_training_output(options.model, description=options.spec, calibration=options.calibration)
     backbone = read_bundle(options.backbone) if options.backbone else None
-    report = convert(
-        trained, options.out, quantization=options.quantize, input_type=options.input_type, backbone=backbone
-    )
+    if options.quantize == "auto":
+        if backbone is not None or options.input_type != "int8":
+            raise ConfigError("--quantize auto chooses itself: give it without --backbone and --input-type")
+        report = convert_first_that_holds(trained, options.out)
+    else:
+        report = convert(
+            trained, options.out, quantization=options.quantize, input_type=options.input_type, backbone=backbone
+        )
     if options.report:
         options.report.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
     print(_summary(options.out, report))

@@ -52,6 +52,7 @@ class Converted:
         in_float: the graphs in float.
         quantized: the quantized ones.
         quantization: of them.
+        rebuilt: the model that both were converted from, whose names their tensors have; None for two parts.
     """
 
     model: Any
@@ -60,6 +61,7 @@ class Converted:
     in_float: Graphs
     quantized: Graphs
     quantization: Quantization
+    rebuilt: Any = None
 
     def read_graphs(self) -> list[Graph]:
         """The quantized graphs."""
@@ -100,7 +102,7 @@ def converted(
     if parts is None:
         float_network = to_float(rebuilt)
         network, _ = quantized(rebuilt, trained.calibration, quantization, input_type)
-        return Converted(model, None, as_float, Graphs(float_network), Graphs(network), quantization)
+        return Converted(model, None, as_float, Graphs(float_network), Graphs(network), quantization, rebuilt)
     in_float, graphs = _both_parts(trained, parts, quantization, input_type)
     if backbone is not None:
         graphs = graphs._replace(network=backbone.network)

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     """What sets the ranges: (n, ...) for `input_0`, `input_1`, ..., or for each input by name."""
 
 
-Quantization = Literal["int8", "dynamic", "float16", "float32"]
-"""All in int8; weights alone in int8; weights alone in half precision; nothing."""
+Quantization = Literal["int8", "selective", "dynamic", "float16", "float32"]
+"""All in int8; all but some layers; weights alone in int8; weights alone in half precision; nothing."""
 
 InputType = Literal["int8", "float32"]
 
@@ -80,6 +80,32 @@ def to_int8(model: Any, calibration: Calibration, input_type: InputType = "int8"
     return _converted(converter, "int8")
 
 
+def to_selective(model: Any, calibration: Calibration, kept: Sequence[str]) -> bytes:
+    """The graph in INT8 with some layers, inputs and outputs in float.
+
+    Args:
+        model: from `rebuild`.
+        calibration: sets the ranges.
+        kept: names of the layers' tensors, as in the graph in full INT8.
+
+    Raises:
+        BundleError: TensorFlow cannot convert it.
+    """
+    tf = toolchain.tensorflow()
+    try:
+        with toolchain.quietly():
+            converter = tf.lite.TFLiteConverter.from_keras_model(model)
+            converter.optimizations = [tf.lite.Optimize.DEFAULT]
+            converter.representative_dataset = lambda: _windows(calibration)
+            options = tf.lite.experimental.QuantizationDebugOptions(denylisted_nodes=list(kept))
+            debugger = tf.lite.experimental.QuantizationDebugger(
+                converter=converter, debug_dataset=lambda: _windows(calibration), debug_options=options
+            )
+            return bytes(debugger.get_nondebug_quantized_model())
+    except Exception as error:  # TensorFlow raises whatever its passes raise
+        raise _refused("selective", error) from error
+
+
 def _windows(calibration: Calibration) -> Iterator[dict[str, Float32]]:
     named = calibration if isinstance(calibration, Mapping) else by_input(calibration)
     for ordinal in range(len(next(iter(named.values())))):
@@ -96,5 +122,9 @@ def _converted(converter: Any, kind: str) -> bytes:
         with toolchain.quietly():
             return bytes(converter.convert())
     except Exception as error:  # TensorFlow raises whatever its passes raise
-        first = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
-        raise BundleError(f"TensorFlow cannot convert the network to {kind}: {first}") from error
+        raise _refused(kind, error) from error
+
+
+def _refused(kind: str, error: Exception) -> BundleError:
+    first = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
+    return BundleError(f"TensorFlow cannot convert the network to {kind}: {first}")
