@@ -47,6 +47,9 @@ VERBS = {
     "pause": Verb("device.tools.send_command", "let nothing sound for some minutes", "add_pause_arguments"),
     "resume": Verb("device.tools.send_command", "let signals sound again", "add_resume_arguments"),
     "self-test": Verb("device.tools.send_command", "try the way from sound to broker", "add_self_test_arguments"),
+    "mode": Verb(
+        "device.tools.send_command", "let a label raise alarms, be only logged, or be off", "add_mode_arguments"
+    ),
     "web": Verb("device.web.web_command", "the page on the phone, and who may open it"),
     "push": Verb("device.push.push_command", "send alarms to phones, or a test message"),
     "history": Verb("device.tools.history.history_command", "the alarms of the night, and who saw them"),

@@ -1,4 +1,4 @@
-"""Commands to a running daemon, validated and bounded: acknowledge, pause, resume, self-test, sensitivity.
+"""Commands to a running daemon, validated and bounded: acknowledge, pause, resume, self-test, sensitivity, mode.
 
 An invalid command changes nothing. Knows no broker, button or clock. Payloads are parsed by the standard library:
 msgspec and orjson accept a member twice, of which nobody knows what was meant.
@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from device.errors import CommandError
+from device.messages import ModeSwitch
 from device.quantity import quantity
 
 MAX_PAYLOAD_BYTES = 1024
@@ -30,7 +31,7 @@ MAX_SENSITIVITY = 5
 
 _MAX_NAME_CHARACTERS = 64
 
-Verb = Literal["acknowledge", "pause", "resume", "self_test", "sensitivity"]
+Verb = Literal["acknowledge", "pause", "resume", "self_test", "sensitivity", "mode"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +75,15 @@ class SetSensitivity:
 
 
 @dataclass(frozen=True, slots=True)
+class SetMode:
+    """Let a label raise alarms, be only logged, or not be listened for; `auto` gives it back to its hours."""
+
+    label: str
+    mode: ModeSwitch
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
 class Reload:
     """Read configuration and models again; from this machine alone.
 
@@ -103,7 +113,7 @@ class PushReport:
     by: str
 
 
-Command = Acknowledge | Pause | Resume | SelfTest | SetSensitivity | Reload | PushReport
+Command = Acknowledge | Pause | Resume | SelfTest | SetSensitivity | SetMode | Reload | PushReport
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +134,8 @@ def parse_command(verb: str, payload: bytes, *, by: str) -> Command:
 
     Args:
         verb: acknowledge (`{"alarm_id": "..."}`; empty for all), pause (`{"duration_s": 300}`), resume, self_test,
-            sensitivity (`{"model": "cry", "label": "cry", "sensitivity": 1}`).
+            sensitivity (`{"model": "cry", "label": "cry", "sensitivity": 1}`), mode
+            (`{"label": "cry", "mode": "off"}`).
         payload: UTF-8.
         by: where the command comes from, as it is reported: mqtt, button, or the name of a user of this machine.
 
@@ -149,8 +160,11 @@ def parse_command(verb: str, payload: bytes, *, by: str) -> Command:
             _refuse_other_fields(fields, "model", "label", "sensitivity")
             model, label = _name(fields, "model"), _name(fields, "label")
             return SetSensitivity(model, label, _sensitivity(fields.get("sensitivity")), by)
+        case "mode":
+            _refuse_other_fields(fields, "label", "mode")
+            return SetMode(_name(fields, "label"), _mode(fields.get("mode")), by)
     raise CommandError(
-        f"{_loggable(verb)} is no command, it must be acknowledge, pause, resume, self_test or sensitivity"
+        f"{_loggable(verb)} is no command, it must be acknowledge, pause, resume, self_test, sensitivity or mode"
     )
 
 
@@ -239,6 +253,14 @@ def _sensitivity(value: Any) -> int:
     if type(value) is int and -MAX_SENSITIVITY <= value <= MAX_SENSITIVITY:
         return value
     raise CommandError(f"sensitivity must be a whole number, {-MAX_SENSITIVITY} to {MAX_SENSITIVITY}")
+
+
+def _mode(value: Any) -> ModeSwitch:
+    switches: tuple[ModeSwitch, ...] = get_args(ModeSwitch)
+    for switch in switches:
+        if value == switch:
+            return switch
+    raise CommandError("mode must be auto, alarm, log or off")
 
 
 def _loggable(name: str) -> str:

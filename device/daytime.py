@@ -1,12 +1,54 @@
-"""Formats the time of day as it is written everywhere: UTC, ISO 8601, with a Z."""
+"""The time of day: as it is written everywhere, in UTC, and as ranges of minutes from local midnight."""
 
 from __future__ import annotations
 
+import re
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Literal
+from typing import Literal, Self
+
+CLOCK_TIME = r"([01]\d|2[0-3]):[0-5]\d"
+"""HH:MM."""
+
+DAY_RANGE = f"{CLOCK_TIME}-{CLOCK_TIME}"
+"""HH:MM-HH:MM."""
 
 
 def utc_text(utc_s: float, timespec: Literal["seconds", "milliseconds"] = "seconds") -> str:
     """Seconds since 1970-01-01 UTC -> `2026-11-21T02:14:07Z`, or with milliseconds; truncated, not rounded."""
     moment = datetime.fromtimestamp(utc_s, UTC)
     return f"{moment.replace(tzinfo=None).isoformat(timespec=timespec)}Z"
+
+
+@dataclass(frozen=True, slots=True)
+class DayRange:
+    """From one minute of the day up to, but not including, another; past midnight if the second is the earlier.
+
+    Attributes:
+        begin_minute: the first minute in it.
+        end_minute: the first one after it; the same as `begin_minute` makes the whole day.
+    """
+
+    begin_minute: int
+    end_minute: int
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Parse a range as it is written: `22:00-06:00`.
+
+        Raises:
+            ValueError: the text is no pair of clock times.
+        """
+        if re.fullmatch(DAY_RANGE, text, re.ASCII) is None:
+            raise ValueError(f"{text!r} is no range of the day")
+        return cls(60 * int(text[0:2]) + int(text[3:5]), 60 * int(text[6:8]) + int(text[9:11]))
+
+    def __contains__(self, minute: int) -> bool:
+        """Whether a minute from local midnight, 0 to 1439, lies in it."""
+        if self.begin_minute < self.end_minute:
+            return self.begin_minute <= minute < self.end_minute
+        return minute >= self.begin_minute or minute < self.end_minute
+
+    def overlaps(self, other: DayRange) -> bool:
+        """Whether both have a minute in common."""
+        return self.begin_minute in other or other.begin_minute in self

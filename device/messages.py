@@ -28,6 +28,18 @@ LOUD = "loud"
 Phase = Literal["begin", "reopen", "end"]
 Priority = Literal["high", "medium", "low"]
 Role = Literal["alarm", "info", "reject"]
+LabelMode = Literal[
+    "alarm",  # a label raises alarms
+    "log",  # what is detected of it is logged and published, and raises none
+    "off",  # it is not listened for: nothing of it is logged or published
+]
+ModeSwitch = Literal["auto", "alarm", "log", "off"]
+ModeCause = Literal[
+    "always",  # nothing is scheduled for the label
+    "hours",  # of the day
+    "switch",  # somebody set it
+    "clock",  # the hour is unknown while the clock is not synchronized
+]
 LabelState = Literal["off", "pending", "on", "holding"]
 FaultKind = Literal[
     "silence",  # this and the next four: a microphone that delivers samples but no sound, see `hearing.deafness`
@@ -60,7 +72,17 @@ TimeQuality = Literal[
     "stepped",  # the clock jumped while the alarm was open
 ]
 OperationKind = Literal[
-    "started", "stopping", "reloaded", "reload_refused", "hop", "dropped", "asked", "journal", "pins", "broker"
+    "started",
+    "stopping",
+    "reloaded",
+    "reload_refused",
+    "hop",
+    "dropped",
+    "asked",
+    "journal",
+    "pins",
+    "broker",
+    "schedule",
 ]
 
 
@@ -267,7 +289,7 @@ class OperationNote:
         kind: started, stopping, reloaded, reload_refused, hop (widened or narrowed under load), dropped (lines that
             could not be delivered in time), asked (a command was received or rejected), journal (how it was
             opened, repaired or pruned), pins (what the GPIO pins would do, or why they do nothing), broker (its first
-            connection).
+            connection), schedule (a label raises alarms, is only logged, or is not listened for from now on).
         detail: one sentence.
     """
 

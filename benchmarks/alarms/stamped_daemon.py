@@ -191,10 +191,10 @@ def stamped_daemon(folder: Path, rate_hz: int, seconds: float) -> dict[str, Any]
 class CostedController(AlarmController):
     """Measures the CPU of the main loop's calls."""
 
-    def process(self, *given: Any) -> None:
+    def process(self, *given: Any) -> Any:
         """Measure the call."""
         with _counted():
-            super().process(*given)
+            return super().process(*given)
 
     def poll(self, newest_s: float) -> Any:
         """Measure the call."""

@@ -6,9 +6,11 @@ import ipaddress
 import re
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from itertools import combinations
 from typing import Any
 
 from device.config.wording import alternatives, shown
+from device.daytime import DAY_RANGE, DayRange
 
 
 class InvalidValueError(Exception):
@@ -198,6 +200,25 @@ class Several(ValueKind):
     def json_schema(self) -> dict[str, Any]:
         """Return an array of different values."""
         return {"type": "array", "items": self.kind.json_schema(), "uniqueItems": True}
+
+
+@dataclass(frozen=True, slots=True)
+class DayRanges(ValueKind):
+    """An array of ranges of the day, no two of which have a minute in common; it may be empty."""
+
+    expects: str = 'an array of hours as "22:00-06:00", of which no two overlap'
+
+    def from_toml(self, value: Any) -> tuple[str, ...]:
+        """Return the ranges as they are written."""
+        ranges = Several(Text(DAY_RANGE, "HH:MM-HH:MM")).from_toml(value)
+        parsed = [DayRange.parse(text) for text in ranges]
+        if any(one.overlaps(other) for one, other in combinations(parsed, 2)):
+            raise InvalidValueError
+        return ranges
+
+    def json_schema(self) -> dict[str, Any]:
+        """Return an array of ranges; that they do not overlap is not expressed."""
+        return Several(Text(DAY_RANGE, "HH:MM-HH:MM")).json_schema()
 
 
 _HOST_NAME = r"[A-Za-z0-9]([A-Za-z0-9._-]{0,252}[A-Za-z0-9])?"

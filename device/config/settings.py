@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, get_args
 
 from device.config.alerting.loudness_settings import LoudnessSettings
+from device.config.alerting.schedule_settings import ScheduleSettings
 from device.config.kinds import Boolean, Choice, Host, Integer, Number, Ordinal, OrKeyword, Text
 from device.config.profiles import DEFAULT_PROFILE, PROFILES
 from device.config.push.notify_settings import NotifySettings
@@ -418,9 +419,15 @@ class Settings(TableSettings):
     self_test: SelfTestSettings = table(SelfTestSettings)
     status: StatusSettings = table(StatusSettings)
     web: WebSettings = table(WebSettings)
+    schedule: tuple[ScheduleSettings, ...] = named_tables("schedule", _LABEL_NAME, ScheduleSettings, "cry")
     notify: tuple[NotifySettings, ...] = table_array(NotifySettings)
     watcher: WatcherSettings = table(WatcherSettings)
     replay: ReplaySettings = table(ReplaySettings)
+
+    def __post_init__(self) -> None:
+        """Drop schedules that say nothing."""
+        says = tuple(each for each in self.schedule if each != ScheduleSettings(each.name))
+        object.__setattr__(self, "schedule", says)
 
     @property
     def wants_push(self) -> bool:

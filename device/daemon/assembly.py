@@ -227,6 +227,7 @@ class Assembly:
             instance=self._instance,
             sensitivities=Sensitivities(runner),
             epoch=self._epoch(),
+            schedule=settings.schedule,
             self_test=lambda command: self.self_tests.request(command.by),
             reload=self._reload,
         )

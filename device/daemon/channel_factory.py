@@ -15,6 +15,7 @@ from device.alarms.journal.command_notes import COUNT_KEY
 from device.alarms.journal.store import Journal
 from device.commands import MAX_PAUSE_S, Acknowledge, Pause
 from device.daemon.alerting.epoch import EPOCH
+from device.daemon.alerting.label_schedule import SWITCHES
 from device.daemon.alerting.restore import PAUSED_UNTIL
 from device.daemon.alerting.sensitivities import SENSITIVITIES
 from device.daemon.delivery.journal_writer import JournalWriter
@@ -117,7 +118,7 @@ class ChannelFactory:
         if settings.file is None:
             return NullJournal(outbox)
         path = journal_file(self._instance) if settings.file == "auto" else Path(settings.file)
-        notes = (PAUSED_UNTIL, ANNOUNCED, SENSITIVITIES, EPOCH, COUNT_KEY)
+        notes = (PAUSED_UNTIL, ANNOUNCED, SENSITIVITIES, SWITCHES, EPOCH, COUNT_KEY)
         return JournalWriter(partial(_open_journal, path, settings), self._replies.put, outbox=outbox, notes=notes)
 
     def open_pins(self, settings: GpioSettings) -> Pins:

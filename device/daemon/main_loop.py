@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from device.alarms.label_gate import Sifted
 from device.daemon.audio.audio_queue import SourceEnded
 from device.daemon.delivery.sink_monitor import SinkMonitor
 from device.daemon.state_tracker import SnapshotInputs
@@ -143,8 +144,8 @@ class MainLoop:
     def finish(self, reason: str) -> None:
         """End the stream, its events and the controller's part in it, and report the last results."""
         heard = self.parts.runner.finish(reason)
-        self.parts.controller.finish_stream(heard)
-        self._write_results(heard)
+        sifted = self.parts.controller.finish_stream(heard)
+        self._write_results(sifted)
 
     def report(self, *notes: OperationNote | None) -> None:
         """Write notes to the sinks; None is skipped."""
@@ -159,8 +160,9 @@ class MainLoop:
         if any(fault.kind == "gap" for fault in heard.faults):
             self._health.gap_found(now_s)
         self.tracker.update(item, heard)
-        self.parts.controller.process(item, heard, self.parts.source_thread.newest_s)  # first: lights must not wait
-        self._write_results(heard)
+        newest_s = self.parts.source_thread.newest_s
+        sifted = self.parts.controller.process(item, heard, newest_s)  # first: lights must not wait
+        self._write_results(sifted)
 
     def _check_source(self, now_s: float) -> None:
         """Report absent audio for a source that hangs. This does not feed the watchdog, as only a restart helps."""
@@ -185,8 +187,9 @@ class MainLoop:
         self._check_sinks(now_s)
         self._step_self_test()
         polled = self.parts.controller.poll(self.parts.source_thread.newest_s)
-        self._write_results(Heard(faults=polled.faults))
+        self._write_results(Sifted(Heard(faults=polled.faults)))
         self.report(*polled.notes)
+        self._write_results(polled.released)
         self._beat(now_s)
         self._feed_watchdog(now_s)
         if now_s - self._snapshot_s >= SNAPSHOT_S:
@@ -210,13 +213,15 @@ class MainLoop:
 
     # --- notices
 
-    def _write_results(self, heard: Heard) -> None:
+    def _write_results(self, sifted: Sifted) -> None:
+        heard = sifted.visible
         if not (heard.events or heard.faults):
             return
         newest_s = self.parts.source_thread.newest_s
         at_s = [*(event.decided_s for event in heard.events), *(fault.at_s for fault in heard.faults)]
         name = self.parts.source_thread.name_at(max(at_s))
-        self._write(self.parts.notice_maker.notices(heard, utc_s=self._clocks.utc(), newest_s=newest_s, source=name))
+        maker, utc_s = self.parts.notice_maker, self._clocks.utc()
+        self._write(maker.notices(heard, utc_s=utc_s, newest_s=newest_s, source=name, logged=sifted.logged))
 
     def _write(self, notices: Iterable[Notice]) -> None:
         written = list(notices)
@@ -262,5 +267,7 @@ class MainLoop:
             bundles=tuple(model.sha256 for model in parts.runner.models.listed),
             alarms=parts.controller.summary,
             sensitivities=parts.controller.sensitivities.values,
+            modes=parts.controller.schedule.modes,
+            hidden=parts.controller.schedule.hidden(parts.runner.listener.is_on),
         )
         return self.tracker.state(parts.runner.listener, inputs, utc_s=self._clocks.utc(), now_s=now_s)

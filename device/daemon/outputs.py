@@ -195,6 +195,7 @@ class Outputs:
             version=installed_version(),
             page_url=settings.web.url,
             fixed=labels.fixed,
+            scheduled={each.name: each.switch for each in settings.schedule},
             publish=broker.publish,
             save_note=partial(channels.journal.set_note, ANNOUNCED),
         )

@@ -184,7 +184,8 @@ class Reload:
     def _replace_channels(self, replacement: _Replacement) -> None:
         controller, settings = self._loop.parts.controller, replacement.settings
         labels = AlarmLabels.of(replacement.runner.models)
-        controller.reconfigure(settings.alarms, labels, self._assembly.outputs.apply(replacement.prepared, labels))
+        channels = self._assembly.outputs.apply(replacement.prepared, labels)
+        controller.reconfigure(settings.alarms, labels, channels, settings.schedule)
         self._assembly.self_tests.configure(settings, replacement.runner, controller.channels, replacement.sounds)
 
     def _replace_source(self, settings: Settings, before: Settings) -> None:

@@ -9,6 +9,7 @@ import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from device.alarms.label_modes import ALWAYS
 from device.fault_info import DEAFENING, FOUND_BY_DAEMON
 from device.hearing.level import Level
 from device.messages import LOUDNESS, AudioBlock, Event, Fault
@@ -17,6 +18,7 @@ from device.runtime.daemon_state import AlarmStatus, DaemonState, FaultStatus, L
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from device.alarms.label_modes import ModeNow
     from device.daemon.alerting.alarm_summary import AlarmSummary
     from device.hearing.listener import Listener
     from device.messages import Alarm, FaultKind, Heard, NoAudio, Notice
@@ -58,6 +60,8 @@ class SnapshotInputs:
     models: tuple[str, ...]
     alarms: AlarmSummary
     sensitivities: Mapping[tuple[str, str], tuple[int, int]] = field(default_factory=dict)
+    modes: Mapping[str, ModeNow] = field(default_factory=dict)
+    hidden: frozenset[tuple[str, str]] = frozenset()
     bundles: tuple[str, ...] = ()
 
 
@@ -150,7 +154,7 @@ class StateTracker:
             windows=listener.coverage.windows if total.elapsed_s else None,
             backlog_s=inputs.backlog_s,
             labels=tuple(
-                self._label_status(key, on=on, sensitivity=inputs.sensitivities.get(key, (0, 0)))
+                self._label_status(key, on=on and key not in inputs.hidden, inputs=inputs)
                 for key, on in listener.is_on.items()
             ),
             faults=tuple(self._faults.values()),
@@ -179,9 +183,11 @@ class StateTracker:
             push=inputs.alarms.push,
         )
 
-    def _label_status(self, key: tuple[str, str], *, on: bool, sensitivity: tuple[int, int]) -> LabelStatus:
+    def _label_status(self, key: tuple[str, str], *, on: bool, inputs: SnapshotInputs) -> LabelStatus:
         since_utc_s = self._since_utc_s.get(key) if on else None
-        return LabelStatus(*key, on, self._scores.get(key), since_utc_s, *sensitivity)
+        score = None if key in inputs.hidden else self._scores.get(key)
+        sensitivity, now = inputs.sensitivities.get(key, (0, 0)), inputs.modes.get(key[1], ALWAYS)
+        return LabelStatus(*key, on, score, since_utc_s, *sensitivity, now.mode, now.cause, now.switch)
 
     def _record_event(self, notice: Notice, event: Event) -> None:
         key = event.model, event.label

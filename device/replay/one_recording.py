@@ -143,10 +143,18 @@ class _ResultCollector:
             return None
         if not self._duration_s:
             return PageSummary(self._task.source, None, 0.0, (), 0, notes)
+        notes = (*notes, *_schedule_note(self._options))
         with _SecondReading(self._options, self._task.source) as again:
             content = self._recorder.finish(again.read, notes=notes)
         write_page(self._task.page, content, index=self._task.index)
         return summarize(content, Path(self._task.page).name)
+
+
+def _schedule_note(options: ReplayOptions) -> Iterator[str]:
+    """That a schedule counts for nothing here, if there is one."""
+    tables = ", ".join(f"[schedule.{each.name}]" for each in options.settings.schedule)
+    if tables:
+        yield f"A recording has no time of day: its alerts are shown whatever {tables} would let through."
 
 
 class _SecondReading:

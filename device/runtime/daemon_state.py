@@ -15,6 +15,9 @@ from device.messages import (  # noqa: TC001 - `from_json` evaluates the annotat
     AlarmKind,
     AlarmState,
     FaultKind,
+    LabelMode,
+    ModeCause,
+    ModeSwitch,
     Priority,
 )
 from device.printable import excerpt
@@ -46,6 +49,9 @@ class LabelStatus:
         since_utc_s: onset time in UTC seconds; None while it is off.
         sensitivity: steps in force, -5 to 5.
         configured_sensitivity: steps that the configuration says.
+        mode: what it does now: it raises alarms, is only logged, or is off, which shows neither `on` nor a score.
+        mode_cause: why.
+        switch: what somebody set it to; None if it has no switch.
     """
 
     model: str
@@ -55,6 +61,9 @@ class LabelStatus:
     since_utc_s: float | None
     sensitivity: int = 0
     configured_sensitivity: int = 0
+    mode: LabelMode = "alarm"
+    mode_cause: ModeCause = "always"
+    switch: ModeSwitch | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -239,9 +239,11 @@ def _labels(now: DaemonState) -> Iterator[Any]:
 
     names = ["model", "label"]
     is_on = GaugeMetricFamily("auricle_label_on", "1 while the label is heard.", labels=names)
+    alarms = GaugeMetricFamily("auricle_label_alarms", "1 while the schedule lets it raise alarms.", labels=names)
     score = GaugeMetricFamily("auricle_label_score", "Probability of the newest window.", labels=names)
     for label in now.labels:
         is_on.add_metric([label.model, label.label], float(label.on))
+        alarms.add_metric([label.model, label.label], float(label.mode == "alarm"))
         if label.score is not None:
             score.add_metric([label.model, label.label], label.score)
-    yield from (is_on, score)
+    yield from (is_on, alarms, score)

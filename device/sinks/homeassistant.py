@@ -11,11 +11,11 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, get_args
 
 from device.commands import MAX_PAUSE_S, MAX_SENSITIVITY
-from device.messages import AlarmChange
+from device.messages import AlarmChange, LabelMode, ModeSwitch
 from device.sinks.payloads import OFF, OFFLINE, ON, ONLINE, Message, Topics
 
 if TYPE_CHECKING:
@@ -45,6 +45,7 @@ class AnnouncedDevice:
         version: of Auricle.
         page_url: of the device's own page; None if it has none.
         fixed: those labels that have no sensitivity.
+        scheduled: label -> whether it has a switch, of those that are scheduled.
     """
 
     device_id: str
@@ -54,6 +55,7 @@ class AnnouncedDevice:
     version: str
     page_url: str | None = None
     fixed: Collection[tuple[str, str]] = ()
+    scheduled: Mapping[str, bool] = field(default_factory=dict)
 
     @property
     def topic(self) -> str:
@@ -115,6 +117,10 @@ def _components(device: AnnouncedDevice) -> dict[str, dict[str, Any]]:
         told[f"alarm.{model}.{label}"] = _alarm(topics, model, label, name)
         if (model, label) not in device.fixed:
             told[f"sensitivity.{model}.{label}"] = _sensitivity(topics, model, label, name)
+    for label, has_switch in device.scheduled.items():
+        told[f"mode.{label}"] = _mode(topics, label)
+        if has_switch:
+            told[f"switch.{label}"] = _switch(topics, label)
     daemon, microphone = _available(topics.available), _available(topics.microphone_available)
     return {
         key: {
@@ -177,6 +183,32 @@ def _sensitivity(topics: Topics, model: str, label: str, name: str) -> dict[str,
         "step": 1,
         "mode": "slider",
         "entity_category": "config",
+        "qos": _QOS,
+    }
+
+
+def _mode(topics: Topics, label: str) -> dict[str, Any]:
+    return {
+        "platform": "sensor",
+        "name": f"{_display_name(label)} mode",
+        "state_topic": topics.mode(label),
+        "value_template": "{{ value_json.mode }}",
+        "json_attributes_topic": topics.mode(label),
+        "device_class": "enum",
+        "options": list(get_args(LabelMode)),
+        "qos": _QOS,
+    }
+
+
+def _switch(topics: Topics, label: str) -> dict[str, Any]:
+    return {
+        "platform": "select",
+        "name": f"{_display_name(label)} switch",
+        "state_topic": topics.mode(label),
+        "value_template": "{{ value_json.switch }}",
+        "command_topic": topics.command("mode"),
+        "command_template": f'{{"label":"{label}","mode":"{{{{ value }}}}"}}',
+        "options": list(get_args(ModeSwitch)),
         "qos": _QOS,
     }
 

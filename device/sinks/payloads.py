@@ -10,6 +10,7 @@ Everything stands below `<topic>/<instance>`:
     state                           the alarms that are open now: JSON, docs/schemas/state.schema.json; retained
     sound/<model>/<label>           ON, OFF; retained
     sensitivity/<model>/<label>     JSON; retained
+    mode/<label>                    JSON, of each label that is scheduled; retained
     score/<model>/<label>           JSON, at intervals; neither retained nor acknowledged
     faults, coverage                JSON; retained
     level                           JSON, at intervals; neither retained nor acknowledged
@@ -34,7 +35,8 @@ from device.daytime import utc_text
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from device.messages import Alarm, AlarmKind, TimeQuality, Transition
+    from device.alarms.label_modes import ModeNow
+    from device.messages import Alarm, AlarmKind, LabelMode, TimeQuality, Transition
 
 SCHEMA_VERSION = 1
 """Of alarms and of the state; incremented if a member changes its meaning or is removed."""
@@ -51,6 +53,7 @@ SILENCE_DBFS = -120.0
 ONLINE, OFFLINE = b"online", b"offline"
 ON, OFF = b"ON", b"OFF"
 
+_NOTHING_SCHEDULED: Mapping[str, LabelMode] = MappingProxyType({})
 _MAX_CHARACTERS = 500  # of a sentence
 _DECIMALS = 6
 _FRIGATE_LABELS: Mapping[str, str] = MappingProxyType({"cry": "crying", "scream": "yell"})
@@ -149,8 +152,12 @@ class Topics:
         """Topic of the sensitivity of a label."""
         return f"{self.base}/sensitivity/{model}/{label}"
 
-    def retained(self, labels: Iterable[tuple[str, str]]) -> tuple[str, ...]:
-        """All topics of the instance that the broker keeps, with these (model, label)."""
+    def mode(self, label: str) -> str:
+        """Topic of what a label does now."""
+        return f"{self.base}/mode/{label}"
+
+    def retained(self, labels: Iterable[tuple[str, str]], scheduled: Iterable[str] = ()) -> tuple[str, ...]:
+        """All topics of the instance that the broker keeps, with these (model, label), and scheduled labels."""
         of_labels = [topic(*label) for label in labels for topic in (self.sound, self.sensitivity)]
         return (
             self.available,
@@ -161,6 +168,7 @@ class Topics:
             self.coverage,
             f"{self.base}/self_test",
             *of_labels,
+            *map(self.mode, scheduled),
         )
 
     def frigate(self, name: str) -> str:
@@ -273,6 +281,7 @@ def state(
     hearing: bool,
     paused: bool,
     utc_s: float,
+    modes: Mapping[str, LabelMode] = _NOTHING_SCHEDULED,
 ) -> Message:
     """The open alarms, which labels are heard, and whether a cry would be heard.
 
@@ -283,6 +292,7 @@ def state(
         hearing: a cry would be heard now.
         paused: buzzer and relay are silenced for a while.
         utc_s: now.
+        modes: label -> what it does, of those that are scheduled.
     """
     listed = [{"alarm_id": alarm.alarm_id, **_alarm_fields(alarm)} for alarm in alarms[:MAX_ALARMS]]
     members = {
@@ -294,14 +304,17 @@ def state(
         "alarms": listed,
         "omitted": len(alarms) - len(listed),
         "unacknowledged": sum(not alarm.acknowledged for alarm in alarms),
-        "sounds": [{"model": model, "name": label, "heard": heard} for (model, label), heard in sounds.items()],
+        "sounds": [
+            {"model": model, "name": label, "heard": heard, "mode": modes.get(label, "alarm")}
+            for (model, label), heard in sounds.items()
+        ],
         "told_utc": utc_text(utc_s, "milliseconds"),
     }
     return Message(topics.state, _json(members).encode(), retain=True)
 
 
 def sound(topics: Topics, model: str, label: str, *, on: bool) -> Message:
-    """Whether a label is heard; this form cannot say that nobody knows, see `state`."""
+    """Whether a label is heard; this form cannot say that nobody knows, or that it is off, see `state`."""
     return Message(topics.sound(model, label), ON if on else OFF, retain=True)
 
 
@@ -315,6 +328,12 @@ def sensitivity(topics: Topics, model: str, label: str, *, value: int, configure
     """The sensitivity of a label in force, and that of the configuration."""
     members = {"sensitivity": value, "configured": configured}
     return Message(topics.sensitivity(model, label), _json(members).encode(), retain=True)
+
+
+def mode(topics: Topics, label: str, now: ModeNow) -> Message:
+    """What a label does now, why, and what somebody set it to."""
+    members = {"mode": now.mode, "cause": now.cause, "switch": now.switch}
+    return Message(topics.mode(label), _json(members).encode(), retain=True)
 
 
 def withdrawal(topic: str) -> Message:

@@ -11,6 +11,7 @@ from device.config.push.notify_settings import CREDENTIAL
 from device.config.settings import missing_models, missing_sentence
 from device.config.wording import alternatives, shown
 from device.errors import ConfigError, ConfiguredError
+from device.messages import LOUD
 from device.runtime.clocks import zone_of
 from device.runtime.model_library import shipped_bundles
 from device.runtime.model_loader import configured_bundle, trusted_key
@@ -31,10 +32,15 @@ def outside_mistakes(settings: Settings) -> Iterator[ConfiguredError]:
         settings: with absolute paths.
     """
     labels: list[str] = []
-    of_models = list(_models(settings, labels))
+    raising: list[str] = []
+    of_models = list(_models(settings, labels, raising))
     yield from of_models
+    if settings.loudness.is_on:
+        labels.append(LOUD)
+        raising.append(LOUD)
     if not of_models:  # else it is not known which labels there are
         yield from _unknown_labels(settings, labels)
+        yield from _unscheduled(settings, raising)
     for check in (
         lambda: zone_of(settings.alarms.time_zone),
         lambda: read_password(settings.mqtt),
@@ -73,8 +79,20 @@ def _unknown_labels(settings: Settings, labels: Sequence[str]) -> Iterator[Confi
                 yield ConfigError(wrong, key=("notify", index, "labels"))
 
 
-def _models(settings: Settings, labels: list[str]) -> Iterator[ConfiguredError]:
-    """Adds the labels of the models to `labels`; while it runs, they are those of the models further up."""
+def _unscheduled(settings: Settings, labels: Sequence[str]) -> Iterator[ConfigError]:
+    """A misspelt label would raise alarms at hours when nobody wants them."""
+    for each in settings.schedule:
+        if each.name not in labels:
+            there = alternatives([shown(name) for name in dict.fromkeys(labels)]) if labels else "none"
+            wrong = f"[schedule.{each.name}] is for a label that raises no alarms; there may be {there}"
+            yield ConfigError(wrong, key=("schedule", each.name))
+
+
+def _models(settings: Settings, labels: list[str], raising: list[str]) -> Iterator[ConfiguredError]:
+    """Adds the labels of the models to `labels`; while it runs, they are those of the models further up.
+
+    Those that raise alarms are added to `raising`, too.
+    """
     key: PublicKey | None = None
     try:
         key = trusted_key(settings)
@@ -93,7 +111,9 @@ def _models(settings: Settings, labels: list[str]) -> Iterator[ConfiguredError]:
             yield ConfigError(missing_sentence(settings, (model.bundle,)), key=("model", model.name, "bundle"))
             continue
         try:
-            labels += configured_bundle(model, key).label_names
+            bundle = configured_bundle(model, key)
+            labels += bundle.label_names
+            raising += [label.name for label in bundle.labels if label.role == "alarm"]
         except ConfiguredError as error:
             yield error
 

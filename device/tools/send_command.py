@@ -1,4 +1,4 @@
-"""`auricle acknowledge`, `pause`, `resume` and `self-test`: send a command to a daemon that runs here.
+"""`auricle acknowledge`, `pause`, `resume`, `self-test` and `mode`: send a command to a daemon that runs here.
 
 The command goes through the daemon's local socket, which lets in its user, its group and root.
 """
@@ -9,11 +9,12 @@ import argparse
 import contextlib
 import os
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 from device.commands import MAX_PAUSE_S
 from device.config.wording import listed, shown
 from device.errors import CommandError, ServiceError
+from device.messages import ModeSwitch
 from device.printable import printable
 from device.runtime.paths import checked_instance, command_socket, status_socket, status_sockets
 from device.runtime.sockets.command_socket import send_command
@@ -50,6 +51,13 @@ def add_self_test_arguments(parser: argparse.ArgumentParser) -> None:
     _add_common(parser, "self_test")
 
 
+def add_mode_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of `auricle mode`."""
+    _add_common(parser, "mode")
+    parser.add_argument("label", metavar="LABEL", help="a label that [schedule.LABEL] gives a switch")
+    parser.add_argument("mode", choices=get_args(ModeSwitch), help="what it does from now on; auto: what its hours say")
+
+
 def run(arguments: argparse.Namespace) -> int:
     """Send the command, and print what was done; returns exit code 0.
 
@@ -82,6 +90,8 @@ def _payload(command: str, arguments: argparse.Namespace, status: Path) -> dict[
         return {"duration_s": 60.0 * arguments.minutes}
     if command == "acknowledge" and arguments.alarm is not None:
         return {"alarm_id": _alarm_id(arguments.alarm, read_status(status))}
+    if command == "mode":
+        return {"label": arguments.label, "mode": arguments.mode}
     return {}
 
 

@@ -10,6 +10,7 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
+from device.alarms.label_modes import mode_words
 from device.errors import ServiceError
 from device.fault_info import FAULTS
 from device.printable import printable
@@ -141,7 +142,7 @@ def _hop(state: DaemonState) -> str:
 def _label(label: LabelStatus, now_utc_s: float) -> str:
     score = "no score yet" if label.score is None else f"score {label.score:.2f}"
     since = "" if label.since_utc_s is None else f" since {since_text(label.since_utc_s, now_utc_s)}"
-    state = f"{'ON' if label.on else 'off'}{since}, {score}{_sensitivity(label)}"
+    state = f"{'ON' if label.on else 'off'}{since}, {score}{_sensitivity(label)}{_mode(label)}"
     return f"{printable(label.label)} ({printable(label.model)}): {state}"
 
 
@@ -151,6 +152,11 @@ def _sensitivity(label: LabelStatus) -> str:
     if value != configured:
         return f", sensitivity {value:+d} set by a command, where the configuration says {configured:+d}"
     return f", sensitivity {value:+d}" if value else ""
+
+
+def _mode(label: LabelStatus) -> str:
+    """What it does and why, unless nothing is scheduled for it."""
+    return "" if label.mode_cause == "always" else f"; it {mode_words(label.mode, label.mode_cause)}"
 
 
 def _alarm(alarm: AlarmStatus) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import get_args
+from typing import TYPE_CHECKING, get_args
 
 import pytest
 from hypothesis import given
@@ -18,6 +18,7 @@ from device.commands import (
     Reload,
     Resume,
     SelfTest,
+    SetMode,
     SetSensitivity,
     Verb,
     parse_command,
@@ -25,7 +26,10 @@ from device.commands import (
 )
 from device.errors import CommandError
 
-VERBS = ("acknowledge", "pause", "resume", "self_test", "sensitivity")
+if TYPE_CHECKING:
+    from device.messages import ModeSwitch
+
+VERBS = ("acknowledge", "pause", "resume", "self_test", "sensitivity", "mode")
 
 _ids = st.text(st.characters(codec="ascii", categories=["L", "N", "Pd"]), min_size=1, max_size=200)
 _json = st.recursive(
@@ -191,3 +195,25 @@ def test_push_reports_from_this_machine_alone_and_within_bounds() -> None:
     ):
         with pytest.raises(CommandError):
             parse_local_command("push_report", wrong, by="auricle")
+
+
+@pytest.mark.parametrize("mode", ["auto", "alarm", "log", "off"])
+def test_a_mode_is_set_by_label(mode: ModeSwitch) -> None:
+    payload = json.dumps({"label": "cry", "mode": mode}).encode()
+    assert parse_command("mode", payload, by="mqtt") == SetMode("cry", mode, "mqtt")
+
+
+@pytest.mark.parametrize(
+    ("said", "complaint"),
+    [
+        ({"label": "cry", "mode": "quiet"}, "mode must be auto, alarm, log or off"),
+        ({"label": "cry", "mode": None}, "mode must be auto, alarm, log or off"),
+        ({"label": "cry", "mode": ["off"]}, "mode must be auto, alarm, log or off"),
+        ({"label": "cry"}, "mode must be auto, alarm, log or off"),
+        ({"mode": "off"}, "label must be a name"),
+        ({"label": "cry", "mode": "off", "for_s": 60}, "only label, mode do"),
+        ({}, "label must be a name"),
+    ],
+)
+def test_a_mode_that_is_none_is_refused(said: dict[str, object], complaint: str) -> None:
+    assert complaint in _refused("mode", json.dumps(said).encode())

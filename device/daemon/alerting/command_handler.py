@@ -1,4 +1,4 @@
-"""Commands that people send, applied to the alarm machine, to the self-test and to the sensitivities, and noted.
+"""Commands that people send, applied to the machine, the self-test, the sensitivities and the schedule, and noted.
 
 Knows no way by which a command arrives. What became of a command is a sentence for whoever sent it.
 """
@@ -10,7 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from device.alarms.journal.command_notes import CommandLog, CommandNote
-from device.commands import Acknowledge, Outcome, Pause, Reload, Resume, SelfTest, SetSensitivity
+from device.commands import Acknowledge, Outcome, Pause, Reload, Resume, SelfTest, SetMode, SetSensitivity
 from device.config.wording import listed, shown
 from device.daemon.alerting.restore import PAUSED_UNTIL
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from device.commands import Command
+    from device.daemon.alerting.label_schedule import LabelSchedule
     from device.daemon.alerting.machine_driver import MachineDriver
     from device.daemon.alerting.sensitivities import Sensitivities
     from device.daemon.delivery.channels import AlarmJournal
@@ -38,6 +39,7 @@ class CommandHandler:
         note: records one sentence about what people asked for.
         self_test: starts a self-test; None if the daemon has none.
         sensitivities: of the models that listen.
+        schedule: of the labels.
         reload: has configuration and models read again; None if the daemon cannot.
     """
 
@@ -49,6 +51,7 @@ class CommandHandler:
         note: Callable[[str], None],
         self_test: Callable[[SelfTest], None] | None,
         sensitivities: Sensitivities,
+        schedule: LabelSchedule,
         reload: Callable[[], None] | None = None,
     ) -> None:
         self._driver = driver
@@ -56,6 +59,7 @@ class CommandHandler:
         self._note = note
         self._self_test = self_test
         self._sensitivities = sensitivities
+        self._schedule = schedule
         self._reload = reload
         self._log = CommandLog()
 
@@ -65,8 +69,8 @@ class CommandHandler:
     def handle(self, command: Command, journal: AlarmJournal) -> Outcome:
         """Apply a command, and return what became of it.
 
-        A pause and a sensitivity are kept in the journal, and outlive a restart. Every command is noted there with who,
-        when and outcome.
+        A pause, a sensitivity and a mode are kept in the journal, and outlive a restart. Every command is noted there
+        with who, when and outcome.
         """
         outcome = self._applied(command, journal)
         utc_s = self._timekeeper.clocks.utc()
@@ -97,6 +101,9 @@ class CommandHandler:
             case SetSensitivity():
                 is_known = (command.model, command.label) in self._sensitivities.values
                 outcome = Outcome(is_known, self._sensitivities.set(command, journal))
+                self._note(outcome.sentence)
+            case SetMode():
+                outcome = self._schedule.set(command, journal)
                 self._note(outcome.sentence)
         self._driver.publish_alarms()
         return outcome
@@ -137,6 +144,8 @@ def _verb(command: Command) -> str:
             return "self_test"
         case SetSensitivity():
             return "sensitivity"
+        case SetMode():
+            return "mode"
     return type(command).__name__.lower()
 
 

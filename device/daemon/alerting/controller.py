@@ -14,6 +14,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from device.alarms.journal.command_notes import COUNT_KEY
+from device.alarms.label_gate import Sifted
 from device.commands import Outcome, PushReport
 from device.daemon.alerting.alarm_summary import AlarmSummary
 from device.daemon.alerting.command_handler import CommandHandler
@@ -21,6 +22,7 @@ from device.daemon.alerting.deferred_faults import DeferredFaults
 from device.daemon.alerting.delivery_losses import DeliveryLosses
 from device.daemon.alerting.faults.delivery_faults import RESTART_AFTER_S, DeliveryFaults
 from device.daemon.alerting.faults.push_watch import PushWatch
+from device.daemon.alerting.label_schedule import SWITCHES, LabelSchedule
 from device.daemon.alerting.machine_driver import MachineDriver
 from device.daemon.alerting.restore import JournalRestore
 from device.daemon.alerting.sensitivities import SENSITIVITIES
@@ -29,22 +31,23 @@ from device.daemon.delivery.broker_notes import BrokerNotes
 from device.daemon.delivery.journal_messages import CommitReceipt, EntriesRead, JournalOpened
 from device.daemon.delivery.reply_queue import BrokerAcknowledged, CommandReceived
 from device.daemon.publishing.state_publisher import ANNOUNCED
-from device.messages import Fault, OperationNote
+from device.messages import Fault, Heard, OperationNote
 from device.quantity import quantity
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Sequence
 
     from device.alarms.journal.salvage import Salvage
     from device.alarms.machine import Machine
     from device.commands import SelfTest
+    from device.config.alerting.schedule_settings import ScheduleSettings
     from device.config.settings import AlarmSettings
     from device.daemon.alerting.alarm_labels import AlarmLabels
     from device.daemon.alerting.epoch import Epoch
     from device.daemon.alerting.sensitivities import Sensitivities
     from device.daemon.delivery.channels import Channels
     from device.daemon.delivery.reply_queue import Reply, ReplyQueue
-    from device.messages import AudioBlock, Heard, NoAudio, OperationKind
+    from device.messages import AudioBlock, Event, NoAudio, OperationKind
     from device.runtime.clocks import Timekeeper
     from device.runtime.daemon_state import DaemonState
 
@@ -53,10 +56,11 @@ FLUSH_POLL_S = 0.05
 
 @dataclass(frozen=True, slots=True)
 class OperationReport:
-    """What the controller found out about the daemon itself since the last poll."""
+    """What the controller found out about the daemon itself since the last poll, and what its schedule let through."""
 
     faults: list[Fault] = field(default_factory=list)
     notes: list[OperationNote] = field(default_factory=list)
+    released: Sifted = field(default_factory=lambda: Sifted(Heard()))
 
 
 class AlarmController:
@@ -64,6 +68,7 @@ class AlarmController:
 
     Attributes:
         sensitivities: of the models that listen.
+        schedule: of the labels.
 
     Args:
         machine: stepped by nobody else.
@@ -74,6 +79,7 @@ class AlarmController:
         instance: name of the daemon.
         sensitivities: of the models that listen.
         epoch: of this start.
+        schedule: for each label that is scheduled.
         self_test: starts a self-test; None if the daemon has none.
         reload: has configuration and models read again; None if the daemon cannot.
     """
@@ -89,6 +95,7 @@ class AlarmController:
         instance: str,
         sensitivities: Sensitivities,
         epoch: Epoch,
+        schedule: Sequence[ScheduleSettings] = (),
         self_test: Callable[[SelfTest], None] | None = None,
         reload: Callable[[], None] | None = None,
     ) -> None:
@@ -98,12 +105,14 @@ class AlarmController:
         self._delivery = AlarmDelivery(channels)
         self._driver = driver = MachineDriver(machine, self._delivery, timekeeper=timekeeper, instance=instance)
         self._restore = JournalRestore(driver, clocks=self._clocks, epoch=epoch, note=partial(self._note, "journal"))
+        self.schedule = LabelSchedule(schedule, local_minute=timekeeper.local_minute)
         self._commands = CommandHandler(
             driver,
             timekeeper=timekeeper,
             note=partial(self._note, "asked"),
             self_test=self_test,
             sensitivities=sensitivities,
+            schedule=self.schedule,
             reload=reload,
         )
         self.sensitivities = sensitivities
@@ -120,8 +129,8 @@ class AlarmController:
 
     # --- input from the main loop
 
-    def process(self, item: AudioBlock | NoAudio, heard: Heard, newest_s: float) -> None:
-        """Raise and end alarms for what the listener detected.
+    def process(self, item: AudioBlock | NoAudio, heard: Heard, newest_s: float) -> Sifted:
+        """Raise and end alarms for what the listener detected; returns what the schedule lets through of it.
 
         Args:
             item: from the source.
@@ -130,16 +139,20 @@ class AlarmController:
         """
         self._driver.newest_s = newest_s
         self._driver.clips.push(item)
-        self._process_heard(heard)
+        return self._process_heard(heard)
 
-    def finish_stream(self, heard: Heard) -> None:
-        """Process the last output of a listener that is closed: faults that it ends may in fact go on."""
+    def finish_stream(self, heard: Heard) -> Sifted:
+        """Process the last output of a listener that is closed: faults that it ends may in fact go on.
+
+        Returns what the schedule lets through of it.
+        """
         now_s = self._clocks.monotonic()
-        self._process_heard(replace(heard, faults=[fault for fault in heard.faults if fault.begins]))
+        sifted = self._process_heard(replace(heard, faults=[fault for fault in heard.faults if fault.begins]))
         for fault in heard.faults:
             if not fault.begins:
                 self._deferred.defer(fault, now_s)
         self._driver.clips.finish()
+        return replace(sifted, visible=replace(sifted.visible, faults=heard.faults))
 
     def report_fault(self, fault: Fault) -> None:
         """Raise or end an alarm for a fault that no listener detects.
@@ -165,6 +178,7 @@ class AlarmController:
         self._driver.newest_s = newest_s
         now_s = self._clocks.monotonic()
         self.process_replies()
+        self._step_schedule(newest_s)
         self._check_delivery(now_s)
         for fault in self._deferred.pop_due(now_s):
             self._driver.step(partial(self.machine.fault, fault))
@@ -185,6 +199,7 @@ class AlarmController:
         self._driver.publish_alarms()  # a pause ends by itself
         if self.channels.state_publisher is not None:
             self.channels.state_publisher.publish_sensitivities(self.sensitivities.values)
+            self._publish_modes()
             self.channels.state_publisher.publish_state(state, self._clocks.monotonic())
 
     def flush(self, deadline_s: float) -> None:
@@ -201,8 +216,15 @@ class AlarmController:
                 return
             self._replies.wait(FLUSH_POLL_S)
 
-    def reconfigure(self, settings: AlarmSettings, labels: AlarmLabels, channels: Channels) -> None:
+    def reconfigure(
+        self,
+        settings: AlarmSettings,
+        labels: AlarmLabels,
+        channels: Channels,
+        schedule: Sequence[ScheduleSettings] = (),
+    ) -> None:
         """Use another configuration from now on; open alarms stay open."""
+        self.schedule.configure(schedule)
         self.machine.configure(settings, holds=labels.hold_s)
         self._labels = labels
         self._delivery.channels = channels
@@ -274,6 +296,7 @@ class AlarmController:
         if self.channels.state_publisher is not None:
             self.channels.state_publisher.restore_announced(opened.notes.get(ANNOUNCED))
         self.sensitivities.restore(opened.notes.get(SENSITIVITIES))
+        self.schedule.restore(opened.notes.get(SWITCHES))
         self._commands.restore(opened.notes.get(COUNT_KEY), self.channels.journal)
         if opened.pruned_undelivered:
             changes = quantity(opened.pruned_undelivered, "change of an alarm was", "changes of alarms were")
@@ -288,18 +311,43 @@ class AlarmController:
 
     # --- sounds and faults
 
-    def _process_heard(self, heard: Heard) -> None:
+    def _process_heard(self, heard: Heard) -> Sifted:
+        """Faults and decisions reach the machine whatever is scheduled: they raise no alarm for a sound."""
+        sifted = self.schedule.sift(heard)
         for fault in heard.faults:
             self._deferred.cancel(fault)
             self._driver.step(partial(self.machine.fault, fault), since_s=fault.since_s)
-        for event in heard.events:
-            priority = self._labels.priorities.get((event.model, event.label))
-            if priority is not None:
-                self._driver.step(partial(self.machine.event, event, priority))
+        self._process_events(sifted.alarming)
         for decision in heard.decisions:
             self._driver.step(partial(self.machine.decision, decision))
         if self.channels.state_publisher is not None:
-            self.channels.state_publisher.publish_heard(heard)
+            self.channels.state_publisher.publish_heard(sifted.visible)
+        return sifted
+
+    def _process_events(self, events: Iterable[Event]) -> None:
+        for event in events:
+            priority = self._labels.priorities.get((event.model, event.label))
+            if priority is not None:
+                self._driver.step(partial(self.machine.event, event, priority))
+
+    def _step_schedule(self, newest_s: float) -> None:
+        """Let labels do what the hour or a command says; a sound that goes on may raise its alarm now."""
+        change = self.schedule.step(newest_s)
+        if change is None:
+            return
+        self._process_events(change.sifted.alarming)
+        self._report.released.alarming.extend(change.sifted.alarming)
+        self._report.released.visible.events.extend(change.sifted.visible.events)
+        for sentence in change.sentences:
+            self._note("schedule", sentence)
+        if self.channels.state_publisher is not None:
+            self.channels.state_publisher.publish_heard(change.sifted.visible)
+        self._publish_modes()
+
+    def _publish_modes(self) -> None:
+        publisher = self.channels.state_publisher
+        if publisher is not None:
+            publisher.publish_modes(self.schedule.modes, self.schedule.hidden(self._labels.hold_s))
 
     def _check_delivery(self, now_s: float) -> None:
         """Raise and end the faults of journal, broker and push."""

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 from device.messages import Notice
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Container, Iterator, Mapping
 
-    from device.messages import Fault, Heard, Priority
+    from device.messages import Event, Fault, Heard, Priority
 
 GAP_NOTICE_EVERY_S = 10.0
 """An overloaded sound card can lose samples ten times a second, all night."""
@@ -42,7 +42,9 @@ class NoticeMaker:
         self._gaps = _Gaps()
         self._gap_noticed_s: float | None = None
 
-    def notices(self, heard: Heard, *, utc_s: float, newest_s: float, source: str) -> Iterator[Notice]:
+    def notices(
+        self, heard: Heard, *, utc_s: float, newest_s: float, source: str, logged: Container[Event] = ()
+    ) -> Iterator[Notice]:
         """Make the notices of what the listener returned for one block.
 
         Args:
@@ -50,9 +52,10 @@ class NoticeMaker:
             utc_s: time of day now.
             newest_s: second of the stream that is captured now; what was decided before is dated back by that much.
             source: name of the microphone or recording.
+            logged: those events that raise no alarm, whatever the priority of their label.
         """
         for event in heard.events:
-            priority = self._priorities.get((event.model, event.label))
+            priority = None if event in logged else self._priorities.get((event.model, event.label))
             ago_s = max(0.0, newest_s - event.decided_s) / self._speed
             yield Notice(utc_s - ago_s, source, event, priority, self._speed)
         for fault in heard.faults:

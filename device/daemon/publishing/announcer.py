@@ -8,6 +8,7 @@ main loop.
 from __future__ import annotations
 
 from dataclasses import replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from device.daemon.publishing.announced import Announced, read_announced
@@ -26,6 +27,8 @@ JOURNAL_WITHIN_S = 5.0
 WITHDRAWN_AFTER_S = 30.0
 """A broker that stays connected this long has acknowledged the withdrawal: 20 s without an answer end a connection."""
 
+_NOTHING_SCHEDULED: Mapping[str, bool] = MappingProxyType({})
+
 
 class Announcer:
     """Announces one instance.
@@ -39,6 +42,7 @@ class Announcer:
         version: of Auricle.
         page_url: where people open the instance's page; None if it has none.
         fixed: those labels that have no sensitivity.
+        scheduled: label -> whether it has a switch, of those that are scheduled.
         publish: accepts messages.
         save_note: stores what was announced, for later starts.
 
@@ -57,6 +61,7 @@ class Announcer:
         version: str,
         page_url: str | None = None,
         fixed: Collection[tuple[str, str]] = (),
+        scheduled: Mapping[str, bool] = _NOTHING_SCHEDULED,
         publish: Callable[[Message], None],
         save_note: Callable[[str], None],
     ) -> None:
@@ -69,6 +74,7 @@ class Announcer:
         self._version = version
         self._page_url = page_url
         self._fixed = fixed
+        self._scheduled = scheduled
         self._publish = publish
         self._save_note = save_note
         self._announced: Announced | None = None
@@ -134,11 +140,12 @@ class Announcer:
             self._version,
             self._page_url,
             self._fixed,
+            self._scheduled,
         )
         components: Mapping[str, str] = {}
         if known.components:
             known = known.with_topics([device.topic])
-        retained = [*self._topics.retained(self._labels)]
+        retained = [*self._topics.retained(self._labels, self._scheduled)]
         if self._settings.home_assistant:
             self.announcement = homeassistant.discovery(device, known.components)
             self._publish(self.announcement)

@@ -69,5 +69,11 @@ class SoundStates:
             if not heard:
                 self._forget(label)
 
+    def hide(self, labels: Iterable[Label]) -> None:
+        """Nobody listens for these labels."""
+        for label in labels:
+            if self._heard.get(label) is not None:
+                self._forget(label)
+
     def _forget(self, label: Label) -> None:
         self._heard[label], self._unknown[label] = None, LostCause(0.0)

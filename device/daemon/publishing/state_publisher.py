@@ -13,11 +13,12 @@ from device.daemon.publishing.sound_states import SoundStates
 from device.sinks import payloads
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Collection, Iterable, Mapping
 
+    from device.alarms.label_modes import ModeNow
     from device.config.settings import MqttSettings
     from device.daemon.publishing.announcer import Announcer
-    from device.messages import Alarm, Heard
+    from device.messages import Alarm, Heard, LabelMode
     from device.runtime.daemon_state import DaemonState
     from device.sinks.payloads import Message, Topics
 
@@ -60,6 +61,8 @@ class StatePublisher:
         self._alarms: tuple[Alarm, ...] = ()
         self._hearing = self._paused = False
         self._published_state: object = None
+        self._modes: dict[str, LabelMode] = {}
+        self._hidden: Collection[tuple[str, str]] = ()
         self._initial_messages: tuple[Message, ...] = ()
 
     def __repr__(self) -> str:
@@ -96,6 +99,17 @@ class StatePublisher:
             if (model, label) in self._sounds.heard:
                 message = payloads.sensitivity(self._topics, model, label, value=value, configured=configured)
                 self._publish_changed(message)
+
+    def publish_modes(self, modes: Mapping[str, ModeNow], hidden: Collection[tuple[str, str]]) -> None:
+        """Publish what each scheduled label does; of `hidden` (model, label) nobody knows whether they are heard."""
+        self._modes = {label: now.mode for label, now in modes.items()}
+        self._hidden = hidden
+        self._sounds.hide(hidden)
+        for key in hidden:
+            self._highest.pop(key, None)
+        for label, now in modes.items():
+            self._publish_changed(payloads.mode(self._topics, label, now))
+        self._publish_sounds()
 
     def publish_alarms(self, alarms: tuple[Alarm, ...], *, paused: bool, utc_s: float) -> None:
         """Publish the open alarms."""
@@ -137,20 +151,18 @@ class StatePublisher:
 
     def _publish_summary(self, utc_s: float) -> None:
         sounds = self._sounds.heard
-        key = self._alarms, tuple(sounds.values()), self._hearing, self._paused
+        key = self._alarms, tuple(sounds.values()), self._hearing, self._paused, self._modes
         if key != self._published_state:
             self._published_state = key
-            self._publish(
-                payloads.state(
-                    self._topics, self._alarms, sounds, hearing=self._hearing, paused=self._paused, utc_s=utc_s
-                )
-            )
+            flags = {"hearing": self._hearing, "paused": self._paused}
+            self._publish(payloads.state(self._topics, self._alarms, sounds, **flags, utc_s=utc_s, modes=self._modes))
 
     def _publish_sounds(self) -> None:
-        """Publish what is known; a form with only ON and OFF stays as it is while nobody knows."""
-        for (model, label), heard in self._sounds.heard.items():
-            if heard is None:
+        """Publish what is known; a form with only ON and OFF stays as it is while nobody knows, OFF if it is hidden."""
+        for (model, label), known in self._sounds.heard.items():
+            if known is None and (model, label) not in self._hidden:
                 continue
+            heard = known or False
             message = payloads.sound(self._topics, model, label, on=heard)
             if self._latest.get(message.topic) != message:
                 self._publish_scores([key for key in self._highest if key == (model, label)])

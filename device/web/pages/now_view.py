@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from device.alarms.label_modes import mode_words
 from device.fault_info import FAULTS
 from device.runtime.verdict import span_text
 from device.web.pages.rendering import rendered
@@ -123,7 +124,7 @@ def _verdict(moment: Moment, now_utc_s: float) -> Verdict:
     if state is None:
         return Verdict(False, "Hears NOTHING, as far as is known", moment.problem, _SILENT_DAEMON)
     if state.hearing:
-        return Verdict(True, "It hears", _level(state), "")
+        return Verdict(True, "It hears", "; ".join([_level(state), *_silenced(state)]), "")
     deafening = [fault for fault in state.faults if FAULTS[fault.kind].deafens]
     if not deafening:
         return Verdict(False, "Hears NOTHING yet", "it is starting, and listens in a moment", "")
@@ -131,6 +132,13 @@ def _verdict(moment: Moment, now_utc_s: float) -> Verdict:
     for_s = max(0.0, now_utc_s - first.since_utc_s)
     why = f"{FAULTS[first.kind].words}, for {span_text(for_s)}"
     return Verdict(False, "Hears NOTHING", f"{why}: {first.detail}", FAULTS[first.kind].cure)
+
+
+def _silenced(state: DaemonState) -> Iterator[str]:
+    """What raises no alarms now, though it would be heard."""
+    for label in state.labels:
+        if label.mode != "alarm":
+            yield f"{label_text(label.label)} {mode_words(label.mode, label.mode_cause)}"
 
 
 def _level(state: DaemonState) -> str:
@@ -195,5 +203,8 @@ def _facts(state: DaemonState, facts: PageFacts) -> Iterator[tuple[str, str]]:
     if state.broker is not None:
         owed = f", {state.owed} not delivered yet" if state.owed else ""
         yield "broker", f"{state.broker}{owed}" + (f": {state.broker_reason}" if state.broker_reason else "")
+    for label in state.labels:
+        if label.mode_cause != "always":
+            yield label_text(label.label), mode_words(label.mode, label.mode_cause)
     yield "alarms are kept", f"NO: {state.journal}" if state.journal else "yes"
     yield "running since", day_text(state.told_utc_s - state.uptime_s, facts.zone)

@@ -111,3 +111,52 @@ def test_no_model_may_have_its_name_beside_it() -> None:
     assert _parse(model).models[-1].name == "loudness"
     with pytest.raises(ConfigError, match=r"line 4: the name loudness is that of \[loudness\]"):
         _parse(f"{model}[loudness]\nlevel_dbfs = -30")
+
+
+_ONE_OF_THEM = "; a minute can have one of them"
+_HOURS = 'an array of hours as "22:00-06:00", of which no two overlap'
+
+
+@pytest.mark.parametrize(
+    ("lines", "sentence"),
+    [
+        (
+            'log = ["07:00-13:00"]\noff = ["12:30-14:00"]',
+            f'line 3: in [schedule.cry] "12:30-14:00" in "off" overlaps "07:00-13:00" in "log"{_ONE_OF_THEM}',
+        ),
+        (
+            'alarm = ["22:00-06:00"]\noff = ["05:59-06:30"]',
+            f'line 3: in [schedule.cry] "05:59-06:30" in "off" overlaps "22:00-06:00" in "alarm"{_ONE_OF_THEM}',
+        ),
+        (
+            'log = ["00:00-00:00"]\noff = ["12:00-13:00"]',
+            f'line 3: in [schedule.cry] "12:00-13:00" in "off" overlaps "00:00-00:00" in "log"{_ONE_OF_THEM}',
+        ),
+        (
+            'log = ["07:00-09:00", "08:00-10:00"]',
+            f'line 2: "log" in [schedule.cry] is an array, must be {_HOURS}',
+        ),
+        (
+            'log = ["7-9"]',
+            f'line 2: "log" in [schedule.cry] is an array, must be {_HOURS}',
+        ),
+        ('otherwise = "quiet"', 'line 2: "otherwise" in [schedule.cry] is "quiet", must be "alarm", "log" or "off"'),
+    ],
+)
+def test_hours_that_overlap_or_contradict_each_other_are_refused_by_name(lines: str, sentence: str) -> None:
+    with pytest.raises(ConfigError, match=re.escape(f"nursery.toml, {sentence}")):
+        _parse(f"[schedule.cry]\n{lines}")
+
+
+def test_hours_that_meet_do_not_overlap_and_past_midnight_neither() -> None:
+    (cry,) = _parse('[schedule.cry]\nalarm = ["19:00-07:00"]\nlog = ["07:00-12:30", "14:00-19:00"]').schedule
+    assert (cry.name, cry.alarm, cry.log, cry.otherwise) == (
+        "cry",
+        ("19:00-07:00",),
+        ("07:00-12:30", "14:00-19:00"),
+        "alarm",
+    )
+
+
+def test_a_schedule_that_says_nothing_is_none() -> None:
+    assert _parse("[schedule.cry]\nswitch = false") == profile()

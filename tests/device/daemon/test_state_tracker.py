@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from typing import TYPE_CHECKING, get_args
 
 import numpy as np
 import pytest
 
+from device.alarms.label_modes import ModeNow
 from device.daemon.alerting.alarm_summary import AlarmSummary
 from device.daemon.state_tracker import Identity, SnapshotInputs, StateTracker
 from device.hearing.decision import OperatingPoint
@@ -240,3 +242,13 @@ def test_that_sound_is_measured_is_no_sign_that_a_cry_would_be_heard() -> None:
     assert not _state(tracker).hearing
     _hears(tracker)
     assert _state(tracker).hearing
+
+
+def test_the_mode_of_a_label_is_told_and_what_is_hidden_is_neither_on_nor_scored() -> None:
+    tracker = _tracker()
+    _hears(tracker)
+    inputs = replace(INPUTS, modes={"cry": ModeNow("off", "switch", "off")}, hidden=frozenset({("cry", "cry")}))
+    (label,) = tracker.state(_listener(), inputs, utc_s=NOON_S, now_s=1000.0).labels
+    assert (label.mode, label.mode_cause, label.switch, label.score, label.on) == ("off", "switch", "off", None, False)
+    (usual,) = _state(tracker).labels
+    assert (usual.mode, usual.mode_cause, usual.switch, usual.score) == ("alarm", "always", None, 0.25)

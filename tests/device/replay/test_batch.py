@@ -386,7 +386,8 @@ def test_windows_follow_the_configured_hop(folder: Folder) -> None:
 def test_the_loudness_alarm_is_in_events_scores_and_page_and_the_same_whatever_runs_it(
     folder: Folder, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    settings = parse_config('[loudness]\nlevel_dbfs = -20\npriority = "low"', source="a.toml")
+    text = '[loudness]\nlevel_dbfs = -20\npriority = "low"\n[schedule.loud]\notherwise = "off"'
+    settings = parse_config(text, source="a.toml")
     folder.options = replace(folder.options, settings=settings)
     soundfile.write("other.wav", _with_tone(4, 0, 3), RATE_HZ)
     names = ["tone.flac", "other.wav"]
@@ -404,6 +405,7 @@ def test_the_loudness_alarm_is_in_events_scores_and_page_and_the_same_whatever_r
     assert loud[1]["reason"] == "end_of_file"
     (page,) = (path.read_text() for path in (folder.path / "pages").glob("*tone*"))
     assert "4 of 8 windows at or above -20.0 dBFS" in page
+    assert "A recording has no time of day: its alerts are shown whatever [schedule.loud] would let through." in page
     capfd.readouterr()
     assert folder.run("tone.flac", explain_s=4.7) == 0
     assert "loudness/loud: no alert" in capfd.readouterr().out

@@ -96,7 +96,7 @@ def test_digital_silence_has_no_level(state: DaemonState) -> None:
 
 def test_names_keep_prometheus_conventions(state: DaemonState) -> None:
     units = r"_(seconds|ratio|dbfs|hertz|info|total|bytes|fds)"
-    unitless = {"auricle_hearing", "auricle_fault", "auricle_label_on", "auricle_label_score"}
+    unitless = {"auricle_hearing", "auricle_fault", "auricle_label_on", "auricle_label_alarms", "auricle_label_score"}
     unitless |= {"auricle_alarms_open", "auricle_alarms_unacknowledged", "auricle_alarms_owed"}
     unitless |= {"auricle_broker_connected", "auricle_journal_trouble"}
     names = {name for name, _ in _told(lambda: state)}

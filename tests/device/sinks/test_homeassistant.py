@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator, ValidationError
 
-from device.commands import SetSensitivity, parse_command
+from device.commands import SetMode, SetSensitivity, parse_command
 from device.sinks import payloads
 from device.sinks.homeassistant import AnnouncedDevice, birth_topic, discovery, platforms
 from device.sinks.payloads import Topics
@@ -159,3 +159,24 @@ def test_a_label_whose_thresholds_are_fixed_has_no_sensitivity() -> None:
     of_loud = [name for name in told["components"] if name.endswith(".loudness.loud")]
     assert of_loud == ["sound.loudness.loud", "score.loudness.loud", "alarm.loudness.loud"]
     assert "sensitivity.cry.cry" in told["components"]
+
+
+def test_a_scheduled_label_shows_its_mode_and_has_a_switch_where_one_is_configured() -> None:
+    told = _told(replace(_CRY, scheduled={"cry": True, "scream": False}))
+    _SCHEMA.validate(told)
+    modes = {name: part for name, part in told["components"].items() if name.startswith(("mode.", "switch."))}
+    assert [(name, part["platform"]) for name, part in modes.items()] == [
+        ("mode.cry", "sensor"),
+        ("switch.cry", "select"),
+        ("mode.scream", "sensor"),
+    ]
+    switch = modes["switch.cry"]
+    assert (switch["options"], switch["command_topic"]) == (
+        ["auto", "alarm", "log", "off"],
+        "auricle/anna/command/mode",
+    )
+    payload = switch["command_template"].replace("{{ value }}", "off")
+    assert parse_command("mode", payload.encode(), by="mqtt") == SetMode("cry", "off", "mqtt")
+    without = _told(_CRY, platforms(replace(_CRY, scheduled={"cry": True})))
+    _SCHEMA.validate(without)
+    assert without["components"]["switch.cry"] == {"platform": "select"}

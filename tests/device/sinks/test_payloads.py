@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
+from device.alarms.label_modes import ModeNow
 from device.commands import Verb
 from device.messages import Alarm, AlarmChange, AlarmKind, AlarmState, Priority, TimeQuality, Transition
 from device.sinks import payloads
@@ -179,6 +180,7 @@ def test_the_newest_state_alone_is_retained_and_no_alarm_is() -> None:
         "auricle/anna/state",
         "auricle/anna/sound/cry/cry",
         "auricle/anna/sensitivity/cry/cry",
+        "auricle/anna/mode/cry",
         "auricle/anna/faults",
         "auricle/anna/coverage",
     }
@@ -237,6 +239,7 @@ def _all_messages() -> Iterator[Message]:
     yield payloads.sound(_TOPICS, "cry", "cry", on=True)
     yield payloads.score(_TOPICS, "cry", "cry", newest=0.1, highest=0.4)
     yield payloads.sensitivity(_TOPICS, "cry", "cry", value=1, configured=0)
+    yield payloads.mode(_TOPICS, "cry", ModeNow("log", "hours", "auto"))
     yield payloads.faults(_TOPICS, [])
     yield payloads.coverage(_TOPICS, listened=1.0, windows=1.0)
     yield payloads.level(_TOPICS, rms_dbfs=-40.0, peak_dbfs=-20.0)

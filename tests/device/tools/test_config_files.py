@@ -191,3 +191,17 @@ def test_a_label_to_be_pushed_that_no_model_listens_for_is_a_mistake(
     assert line.startswith(
         'line 2: "labels" in [[notify]] has "crying", which no model listens for; there may be "cry"'
     )
+
+
+def test_the_label_of_the_loudness_alarm_may_be_pushed_and_scheduled(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "anna.toml"
+    uses = '[[notify]]\nlabels = ["loud"]\n[schedule.loud]\notherwise = "log"\n'
+    path.write_text(f"{uses}[loudness]\nlevel_dbfs = -30\n", encoding="utf-8")
+    assert main(["config", "--check", str(path)]) == 0
+    capfd.readouterr()
+    path.write_text(uses, encoding="utf-8")
+    pushed, scheduled = _mistakes(capfd, path)[:2]
+    assert pushed.startswith('line 2: "labels" in [[notify]] has "loud", which no model listens for')
+    assert scheduled == ('line 3: [schedule.loud] is for a label that raises no alarms; there may be "cry" or "scream"')

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from device.__main__ import main
-from device.commands import Acknowledge, Outcome, Pause, Resume, SelfTest
+from device.commands import Acknowledge, Outcome, Pause, Resume, SelfTest, SetMode
 from device.runtime.daemon_state import AlarmStatus
 from device.runtime.sockets.command_socket import CommandServer
 from device.runtime.sockets.status_socket import StatusServer
@@ -128,3 +128,9 @@ def test_without_a_daemon_one_sentence_says_so(
 ) -> None:
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
     assert _said(capfd, "resume") == (2, "", "auricle: no daemon runs here; auricle listen starts one\n")
+
+
+def test_a_mode_is_set_by_label(start: Callable[[str], list[Command]], capfd: pytest.CaptureFixture[str]) -> None:
+    commands = start("anna")
+    assert _said(capfd, "mode", "cry", "log") == (0, "anna answers\n", "")
+    assert commands == [SetMode("cry", "log", "me")]

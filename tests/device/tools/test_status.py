@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import io
 import json
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 import pytest
 
@@ -178,5 +178,22 @@ def test_a_sensitivity_is_shown_and_both_where_a_command_has_set_another(
     state: DaemonState, value: int, configured: int, shown: str
 ) -> None:
     label = dataclasses.replace(state.labels[0], sensitivity=value, configured_sensitivity=configured)
+    (line,) = [line for line in _lines(state, labels=(label,)) if line.startswith("  label")]
+    assert line.endswith(shown)
+
+
+@pytest.mark.parametrize(
+    ("changes", "shown"),
+    [
+        ({}, "score 0.97"),
+        ({"mode": "log", "mode_cause": "hours"}, "score 0.97; it is only logged, by the hour"),
+        ({"mode": "off", "mode_cause": "switch", "score": None}, "no score yet; it is not listened for, as it was set"),
+        ({"mode_cause": "clock"}, "score 0.97; it raises alarms, while the clock is not synchronized"),
+    ],
+)
+def test_what_a_scheduled_label_does_is_shown_with_its_reason(
+    state: DaemonState, changes: dict[str, Any], shown: str
+) -> None:
+    label = dataclasses.replace(state.labels[0], **changes)
     (line,) = [line for line in _lines(state, labels=(label,)) if line.startswith("  label")]
     assert line.endswith(shown)

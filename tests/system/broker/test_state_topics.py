@@ -23,7 +23,9 @@ pytestmark = pytest.mark.system
 
 SOON_S = 25.0
 _AS_PUBLISHED = SubscribeOptions(qos=1, retainAsPublished=True)
-_MICROPHONE = 'device = "fakemic"\n[model.cry.label.cry]\nhold_s = 1.0\ncooldown_s = 0.0\n'
+_MICROPHONE = (
+    'device = "fakemic"\n[model.cry.label.cry]\nhold_s = 1.0\ncooldown_s = 0.0\n[schedule.cry]\nswitch = true\n'
+)
 
 
 class Everybody:
@@ -90,7 +92,7 @@ def test_a_microphone_lost_in_mid_cry_leaves_the_cry_on_until_quiet_is_heard_and
         pulse.play(cry)
         daemon.wait_until(lambda: people.of(sound) == [b"ON"], "ON, and no OFF before it", CRY_WITHIN_S)
         pulse.unplug()
-        unknown = {"model": "cry", "name": "cry", "heard": None}
+        unknown = {"model": "cry", "name": "cry", "heard": None, "mode": "alarm"}
         daemon.wait_until(lambda: people.state("nursery")["sounds"][0] == unknown, "that nobody knows", SOON_S)
         daemon.wait_until(lambda: people.of("auricle/nursery/microphone/available")[-1] == b"offline", "loss", SOON_S)
         assert people.of(sound) == people.of(crying) == [b"ON"]

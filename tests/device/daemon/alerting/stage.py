@@ -23,7 +23,11 @@ from device.sinks.payloads import Topics
 from tests.device.daemon.scripted import NOON_S, FakePins, ManualClocks, ScriptedBroker, ScriptedJournal, ScriptedModels
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from device.alarms.label_gate import Sifted
     from device.commands import SelfTest
+    from device.config.alerting.schedule_settings import ScheduleSettings
     from device.messages import FaultKind, Phase
 
 TOPICS = Topics("auricle", "anna")
@@ -67,6 +71,7 @@ class Stage:
         clocks: ManualClocks | None = None,
         boot: str = "b",
         epoch: Epoch | None = None,
+        schedule: Sequence[ScheduleSettings] = (),
     ) -> None:
         self.clocks = clocks or ManualClocks()
         self.replies = ReplyQueue()
@@ -96,6 +101,7 @@ class Stage:
             instance="anna",
             sensitivities=Sensitivities(self.models),
             epoch=epoch or Epoch(int(self.clocks.utc_s - NOON_S), int(self.clocks.now_s)),
+            schedule=schedule,
             self_test=self.tested.append,
             reload=lambda: self.reloads.append("reload"),
         )
@@ -123,8 +129,8 @@ class Stage:
         self.clocks.advance(seconds)
         return self.controller.poll(self.stream_s)
 
-    def hear(self, heard: Heard) -> None:
-        self.controller.process(BLOCK, heard, self.stream_s)
+    def hear(self, heard: Heard) -> Sifted:
+        return self.controller.process(BLOCK, heard, self.stream_s)
 
     def cry(
         self, phase: Phase = "begin", *, reason: str = "3 of 4 windows", number: int = 0, label: str = "cry"

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from device.alarms.label_modes import ModeNow
 from device.config.settings import MqttSettings
 from device.daemon.publishing.announcer import Announcer
 from device.daemon.publishing.state_publisher import FIGURES_EVERY_S, StatePublisher
@@ -130,11 +131,15 @@ def test_a_cry_that_may_go_on_is_not_off_before_it_is_known_to_be_over(now: Daem
     stage.state_publisher.publish_heard(Heard(events=[event("begin"), event("end", reason=reason)]))
     stage.state_publisher.publish_state(now, 0.0)
     assert stage.payloads(SOUND) == stage.payloads("auricle/anna/audio/crying") == [b"ON"]
-    assert json.loads(stage.payloads(TOPICS.state)[-1])["sounds"] == [{"model": "cry", "name": "cry", "heard": None}]
+    assert json.loads(stage.payloads(TOPICS.state)[-1])["sounds"] == [
+        {"model": "cry", "name": "cry", "heard": None, "mode": "alarm"}
+    ]
     stage.state_publisher.publish_heard(off(1.0))
     stage.state_publisher.publish_state(now, 0.5)
     assert stage.payloads(SOUND) == stage.payloads("auricle/anna/audio/crying") == [b"ON", b"OFF"]
-    assert json.loads(stage.payloads(TOPICS.state)[-1])["sounds"] == [{"model": "cry", "name": "cry", "heard": False}]
+    assert json.loads(stage.payloads(TOPICS.state)[-1])["sounds"] == [
+        {"model": "cry", "name": "cry", "heard": False, "mode": "alarm"}
+    ]
 
 
 def test_what_a_deaf_daemon_says_of_a_label_that_was_off_is_that_nobody_knows(now: DaemonState) -> None:
@@ -165,3 +170,28 @@ def test_a_sensitivity_is_published_when_it_changes() -> None:
         stage.state_publisher.publish_sensitivities({("cry", "cry"): (value, 0), ("cry", "babble"): (0, 0)})
     told = [json.loads(message.payload) for message in stage.published]
     assert told == [{"sensitivity": value, "configured": 0} for value in (0, 2)]
+
+
+def test_what_is_off_is_unknown_off_and_said_so_until_it_is_listened_for_again(now: DaemonState) -> None:
+    stage, cry = Stage(), ("cry", "cry")
+    stage.state_publisher.publish_heard(Heard(events=[event("begin")]))
+    stage.state_publisher.publish_heard(Heard(events=[event("end", reason="gap")]))
+    stage.state_publisher.publish_modes({"cry": ModeNow("off", "hours")}, frozenset({cry}))
+    stage.state_publisher.publish_state(now, 0.0)
+    assert stage.payloads(SOUND) == [b"ON", b"OFF"]
+    assert json.loads(stage.payloads(TOPICS.state)[-1])["sounds"][0] | {"heard": None, "mode": "off"} == {
+        "model": "cry",
+        "name": "cry",
+        "heard": None,
+        "mode": "off",
+    }
+    stage.state_publisher.publish_modes({"cry": ModeNow("log", "switch", "log")}, frozenset())
+    stage.state_publisher.publish_heard(Heard(events=[event("reopen")]))
+    stage.state_publisher.publish_state(now, 0.5)
+    modes = [json.loads(payload) for payload in stage.payloads("auricle/anna/mode/cry")]
+    assert modes == [
+        {"mode": "off", "cause": "hours", "switch": None},
+        {"mode": "log", "cause": "switch", "switch": "log"},
+    ]
+    assert stage.payloads(SOUND) == [b"ON", b"OFF", b"ON"]
+    assert json.loads(stage.payloads(TOPICS.state)[-1])["sounds"][0]["mode"] == "log"

@@ -87,3 +87,11 @@ def test_parts_change_only_when_what_they_say_changes(state: DaemonState) -> Non
     later = replace(state, uptime_s=3600.5, told_utc_s=state.told_utc_s + 0.5, windows_scored=9999, level_dbfs=-52.0)
     after = now_fragments(Moment(2, NOW_UTC_S + 0.5, later), FACTS, NOW_UTC_S + 0.5, may_command=True)
     assert before == after
+
+
+def test_a_label_that_raises_no_alarms_is_said_beside_the_verdict_and_among_the_facts(state: DaemonState) -> None:
+    (label, *others) = state.labels
+    logged = replace(label, mode="log", mode_cause="hours")
+    values = _values(replace(state, labels=(logged, *others)))
+    assert "Cry is only logged, by the hour" in values["verdict"].why
+    assert ("Cry", "is only logged, by the hour") in values["facts"]
