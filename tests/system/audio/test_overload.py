@@ -33,6 +33,7 @@ from device.daemon.alerting.sensitivities import Sensitivities
 from device.daemon.audio import listening as listening_module
 from device.daemon.audio.audio_queue import AUDIO_LIMIT_S, AudioQueue
 from device.daemon.audio.listening import ModelRunner
+from device.daemon.audio.overload import WIDEN_AT_S
 from device.daemon.audio.source_thread import SourceStatus, SourceThread
 from device.daemon.delivery.channels import Channels
 from device.daemon.delivery.notices import NoticeMaker
@@ -679,6 +680,11 @@ def lacks_coverage(state: DaemonState) -> bool:
     return any(fault.kind == "coverage" for fault in state.faults)
 
 
+def has_adapted(state: DaemonState) -> bool:
+    """Whether no wider hop would help: it keeps up with this one, or there is none."""
+    return state.backlog_s <= WIDEN_AT_S or state.hop_s == WIDEST_S
+
+
 def test_a_daemon_whose_cpu_is_taken_away_hears_less_says_so_and_comes_back(tape: Path, tmp_path: Path) -> None:
     daemon = RunningDaemon(tmp_path, {}, "", command=[sys.executable, "-c", _COSTLY, str(tape)])
     with daemon, Throttle(daemon.process.pid) as throttle:
@@ -688,7 +694,8 @@ def test_a_daemon_whose_cpu_is_taken_away_hears_less_says_so_and_comes_back(tape
         while not lacks_coverage(watch.states[-1]):  # less and less, whatever this machine can do
             assert throttle.share > 0.0005, watch.states[-1]
             time.sleep(0.2)
-            throttle.share *= 0.98
+            if has_adapted(watch.states[-1]):  # a machine that slows down faster than the hop widens is another case
+                throttle.share *= 0.98
             watch.look()
         throttle.share = 1.0
         watch.until(lambda state: not lacks_coverage(state) and state.hop_s == HOP_S, "recovery", 60.0)
