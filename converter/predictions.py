@@ -18,10 +18,11 @@ from converter.rebuilding.rebuild import output_names
 from converter.window_sequences import sampled, spans, steps
 from device.errors import BundleError, ClassifierError
 from device.hearing.bundle.contents import Bundle
-from device.hearing.classifier import Classifier, sigmoid, softmax
+from device.hearing.classifier import Classifier
 from device.hearing.features import window_features
 from device.hearing.network.check import SCORES
 from device.hearing.network.parts import NEXT_PAST, PAST
+from device.hearing.network.probabilities import sigmoid, softmax
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -64,7 +65,7 @@ def keras_probabilities(model: Any, trained: TrainingOutput) -> Float32:
             scores[np.array(windows)[~np.isfinite(next_past).all(axis=(1, 2))]] = np.nan
     if trained.output == "probabilities":
         return scores
-    return sigmoid(scores) if trained.output == "logits" else softmax(scores)
+    return sigmoid(scores) if trained.output == "logits" else softmax(scores).astype(np.float32)
 
 
 def _no_past(model: Any, sequences: int) -> Float32 | None:

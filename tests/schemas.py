@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jsonschema import Draft202012Validator
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 FOLDER = Path(__file__).parents[1] / "docs" / "schemas"
 TOPICS: dict[str, str] = json.loads((FOLDER / "topics.json").read_text("utf-8"))
@@ -43,6 +46,24 @@ def check_message(topic: str, payload: bytes) -> str:
     documented = documented_topic(topic)
     validator(TOPICS[documented]).validate(_value(payload))
     return documented
+
+
+def check_all(heard: Iterable[tuple[str, bytes]], base: str) -> dict[str, Any]:
+    """Validate all messages below `base` but commands, and the one discovery; returns the newest of that.
+
+    Raises:
+        LookupError: no schema is documented for one.
+        ValidationError: one is not what its schema allows.
+    """
+    discoveries: dict[str, Any] = {}
+    for topic, payload in heard:
+        if topic.startswith(f"{base}/") and "/command/" not in topic:
+            check_message(topic.removeprefix(f"{base}/"), payload)
+        elif topic.startswith("homeassistant/device/"):
+            discoveries[topic] = json.loads(payload)
+    (newest,) = discoveries.values()
+    validator("discovery.schema.json").validate(newest)
+    return dict(newest)
 
 
 def _value(payload: bytes) -> Any:

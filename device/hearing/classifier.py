@@ -19,6 +19,7 @@ from device.hearing.inference.backbone import Backbones
 from device.hearing.inference.forward import load_forward
 from device.hearing.inference.interpreter import first_line, installed_runtime
 from device.hearing.network.check import SCORES
+from device.hearing.network.probabilities import sigmoid, softmax
 from device.quantity import quantity
 
 if TYPE_CHECKING:
@@ -187,7 +188,7 @@ class Classifier:
     def _probabilities(self, scores: Float32) -> Float32:
         self._refuse_not_finite("a score", scores)
         if self._output != "probabilities":
-            return sigmoid(scores) if self._output == "logits" else softmax(scores)
+            return sigmoid(scores) if self._output == "logits" else softmax(scores).astype(np.float32)
         if scores.min() < 0 or scores.max() > 1:
             raise ClassifierError(f"model {self.name}: a probability of {scores.min():g} to {scores.max():g}")
         return scores
@@ -211,17 +212,6 @@ class Classifier:
                     f"{where}{window}: {bundle.labels[worst].name} scores {probabilities[worst]:.4f} on "
                     f"{self.runtime}, must be within {self._kind.score_tolerance} of {wanted[worst]:.4f}"
                 )
-
-
-def sigmoid(logits: Float32) -> Float32:
-    """1 / (1 + exp(-x)), by tanh, which does not overflow."""
-    return (0.5 + 0.5 * np.tanh(0.5 * logits.astype(np.float64))).astype(np.float32)
-
-
-def softmax(logits: Float32) -> Float32:
-    """exp(x) / sum(exp(x)) along the last axis; the largest is taken off first, so nothing overflows."""
-    powers = np.exp(logits.astype(np.float64) - logits.max(axis=-1, keepdims=True))
-    return np.asarray(powers / powers.sum(axis=-1, keepdims=True), np.float32)
 
 
 def load_runtime() -> None:

@@ -80,6 +80,11 @@ def window_s() -> float:
     return SPEC.window_samples / SPEC.sample_rate_hz
 
 
+def hop_frames(hop_s: float) -> int:
+    """Frames from one window of the device to the next."""
+    return round(hop_s * SPEC.sample_rate_hz / SPEC.hop)
+
+
 def normalize(decibels: Float32) -> Float32:
     """What the network reads of windows: (n, frames, bands) -> the same shape."""
     return np.stack([finish(SPEC, window) for window in decibels])

@@ -10,7 +10,6 @@ cosine, and the average of the last weights is kept: validation watches, and cho
 
 from __future__ import annotations
 
-import json
 import math
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -19,19 +18,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from device.errors import ConfigError
-from device.hearing.classifier import sigmoid
-from training.breath.band_frames import SPEC, frame_s, load_frames, normalize, window_s
+from device.hearing.network.probabilities import sigmoid
+from training.breath.band_frames import SPEC, frame_s, hop_frames, load_frames, normalize, window_s
 from training.breath.breath_folder import write_folder
 from training.breath.channel_changes import ChannelChanges, masked, mixed, through_another_channel
-from training.breath.window_drawing import WindowDrawing, hop_frames
+from training.breath.window_drawing import WindowDrawing
 from training.breath.window_targets import LABELS
 from training.evaluation.alarm_counting import HOP_S
 from training.evaluation.breath.record_scores import RecordScores
 from training.evaluation.breath.verdicts import choose, counts, judge
 from training.evaluation.lung_measures import SPRSOUND_TASKS, lung_scores
 from training.networks.audioset import reference_forms
-from training.train.fit_progress import PROGRESS, FitProgress, forget_progress, read_progress
-from training.train.system.durable_files import write_json
+from training.train.fit_progress import FitLog, FitProgress, forget_progress, read_progress
 from training.train.weight_average import WeightAverage
 
 if TYPE_CHECKING:
@@ -129,7 +127,8 @@ def fit_breath(data: Path, weights: Path, out: Path, settings: BreathFitSettings
     drawing = WindowDrawing(train)
     network = reference_forms.build(SPEC, LABELS, settings.seed, "late")
     reference_forms.start_from(network, weights)
-    log = _Log(out, settings, drawing)
+    places = dict(sorted(drawing.kinds.items()))
+    log = FitLog(out, {"settings": asdict(settings), "labels": list(LABELS), "places": places})
     average = _fitted(network, drawing, judged, settings, log)
     network.set_weights(average.weights)
     write_folder(out, network, drawing, judged, seed=settings.seed, recipe=asdict(settings))
@@ -137,7 +136,7 @@ def fit_breath(data: Path, weights: Path, out: Path, settings: BreathFitSettings
 
 
 def _fitted(
-    network: Any, drawing: WindowDrawing, judged: Sequence[BandFrames], settings: BreathFitSettings, log: _Log
+    network: Any, drawing: WindowDrawing, judged: Sequence[BandFrames], settings: BreathFitSettings, log: FitLog
 ) -> WeightAverage:
     """Train to the last step; the average of the weights."""
     import keras
@@ -162,38 +161,23 @@ def _fitted(
             continue
         newest = network.get_weights()
         network.set_weights(average.weights)
-        log.add(step + 1, float(np.mean(losses[-settings.judge_every :])), record_scores(network, judged))
+        _judge(log, step + 1, float(np.mean(losses[-settings.judge_every :])), record_scores(network, judged))
         network.set_weights(newest)
         values = [np.asarray(keras.ops.convert_to_numpy(one)) for one in optimizer.variables]
         FitProgress(step + 1, 0.0, newest, average.weights, values).save(log.out)
     return average
 
 
-class _Log:
-    """Figures of all validations, written as they come."""
-
-    def __init__(self, out: Path, settings: BreathFitSettings, drawing: WindowDrawing) -> None:
-        self.out, self._path = out, out / "fit.json"
-        self._held: dict[str, Any] = {
-            "settings": asdict(settings),
-            "labels": list(LABELS),
-            "places": dict(sorted(drawing.kinds.items())),
-            "validations": [],
-        }
-        if (out / PROGRESS).exists() and self._path.exists():
-            self._held["validations"] = json.loads(self._path.read_text(encoding="utf-8"))["validations"]
-
-    def add(self, step: int, loss: float, scores: Sequence[RecordScores]) -> None:
-        """Write one validation: SPRSound's Scores, their aggregation chosen on the same recordings."""
-        row: dict[str, Any] = {"step": step, "loss": round(loss, 5)}
-        for task in SPRSOUND_TASKS:
-            by = choose(scores, LABELS, task)
-            if by is not None:
-                row[task.name] = round(lung_scores(counts(judge(scores, LABELS, task, by), task)).score or 0.0, 4)
-        self._held["validations"].append(row)
-        write_json(self._path, self._held)
-        told = ", ".join(f"{name} {value:g}" for name, value in row.items() if name not in {"step", "loss"})
-        print(f"step {step}: loss {loss:.4f}; {told}", flush=True)
+def _judge(log: FitLog, step: int, loss: float, scores: Sequence[RecordScores]) -> None:
+    """Write and print one validation: SPRSound's Scores, their aggregation chosen on the same recordings."""
+    row: dict[str, Any] = {"step": step, "loss": round(loss, 5)}
+    for task in SPRSOUND_TASKS:
+        by = choose(scores, LABELS, task)
+        if by is not None:
+            row[task.name] = round(lung_scores(counts(judge(scores, LABELS, task, by), task)).score or 0.0, 4)
+    log.add(row)
+    told = ", ".join(f"{name} {value:g}" for name, value in row.items() if name not in {"step", "loss"})
+    print(f"step {step}: loss {loss:.4f}; {told}", flush=True)
 
 
 def _scores_of(network: Any, held: BandFrames, firsts: range) -> RecordScores:

@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from training.breath.band_frames import SPEC, frame_s, normalize, window_s
-from training.breath.window_drawing import hop_frames
+from training.breath.band_frames import SPEC, frame_s, hop_frames, normalize, window_s
 from training.breath.window_targets import LABELS, window_targets
 from training.evaluation.alarm_counting import HOP_S
 from training.train.system.durable_files import replacing, write_json

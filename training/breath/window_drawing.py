@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from training.breath.band_frames import SPEC, frame_s, window_s
+from training.breath.band_frames import frame_s, window_s
 from training.breath.window_targets import window_targets
 
 if TYPE_CHECKING:
@@ -114,8 +114,3 @@ def _places(index: int, held: BandFrames) -> list[_Place]:
         return []
     times = _PLACES_OF_POOR if "Poor Quality" in recording.labels else _PLACES_OF_NORMAL
     return [_Place(index, f"{recording.set} {'|'.join(recording.labels)}") for _ in range(times)]
-
-
-def hop_frames(hop_s: float) -> int:
-    """Frames from one window of the device to the next."""
-    return round(hop_s * SPEC.sample_rate_hz / SPEC.hop)

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from device.errors import BundleError, MissingExtraError
-from device.hearing.classifier import sigmoid
 from device.hearing.network.check import SCORES
 from device.hearing.network.parts import NEXT_PAST, PAST
+from device.hearing.network.probabilities import sigmoid
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

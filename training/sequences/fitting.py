@@ -11,7 +11,6 @@ AudioSet's own 527 classes are distilled beside the labels.
 
 from __future__ import annotations
 
-import json
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -23,7 +22,7 @@ from device.errors import ConfigError
 from training.sequences.fitted_parts import load_parts, save_parts
 from training.sequences.shards import read_shards
 from training.sequences.sound_kinds import EVENTS, LABELS
-from training.train.fit_progress import PROGRESS, FitProgress, forget_progress, read_progress
+from training.train.fit_progress import FitLog, FitProgress, forget_progress, read_progress
 from training.train.weight_average import WeightAverage
 
 if TYPE_CHECKING:
@@ -162,20 +161,17 @@ class _Fitted:
 
 
 class _Log:
-    """Figures of all validations, written as they come."""
+    """Figures of all validations, written and printed as they come."""
 
     def __init__(self, out: Path, settings: FitSettings) -> None:
-        self.out, self._path, self._started_s = out, out / "fit.json", time.monotonic()
-        self._held: dict[str, Any] = {"settings": asdict(settings), "labels": list(LABELS), "validations": []}
-        if (out / PROGRESS).exists() and self._path.exists():
-            self._held["validations"] = json.loads(self._path.read_text(encoding="utf-8"))["validations"]
+        self.out, self._started_s = out, time.monotonic()
+        self._file = FitLog(out, {"settings": asdict(settings), "labels": list(LABELS)})
 
     def add(self, stage: str, step: int, loss: float, figures: dict[str, float]) -> float:
         """Write one validation; the mean over the events, by which the best is chosen."""
         mean = float(np.mean([figures[event] for event in EVENTS]))
         row = {"stage": stage, "step": step, "loss": round(loss, 5), "mean": round(mean, 4)}
-        self._held["validations"].append(row | {name: round(value, 4) for name, value in figures.items()})
-        self._path.write_text(json.dumps(self._held, indent=1) + "\n", encoding="utf-8")
+        self._file.add(row | {name: round(value, 4) for name, value in figures.items()})
         events = ", ".join(f"{event} {figures[event]:.3f}" for event in EVENTS)
         print(f"{time.monotonic() - self._started_s:7.0f} s {stage} {step}: loss {loss:.4f}, {events}", flush=True)
         return mean

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from device.hearing.classifier import sigmoid
+from device.hearing.network.probabilities import sigmoid
 from training.networks.audioset.second_network import PAST_STEPS, SPEC, divided
 from training.networks.audioset_teacher import LiteTeacher
 from training.sequences.drawing import EMBEDDER, MARKER, Embedder, seconds_of

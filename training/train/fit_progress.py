@@ -1,11 +1,12 @@
 """Where a fit stands, so that one that was stopped goes on at its last validation.
 
-RUN/progress.npz holds the network's weights, their average, the optimizer's state, the step and the best figure. It is
-removed when the fit is finished.
+RUN/fit.json says what was reached so far. RUN/progress.npz holds the network's weights, their average, the optimizer's
+state, the step and the best figure; it is removed when the fit is finished.
 """
 
 from __future__ import annotations
 
+import json
 import zipfile
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -13,10 +14,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from device.errors import ConfigError
-from training.train.system.durable_files import replacing
+from training.train.system.durable_files import replacing, write_json
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     import numpy.typing as npt
@@ -75,6 +76,27 @@ def read_progress(run: Path) -> FitProgress | None:
 def forget_progress(run: Path) -> None:
     """Remove it: the fit is finished."""
     (run / PROGRESS).unlink(missing_ok=True)
+
+
+class FitLog:
+    """RUN/fit.json: what is known of a fit from its beginning, and a row for each validation, written as they come.
+
+    Args:
+        run: the folder; where a fit in it goes on, its rows go on.
+        begun: what is known, as JSON types.
+    """
+
+    def __init__(self, run: Path, begun: Mapping[str, Any]) -> None:
+        self.out, self._path = run, run / "fit.json"
+        self._rows: list[Mapping[str, Any]] = []
+        if (run / PROGRESS).exists() and self._path.exists():
+            self._rows = list(json.loads(self._path.read_text(encoding="utf-8"))["validations"])
+        self._begun = begun
+
+    def add(self, row: Mapping[str, Any]) -> None:
+        """Write one more row."""
+        self._rows.append(row)
+        write_json(self._path, {**self._begun, "validations": self._rows})
 
 
 def _listed(archive: Any, name: str) -> list[npt.NDArray[Any]]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from device.hearing.classifier import sigmoid
+from device.hearing.network.probabilities import sigmoid
 
 if TYPE_CHECKING:
     import numpy.typing as npt

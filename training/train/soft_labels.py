@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from device.hearing.classifier import sigmoid
+from device.hearing.network.probabilities import sigmoid
 from training.mixing.augment import example
 from training.networks.audioset.mn04 import EMBEDDING_SIZE
 

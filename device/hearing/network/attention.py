@@ -14,6 +14,7 @@ import numpy as np
 
 from device.errors import BundleError
 from device.hearing.features import band_edges_hz
+from device.hearing.network.probabilities import softmax
 from device.messages import Attended
 from device.strict_json import members
 
@@ -80,12 +81,6 @@ class AttentionReader:
         """The attention in a window that starts at so many seconds."""
         shares = self._outputs.shares(outputs, self._bands)
         return Attended(self._model, shares, start_s + self._frame_s, self._edges_hz)
-
-
-def softmax(scores: Float32) -> npt.NDArray[np.float64]:
-    """exp(x) / sum(exp(x)) along the last axis, in float64."""
-    powers = np.exp(scores.astype(np.float64) - scores.max(axis=-1, keepdims=True))
-    return np.asarray(powers / powers.sum(axis=-1, keepdims=True))
 
 
 def attention_to_json(outputs: AttentionOutputs) -> list[dict[str, Any]]:

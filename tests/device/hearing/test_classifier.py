@@ -19,10 +19,11 @@ from hypothesis.extra import numpy as hnp
 
 from device.errors import BundleError, ClassifierError, MissingExtraError
 from device.hearing.bundle.reader import read_bundle
-from device.hearing.classifier import Classifier, sigmoid
+from device.hearing.classifier import Classifier
 from device.hearing.features import window_features
 from device.hearing.inference import interpreter as under_test
 from device.hearing.inference.forward import WholeNetwork
+from device.hearing.network.probabilities import sigmoid
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from tests.schemas import check_message, validator
+from tests.schemas import check_all
 from tests.system.broker.test_state_topics import SOON_S, Everybody
 from tests.system.running_daemon import AURICLE, RATE_HZ, UP_WITHIN_S, RunningDaemon, Sounds
 
@@ -73,12 +73,7 @@ def test_a_loud_noise_is_an_alarm_like_any_other_and_a_replay_says_the_same(
         live = [line for line in daemon.events() if line["label"] == "loud"]
         assert "GPIO 17 (led) on" in daemon.printed()
         replayed = daemon.ask("classify", "--config", str(daemon.config_path), "--json", str(recording))
-    for topic, payload in list(people.heard):
-        if topic.startswith(f"{base}/") and "/command/" not in topic:
-            check_message(topic.removeprefix(f"{base}/"), payload)
-    (announced,) = {topic for topic, _ in people.heard if topic.startswith("homeassistant/device/")}
-    discovery = json.loads(people.of(announced)[-1])
-    validator("discovery.schema.json").validate(discovery)
+    discovery = check_all(list(people.heard), base)
     assert {"sound.loudness.loud", "alarm.loudness.loud"} < discovery["components"].keys()
     assert "sensitivity.loudness.loud" not in discovery["components"]
     again = [event for event in json.loads(replayed.stdout)["events"] if event["label"] == "loud"]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.schemas import check_message, validator
+from tests.schemas import check_all
 from tests.system.broker.test_state_topics import SOON_S, Everybody
 from tests.system.running_daemon import AURICLE, CRY_WITHIN_S, UP_WITHIN_S, RunningDaemon, Sounds
 
@@ -77,12 +77,7 @@ def test_a_cry_that_is_only_logged_raises_its_alarm_when_it_is_wanted_and_off_ou
         assert [label.on for label in state.labels if label.label == "cry"] == [False]
         assert not [line for line in daemon.lines()[lines:] if line["kind"] == "event"]
         assert {json.loads(each)["change"] for each in people.of(alarm)[told:]} <= {"reminded"}
-    for topic, payload in list(people.heard):
-        if topic.startswith(f"{base}/") and "/command/" not in topic:
-            check_message(topic.removeprefix(f"{base}/"), payload)
-    (announced,) = {topic for topic, _ in people.heard if topic.startswith("homeassistant/device/")}
-    discovery = json.loads(people.of(announced)[-1])
-    validator("discovery.schema.json").validate(discovery)
+    discovery = check_all(list(people.heard), base)
     assert {"mode.cry", "switch.cry"} < discovery["components"].keys()
 
 

@@ -13,7 +13,7 @@ from converter import toolchain
 from device.errors import BundleError
 from device.hearing.bundle.manifest import label_to_dict
 from device.hearing.bundle.reader import read_bundle
-from device.hearing.classifier import sigmoid
+from device.hearing.network.probabilities import sigmoid
 from tests.converter.carrying_network import SIZE, SPEC, STEPS, network
 from training.evaluation.detectors import (
     FLOAT,

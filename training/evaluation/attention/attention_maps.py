@@ -14,6 +14,7 @@ import numpy as np
 
 from device.errors import ConfigError
 from device.hearing.features import band_edges_hz
+from device.hearing.network.probabilities import softmax
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -130,9 +131,9 @@ def _shares(outputs: list[Float64], spec: FeatureSpec) -> Float64:
     shape = (spec.frame_count, spec.static_bins)
     found = [one.shape[1:] for one in outputs[1:]]
     if found == [shape, shape[:1]]:
-        bands, frames = _softmax(outputs[1]), _softmax(outputs[2])
+        bands, frames = softmax(outputs[1]), softmax(outputs[2])
     elif found == [shape[:1]]:
-        frames = _softmax(outputs[1])
+        frames = softmax(outputs[1])
         bands = np.full((len(frames), *shape), 1 / shape[1])
     else:
         raise ConfigError(f"the network gives no attention of {shape[0]} frames x {shape[1]} bands: give a han network")
@@ -142,9 +143,4 @@ def _shares(outputs: list[Float64], spec: FeatureSpec) -> Float64:
 def _probabilities(scores: Float64) -> Float64:
     """Logits or probabilities of exclusive labels -> probabilities."""
     is_probability = (scores >= 0).all() and np.allclose(scores.sum(axis=1), 1.0, atol=1e-3)
-    return scores if is_probability else _softmax(scores)
-
-
-def _softmax(scores: Float64) -> Float64:
-    powers = np.exp(scores - scores.max(axis=-1, keepdims=True))
-    return np.asarray(powers / powers.sum(axis=-1, keepdims=True))
+    return scores if is_probability else softmax(scores)

@@ -9,7 +9,7 @@ import keras
 import numpy as np
 import pytest
 
-from device.hearing.classifier import sigmoid
+from device.hearing.network.probabilities import sigmoid
 from tests.training.train.system.small_collection import write_collection
 from training.__main__ import main
 from training.train.handover.windows_command import FILES

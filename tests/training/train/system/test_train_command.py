@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from converter.training_output import read_training_output
-from device.hearing.classifier import sigmoid
+from device.hearing.network.probabilities import sigmoid
 from tests.training.train.system.small_collection import write_collection
 from training.__main__ import main
 from training.networks.catalog import all_forms
