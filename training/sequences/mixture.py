@@ -64,7 +64,10 @@ class MixtureSettings:
         cut_share: of events of which only a piece sounds.
         speed_ranges: a sound of each of `EVENTS` is played this much faster or slower; slow screams stand for men's.
         other_speed_range: a sound that holds no event.
-        colour_db: largest gain or loss of any of the bands by which microphones differ.
+        wander: within a sound of the foreground its speed changes slowly by up to this share, so that one recorded mew
+            becomes many of other contours.
+        sound_colour_db: largest gain or loss of any of the bands by which sources of one kind differ.
+        colour_db: likewise for microphones.
         channel: microphone, room and recorder.
     """
 
@@ -80,8 +83,10 @@ class MixtureSettings:
     background_dbfs: tuple[float, float] = (-55.0, -25.0)
     repeat_share: float = 0.5
     cut_share: float = 0.2
-    speed_ranges: tuple[tuple[float, float], ...] = ((0.85, 1.18), (0.7, 1.25))
+    speed_ranges: tuple[tuple[float, float], ...] = ((0.85, 1.18), (0.6, 1.25))
     other_speed_range: tuple[float, float] = (0.7, 1.4)
+    wander: float = 0.12
+    sound_colour_db: float = 6.0
     colour_db: float = 8.0
     channel: AugmentSettings = field(default_factory=AugmentSettings)
 
@@ -154,7 +159,7 @@ def _audible(layer: _Layer, others: Float32) -> _Layer:
 
 
 def _coloured(rng: Rng, samples: Float32, most_db: float) -> Float32:
-    """Through a microphone whose response wanders smoothly, by up to `most_db` at eight points from 60 Hz to 8 kHz."""
+    """Through a response that wanders smoothly, by up to `most_db` at eight points from 60 Hz to 8 kHz."""
     hz = bin_hz(len(samples))
     points_hz = np.geomspace(60.0, 8000.0, 8)
     at = np.log(np.maximum(hz, 1.0))
@@ -221,20 +226,21 @@ def _foreground(
 
 def _event(rng: Rng, groups: Sequence[SoundGroup], settings: MixtureSettings, ordinal: int, count: int) -> _Layer:
     """An event of one subject, with pauses and further ones of the same subject where it goes on."""
-    group, speed_range = draw_group(rng, groups), settings.speed_ranges[ordinal]
-    layer = _at_a_time(rng, _of_group(rng, group), speed_range, count)
+    group, speeds = draw_group(rng, groups), _Speeds(settings.speed_ranges[ordinal], settings.wander)
+    layer = _at_a_time(rng, _of_group(rng, group), speeds, count)
     if rng.random() < settings.cut_share:
         return _piece(rng, layer)
     repeats = 0
     while rng.random() < settings.repeat_share and repeats < 3:
-        layer = _joined_layers(layer, _at_a_time(rng, _of_group(rng, group), speed_range, count))
+        layer = _joined_layers(layer, _at_a_time(rng, _of_group(rng, group), speeds, count))
         repeats += 1
     return layer
 
 
 def _other(rng: Rng, material: SequenceMaterial, settings: MixtureSettings, count: int) -> _Layer:
     if rng.random() >= settings.synthetic_share:
-        return _at_a_time(rng, draw_from(rng, material.others), settings.other_speed_range, count)
+        speeds = _Speeds(settings.other_speed_range, settings.wander)
+        return _at_a_time(rng, draw_from(rng, material.others), speeds, count)
     kind, sound = draw_sound(rng)
     sound = sound[:count]
     samples = np.zeros(count, np.float32)
@@ -246,13 +252,27 @@ def _other(rng: Rng, material: SequenceMaterial, settings: MixtureSettings, coun
     return _Layer(samples, present, unknown)
 
 
-def _at_a_time(rng: Rng, sound: SequenceSound, speed_range: tuple[float, float], count: int) -> _Layer:
+@dataclass(frozen=True, slots=True)
+class _Speeds:
+    """How fast a sound is played: drawn from a range, and changed within the sound by up to a share of it."""
+
+    limits: tuple[float, float]
+    wander: float
+
+    def draw(self, rng: Rng, count: int) -> Float64:
+        """Speeds of `count` samples, through a point every three quarters of a second."""
+        points = 2 + count * 4 // (3 * SAMPLE_RATE_HZ)
+        changes = rng.uniform(-1, 1, points) * rng.uniform(0, self.wander)
+        at = np.linspace(0, points - 1, count)
+        return float(rng.uniform(*self.limits)) * (1 + np.interp(at, np.arange(points), changes))
+
+
+def _at_a_time(rng: Rng, sound: SequenceSound, speeds: _Speeds, count: int) -> _Layer:
     """A sound somewhere in the sequence; it may have begun before, and may end after it."""
-    speed = float(rng.uniform(*speed_range))
+    position = np.cumsum(speeds.draw(rng, count))
     moments = np.flatnonzero(sound.present.any(axis=0) if sound.present.any() else sound.loud)
     anchor = float(moments[int(rng.integers(len(moments)))]) * STEP_SAMPLES if len(moments) else 0.0
-    first = anchor - float(rng.uniform(0, count)) * speed
-    return _taken(sound, first + speed * np.arange(count, dtype=np.float64))
+    return _taken(sound, position + (anchor - position[int(rng.integers(count))]))
 
 
 def _cut(rng: Rng, sound: SequenceSound, speed_range: tuple[float, float], count: int, *, wrapped: bool) -> _Layer:
@@ -315,6 +335,7 @@ def _in_a_room(rng: Rng, layer: _Layer, material: SequenceMaterial, settings: Mi
     samples = layer.samples
     if rng.random() < settings.channel.narrow_sound_share:
         samples = filtered(samples, lowpass_gain(bin_hz(len(samples)), float(rng.uniform(3400, 4000))))
+    samples = _coloured(rng, samples, settings.sound_colour_db)
     samples = with_reverberation(rng, samples, material.impulse_responses, settings.channel)
     return _Layer(samples, layer.present, layer.unknown)
 

@@ -89,15 +89,42 @@ def test_a_cry_is_claimed_where_its_tone_sounds() -> None:
     assert np.median(power[claimed]) > 20 * np.median(power[~claimed])
 
 
+def pitches_hz(samples: npt.NDArray[np.float32], claimed: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:
+    """The loudest frequency of each claimed tenth of a second."""
+    tenths = np.flatnonzero(claimed.reshape(-1, 10).all(axis=1))
+    spectra = np.abs(np.fft.rfft(samples.reshape(-1, RATE_HZ // 10)[tenths], n=RATE_HZ, axis=1))
+    return np.asarray(spectra.argmax(axis=1), np.float64)
+
+
+@pytest.mark.parametrize(("wander", "least", "most"), [(0.0, 1.0, 1.01), (0.12, 1.02, 1.28)])
+def test_one_recorded_tone_becomes_many_contours_and_its_truth_follows(
+    wander: float, least: float, most: float
+) -> None:
+    ratios = []
+    for seed in range(6):
+        drawn = settings(ambient_share=0.0, joined_share=0.0, repeat_share=0.0, cut_share=0.0, wander=wander)
+        mixed = mix_sequence(np.random.default_rng(seed), material(), drawn)
+        hz = pitches_hz(mixed.samples, mixed.present[0])
+        assert (hz > 450 * 0.85 * 0.88 - 15).all()
+        assert (hz < 450 * 1.18 * 1.12 + 15).all()
+        ratios.append(hz.max() / hz.min())
+    assert least <= max(ratios) <= most
+
+
 def test_an_event_that_nobody_could_hear_is_unknown_and_neither_learned_nor_denied() -> None:
     loud_ground = replace(
         settings(ambient_share=1.0), event_db=(-25.0, -25.0), background_dbfs=(-30.0, -30.0), quiet_share=0.0
     )
-    mixed = mix_sequence(np.random.default_rng(3), material(), loud_ground)
-    assert not mixed.present[0].any()
-    assert mixed.unknown[0].any()
-    _, weights = hop_targets(mixed.present, mixed.unknown, 21)
-    assert (weights[:, 0] == 0).any()
+    unlearned = 0
+    for seed in range(6):
+        mixed = mix_sequence(np.random.default_rng(seed), material(), loud_ground)
+        assert not mixed.present[0].any()
+        assert mixed.unknown[0].any()
+        _, weights = hop_targets(mixed.present, mixed.unknown, 21)
+        heard = [mixed.unknown[0, 100 + 50 * hop : 200 + 50 * hop].mean() >= 0.05 for hop in range(21)]
+        assert (weights[:, 0] == 0).tolist() == heard
+        unlearned += sum(heard)
+    assert unlearned
 
 
 def test_without_events_no_event_is_claimed() -> None:
