@@ -223,7 +223,7 @@ def _refuse_choosing_on_test(args: argparse.Namespace) -> None:
 
 
 def _run_timelines(args: argparse.Namespace, task: str) -> int:
-    unfit = [name for name in ("clips", "markdown", "operating_point") if getattr(args, name)]
+    unfit = [name for name in ("clips", "markdown") if getattr(args, name)]
     if unfit:
         raise ConfigError(f"--{unfit[0].replace('_', '-')} is for the scenes of a committed list; leave it out here")
     heard = TimelineSettings(
@@ -238,7 +238,14 @@ def _run_timelines(args: argparse.Namespace, task: str) -> int:
     if heard.peer and not heard.peer_classes:
         raise ConfigError("--peer needs --peer-class here: which of YAMNet's classes are the event")
     settings = OwnSettings(
-        heard=heard, data=args.data, task=task, part=args.split, split=args.split_list, seed=args.seed, curve=args.curve
+        heard=heard,
+        data=args.data,
+        task=task,
+        part=args.split,
+        split=args.split_list,
+        seed=args.seed,
+        curve=args.curve,
+        chosen=args.operating_point,
     )
     measured, headline = evaluate_timelines(settings, workers=args.workers, scheduler=args.scheduler)
     _write_json(args.json, {"headline": headline, "measured": measured.as_json()})

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from training.evaluation.alarms.timelines import ScoredTimeline
     from training.evaluation.detectors import System
 
-_ALL = "all"
+ALL_LEVELS = "all"
 _LOGITS = np.arange(-3.0, 6.25, 0.25)
 _THRESHOLDS = np.round(1 / (1 + np.exp(-_LOGITS)), 4)
 """From 0.05 to 0.998, evenly spaced in logits."""
@@ -36,7 +36,7 @@ class CurvePoint:
     Attributes:
         system: its name.
         on: the threshold; an event ends below half of it.
-        recall: share of the events found, by level, and of all as `_ALL`; empty without events.
+        recall: share of the events found, by level, and of all as `ALL_LEVELS`; empty without events.
         delay_p95_s: 95th percentile of the found events' delays; None if none was found.
         false_per_hour: by ground.
     """
@@ -57,7 +57,7 @@ def threshold_curve(scored: Iterable[ScoredTimeline], systems: Sequence[System])
     """
     held = list(scored)
     return tuple(
-        _curve_point(system.name, [one for one in held if one.system == system.name], _with_threshold(system.point, on))
+        curve_point(system.name, [one for one in held if one.system == system.name], _with_threshold(system.point, on))
         for system in systems
         for on in map(float, _THRESHOLDS)
     )
@@ -65,7 +65,7 @@ def threshold_curve(scored: Iterable[ScoredTimeline], systems: Sequence[System])
 
 def write_curve(points: Sequence[CurvePoint], path: Path) -> None:
     """Write a curve as CSV, a line each; shares with four decimals, rates an hour and seconds with two."""
-    levels = sorted(dict.fromkeys(level for one in points for level in one.recall), key=_ALL.__eq__)
+    levels = sorted(dict.fromkeys(level for one in points for level in one.recall), key=ALL_LEVELS.__eq__)
     grounds = list(dict.fromkeys(ground for one in points for ground in one.false_per_hour))
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
@@ -82,28 +82,36 @@ def _with_threshold(point: OperatingPoint, on: float) -> OperatingPoint:
     return replace(point, on=on, off=on / 2)
 
 
-def _curve_point(system: str, scored: Sequence[ScoredTimeline], point: OperatingPoint) -> CurvePoint:
-    again = [_decided(one, point) for one in scored]
+def curve_point(system: str, scored: Sequence[ScoredTimeline], point: OperatingPoint) -> CurvePoint:
+    """What timelines give at one operating point, from scores that one system gave.
+
+    Args:
+        system: its name.
+        scored: timelines as it heard them.
+        point: may differ from the one that they were decided by.
+    """
+    again = [decided_again(one, point) for one in scored]
     found: dict[str, list[bool]] = {}
     delays: list[float] = []
     for one in again:
         for event, delay_s in zip(one.timeline.events, one.delays_s, strict=True):
-            for level in filter(None, (event.level, _ALL)):
+            for level in filter(None, (event.level, ALL_LEVELS)):
                 found.setdefault(level, []).append(delay_s is not None)
             delays += [] if delay_s is None else [delay_s]
-    grounds = dict.fromkeys(one.timeline.ground or _ALL for one in again)
+    grounds = dict.fromkeys(one.timeline.ground or ALL_LEVELS for one in again)
     return CurvePoint(
         system=system,
         on=point.on,
         recall={level: float(np.mean(hits)) for level, hits in found.items()},
         delay_p95_s=float(np.percentile(delays, 95)) if delays else None,
         false_per_hour={
-            ground: _rate([one for one in again if (one.timeline.ground or _ALL) == ground]) for ground in grounds
+            ground: _rate([one for one in again if (one.timeline.ground or ALL_LEVELS) == ground]) for ground in grounds
         },
     )
 
 
-def _decided(one: ScoredTimeline, point: OperatingPoint) -> ScoredTimeline:
+def decided_again(one: ScoredTimeline, point: OperatingPoint) -> ScoredTimeline:
+    """What the same scores give at another operating point."""
     events = decide_events(one.windows, point)
     detections = Detections(one.windows, alarm_times(events), heard_events(events), one.faults)
     return score_timeline(one.timeline, one.system, detections)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from device.errors import ConfigError
 from training.evaluation.alarms.alarm_report import point_words
+from training.evaluation.alarms.scene_point import chosen_on_scenes
 from training.evaluation.alarms.threshold_curve import threshold_curve, write_curve
 from training.evaluation.alarms.timeline_figures import ALL_EVENTS, timeline_figures
 from training.evaluation.alarms.timelines import (
@@ -39,6 +42,7 @@ class OwnSettings:
         split: who is in which part; None for all recordings.
         seed: of the bootstraps.
         curve: file for recall and false alarms at every threshold of the model itself; None for none.
+        chosen: file for the operating point that serves the model best on scenes of the validation part; None for none.
     """
 
     heard: TimelineSettings
@@ -48,6 +52,7 @@ class OwnSettings:
     split: Path | None
     seed: int
     curve: Path | None = None
+    chosen: Path | None = None
 
 
 def evaluate_timelines(
@@ -57,12 +62,20 @@ def evaluate_timelines(
 
     Raises:
         AuricleError: the model is not valid, or the recordings or their annotations cannot be read.
+        ConfigError: an operating point is wanted, and these are no scenes of the validation part.
     """
     model = read_model(settings.heard.model)
     part, split, timelines, note = _timelines(settings, evaluated_label(model, settings.heard.label).name)
+    if settings.chosen is not None and not (is_scenes_folder(settings.data) and part == "val"):
+        raise ConfigError(
+            f"{settings.data} cannot choose: --operating-point wants scenes that `scenes --part val` wrote"
+        )
     systems, scored = score_timelines(settings.heard, timelines, workers=workers, scheduler=scheduler)
     if settings.curve is not None:
         write_curve(threshold_curve(scored, systems[:1]), settings.curve)
+    if settings.chosen is not None:
+        own = [one for one in scored if one.system == systems[0].name]
+        settings.chosen.write_text(json.dumps(chosen_on_scenes(own), indent=1) + "\n", encoding="utf-8")
     streamable = is_streamable(model)
     measured = Measured(
         task=settings.task,
