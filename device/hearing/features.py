@@ -1,11 +1,10 @@
 """Features, the input of the networks: one definition for training, conversion and the device.
 
 Two stages. Per *frame*: window, FFT, power, mel, logarithm, DCT. Per *window*: top_db, deltas,
-normalization. A frame's values do not depend on its position: every frame goes through
-the same fixed-size, padded chunk of arithmetic that has one result per row, so a frame computed in
-a stream equals the frame computed in a batch bit for bit (a BLAS product over 2 and over 62 rows
-differs by 5e-7, enough to flip an int8 step). Knows no stream, no file and no network; has no
-constants of its own: a `FeatureSpec` defines everything.
+normalization. A frame's values do not depend on its position nor on the frames beside it: every
+step is arithmetic within a row, so a frame computed in a stream equals the frame computed in a batch
+bit for bit (a BLAS product over 2 and over 62 rows differs by 5e-7, enough to flip an int8 step).
+Knows no stream, no file and no network; has no constants of its own: a `FeatureSpec` defines everything.
 """
 
 from __future__ import annotations
@@ -26,8 +25,8 @@ if TYPE_CHECKING:
     Float32 = npt.NDArray[np.float32]
     Float64 = npt.NDArray[np.float64]
 
-CHUNK_FRAMES = 16
-"""Frames that are computed together: half a second at a hop of 500 and 16 kHz."""
+_CHUNK_FRAMES = 16
+"""Frames that are computed together at most, so that what lies between two steps stays in a small cache."""
 
 _FLATNESS = 1e-8
 """Below this spread a window counts as constant, and is centred without being scaled."""
@@ -85,8 +84,8 @@ class FrameComputer:
         if count < 1:
             return np.empty((0, self.spec.n_mels + self.spec.energy), np.float32)
         views = np.lib.stride_tricks.sliding_window_view(padded, self.spec.span)[:: self.spec.hop]
-        parts = [self._chunk(views[first : first + CHUNK_FRAMES]) for first in range(0, count, CHUNK_FRAMES)]
-        return np.concatenate(parts)[:count]
+        parts = [self._chunk(views[first : first + _CHUNK_FRAMES]) for first in range(0, count, _CHUNK_FRAMES)]
+        return np.concatenate(parts)
 
     def from_mel(self, mel: Float32) -> Float32:
         """The rest of the per-frame stage: log-mel frames -> cepstra (see `frames`)."""
@@ -104,17 +103,17 @@ class FrameComputer:
         return np.pad(samples, half, mode="reflect" if spec.pad_mode == "reflect" else "constant")
 
     def _chunk(self, views: Float32) -> Float32:
-        """At most CHUNK_FRAMES frames (m, span) -> (CHUNK_FRAMES, n_mels [+ 1]), rows past m of silence."""
+        """Frames (m, span) -> (m, n_mels [+ 1])."""
         spec = self.spec
-        frames = np.zeros((CHUNK_FRAMES, spec.n_fft), np.float32)
-        held = frames[: len(views), : spec.span]
+        frames = np.zeros((len(views), spec.n_fft), np.float32)
+        held = frames[:, : spec.span]
         if spec.pre_emphasis and spec.pre_emphasis_in == "frame":
             held[:, 0] = views[:, 0] * np.float32(1 - spec.pre_emphasis)
             np.subtract(views[:, 1:], np.float32(spec.pre_emphasis) * views[:, :-1], out=held[:, 1:])
             held *= self._window
         else:
             np.multiply(views, self._window, out=held)
-        spectrum = np.fft.rfft(frames).astype(np.complex64, copy=False)  # (CHUNK_FRAMES, n_fft / 2 + 1)
+        spectrum = np.fft.rfft(frames).astype(np.complex64, copy=False)  # (m, n_fft / 2 + 1)
         power = spectrum.real * spectrum.real
         power += spectrum.imag * spectrum.imag
         if spec.spectrum == "magnitude":
@@ -122,7 +121,7 @@ class FrameComputer:
         return self._logarithm(self._bands(power))
 
     def _bands(self, power: Float32) -> Float32:
-        """(CHUNK_FRAMES, n_fft / 2 + 1) -> (CHUNK_FRAMES, n_mels [+ 1]): only 3 % of the matrix is not zero."""
+        """(m, n_fft / 2 + 1) -> (m, n_mels [+ 1]): only 3 % of the matrix is not zero."""
         weighted = np.take(power, self._bins, axis=1)
         weighted *= self._weights
         bands: Float32 = np.add.reduceat(weighted, self._starts, axis=1)

@@ -14,8 +14,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from device.errors import SpecError
+from device.hearing.bundle.reader import read_bundle
 from device.hearing.features import FrameCache, FrameComputer, computer, finish, window_features
 from device.hearing.spec import FeatureSpec
+from device.runtime.model_library import bundle_path
 from tests.device.hearing import golden_features as golden
 
 if TYPE_CHECKING:
@@ -217,6 +219,17 @@ def test_a_frame_has_the_same_bits_wherever_it_stands(start: int, frames: int, s
     first = (start - start % 500) // 500
     part = computer(MFCC).frames(signal[start : start + 1024 + 500 * (frames - 1)])
     assert np.array_equal(part, whole[first : first + len(part)])
+
+
+@pytest.mark.parametrize("model", ["cry", "lung"])
+def test_each_frame_of_a_shipped_model_has_the_same_bits_alone_and_among_any_number(model: str) -> None:
+    (spec,) = read_bundle(bundle_path(model)).specs
+    signal = _noise(spec.span + 40 * spec.hop)
+    whole = computer(spec).frames(signal)
+    for first in range(41):
+        alone = computer(spec).frames(signal[first * spec.hop : first * spec.hop + spec.span])
+        assert np.array_equal(alone[0], whole[first])
+        assert np.array_equal(computer(spec).frames(signal[first * spec.hop :]), whole[first:])
 
 
 @settings(max_examples=30, deadline=None)
