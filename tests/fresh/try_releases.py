@@ -33,12 +33,14 @@ _CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
 _PASSED_ON = ("PIP_CERT", "SSL_CERT_FILE", "http_proxy", "https_proxy", "no_proxy")
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _ENTER = """set -e
-mount --bind "$1" "$1"  # as on a machine, the root is a mount of its own: unshare changes its propagation
-mount -t proc proc "$1/proc"
-mount --rbind /sys "$1/sys"
-mount --rbind /dev "$1/dev"
+mount --rbind "$1" "$1"  # as on a machine, the root is a mount of its own: unshare changes its propagation
+cd "$1"
 shift
-exec "$@"
+mount -t proc proc proc
+mount --rbind /sys sys
+mount --rbind /dev dev
+pivot_root . mnt  # a chroot would not do: whoever enters these mounts from a process of another root leaves the tree
+exec chroot . sh -c 'umount --lazy /mnt; cd /srv/auricle; exec "$@"' sh "$@"
 """
 
 
@@ -93,14 +95,24 @@ def run_in(tree: Path, command: tuple[str, ...], log: Path) -> bool:
         command: and its arguments.
         log: receives what it prints.
     """
-    inside = ("chroot", str(tree), "env", "--chdir=/srv/auricle", *command)
-    entering = ("unshare", "--mount", "--pid", "--fork", "sh", "-c", _ENTER, "sh", str(tree), *inside)
     began_s = time.monotonic()
     with log.open("w", encoding="utf-8") as output:
-        done = subprocess.run(entering, check=False, env=_environment(), stdout=output, stderr=subprocess.STDOUT)
+        done = subprocess.run(
+            entered(tree, command), check=False, env=_environment(), stdout=output, stderr=subprocess.STDOUT
+        )
     verdict = "works" if done.returncode == 0 else f"FAILS ({done.returncode}), see {log}"
     _say(f"{tree.name}: {' '.join(command)} {verdict}, {time.monotonic() - began_s:.0f} s")
     return done.returncode == 0
+
+
+def entered(tree: Path, command: tuple[str, ...]) -> tuple[str, ...]:
+    """The command that runs another one in a tree's checkout, with the tree as the root of its mounts, as on a machine.
+
+    Args:
+        tree: holds `proc`, `sys`, `dev`, `mnt`, `srv/auricle` and a shell.
+        command: and its arguments, looked up in the tree.
+    """
+    return ("unshare", "--mount", "--pid", "--fork", "sh", "-c", _ENTER, "sh", str(tree), *command)
 
 
 def _environment() -> dict[str, str]:

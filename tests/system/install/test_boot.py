@@ -76,7 +76,8 @@ class Machine:
 
     def run(self, *command: str, check: bool = True) -> str:
         """Run a command in it as root; returns its output."""
-        inside = [program("nsenter"), "--all", f"--target={self._init}", "--", *command]
+        # Its root by name too: where the tests run in a chroot, entering its mounts alone ends outside of that chroot.
+        inside = [program("nsenter"), "--all", "--root", "--wd", f"--target={self._init}", "--", *command]
         done = subprocess.run(inside, capture_output=True, text=True, check=False, timeout=WITHIN_S)
         assert not check or done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
         return done.stdout
