@@ -13,8 +13,8 @@
 #   make test-arm64    replays a recording in emulated aarch64 trees of both supported releases; needs root
 #   make test-ha a real Home Assistant follows the daemon; needs root
 #   make test-torch    training on torch, in an environment of its own; networks pass between it and TensorFlow
-#   make models  trains, converts and measures the models cry, scream and lung anew, into build/models; data in DATA, weights
-#                in PEERS; hours of two cores, and what was stopped goes on
+#   make models  trains, converts and measures the models cry, scream and lung and the design cry-residual anew,
+#                into build/models; data in DATA, weights in PEERS; hours of two cores, and what was stopped goes on
 #   make lung-elsewhere    how the shipped lung model parts adults of two collections that it did not learn
 #   make lock    refresh requirements*.txt from pyproject.toml
 
@@ -28,6 +28,7 @@ DATA ?= ../shared/data
 PEERS ?= ../shared/peers
 MODELS := $(OUT)/models
 SEQUENCES := $(MODELS)/sequences
+RESIDUAL := $(MODELS)/cry-residual
 AUDIOSET := $(PEERS)/audioset_mn04.npz
 TRAINING := OMP_NUM_THREADS=1 TF_NUM_INTRAOP_THREADS=1 TF_NUM_INTEROP_THREADS=1 $(BIN)/python -m training
 TORCH ?= torch==2.13.0
@@ -93,7 +94,7 @@ $(TORCH_VENV)/.torch: requirements-dev.txt pyproject.toml
 	$(TORCH_VENV)/bin/pip install --quiet --disable-pip-version-check --no-deps -e .
 	touch $@
 
-models: $(MODELS)/cry.tflite $(MODELS)/scream.tflite $(MODELS)/lung.tflite
+models: $(MODELS)/cry.tflite $(MODELS)/scream.tflite $(MODELS)/lung.tflite $(MODELS)/cry-residual.tflite
 
 # One network for cry and scream: docs/model-runbook.md says what each step reads and writes. A file `finished` stands for
 # a step whose folder is there from its beginning.
@@ -156,6 +157,34 @@ $(MODELS)/all-%.csv: training/splits/lung.csv
 
 $(MODELS)/elsewhere-%.json: $(MODELS)/all-%.csv $(VENV)/.dev
 	$(TRAINING) evaluate --model device/models/lung.tflite --data $(DATA)/$* --split test --split-list $< --json $@
+
+# The residual design for cries, under AudioSet's network as its teacher: docs/cry-residual-model.md.
+$(RESIDUAL)/soft_labeller.npz: $(VENV)/.dev
+	mkdir -p $(@D)
+	$(TRAINING) teach --data $(DATA) --weights $(AUDIOSET) --work $(@D) --seed 1
+
+$(RESIDUAL)/1/finished: $(RESIDUAL)/soft_labeller.npz
+	$(TRAINING) distill --data $(DATA) --work $(RESIDUAL) --out $(@D) --seed 11 --steps 6000 --learning-rate 0.002
+	touch $@
+
+$(RESIDUAL)/hard_negatives.json: $(RESIDUAL)/1/finished
+	$(TRAINING) mine --data $(DATA) --work $(RESIDUAL) --network $(<D)/best.keras
+
+$(RESIDUAL)/2/finished: $(RESIDUAL)/hard_negatives.json
+	$(TRAINING) distill --data $(DATA) --work $(RESIDUAL) --out $(@D) --seed 12 --steps 3000 --learning-rate 0.0015 --start $(RESIDUAL)/1/best.keras
+	touch $@
+
+$(RESIDUAL)/trained/finished: $(RESIDUAL)/2/finished training/cards/cry-residual.json
+	$(TRAINING) operate --data $(DATA) --work $(RESIDUAL) --network $(<D)/last.keras --out $(RESIDUAL)/point.json
+	$(TRAINING) export --data $(DATA) --work $(RESIDUAL) --network $(<D)/last.keras --point $(RESIDUAL)/point.json --recipe training/cards/cry-residual.json --folder $(@D) --seed 1
+	touch $@
+
+$(MODELS)/cry-residual.tflite: $(RESIDUAL)/trained/finished training/cards/cry-residual.json
+	$(BIN)/python -m converter convert $(<D) --quantize int8 --out $(MODELS)/cry-residual-1.tflite --report $(MODELS)/cry-residual-conversion.json
+	$(TRAINING) evaluate --model $(MODELS)/cry-residual-1.tflite --data $(DATA) --split val --json $(MODELS)/cry-residual-val.json --operating-point $(MODELS)/cry-residual-point.json
+	$(TRAINING) card --bundle $(MODELS)/cry-residual-1.tflite --name cry-residual --model-version 1.0.0 --operating-point $(MODELS)/cry-residual-point.json --description training/cards/cry-residual.json --out $(MODELS)/cry-residual-2.tflite
+	$(TRAINING) evaluate --model $(MODELS)/cry-residual-2.tflite --data $(DATA) --peer $(PEERS)/yamnet.tflite --json $(MODELS)/cry-residual-test.json --markdown $(MODELS)/cry-residual-model.md
+	$(TRAINING) card --bundle $(MODELS)/cry-residual-2.tflite --report $(MODELS)/cry-residual-test.json --out $@
 
 # The list of a lock names no registry, so it holds wherever the packages come from. The first is what `auricle install`
 # lays down; it may be configured to check signatures and to serve the page, so it holds what these need.

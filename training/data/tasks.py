@@ -15,7 +15,7 @@ Respiratory Journal 47 (2016) 724-732, show how little observers agree on rhonch
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
 from device.errors import ConfigError
@@ -255,6 +255,14 @@ SCREAM = Task(
 )
 """A person screams. Negatives are crying infants, acted anger and fear, cats, children who speak."""
 
+ABNORMAL = replace(
+    SCREAM,
+    name="abnormal",
+    labels=("scream", "glass_breaking", "siren"),
+    label_map={**SCREAM.label_map, "glass_breaking": ("glass_breaking",), "siren": ("siren",)},
+)
+"""A person screams, glass breaks, a siren sounds, each by itself; all else as for screams alone."""
+
 TASKS = {
     task.name: task
     for task in (
@@ -266,6 +274,7 @@ TASKS = {
         CRY,
         CRY_REASON,
         SCREAM,
+        ABNORMAL,
     )
 }
 """Every task by its name."""

@@ -16,6 +16,7 @@ from device.hearing.spec import FeatureSpec
 from training.networks.network_form import NetworkForm, feature_inputs
 
 LABELS = ("scream", "other")
+ABNORMAL_LABELS = ("scream", "glass_breaking", "siren")
 BLOCKS = (3, 4, 6, 3)
 FULL_WIDTH = 64
 STREAMING_WIDTH = 0.25
@@ -63,11 +64,13 @@ _VIRIDIS = (
 
 
 def forms() -> tuple[NetworkForm, ...]:
-    """The published form, as numbers and as pictures, and the streaming form."""
+    """The published form, as numbers and as pictures, the streaming form, and that one with each sound by itself."""
+    streaming = _form("streaming", STREAMING_LOG_MEL, width=STREAMING_WIDTH, as_picture=False)
     return (
         _form("published", PUBLISHED_LOG_MEL, width=1.0, as_picture=False),
         _form("published-picture", PUBLISHED_LOG_MEL, width=1.0, as_picture=True),
-        _form("streaming", STREAMING_LOG_MEL, width=STREAMING_WIDTH, as_picture=False),
+        streaming,
+        replace(streaming.with_labels(ABNORMAL_LABELS, "sigmoid"), form="abnormal"),
     )
 
 

@@ -6,6 +6,7 @@ import pytest
 
 from device.errors import ConfigError
 from training.data.tasks import (
+    ABNORMAL,
     BREATH_CLASSES,
     BREATH_SOUNDS,
     BREATH_TYPES,
@@ -54,6 +55,22 @@ def test_four_classes_have_exactly_one() -> None:
 def test_two_event_types_at_once_contradict_each_other() -> None:
     assert BREATH_TYPES.target_of(["Rhonchi", "Stridor"]) is None
     assert sum(BREATH_TYPES.target_of(["Rhonchi"]) or ()) == 1
+
+
+@pytest.mark.parametrize(
+    ("label", "target"),
+    [
+        ("scream", (1, 0, 0)),
+        ("glass_breaking", (0, 1, 0)),
+        ("siren", (0, 0, 1)),
+        ("cry", (0, 0, 0)),
+        ("clock_alarm", (0, 0, 0)),
+        ("distress_acted", None),
+    ],
+)
+def test_breaking_glass_and_sirens_are_labels_beside_the_scream(label: str, target: tuple[float, ...] | None) -> None:
+    assert ABNORMAL.target_of([label]) == target
+    assert SCREAM.target_of([label]) == (target and target[:1])
 
 
 @pytest.mark.parametrize("hard", ["cat", "speech", "scream", "baby_laugh", "animal", "laughing"])

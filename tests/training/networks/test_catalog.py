@@ -20,7 +20,14 @@ if TYPE_CHECKING:
     from training.networks.network_form import NetworkForm
 
 FORMS = all_forms()
-HEAVY = ("transfer/", "resnet34/published", "audioset/fine-tuned", "audioset/frozen-4k", "audioset/relu6")
+HEAVY = (
+    "transfer/",
+    "resnet34/published",
+    "resnet34/abnormal",
+    "audioset/fine-tuned",
+    "audioset/frozen-4k",
+    "audioset/relu6",
+)
 QUICK = [name for name in FORMS if not name.startswith(HEAVY)]
 ONE_EACH = ["cnn_bilstm/published", "residual_dual/streaming", "han/published", "transfer/dual", "baseline/lung"]
 PARAMETERS = {
@@ -29,6 +36,7 @@ PARAMETERS = {
     "residual_dual/streaming": 210_754,
     "han/published": 189_104,
     "resnet34/streaming": 1_338_194,
+    "resnet34/abnormal": 1_338_323,
 }
 
 # Keras's own, of numpy's interface.

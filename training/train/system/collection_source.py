@@ -24,7 +24,13 @@ if TYPE_CHECKING:
 
 _LOG = logging.getLogger(__name__)
 
-COMMITTED = {"cry": CRY_LIST, "cry_reason": CRY_LIST, "scream": SCREAM_LIST, "breath": LUNG_LIST}
+COMMITTED = {
+    "cry": CRY_LIST,
+    "cry_reason": CRY_LIST,
+    "scream": SCREAM_LIST,
+    "abnormal": SCREAM_LIST,
+    "breath": LUNG_LIST,
+}
 """The committed list of a task, by its name or the beginning of it."""
 
 _SHOWN_PROBLEMS = 10

@@ -28,7 +28,7 @@ AGREEMENT_WINDOWS = 512
 VERSION = "0.1.0"
 
 ALARMS = ("cry", "scream", "own")
-"""Tasks whose labels raise alarms; those of others are noted."""
+"""Tasks whose labels raise alarms, and labels that do so in any task; others are noted."""
 
 _REJECTED = {"normal", "other", "poor_quality", "none", "background"}
 _TIMES_S = {"confirm_s": 1.0, "confirm_of_s": 2.0, "min_length_s": 0.0, "hold_s": 2.0, "cooldown_s": 5.0}
@@ -87,7 +87,7 @@ def identifier(name: str) -> str:
 
 def _label(name: str, threshold: float, task: str) -> dict[str, Any]:
     known = identifier(name)
-    role = "reject" if known in _REJECTED else "alarm" if task in ALARMS else "info"
+    role = "reject" if known in _REJECTED else "alarm" if task in ALARMS or known in ALARMS else "info"
     point = {"on": threshold, "off": round(threshold * _OFF_SHARE, 4), **_TIMES_S}
     return {"name": known, "role": role, "priority": "high" if role == "alarm" else "low", "operating_point": point}
 

@@ -115,6 +115,16 @@ RECIPES: Mapping[str, SystemRecipe] = {
     # Nothing of it is trained already.
     "transfer/dual": replace(_TRANSFER, learning_rate=1e-3),
     "resnet34": _RESNET34,
+    "resnet34/abnormal": replace(
+        _AUDIOSET_RELU6,
+        task="abnormal",
+        learning_rate=2e-3,
+        epochs=12,
+        augmentation="alarm",
+        copies=2,
+        copies_of_labelled=12,
+        only_copies=True,
+    ),
     "baseline": _BASELINE,
     "baseline/cry": replace(_BASELINE, task="cry"),
     "baseline/scream": replace(_BASELINE, task="scream"),
