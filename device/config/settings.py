@@ -327,6 +327,11 @@ class MqttSettings(TableSettings):
     in_flight: int = key(20, Integer(1, 100), "Alarms that may be unacknowledged by the broker at once.")
     home_assistant: bool = key(default=True, kind=Boolean(), description="Announce the device to Home Assistant.")
     discovery_topic: str = key("homeassistant", _TOPIC, "Where Home Assistant looks for announcements.")
+    discovery_by_instance: bool = key(
+        default=False,
+        kind=Boolean(),
+        description="Announce it below the instance's name there, so that rights by name cover it; see docs/fleet.md.",
+    )
     frigate_topics: bool = key(
         default=False, kind=Boolean(), description="Publish under Frigate's topic names as well."
     )

@@ -46,6 +46,7 @@ class AnnouncedDevice:
         page_url: of the device's own page; None if it has none.
         fixed: those labels that have no sensitivity.
         scheduled: label -> whether it has a switch, of those that are scheduled.
+        below_instance: whether the instance's name is a level of the announcement's topic.
     """
 
     device_id: str
@@ -56,16 +57,26 @@ class AnnouncedDevice:
     page_url: str | None = None
     fixed: Collection[tuple[str, str]] = ()
     scheduled: Mapping[str, bool] = field(default_factory=dict)
+    below_instance: bool = False
 
     @property
     def topic(self) -> str:
         """Topic of the announcement."""
-        return announcement_topic(self.discovery_topic, self.device_id)
+        instance = self.topics.instance if self.below_instance else None
+        return announcement_topic(self.discovery_topic, self.device_id, instance)
 
 
-def announcement_topic(discovery_topic: str, device_id: str) -> str:
-    """Topic on which a device is announced; `+` as the id matches all devices."""
-    return f"{discovery_topic}/device/{device_id}/config"
+def announcement_topic(discovery_topic: str, device_id: str, instance: str | None = None) -> str:
+    """Topic on which a device is announced.
+
+    Home Assistant calls the optional level a node. A broker's rights can name it, but not a part of the id's level.
+
+    Args:
+        discovery_topic: prefix, such as `homeassistant`.
+        device_id: `+` matches all devices.
+        instance: a level of its own; None for none.
+    """
+    return f"{discovery_topic}/device/{'' if instance is None else f'{instance}/'}{device_id}/config"
 
 
 def birth_topic(discovery_topic: str) -> str:

@@ -117,8 +117,8 @@ def forget(
 
 
 def _kept_of(broker: RetainedMessages, topics: Topics, discovery_topic: str) -> dict[str, bytes]:
-    announced = announcement_topic(discovery_topic, "+")
-    kept = broker.read([f"{topics.base}/#", announced])
+    announced = [announcement_topic(discovery_topic, "+", instance) for instance in (None, topics.instance)]
+    kept = broker.read([f"{topics.base}/#", *announced])
     own = {topic: payload for topic, payload in kept.items() if topic.startswith(f"{topics.base}/")}
     devices = {topic: payload for topic, payload in kept.items() if topic not in own and announces(payload, topics)}
     return {**devices, **own}

@@ -127,7 +127,9 @@ class Announcer:
         if known.device_id == other.device_id:
             known = replace(known, components={**other.components, **known.components})
         elif other.components:
-            known = known.with_topics([announcement_topic(self._settings.discovery_topic, other.device_id)])
+            instance = self._topics.instance if self._settings.discovery_by_instance else None
+            topic = announcement_topic(self._settings.discovery_topic, other.device_id, instance)
+            known = known.with_topics([topic])
         return known.with_topics(other.topics)
 
     def _announce(self, known: Announced) -> None:
@@ -141,6 +143,7 @@ class Announcer:
             self._page_url,
             self._fixed,
             self._scheduled,
+            self._settings.discovery_by_instance,
         )
         components: Mapping[str, str] = {}
         if known.components:
@@ -165,6 +168,8 @@ class Announcer:
             for topic in stale:
                 self._publish(payloads.withdrawal(topic))
         elif now_s - self._withdrawn_s >= WITHDRAWN_AFTER_S:
+            if self.announcement is not None:  # ignored while an announcement elsewhere had the same entities
+                self._publish(self.announcement)
             self._announced = announced.without_topics(stale)
             self._save()
 

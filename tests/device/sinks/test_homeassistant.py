@@ -34,6 +34,11 @@ def _told(announced: AnnouncedDevice, before: dict[str, str] | None = None) -> A
 _CRY = _announced(("cry", "cry"))
 
 
+def test_the_topic_has_the_instance_as_a_level_where_that_is_wanted() -> None:
+    assert _CRY.topic == "homeassistant/device/auricle_anna_1/config"
+    assert replace(_CRY, below_instance=True).topic == "homeassistant/device/anna/auricle_anna_1/config"
+
+
 def test_the_schema_is_one() -> None:
     Draft202012Validator.check_schema(_SCHEMA.schema)
 

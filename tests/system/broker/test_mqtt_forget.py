@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import subprocess
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -34,8 +35,11 @@ _OTHER = ("auricle/ann/available", "auricle/annabel/state", "other/anna/state", 
 
 
 def _announcement(name: str) -> payloads.Message:
-    device = AnnouncedDevice(f"auricle_{name}_1", Topics("auricle", name), "homeassistant", _LABELS, "0.1.0")
-    return homeassistant.discovery(device, {})
+    return homeassistant.discovery(_device(name), {})
+
+
+def _device(name: str) -> AnnouncedDevice:
+    return AnnouncedDevice(f"auricle_{name}_1", Topics("auricle", name), "homeassistant", _LABELS, "0.1.0")
 
 
 @pytest.fixture
@@ -85,6 +89,14 @@ def test_all_that_is_left_of_a_name_is_listed_and_cleared_and_nothing_else(
     assert told.splitlines()[-1] == "4 retained messages forgotten"
     assert _retained(broker.port) == kept - gone
     assert _forget(broker, protocol=protocol) == (0, "127.0.0.1 keeps nothing of auricle/anna\n")
+
+
+def test_an_announcement_below_the_name_is_forgotten_too(broker: Mosquitto) -> None:
+    announced = homeassistant.discovery(replace(_device("anna"), below_instance=True), {})
+    _publish(broker.port, {announced.topic: announced.payload})
+    code, told = _forget(broker)
+    assert (code, told.splitlines()[0]) == (0, "homeassistant/device/anna/auricle_anna_1/config")
+    assert _retained(broker.port) == set()
 
 
 def test_whoever_says_no_changes_nothing(broker: Mosquitto, kept: set[str]) -> None:

@@ -32,6 +32,7 @@ class Life:
         self.kept = {} if kept is None else kept
         self.topics = topics or Topics("auricle", "anna")
         self.notes: list[str] = []
+        self.published: list[Message] = []
         self.announcer = Announcer(
             self.topics,
             MqttSettings(host="h", **settings),
@@ -45,6 +46,7 @@ class Life:
         )
 
     def publish(self, message: Message) -> None:
+        self.published.append(message)
         self.kept[message.topic] = message.payload
         if not message.payload:
             del self.kept[message.topic]
@@ -119,6 +121,19 @@ def test_a_label_or_a_discovery_topic_that_is_gone_leaves_nothing() -> None:
     assert "auricle/anna/sound/lung/wheeze" not in later.kept
     assert _discovery(later.kept) == ["ha/device/auricle_anna_fresh/config"]
     assert later.device["components"]["sound.lung.wheeze"] == {"platform": "binary_sensor"}
+
+
+def test_a_device_moved_below_its_instance_is_announced_again_once_its_earlier_topic_is_withdrawn() -> None:
+    """Home Assistant ignores entities that another topic announces, too."""
+    first = Life()
+    note = first.run(None)
+    later = Life(first.kept, discovery_by_instance=True)
+    later.run(note)
+    topic = "homeassistant/device/anna/auricle_anna_fresh/config"
+    assert _discovery(later.kept) == [topic]
+    assert [message.topic for message in later.published].count(topic) == 2
+    assert later.published[-1].topic == topic
+    assert json.loads(later.notes[-1])["topics"].count(topic) == 1
 
 
 def test_whoever_wants_no_home_assistant_any_more_leaves_nothing_there() -> None:
