@@ -55,6 +55,9 @@ VERBS = {
     "history": Verb("device.tools.history.history_command", "the alarms of the night, and who saw them"),
     "devices": Verb("device.tools.devices", "list the microphones, or meter one"),
     "check": Verb("device.tools.check.check_command", "try everything a daemon needs, and say what to do"),
+    "calibrate": Verb(
+        "device.tools.calibrate.calibrate_command", "measure a room before it is trusted, and say what to expect"
+    ),
     "replay": Verb("device.replay.replay_command", "hear recordings, faster than real time"),
     "classify": Verb("device.replay.classify_command", "hear one recording, and answer with one JSON document"),
     "evaluate": Verb("device.tools.evaluate.evaluate_command", "hear labelled nights, and say what was found"),

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import soxr
 
-from device.demo import infant
-from device.demo.voice import SAMPLE_RATE_HZ
+from device.synthesis import infant
+from device.synthesis.voice import SAMPLE_RATE_HZ
 
 if TYPE_CHECKING:
     import numpy.typing as npt

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from device.demo.voice import SAMPLE_RATE_HZ
+from device.synthesis.voice import SAMPLE_RATE_HZ
 
 if TYPE_CHECKING:
     import numpy.typing as npt

@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from device.demo import infant, room, talkers
-from device.demo.voice import SAMPLE_RATE_HZ
+from device.demo import room, talkers
+from device.synthesis import infant
+from device.synthesis.room_signal import DEMO_SEED
+from device.synthesis.voice import SAMPLE_RATE_HZ
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
 DURATION_S = 60.0
 NIGHT_S = 20.0
 _NIGHT_SLOT_S = NIGHT_S / 4
-SEED = 20_240_229
+SEED = DEMO_SEED
 _TONE_DBFS = -60.0
 _QUIET_DBFS = -72.0
 _TALK_DBFS = -30.0

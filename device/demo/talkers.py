@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from device.demo.voice import NOISE_HZ, STEP_S, STEP_SAMPLES, Phonation, Throat, glide, noise, smoothed, speak
+from device.synthesis.voice import NOISE_HZ, STEP_S, STEP_SAMPLES, Phonation, Throat, glide, noise, smoothed, speak
 
 if TYPE_CHECKING:
     import numpy.typing as npt

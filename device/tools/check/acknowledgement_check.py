@@ -8,7 +8,7 @@ import pwd
 from typing import TYPE_CHECKING
 
 from device.config.wording import alternatives, shown
-from device.tools.check.finding import Finding
+from device.findings import Finding
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection

@@ -13,11 +13,11 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from device.findings import Finding
 from device.quantity import quantity
 from device.runtime.self_test.outcome import alert_topic
 from device.sinks.mqtt.connection import endpoint, hung_up, read_password, tls_context, trouble_of
 from device.sinks.payloads import Message, Topics
-from device.tools.check.finding import Finding
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

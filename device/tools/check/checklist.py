@@ -12,6 +12,7 @@ from device.alarms.journal.reading import check_location
 from device.config.loading import load_config, profile
 from device.config.profiles import DEFAULT_PROFILE
 from device.errors import ConfigError, ServiceError
+from device.findings import Finding, finding_lines
 from device.printable import printable
 from device.runtime.kernel_clock import ROOT
 from device.runtime.model_loader import open_models
@@ -29,7 +30,7 @@ from device.sources.microphone import Microphone
 from device.tools.check import hearing_checks, machine_checks
 from device.tools.check.acknowledgement_check import check_acknowledgement, group_members
 from device.tools.check.broker_check import check_broker
-from device.tools.check.finding import Finding, finding_lines, run_check
+from device.tools.check.check_run import run_check
 from device.tools.check.journal_check import check_journal
 from device.tools.check.loudness_check import check_loudness, loudest_dbfs
 from device.tools.check.metrics_check import check_metrics

@@ -8,8 +8,8 @@ import shutil
 import tempfile
 from typing import TYPE_CHECKING
 
+from device.findings import Finding
 from device.quantity import megabytes_are
-from device.tools.check.finding import Finding
 
 if TYPE_CHECKING:
     from pathlib import Path

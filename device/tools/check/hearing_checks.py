@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from device.errors import SpecError
+from device.findings import Finding
 from device.hearing.level import Level
 from device.messages import AudioBlock, NoAudio
 from device.quantity import quantity
-from device.tools.check.finding import Finding
 from device.tools.level_text import level_text
 
 if TYPE_CHECKING:

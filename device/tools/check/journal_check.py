@@ -16,8 +16,9 @@ from device.alarms.journal.queries import NotAsWrittenError
 from device.alarms.journal.reading import check_location, connect_read_only
 from device.alarms.journal.salvage import read_wal
 from device.errors import JournalError
+from device.findings import Finding
+from device.tools.check.check_run import AS_THE_DAEMON
 from device.tools.check.disk_space import check_disk_space, is_read_only, read_only_finding
-from device.tools.check.finding import AS_THE_DAEMON, Finding
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

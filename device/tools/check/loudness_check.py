@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from device.findings import Finding
 from device.hearing.loudness_detector import HOP_S, level_dbfs
-from device.tools.check.finding import Finding
 
 if TYPE_CHECKING:
     from device.config.alerting.loudness_settings import LoudnessSettings

@@ -10,11 +10,11 @@ import subprocess
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from device.findings import Finding
 from device.quantity import megabytes_are
 from device.runtime.clocks import zone_of
 from device.runtime.kernel_clock import ROOT, kernel_clock_is_synchronized, timesyncd_has_set_it
 from device.tools.check.disk_space import check_disk_space
-from device.tools.check.finding import Finding
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -10,8 +10,8 @@ import re
 import socket
 from typing import TYPE_CHECKING
 
+from device.findings import Finding
 from device.runtime.metrics import ADDRESS
-from device.tools.check.finding import Finding
 
 if TYPE_CHECKING:
     from device.config.settings import StatusSettings

@@ -7,10 +7,11 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from device.findings import Finding
 from device.sinks.clips.clip_store import RESERVED_BYTES
 from device.sinks.gpio.pins import Gpio, named_pins
+from device.tools.check.check_run import AS_THE_DAEMON
 from device.tools.check.disk_space import check_disk_space
-from device.tools.check.finding import AS_THE_DAEMON, Finding
 
 if TYPE_CHECKING:
     from device.config.settings import ClipSettings, GpioSettings

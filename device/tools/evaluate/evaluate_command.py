@@ -14,10 +14,11 @@ from device.runtime.command_line import add_settings_options, chosen_settings, n
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping, Sequence
 
+    from device.calibration.decision_sweep import LabelKey
     from device.config.settings import Settings
     from device.runtime.model_loader import OpenModels
     from device.tools.evaluate.evaluation_report import LabelEvaluation
-    from device.tools.evaluate.hearing_pass import HeardRecording, LabelKey
+    from device.tools.evaluate.hearing_pass import HeardRecording
     from device.tools.evaluate.night_labels import LabelledRecording
 
 _BAD_INPUT = 2
@@ -201,8 +202,8 @@ def _evaluation(
     key: LabelKey, configured: int, heard: Sequence[tuple[LabelledRecording, HeardRecording]], most_per_hour: float
 ) -> LabelEvaluation:
     """The figures of one label."""
+    from device.calibration.decision_sweep import SENSITIVITIES
     from device.tools.evaluate.evaluation_report import LabelEvaluation
-    from device.tools.evaluate.hearing_pass import SENSITIVITIES
     from device.tools.evaluate.sound_comparison import compare, counts, recommended
 
     hours = sum(result.duration_s for _, result in heard) / 3600

@@ -6,31 +6,22 @@ repeat the decisions, with the same ends where the microphone went deaf.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from device.calibration.decision_sweep import SENSITIVITIES, KeptDecisions, LabelKey, repeat_decisions
 from device.errors import RecordingError
 from device.hearing.decision import Decider
-from device.messages import Decision, Fault, Scores
 from device.report.spans import FaultSpan, Span, fold, fold_faults
 from device.sources.recording import Recording
 
 if TYPE_CHECKING:
     from device.config.settings import Settings
-    from device.messages import Event, FaultKind, Heard
+    from device.messages import Decision, Event, Fault
     from device.runtime.model_loader import ConfiguredPoint, OpenModels
-
-SENSITIVITIES = range(-5, 6)
-"""All that a configuration may set."""
 
 _BLOCK_S = 0.05
 """At most one slice of the listener, so that it is known which windows a fault came before."""
-
-_NOT_OF_THE_SOUND: frozenset[FaultKind] = frozenset({"clipping", "gap", "microphone", "coverage", "classifier"})
-"""Faults that a recording may have and that end no event."""
-
-LabelKey = tuple[str, str]
-"""(model, label)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,25 +47,6 @@ class HeardRecording:
     error: str | None = None
 
 
-@dataclass(slots=True)
-class _Kept:
-    """What the listener returned.
-
-    Attributes:
-        steps: decisions, with their windows' scores, and ends of all events by a fault, in order.
-    """
-
-    steps: list[Decision | Fault] = field(default_factory=list)
-    events: list[Event] = field(default_factory=list)
-    faults: list[Fault] = field(default_factory=list)
-
-    def add(self, heard: Heard) -> None:
-        self.steps += [fault for fault in heard.faults if fault.begins and fault.kind not in _NOT_OF_THE_SOUND]
-        self.steps += heard.decisions
-        self.events += heard.events
-        self.faults += heard.faults
-
-
 def hear_recording(
     settings: Settings, models: OpenModels, source: str, stream_id: str, channel: int | None
 ) -> HeardRecording:
@@ -87,7 +59,7 @@ def hear_recording(
         stream_id: of the listener.
         channel: to listen to, from 0; None for the mix.
     """
-    kept, duration_s, error = _Kept(), 0.0, None
+    kept, duration_s, error = KeptDecisions(), 0.0, None
     notes: tuple[str, ...] = ()
     listener = models.listener(settings, stream_id)
     try:
@@ -135,18 +107,3 @@ def _sweep(
         sensitivity: tuple(fold(repeat_decisions(decider, steps, duration_s), duration_s))
         for sensitivity, decider in deciders.items()
     }
-
-
-def repeat_decisions(decider: Decider, steps: list[Decision | Fault], duration_s: float) -> list[Event]:
-    """The events of a whole file: the scores of this decider's label, and faults that end what is open."""
-    events: list[Event | None] = []
-    for step in steps:
-        match step:
-            case Fault():
-                events.append(decider.close("deaf", step.at_s))
-            case Decision() if (step.model, step.label) == (decider.model, decider.label):
-                scores = Scores(step.model, {step.label: step.score}, step.start_s, step.end_s)
-                events.append(decider.push(scores, trusted=step.trusted)[1])
-            case _:
-                pass
-    return [*(event for event in events if event is not None), *decider.finish(duration_s)]

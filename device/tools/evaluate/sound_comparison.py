@@ -11,7 +11,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from device.tools.evaluate.poisson_interval import poisson_interval
+from device.poisson_interval import poisson_interval
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from device.demo import room
-from device.demo.voice import SAMPLE_RATE_HZ
+from device.synthesis.voice import SAMPLE_RATE_HZ
 
 
 def power_between(sound: npt.NDArray[np.float64], low_hz: float, high_hz: float) -> float:

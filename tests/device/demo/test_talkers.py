@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from device.demo.talkers import Talker, babble
-from device.demo.voice import SAMPLE_RATE_HZ
+from device.synthesis.voice import SAMPLE_RATE_HZ
 
 
 def envelope(sound: npt.NDArray[np.float64], frame_s: float = 0.01) -> npt.NDArray[np.float64]:

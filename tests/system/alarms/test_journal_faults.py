@@ -22,7 +22,7 @@ from device.alarms.journal.reading import read_history
 from device.alarms.journal.salvage import Salvage, read_wal
 from device.alarms.journal.store import Journal
 from device.errors import JournalError
-from device.tools.check.finding import Finding
+from device.findings import Finding
 from device.tools.check.journal_check import check_journal
 from device.tools.check.machine_checks import check_log
 from tests.device.alarms.journal.journal_files import owed_entries

@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 
     from device.commands import Command
     from device.config.settings import MqttProtocol
+    from device.findings import Finding
     from device.sinks.payloads import Message
-    from device.tools.check.finding import Finding
     from tests.system.conftest import Mosquitto
 
     class Card(Protocol):

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from device.config.loading import parse_config, profile
+from device.findings import Finding
 from device.tools.check.acknowledgement_check import check_acknowledgement, group_members
-from device.tools.check.finding import Finding
 
 LATCHED = parse_config('[alarms]\nlatch = "high"\n', source="anna.toml")
 

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from device.config.settings import Settings
+    from device.findings import Finding
     from device.runtime.daemon_state import DaemonState
-    from device.tools.check.finding import Finding
 
 _RATE_HZ = 16000
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from device.config.settings import Settings
-    from device.tools.check.finding import Outcome
+    from device.findings import FindingOutcome
 
 
 def _laid(root: Path, path: str, text: str) -> None:
@@ -84,7 +84,7 @@ def test_no_log_needs_no_disk() -> None:
 
 
 @pytest.mark.parametrize(("degrees", "outcome"), [(41.2, "ok"), (75.0, "warning"), (85.1, "failure")])
-def test_the_hottest_part_decides(tmp_path: Path, degrees: float, outcome: Outcome) -> None:
+def test_the_hottest_part_decides(tmp_path: Path, degrees: float, outcome: FindingOutcome) -> None:
     _laid(tmp_path, "sys/class/thermal/thermal_zone0/temp", "30000\n")
     _laid(tmp_path, "sys/class/thermal/thermal_zone1/temp", f"{round(degrees * 1000)}\n")
     _laid(tmp_path, "sys/class/thermal/thermal_zone2/temp", "asleep\n")
@@ -108,7 +108,7 @@ def test_a_machine_without_thermometer_is_no_failure(tmp_path: Path) -> None:
         (None, "ok", "does not tell"),
     ],
 )
-def test_the_flags_of_a_pi_are_read(output: str | None, outcome: Outcome, word: str) -> None:
+def test_the_flags_of_a_pi_are_read(output: str | None, outcome: FindingOutcome, word: str) -> None:
     def answer(command: Sequence[str]) -> str | None:
         assert command == ["vcgencmd", "get_throttled"]
         return output
@@ -126,7 +126,7 @@ def test_a_program_that_is_not_there_or_fails_gives_no_answer(command: list[str]
 
 
 @pytest.mark.parametrize(("available_kb", "outcome"), [(900_000, "ok"), (200_000, "warning"), (50_000, "failure")])
-def test_what_memory_is_left_decides(tmp_path: Path, available_kb: int, outcome: Outcome) -> None:
+def test_what_memory_is_left_decides(tmp_path: Path, available_kb: int, outcome: FindingOutcome) -> None:
     _laid(tmp_path, "proc/meminfo", f"MemTotal: 1000000 kB\nMemAvailable:   {available_kb} kB\n")
     assert machine_checks.check_memory(tmp_path).outcome == outcome
 

@@ -7,8 +7,8 @@ import socket
 from typing import TYPE_CHECKING
 
 from device.config.settings import StatusSettings
+from device.findings import Finding
 from device.runtime.metrics import MetricsServer
-from device.tools.check.finding import Finding
 from device.tools.check.metrics_check import check_metrics
 
 if TYPE_CHECKING:

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 import soundfile
 
+from device.calibration.decision_sweep import SENSITIVITIES
 from device.config.loading import parse_config
 from device.runtime.model_loader import open_models
-from device.tools.evaluate.hearing_pass import SENSITIVITIES, hear_recording
+from device.tools.evaluate.hearing_pass import hear_recording
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -7,7 +7,7 @@ import math
 import pytest
 from scipy.stats import chi2
 
-from device.tools.evaluate.poisson_interval import poisson_interval
+from device.poisson_interval import poisson_interval
 
 
 @pytest.mark.parametrize("count", [0, 1, 2, 5, 12, 100, 1000])

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from device.demo.voice import (
+from device.synthesis.voice import (
     NOISE_HZ,
     SAMPLE_RATE_HZ,
     STEP_S,

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from device.errors import BundleError
-from device.tools.check.finding import Finding, finding_lines, run_check
+from device.findings import Finding, finding_lines
+from device.tools.check.check_run import run_check
 
 
 def test_a_finding_is_one_line_and_what_to_do_another() -> None:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from device.demo.voice import STEP_S, Phonation, Throat, glide, join, smoothed, speak
+from device.synthesis.voice import STEP_S, Phonation, Throat, glide, join, smoothed, speak
 
 if TYPE_CHECKING:
     import numpy.typing as npt

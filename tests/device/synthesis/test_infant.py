@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from device.demo.infant import Infant, cry
-from device.demo.voice import SAMPLE_RATE_HZ
+from device.synthesis.infant import Infant, cry
+from device.synthesis.voice import SAMPLE_RATE_HZ
 
 SEEDS = st.integers(0, 2**32)
 

@@ -1,0 +1,1 @@
+"""`auricle calibrate`: a room measured before it is trusted. Start reading at `calibrate_command`."""
