@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from device.config.kinds import Integer, OrKeyword, Text
+from device.config.kinds import Boolean, Integer, OrKeyword, Text
 from device.config.schema import TableSettings, key
 
 _PORT = r"([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])"
@@ -54,3 +54,13 @@ class WebSettings(TableSettings):
     cert_file: str | None = key(None, OrKeyword(_FILE, "off"), "The certificate for TLS ...")
     key_file: str | None = key(None, OrKeyword(_FILE, "off"), "... and its key; auricle web certificate makes both.")
     session_days: int = key(30, Integer(1, 365), "A login that is not used for this long ends.")
+    classify: bool = key(
+        default=False,
+        kind=Boolean(),
+        description="Whether programs may send a recording to be heard: POST /api/classify.",
+    )
+    classify_max_mb: int = key(120, Integer(1, 2000), "A recording that is sent may have so many megabytes ...")
+    classify_max_s: int = key(600, Integer(1, 7200), "... and last so many seconds ...")
+    classify_within_s: int = key(
+        120, Integer(5, 3600), "... and must have arrived, and been heard, within so many seconds."
+    )

@@ -21,8 +21,10 @@ from device.runtime.worker_processes import ending_by_signal
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Callable
 
     from device.messages import Heard
+    from device.runtime.model_loader import OpenModels
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -42,7 +44,7 @@ def run(arguments: argparse.Namespace) -> int:
         if not arguments.json:
             return replay(options, [arguments.path])
         answer = classify(options, arguments.path)
-    sys.stdout.buffer.write(encode(json.dumps(answer, ensure_ascii=False, allow_nan=False) + "\n"))
+    sys.stdout.buffer.write(answer_bytes(answer))
     sys.stdout.buffer.flush()
     if answer["error"] is None:
         return 0
@@ -51,11 +53,26 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def classify(options: ReplayOptions, source: str) -> dict[str, Any]:
-    """What one recording gives, as the members of the JSON document.
+    """What one recording gives, as the members of the JSON document; opens the models, and closes them.
+
+    Raises:
+        RecordingError: nothing of the recording can be heard.
+        AuricleError: a model cannot be opened.
+    """
+    with ending_by_signal(), open_models(options.settings, options.models) as models:
+        return answer_of(options, models, source)
+
+
+def answer_of(
+    options: ReplayOptions, models: OpenModels, source: str, on_heard: Callable[[Heard], None] | None = None
+) -> dict[str, Any]:
+    """What one recording gives to open models, as the members of the JSON document.
 
     Args:
         options: settings and models; no result files are written.
+        models: that are open.
         source: path of the recording as given.
+        on_heard: called with what each block gave.
 
     Returns:
         `source`, `duration_s`, `events` and `scores` with the members of a replay's tables, `faults`, `notes`, and
@@ -63,20 +80,20 @@ def classify(options: ReplayOptions, source: str) -> dict[str, Any]:
 
     Raises:
         RecordingError: nothing of the recording can be heard.
-        AuricleError: a model cannot be opened.
     """
     events: list[dict[str, Any]] = []
     scores: list[dict[str, Any]] = []
-    with ending_by_signal(), open_models(options.settings, options.models) as models:
 
-        def collect(heard: Heard) -> None:
-            for window in heard.scores:
-                scores.extend(score_fields(source, window))
-            events.extend(
-                event_fields(source, event, models.priorities[event.model, event.label]) for event in heard.events
-            )
+    def collect(heard: Heard) -> None:
+        for window in heard.scores:
+            scores.extend(score_fields(source, window))
+        events.extend(
+            event_fields(source, event, models.priorities[event.model, event.label]) for event in heard.events
+        )
+        if on_heard is not None:
+            on_heard(heard)
 
-        result = replay_recording(options, models, RecordingTask(source, stream_ids([source])[0]), collect)
+    result = replay_recording(options, models, RecordingTask(source, stream_ids([source])[0]), collect)
     if result.error is not None and not result.duration_s:
         raise RecordingError(result.error)
     return {
@@ -88,3 +105,8 @@ def classify(options: ReplayOptions, source: str) -> dict[str, Any]:
         "notes": list(result.notes),
         "error": result.error,
     }
+
+
+def answer_bytes(answer: dict[str, Any]) -> bytes:
+    """The JSON document of an answer: one line."""
+    return encode(json.dumps(answer, ensure_ascii=False, allow_nan=False) + "\n")

@@ -24,18 +24,28 @@ if TYPE_CHECKING:
 
     from device.config.settings import Settings
     from device.config.web_settings import WebSettings
+    from device.web.classifying.classify_service import ClassifyService
     from device.web.server.service import Service
 
 _DAY_S = 86400.0
+_UPLOADS = "uploads"
 
 
-def serve_page(settings: Settings, instance: str, *, listen: str, environment: Mapping[str, str] = os.environ) -> int:
+def serve_page(
+    settings: Settings,
+    instance: str,
+    *,
+    listen: str,
+    config: str | None = None,
+    environment: Mapping[str, str] = os.environ,
+) -> int:
     """Serve the page of an instance until this process is asked to end; returns exit code 0.
 
     Args:
         settings: of the instance.
         instance: name of the daemon.
         listen: address and port.
+        config: the file of the settings; None for a profile alone.
         environment: names the folders.
 
     Raises:
@@ -47,14 +57,17 @@ def serve_page(settings: Settings, instance: str, *, listen: str, environment: M
         from device.web.server.application import application
         from device.web.server.serving import bound, check_certificate, is_loopback, server_of
     except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] not in {"starlette", "uvicorn", "anyio", "h11"}:
+        if (error.name or "").partition(".")[0] not in {"starlette", "uvicorn", "anyio", "h11", "python_multipart"}:
             raise
         raise MissingExtraError(f"the page needs {error.name}, which is not installed: auricle[web]") from None
     web = dataclasses.replace(settings.web, listen=listen)
     check_certificate(web)
     book = AccountBook(accounts_file(web, instance, environment))
     _check_access(book, web, is_loopback=is_loopback(listen))
-    service = _service(settings, instance, book=book, is_loopback=is_loopback(listen), environment=environment)
+    service = dataclasses.replace(
+        _service(settings, instance, book=book, is_loopback=is_loopback(listen), environment=environment),
+        classifying=_classifying(settings, instance, config, environment),
+    )
     notifier = Notifier.from_environment(os.environ)
     listening = bound(listen)
     scheme = "https" if web.cert_file else "http"
@@ -113,6 +126,17 @@ def _service(
         epoch=secrets.token_hex(4),
         report=_report,
     )
+
+
+def _classifying(
+    settings: Settings, instance: str, config: str | None, environment: Mapping[str, str]
+) -> ClassifyService | None:
+    """What hears recordings that are sent; None if the configuration has it off."""
+    if not settings.web.classify:
+        return None
+    from device.web.classifying.classify_service import ClassifyService
+
+    return ClassifyService(settings, config, web_folder(instance, environment) / _UPLOADS)
 
 
 def _own_folder(instance: str, environment: Mapping[str, str]) -> Path | None:

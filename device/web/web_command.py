@@ -60,7 +60,7 @@ def run(arguments: argparse.Namespace) -> int:
         if listen is None:
             raise ConfigError('the page is off: set listen = "127.0.0.1:8127" in [web], or give --listen')
         with locating(arguments.config):
-            return serve_page(settings, instance, listen=listen, environment=os.environ)
+            return serve_page(settings, instance, listen=listen, config=arguments.config, environment=os.environ)
     actions: dict[str, Callable[..., int]] = {
         "password": account_actions.set_password,
         "token": account_actions.set_token,

@@ -28,7 +28,10 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
 
-CHILD = (sys.executable, "-S", "-P", "-B", "-m", "device.runtime.bundle_trial.trial_child")
+INTERPRETER = (sys.executable, "-S", "-P", "-B", "-m")
+"""Runs a module of ours with `child_environment`; the module's name follows."""
+
+CHILD = (*INTERPRETER, "device.runtime.bundle_trial.trial_child")
 
 _MAX_REPORT_BYTES = 1 << 18
 _ASKS_EVERY_S = 0.2
@@ -102,7 +105,7 @@ class Trial:
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
-                env=_environment(),
+                env=child_environment(),
                 bufsize=0,
                 start_new_session=True,
             )
@@ -197,7 +200,7 @@ def _outcome(line: bytes) -> tuple[str, str]:
     return "", "a model's trial reported what no trial reports; do not use this bundle"
 
 
-def _environment() -> dict[str, str]:
+def child_environment() -> dict[str, str]:
     """The child imports from where we do, without `site`, and gets no more of our environment than it needs."""
     kept = {name: os.environ[name] for name in _INHERITED if name in os.environ}
     path = os.pathsep.join(os.path.abspath(entry) for entry in sys.path)  # noqa: PTH100 - "" too

@@ -41,6 +41,7 @@ BEST_EFFORT = (
     "sounddevice>=0.5.2",
     "scipy>=1.14",
     "prometheus-client>=0.22",
+    "python-multipart>=0.0.28",
     "starlette>=0.50",
     "uvicorn>=0.38",
     "paho-mqtt>=2.1",

@@ -21,6 +21,13 @@ COOKIE = "auricle_session"
 CSRF_HEADER = "x-csrf-token"
 
 _OWN_HOSTS = {"localhost", "127.0.0.1", "[::1]"}
+COMMAND_KINDS = frozenset({"application/json"})
+RECORDING_KINDS = frozenset(
+    {"audio/wav", "audio/x-wav", "audio/wave", "audio/vnd.wave", "audio/flac", "audio/x-flac", "audio/ogg"}
+    | {"application/ogg", "application/octet-stream"}
+)
+"""No page of another site can send these unasked: https://fetch.spec.whatwg.org/#cors-safelisted-request-header."""
+
 OURSELVES = {"same-origin", "none"}
 """What a browser says of a request that our own page, or nobody, has caused: `Sec-Fetch-Site`."""
 
@@ -98,13 +105,14 @@ class Visitors:
         return self.may_be_open and self.book.is_open and is_direct and name in _OWN_HOSTS
 
 
-def why_forged(request: Request, visitor: Visitor, csrf: str) -> str:
+def why_forged(request: Request, visitor: Visitor, csrf: str, *, kinds: frozenset[str] = COMMAND_KINDS) -> str:
     """Why a request that changes something may come from another page than ours; empty if it does not.
 
     Args:
         request: that changes something.
         visitor: who sends it.
         csrf: the proof in its header or form; empty for none.
+        kinds: of content that it may have without a login.
     """
     if request.headers.get("authorization"):
         return ""  # no browser adds a token by itself
@@ -115,6 +123,7 @@ def why_forged(request: Request, visitor: Visitor, csrf: str) -> str:
     if origin is not None and origin.partition("://")[2] != request.headers.get("host"):
         return f"it comes from {origin[:80]!a}: use the buttons of this page"
     if not visitor.token:
-        is_json = request.headers.get("content-type", "").partition(";")[0].strip() == "application/json"
-        return "" if is_json else "a program sends its commands as application/json"
+        kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+        wanted = "without a login, a program sends its commands as application/json, and a recording as audio/wav"
+        return "" if kind in kinds else wanted
     return "" if is_csrf(csrf, visitor.token) else "this page is older than your login: load it again"

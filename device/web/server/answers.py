@@ -22,9 +22,14 @@ _TITLES = {
     400: "That cannot be done",
     403: "You may not do that",
     404: "There is nothing here",
+    408: "That took too long",
     409: "That cannot be done now",
+    413: "That is too much",
+    415: "That cannot be read",
+    422: "That cannot be heard",
     429: "Wait a little",
     503: "No answer",
+    507: "There is no room",
 }
 
 

@@ -20,6 +20,7 @@ from device.web.live.event_stream import MEDIA_TYPE, RETRY, event_bytes, number_
 from device.web.night.clip_files import MEDIA_TYPES, clip_path, clips_between
 from device.web.night.happenings import MOST_CHANGES
 from device.web.server.answers import RefusedError, page, wants_json
+from device.web.server.classify_route import ClassifyRoute
 from device.web.server.openapi import openapi_document
 from device.web.server.request_content import UnreadableError, is_form, members_of
 
@@ -55,6 +56,7 @@ def api_routes(service: Service) -> list[Route]:
         Route("/api/clips", interface.clips),
         Route("/api/clips/{year}/{month}/{name}", interface.clip),
         *commands,
+        Route("/api/classify", ClassifyRoute(service), methods=["POST"]),
     ]
 
 

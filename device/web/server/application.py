@@ -58,6 +58,8 @@ def application(
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
             service.hearing.flush()
+            if service.classifying is not None:
+                await service.classifying.emptied()
 
     app = Starlette(
         routes=[*page_routes(service), *api_routes(service), Route("/robots.txt", _robots), _static()],

@@ -12,7 +12,7 @@ import anyio.to_thread
 from anyio import CapacityLimiter
 
 from device.web.access.login_bounds import LoginBounds
-from device.web.access.visitors import CSRF_HEADER, OURSELVES, why_forged
+from device.web.access.visitors import COMMAND_KINDS, CSRF_HEADER, OURSELVES, why_forged
 from device.web.server.answers import RefusedError
 
 if TYPE_CHECKING:
@@ -56,25 +56,26 @@ class Gatekeeper:
             raise RefusedError(401, "log in, or send a token: Authorization: Bearer TOKEN", headers)
         return found
 
-    def changer(self, request: Request, csrf: str = "") -> Visitor:
+    def changer(self, request: Request, csrf: str = "", *, kinds: frozenset[str] = COMMAND_KINDS) -> Visitor:
         """Whoever may change something of its own, such as end its login.
 
         Args:
             request: that changes something.
             csrf: the proof in its form; that in its header counts too.
+            kinds: of content that it may have without a login.
 
         Raises:
             RefusedError: nobody we know, or the request may come from another page.
         """
         found = self.visitor(request)
-        forged = why_forged(request, found, request.headers.get(CSRF_HEADER, "") or csrf)
+        forged = why_forged(request, found, request.headers.get(CSRF_HEADER, "") or csrf, kinds=kinds)
         if forged:
             raise RefusedError(403, forged)
         return found
 
-    def commander(self, request: Request, csrf: str = "") -> Visitor:
+    def commander(self, request: Request, csrf: str = "", *, kinds: frozenset[str] = COMMAND_KINDS) -> Visitor:
         """Whoever may command the daemon; raises as `changer`, and if it may only look."""
-        found = self.changer(request, csrf)
+        found = self.changer(request, csrf, kinds=kinds)
         if not found.may_command:
             raise RefusedError(403, f"{found.name} may look, and not command")
         return found

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, Union, get_args, get_origin, get
 
 from device.alarms.journal.command_notes import CommandNote
 from device.commands import MAX_ID_CHARACTERS, MAX_PAUSE_S
+from device.messages import Phase, Priority
 from device.runtime.daemon_state import DaemonState, installed_version
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ def openapi_document() -> Schema:
         },
         "servers": [{"url": "./.."}],
         "security": [{"token": []}, {"session": []}],
-        "paths": {**_reading(), **_commands()},
+        "paths": {**_reading(), **_commands(), "/api/classify": _classify()},
         "components": {"securitySchemes": _ACCESS, "schemas": _schemas()},
     }
 
@@ -76,6 +77,7 @@ def _schemas() -> Schema:
                 "commands": {"type": "array", "items": _of_class(CommandNote)},
             }
         ),
+        "Classified": _classified(),
         "Clips": _object({"is_on": {"type": "boolean"}, "clips": {"type": "array", "items": _CLIP}}),
     }
 
@@ -139,6 +141,66 @@ def _commands() -> Schema:
         "/api/resume": _post("Let lights and buzzer signal again", nothing),
         "/api/self-test": _post("Test the way from sound to broker", nothing),
     }
+
+
+def _classify() -> Schema:
+    names = {"type": "array", "items": {"type": "string"}}
+    model = {**_query("model", "a shipped or configured model to hear with instead; may be repeated"), "schema": names}
+    recording = {"type": "string", "contentMediaType": "application/octet-stream"}
+    kinds = ("audio/wav", "audio/flac", "audio/ogg", "application/octet-stream")
+    form = {"multipart/form-data": {"schema": _object({"recording": recording})}}
+    answer = _answer("As `auricle classify --json` says it; `error` if it breaks off.", _ref("Classified"))
+    events = "For `Accept: text/event-stream`: `progress` twice a second, then `answer`, or `refused` with a status."
+    answer["content"]["text/event-stream"] = {"schema": {"type": "string", "description": events}}
+    responses = {
+        "200": answer,
+        "400": _answer("There is no such parameter, model or profile; or it holds no recording.", _ERROR),
+        "401": _answer("Nobody we know.", _ERROR),
+        "403": _answer("A viewer may not; it may come from another page; or it is off.", _ERROR),
+        "408": _answer("It did not arrive in time.", _ERROR),
+        "413": _answer("It is too large, or lasts too long.", _ERROR),
+        "415": _answer("It is no WAV, FLAC or OGG file.", _ERROR),
+        "422": _answer("Nothing of it can be heard.", _ERROR),
+        "503": _answer("Another is being heard, or this was not heard in time or whole; see Retry-After.", _ERROR),
+        "507": _answer("The disk is too full.", _ERROR),
+    }
+    return {
+        "post": {
+            **_describe("Hear a recording, and delete it", responses),
+            "parameters": [model, _query("profile", "a built-in profile instead of the page's configuration")],
+            "requestBody": {"required": True, "content": {**{kind: {} for kind in kinds}, **form}},
+        }
+    }
+
+
+def _classified() -> Schema:
+    """The document of `auricle classify --json`; a test holds its members against a real one."""
+    text, number, perhaps = {"type": "string"}, {"type": "number"}, {"type": ["number", "null"]}
+    where = {"source": text, "model": text, "label": text}
+    times = {"start_s": number, "end_s": perhaps, "onset_s": perhaps, "offset_s": perhaps, "decided_s": number}
+    event = {
+        "event_id": text,
+        "seq": {"type": "integer"},
+        **where,
+        "phase": {"enum": list(get_args(Phase))},
+        **times,
+        "score": number,
+        "priority": {"enum": list(get_args(Priority))},
+        "reason": text,
+    }
+    score = {**where, "start_s": number, "end_s": number, "probability": number}
+    fault = {"kind": text, "start_s": number, "end_s": number, "detail": text, "lasted": {"type": "boolean"}}
+    return _object(
+        {
+            "source": text,
+            "duration_s": number,
+            "events": {"type": "array", "items": _object(event)},
+            "scores": {"type": "array", "items": _object(score)},
+            "faults": {"type": "array", "items": _object(fault)},
+            "notes": {"type": "array", "items": text},
+            "error": {"type": ["string", "null"]},
+        }
+    )
 
 
 def _get(summary: str, found: Schema, parameters: list[Schema] | None = None, others: Schema | None = None) -> Schema:

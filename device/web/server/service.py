@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
+    from device.web.classifying.classify_service import ClassifyService
     from device.web.live.daemon_link import DaemonLink
     from device.web.night.happenings import Happenings
     from device.web.night.hearing_record import HearingRecord
@@ -63,6 +64,7 @@ class Service:
         facts: what the configuration says that pages show.
         epoch: of this process, in the ids of events.
         report: writes a line to the log.
+        classifying: hears recordings that are sent; None if that is off.
         readers: of streams.
     """
 
@@ -74,4 +76,5 @@ class Service:
     facts: PageFacts
     epoch: str
     report: Callable[[str], None]
+    classifying: ClassifyService | None = None
     readers: Readers = field(default_factory=Readers)

@@ -33,6 +33,8 @@ BUSY_S = 0.7
 """What a machine that runs other tests may add to it."""
 
 CONFIG = """
+[web]
+classify = true
 [alarms]
 longest_pause_s = 3600
 latch = "high"
@@ -137,6 +139,20 @@ def test_the_daemon_loses_nothing_while_its_page_is_hung_killed_and_flooded(
     past = served.browser().get("api/history").json()
     wait_until(lambda: len(_raised(served.browser())) >= len(began), "every alarm in the journal")
     assert past["is_complete"]
+
+
+def test_the_daemon_loses_nothing_while_its_page_hears_a_recording(
+    daemon: RunningDaemon, served: RunningPage, tmp_path: Path
+) -> None:
+    before_scored, before_due, _ = _counts(daemon)
+    browser = served.browser()
+    for _ in range(3):
+        recording = (tmp_path / "night.wav").read_bytes()
+        answer = browser.post("api/classify", content=recording, headers={"content-type": "audio/wav"})
+        assert any(event["phase"] == "begin" for event in answer.json()["events"]), answer.text[:300]
+    scored, due, dropped_s = _counts(daemon)
+    assert scored - before_scored == due - before_due > 0
+    assert dropped_s == 0.0
 
 
 def _raised(browser: httpx.Client) -> list[str]:

@@ -165,3 +165,26 @@ def test_without_accounts_the_page_is_open_to_this_machine_alone(tmp_path: Path,
         assert site.commands == [Resume(f"this machine ({ME})")]
         for headers in ({"host": "evil.example:8127"}, {"x-forwarded-for": "203.0.113.9"}, {"via": "1.1 proxy"}):
             assert site.client.get("/api/state", headers=headers).status_code == 401
+
+
+@pytest.mark.parametrize("kind", ["audio/wav", "application/octet-stream", "application/jsonx"])
+def test_where_the_page_is_open_a_command_is_json_and_nothing_else(
+    tmp_path: Path, state: DaemonState, kind: str
+) -> None:
+    with Site(tmp_path, state, people=()) as site:
+        answer = site.client.post("/api/resume", content=b"", headers={"content-type": kind})
+        assert answer.status_code == 403
+        assert "application/json" in answer.json()["error"]
+        assert site.commands == []
+
+
+def test_where_the_page_is_open_a_recording_is_taken_from_a_program_and_no_form(
+    tmp_path: Path, state: DaemonState
+) -> None:
+    with Site(tmp_path, state, people=()) as site:
+        off, open_ = "recordings are not heard here", "without a login"
+        for kind, says in {"audio/wav": off, "text/plain": open_, "multipart/form-data": open_}.items():
+            answer = site.client.post("/api/classify", content=b"RIFF", headers={"content-type": kind})
+            assert answer.status_code == 403
+            assert says in answer.json()["error"]
+        assert site.commands == []
