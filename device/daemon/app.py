@@ -109,7 +109,7 @@ class Daemon:
         )
         settings = options.settings()
         self._notifier = notifier or Notifier.from_environment(os.environ)
-        self._metrics = MetricsPort(self._handle.snapshot)
+        self._metrics = MetricsPort(self._identity.instance, self._handle.snapshot)
         self._clock_watch = ClockWatch()
         with locating(options.config):
             self._loop, self._closing = self._open(settings, clocks)
@@ -141,7 +141,7 @@ class Daemon:
             )
             port = CommandPort(self._assembly.replies)
             closing.enter_context(CommandServer(command_socket(status), port.execute))
-            self._metrics.apply(settings.status)
+            self._metrics.apply(settings)
             closing.callback(self._metrics.close)
             return loop, closing.pop_all()
         raise AssertionError("an exit stack swallows no error")

@@ -269,5 +269,6 @@ class MainLoop:
             sensitivities=parts.controller.sensitivities.values,
             modes=parts.controller.schedule.modes,
             hidden=parts.controller.schedule.hidden(parts.runner.listener.is_on),
+            window_age_s=self._health.window_age_s(now_s),
         )
         return self.tracker.state(parts.runner.listener, inputs, utc_s=self._clocks.utc(), now_s=now_s)

@@ -159,7 +159,7 @@ class Reload:
             opened.callback(models.runner.close)
             prepared = outputs.prepare(settings)
             opened.callback(outputs.discard, prepared)
-            self._metrics.apply(settings.status)
+            self._metrics.apply(settings)
             opened.pop_all()
         return _Replacement(settings, models.runner, models.sounds, prepared)
 

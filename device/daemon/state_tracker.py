@@ -63,6 +63,7 @@ class SnapshotInputs:
     modes: Mapping[str, ModeNow] = field(default_factory=dict)
     hidden: frozenset[tuple[str, str]] = frozenset()
     bundles: tuple[str, ...] = ()
+    window_age_s: float | None = None
 
 
 class StateTracker:
@@ -181,6 +182,9 @@ class StateTracker:
             reload_refused=self._reload_refused,
             commands_rejected=inputs.alarms.commands_rejected,
             push=inputs.alarms.push,
+            window_age_s=inputs.window_age_s,
+            delivered=inputs.alarms.delivered,
+            delivered_late=inputs.alarms.delivered_late,
         )
 
     def _label_status(self, key: tuple[str, str], *, on: bool, inputs: SnapshotInputs) -> LabelStatus:

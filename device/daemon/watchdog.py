@@ -22,6 +22,7 @@ class PipelineHealth:
     def __init__(self, now_s: float) -> None:
         self._item_s = now_s
         self._scored_s = now_s + STARTING_S - UNSCORED_S
+        self._window_s: float | None = None  # when the newest window was scored
         self._gap_s = now_s - STILL_S
 
     def item_received(self, now_s: float) -> None:
@@ -31,10 +32,15 @@ class PipelineHealth:
     def window_scored(self, now_s: float) -> None:
         """A model scored a window."""
         self._scored_s = max(self._scored_s, now_s)
+        self._window_s = now_s
 
     def gap_found(self, now_s: float) -> None:
         """Samples were missing, which explains why no window is scored."""
         self._gap_s = now_s
+
+    def window_age_s(self, now_s: float) -> float | None:
+        """Seconds since a model scored a window; None before the first."""
+        return None if self._window_s is None else now_s - self._window_s
 
     def is_healthy(self, now_s: float, *, explained: bool) -> bool:
         """Whether windows are scored, or there is a reported reason why not and recovery is in progress.

@@ -153,6 +153,9 @@ class DaemonState:
         reload_refused: why the last one was refused; empty if it was applied, or there was none.
         paused_until_utc_s: when signals sound again; None while they are not paused.
         push: how the process that notifies phones fares; None if nobody is to be notified.
+        window_age_s: seconds from the newest window that a model scored to this snapshot; None before the first.
+        delivered: changes of alarms that the broker has acknowledged.
+        delivered_late: of these, the ones that were late, or for which no clock can say whether they were.
         age_s: seconds since this snapshot was made, set by whoever serves it.
     """
 
@@ -198,6 +201,9 @@ class DaemonState:
     reload_refused: str = ""
     paused_until_utc_s: float | None = None
     push: str | None = None
+    window_age_s: float | None = None
+    delivered: int = 0
+    delivered_late: int = 0
     age_s: float = 0.0
 
     @property

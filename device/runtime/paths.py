@@ -17,6 +17,8 @@ from device.errors import ConfigError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from device.config.settings import Settings
+
 SYSTEM_RUNTIME = Path("/run/auricle")
 """Parent of the instances' runtime folders, which the unit file creates."""
 
@@ -120,6 +122,19 @@ def journal_file(instance: str, environment: Mapping[str, str] = os.environ) -> 
 def clips_folder(instance: str, environment: Mapping[str, str] = os.environ) -> Path:
     """The default folder of audio clips."""
     return _persistent_folder(instance, environment) / _CLIPS
+
+
+def kept_folders(settings: Settings, instance: str, environment: Mapping[str, str] = os.environ) -> dict[str, Path]:
+    """What a daemon keeps on disk by these settings, `journal`, `log` and `clips` -> its folder."""
+    journal, log, clips = settings.journal.file, settings.log.file, settings.clips.folder
+    folders: dict[str, Path] = {}
+    if journal is not None:
+        folders["journal"] = (journal_file(instance, environment) if journal == "auto" else Path(journal)).parent
+    if log is not None:
+        folders["log"] = (log_file(instance, environment) if log == "auto" else Path(log)).parent
+    if settings.clips.enabled:
+        folders["clips"] = clips_folder(instance, environment) if clips == "auto" else Path(clips)
+    return folders
 
 
 def instance_journal(instance: str, environment: Mapping[str, str] = os.environ) -> Path:

@@ -234,10 +234,15 @@ def alarm_payload(body: str, *, decided_to_told_s: float | None, not_durable: bo
     members = {
         **_alarm_members(body),
         "decided_to_told_s": _number(decided_to_told_s),
-        "late": decided_to_told_s is None or not decided_to_told_s <= LATE_AFTER_S,
+        "late": is_late(decided_to_told_s),
         "not_durable": not_durable,
     }
     return _json(members).encode()
+
+
+def is_late(age_s: float | None) -> bool:
+    """Whether a change of an alarm of this age, counted from its decision, is late; an unknown age is."""
+    return age_s is None or not age_s <= LATE_AFTER_S
 
 
 def _alarm_members(body: str) -> dict[str, Any]:

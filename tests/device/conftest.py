@@ -57,4 +57,7 @@ def state() -> DaemonState:
         dropped_notices=0,
         last_event="cry begin (0.97, 3 of 3 windows)",
         models=("cry 1.0.0",),
+        window_age_s=0.4,
+        delivered=12,
+        delivered_late=1,
     )

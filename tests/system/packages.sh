@@ -28,6 +28,9 @@ need systemd-analyze systemd
 need systemd-sysusers systemd
 need systemd-tmpfiles systemd
 need systemd-nspawn systemd-container
+need systemd-socket-activate systemd
+need prometheus prometheus
+need promtool prometheus
 /sbin/ldconfig -p | grep -q libportaudio.so.2 || missing="$missing libportaudio2"
 set -- /usr/lib/*/alsa-lib/libasound_module_pcm_pulse.so
 [ -e "$1" ] || missing="$missing libasound2-plugins"

@@ -23,6 +23,8 @@ class AlarmSummary:
         commands_rejected: invalid commands that the broker delivered, since the start.
         paused_for_s: until signals sound again; 0 if they are not paused.
         push: how the process that notifies phones fares; None if nobody is to be notified.
+        delivered: changes of alarms that the broker has acknowledged, since the start.
+        delivered_late: of these, the ones that were late, or for which no clock can say whether they were.
     """
 
     alarms: tuple[Alarm, ...]
@@ -34,3 +36,5 @@ class AlarmSummary:
     push: str | None = None
     broker_reason: str = ""
     paused_for_s: float = 0.0
+    delivered: int = 0
+    delivered_late: int = 0

@@ -265,6 +265,8 @@ class AlarmController:
             commands_rejected=self._broker_notes.rejected,
             broker_reason="" if broker is None else broker.link.trouble,
             push=self._push.summary(self._clocks.monotonic()),
+            delivered=self._delivery.delivered,
+            delivered_late=self._delivery.delivered_late,
         )
 
     # --- replies from other threads

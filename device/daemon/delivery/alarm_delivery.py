@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from device.sinks.mqtt.send_queue import Held
+from device.sinks.payloads import is_late
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,10 +27,13 @@ class AlarmDelivery:
 
     Attributes:
         channels: replaced by a reload.
+        delivered: entries that the broker has acknowledged.
+        delivered_late: of these, the ones that were late, or for which no clock can say whether they were.
     """
 
     def __init__(self, channels: Channels) -> None:
         self.channels = channels
+        self.delivered = self.delivered_late = 0
         self._held = Held()
 
     def __repr__(self) -> str:
@@ -56,7 +60,11 @@ class AlarmDelivery:
 
     def process_acknowledged(self, key: Key) -> None:
         """The broker has an entry."""
-        self.channels.journal.acknowledge(key)
+        entry, publisher = self.channels.journal.acknowledge(key), self.channels.alarm_publisher
+        if entry is None or publisher is None:
+            return
+        self.delivered += 1
+        self.delivered_late += is_late(publisher.age_s(entry))
 
     def publish(self, *, overdue_at_s: float) -> int:
         """Offer the broker what is owed, and from memory what the disk has not committed in time.

@@ -93,6 +93,15 @@ class AlarmPublisher:
         while len(self._decided) > _MAX_DECIDED:
             self._decided_s.pop(self._decided.popleft(), None)
 
+    def age_s(self, entry: Entry) -> float | None:
+        """From the decision to now; None if that was before a restart and a clock was not synchronized."""
+        clocks = self._timekeeper.clocks
+        decided_s = self._decided_s.get(entry.key)
+        if decided_s is not None:
+            return max(0.0, clocks.monotonic() - decided_s)
+        is_trusted = self._timekeeper.is_synchronized and json.loads(entry.body).get("time_quality") == "synchronized"
+        return max(0.0, clocks.utc() - entry.utc_s) if is_trusted else None
+
     def offer(self, broker: Broker, changes: Sequence[Change], generation: int) -> list[Key]:
         """Offer these changes, in order; return the keys of those that no topic can be derived from.
 
@@ -120,15 +129,6 @@ class AlarmPublisher:
         def payload() -> bytes:
             """Made by the broker's thread, for each try: how late the entry is by then."""
             not_durable = not change.is_committed
-            return alarm_payload(entry.body, decided_to_told_s=self._late_s(entry), not_durable=not_durable)
+            return alarm_payload(entry.body, decided_to_told_s=self.age_s(entry), not_durable=not_durable)
 
         return OwedMessage(entry.key, topic, payload)
-
-    def _late_s(self, entry: Entry) -> float | None:
-        """From the decision to now; None if that was before a restart and a clock was not synchronized."""
-        clocks = self._timekeeper.clocks
-        decided_s = self._decided_s.get(entry.key)
-        if decided_s is not None:
-            return max(0.0, clocks.monotonic() - decided_s)
-        is_trusted = self._timekeeper.is_synchronized and json.loads(entry.body).get("time_quality") == "synchronized"
-        return max(0.0, clocks.utc() - entry.utc_s) if is_trusted else None

@@ -39,8 +39,8 @@ class AlarmJournal(Protocol):
     def to_offer(self, held: Held, overdue_at_s: float) -> Sequence[Change]:
         """What the broker may be offered now, in order; see `Outbox.to_offer`."""
 
-    def acknowledge(self, key: Key) -> None:
-        """Note that an entry is owed no longer."""
+    def acknowledge(self, key: Key) -> Entry | None:
+        """Note that an entry is owed no longer; returns it, or None if it was not."""
 
     def resize(self, window: int) -> None:
         """Hold another number of entries for the broker."""

@@ -119,13 +119,17 @@ class JournalWriter:
                 self._changed.notify()  # what had to wait for a denied change may be read now
             return offered
 
-    def acknowledge(self, key: Key) -> None:
-        """Note that the broker has this entry, or that it can never be published: it is owed no longer."""
+    def acknowledge(self, key: Key) -> Entry | None:
+        """Note that the broker has this entry, or that it can never be published: it is owed no longer.
+
+        Returns the entry; None if it was not owed.
+        """
         with self._changed:
-            self._outbox.acknowledge(key)
+            entry = self._outbox.acknowledge(key)
             if self._unsettled_since_s is None:
                 self._unsettled_since_s = self._clock()
             self._changed.notify()
+            return entry
 
     def resize(self, window: int) -> None:
         """Hold another number of entries for the broker; 0 if there is none any more.

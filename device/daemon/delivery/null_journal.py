@@ -49,9 +49,9 @@ class NullJournal:
         """What the broker may be offered now."""
         return self._outbox.to_offer(held.keys, held.denied, overdue_at_s)
 
-    def acknowledge(self, key: Key) -> None:
-        """Forget an entry that the broker has."""
-        self._outbox.acknowledge(key)
+    def acknowledge(self, key: Key) -> Entry | None:
+        """Forget an entry that the broker has; returns it, or None if it was not owed."""
+        return self._outbox.acknowledge(key)
 
     def resize(self, window: int) -> None:
         """0 if there is no broker any more."""

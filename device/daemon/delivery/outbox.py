@@ -279,11 +279,14 @@ class Outbox:
                 offered.append(change)
         return offered
 
-    def acknowledge(self, key: Key) -> None:
-        """The broker has it, or it can never be published: it is not owed any more."""
+    def acknowledge(self, key: Key) -> Entry | None:
+        """The broker has it, or it can never be published: it is not owed any more.
+
+        Returns the entry; None if it was not owed.
+        """
         change = self._owed.pop(key, None)
         if change is None:
-            return
+            return None
         change.is_acknowledged = True
         if change.is_committed:
             self._committed -= 1
@@ -291,6 +294,7 @@ class Outbox:
                 self._unsettled.add(change.ordinal)
         elif not self._has_disk:
             self._uncommitted.pop(key, None)
+        return change.entry
 
     def _mark_overdue(self, at_s: float) -> None:
         for change in self._uncommitted.values():

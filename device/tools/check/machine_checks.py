@@ -14,6 +14,7 @@ from device.findings import Finding
 from device.quantity import megabytes_are
 from device.runtime.clocks import zone_of
 from device.runtime.kernel_clock import ROOT, kernel_clock_is_synchronized, timesyncd_has_set_it
+from device.runtime.metrics.machine_figures import hottest_celsius
 from device.tools.check.disk_space import check_disk_space
 
 if TYPE_CHECKING:
@@ -80,10 +81,9 @@ def check_log(log: Path | None, needed_bytes: int) -> Finding:
 
 def check_temperature(root: Path = ROOT) -> Finding:
     """Whether the machine is cool enough to keep up on a warm night."""
-    degrees = [value for zone in (root / "sys/class/thermal").glob("thermal_zone*/temp") if (value := _celsius(zone))]
-    if not degrees:
+    hottest = hottest_celsius(root)
+    if hottest is None:
         return Finding("temperature", "ok", "this machine does not tell how warm it is")
-    hottest = max(degrees)
     summary, cure = f"{hottest:.0f} degrees Celsius", "give it air or a heat sink, and take it out of the sun"
     if hottest >= HOT_C:
         return Finding("temperature", "failure", f"{summary}: it slows down so much that it may not keep up", cure)
@@ -127,11 +127,3 @@ def check_memory(root: Path = ROOT) -> Finding:
     if free_bytes < FULL_BYTES:
         return Finding("memory", "failure", summary, cure)
     return Finding("memory", "warning", summary, cure) if free_bytes < TIGHT_BYTES else Finding("memory", "ok", summary)
-
-
-def _celsius(zone: Path) -> float | None:
-    """Temperature of a thermal zone; None if it reports none, as some do."""
-    try:
-        return int(zone.read_text()) / 1000
-    except (OSError, ValueError):
-        return None

@@ -11,7 +11,7 @@ import socket
 from typing import TYPE_CHECKING
 
 from device.findings import Finding
-from device.runtime.metrics import ADDRESS
+from device.runtime.metrics.metrics_server import ADDRESS
 
 if TYPE_CHECKING:
     from device.config.settings import StatusSettings

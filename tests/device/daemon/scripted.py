@@ -114,9 +114,9 @@ class ScriptedJournal:
     def to_offer(self, held: Held, overdue_at_s: float) -> Sequence[Change]:
         return self._outbox.to_offer(held.keys, held.denied, overdue_at_s)
 
-    def acknowledge(self, key: Key) -> None:
-        self._outbox.acknowledge(key)
+    def acknowledge(self, key: Key) -> Entry | None:
         self.acknowledged.append(key)
+        return self._outbox.acknowledge(key)
 
     def resize(self, window: int) -> None:
         self._outbox.resize(window)

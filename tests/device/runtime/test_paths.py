@@ -10,9 +10,18 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from device.config.loading import parse_config
 from device.errors import ServiceError
 from device.runtime import paths
-from device.runtime.paths import clips_folder, journal_file, journal_files, log_file, status_socket, status_sockets
+from device.runtime.paths import (
+    clips_folder,
+    journal_file,
+    journal_files,
+    kept_folders,
+    log_file,
+    status_socket,
+    status_sockets,
+)
 from device.runtime.sockets.status_socket import read_status
 
 if TYPE_CHECKING:
@@ -88,6 +97,17 @@ def test_alarms_and_their_sound_are_kept_where_they_outlive_the_daemon() -> None
     systemds = {**own, "STATE_DIRECTORY": "/var/lib/auricle/anna"}
     assert journal_file("anna", systemds) == Path("/var/lib/auricle/anna/alarms.db")
     assert clips_folder("anna", systemds) == Path("/var/lib/auricle/anna/clips")
+
+
+def test_what_is_kept_lies_where_the_settings_say() -> None:
+    systemd = {"STATE_DIRECTORY": "/var/lib/auricle/anna", "LOGS_DIRECTORY": "/var/log/auricle/anna"}
+    usual = {"journal": Path("/var/lib/auricle/anna"), "log": Path("/var/log/auricle/anna")}
+    assert kept_folders(parse_config('profile = "nursery"', source="anna.toml"), "anna", systemd) == usual
+    own = '[journal]\nfile = "/data/a.db"\n[log]\nfile = "off"\n[clips]\nenabled = true\nfolder = "/big"\n'
+    assert kept_folders(parse_config(own, source="anna.toml"), "anna", systemd) == {
+        "journal": Path("/data"),
+        "clips": Path("/big"),
+    }
 
 
 def test_journals_are_found_the_systems_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

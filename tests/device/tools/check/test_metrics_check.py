@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from device.config.settings import StatusSettings
 from device.findings import Finding
-from device.runtime.metrics import MetricsServer
+from device.runtime.metrics.metrics_server import MetricsServer
 from device.tools.check.metrics_check import check_metrics
 
 if TYPE_CHECKING:

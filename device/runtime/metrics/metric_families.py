@@ -1,32 +1,20 @@
-"""A daemon's state as Prometheus metrics, on a port of 127.0.0.1 only.
+"""A daemon's state as Prometheus metric families. Pure.
 
-Reads the same snapshot as `auricle status`. An unknown value is omitted, never exported as 0. One thread serves a
-bounded number of clients, none of which delays another.
+Reads the same snapshot as `auricle status`. An unknown value is omitted, never exported as 0.
 """
 
 from __future__ import annotations
 
-import io
-import socket
-import time
-from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, NamedTuple, Self, get_args
-from wsgiref.simple_server import WSGIRequestHandler
+from typing import TYPE_CHECKING, Any, NamedTuple, get_args
 
-from device.errors import MissingExtraError, ServiceError
 from device.messages import FaultKind
 from device.printable import printable
-from device.runtime.daemon_state import StateAge
-from device.runtime.sockets.connection_server import BACKLOG, ConnectionServer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator
 
     from device.runtime.daemon_state import DaemonState
-
-ADDRESS = "127.0.0.1"
-
-_ENDS_OF_HEAD = (b"\r\n\r\n", b"\n\n")
+    from device.runtime.metrics.machine_figures import MachineFigures
 
 
 class _Metric(NamedTuple):
@@ -48,6 +36,11 @@ GAUGES = (
     _Metric("uptime_seconds", "Since the start, by a clock that never jumps.", lambda now: now.uptime_s),
     _Metric("listened_ratio", "Share of the time that was in a scored window.", lambda now: now.listened),
     _Metric("windows_ratio", "Share of the windows due that were scored.", lambda now: now.windows),
+    _Metric(
+        "window_age_seconds",
+        "Since a model scored a window; absent before the first.",
+        lambda now: None if now.window_age_s is None else now.window_age_s + now.age_s,
+    ),
     _Metric("hop_seconds", "From one window to the next, now.", lambda now: now.hop_s),
     _Metric(
         "configured_hop_seconds", "From one window to the next, as it should be.", lambda now: now.configured_hop_s
@@ -86,129 +79,27 @@ COUNTERS = (
         "Commands over MQTT that were invalid, retained or too frequent.",
         lambda now: now.commands_rejected,
     ),
+    _Metric("alarms_delivered", "Changes of alarms that the broker has acknowledged.", lambda now: now.delivered),
+    _Metric(
+        "alarms_delivered_late",
+        "Of these, the ones that were late, or for which nobody knows whether they were.",
+        lambda now: now.delivered_late,
+    ),
     _Metric("dropped_notices", "Lines that could not be written in time.", lambda now: now.dropped_notices),
 )
 
 
-class MetricsServer:
-    """Answers each GET with the metrics of the moment, from a thread of its own; a context manager.
+def families(now: DaemonState | None, machine: MachineFigures) -> Iterator[Any]:
+    """The metric families of one state and one machine; without a state, of the daemon only that nothing is heard.
 
     Args:
-        port: of 127.0.0.1; 0 for any that is free.
-        state: the newest snapshot, from any thread; None before the first.
-
-    Raises:
-        MissingExtraError: prometheus-client is not installed.
-        ServiceError: the port cannot be opened.
+        now: with its age; None before the first.
+        machine: on which it runs.
     """
-
-    def __init__(self, port: int, state: Callable[[], DaemonState | None]) -> None:
-        respond = _Responder(_app(state)).respond
-        try:
-            self._listening = _listening_socket(port)
-        except OSError as error:
-            why = error.strerror or error
-            raise ServiceError(
-                f"metrics cannot be had on port {port} of {ADDRESS} ({why}): set metrics_port in [status] to a free one"
-            ) from None
-        self.port: int = self._listening.getsockname()[1]
-        self._server = ConnectionServer(self._listening, respond, name="metrics")
-
-    def __repr__(self) -> str:
-        return f"MetricsServer({ADDRESS}:{self.port}, {'closed' if self._server.is_closed else 'open'})"
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_error: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Close the port; idempotent."""
-        self._server.close()
-        self._listening.close()
-
-
-def _listening_socket(port: int) -> socket.socket:
-    """A non-blocking socket that listens on a port of 127.0.0.1; raises OSError."""
-    listening = socket.create_server((ADDRESS, port), backlog=BACKLOG)  # free again at once after a restart
-    listening.setblocking(False)
-    return listening
-
-
-class _Responder:
-    """Answers HTTP requests with a WSGI application; also what `WSGIRequestHandler` wants for a server.
-
-    Args:
-        app: WSGI.
-    """
-
-    base_environ: Mapping[str, str] = MappingProxyType({"SERVER_NAME": ADDRESS, "SERVER_PORT": "", "SCRIPT_NAME": ""})
-
-    def __init__(self, app: Any) -> None:
-        self._app = app
-
-    def get_app(self) -> Any:
-        """The application."""
-        return self._app
-
-    def respond(self, request: bytes, _is_complete: bool) -> bytes | None:  # noqa: FBT001 - as ConnectionServer calls it
-        """The answer to a request; None while its head is incomplete."""
-        if not any(end in request for end in _ENDS_OF_HEAD):
-            return None
-        exchange = _Exchange(request)
-        _Handler(exchange, (ADDRESS, 0), self)  # type: ignore[arg-type] # it uses of both what is defined here
-        return bytes(exchange.answer)
-
-
-class _Exchange:
-    """A request in memory and its answer, in the form of a connected socket."""
-
-    def __init__(self, request: bytes) -> None:
-        self._request = request
-        self.answer = bytearray()
-
-    def makefile(self, *_arguments: object, **_keywords: object) -> io.BytesIO:
-        """The request as a file."""
-        return io.BytesIO(self._request)
-
-    def sendall(self, data: bytes) -> None:
-        """Append to the answer."""
-        self.answer += data
-
-
-class _Handler(WSGIRequestHandler):
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - named by http.server
-        """Scrapes are not logged."""
-
-
-def _app(state: Callable[[], DaemonState | None]) -> Any:
-    """A WSGI application."""
-    try:
-        from prometheus_client import CollectorRegistry, ProcessCollector, make_wsgi_app
-        from prometheus_client.registry import Collector
-    except ImportError as error:
-        raise MissingExtraError(f"metrics need {error.name}: pip install 'auricle[device]' brings it") from None
-    age = StateAge()
-
-    class StateCollector(Collector):
-        """Makes all metrics anew for each scrape."""
-
-        def collect(self) -> Iterator[Any]:
-            now = state()
-            yield from families(None if now is None else age.apply(now, time.monotonic()))
-
-    registry = CollectorRegistry()
-    ProcessCollector(registry=registry)
-    registry.register(StateCollector())
-    return make_wsgi_app(registry)
-
-
-def families(now: DaemonState | None) -> Iterator[Any]:
-    """The metric families of one state; without one, only that nothing is heard."""
     from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily
 
     yield GaugeMetricFamily("auricle_hearing", "1 where a cry would be heard.", value=float(bool(now and now.hears)))
+    yield from _machine(machine)
     if now is None:
         return
     about = {"version": now.version, "name": now.instance, "source": now.source, "device": now.device}
@@ -219,8 +110,32 @@ def families(now: DaemonState | None) -> Iterator[Any]:
             value = metric.value(now)
             if value is not None:
                 yield family(f"auricle_{metric.name}", metric.help, value=value)
+    yield _models(now)
     yield _faults(now)
     yield from _labels(now)
+
+
+def _machine(machine: MachineFigures) -> Iterator[Any]:
+    from prometheus_client.core import GaugeMetricFamily
+
+    if machine.hottest_c is not None:
+        help_line = "Of the machine, at its hottest sensor; absent where there is none."
+        yield GaugeMetricFamily("auricle_temperature_celsius", help_line, value=machine.hottest_c)
+    free = GaugeMetricFamily("auricle_disk_free_bytes", "Room on the disk that holds this.", labels=["holds"])
+    for name, free_bytes in machine.free_bytes.items():
+        free.add_metric([name], float(free_bytes))
+    yield free
+
+
+def _models(now: DaemonState) -> Any:
+    """One sample for each model, so that a server can compare those of many devices."""
+    from prometheus_client.core import InfoMetricFamily
+
+    family = InfoMetricFamily("auricle_model", "What detects, and the hash of its file.", labels=["model"])
+    for listed, sha256 in zip(now.models, now.bundles, strict=False):
+        name, _, version = listed.rpartition(" ")
+        family.add_metric([printable(name)], {"version": printable(version), "sha256": sha256})
+    return family
 
 
 def _faults(now: DaemonState) -> Any:

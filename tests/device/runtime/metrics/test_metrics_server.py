@@ -16,7 +16,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from device.errors import MissingExtraError, ServiceError
 from device.runtime.daemon_state import DaemonState, FaultStatus, LabelStatus
-from device.runtime.metrics import ADDRESS, MetricsServer
+from device.runtime.metrics.machine_figures import MachineFigures
+from device.runtime.metrics.metrics_server import ADDRESS, MetricsServer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,17 +36,21 @@ def _scraped(server: MetricsServer) -> dict[tuple[str, tuple[tuple[str, str], ..
     }
 
 
-def _told(state: Callable[[], DaemonState | None]) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
-    with MetricsServer(0, state) as server:
+def _told(
+    state: Callable[[], DaemonState | None], machine: MachineFigures | None = None
+) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
+    with MetricsServer(0, state, lambda: machine or MachineFigures()) as server:
         return _scraped(server)
 
 
 def test_every_figure_of_the_state_is_told_under_its_unit(state: DaemonState) -> None:
-    told = _told(lambda: state)
+    told = _told(lambda: state, MachineFigures(51.5, {"journal": 4_000_000_000}))
     plain = {name: value for (name, labels), value in told.items() if name.startswith("auricle_") and not labels}
     assert plain.pop("auricle_state_age_seconds") == pytest.approx(0.0, abs=_SOON_S)
+    plain_age = plain.pop("auricle_window_age_seconds")
     assert plain == {
         "auricle_hearing": 1.0,
+        "auricle_temperature_celsius": 51.5,
         "auricle_uptime_seconds": 3600.0,
         "auricle_listened_ratio": 0.9996,
         "auricle_windows_ratio": 1.0,
@@ -70,7 +75,11 @@ def test_every_figure_of_the_state_is_told_under_its_unit(state: DaemonState) ->
         "auricle_dropped_seconds_total": 0.0,
         "auricle_commands_rejected_total": 0.0,
         "auricle_dropped_notices_total": 0.0,
+        "auricle_alarms_delivered_total": 12.0,
+        "auricle_alarms_delivered_late_total": 1.0,
     }
+    assert plain_age == pytest.approx(0.4, abs=_SOON_S)
+    assert told["auricle_disk_free_bytes", (("holds", "journal"),)] == 4e9
 
 
 def test_labels_faults_and_who_it_is_are_told_with_names(state: DaemonState) -> None:
@@ -88,6 +97,25 @@ def test_labels_faults_and_who_it_is_are_told_with_names(state: DaemonState) -> 
     assert about == {"version": "0.2.0", "name": "anna", "source": "usb:0d8c:0014", "device": "USB Audio Device"}
 
 
+def test_each_model_is_told_with_its_version_and_hash(state: DaemonState) -> None:
+    two = dataclasses.replace(state, models=("cry 1.0.0", "scream 2.0.0"), bundles=("ab" * 32, "cd" * 32))
+    models = [dict(labels) for name, labels in _told(lambda: two) if name == "auricle_model_info"]
+    assert models == [
+        {"model": "cry", "version": "1.0.0", "sha256": "ab" * 32},
+        {"model": "scream", "version": "2.0.0", "sha256": "cd" * 32},
+    ]
+
+
+def test_the_age_of_the_newest_window_grows_with_a_loop_that_hangs(state: DaemonState) -> None:
+    states = [dataclasses.replace(state, uptime_s=100.0)]
+    with MetricsServer(0, lambda: states[-1]) as server:
+        before = _scraped(server)["auricle_window_age_seconds", ()]
+        states.append(dataclasses.replace(state, uptime_s=90.0))
+        assert _scraped(server)["auricle_window_age_seconds", ()] - before > 9.5
+    before_the_first = _told(lambda: dataclasses.replace(state, window_age_s=None))
+    assert not any(name == "auricle_window_age_seconds" for name, _ in before_the_first)
+
+
 def test_digital_silence_has_no_level(state: DaemonState) -> None:
     names = {name for name, _ in _told(lambda: dataclasses.replace(state, level_dbfs=None, peak_dbfs=None))}
     assert not names & {"auricle_level_dbfs", "auricle_peak_dbfs"}
@@ -95,7 +123,7 @@ def test_digital_silence_has_no_level(state: DaemonState) -> None:
 
 
 def test_names_keep_prometheus_conventions(state: DaemonState) -> None:
-    units = r"_(seconds|ratio|dbfs|hertz|info|total|bytes|fds)"
+    units = r"_(seconds|ratio|dbfs|hertz|celsius|info|total|bytes|fds)"
     unitless = {"auricle_hearing", "auricle_fault", "auricle_label_on", "auricle_label_alarms", "auricle_label_score"}
     unitless |= {"auricle_alarms_open", "auricle_alarms_unacknowledged", "auricle_alarms_owed"}
     unitless |= {"auricle_broker_connected", "auricle_journal_trouble"}
