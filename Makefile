@@ -13,8 +13,8 @@
 #   make test-arm64    replays a recording in emulated aarch64 trees of both supported releases; needs root
 #   make test-ha a real Home Assistant follows the daemon; needs root
 #   make test-torch    training on torch, in an environment of its own; networks pass between it and TensorFlow
-#   make models  trains, converts and measures the models cry, scream and lung and the design cry-residual anew,
-#                into build/models; data in DATA, weights in PEERS; hours of two cores, and what was stopped goes on
+#   make models  trains, converts and measures the models cry, scream and lung and the designs cry-residual and
+#                scream-resnet34 anew, into build/models; data in DATA, weights in PEERS; hours of two cores, and what was stopped goes on
 #   make lung-elsewhere    how the shipped lung model parts adults of two collections that it did not learn
 #   make lock    refresh requirements*.txt from pyproject.toml
 
@@ -29,6 +29,7 @@ PEERS ?= ../shared/peers
 MODELS := $(OUT)/models
 SEQUENCES := $(MODELS)/sequences
 RESIDUAL := $(MODELS)/cry-residual
+RESNET34 := $(MODELS)/scream-resnet34
 AUDIOSET := $(PEERS)/audioset_mn04.npz
 TRAINING := OMP_NUM_THREADS=1 TF_NUM_INTRAOP_THREADS=1 TF_NUM_INTEROP_THREADS=1 $(BIN)/python -m training
 TORCH ?= torch==2.13.0
@@ -94,7 +95,7 @@ $(TORCH_VENV)/.torch: requirements-dev.txt pyproject.toml
 	$(TORCH_VENV)/bin/pip install --quiet --disable-pip-version-check --no-deps -e .
 	touch $@
 
-models: $(MODELS)/cry.tflite $(MODELS)/scream.tflite $(MODELS)/lung.tflite $(MODELS)/cry-residual.tflite
+models: $(MODELS)/cry.tflite $(MODELS)/scream.tflite $(MODELS)/lung.tflite $(MODELS)/cry-residual.tflite $(MODELS)/scream-resnet34.tflite
 
 # One network for cry and scream: docs/model-runbook.md says what each step reads and writes. A file `finished` stands for
 # a step whose folder is there from its beginning.
@@ -185,6 +186,18 @@ $(MODELS)/cry-residual.tflite: $(RESIDUAL)/trained/finished training/cards/cry-r
 	$(TRAINING) card --bundle $(MODELS)/cry-residual-1.tflite --name cry-residual --model-version 1.0.0 --operating-point $(MODELS)/cry-residual-point.json --description training/cards/cry-residual.json --out $(MODELS)/cry-residual-2.tflite
 	$(TRAINING) evaluate --model $(MODELS)/cry-residual-2.tflite --data $(DATA) --peer $(PEERS)/yamnet.tflite --json $(MODELS)/cry-residual-test.json --markdown $(MODELS)/cry-residual-model.md
 	$(TRAINING) card --bundle $(MODELS)/cry-residual-2.tflite --report $(MODELS)/cry-residual-test.json --out $@
+
+# ResNet34 for screams, breaking glass and sirens: docs/scream-resnet34-model.md.
+$(RESNET34)/run.json: $(VENV)/.dev
+	$(TRAINING) train --system resnet34/abnormal --data $(DATA) --seed 1 --budget-core-minutes 30 --out $(@D) --workers 1
+
+$(MODELS)/scream-resnet34.tflite: $(RESNET34)/run.json training/cards/scream-resnet34.json training/cards/scream-resnet34-points.json
+	$(BIN)/python -m converter convert $(<D) --quantize int8 --out $(MODELS)/scream-resnet34-1.tflite --report $(MODELS)/scream-resnet34-conversion.json
+	$(TRAINING) evaluate --model $(MODELS)/scream-resnet34-1.tflite --data $(DATA) --split val --task scream --label scream --json $(MODELS)/scream-resnet34-val.json --operating-point $(MODELS)/scream-resnet34-point.json --highest-threshold 0.75
+	$(TRAINING) card --bundle $(MODELS)/scream-resnet34-1.tflite --operating-point training/cards/scream-resnet34-points.json --out $(MODELS)/scream-resnet34-marked.tflite
+	$(TRAINING) card --bundle $(MODELS)/scream-resnet34-marked.tflite --name scream-resnet34 --model-version 1.0.0 --label scream --operating-point $(MODELS)/scream-resnet34-point.json --description training/cards/scream-resnet34.json --out $(MODELS)/scream-resnet34-2.tflite
+	$(TRAINING) evaluate --model $(MODELS)/scream-resnet34-2.tflite --data $(DATA) --task scream --label scream --peer $(PEERS)/yamnet.tflite --json $(MODELS)/scream-resnet34-test.json --markdown $(MODELS)/scream-resnet34-model.md
+	$(TRAINING) card --bundle $(MODELS)/scream-resnet34-2.tflite --report $(MODELS)/scream-resnet34-test.json --out $@
 
 # The list of a lock names no registry, so it holds wherever the packages come from. The first is what `auricle install`
 # lays down; it may be configured to check signatures and to serve the page, so it holds what these need.

@@ -92,6 +92,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="false alarms an hour that it may raise, whatever that costs (default: about 1 for cries and screams)",
     )
+    parser.add_argument(
+        "--highest-threshold",
+        type=float,
+        metavar="P",
+        help="its threshold is at most this, so that the sound of the self-test stays well above (cries and screams)",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -137,7 +143,7 @@ def task_of(model: Bundle) -> str:
 
 
 def _run_alarms(args: argparse.Namespace, task: str) -> int:
-    settings = _alarm_settings(args, task)
+    settings, highest = _alarm_settings(args, task), _highest_threshold(args)
     systems, scored = score_plans(settings, settings.plans(), workers=args.workers, scheduler=args.scheduler)
     found = full_report(settings, systems, scored)
     _write_json(args.json, found)
@@ -146,7 +152,7 @@ def _run_alarms(args: argparse.Namespace, task: str) -> int:
     if args.clips:
         args.clips.write_text("".join(f"{json.dumps(line)}\n" for line in scene_lines(scored)), encoding="utf-8")
     if args.operating_point:
-        _write_json(args.operating_point, chosen_operating_point(scored, args.most_false_an_hour))
+        _write_json(args.operating_point, chosen_operating_point(scored, args.most_false_an_hour, highest))
     print(found["headline"])
     return 0
 
@@ -189,7 +195,8 @@ def _point(args: argparse.Namespace) -> OperatingPoint | None:
 def _run_breath(args: argparse.Namespace, task: str) -> int:
     from training.evaluation.breath.breath_report import BreathSettings, evaluate_breath
 
-    unfit = [name for name in ("float", "peer", "clips", "curve", "markdown", "point", "label") if getattr(args, name)]
+    alarms_only = ("float", "peer", "clips", "curve", "markdown", "point", "label", "highest_threshold")
+    unfit = [name for name in alarms_only if getattr(args, name)]
     if unfit:
         raise ConfigError(f"--{unfit[0].replace('_', '-')} is for cries and screams; leave it out for breath sounds")
     _refuse_choosing_on_test(args)
@@ -211,6 +218,18 @@ def _run_breath(args: argparse.Namespace, task: str) -> int:
     return 0
 
 
+def _highest_threshold(args: argparse.Namespace) -> float:
+    """Told to be out of range before anything is heard."""
+    from training.evaluation.threshold_search import LEAST_THRESHOLD
+
+    highest = 1.0 if args.highest_threshold is None else float(args.highest_threshold)
+    if not LEAST_THRESHOLD <= highest <= 1:
+        raise ConfigError(f"--highest-threshold {highest:g}: give a number from {LEAST_THRESHOLD} to 1")
+    if args.highest_threshold is not None and not args.operating_point:
+        raise ConfigError("--highest-threshold bounds the point that is chosen: give --operating-point FILE with it")
+    return highest
+
+
 def _most_false(args: argparse.Namespace) -> float:
     if args.most_false_an_hour is None:
         raise ConfigError("--operating-point for breath sounds needs --most-false-an-hour: how many you can bear")
@@ -223,7 +242,7 @@ def _refuse_choosing_on_test(args: argparse.Namespace) -> None:
 
 
 def _run_timelines(args: argparse.Namespace, task: str) -> int:
-    unfit = [name for name in ("clips", "markdown") if getattr(args, name)]
+    unfit = [name for name in ("clips", "markdown", "highest_threshold") if getattr(args, name)]
     if unfit:
         raise ConfigError(f"--{unfit[0].replace('_', '-')} is for the scenes of a committed list; leave it out here")
     heard = TimelineSettings(

@@ -34,6 +34,10 @@ if TYPE_CHECKING:
     Float32 = npt.NDArray[np.float32]
 
 
+LEAST_THRESHOLD = 0.3
+"""The lowest that is tried."""
+
+
 @dataclass(frozen=True, slots=True)
 class Goals:
     """What an operating point should keep, with a margin to what is promised of unseen subjects.
@@ -75,7 +79,7 @@ class PointFigures:
 def candidates() -> Iterator[OperatingPoint]:
     """Operating points worth trying: 2 to 5 windows of up to 8, thresholds from 0.3 to 0.99."""
     confirmed = ((1.0, 1.5), (1.5, 1.5), (1.5, 2.0), (1.5, 3.0), (2.0, 2.0), (2.0, 3.0), (2.0, 4.0), (2.5, 3.0))
-    thresholds = (*np.arange(0.3, 0.95, 0.025), 0.95, 0.96, 0.97, 0.98, 0.99)
+    thresholds = (*np.arange(LEAST_THRESHOLD, 0.95, 0.025), 0.95, 0.96, 0.97, 0.98, 0.99)
     for on, (confirm_s, confirm_of_s) in itertools.product(thresholds, confirmed):
         yield point(float(on), confirm_s, confirm_of_s)
 
@@ -132,11 +136,16 @@ def merit(found: PointFigures, goals: Goals) -> float:
 
 
 def choose(
-    scenes: Sequence[SceneAnnotation], windows: Sequence[WindowScores], goals: Goals | None = None
+    scenes: Sequence[SceneAnnotation],
+    windows: Sequence[WindowScores],
+    goals: Goals | None = None,
+    *,
+    highest_threshold: float = 1.0,
 ) -> PointFigures:
-    """The best operating point; of equals the one with the highest threshold."""
+    """The best operating point up to a threshold, `LEAST_THRESHOLD` or more; of equals the one with the highest."""
     wanted = goals or Goals()
-    found = (evaluate_point(scenes, windows, candidate) for candidate in candidates())
+    tried = (candidate for candidate in candidates() if candidate.on <= highest_threshold)
+    found = (evaluate_point(scenes, windows, candidate) for candidate in tried)
     return max(found, key=lambda one: (round(merit(one, wanted), 3), one.point.on))
 
 

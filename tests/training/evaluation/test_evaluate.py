@@ -85,6 +85,21 @@ def test_thresholds_are_never_chosen_on_test(
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--highest-threshold", "0.2"], "give a number from 0.3 to 1"),
+        (["--highest-threshold", "0.75"], "give --operating-point FILE with it"),
+    ],
+)
+def test_a_bound_on_the_threshold_that_bounds_nothing_is_refused_before_anything_is_heard(
+    options: list[str], tmp_path: Path, words: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*options, *words, "--json", str(tmp_path / "report.json")]) == 2
+    assert said in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_point_that_validation_chose_judges_the_test(options: list[str], tmp_path: Path) -> None:
     """With a threshold that nothing reaches no alarm is raised; the report says who chose it."""
     chosen = {"on": 0.999999, "off": 0.5, "confirm_s": 2.0, "confirm_of_s": 2.0}

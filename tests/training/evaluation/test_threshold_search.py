@@ -103,6 +103,15 @@ def test_false_alarms_are_paid_for_in_recall(clip: MakeScene, hour: SceneAnnotat
     assert threshold_search.merit(best, Goals()) > threshold_search.merit(plain, Goals())
 
 
+def test_a_bound_on_the_threshold_leaves_the_best_of_those_below_it(clip: MakeScene, hour: SceneAnnotation) -> None:
+    scenes = [*[clip()] * 4, hour]
+    scores = [*[_scores(30, slice(8, 20))] * 4, _scores(7197, slice(0, None, 200), value=0.6)]
+    assert threshold_search.choose(scenes, scores).point.on > 0.6
+    bounded = threshold_search.choose(scenes, scores, highest_threshold=0.5)
+    assert bounded.point.on == 0.5
+    assert bounded.recall[20.0] == 1.0
+
+
 def test_the_end_lies_under_the_begin() -> None:
     points = list(threshold_search.candidates())
     assert len(points) > 100

@@ -132,18 +132,22 @@ def scene_lines(scored: Iterable[ScoredScene]) -> Iterator[dict[str, Any]]:
         }
 
 
-def chosen_operating_point(scored: Sequence[ScoredScene], most_false_an_hour: float | None = None) -> dict[str, Any]:
+def chosen_operating_point(
+    scored: Sequence[ScoredScene], most_false_an_hour: float | None = None, highest_threshold: float = 1.0
+) -> dict[str, Any]:
     """The operating point that serves the shipped network best on these scenes, and its figures there: JSON types.
 
     Args:
         scored: validation scenes.
         most_false_an_hour: a bound that no recall outweighs; None for the goals as they are.
+        highest_threshold: thresholds above it are not tried.
     """
     from training.evaluation.threshold_search import Goals, choose, figures
 
     own = [one for one in scored if one.system == scored[0].system and not one.scene.is_joined]
     goals = None if most_false_an_hour is None else Goals(false_alarms_per_hour=most_false_an_hour, hour_price=10.0)
-    best = choose([one.scene for one in own], [one.windows for one in own], goals)
+    scenes, windows = [one.scene for one in own], [one.windows for one in own]
+    best = choose(scenes, windows, goals, highest_threshold=highest_threshold)
     return {"operating_point": asdict(best.point), "validation": figures(best)}
 
 
