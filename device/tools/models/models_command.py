@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from device.config.loading import load_config, locating
+from device.config.profiles import DEFAULT_PROFILE
 from device.hearing.bundle.reader import read_bundle
 from device.hearing.classifier import Classifier
 from device.quantity import quantity
 from device.runtime.model_library import bundle_path, card_line, golden_deviations, reference_agreement, shipped_bundles
 from device.runtime.model_loader import read_tried, tried_bundles, trusted_key
 from device.tools.models.installation import WATCH_S, InstallOptions, install
+from device.tools.models.use_and_terms import learned_from, profiles_of, who_runs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -87,19 +89,20 @@ def _verify(arguments: argparse.Namespace) -> Iterator[str]:
 
 
 def describe_shipped() -> Iterator[str]:
-    """Every shipped bundle, line by line.
+    """Every shipped bundle, line by line; those that run by default first.
 
     Raises:
         BundleError: a shipped bundle is damaged.
     """
-    for path in shipped_bundles().values():
+    for path in sorted(shipped_bundles().values(), key=lambda path: DEFAULT_PROFILE not in profiles_of(path.stem)):
         yield from describe(read_bundle(path), path)
         yield ""
 
 
 def describe(bundle: Bundle, path: Path) -> Iterator[str]:
-    """One bundle: labels, roles, rate, size, hashes, terms and the headline of its card."""
+    """One bundle: labels, roles, who runs it, rate, size, hashes, terms and the headline of its card."""
     yield f"{bundle.name} {bundle.version}"
+    yield f"  runs      {who_runs(bundle, path)}"
     rows = {
         "file": str(path),
         "listens": f"{bundle.sample_rate_hz} Hz, windows of {bundle.window_samples / bundle.sample_rate_hz:g} s",
@@ -109,6 +112,7 @@ def describe(bundle: Bundle, path: Path) -> Iterator[str]:
         "signed": f"says key {bundle.signer}" if bundle.signer else "no",
         "features": ", ".join(spec.spec_hash for spec in bundle.specs),
         "terms": card_line(bundle, "licence"),
+        "data": learned_from(bundle),
         "measured": card_line(bundle, "headline"),
     }
     for label in bundle.labels:

@@ -9,11 +9,13 @@ import pytest
 
 from converter.signing import sign_bundle
 from device.__main__ import main
+from device.config.loading import parse_config
 from device.errors import BundleError
 from device.hearing.bundle.reader import read_bundle
 from device.hearing.bundle.writer import write_bundle
 from device.runtime.model_library import shipped_bundles
 from device.tools.models.models_command import describe, describe_shipped, verify
+from device.tools.models.use_and_terms import learned_from, who_runs
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -47,6 +49,35 @@ def test_labels_that_raise_nothing_share_a_line() -> None:
     assert [line for line in lines if line.startswith("  scored ")] == [
         "  scored    cat, dog, bird, laughter, child, speech, adult_cry, siren, music; these raise nothing"
     ]
+
+
+def test_the_models_that_run_by_default_come_first_and_each_says_what_makes_it_run() -> None:
+    lines = list(describe_shipped())
+    names = [line.split()[0] for line in lines if line and not line.startswith(" ")]
+    runs = dict(zip(names, (line.split(maxsplit=1)[1] for line in lines if line.startswith("  runs ")), strict=True))
+    assert names[:2] == ["cry", "scream"]
+    assert set(names) == set(shipped_bundles())
+    assert runs["scream"] == "by default; in the profiles nursery and nursery-quiet"
+    assert runs["lung"] == "not by default; in the profile stethoscope"
+    for name, table in (("cry-residual", "cry"), ("scream-resnet34", "scream")):
+        assert f'bundle = "{name}" in [model.{table}]' in runs[name]
+
+
+def test_what_a_description_says_of_a_model_to_choose_is_what_runs_it() -> None:
+    for name, path in shipped_bundles().items():
+        said = who_runs(read_bundle(path), path)
+        if said.startswith("not by default, in no profile; "):
+            choice, table = said.removeprefix("not by default, in no profile; ").split(" of a")[0].split(" in ")
+            models = parse_config(f"{table}\n{choice}\n", source="a.toml").models
+            assert [each.bundle for each in models if f"[model.{each.name}]" == table] == [name]
+
+
+def test_licences_are_told_with_the_collections_that_state_them(tiny_bundle_path: Path) -> None:
+    bundle = read_bundle(tiny_bundle_path)
+    named = [("one", "CC0"), ("two", "none stated"), ("three", "CC0")]
+    data = [{"set": name, "licence": licence} for name, licence in named]
+    assert learned_from(replace(bundle, card={"data": data})) == "one, three (CC0); two (none stated)"
+    assert learned_from(replace(bundle, card={})) == "the card does not say"
 
 
 def test_verifying_says_what_was_checked(tiny_bundle_path: Path) -> None:
