@@ -85,7 +85,8 @@ FAULTS: Mapping[FaultKind, FaultInfo] = MappingProxyType(
             priority="medium",
             deafens=True,
             words="no sound comes from the microphone",
-            cure="check plug and cable; auricle devices lists the microphones that are there",
+            cure="check plug and cable, or a camera's power and network; "
+            "auricle devices lists the microphones that are there",
         ),
         "coverage": FaultInfo(
             priority="medium",

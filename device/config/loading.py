@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from device.config.key_lines import key_lines
+from device.config.microphone.microphone_settings import MicrophoneSettings
 from device.config.profiles import DEFAULT_PROFILE, PROFILES
 from device.config.push.notify_settings import CREDENTIAL, NotifySettings
 from device.config.push.watcher_settings import WatcherSettings
@@ -163,6 +164,7 @@ def _with_absolute_paths(settings: Settings, folder: Path) -> Settings:
         bundles=_paths_from(folder, settings.bundles, "public_key"),
         log=_paths_from(folder, settings.log, "file"),
         journal=_paths_from(folder, settings.journal, "file"),
+        microphone=_paths_from(folder, settings.microphone, "password_file", "ca_file"),
         mqtt=_paths_from(folder, settings.mqtt, "password_file", "ca_file", "cert_file", "key_file"),
         clips=_paths_from(folder, settings.clips, "folder"),
         web=_paths_from(folder, settings.web, "accounts_file", "cert_file", "key_file"),
@@ -178,6 +180,7 @@ _TableWithPaths = TypeVar(
     BundleSettings,
     LogSettings,
     JournalSettings,
+    MicrophoneSettings,
     MqttSettings,
     ClipSettings,
     NotifySettings,

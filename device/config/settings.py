@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 from device.config.alerting.loudness_settings import LoudnessSettings
 from device.config.alerting.schedule_settings import ScheduleSettings
 from device.config.kinds import Boolean, Choice, Host, Integer, Number, Ordinal, OrKeyword, Text
+from device.config.microphone.microphone_settings import MicrophoneSettings
 from device.config.profiles import DEFAULT_PROFILE, PROFILES
 from device.config.push.notify_settings import NotifySettings
 from device.config.push.watcher_settings import WatcherSettings
@@ -41,13 +42,6 @@ _MODEL_NAME = Text(_NAME, "the name of a model, of a-z, 0-9, _ and -")
 _LABEL_NAME = Text(_NAME, "the name of a label, of a-z, 0-9, _ and -")
 _BUNDLE = Text(r".*\S.*", f"the name of a shipped bundle, or the path of a {BUNDLE_SUFFIX} file")
 _PROBABILITY = OrKeyword(Number(0.001, 0.999), "model")
-_USB, _PORT, _ALSA = "[Uu][Ss][Bb]:", "[Pp][Oo][Rr][Tt]:", "([Pp][Ll][Uu][Gg])?[Hh][Ww]:"  # JSON Schema has no flags
-_DEVICE = Text(
-    rf"{_USB}[0-9A-Fa-f]{{1,4}}:[0-9A-Fa-f]{{1,4}}(:.+)?|{_PORT}[0-9]+-[0-9]+(\.[0-9]+)*"
-    # Anything but a number, ALSA's names with a number, or a name that is only a number: these change at boot.
-    rf"|(?!\s*({_USB}|{_PORT}|{_ALSA}|[0-9]+\s*$|\([Hh][Ww]:[0-9]+,[0-9]+\)\s*$)).*\S.*",
-    'a device\'s name, "usb:VENDOR:PRODUCT" in hexadecimal, "port:BUS-PORT", or "default", and no number',
-)
 _PATH = Text(r".*\S.*", '"auto", or the path of a file')
 _KEY_FILE = Text(r".*\S.*", "the path of a public key in PEM")
 _HOURS = Text(r"([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d", "HH:MM-HH:MM")
@@ -156,28 +150,6 @@ class ListenSettings(TableSettings):
         Integer(1, 20),
         "Where the machine cannot keep up, the daemon makes the hop up to this many times as wide, and at most "
         "as wide as a window; 1 for never.",
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class MicrophoneSettings(TableSettings):
-    """Which microphone the daemon hears, and how it is opened.
-
-    Attributes:
-        device: parsed by `sources.device_match`.
-        channel: counted from 0 here, from 1 in the file; None for the mean of all.
-        sample_rate_hz: None for the device's own.
-    """
-
-    device: str = key(
-        "default",
-        _DEVICE,
-        '"default", a device\'s name or a part of it, "usb:VENDOR:PRODUCT" or "usb:VENDOR:PRODUCT:SERIAL", '
-        'or "port:BUS-PORT"; auricle devices lists them. A number is none: it changes at boot.',
-    )
-    channel: int | None = key(0, OrKeyword(Ordinal(64), "mix"), "The channel that is heard, or the mix of all.")
-    sample_rate_hz: int | None = key(
-        None, OrKeyword(Integer(8000, 192000), "device"), "Rate at which it is opened, in Hz; the device's own is best."
     )
 
 

@@ -30,10 +30,10 @@ from device.daemon.outputs import Outputs
 from device.daemon.self_test_schedule import SelfTestSchedule
 from device.runtime.daemon_state import installed_version
 from device.runtime.paths import log_file, runtime_folder
+from device.runtime.secrets.microphone_login import open_microphone, stream_password
 from device.runtime.self_test.known_sound import known_sounds
 from device.sinks.console import Console
 from device.sinks.log import Log
-from device.sources.microphone import Microphone
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -159,6 +159,7 @@ class Assembly:
         Raises:
             AuricleError: a part cannot be opened.
         """
+        self.check_source(settings)
         with ExitStack() as opened:
             source_thread = self.open_source(settings)
             opened.callback(source_thread.close)
@@ -178,6 +179,15 @@ class Assembly:
         parts.source_thread.close()
         self.outputs.close(parts.controller.process_replies, [partial(close_sinks, parts.sinks)])
         parts.runner.close()
+
+    def check_source(self, settings: Settings) -> None:
+        """See whether a source can be opened: whether a stream's password can be read.
+
+        Raises:
+            ConfigError: it cannot.
+        """
+        if not self._recordings:
+            stream_password(settings.microphone)
 
     def open_source(self, settings: Settings) -> SourceThread:
         """The microphone, with a running thread that reads it; or the recordings, whose thread is yet to be started."""
@@ -237,12 +247,12 @@ class Assembly:
         return Epoch.at_start(runtime_folder(self._instance), utc_s=self._timekeeper.clocks.utc(), uptime_s=uptime_s)
 
     def _microphone_thread(self, settings: Settings) -> SourceThread:
-        microphone = Microphone(settings.microphone)
+        microphone = open_microphone(settings.microphone)
 
         def status() -> SourceStatus:
             return SourceStatus(microphone.name, microphone.overruns, microphone.reopened)
 
-        name = settings.microphone.device
+        name = microphone.name
         return SourceThread(self._wrap(microphone), waits=False, name_at=lambda _second: name, status=status)
 
     def _recordings_thread(self, settings: Settings) -> SourceThread:

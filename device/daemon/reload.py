@@ -157,6 +157,7 @@ class Reload:
         settings, outputs = models.settings, self._assembly.outputs
         with ExitStack() as opened:
             opened.callback(models.runner.close)
+            self._assembly.check_source(settings)
             prepared = outputs.prepare(settings)
             opened.callback(outputs.discard, prepared)
             self._metrics.apply(settings)
@@ -193,7 +194,7 @@ class Reload:
         if settings.microphone != before.microphone and not self._assembly.plays_recordings:
             parts = self._loop.parts
             parts.source_thread.close()
-            # Cannot fail: the name of a microphone is valid once it is configured, whether there is one or not.
+            # Cannot fail: a microphone's name or address is valid once it is configured, whether there is one or not.
             parts.source_thread = self._assembly.open_source(settings)
 
     def _replace_sinks(self, settings: Settings, before: Settings) -> None:

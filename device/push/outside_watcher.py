@@ -11,7 +11,7 @@ from device.printable import printable
 from device.push.services.delivery_error import DeliveryError
 from device.push.services.https_client import HttpsClient
 from device.push.services.server_address import parse_address
-from device.runtime.secret_files import read_line, secret_path
+from device.runtime.secrets.secret_files import read_line, secret_path
 
 if TYPE_CHECKING:
     from collections.abc import Callable

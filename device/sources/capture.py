@@ -14,52 +14,25 @@ sounddevice in `main` alone, and no numpy: it must be small and start fast.
 from __future__ import annotations
 
 import json
-import os
-import struct
 import sys
-import threading
 import time
 import types
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from device.errors import MicrophoneError
+from device.sources.capture_child import serve
+from device.sources.capture_record import BLOCK_S, FRAME, LISTED, OPENED, OVERFLOWED, CaptureRecord
 from device.sources.device_match import Card, ListedDevice, card_identity, card_number, choose, parse_device
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-BLOCK_S = 0.05
-"""Duration of one frame."""
-
 BUFFER_S = 0.2
 """Requested latency of the sound card; its periods are a quarter of that, so no frame waits for long."""
 
-HEADER = struct.Struct("<4sBBxxIIq")
-"""Magic, kind, flags, number, payload bytes, CLOCK_MONOTONIC in ns at the end of the read."""
-
-MAGIC = b"aur1"
-MAX_PAYLOAD = 4 << 20  # 50 ms at 192 kHz of 64 channels are 2.4 MB
-
-FRAME = 1
-"""Interleaved little-endian float32 samples of all channels that are open."""
-
-OPENED = 2
-"""JSON: name, sample_rate_hz, channels. Sent once, before the first frame."""
-
-ERROR = 3
-"""UTF-8: one sentence. The process ends after it."""
-
-LISTED = 4
-"""JSON: the fields of each `ListedDevice`."""
-
-OVERFLOWED = 1
-"""Flag of a frame: samples are missing before it."""
-
 USUAL_RATES_HZ = (8000, 16000, 22050, 32000, 44100, 48000, 96000, 192000)
 
-_NUMBERS = 1 << 32
 _VIRTUAL_CHANNELS = 2  # a virtual device of 32 or 128 channels is a converter in front of one or two
-_PARENT_EVERY_S = 1.0
 # Blocking reads through it corrupt PortAudio 19.6's heap; ALSA's own way to JACK (`type jack`) is sound.
 _UNREADABLE = frozenset({"JACK Audio Connection Kit"})
 
@@ -70,101 +43,15 @@ _PA_UNAVAILABLE = -9985
 _PA_HOST_ERROR = -9999
 
 
-class CaptureRecord(NamedTuple):
-    """One message of the child.
-
-    Attributes:
-        kind: FRAME, OPENED, ERROR or LISTED.
-        payload: see the kind.
-        flags: OVERFLOWED or 0.
-        number: of a frame, from 0, modulo 2**32; a missing one is missing sound.
-        at_ns: CLOCK_MONOTONIC when the frame had been read.
-    """
-
-    kind: int
-    payload: bytes
-    flags: int = 0
-    number: int = 0
-    at_ns: int = 0
-
-
-class CaptureProtocolError(ValueError):
-    """The child sent something that is not a valid record, or not the one that is due."""
-
-
-def encode(record: CaptureRecord) -> bytes:
-    """A record -> its bytes on the pipe."""
-    number = record.number % _NUMBERS
-    head = HEADER.pack(MAGIC, record.kind, record.flags, number, len(record.payload), record.at_ns)
-    return head + record.payload
-
-
-class Decoder:
-    """Bytes of any size in, whole records out."""
-
-    def __init__(self) -> None:
-        self._buffer = bytearray()
-
-    def __repr__(self) -> str:
-        return f"Decoder({len(self._buffer)} bytes buffered)"
-
-    def push(self, data: bytes) -> Iterator[CaptureRecord]:
-        """Bytes -> the records that are complete now, oldest first.
-
-        Raises:
-            CaptureProtocolError: the bytes are not records; nothing that follows can be read.
-        """
-        self._buffer += data
-        while len(self._buffer) >= HEADER.size:
-            magic, kind, flags, number, size, at_ns = HEADER.unpack_from(self._buffer)
-            if magic != MAGIC or not FRAME <= kind <= LISTED or size > MAX_PAYLOAD:
-                raise CaptureProtocolError(f"a header of {bytes(self._buffer[: HEADER.size])!r}")
-            end = HEADER.size + size
-            if len(self._buffer) < end:
-                return
-            payload = bytes(self._buffer[HEADER.size : end])
-            del self._buffer[:end]
-            yield CaptureRecord(kind, payload, flags, number, at_ns)
-
-
 def main() -> None:
-    """Run the mode of the command line, write records to the pipe that stdout was, and exit without cleaning up."""
+    """Run the mode of the command line."""
     mode, options = sys.argv[1], json.loads(sys.argv[2])
-    pipe = _redirect_stdout()
-    threading.Thread(target=_exit_with_parent, args=(os.getppid(),), name="parent", daemon=True).start()
-    try:
-        sound = _portaudio()
-        for record in _list_records(sound) if mode == "list" else _capture_records(sound, options):
-            _write(pipe, encode(record))
-    except MicrophoneError as error:
-        _write(pipe, encode(CaptureRecord(ERROR, str(error).encode())))
-    except BrokenPipeError:
-        pass  # the reader has ended
-    os._exit(0)  # no atexit: sounddevice would close its stream, which may hang
+    serve(lambda: _records(mode, options))
 
 
-def _redirect_stdout() -> int:
-    """The pipe that stdout was; libraries that print (JACK's does) now print to stderr."""
-    pipe = os.dup(1)
-    os.dup2(2, 1)
-    return pipe
-
-
-def _write(pipe: int, data: bytes) -> None:
-    view = memoryview(data)
-    while view:
-        view = view[os.write(pipe, view) :]
-
-
-def _exit_with_parent(parent: int) -> None:
-    """Exit when the parent has ended: stdin is a pipe of which only the parent holds the other end."""
-    import select
-
-    while os.getppid() == parent:
-        readable, _, _ = select.select([0], [], [], _PARENT_EVERY_S)
-        if readable and not os.read(0, 4096):
-            break
-    os._exit(0)
+def _records(mode: str, options: dict[str, Any]) -> Iterator[CaptureRecord]:
+    sound = _portaudio()
+    return _list_records(sound) if mode == "list" else _capture_records(sound, options)
 
 
 def _skip_library_search() -> None:

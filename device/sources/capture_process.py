@@ -17,12 +17,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
 from device.quantity import quantity
-from device.sources.capture import CaptureProtocolError, Decoder
+from device.sources.capture_record import CaptureProtocolError, Decoder
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from device.sources.capture import CaptureRecord
+    from device.sources.capture_record import CaptureRecord
 
 _PIPE_BYTES = 1 << 20
 _READ_BYTES = 1 << 16
@@ -56,9 +56,14 @@ def protocol_violation(error: Exception) -> str:
 
 
 class CaptureProcess:
-    """The capture process, its three pipes, and the end of what it printed."""
+    """The capture process, its three pipes, and the end of what it printed.
 
-    def __init__(self, command: Sequence[str]) -> None:
+    Args:
+        command: of the process.
+        line: written to its standard input at once; a pipe's worth at most.
+    """
+
+    def __init__(self, command: Sequence[str], line: bytes = b"") -> None:
         self._process = subprocess.Popen(  # noqa: S603 - our own module, or our caller's command
             command,
             stdin=subprocess.PIPE,
@@ -68,10 +73,10 @@ class CaptureProcess:
             bufsize=0,
             process_group=0,  # Ctrl-C is sent to us; we then end it
         )
-        # stdin is only kept open: its end tells the child that we have ended.
+        # Then stdin is only kept open: its end tells the child that we have ended.
         streams = (self._process.stdin, self._process.stdout, self._process.stderr)
         self._pipes = tuple(stream for stream in streams if stream is not None)
-        _, self._sound, self._stderr = (pipe.fileno() for pipe in self._pipes)
+        stdin, self._sound, self._stderr = (pipe.fileno() for pipe in self._pipes)
         for pipe in (self._sound, self._stderr):
             os.set_blocking(pipe, False)
         self._printed = b""
@@ -79,6 +84,8 @@ class CaptureProcess:
         self._stderr_open = True
         with contextlib.suppress(OSError):  # over the user's limit: it stays 64 KiB, a second of sound
             fcntl.fcntl(self._sound, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
+        with contextlib.suppress(BrokenPipeError):  # it has ended already, which reading it tells
+            os.write(stdin, line)
 
     def poll(self, *others: int, timeout_s: float) -> bool:
         """Wait until something can be read, here or from another descriptor; whether records can be."""
@@ -141,9 +148,14 @@ def readable(descriptors: Sequence[int], timeout_s: float) -> set[int]:
     return {descriptor for descriptor, _ in poll.poll(math.ceil(timeout_s * 1000))}
 
 
-def capture_command(mode: str) -> list[str]:
-    """Command line of the capture process, to which its options are added; see `capture` for the modes."""
-    return [sys.executable, "-S", "-P", "-m", "device.sources.capture", mode]
+def capture_command(*arguments: str, module: str = "capture") -> list[str]:
+    """Command line of a capture process; see `capture` for its arguments.
+
+    Args:
+        arguments: shown to everybody on this machine.
+        module: below `device.sources`.
+    """
+    return [sys.executable, "-S", "-P", "-m", f"device.sources.{module}", *arguments]
 
 
 def _environment() -> dict[str, str]:

@@ -1,93 +1,65 @@
-"""A microphone as an endless stream: blocks of sound while it works, and the reason while it does not.
+"""A microphone, or a stream, as endless sound: blocks of it while it works, and the reason while it does not.
 
-The device itself is held by a child process (`sources.capture`). One that is silent, dead, stopped or breaks the
-protocol is killed, and another is started, again and again; nothing here can hang, whatever the
-sound card does. Time is counted by samples while they flow and by CLOCK_MONOTONIC across gaps:
+The device itself is held by a child process (`sources.capture`, or `streams.stream_capture`). One that is silent,
+dead, stopped or breaks the protocol is killed, and another is started, again and again; nothing here can hang, whatever
+the sound card or the network does. Time is counted by samples while they flow and by CLOCK_MONOTONIC across gaps:
 `StreamPosition`. Nothing is queued here: unread sound waits in the pipe, and behind it in the card.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import random
 import threading
 import time
 from collections import deque
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
+from device.errors import ConfigError
 from device.messages import AudioBlock, NoAudio
 from device.quantity import quantity
-from device.sources.capture import ERROR, FRAME, OPENED, OVERFLOWED, CaptureProtocolError
-from device.sources.capture_process import CaptureProcess, OpenedDevice, capture_command, protocol_violation, readable
+from device.sources.capture_process import CaptureProcess, OpenedDevice, protocol_violation, readable
+from device.sources.capture_record import ERROR, FRAME, OPENED, OVERFLOWED, CaptureProtocolError
 from device.sources.channel_mix import ChannelMixer
-from device.sources.device_match import parse_device
 from device.sources.stream_position import StreamPosition
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator
     from types import TracebackType
 
     import numpy.typing as npt
 
-    from device.config.settings import MicrophoneSettings
-    from device.sources.capture import CaptureRecord
+    from device.sources.capture_plan import CapturePlan, MicrophoneTimeouts
+    from device.sources.capture_record import CaptureRecord
 
 _NUMBERS = 1 << 32
 
 
-@dataclass(frozen=True, slots=True)
-class MicrophoneTimeouts:
-    """How long a microphone may be silent, and how soon it is opened again.
-
-    Attributes:
-        quiet_s: after this long without sound a `NoAudio` is yielded, and again after each further such time.
-        hung_s: after this long without sound it is opened again.
-        opening_s: as `hung_s`, until the device is open.
-        backoff_s: from one failure to the next attempt; doubled each time it fails again.
-        max_backoff_s: longest time between attempts.
-        steady_s: after this long with sound the backoff starts anew.
-    """
-
-    quiet_s: float = 0.24
-    hung_s: float = 1.5
-    opening_s: float = 3.0
-    backoff_s: float = 0.2
-    max_backoff_s: float = 5.0
-    steady_s: float = 5.0
-
-
 class Microphone:
-    """The configured microphone, as a stream that never ends by itself.
+    """The configured microphone or stream, as sound that never ends by itself.
 
     Args:
-        settings: device, channel and rate.
-        command: of the capture process, to which options are appended as JSON; None for our own.
-        timeouts: how long it may be silent; None for the usual ones.
+        plan: how it is captured.
+        channel: that is heard, from 0; None for the mean of all.
         rng: spreads the attempts, so that several instances do not retry at once; None for a random seed.
         clock_ns: CLOCK_MONOTONIC, as the capture process reads it.
 
-    Raises:
-        MicrophoneError: `settings.device` can name no microphone. One that is not connected is not an error, but
-            the reason of a `NoAudio`.
+    A microphone that is not connected is no error, but the reason of a `NoAudio`.
     """
 
     def __init__(
         self,
-        settings: MicrophoneSettings,
+        plan: CapturePlan,
+        channel: int | None,
         *,
-        command: Sequence[str] | None = None,
-        timeouts: MicrophoneTimeouts | None = None,
         rng: random.Random | None = None,
         clock_ns: Callable[[], int] = time.monotonic_ns,
     ) -> None:
-        parse_device(settings.device)
-        self._settings = settings
-        self._command = tuple(command) if command is not None else capture_command("capture")
-        self._timeouts = timeouts or MicrophoneTimeouts()
+        self._plan = plan
+        self._channel = channel
+        self._timeouts = plan.timeouts
         self._backoff = _Backoff(self._timeouts, rng or random.Random())
         self._clock_ns = clock_ns
         self._position = StreamPosition()
@@ -100,7 +72,7 @@ class Microphone:
         self._child: CaptureProcess | None = None
         self._unreaped: list[CaptureProcess] = []
         self._opened: OpenedDevice | None = None
-        self._mixer = ChannelMixer(settings.channel)
+        self._mixer = ChannelMixer(channel)
         self._is_mix = False
         self._records: deque[CaptureRecord] = deque()
         self._next_number = 0
@@ -111,7 +83,8 @@ class Microphone:
         self._reason = "the microphone is being opened"
         self._reason_is_new = False
         self._end_reason: str | None = None  # why the child sends no more records
-        self._name = settings.device
+        self._name = plan.name
+        self._secrets: tuple[str, ...] = ()
         self.overruns = 0
         """How often samples were lost while the microphone was open."""
         self.opened = 0
@@ -226,19 +199,18 @@ class Microphone:
 
     def _hung_reason(self, limit_s: float) -> str:
         what = "gives no sound" if self._opened else "does not open"
-        return f'"{self._name}" or its sound server hangs: it {what} for {limit_s:g} s'
+        return f'"{self._name}" or {self._plan.what_hangs} hangs: it {what} for {limit_s:g} s'
 
     # --- the child
 
     def _start(self) -> None:
         self._unreaped = [child for child in self._unreaped if not child.has_ended()]
-        options = {
-            "device": self._settings.device,
-            "channel": self._settings.channel,
-            "sample_rate_hz": self._settings.sample_rate_hz,
-        }
         try:
-            self._child = CaptureProcess([*self._command, json.dumps(options)])
+            start = self._plan.start()
+            self._secrets = start.secrets
+            self._child = CaptureProcess(self._plan.command, start.line)
+        except ConfigError as error:  # the password cannot be read: perhaps later
+            self._restart_later(str(error))
         except OSError as error:  # out of memory, processes or descriptors: perhaps later
             self._restart_later(f"the capture process cannot be started: {error}")
         self._waited_s = 0.0
@@ -253,6 +225,8 @@ class Microphone:
         """Kill the child, and schedule the start of the next one."""
         if self._opened and self._now_s() - self._flowing_since_s >= self._timeouts.steady_s:
             self._backoff.reset()
+        for secret in self._secrets:  # no sentence of ours holds one, but a library's may
+            reason = reason.replace(secret, "***")
         self._reason = f"{reason}; it is tried again and again"
         self._reason_is_new = True
         self._discard()
@@ -281,13 +255,11 @@ class Microphone:
         return None
 
     def _start_stream(self, opened: OpenedDevice) -> None:
-        if self._settings.channel is not None and self._settings.channel >= opened.channels:
-            raise CaptureProtocolError(
-                f"{quantity(opened.channels, 'channel')}, of which none is {self._settings.channel + 1}"
-            )
+        if self._channel is not None and self._channel >= opened.channels:
+            raise CaptureProtocolError(f"{quantity(opened.channels, 'channel')}, of which none is {self._channel + 1}")
         self._opened = opened
-        self._mixer = ChannelMixer(self._settings.channel)
-        self._is_mix = self._settings.channel is None and opened.channels > 1
+        self._mixer = ChannelMixer(self._channel)
+        self._is_mix = self._channel is None and opened.channels > 1
         self._name = opened.name
         self._next_number = 0
         self._flowing_since_s = self._now_s()
@@ -297,7 +269,7 @@ class Microphone:
         self.opened += 1
 
     def _audio_block(self, record: CaptureRecord, opened: OpenedDevice) -> AudioBlock | None:
-        frames = finite_frames(record.payload, opened.channels, self._settings.channel)
+        frames = finite_frames(record.payload, opened.channels, self._channel)
         samples = self._mixer.mix(frames)
         lost = bool(record.flags & OVERFLOWED) or record.number != self._next_number
         self._next_number = (record.number + 1) % _NUMBERS

@@ -7,14 +7,14 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from device.errors import MicrophoneError
-from device.sources.capture import LISTED
 from device.sources.capture_process import CaptureProcess, capture_command
+from device.sources.capture_record import LISTED
 from device.sources.device_match import ListedDevice, UsbIdentity
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from device.sources.capture import CaptureRecord
+    from device.sources.capture_record import CaptureRecord
 
 _LISTED_WITHIN_S = 15.0
 

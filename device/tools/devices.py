@@ -7,12 +7,12 @@ import shutil
 import sys
 from typing import TYPE_CHECKING, TextIO
 
-from device.config.settings import MicrophoneSettings
+from device.config.microphone.microphone_settings import MicrophoneSettings
 from device.errors import ConfigError, MicrophoneError
 from device.hearing.level import Level
 from device.messages import AudioBlock, NoAudio
+from device.runtime.secrets.microphone_login import open_microphone
 from device.sources.device_match import NO_MICROPHONE, identity
-from device.sources.microphone import Microphone
 from device.sources.microphone_list import list_microphones
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ def meter(settings: MicrophoneSettings, stream: TextIO, *, seconds: float | None
     redraws = stream.isatty()
     heard = False
     reason = "it was given no time"
-    with Microphone(settings) as microphone:
+    with open_microphone(settings) as microphone:
         for reading in readings(microphone.blocks(), REDRAWN_EVERY_S if redraws else PRINTED_EVERY_S, seconds):
             _show(reading, stream, redraws=redraws)
             heard |= isinstance(reading, Level)

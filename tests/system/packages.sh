@@ -34,6 +34,9 @@ need promtool prometheus
 /sbin/ldconfig -p | grep -q libportaudio.so.2 || missing="$missing libportaudio2"
 set -- /usr/lib/*/alsa-lib/libasound_module_pcm_pulse.so
 [ -e "$1" ] || missing="$missing libasound2-plugins"
+set -- /usr/lib/*/girepository-1.0/GstRtspServer-1.0.typelib # for Debian's own Python
+[ -e "$1" ] || missing="$missing gir1.2-gst-rtsp-server-1.0"
+[ -e /usr/lib/python3/dist-packages/gi ] || missing="$missing python3-gi"
 [ -z "$missing" ] && exit 0
 if [ "$(id -u)" = 0 ]; then as_root=""; elif sudo -n true 2>/dev/null; then as_root="sudo"; else
     echo "The tests need these packages; install them and run make test again:  apt-get install$missing" >&2

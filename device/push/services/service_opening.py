@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from device.errors import ConfigError
 from device.push.services.server_address import parse_address
-from device.runtime.secret_files import read_line, read_secret, secret_path
+from device.runtime.secrets.secret_files import read_line, read_secret, secret_path
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

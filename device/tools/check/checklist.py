@@ -25,8 +25,8 @@ from device.runtime.paths import (
     status_socket,
     status_sockets,
 )
+from device.runtime.secrets.microphone_login import open_microphone
 from device.runtime.sockets.status_socket import read_status
-from device.sources.microphone import Microphone
 from device.tools.check import hearing_checks, machine_checks
 from device.tools.check.acknowledgement_check import check_acknowledgement, group_members
 from device.tools.check.broker_check import check_broker
@@ -40,7 +40,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping
     from typing import Any, TextIO
 
-    from device.config.settings import MicrophoneSettings, Settings
+    from device.config.microphone.microphone_settings import MicrophoneSettings
+    from device.config.settings import Settings
     from device.runtime.daemon_state import DaemonState
     from device.runtime.model_loader import OpenModels
 
@@ -88,7 +89,7 @@ class CheckedSystem:
         members: returns who is in the group of the installed daemon.
     """
 
-    open_microphone: Callable[[MicrophoneSettings], hearing_checks.CheckedMicrophone] = Microphone
+    open_microphone: Callable[[MicrophoneSettings], hearing_checks.CheckedMicrophone] = open_microphone
     environment: Mapping[str, str] = field(default_factory=lambda: os.environ)
     root: Path = ROOT
     logs: Path = SYSTEM_LOGS

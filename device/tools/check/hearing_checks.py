@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
+from device.config.microphone.stream_address import is_stream
 from device.errors import SpecError
 from device.findings import Finding
 from device.hearing.level import Level
@@ -31,8 +32,8 @@ RECORDED_S = 3.0
 SETTLES_S = 0.5
 """A microphone just opened may pop."""
 
-TIMEOUT_S = 10.0
-"""Longest wait for sound; a sound server may take a few seconds to wake."""
+TIMEOUT_S = 13.0
+"""Longest wait for sound; a sound server may take a few seconds to wake, and a camera longer."""
 
 FULL_SCALE = 0.999
 CLIPPED_SHARE = 0.05
@@ -44,6 +45,39 @@ NOISE = 0.01
 """Amplitude of the noise that the models are timed with; their time does not depend on the sound."""
 
 TIGHT_SHARE = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class _Cures:
+    """What to do about a microphone, or a stream: what is not heard, stuck, clipped, lost, faint, low in rate, zero."""
+
+    not_heard: str
+    stuck: str
+    clipped: str
+    lost: str
+    faint: str
+    low_rate: str
+    zeros: str
+
+
+_OF_MICROPHONE = _Cures(
+    not_heard="auricle devices lists what is there",
+    stuck="unplug it and plug it in again, or replace it",
+    clipped="turn its gain down in alsamixer",
+    lost="look for what else keeps this machine or its USB busy",
+    faint="look whether it is muted or its gain is down in alsamixer",
+    low_rate='set "sample_rate_hz" in [microphone] to "device", or use another microphone',
+    zeros="look for a switch on it and at alsamixer; set gates_to_zero in [deafness] if it is said to gate",
+)
+_OF_STREAM = _Cures(
+    not_heard="open its address in a player; is the camera on, and its sound switched on in its settings?",
+    stuck="start the camera again",
+    clipped="turn its microphone down in the camera's settings",
+    lost="look at the network between the two: a cable, or a nearer access point",
+    faint="turn its microphone up in the camera's settings",
+    low_rate="choose AAC, Opus or a higher rate in the camera's settings, if it has that: less is heard of a cry",
+    zeros="switch its microphone on in the camera's settings; set gates_to_zero in [deafness] if it filters noise",
+)
 
 
 class CheckedMicrophone(Protocol):
@@ -165,43 +199,39 @@ def check_microphone(recorded: Recorded, *, needed_hz: int, gates_to_zero: bool)
         needed_hz: highest rate of the models; 0 if none could be opened.
         gates_to_zero: it outputs zeros while nothing is loud.
     """
+    cures = _OF_STREAM if is_stream(recorded.name) else _OF_MICROPHONE
     if recorded.reason:
-        return _failed(f'"{recorded.name}" is not heard: {recorded.reason}', "auricle devices lists what is there")
+        return _failed(f'"{recorded.name}" is not heard: {recorded.reason}', cures.not_heard)
     samples, rate_hz = recorded.samples, recorded.sample_rate_hz
     level = Level()
     level.push(samples, rate_hz)
     summary = f'"{recorded.name}" at {rate_hz} Hz: {level_text(level.rms_dbfs, level.peak_dbfs)}'
     if not samples.any():
-        return _silent(summary, gates_to_zero=gates_to_zero)
+        return _silent(summary, cures, gates_to_zero=gates_to_zero)
     if samples.min() == samples.max():
-        return _failed(f"{summary}: one value for {RECORDED_S:g} s", "unplug it and plug it in again, or replace it")
-    return _judged_sound(summary, recorded, level, needed_hz)
+        return _failed(f"{summary}: one value for {RECORDED_S:g} s", cures.stuck)
+    return _judged_sound(summary, recorded, level, needed_hz, cures)
 
 
-def _judged_sound(summary: str, recorded: Recorded, level: Level, needed_hz: int) -> Finding:
+def _judged_sound(summary: str, recorded: Recorded, level: Level, needed_hz: int, cures: _Cures) -> Finding:
     clipped = float(np.mean(np.abs(recorded.samples) >= FULL_SCALE))
     if clipped > CLIPPED_SHARE:
-        return _warned(f"{summary}, {100 * clipped:.0f} % of the samples clipped", "turn its gain down in alsamixer")
+        return _warned(f"{summary}, {100 * clipped:.0f} % of the samples clipped", cures.clipped)
     if recorded.overruns:
-        cure = "look for what else keeps this machine or its USB busy"
-        return _warned(f"{summary}, samples were lost {quantity(recorded.overruns, 'time')}", cure)
+        return _warned(f"{summary}, samples were lost {quantity(recorded.overruns, 'time')}", cures.lost)
     if level.rms_dbfs is not None and level.rms_dbfs < FAINT_DBFS:
-        return _warned(f"{summary}: hardly anything", "look whether it is muted or its gain is down in alsamixer")
+        return _warned(f"{summary}: hardly anything", cures.faint)
     if recorded.sample_rate_hz < needed_hz:
-        cure = 'set "sample_rate_hz" in [microphone] to "device", or use another microphone'
-        return _warned(f"{summary}, the models hear at {needed_hz}", cure)
+        return _warned(f"{summary}, the models hear at {needed_hz}", cures.low_rate)
     return Finding("microphone", "ok", summary)
 
 
-def _silent(summary: str, *, gates_to_zero: bool) -> Finding:
+def _silent(summary: str, cures: _Cures, *, gates_to_zero: bool) -> Finding:
     if gates_to_zero:
         return _warned(
             f"{summary}, only zeros, as it may give them in a quiet room", "clap your hands, and check again"
         )
-    return _failed(
-        f"{summary}, only zeros: it is muted or dead",
-        "look for a switch on it and at alsamixer; set gates_to_zero in [deafness] if it is said to gate",
-    )
+    return _failed(f"{summary}, only zeros: it is muted or dead", cures.zeros)
 
 
 def check_microphone_of_daemon(state: DaemonState) -> Finding:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from device.errors import MicrophoneError
 from device.sources import capture
-from device.sources.capture import (
+from device.sources.capture_record import (
     ERROR,
     FRAME,
     HEADER,

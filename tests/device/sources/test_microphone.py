@@ -7,6 +7,7 @@ import random
 import sys
 import threading
 import time
+from dataclasses import replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -15,14 +16,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from device.config.settings import MicrophoneSettings
+from device.config.microphone.microphone_settings import MicrophoneSettings
 from device.errors import MicrophoneError
 from device.fault_info import FAULTS
 from device.hearing.deafness.detector import DeafnessDetector
 from device.messages import AudioBlock, NoAudio
-from device.sources.capture import CaptureProtocolError
+from device.sources.capture_plan import CapturePlan, MicrophoneTimeouts, capture_plan
+from device.sources.capture_record import CaptureProtocolError
 from device.sources.channel_mix import ChannelMixer
-from device.sources.microphone import Microphone, MicrophoneTimeouts, _Backoff, finite_frames
+from device.sources.microphone import Microphone, _Backoff, finite_frames
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -37,7 +39,7 @@ WITHIN_S = 20.0
 
 PRELUDE = """
 import array, json, os, sys, time
-from device.sources.capture import *
+from device.sources.capture_record import *
 with open(sys.argv[1], "a+") as count:
     count.write("x"); count.flush(); attempt = count.tell() - 1
 def say(data):
@@ -64,8 +66,9 @@ class Scripted:
         path = self._folder / "child.py"
         path.write_text(PRELUDE + script)
         command = [sys.executable, "-S", "-P", str(path), str(self._folder / "attempts")]
+        plan = replace(capture_plan(MicrophoneSettings(**settings), lambda: None), timeouts=timeouts)
         microphone = Microphone(
-            MicrophoneSettings(**settings), command=command, timeouts=timeouts, rng=random.Random(1)
+            replace(plan, command=(*command, plan.command[-1])), settings.get("channel", 0), rng=random.Random(1)
         )
         self._open.append(microphone)
         return microphone
@@ -323,7 +326,7 @@ def test_chatter_alone_is_no_sign_of_life(scripted: Scripted) -> None:
 
 
 def test_a_program_that_cannot_be_started_is_a_reason_and_no_exception() -> None:
-    microphone = Microphone(MicrophoneSettings(), command=["/nowhere/capture"], timeouts=SHORT)
+    microphone = Microphone(CapturePlan("default", ("/nowhere/capture",), timeouts=SHORT), 0)
     heard = heard_until(microphone, lambda message: isinstance(message, NoAudio) and message.at_s > 0.4)
     assert all("cannot be started" in reason for reason in reasons_of(heard))
     microphone.close()
@@ -342,7 +345,7 @@ def test_a_new_rate_counts_the_time_so_far_in_the_new_rate(scripted: Scripted) -
 
 def test_a_device_name_that_can_be_none_is_refused_at_once() -> None:
     with pytest.raises(MicrophoneError, match="usb:VENDOR:PRODUCT"):
-        Microphone(MicrophoneSettings(device="usb:1"))
+        capture_plan(MicrophoneSettings(device="usb:1"), lambda: None)
 
 
 # --- its end

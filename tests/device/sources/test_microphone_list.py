@@ -13,15 +13,18 @@ from device.sources.microphone_list import list_microphones
 if TYPE_CHECKING:
     from pathlib import Path
 
+_SENTENCE = """
+import os
+from device.sources.capture_record import *
+os.write(1, encode(CaptureRecord(ERROR, b'no PortAudio')))
+"""
+
 
 def test_a_list_that_fails_is_one_sentence(tmp_path: Path) -> None:
     path = tmp_path / "child.py"
     for script, says in (
         ("import sys; sys.exit('libasound is broken')", "libasound is broken"),
-        (
-            "from device.sources.capture import *; os.write(1, encode(CaptureRecord(ERROR, b'no PortAudio')))",
-            "no PortAudio",
-        ),
+        (_SENTENCE, "no PortAudio"),
         ("import os; os.write(1, b'x' * 100)", "cannot be listed"),
     ):
         path.write_text(script)

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from device.config.settings import MicrophoneSettings
+from device.config.microphone.microphone_settings import MicrophoneSettings
 from device.errors import MicrophoneError
 from device.hearing.level import Level
 from device.messages import AudioBlock, NoAudio
@@ -133,7 +133,7 @@ class FakeMicrophone:
 @pytest.fixture
 def fake(monkeypatch: pytest.MonkeyPatch) -> type[FakeMicrophone]:
     monkeypatch.setattr(FakeMicrophone, "messages", tuple(_sound([0.1] * 40)))
-    monkeypatch.setattr(devices, "Microphone", FakeMicrophone)
+    monkeypatch.setattr(devices, "open_microphone", FakeMicrophone)
     return FakeMicrophone
 
 

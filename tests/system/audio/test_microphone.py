@@ -15,9 +15,9 @@ import numpy as np
 import pytest
 import soundfile
 
-from device.config.settings import MicrophoneSettings
+from device.config.microphone.microphone_settings import MicrophoneSettings
 from device.messages import AudioBlock, NoAudio
-from device.sources.microphone import Microphone
+from device.runtime.secrets.microphone_login import open_microphone
 from device.sources.microphone_list import list_microphones
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
+    from device.sources.microphone import Microphone
     from tests.system.conftest import JackCard, PulseCard
 
 pytestmark = pytest.mark.system
@@ -92,7 +93,7 @@ class Ear:
 @pytest.fixture
 def ear(pulse: PulseCard) -> Iterator[Ear]:
     """Reads the private PulseAudio; whatever happened, its time never ran backwards and it closes quickly."""
-    listening = Ear(Microphone(MicrophoneSettings(device=pulse.name, sample_rate_hz=pulse.rate_hz)))
+    listening = Ear(open_microphone(MicrophoneSettings(device=pulse.name, sample_rate_hz=pulse.rate_hz)))
     yield listening
     assert listening.close() < 1.0
     _assert_time_never_ran_back(listening)
@@ -245,7 +246,7 @@ def test_a_killed_or_stopped_capture_process_is_replaced(
 
 
 def test_twenty_reopenings_leave_no_descriptor_and_no_zombie(pulse: PulseCard) -> None:
-    microphone = Microphone(MicrophoneSettings(device=pulse.name, sample_rate_hz=pulse.rate_hz))
+    microphone = open_microphone(MicrophoneSettings(device=pulse.name, sample_rate_hz=pulse.rate_hz))
     stream = microphone.blocks()
     _next_block(stream)
     descriptors = _descriptors()
@@ -265,16 +266,16 @@ def test_twenty_reopenings_leave_no_descriptor_and_no_zombie(pulse: PulseCard) -
 
 
 def test_closing_takes_less_than_a_second_while_the_server_hangs(pulse: PulseCard) -> None:
-    listening = Ear(Microphone(MicrophoneSettings(device=pulse.name, sample_rate_hz=pulse.rate_hz)))
+    listening = Ear(open_microphone(MicrophoneSettings(device=pulse.name, sample_rate_hz=pulse.rate_hz)))
     listening.wait_for(lambda message: isinstance(message, AudioBlock), BACK_S)
     pulse.freeze()
     listening.wait_for_none()
     assert listening.close() < 1.0
-    opening = Ear(Microphone(MicrophoneSettings(device=pulse.name, sample_rate_hz=pulse.rate_hz)))
+    opening = Ear(open_microphone(MicrophoneSettings(device=pulse.name, sample_rate_hz=pulse.rate_hz)))
     opening.wait_for_none()
     assert opening.close() < 1.0
     pulse.kill()
-    waiting = Ear(Microphone(MicrophoneSettings(device=pulse.name, sample_rate_hz=pulse.rate_hz)))
+    waiting = Ear(open_microphone(MicrophoneSettings(device=pulse.name, sample_rate_hz=pulse.rate_hz)))
     waiting.wait_for_none()
     assert waiting.close() < 1.0
     assert _children() == []
@@ -282,9 +283,9 @@ def test_closing_takes_less_than_a_second_while_the_server_hangs(pulse: PulseCar
 
 def test_the_capture_process_leaves_when_its_parent_is_killed(pulse: PulseCard) -> None:
     program = (
-        "from device.sources.microphone import Microphone\n"
-        "from device.config.settings import MicrophoneSettings\n"
-        f"microphone = Microphone(MicrophoneSettings(device={pulse.name!r}, sample_rate_hz={pulse.rate_hz}))\n"
+        "from device.runtime.secrets.microphone_login import open_microphone\n"
+        "from device.config.microphone.microphone_settings import MicrophoneSettings\n"
+        f"microphone = open_microphone(MicrophoneSettings(device={pulse.name!r}, sample_rate_hz={pulse.rate_hz}))\n"
         "for block in microphone.blocks():\n"
         "    if microphone.opened: print(microphone._child._process.pid, flush=True)\n"
     )
@@ -308,7 +309,7 @@ def test_the_list_names_the_microphone_and_the_rates_it_accepts(pulse: PulseCard
 
 
 def test_samples_that_jack_threw_away_are_counted_and_marked(jack: JackCard) -> None:
-    listening = Ear(Microphone(MicrophoneSettings(device=jack.name)))
+    listening = Ear(open_microphone(MicrophoneSettings(device=jack.name)))
     listening.wait_for(lambda message: isinstance(message, AudioBlock), BACK_S)
     for _ in range(3):
         child = listening.child
@@ -324,7 +325,7 @@ def test_samples_that_jack_threw_away_are_counted_and_marked(jack: JackCard) -> 
 
 
 def test_a_driver_that_sticks_when_it_dies_is_recovered_from(jack: JackCard) -> None:
-    listening = Ear(Microphone(MicrophoneSettings(device=jack.name)))
+    listening = Ear(open_microphone(MicrophoneSettings(device=jack.name)))
     listening.wait_for(lambda message: isinstance(message, AudioBlock), BACK_S)
     jack.kill()
     listening.wait_for_none()

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from device.config.settings import MicrophoneSettings
+    from device.config.microphone.microphone_settings import MicrophoneSettings
     from device.runtime.daemon_state import DaemonState
 
 _ALL = [

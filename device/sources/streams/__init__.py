@@ -1,0 +1,1 @@
+"""Sound from elsewhere than a sound card: streams of cameras and servers, and standard input."""
