@@ -95,7 +95,7 @@ $(TORCH_VENV)/.torch: requirements-dev.txt pyproject.toml
 	$(TORCH_VENV)/bin/pip install --quiet --disable-pip-version-check --no-deps -e .
 	touch $@
 
-models: $(MODELS)/cry.tflite $(MODELS)/scream.tflite $(MODELS)/lung.tflite $(MODELS)/cry-residual.tflite $(MODELS)/scream-resnet34.tflite
+models: $(MODELS)/cry.tflite $(MODELS)/cry-reason.tflite $(MODELS)/scream.tflite $(MODELS)/lung.tflite $(MODELS)/cry-residual.tflite $(MODELS)/scream-resnet34.tflite
 
 # One network for cry and scream: docs/model-runbook.md says what each step reads and writes. A file `finished` stands for
 # a step whose folder is there from its beginning.
@@ -126,6 +126,13 @@ $(MODELS)/cry-1.tflite: $(SEQUENCES)/trained/finished
 
 $(MODELS)/scream-1.tflite: $(SEQUENCES)/trained/finished $(MODELS)/cry-1.tflite
 	$(BIN)/python -m converter convert $(<D)/scream --quantize dynamic --backbone $(MODELS)/cry-1.tflite --out $@ --report $(MODELS)/scream-conversion.json
+
+$(SEQUENCES)/reason/figures.json: $(SEQUENCES)/2/finished
+	$(TRAINING) reason --run $(<D) --data $(DATA) --out $(@D)
+
+$(MODELS)/cry-reason.tflite: $(SEQUENCES)/reason/figures.json $(MODELS)/cry-1.tflite training/cards/cry-reason.json
+	$(BIN)/python -m converter convert $(<D)/cry-reason --quantize dynamic --backbone $(MODELS)/cry-1.tflite --out $(MODELS)/cry-reason-1.tflite --report $(MODELS)/cry-reason-conversion.json
+	$(BIN)/python -m training card --bundle $(MODELS)/cry-reason-1.tflite --name cry-reason --model-version 1.0.0 --description training/cards/cry-reason.json --out $@
 
 $(MODELS)/cry.tflite $(MODELS)/scream.tflite: $(MODELS)/%.tflite: $(MODELS)/%-1.tflite training/cards/%.json
 	$(BIN)/python -m training evaluate --model $< --data $(DATA) --split val --task $* --label $* --json $(MODELS)/$*-val.json --operating-point $(MODELS)/$*-point.json

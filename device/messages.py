@@ -27,7 +27,15 @@ LOUD = "loud"
 
 Phase = Literal["begin", "reopen", "end"]
 Priority = Literal["high", "medium", "low"]
-Role = Literal["alarm", "info", "reject"]
+Role = Literal[
+    "alarm",
+    "info",
+    "reject",
+    "verdict",  # of a model that follows another: an attribute of that one's events, no event of its own
+]
+DECIDED_ROLES: frozenset[Role] = frozenset({"alarm", "info"})
+"""Roles of the labels that have events of their own."""
+
 LabelMode = Literal[
     "alarm",  # a label raises alarms
     "log",  # what is detected of it is logged and published, and raises none
@@ -202,6 +210,7 @@ class Event:
         onset_s: when the sound began, as estimated within the first window counted; at an end, that of the beginning;
             None if nobody has estimated it.
         offset_s: when it ended, as estimated within the last window; None at begin and reopen.
+        verdict: at an end, what a model that follows this label says of the sound; None if it abstains or is missing.
     """
 
     event_id: str
@@ -217,6 +226,7 @@ class Event:
     windows: tuple[tuple[float, float], ...] = ()
     onset_s: float | None = None
     offset_s: float | None = None
+    verdict: str | None = None
 
     @property
     def began_s(self) -> float:

@@ -11,6 +11,7 @@ train      train a system of the catalogue on a collection          -> a run fol
 windows    write the windows that convert finished runs, and judge them converted   -> OUT/RUN/*.npz
 ensemble   join several runs of one task, by mean and by vote       -> two run folders
 classical  fit a classical baseline on a network's features         -> a run folder
+reason     fit the reason of a cry on the cry network, and judge it -> the folder that the converter reads
 abstain    judge the runs of a cross-validation, the majority beside them -> a JSON file
 distill    train the cry network under its teacher                -> OUT/best.keras
 mine       find hard negatives: sounds it mistakes for a cry      -> WORK/hard_negatives.json
@@ -69,6 +70,10 @@ _VERBS = {
     "classical": (
         "training.train.classical.classical_command",
         "fit a support vector machine or a random forest on a network's features",
+    ),
+    "reason": (
+        "training.sequences.reason.reason_command",
+        "fit the reason of a cry on a fitted cry network, judge it, and write what the converter reads",
     ),
     "abstain": (
         "training.train.judging.abstain_command",

@@ -22,12 +22,19 @@ class Profile:
     tables: Mapping[str, Any]
 
 
+_REASON: Mapping[str, Any] = MappingProxyType({"cry-reason": {"listens_while": "cry"}})
+
+
+def _quiet(label: str) -> dict[str, Any]:
+    return {"label": {label: {"sensitivity": QUIET_STEPS}}}
+
+
 PROFILES: Mapping[str, Profile] = MappingProxyType(
     {
-        "nursery": Profile("an infant crying, and anybody screaming", {"model": {"cry": {}, "scream": {}}}),
+        "nursery": Profile("an infant crying, and anybody screaming", {"model": {"cry": {}, **_REASON, "scream": {}}}),
         "nursery-quiet": Profile(
             "the same, with fewer false alarms and fewer true ones",
-            {"model": {name: {"label": {name: {"sensitivity": QUIET_STEPS}}} for name in ("cry", "scream")}},
+            {"model": {"cry": _quiet("cry"), **_REASON, "scream": _quiet("scream")}},
         ),
         "stethoscope": Profile("crackles and wheezes in the lung", {"model": {"lung": {}}}),
     },

@@ -413,8 +413,9 @@ class Settings(TableSettings):
 
     @property
     def listening(self) -> tuple[ModelSettings, ...]:
-        """The models that are enabled."""
-        return tuple(model for model in self.models if model.enabled)
+        """The models that are enabled, but for those that follow the label of a model by that name which is not."""
+        off = {model.name for model in self.models if not model.enabled}
+        return tuple(model for model in self.models if model.enabled and model.listens_while not in off)
 
     def conflict(self) -> Conflict | None:
         """Report that no model is enabled, or that two things have one name, or that push lacks the journal."""

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from device.alarms.machine import Machine
+from device.config.wording import listed
 from device.daemon.alerting.alarm_labels import AlarmLabels
 from device.daemon.alerting.controller import AlarmController
 from device.daemon.alerting.epoch import Epoch
@@ -278,5 +279,5 @@ def close_sinks(sinks: Sequence[NoticeSink]) -> None:
 
 def greeting(parts: LoopParts) -> str:
     """One line on what runs: version, source and models."""
-    models = " and ".join(f"{model.name} {model.version}" for model in parts.runner.models.listed)
+    models = listed([f"{model.name} {model.version}" for model in parts.runner.models.listed])
     return f"auricle {installed_version()} listens to {parts.source_thread.name_at(0.0)} with {models}"

@@ -16,6 +16,7 @@ from device.config.loading import profile
 from device.demo.comparison import comparison_lines, judge
 from device.demo.scene import SEED, Scene, bedside, short_night
 from device.errors import ConfigError, RecordingError
+from device.messages import DECIDED_ROLES
 from device.quantity import quantity
 from device.replay.batch import stream_ids
 from device.replay.one_recording import replay_recording
@@ -133,7 +134,9 @@ def _replay_scene(out_dir: Path, options: ReplayOptions) -> tuple[RecordingResul
         events = closing.enter_context(EventLines(out_dir / EVENTS))
         table = closing.enter_context(ScoreTable(out_dir / SCORES))
         rows = RowWriter(source, models.priorities, {"events": events.write_text, "scores": table.write_text})
-        decided = {(one.name, label.name) for one in models.listening for label in one.labels if label.role != "reject"}
+        decided = {
+            (one.name, label.name) for one in models.listening for label in one.labels if label.role in DECIDED_ROLES
+        }
 
         def write(heard: Heard) -> None:
             rows.write(heard)

@@ -17,6 +17,7 @@ from device.config.alerting.loudness_settings import LoudnessSettings
 from device.config.settings import FilterSettings
 from device.hearing.coverage import Coverage
 from device.hearing.deafness.detector import DeafnessDetector
+from device.hearing.events.event_verdict import EventVerdicts
 from device.hearing.filters import FilterChain
 from device.hearing.listening_model import ModelPipeline, shared_caches
 from device.hearing.loudness_detector import LoudnessDetector, operating_point
@@ -24,7 +25,7 @@ from device.hearing.segment import Segment, window_formats
 from device.messages import LOUD, LOUDNESS, AudioBlock, Fault, Heard, NoAudio
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     import numpy as np
     import numpy.typing as npt
@@ -89,6 +90,7 @@ class Listener:
         self._models = [ModelPipeline(model, stream_id, hop_s, self._frames) for model in models]
         point = operating_point(loudness)
         self._loudness = None if point is None else LoudnessDetector(point, stream_id)
+        self._verdicts = EventVerdicts(models)
         self._formats = window_formats(models, hop_s)
         self._segment: Segment | None = None
         self._deafness: DeafnessDetector | None = None
@@ -185,7 +187,7 @@ class Listener:
             self._finish_tail(segment, heard)
         heard.faults.extend(self._end_faults(self.coverage.now_s))
         for model in self._models:
-            heard.events.extend(model.finish(reason, segment.now_s))
+            self._tell(model.finish(reason, segment.now_s), heard)
         if self._loudness is not None:
             heard.events.extend(self._loudness.close(reason, segment.now_s))
         return heard
@@ -232,7 +234,7 @@ class Listener:
 
     def _close(self, reason: str, at_s: float) -> list[Event]:
         """End everything that is open."""
-        ended = [event for model in self._models for event in model.close(reason, at_s)]
+        ended = [self._verdicts.told(event) for model in self._models for event in model.close(reason, at_s)]
         return ended if self._loudness is None else [*ended, *self._loudness.close(reason, at_s)]
 
     def _check_coverage(self, heard: Heard) -> None:
@@ -260,7 +262,7 @@ class Listener:
             self._deaf.clear()
         reason = "rate" if changed else "gap" if missing_s > self.hop_s else None
         for model in self._models:
-            heard.events.extend(model.cross_gap(reason, from_s))
+            self._tell(model.cross_gap(reason, from_s), heard)
         if self._loudness is not None:
             heard.events.extend(self._loudness.cross_gap(reason, from_s))
 
@@ -323,17 +325,25 @@ class Listener:
     def _run(self, model: ModelPipeline, window: Window, *, trusted: bool, heard: Heard) -> bool:
         """Run one model; whether it succeeded, as does a model that need not run now."""
         if not self._should_run(model):
-            heard.events.extend(model.close("stopped", window.start_s))
+            self._tell(model.close("stopped", window.start_s), heard)
+            if model.is_failing:
+                model.try_again(window, heard)
             return True
         scores = model.score(window, heard)
         if scores is None:
             return False
         heard.scores.append(scores)
+        if trusted:
+            self._verdicts.add(scores, self.hop_s)
         for decision, event in model.decide(scores, trusted=trusted):
             heard.decisions.append(decision)
             if event is not None:
-                heard.events.append(event)
+                self._tell([event], heard)
         return True
+
+    def _tell(self, events: Iterable[Event], heard: Heard) -> None:
+        """Add events of a model, each end with its verdict."""
+        heard.events.extend(map(self._verdicts.told, events))
 
     def _should_run(self, model: ModelPipeline) -> bool:
         """Whether the label that this model follows, if any, is on in an earlier model."""

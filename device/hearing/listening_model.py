@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from device.errors import ClassifierError, SpecError
 from device.hearing.decision import Decider, OperatingPoint
-from device.hearing.event_times import EventTimes
+from device.hearing.events.event_times import EventTimes
 from device.hearing.features import FrameCache, finish
-from device.messages import Fault, Scores
+from device.messages import DECIDED_ROLES, Fault, Scores
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -110,6 +110,11 @@ class ListeningModel:
     hop_s: float | None = None
     attention: AttentionReader | None = None
 
+    @property
+    def gives_verdicts(self) -> bool:
+        """Whether it says what the sound of another model's event is."""
+        return any(label.role == "verdict" for label in self.labels)
+
 
 class ModelPipeline:
     """Features, network and deciders of one model, applied window by window.
@@ -118,7 +123,7 @@ class ModelPipeline:
         model: the model.
         rate_hz: sample rate of its windows.
         window_samples: length of its windows.
-        deciders: one for each label but those with the role `reject`.
+        deciders: one for each label that has events of its own.
         failing_since_s: start of the first window since which the network has failed; None while it works.
 
     Raises:
@@ -142,7 +147,7 @@ class ModelPipeline:
                 hop_s=hop_s,
             )
             for label in model.labels
-            if label.role != "reject"
+            if label.role in DECIDED_ROLES
         ]
         points = [decider.point for decider in self.deciders]
         self._times = EventTimes(self.rate_hz, window_s=self.window_samples / self.rate_hz, points=points)
@@ -191,7 +196,8 @@ class ModelPipeline:
 
     def score(self, window: Window, heard: Heard) -> Scores | None:
         """Run the network; None if it fails, which adds a fault to `heard` when it begins and when it is over."""
-        self._times.push(window)
+        if self.deciders:
+            self._times.push(window)
         features = [_features(spec, cache, window) for spec, cache in self._inputs]
         try:
             output = self._classified(features)
@@ -209,6 +215,11 @@ class ModelPipeline:
         if self.model.attention is not None and isinstance(output, OutputWithExtras):
             heard.attention.append(self.model.attention.read(output.extras, window.start_s))
         return Scores(self.model.name, by_label, window.start_s, window.end_s)
+
+    def try_again(self, window: Window, heard: Heard) -> None:
+        """Run a failing network on a window that nobody needs, so that its fault ends as soon as it answers."""
+        self.score(window, heard)
+        self.forget()
 
     def _classified(self, features: Sequence[Float32]) -> NetworkOutput:
         """The result of the window that follows the last one."""

@@ -73,6 +73,8 @@ class Explainer:
             when = f"from {span.start_s:.2f} to {span.end_s:.2f} s, decided at {span.decided_s:.2f} s"
             yield f"    event {span.event_id} {when}"
             yield f"    begun by: {span.opened_by}; ended by: {span.closed_by or 'nothing, it was open at the end'}"
+            if span.verdict is not None:
+                yield f"    verdict: {span.verdict}"
         if not decisions:
             yield from self._bare_scores(model, label)
         for decision in decisions:

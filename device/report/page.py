@@ -110,6 +110,7 @@ def write_page(path: str | Path, content: PageContent, *, index: str | None = No
         events=_event_count(content),
         models=", ".join(f"{model.name} {model.version}" for model in content.models),
         labels=_label_rows(content),
+        gives_verdicts=any(label.role == "verdict" for _, label in content.labels),
         colour_stops=list(_colour_stops()),
         most_rows=MOST_MARKS,
         before_event_s=_LISTEN_BEFORE_EVENT_S,

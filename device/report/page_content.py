@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from device.errors import AuricleError
+from device.messages import DECIDED_ROLES
 from device.report.attention_veil import AttentionCollector, AttentionVeil
 from device.report.curves import CurveCollector, ScoreCurve
 from device.report.sound import read_clips, stretches
@@ -186,7 +187,7 @@ class PageRecorder:
 
     def _score_curve(self, model: str, label: ListedLabel) -> ScoreCurve:
         points = self._curves[model, label.name].points()
-        return ScoreCurve(model, label.name, label.on, label.off, label.role != "reject", *points)
+        return ScoreCurve(model, label.name, label.on, label.off, label.role in DECIDED_ROLES, *points)
 
 
 def _clips(wanted: Sequence[tuple[float, float]], reader: ClipReader | None) -> tuple[list[PageClip], list[str]]:

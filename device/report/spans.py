@@ -27,6 +27,7 @@ class Span:
         closed_by: why it ended; None if it was still open when the sound ended.
         onset_s: when the sound began, as estimated; None if nobody has estimated it.
         offset_s: when it ended, likewise.
+        verdict: what a model that follows the label said of it at its end; None if it abstained, or there is none.
     """
 
     event_id: str
@@ -40,6 +41,7 @@ class Span:
     closed_by: str | None
     onset_s: float | None = None
     offset_s: float | None = None
+    verdict: str | None = None
 
     @property
     def began_s(self) -> float:
@@ -90,7 +92,9 @@ def fold(events: Iterable[Event], duration_s: float) -> list[Span]:
             before = len(spans)
             spans.append(_opened(event, duration_s))
         else:
-            spans[before] = replace(spans[before], end_s=max(duration_s, event.start_s), offset_s=None, closed_by=None)
+            spans[before] = replace(
+                spans[before], end_s=max(duration_s, event.start_s), offset_s=None, closed_by=None, verdict=None
+            )
         open_at[event.event_id] = last_of[event.event_id] = before
     return sorted(spans, key=lambda span: (span.start_s, span.end_s, span.model, span.label))
 
@@ -141,4 +145,5 @@ def _closed(span: Span, event: Event) -> Span:
         score=max(span.score, event.score),
         closed_by=event.reason,
         offset_s=event.offset_s,
+        verdict=event.verdict,
     )

@@ -150,6 +150,7 @@ def event_fields(source: str, event: Event, priority: Priority) -> dict[str, Any
         "score": _rounded(event.score),
         "priority": priority,
         "reason": event.reason,
+        "verdict": event.verdict,
     }
 
 

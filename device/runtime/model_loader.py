@@ -18,13 +18,13 @@ from device.hearing.listener import Listener
 from device.hearing.listening_model import ListeningLabel, ListeningModel
 from device.hearing.loudness_detector import operating_point
 from device.hearing.network.attention import AttentionReader
-from device.messages import LOUD, LOUDNESS
+from device.messages import DECIDED_ROLES, LOUD, LOUDNESS
 from device.report.page_content import ListedLabel, ListedModel
 from device.runtime.bundle_trial.trial_process import LIMITS, REFERENCE_LIMITS, Trial, never
 from device.runtime.model_library import bundle_path, card_line, shipped_bundles
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from device.config.alerting.loudness_settings import LoudnessSettings
@@ -148,7 +148,7 @@ def open_models(
         _refuse_duplicate_names([*taken, *(model.listening.name for model in opened)])
         labels = [(model.listed.name, label) for model in opened for label in model.listed.labels]
         return OpenModels(
-            listening=tuple(model.listening for model in opened),
+            listening=tuple(_following([model.listening for model in opened], wanted)),
             listed=tuple(model.listed for model in opened),
             priorities=_priorities(settings, labels),
             configured={
@@ -159,6 +159,14 @@ def open_models(
             _closing=closing.pop_all(),
         )
     raise AssertionError("an exit stack swallows no error")
+
+
+def _following(models: Sequence[ListeningModel], wanted: Sequence[str]) -> Iterator[ListeningModel]:
+    """The models; one that is wanted without the model that it follows listens always, or it would never score."""
+    before: set[str] = set()
+    for model in models:
+        yield replace(model, listens_while=None) if wanted and model.listens_while not in before else model
+        before |= {label.name for label in model.labels}
 
 
 def _priorities(settings: Settings, labels: Sequence[tuple[str, ListedLabel]]) -> dict[tuple[str, str], Priority]:
@@ -280,7 +288,7 @@ def _open(choice: _Choice, bundle: Bundle, sharing: _Sharing) -> _Opened:
     _refuse_unknown_labels(settings, bundle)
     points = {label.name: _configured_point(label, settings.label(label.name)) for label in bundle.labels}
     labels = [_configured(label, settings.label(label.name), points[label.name]) for label in bundle.labels]
-    decided = {label.name: points[label.name] for label in bundle.labels if label.role != "reject"}
+    decided = {label.name: points[label.name] for label in bundle.labels if label.role in DECIDED_ROLES}
     classifier = Classifier.open(bundle, threads=settings.threads, backbones=sharing.backbones, further=sharing.attends)
     listening = ListeningModel(
         name=settings.name,

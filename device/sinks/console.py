@@ -95,10 +95,11 @@ def _event(notice: Notice, event: Event) -> tuple[str, str]:
     if event.phase != "end":
         return word, f"{event.label} begins{' again' if event.phase == 'reopen' else ''} ({score}; since {since})"
     length = f"since {since}" if event.ended_s is None else f"for {event.ended_s - event.began_s:.1f} s"
+    verdict = "" if event.verdict is None else f"; verdict {event.verdict}"
     if event.reason == "quiet":
-        return word, f"{event.label} ends ({score}; {length})"
+        return word, f"{event.label} ends ({score}; {length}{verdict})"
     why = _WHY_LOST.get(event.reason, event.reason)
-    return word, f"{event.label} is followed no more and may go on: {why} ({score}; {length})"
+    return word, f"{event.label} is followed no more and may go on: {why} ({score}; {length}{verdict})"
 
 
 def _other(notice: Notice, content: Fault | OperationNote) -> tuple[str, str]:

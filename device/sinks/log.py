@@ -3,7 +3,7 @@
 The keys, in this order, seconds and scores to six decimals; a number that is not finite is null:
 
     event      utc kind source event_id seq model label phase start_s end_s onset_s offset_s decided_s score priority
-               reason windows
+               reason verdict windows
     fault      utc kind source fault begins since_s at_s detail model
     happening  utc kind source happening detail
 
@@ -185,6 +185,7 @@ def _event(notice: Notice, event: Event) -> dict[str, Any]:
         "score": _number(event.score),
         "priority": notice.priority,
         "reason": event.reason,
+        "verdict": event.verdict,
         "windows": [[_number(start_s), _number(probability)] for start_s, probability in event.windows],
     }
 

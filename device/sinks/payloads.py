@@ -211,6 +211,7 @@ def alarm_body(
             "event_type": transition.change,  # as Home Assistant calls it
             **_alarm_fields(alarm),
             "cause": _sentence(transition.cause),
+            "verdict": None if transition.event is None else transition.event.verdict,
             "start_utc": None if start_utc_s is None else utc_text(start_utc_s, "milliseconds"),
             "end_utc": None if end_utc_s is None else utc_text(end_utc_s, "milliseconds"),
             "decided_utc": utc_text(decided_utc_s, "milliseconds"),

@@ -30,7 +30,8 @@ class Label:
 
     Attributes:
         name: lower-case letters, digits, `_` and `-`; unique in its model.
-        role: an `alarm` raises alarms, `info` is only recorded, `reject` stands for everything else.
+        role: an `alarm` raises alarms, `info` is only recorded, `reject` stands for everything else, `verdict`
+            is what a model that follows another says of that one's events.
         priority: of its alarms.
         operating_point: the thresholds and times at which its scores become events.
     """

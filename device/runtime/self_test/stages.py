@@ -1,9 +1,9 @@
 """Steps through a self-test: hear, decide, journal, publish, read back.
 
 Each listening model gets its known sound through a fresh `Listener` with the same networks, operating points, filters
-and capture rate. The resulting alert is committed to the journal as a note, published under a topic of its own with
-`test: true`, and read back. Each of the five stages has a result. The first that fails begins the fault `self_test`;
-a test that passes ends it.
+and capture rate; one that has none hears that of the model that it follows. The resulting alert is committed to the
+journal as a note, published under a topic of its own with `test: true`, and read back. Each of the five stages has a
+result. The first that fails begins the fault `self_test`; a test that passes ends it.
 
 Nothing here creates an event, an alarm or a label that is on: the listeners' events stay in this room. It has no
 thread and no clock: the main loop begins a test and steps through it, see `daemon.self_test_schedule`. The networks
@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Protocol
 from device.daytime import utc_text
 from device.errors import AuricleError
 from device.quantity import quantity
-from device.runtime.self_test.model_trial import ModelTrial
+from device.runtime.self_test.model_trial import ModelTrial, hearing_together
 from device.runtime.self_test.outcome import SCHEMA_VERSION, Outcome, StageResult, alert_topic
 from device.sinks.payloads import Message
 
@@ -195,18 +195,18 @@ class SelfTestRunner:
     # --- hear, decide
 
     def _hear(self, run: _Run, _now_s: float) -> StageResult | None:
-        """Play one slice to one model; returns the result after the last model's last slice."""
-        models = self._listening()
+        """Play one slice to the models of one trial; returns the result after the last trial's last slice."""
+        together = hearing_together(self._listening(), self._sounds)
         started = len(run.trials)
-        if started and run.trials[-1].network is not models[started - 1].network:  # it was reopened meanwhile
+        if started and not _are_of(run.trials[-1], together[started - 1]):  # one was reopened meanwhile
             run.trials.pop()
         elif started and not run.trials[-1].step():
             return None
-        elif started == len(models):
+        elif started == len(together):
             return _hear_result(run.trials)
-        model = models[len(run.trials)]
+        models = together[len(run.trials)]
         try:
-            run.trials.append(ModelTrial(self._sounds[model.name], model, self._settings, run.capture_hz))
+            run.trials.append(ModelTrial(self._sounds[models[0].name], models, self._settings, run.capture_hz))
         except AuricleError as error:
             return StageResult("hear", passed=False, detail=str(error))
         return None
@@ -277,9 +277,15 @@ class SelfTestRunner:
         return StageResult("read_back", passed=False, detail=f"{waited}: may this client read and write there?")
 
 
+def _are_of(trial: ModelTrial, models: Sequence[ListeningModel]) -> bool:
+    """Whether the networks of a trial are those of the models."""
+    return all(one is model.network for one, model in zip(trial.networks, models, strict=True))
+
+
 def _hear_result(trials: Sequence[ModelTrial]) -> StageResult:
     errors = [error for trial in trials if (error := trial.errors()[0])]
     if errors:
         return StageResult("hear", passed=False, detail="; ".join(errors))
-    scored = ", ".join(f"{trial.sound.model} ({quantity(trial.windows, 'window')})" for trial in trials)
+    windows = [each for trial in trials for each in trial.windows.items()]
+    scored = ", ".join(f"{model} ({quantity(count, 'window')})" for model, count in windows)
     return StageResult("hear", passed=True, detail=f"scored by {scored}")

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from device.config.microphone.stream_address import is_stream
+from device.config.wording import listed
 from device.errors import SpecError
 from device.findings import Finding
 from device.hearing.level import Level
@@ -123,7 +124,7 @@ def check_models(opened: OpenModels, settings: Settings) -> Finding:
         opened.listener(settings, "check")
     except SpecError as error:
         return Finding("models", "failure", str(error), 'correct "hop_s" in [listen]')
-    names = " and ".join(f"{model.name} {model.version}" for model in opened.listed)
+    names = listed([f"{model.name} {model.version}" for model in opened.listed])
     return Finding("models", "ok", f"{names}: golden numbers come out here, a window every {settings.listen.hop_s:g} s")
 
 

@@ -32,6 +32,7 @@ _COLUMNS = (
     "acknowledged",
     "score",
     "cause",
+    "verdict",
     "detail",
     "told",
 )

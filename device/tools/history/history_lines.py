@@ -42,6 +42,7 @@ def _line(changes: list[AlarmChange], zone: tzinfo | None, *, names_instance: bo
     instance = f"{_text(first, 'instance')}: " if names_instance else ""
     parts = [
         f"{instance}{about}, {_duration(changes, start_utc_s)}",
+        _verdict(changes),
         _text(first, "detail"),
         *_acknowledgements(changes),
         *_doubts(changes),
@@ -78,6 +79,16 @@ def _latched(changes: list[AlarmChange]) -> AlarmChange | None:
         elif change.body.get("change") == "latched":
             latched = change
     return latched
+
+
+def _verdict(changes: list[AlarmChange]) -> str:
+    """What a model said the sound was when it ended for good; empty where none did."""
+    verdict: object = None
+    for change in changes:
+        if change.body.get("change") in {"raised", "reopened"}:
+            verdict = None
+        verdict = change.body.get("verdict") or verdict
+    return f"verdict {printable(str(verdict))}" if verdict else ""
 
 
 def _acknowledgements(changes: list[AlarmChange]) -> Iterator[str]:

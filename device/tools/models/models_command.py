@@ -174,5 +174,7 @@ def _past(bundle: Bundle, head: Head) -> str:
 
 def _label(label: Label) -> str:
     point = label.operating_point
+    if label.role == "verdict":
+        return f"{label.name}: a verdict on events of another model, from {point.on:g} on after {point.confirm_s:g} s"
     when = f"from {point.on:g} on for {point.confirm_s:g} of {point.confirm_of_s:g} s"
     return f"{label.name}: {label.role}, {label.priority} priority, {when}"

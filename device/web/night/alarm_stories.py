@@ -26,12 +26,14 @@ class StoryStep:
         change: raised, reopened, priority, latched, acknowledged, reminded or ended.
         cause: why, in one sentence.
         priority: after it.
+        verdict: what a model said the sound was, where it ended; empty if none did.
     """
 
     utc_s: float
     change: str
     cause: str
     priority: str
+    verdict: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +100,8 @@ def _story(changes: Sequence[tuple[Entry, Mapping[str, Any]]]) -> AlarmStory:
 
 
 def _step(entry: Entry, body: Mapping[str, Any]) -> StoryStep:
-    return StoryStep(entry.utc_s, _text(body, "change"), _text(body, "cause"), _text(body, "priority"))
+    change, cause, priority, verdict = (_text(body, name) for name in ("change", "cause", "priority", "verdict"))
+    return StoryStep(entry.utc_s, change, cause, priority, verdict)
 
 
 def _end_utc_s(changes: Sequence[tuple[Entry, Mapping[str, Any]]]) -> float | None:

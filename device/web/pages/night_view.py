@@ -152,7 +152,8 @@ def _steps(steps: Sequence[StoryStep], zone: tzinfo | None) -> Iterator[tuple[st
         cause = "" if step.change == "raised" or not step.cause else f": {step.cause}"
         if step.change == "acknowledged" and step.cause.startswith("acknowledged"):
             words, cause = _without_process(step.cause), ""
-        yield _time_text(step.utc_s, zone), f"{words}{cause}"
+        verdict = f"; verdict {step.verdict}" if step.verdict else ""
+        yield _time_text(step.utc_s, zone), f"{words}{cause}{verdict}"
 
 
 def _without_process(text: str) -> str:

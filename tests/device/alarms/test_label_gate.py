@@ -75,6 +75,22 @@ def test_a_mode_is_of_its_label_whatever_the_model() -> None:
 # --- changes in the middle of a sound
 
 
+def test_an_end_has_its_verdict_as_far_as_it_is_let_through() -> None:
+    """What follows a label that is off hears on; whether its verdict is told depends on the event alone."""
+    end = replace(END, verdict="hungry")
+    hidden = _gate(cry="off").sift(Heard(events=[BEGIN, end]))
+    assert (hidden.visible.events, hidden.alarming) == ([], [])
+    switched_on = _gate(cry="off")
+    switched_on.sift(Heard(events=[BEGIN]))
+    (raised,) = switched_on.use({"cry": "alarm"}, 7.0).alarming
+    assert (raised.phase, raised.verdict) == ("begin", None)
+    assert switched_on.sift(Heard(events=[end])).alarming == [end]
+    switched_off = _gate()
+    switched_off.sift(Heard(events=[BEGIN]))
+    switched_off.use({"cry": "off"}, 7.0)
+    assert switched_off.sift(Heard(events=[end])).alarming == [end]
+
+
 def test_an_alarm_that_was_raised_ends_with_its_sound_whatever_the_mode_is_by_then() -> None:
     for mode in ("log", "off"):
         gate = _gate()

@@ -40,6 +40,13 @@ def test_a_cry_that_a_crash_cut_off_stays_until_it_is_known_to_be_over() -> None
     assert ends_at(machine, (make_decision(2.0 + 0.5 * i) for i in range(50))) == 2.0 + HOLD_S
 
 
+def test_the_alarm_of_a_cry_that_a_crash_cut_off_never_gets_a_verdict() -> None:
+    """Nobody heard how it ended: no change after the restart holds an event, which alone has a verdict."""
+    machine, (latched,) = restarted(make_machine().event(make_event(), "high", 500.0))
+    over = [each for i in range(50) for each in machine.decision(make_decision(2.0 + 0.5 * i), 2.0 + 0.5 * i)]
+    assert [(each.change, each.event) for each in (latched, *over)] == [("latched", None), ("ended", None)]
+
+
 def test_a_cry_that_goes_on_after_a_restart_is_raised_anew() -> None:
     machine, _ = restarted(make_machine().event(make_event(), "high", 500.0))
     assert changes(machine.event(make_event(number=9), "high", 3.0)) == [

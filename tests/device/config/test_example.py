@@ -109,5 +109,5 @@ def test_the_files_in_the_documentation_hold() -> None:
     page = (Path(__file__).parents[3] / "docs" / "configuration.md").read_text(encoding="utf-8")
     files = re.findall(r"(?s)^```toml\n(.*?)^```$", page, re.MULTILINE)
     settings, *_ = [parse_config(file, source="configuration.md") for file in files]
-    assert [model.bundle for model in settings.listening] == ["cry", "scream", "lung.tflite"]
+    assert [model.bundle for model in settings.listening] == ["cry", "cry-reason", "scream", "lung.tflite"]
     assert settings.models[0].label("cry").operating_point() == {"hold_s": 5.0, "on": 0.8}

@@ -54,7 +54,7 @@ def _problem(text: str) -> str | None:
 
 def test_an_empty_file_is_the_nursery() -> None:
     assert _parse("") == profile() == profile("nursery")
-    assert [model.bundle for model in profile().listening] == ["cry", "scream"]
+    assert [model.bundle for model in profile().listening] == ["cry", "cry-reason", "scream"]
     assert profile().listen.hop_s == 0.5
 
 
@@ -73,7 +73,7 @@ def test_an_unknown_profile_is_refused_with_those_there_are() -> None:
 
 def test_a_file_overrules_its_profile_and_leaves_the_rest() -> None:
     settings = _parse('profile = "nursery"\n[model.cry]\nthreads = 2\n[model.scream]\nbundle = "./scream.tflite"\n')
-    cry, scream = settings.models
+    cry, _, scream = settings.models
     assert cry == dataclasses.replace(profile().models[0], threads=2)
     assert (scream.name, scream.bundle, scream.is_file) == ("scream", "./scream.tflite", True)
     assert dataclasses.replace(settings, models=profile().models) == profile()
@@ -155,7 +155,7 @@ def test_a_path_begins_at_the_folder_of_the_file(tmp_path: Path) -> None:
     file = tmp_path / "nursery.toml"
     file.write_text("[model.cry]\nbundle = 'mine/cry.tflite'\n[model.b]\nbundle = '/b.tflite'\n[model.c]\n")
     bundles = [model.bundle for model in load_config(file).models]
-    assert bundles == [f"{tmp_path}/mine/cry.tflite", "scream", "/b.tflite", "c"]
+    assert bundles == [f"{tmp_path}/mine/cry.tflite", "cry-reason", "scream", "/b.tflite", "c"]
 
 
 # --- laws

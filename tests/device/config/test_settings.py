@@ -21,7 +21,7 @@ def _parse(text: str) -> Settings:
 
 def test_a_model_that_is_not_enabled_does_not_listen() -> None:
     settings = _parse('model.cry.enabled = false\nmodel.scream.enabled = false\n[model.lung]\nbundle = "lung.tflite"')
-    assert [model.name for model in settings.models] == ["cry", "scream", "lung"]
+    assert [model.name for model in settings.models] == ["cry", "cry-reason", "scream", "lung"]
     assert [model.name for model in settings.listening] == ["lung"]
 
 
@@ -37,7 +37,7 @@ def test_the_stethoscope_says_which_model_it_lacks() -> None:
 
 def test_models_that_are_files_or_not_enabled_are_not_missing() -> None:
     assert missing_models(profile("stethoscope"), {"cry", "lung"}) == ()
-    assert missing_models(_parse('[model.cry]\nbundle = "my/cry.tflite"'), ("scream",)) == ()
+    assert missing_models(_parse('[model.cry]\nbundle = "my/cry.tflite"'), ("cry-reason", "scream")) == ()
     switched = _parse(
         "model.cry.enabled = false\nmodel.scream.enabled = false\n[model.a]\n[model.b]\nbundle = 'a'\n[model.c]\n"
     )
@@ -46,9 +46,14 @@ def test_models_that_are_files_or_not_enabled_are_not_missing() -> None:
     assert "in [model.a], [model.b], [model.c] to" in missing_sentence(switched, ("a", "c"))
 
 
+def test_who_switches_the_cry_off_need_not_switch_off_its_reason() -> None:
+    settings = _parse("model.cry.enabled = false")
+    assert [model.name for model in settings.listening] == ["scream"]
+
+
 def test_a_model_without_a_bundle_is_the_bundle_of_its_name() -> None:
     assert ModelSettings("lung").bundle == "lung"
-    assert _parse("[model.scream]").models[1].bundle == "scream"
+    assert _parse("[model.scream]").models[2].bundle == "scream"
 
 
 @pytest.mark.parametrize(("bundle", "is_file"), [("cry", False), ("cry.tflite", True), ("./cry", True), ("/m/c", True)])
@@ -57,7 +62,7 @@ def test_a_path_is_told_from_a_name(bundle: str, is_file: bool) -> None:  # noqa
 
 
 def test_only_what_is_overruled_of_a_label_changes_the_operating_point() -> None:
-    model, _ = _parse('[model.cry.label.cry]\non = 0.8\nhold_s = 3\npriority = "low"\noff = "model"').models
+    model, *_ = _parse('[model.cry.label.cry]\non = 0.8\nhold_s = 3\npriority = "low"\noff = "model"').models
     assert model.label("cry").operating_point() == {"on": 0.8, "hold_s": 3.0}
     assert model.label("cry").priority == "low"
     assert model.label("other") == LabelSettings("other")

@@ -281,6 +281,26 @@ def test_a_model_may_listen_only_while_another_hears() -> None:
     assert followed[-1].end_s == end.decided_s - 0.5
 
 
+def test_the_fault_of_a_model_that_follows_ends_though_what_it_follows_is_over() -> None:
+    network = LevelMeter(range(1000))
+    follower = replace(_model("reason", network=network), listens_while="loud")
+    listener = Listener([_model(), follower], stream_id="s")
+    heard = _hear(listener, _bedside())
+    (end,) = (event for event in heard.events if event.phase == "end")
+    assert [(fault.begins, fault.model) for fault in heard.faults] == [(True, "reason")]
+    assert end.decided_s < 15.0
+    before = listener.coverage.total
+    _hear(listener, _noise(5, seed=3), start=len(_bedside()))
+    total = listener.coverage.total
+    assert total.scored - before.scored == total.due - before.due  # it is quiet: nothing that must be heard is missed
+    listener.replace_networks({"reason": LevelMeter()})
+    later = _hear(listener, _noise(5, seed=4), start=len(_bedside()) + 5 * RATE_HZ)
+    assert [(fault.begins, fault.model) for fault in later.faults] == [(False, "reason")]
+    assert later.faults[0].at_s < (len(_bedside()) / RATE_HZ) + 6.0
+    assert not listener.is_failing
+    assert {scores.model for scores in later.scores} == {"meter"}
+
+
 def test_a_reject_label_is_scored_and_raises_nothing() -> None:
     model = replace(_model(), labels=(ListeningLabel("normal", "reject", POINT),))
     heard = _hear(Listener([model], stream_id="s"), _noise(5, 0.3))

@@ -77,6 +77,7 @@ def test_events_carry_every_field_in_order(folder: Folder) -> None:
         "event_id", "seq", "source", "model", "label", "phase", "start_s", "end_s", "onset_s", "offset_s",
         "decided_s", "score", "priority",
         "reason",
+        "verdict",
     ]  # fmt: skip
     assert (begin["source"], begin["model"], begin["label"], begin["phase"]) == (
         "tone.flac",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from device.messages import Decision, Event, Fault, Heard, Scores
 from device.report.explain import Explainer
 
@@ -43,6 +45,14 @@ def test_an_alert_names_its_event_and_both_rules() -> None:
     assert "cry/cry: an alert, 0.900 at its highest" in text
     assert "event s-cry-cry-0 from 4.00 to 9.00 s, decided at 6.50 s" in text
     assert "begun by: 2 of 4 windows at or above 0.70; ended by: quiet" in text
+
+
+def test_an_alert_names_its_verdict_if_there_is_one() -> None:
+    explainer = Explainer(5.0)
+    explainer.heard(_heard(4.5, 0.9, "on", "on"))
+    end = replace(_event("end", 1, 9.0, 12.0), verdict="hungry")
+    explainer.heard(Heard(events=[_event("begin", 0, None, 6.5), end]))
+    assert "    verdict: hungry" in list(explainer.lines("a.wav", 20.0))
 
 
 def test_an_alert_that_is_over_explains_no_later_second() -> None:

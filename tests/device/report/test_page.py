@@ -178,6 +178,22 @@ def _share(percent: str) -> float:
     return float(percent[:-1]) / 100
 
 
+@pytest.mark.parametrize(("verdict", "told"), [("hungry", "hungry"), (None, "none")])
+def test_the_verdict_of_an_event_has_a_column_where_a_model_gives_any(
+    tmp_path: Path, verdict: str | None, told: str
+) -> None:
+    assert "Verdict" not in _parsed(_written(tmp_path, _content())).words
+    end = replace(_event("end", 10.0, 21.5), verdict=verdict)
+    content = _content(heard=Heard(events=[_event("begin", 10.0, None), end]))
+    label = ListedLabel("hungry", "verdict", "low", 0.7, 0.5)
+    curve = replace(content.curves[0], model="cry-reason", label="hungry")
+    content = replace(
+        content, labels=[*content.labels, ("cry-reason", label)], curves=[*content.curves, curve], models=[]
+    )
+    words = _parsed(_written(tmp_path, content)).words
+    assert words.index("Verdict") < words.index(told, words.index("Verdict"))
+
+
 def test_thresholds_stand_at_their_height_in_the_lane(tmp_path: Path) -> None:
     parsed = _parsed(_written(tmp_path, _content()))
     (lane,) = parsed.of_class("lane")

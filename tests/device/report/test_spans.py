@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import hypothesis.strategies as st
@@ -33,6 +34,14 @@ def test_begin_and_end_make_one_span_with_the_highest_score() -> None:
     (span,) = fold([_event("begin", 2.0), _event("end", 2.0, 6.5, score=0.97)], 60.0)
     assert (span.start_s, span.end_s, span.decided_s, span.score) == (2.0, 6.5, 4.0, 0.97)
     assert (span.opened_by, span.closed_by) == ("confirmed", "quiet")
+
+
+def test_a_span_has_the_verdict_of_its_end_alone() -> None:
+    end = replace(_event("end", 2.0, 6.0), verdict="hungry")
+    (span,) = fold([_event("begin", 2.0), end], 60.0)
+    assert span.verdict == "hungry"
+    (span,) = fold([_event("begin", 2.0), end, _event("reopen", 5.0)], 60.0)
+    assert span.verdict is None
 
 
 def test_what_is_open_at_the_end_ends_with_the_sound() -> None:

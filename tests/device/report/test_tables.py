@@ -40,7 +40,7 @@ BEGIN = Event(
 END = replace(BEGIN, seq=1, phase="end", end_s=30.25, decided_s=33.0, reason="quiet")
 KEYS = [
     *("event_id", "seq", "source", "model", "label", "phase"),
-    *("start_s", "end_s", "onset_s", "offset_s", "decided_s", "score", "priority", "reason"),
+    *("start_s", "end_s", "onset_s", "offset_s", "decided_s", "score", "priority", "reason", "verdict"),
 ]
 any_text = st.text(st.characters(), max_size=30)
 

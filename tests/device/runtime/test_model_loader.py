@@ -80,6 +80,7 @@ def test_every_profile_opens_with_the_labels_that_it_is_for() -> None:
     nursery = [
         ("cry", "cry", "alarm"),
         *(("cry", label, "reject") for label in REJECTED),
+        *(("cry-reason", label, "verdict") for label in ("hungry", "other")),
         ("scream", "scream", "alarm"),
     ]
     lung = [
@@ -91,7 +92,10 @@ def test_every_profile_opens_with_the_labels_that_it_is_for() -> None:
 
 def test_the_quiet_nursery_asks_for_four_times_the_odds_of_the_balanced_one() -> None:
     with open_models(profile("nursery")) as balanced, open_models(profile("nursery-quiet")) as quiet:
+        assert [model.name for model in balanced.listening] == [model.name for model in quiet.listening]
         for usual, stricter in zip(balanced.listening, quiet.listening, strict=True):
+            if usual.gives_verdicts:
+                continue
             first, second = usual.labels[0].point, stricter.labels[0].point
             assert second.on / (1 - second.on) == pytest.approx(4 * first.on / (1 - first.on))
             assert second.off / (1 - second.off) == pytest.approx(4 * first.off / (1 - first.off))
@@ -248,3 +252,19 @@ def test_the_loudness_alarm_needs_no_bundle_and_has_a_priority(tiny_bundle_path:
     with open_models(parse_config(_toml(tiny_bundle_path), source="a.toml")) as models:
         assert models.beside == ()
         assert models.listener(profile(), "s").is_on == {("bell", "tone"): False}
+
+
+def test_the_reason_of_a_cry_follows_it_and_as_shipped_never_answers() -> None:
+    with open_models(profile("nursery")) as models:
+        reason = next(model for model in models.listening if model.name == "cry-reason")
+        assert reason.listens_while == "cry"
+        assert reason.gives_verdicts
+        assert {label.point.on for label in reason.labels} == {0.999}
+        assert not any(model == "cry-reason" for model, _ in models.configured)
+
+
+def test_a_follower_that_is_asked_for_alone_listens_always() -> None:
+    with open_models(profile("nursery"), ["cry-reason"]) as models:
+        assert models.listening[0].listens_while is None
+    with open_models(profile("nursery"), ["cry", "cry-reason"]) as models:
+        assert models.listening[1].listens_while == "cry"

@@ -45,6 +45,10 @@ def _notice(
         ),
         (_notice(_END, "high"), "HIGH  cry ends (0.97; for 12.5 s)"),
         (
+            _notice(dataclasses.replace(_END, verdict="hungry"), "high"),
+            "HIGH  cry ends (0.97; for 12.5 s; verdict hungry)",
+        ),
+        (
             _notice(dataclasses.replace(_END, reason="deaf"), "medium"),
             "MEDIUM  cry is followed no more and may go on: the microphone is deaf (0.97; for 12.5 s)",
         ),

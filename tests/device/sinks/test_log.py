@@ -48,7 +48,7 @@ def test_an_event_is_told_whole_with_its_keys_in_the_documented_order() -> None:
         '{"utc": "2026-11-21T02:14:07.350Z", "kind": "event", "source": "nursery", "event_id": "s-cry-cry-0", '
         '"seq": 1, "model": "cry", "label": "cry", "phase": "end", "start_s": 10.0, "end_s": 22.5, '
         '"onset_s": null, "offset_s": null, "decided_s": 27.5, "score": 0.97, "priority": "high", "reason": "quiet", '
-        '"windows": [[10.0, 0.912346], [10.5, 0.97]]}\n'
+        '"verdict": null, "windows": [[10.0, 0.912346], [10.5, 0.97]]}\n'
     )
 
 

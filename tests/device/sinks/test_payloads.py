@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
@@ -15,7 +15,7 @@ from jsonschema import Draft202012Validator
 
 from device.alarms.label_modes import ModeNow
 from device.commands import Verb
-from device.messages import Alarm, AlarmChange, AlarmKind, AlarmState, Priority, TimeQuality, Transition
+from device.messages import Alarm, AlarmChange, AlarmKind, AlarmState, Event, Priority, TimeQuality, Transition
 from device.sinks import payloads
 from device.sinks.mqtt.ownership import Owner, Ownership, OwnTopics
 from device.sinks.payloads import LATE_AFTER_S, MAX_ALARMS, Message, Topics, alarm_body, alarm_payload
@@ -93,11 +93,31 @@ def test_an_alarm_is_told_whole_with_its_keys_in_the_documented_order() -> None:
     assert payload.decode() == (
         '{"schema_version":1,"instance":"anna","alarm_id":"s-cry-cry-0","seq":0,"change":"raised",'
         '"event_type":"raised","kind":"sound","name":"cry","model":"cry","state":"active","priority":"high",'
-        '"acknowledged":false,"score":0.97,"detail":"3 of 4","cause":"begin",'
+        '"acknowledged":false,"score":0.97,"detail":"3 of 4","cause":"begin","verdict":null,'
         '"start_utc":"2026-11-21T02:14:04.850Z","end_utc":null,"decided_utc":"2026-11-21T02:14:07.350Z",'
         '"time_quality":"synchronized","captured_to_decided_s":0.0312,"decided_to_told_s":0.0123,"late":false,'
         '"not_durable":false}'
     )
+
+
+def test_the_end_of_a_sound_tells_its_verdict_and_a_change_without_an_event_none() -> None:
+    begin = Event("s-cry-cry-0", 0, "cry", "cry", "begin", 0.97, 10.0, None, 11.5, "2 of 3 windows")
+    end = replace(begin, phase="end", end_s=20.0, reason="quiet", verdict="hungry")
+    verdicts = []
+    for event in (begin, end, replace(end, verdict=None), None):
+        transition = Transition(_CRY, 0, "ended", "quiet", 9.0, event)
+        body = alarm_body(
+            transition,
+            instance="anna",
+            start_utc_s=None,
+            decided_utc_s=_UTC_S,
+            time_quality="synchronized",
+            captured_to_decided_s=None,
+        )
+        told = _parsed(alarm_payload(body, decided_to_told_s=0.0, not_durable=False))
+        _ALARM.validate(told)
+        verdicts.append(told["verdict"])
+    assert verdicts == [None, "hungry", None, None]
 
 
 @given(

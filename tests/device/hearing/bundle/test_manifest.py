@@ -40,7 +40,10 @@ EDITS = {
     "label twice": (member_set("labels", 1, "name", to="low"), "label 'low' stands 2 times"),
     "empty label": (member_set("labels", 0, "name", to=""), "name is ''"),
     "another label": (member_set("labels", 0, "name", to="high"), "labels.txt does not list"),
-    "odd role": (member_set("labels", 0, "role", to="alert"), "role is 'alert', must be one of alarm, info, reject"),
+    "odd role": (
+        member_set("labels", 0, "role", to="alert"),
+        "role is 'alert', must be one of alarm, info, reject, verdict",
+    ),
     "odd priority": (member_set("labels", 0, "priority", to="urgent"), "priority is 'urgent'"),
     "label is text": (member_set("labels", 0, to="low"), "must be an object, is 'low'"),
     "threshold 0": (member_set(*POINT, "off", to=0), "must be 0 < off <= on < 1"),

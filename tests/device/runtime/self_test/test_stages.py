@@ -18,6 +18,7 @@ from device.messages import AudioBlock
 from device.runtime.model_library import bundle_path, shipped_bundles
 from device.runtime.model_loader import open_models
 from device.runtime.self_test.known_sound import known_sound, known_sounds
+from device.runtime.self_test.model_trial import hearing_together
 from device.runtime.self_test.outcome import alert_topic, result_topic
 from device.runtime.self_test.stages import BROKER_WITHIN_S, KEPT_WITHIN_S, NOTE, SelfTestRunner
 from device.sinks.payloads import Topics
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
     from device.config.settings import Settings
     from device.hearing.listening_model import ListeningModel, NetworkOutput
+    from device.hearing.spec import FeatureSpec
     from device.messages import Event
     from device.runtime.model_loader import OpenModels
     from device.runtime.self_test.outcome import Outcome
@@ -234,11 +236,56 @@ def test_a_model_that_follows_another_is_tried_by_itself(tiny_bundle_path: Path)
     assert "tone (" in outcome.results[1].detail
 
 
+def test_a_model_that_gives_verdicts_is_tried_by_the_cry_that_it_follows_and_takes_no_time(
+    nursery: tuple[Settings, OpenModels],
+) -> None:
+    rig = _Rig(*nursery)
+    outcome = rig.outcome()
+    assert "cry-reason (" in outcome.results[0].detail
+    without = _Rig(*nursery)
+    without.listening = tuple(model for model in without.listening if not model.gives_verdicts)
+    assert "cry-reason (" not in without.outcome().results[0].detail
+    assert rig.turns == without.turns
+
+
+def test_a_failing_network_of_a_model_that_gives_verdicts_is_found_by_its_name(
+    nursery: tuple[Settings, OpenModels],
+) -> None:
+    rig = _Rig(*nursery)
+    rig.listening = tuple(
+        dataclasses.replace(model, network=_Failing()) if model.gives_verdicts else model for model in rig.listening
+    )
+    failed = rig.outcome().failed
+    assert failed is not None
+    assert (failed.stage, failed.detail.split(":")[0]) == ("hear", "model cry-reason cannot hear the known sound")
+
+
+def test_a_model_whose_windows_are_longer_than_those_of_the_one_it_follows_is_tried_by_itself(
+    nursery: tuple[Settings, OpenModels],
+) -> None:
+    settings, models = nursery
+    sounds = {sound.model: sound for sound in known_sounds(settings, models)}
+    names = [[model.name for model in trial] for trial in hearing_together(models.listening, sounds)]
+    assert names == [["cry", "cry-reason"], ["scream"]]
+    longer = tuple(
+        dataclasses.replace(model, specs=tuple(_longer(spec) for spec in model.specs))
+        if model.gives_verdicts
+        else model
+        for model in models.listening
+    )
+    assert [len(trial) for trial in hearing_together(longer, sounds)] == [1, 1, 1]
+
+
+def _longer(spec: FeatureSpec) -> FeatureSpec:
+    return dataclasses.replace(spec, window_samples=2 * spec.window_samples)
+
+
 def test_a_sequence_that_confirms_an_alarm_is_a_known_sound(carrying_bundle_paths: tuple[Path, Path]) -> None:
     path = carrying_bundle_paths[0]
     bundle = read_bundle(path)
     settings = parse_config(
-        f'model.scream.enabled = false\n[model.cry]\nbundle = "{path}"\n[model.cry.label.cry]\non = 0.97\n',
+        "model.scream.enabled = false\nmodel.cry-reason.enabled = false\n"
+        f'[model.cry]\nbundle = "{path}"\n[model.cry.label.cry]\non = 0.97\n',
         source="a.toml",
     )
     with open_models(settings) as models:

@@ -65,6 +65,24 @@ def test_an_alarm_that_was_latched_and_began_again_is_told_as_it_went_on() -> No
     assert line.endswith("cry, 50 s, ended: quiet")
 
 
+def test_the_verdict_is_that_of_the_newest_end() -> None:
+    changes = [
+        _change(0, NIGHT_S, change="raised", name="cry", state="active", verdict=None),
+        _change(1, NIGHT_S + 20, change="latched", name="cry", state="latched", cause="gap", verdict="hungry"),
+    ]
+    _, line = history_lines(changes, UTC)
+    assert line.endswith("cry, 20 s, then gap; nobody has acknowledged it; verdict hungry")
+    changes += [_change(2, NIGHT_S + 90, change="ended", name="cry", state="ended", cause="acknowledged by anna")]
+    _, line = history_lines(changes, UTC)
+    assert line.endswith("acknowledged by anna; verdict hungry")
+    changes += [
+        _change(3, NIGHT_S + 91, change="reopened", name="cry", state="active"),
+        _change(4, NIGHT_S + 99, change="ended", name="cry", state="ended", cause="quiet", verdict=None),
+    ]
+    _, line = history_lines(changes, UTC)
+    assert line.endswith("cry, 1 min 39 s, ended: quiet")
+
+
 def test_how_long_a_sound_lasted_follows_from_when_it_ended_and_not_from_when_that_was_decided() -> None:
     start_utc, end_utc = "2026-11-21T00:59:58.000Z", "2026-11-21T01:00:12.000Z"
     changes = [

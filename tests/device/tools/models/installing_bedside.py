@@ -42,7 +42,9 @@ class Bedside:
             shutil.copy(self.update(name, "1.0.0"), self.target(name))
         sound = np.random.default_rng(1).normal(0.0, 0.01, 60 * 16000)
         soundfile.write(folder / "room.wav", sound, 16000)
-        shipped = "".join(f"model.{name}.enabled = false\n" for name in ("cry", "scream") if name not in models)
+        shipped = "".join(
+            f"model.{name}.enabled = false\n" for name in ("cry", "cry-reason", "scream") if name not in models
+        )
         tables = "".join(f'[model.{name}]\nbundle = "{name}.tflite"\n' for name in models)
         config = f'{shipped}{tables}[bundles]\npublic_key = "maker.pub"\n[journal]\nfile = "alarms.db"\n'
         command = [sys.executable, str(MOODY), str(folder / "room.wav")]

@@ -28,6 +28,13 @@ def test_an_alarm_is_told_from_its_begin_to_its_end() -> None:
     assert not story.is_doubtful
 
 
+def test_the_step_that_ends_a_sound_has_its_verdict() -> None:
+    (story,) = alarm_stories(
+        [_entry("a", 0, 100.0, "raised", verdict=None), _entry("a", 1, 130.0, "ended", cause="quiet", verdict="other")]
+    )
+    assert [step.verdict for step in story.steps] == ["", "other"]
+
+
 def test_an_alarm_that_was_heard_again_goes_on() -> None:
     (story,) = alarm_stories(
         [

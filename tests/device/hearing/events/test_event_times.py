@@ -10,7 +10,7 @@ import pytest
 from device.config.loading import profile
 from device.demo.scene import SEED, bedside
 from device.hearing.decision import OperatingPoint
-from device.hearing.event_times import FRAME_S, MAX_SPAN_S, EventTimes, LevelTrack
+from device.hearing.events.event_times import FRAME_S, MAX_SPAN_S, EventTimes, LevelTrack
 from device.messages import AudioBlock, Event, Window
 from device.runtime.model_loader import open_models
 
