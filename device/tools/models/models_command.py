@@ -94,7 +94,9 @@ def describe_shipped() -> Iterator[str]:
     Raises:
         BundleError: a shipped bundle is damaged.
     """
-    for path in sorted(shipped_bundles().values(), key=lambda path: DEFAULT_PROFILE not in profiles_of(path.stem)):
+    for path in sorted(
+        shipped_bundles().values(), key=lambda one: (DEFAULT_PROFILE not in profiles_of(one.stem), one.stem)
+    ):
         yield from describe(read_bundle(path), path)
         yield ""
 

@@ -28,11 +28,18 @@ def who_runs(bundle: Bundle, path: Path) -> str:
         return f'where a configuration says bundle = "{path}"'
     profiles = profiles_of(path.stem)
     if DEFAULT_PROFILE in profiles:
-        return f"by default; in the profiles {' and '.join(profiles)}"
+        return f"by default{_while(path.stem)}; in the profiles {' and '.join(profiles)}"
     if profiles:
         return f"not by default; in the profile {' and '.join(profiles)}"
     choice = f'bundle = "{path.stem}" in [model.{_table(bundle)}]'
     return f"not by default, in no profile; {choice} of a configuration chooses it"
+
+
+def _while(name: str) -> str:
+    """On what it depends whether the shipped bundle of a name listens by default; empty if it always does."""
+    tables = PROFILES[DEFAULT_PROFILE].tables["model"]
+    followed = [table.get("listens_while") for model, table in tables.items() if table.get("bundle", model) == name]
+    return f", only while {followed[0]} is on" if followed and followed[0] else ""
 
 
 def _table(bundle: Bundle) -> str:

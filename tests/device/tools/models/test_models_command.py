@@ -55,9 +55,10 @@ def test_the_models_that_run_by_default_come_first_and_each_says_what_makes_it_r
     lines = list(describe_shipped())
     names = [line.split()[0] for line in lines if line and not line.startswith(" ")]
     runs = dict(zip(names, (line.split(maxsplit=1)[1] for line in lines if line.startswith("  runs ")), strict=True))
-    assert names[:2] == ["cry", "scream"]
+    assert names[:3] == ["cry", "cry-reason", "scream"]
     assert set(names) == set(shipped_bundles())
     assert runs["scream"] == "by default; in the profiles nursery and nursery-quiet"
+    assert runs["cry-reason"] == "by default, only while cry is on; in the profiles nursery and nursery-quiet"
     assert runs["lung"] == "not by default; in the profile stethoscope"
     for name, table in (("cry-residual", "cry"), ("scream-resnet34", "scream")):
         assert f'bundle = "{name}" in [model.{table}]' in runs[name]
@@ -70,6 +71,14 @@ def test_what_a_description_says_of_a_model_to_choose_is_what_runs_it() -> None:
             choice, table = said.removeprefix("not by default, in no profile; ").split(" of a")[0].split(" in ")
             models = parse_config(f"{table}\n{choice}\n", source="a.toml").models
             assert [each.bundle for each in models if f"[model.{each.name}]" == table] == [name]
+
+
+def test_the_model_that_abstains_says_that_its_interval_includes_a_guess() -> None:
+    path = shipped_bundles()["cry-reason"]
+    text = "\n".join(describe(read_bundle(path), path))
+    assert "label     hungry: a verdict on events of another model, from 0.999 on after 3 s" in text
+    assert "95 % interval (0.392 to 0.561) includes 0.5, a guess" in text
+    assert "abstains from every cry: its verdict is always null" in text
 
 
 def test_licences_are_told_with_the_collections_that_state_them(tiny_bundle_path: Path) -> None:
