@@ -76,7 +76,7 @@ class _OneRecording:
 
     async def received(self, boundary: bytes | None) -> str:
         """Write it to the folder; returns its name there. Raises NotHeardError, ClientDisconnect."""
-        async with self._in_time(408, "arrive", "send a shorter one"):
+        async with self._in_time(408, "did not arrive", "send a shorter one"):
             return await receive_recording(
                 self._request.stream(), self._folder, max_bytes=self._classifying.max_bytes, boundary=boundary
             )
@@ -88,7 +88,7 @@ class _OneRecording:
         try:
             async with (
                 ClassifyProcess(self._folder, wanted) as process,
-                self._in_time(503, "be heard", "send a shorter one, or raise classify_within_s in [web]"),
+                self._in_time(503, "was not heard", "send a shorter one, or raise classify_within_s in [web]"),
             ):
                 if MEDIA_TYPE in self._request.headers.get("accept", ""):
                     await self._send_events(process)
@@ -137,13 +137,13 @@ class _OneRecording:
         await self._send({"type": "http.response.start", "status": 200, "headers": headers})
 
     @contextlib.asynccontextmanager
-    async def _in_time(self, status: int, verb: str, cure: str) -> AsyncIterator[None]:
+    async def _in_time(self, status: int, problem: str, cure: str) -> AsyncIterator[None]:
         """The deadline of the whole request, as NotHeardError."""
         try:
             async with asyncio.timeout_at(self._deadline_s):
                 yield
         except TimeoutError:
-            raise NotHeardError(status, f"it did not {verb} within {self._within_s} s: {cure}") from None
+            raise NotHeardError(status, f"it {problem} within {self._within_s} s: {cure}") from None
 
 
 async def _while_there(receive: Receive, work: Coroutine[Any, Any, None]) -> None:
