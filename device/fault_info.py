@@ -128,6 +128,13 @@ FAULTS: Mapping[FaultKind, FaultInfo] = MappingProxyType(
             cure="check the stage that it names; a press of the self-test button runs it again",
             is_found_by_daemon=True,
         ),
+        "certificate": FaultInfo(
+            priority="low",  # what is delivered over it still is; once it is not, that is a fault of its own
+            deafens=False,
+            words="a certificate expires soon, or has expired",
+            cure="renew the certificate that it names, then reload the daemon, or restart auricle web if it is its own",
+            is_found_by_daemon=True,
+        ),
         "push": FaultInfo(
             priority="medium",  # alarms do not arrive
             deafens=False,

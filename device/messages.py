@@ -65,6 +65,7 @@ FaultKind = Literal[
     "broker",  # the MQTT broker cannot be reached, or refuses the connection
     "delivery",  # the console or the log accepts no line
     "self_test",  # a stage between sound and broker failed
+    "certificate",  # one that is in use expires soon, or has expired
     "push",  # alarms do not reach a phone, or the process that sends them does not run
 ]
 AlarmKind = Literal["sound", "technical"]

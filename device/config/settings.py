@@ -368,6 +368,7 @@ class StatusSettings(TableSettings):
     metrics_port: int | None = key(
         None, OrKeyword(Integer(1, 65535), "off"), "Prometheus metrics on this port of 127.0.0.1, and nowhere else."
     )
+    certificate_days: int = key(30, Integer(1, 365), "A certificate that expires within so many days is a fault.")
 
 
 @dataclass(frozen=True, slots=True)

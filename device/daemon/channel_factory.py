@@ -108,6 +108,15 @@ class ChannelFactory:
             echo=None if self._on_echo is None else Echo(alert_topic(topics), self._on_echo),
         )
 
+    @staticmethod
+    def identity_digest(settings: MqttSettings) -> bytes:
+        """Of the files that a connection to the broker is made with; empty if no broker is configured."""
+        if settings.host is None:
+            return b""
+        from device.sinks.mqtt.connection import identity_digest
+
+        return identity_digest(settings)
+
     def open_journal(self, settings: JournalSettings, outbox: Outbox) -> AlarmJournal:
         """The journal with its thread; one that stores nothing if none is configured.
 

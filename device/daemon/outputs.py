@@ -16,6 +16,7 @@ from device.daemon.delivery.channels import Channels
 from device.daemon.delivery.outbox import Outbox
 from device.daemon.publishing.announcer import Announcer
 from device.daemon.publishing.state_publisher import ANNOUNCED, StatePublisher
+from device.runtime.certificates import certificate_expiries
 from device.runtime.clocks import zone_of
 from device.runtime.daemon_state import installed_version
 from device.runtime.device_identity import device_id_of_machine, new_device_id
@@ -24,12 +25,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from datetime import tzinfo
 
-    from device.config.settings import Settings
+    from device.config.settings import MqttSettings, Settings
     from device.daemon.alerting.alarm_labels import AlarmLabels
     from device.daemon.channel_factory import ChannelFactory
     from device.daemon.delivery.alarm_publisher import Broker
     from device.daemon.delivery.channels import AlarmJournal, Clips, Pins
     from device.daemon.delivery.reply_queue import ReplyQueue
+    from device.runtime.certificates import CertificateExpiry
     from device.runtime.clocks import Timekeeper
 
 BROKER_CLOSE_S = 1.2
@@ -47,20 +49,28 @@ class Prepared:
         zone: time zone of quiet hours; None for the machine's own.
         broker: not started; None if none is configured, or the current one stays.
         clips: None if they are not enabled, or the current ones stay.
+        connection: how the broker is reached, with the digest of the files that this needs.
+        certificates: those in use.
     """
 
     settings: Settings
     zone: tzinfo | None
     broker: Broker | None
     clips: Clips | None
+    connection: tuple[MqttSettings, bytes]
+    certificates: Sequence[CertificateExpiry]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Applied:
     """The configuration in force, and its channels."""
 
-    settings: Settings
+    prepared: Prepared
     channels: Channels
+
+    @property
+    def settings(self) -> Settings:
+        return self.prepared.settings
 
 
 class Outputs:
@@ -88,11 +98,14 @@ class Outputs:
             ConfigError: the time zone, the password, a certificate or a key is not valid.
             MissingExtraError: a library is not installed.
         """
-        before = None if self._applied is None else self._applied.settings
+        before = None if self._applied is None else self._applied.prepared
+        connection = settings.mqtt, self._factory.identity_digest(settings.mqtt)
         zone = zone_of(settings.alarms.time_zone)
-        broker = None if before and before.mqtt == settings.mqtt else self._factory.open_broker(settings.mqtt)
-        clips = None if before and before.clips == settings.clips else self._factory.open_clips(settings.clips)
-        return Prepared(settings, zone, broker, clips)
+        keeps_broker = before is not None and before.connection == connection
+        broker = None if keeps_broker else self._factory.open_broker(settings.mqtt)
+        keeps_clips = before is not None and before.settings.clips == settings.clips
+        clips = None if keeps_clips else self._factory.open_clips(settings.clips)
+        return Prepared(settings, zone, broker, clips, connection, certificate_expiries(settings))
 
     def apply(self, prepared: Prepared, labels: AlarmLabels) -> Channels:
         """Close the channels that are configured otherwise now, open their successors; returns the new set."""
@@ -102,9 +115,10 @@ class Outputs:
         channels = Channels(self._replaced_journal(settings, old), self._replaced_pins(settings, old))
         channels.clips = self._replaced_clips(prepared, old)
         channels.wants_push = settings.wants_push
+        channels.certificates = prepared.certificates
         if broker is not None:
             self._attach_broker(channels, broker, settings, labels, old)
-        self._applied = _Applied(settings, channels)
+        self._applied = _Applied(prepared, channels)
         self._start_publishing(channels, settings, old)
         return channels
 
@@ -140,7 +154,7 @@ class Outputs:
     def _replaced_broker(self, prepared: Prepared, old: _Applied | None) -> Broker | None:
         if old is None:
             return prepared.broker
-        if old.settings.mqtt == prepared.settings.mqtt:
+        if old.prepared.connection == prepared.connection:
             return old.channels.broker
         if old.channels.broker is not None:
             old.channels.broker.close(BROKER_CLOSE_S)  # first: two clients of one id would drive each other out

@@ -20,6 +20,7 @@ from device.daemon.alerting.alarm_summary import AlarmSummary
 from device.daemon.alerting.command_handler import CommandHandler
 from device.daemon.alerting.deferred_faults import DeferredFaults
 from device.daemon.alerting.delivery_losses import DeliveryLosses
+from device.daemon.alerting.faults.certificate_watch import CertificateWatch
 from device.daemon.alerting.faults.delivery_faults import RESTART_AFTER_S, DeliveryFaults
 from device.daemon.alerting.faults.push_watch import PushWatch
 from device.daemon.alerting.label_schedule import SWITCHES, LabelSchedule
@@ -119,6 +120,7 @@ class AlarmController:
         self._deferred = DeferredFaults()
         self._faults = DeliveryFaults()
         self._push = PushWatch(self._clocks.monotonic())
+        self._certificates = CertificateWatch()
         self._losses = DeliveryLosses()
         self._broker_notes = BrokerNotes()
         self._salvage: Salvage | None = None  # until it is raised as a fault
@@ -352,7 +354,7 @@ class AlarmController:
             publisher.publish_modes(self.schedule.modes, self.schedule.hidden(self._labels.hold_s))
 
     def _check_delivery(self, now_s: float) -> None:
-        """Raise and end the faults of journal, broker and push."""
+        """Raise and end the faults of journal, broker, push and certificates."""
         broker, newest_s = self.channels.broker, self._driver.newest_s
         salvage, self._salvage = self._salvage, None
         changes = self._faults.update(
@@ -364,7 +366,13 @@ class AlarmController:
             damaged=None if salvage is None else str(salvage),
         )
         of_push = self._push.update(now_s, is_wanted=self.channels.wants_push)
-        for change in [*changes, *([of_push] if of_push else [])]:
+        of_certificates = self._certificates.update(
+            self.channels.certificates,
+            now_s=now_s,
+            utc_s=self._clocks.utc(),
+            is_synchronized=self._timekeeper.is_synchronized,
+        )
+        for change in [*changes, *([of_push] if of_push else []), *of_certificates]:
             since_s = newest_s - (now_s - change.since_s) * self._timekeeper.stream_speed
             self.report_fault(Fault(change.kind, change.begins, since_s, newest_s, change.detail))
 

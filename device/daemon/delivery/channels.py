@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from device.daemon.delivery.outbox import Change, Outbox
     from device.daemon.publishing.state_publisher import StatePublisher
     from device.messages import AudioBlock, Event
+    from device.runtime.certificates import CertificateExpiry
     from device.sinks.mqtt.send_queue import Held
 
 
@@ -113,6 +114,7 @@ class Channels:
         alarm_publisher: offers the broker each change of an alarm until it is acknowledged.
         state_publisher: publishes the newest state of the daemon.
         clips: None if no sound is kept.
+        certificates: those in use, as they were read.
         wants_push: whether a process of its own is to notify phones of what the journal holds.
     """
 
@@ -122,4 +124,5 @@ class Channels:
     alarm_publisher: AlarmPublisher | None = None
     state_publisher: StatePublisher | None = None
     clips: Clips | None = None
+    certificates: Sequence[CertificateExpiry] = ()
     wants_push: bool = False

@@ -7,6 +7,7 @@ no MQTT library and publishes nothing. Whatever is read from a disk is read befo
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 import re
 import socket
@@ -171,6 +172,26 @@ def _unreadable_certificate(settings: MqttSettings, error: OSError) -> ConfigErr
         except OSError as of_file:
             return ConfigError(unreadable(("mqtt", name), path or "", of_file), key=("mqtt", name))
     return ConfigError(unreadable(_CERT_KEY, str(settings.cert_file), error), key=_CERT_KEY)
+
+
+def identity_digest(settings: MqttSettings, environment: Mapping[str, str] = os.environ) -> bytes:
+    """SHA-256 of the files that a connection is made with: it differs once one of them was renewed.
+
+    One that cannot be read counts as another one: `tls_context` and `read_password` say why.
+    """
+    password = _password_path(settings, environment)
+    digest = hashlib.sha256()
+    for path in (password, settings.ca_file, settings.cert_file, settings.key_file):
+        digest.update(b"\0" if path is None else _file_digest(path))
+    return digest.digest()
+
+
+def _file_digest(path: str | Path) -> bytes:
+    try:
+        with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
+            return hashlib.file_digest(file, "sha256").digest()
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the path
+        return repr(error).encode()
 
 
 # --- why it failed

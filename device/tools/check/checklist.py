@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -30,6 +31,7 @@ from device.runtime.sockets.status_socket import read_status
 from device.tools.check import hearing_checks, machine_checks
 from device.tools.check.acknowledgement_check import check_acknowledgement, group_members
 from device.tools.check.broker_check import check_broker
+from device.tools.check.certificate_check import check_certificates
 from device.tools.check.check_run import run_check
 from device.tools.check.journal_check import check_journal
 from device.tools.check.loudness_check import check_loudness, loudest_dbfs
@@ -183,6 +185,7 @@ def _delivery(settings: Settings, instance: str, system: CheckedSystem, config: 
     )
     cure = "correct [mqtt], or ask as whoever runs the daemon, as with sudo -u auricle"
     yield run_check("broker", lambda: check_broker(settings.mqtt, instance, state, system.environment), cure, config)
+    yield run_check("certificates", lambda: check_certificates(settings, time.time()), "", config)
     yield run_check("pins", lambda: check_pins(settings.gpio, state, system.pin_factory), "")
     by_unit = (system.root / _UNIT).exists()
     yield run_check("acknowledge", lambda: check_acknowledgement(settings, by_unit=by_unit, members=system.members), "")

@@ -18,9 +18,11 @@ from device.daemon.delivery.null_journal import NullJournal
 from device.daemon.delivery.reply_queue import ReplyQueue
 from device.daemon.outputs import Outputs
 from device.errors import ConfigError
+from device.runtime.certificates import DAY_S
 from device.sinks.gpio.pins import Gpio
 from device.sinks.gpio.printed_pins import PrintedPins
 from tests.device.daemon.scripted import ManualClocks
+from tests.device.runtime.signed_certificates import certificate, private_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -134,6 +136,27 @@ def test_a_reload_that_changes_nothing_replaces_nothing(stage: Stage, settings: 
         before.alarm_publisher,
         before.clips,
     )
+
+
+def test_a_certificate_that_was_renewed_in_place_is_used_after_a_reload(
+    stage: Stage, settings: Settings, tmp_path: Path
+) -> None:
+    """The connection was kept, and so the old certificate, until it expired."""
+    own, key = tmp_path / "anna.crt", tmp_path / "anna.key"
+    own.write_bytes(certificate(stage.clocks.utc_s + 29 * DAY_S))
+    key.write_bytes(private_key())
+    mqtt = replace(NOWHERE, tls=True, cert_file=str(own), key_file=str(key))
+    first = stage.apply(replace(settings, mqtt=mqtt))
+    same = stage.apply(replace(settings, mqtt=mqtt))
+    assert same.broker is first.broker
+    own.write_bytes(certificate(stage.clocks.utc_s + 400 * DAY_S))
+    renewed = stage.apply(replace(settings, mqtt=mqtt))
+    assert renewed.broker is not first.broker
+    dates = [channels.certificates[0].expires_utc_s for channels in (first, renewed)]
+    assert dates == [stage.clocks.utc_s + days * DAY_S for days in (29, 400)]
+    own.write_bytes(b"")
+    with pytest.raises(ConfigError, match="cannot be used"):
+        stage.outputs.prepare(replace(settings, mqtt=mqtt))
 
 
 def test_another_broker_takes_over_what_waits_and_the_old_one_is_left(stage: Stage, settings: Settings) -> None:

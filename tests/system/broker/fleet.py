@@ -53,9 +53,9 @@ class Fleet:
         conf = (folder / "mosquitto.conf").read_text(encoding="utf-8").splitlines()
         self.broker = Mosquitto(folder, *(line for line in conf if line != "listener 8883"))
 
-    def sign(self, name: str) -> None:
+    def sign(self, name: str, *, days: int = 365) -> None:
         """Make a key and a certificate."""
-        self._shell(self._member.replace("name=anna", f"name={name}"))
+        self._shell(self._member.replace("name=anna", f"name={name}").replace(" -in ", f" -days {days} -in "))
 
     def revoke(self, name: str) -> None:
         """Put a certificate on the list of those that were revoked."""
@@ -134,14 +134,14 @@ class Member:
 
     def __exit__(self, *_error: object) -> None:
         self._client.disconnect()
-        self._client.loop_stop()
+        self.die()
 
     def die(self) -> None:
         """End the connection without a word, upon which the broker publishes the last will."""
         self._client.loop_stop()
         sock = self._client.socket()
-        assert sock is not None
-        sock.close()
+        if sock is not None:
+            sock.close()
 
     def publish(self, topic: str, payload: bytes = b"{}", *, retain: bool = False) -> str:
         """Publish, and return the broker's answer."""

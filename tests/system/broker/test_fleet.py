@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import socket
 import subprocess
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.request import urlopen
 
 import pytest
 
@@ -21,10 +23,14 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.system
 
 SOON_S = 20.0
+EXPIRING = "auricle/anna/alarm/technical/certificate"
 CRY = "auricle/anna/alarm/sound/cry/cry"
 EVIL = b"evil"
 DENIED = "Not authorized"  # MQTT 5, reason code 0x87
-WILDCARDS = ("#", "+/+/alarm/#", "auricle/#", "auricle/+/alarm/#", "auricle/anna/#", CRY, "auricle/anna/command/+")
+WILDCARDS = (
+    *("#", "$share/x/auricle/#", "+/+/alarm/#", "auricle/#", "auricle/+/alarm/#"),
+    *("auricle/anna/#", CRY, "auricle/anna/command/+"),
+)
 OF_ANNA = (
     CRY,
     "auricle/anna/state",
@@ -49,9 +55,17 @@ def fleet() -> Iterator[Fleet]:
 
 
 def _anna(folder: Path, fleet: Fleet) -> RunningDaemon:
+    fleet.sign("anna", days=29)
     recording = Sounds(folder).endless_cry()
     command = [str(AURICLE), "listen", "--speed", "4", "--loop", "--source", str(recording)]
-    return RunningDaemon(folder, {}, fleet.bed("anna"), name="anna", command=command)
+    config = f"{fleet.bed('anna')}[status]\nmetrics_port = {_free_port()}\n"
+    return RunningDaemon(folder, {}, config, name="anna", command=command)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 def _members_of(member: Member, topic: str) -> dict[str, object]:
@@ -75,6 +89,7 @@ def test_a_bed_is_heard_by_its_ward_alone_obeys_its_operator_alone_and_is_out_on
         daemon.wait_until(lambda: (state := daemon.status()) and state.broker == "connected", "a connection", SOON_S)
         (announced,) = {topic for topic, _ in home.heard if topic.startswith("homeassistant/device/")}
         assert announced.startswith("homeassistant/device/anna/auricle_anna_")
+        _expiring_certificate_is_said_everywhere(daemon, reader, fleet)
         for member in (thief, stranger, reader):
             answers = {topic: member.publish(topic, EVIL, retain=True) for topic in OF_ANNA}
             assert set(answers.values()) == {DENIED}, answers
@@ -98,6 +113,24 @@ def test_a_bed_is_heard_by_its_ward_alone_obeys_its_operator_alone_and_is_out_on
     daemon.kill()
     with Member(fleet, "ben") as other:
         assert other.publish("auricle/ben/state") != DENIED, "the others go on"
+
+
+def _expiring_certificate_is_said_everywhere(daemon: RunningDaemon, reader: Member, fleet: Fleet) -> None:
+    """The certificate was made for 29 days, which is when the page says that a fault begins."""
+    detail = daemon.wait_for({"fault": "certificate", "begins": True}, within_s=SOON_S)["detail"]
+    named = f'"cert_file" in [mqtt] is "{fleet.file("anna.crt")}", which expires on 20'
+    assert detail.startswith(named)
+    daemon.wait_until(lambda: reader.payloads(EXPIRING), "the technical alarm", SOON_S)
+    alarm = _members_of(reader, EXPIRING)
+    assert (alarm["priority"], alarm["change"], alarm["detail"]) == ("low", "raised", detail)
+    daemon.wait_until(lambda: "certificate" in str(_members_of(reader, "auricle/anna/faults")), "the fault", SOON_S)
+    state = daemon.status()
+    assert state is not None
+    assert [(fault.kind, fault.detail) for fault in state.faults] == [("certificate", detail)]
+    assert detail in daemon.ask("status", "--instance", "anna").stdout
+    port = daemon.config_path.read_text().rpartition("metrics_port = ")[2].strip()
+    with urlopen(f"http://127.0.0.1:{port}/metrics", timeout=SOON_S) as answer:
+        assert 'auricle_fault{kind="certificate"} 1.0' in answer.read().decode()
 
 
 def _revoked_while_it_runs(daemon: RunningDaemon, fleet: Fleet) -> None:
