@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from device.errors import CommandError
 from device.messages import ModeSwitch
 from device.quantity import quantity
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 MAX_PAYLOAD_BYTES = 1024
 """Of a payload; no command needs more."""
@@ -32,6 +35,13 @@ MAX_SENSITIVITY = 5
 _MAX_NAME_CHARACTERS = 64
 
 Verb = Literal["acknowledge", "pause", "resume", "self_test", "sensitivity", "mode"]
+RoomStep = Literal[
+    "room",  # measure the room as it is from now on
+    "played",  # measure it while the signal is played
+    "finish",  # end the measurement, and work its result out
+    "look",  # say how far it is; the result, once there is one
+    "stop",  # end it without a result
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +123,15 @@ class PushReport:
     by: str
 
 
-Command = Acknowledge | Pause | Resume | SelfTest | SetSensitivity | SetMode | Reload | PushReport
+@dataclass(frozen=True, slots=True)
+class MeasureRoom:
+    """One step of measuring the room, from this machine alone; see `auricle calibrate`."""
+
+    step: RoomStep
+    by: str
+
+
+Command = Acknowledge | Pause | Resume | SelfTest | SetSensitivity | SetMode | Reload | PushReport | MeasureRoom
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,10 +141,12 @@ class Outcome:
     Attributes:
         done: it was carried out.
         sentence: what was done, or why not, for whoever asked.
+        content: figures that were asked for, as JSON types; None for a command that asks for none.
     """
 
     done: bool
     sentence: str
+    content: Mapping[str, Any] | None = None
 
 
 def parse_command(verb: str, payload: bytes, *, by: str) -> Command:
@@ -169,21 +189,34 @@ def parse_command(verb: str, payload: bytes, *, by: str) -> Command:
 
 
 def parse_local_command(verb: str, payload: bytes, *, by: str) -> Command:
-    """As `parse_command`, and what no broker may ask for: reload (`{"why": "..."}`, or empty) and push_report.
+    """As `parse_command`, and what no broker may ask for.
+
+    These are reload (`{"why": "..."}`, or empty), push_report, and measure_room (`{"step": "room"}`).
 
     Raises:
         CommandError: it is no command, or its values are out of range.
     """
-    if verb not in {"reload", "push_report"}:
+    if verb not in {"reload", "push_report", "measure_room"}:
         return parse_command(verb, payload, by=by)
     fields = _parsed_fields(payload)
     if verb == "push_report":
         return _push_report(fields, by)
+    if verb == "measure_room":
+        _refuse_other_fields(fields, "step")
+        return MeasureRoom(_room_step(fields.get("step")), by)
     _refuse_other_fields(fields, "why")
     why = fields.get("why", "")
     if isinstance(why, str) and len(why) <= MAX_WHY_CHARACTERS and why.isprintable():
         return Reload(why, by)
     raise CommandError(f"why must be a line of at most {MAX_WHY_CHARACTERS} characters")
+
+
+def _room_step(value: Any) -> RoomStep:
+    steps: tuple[RoomStep, ...] = get_args(RoomStep)
+    for step in steps:
+        if value == step:
+            return step
+    raise CommandError("step must be room, played, finish, look or stop")
 
 
 def _push_report(fields: dict[str, Any], by: str) -> PushReport:

@@ -16,7 +16,7 @@ from device.calibration.mains_hum import find_hum
 from device.calibration.pip_search import find_pips
 from device.calibration.room_meter import BANDS_HZ, STEP_S
 from device.calibration.sensitivity_rows import PlayedCry, measured_label
-from device.synthesis.room_signal import CRY_START_S, cry_end_s
+from device.synthesis.room_signal import CRY_END_S, CRY_START_S
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -160,7 +160,7 @@ def dbfs(power: float | None) -> float | None:
 def signal_is_over(sound: MeasuredSound) -> bool:
     """Whether the signal was found and its cry has ended long enough ago to be decided about."""
     pips = find_pips(sound)
-    return pips is not None and len(sound.step_powers) * STEP_S >= pips.start_s + cry_end_s() + 3.0
+    return pips is not None and len(sound.step_powers) * STEP_S >= pips.start_s + CRY_END_S + 3.0
 
 
 def _room_levels(sound: MeasuredSound) -> RoomLevels:
@@ -190,7 +190,7 @@ def _signal(played: HeardStretch, room: MeasuredSound | None) -> SignalLevels | 
     pips = find_pips(sound)
     if pips is None:
         return None
-    first, last = round((pips.start_s + CRY_START_S) / STEP_S), round((pips.start_s + cry_end_s()) / STEP_S)
+    first, last = round((pips.start_s + CRY_START_S) / STEP_S), round((pips.start_s + CRY_END_S) / STEP_S)
     steps = sound.step_powers[first:last]
     steps = steps[np.isfinite(steps)]
     room_power = _typical(room.second_powers if room is not None and room.heard_s else _beside(sound, first, last))
@@ -198,7 +198,7 @@ def _signal(played: HeardStretch, room: MeasuredSound | None) -> SignalLevels | 
     own = max(0.0, loud - room_power)
     cry = PlayedCry(
         sound.start_s + pips.start_s + CRY_START_S,
-        min(sound.start_s + pips.start_s + cry_end_s(), played.end_s),
+        min(sound.start_s + pips.start_s + CRY_END_S, played.end_s),
     )
     return SignalLevels(
         pips=pips,

@@ -6,7 +6,9 @@ and for each second. All is measured at 16 kHz, as the models hear it. Powers ar
 
 from __future__ import annotations
 
+import functools
 import math
+from array import array
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -38,6 +40,7 @@ _STEP = round(STEP_S * RATE_HZ)
 _PIP_WINDOW = 4096  # 0.256 s: shorter than a pip, and 4 Hz narrow
 _BESIDE = 0.03  # of its pitch: beyond the window's own width
 _PITCHES = 3, len(PIP_HZ)  # the pips' own, those below, those above
+_PITCHES_SIZE = 3 * len(PIP_HZ)
 _SPECTRUM_WINDOW = 2 * RATE_HZ
 _SPECTRUM_HOP = RATE_HZ
 _LINES = round(SPECTRUM_END_HZ / SPECTRUM_STEP_HZ) + 1
@@ -54,7 +57,8 @@ class MeasuredSound:
         peak: largest magnitude.
         clipped_share: of all samples.
         step_powers: float64 (n,), of each step of 20 ms from the start; NaN where sound is missing.
-        pip_powers: float64 (n, 6), within 4 Hz of each pip's pitch, in the quarter of a second from each step on.
+        pip_powers: float64 (n, 6), within 4 Hz of each pip's pitch, in the quarter of a second from each step on;
+            (0, 6) if the pips were not listened for.
         beside_powers: as `pip_powers`, the mean of two pitches 3 % below and above.
         band_powers: float64 (seconds, 7), of each octave band in each second.
         mean_spectrum: float64 (2001,), mean power of each half of a hertz from 0 to 1000 Hz.
@@ -89,19 +93,26 @@ class MeasuredSound:
 
 
 class RoomMeter:
-    """Measures the blocks that it is given; a gap or another rate begins a new segment of the same stretch."""
+    """Measures the blocks that it is given; a gap or another rate begins a new segment of the same stretch.
 
-    def __init__(self) -> None:
+    `result` may be asked for by another thread, while the next block is measured.
+
+    Args:
+        hears_pips: whether the strength of the pips is measured too, which takes most of the time.
+    """
+
+    def __init__(self, *, hears_pips: bool = True) -> None:
+        self._hears_pips = hears_pips
+        self._pip_tones = _pip_tones() if hears_pips else None
         self._start_s: float | None = None
         self._next_sample = -1
         self._rate_hz = 0
         self._resampler = Resampler(RATE_HZ, RATE_HZ)
         self._waiting = np.zeros(0, np.float32)  # for the next steps
         self._window = np.zeros(0, np.float32)  # for the next spectrum
-        self._step_powers: list[Float64] = []
-        self._pitch_powers: list[Float64] = []
-        self._steps = 0
-        self._band_powers: list[Float64] = []
+        self._step_powers = array("d")
+        self._pitch_powers = array("d")
+        self._band_powers = array("d")
         self._spectrum = np.zeros(_LINES)
         self._log_spectrum = np.zeros(_LINES)
         self._peak, self._clipped, self._samples = 0.0, 0, 0
@@ -112,13 +123,12 @@ class RoomMeter:
     @property
     def measured_s(self) -> float:
         """Seconds since the stretch began, as far as they are measured."""
-        return self._steps * STEP_S
+        return len(self._step_powers) * STEP_S
 
     @property
     def newest_power(self) -> float:
         """Mean power of the newest second; 0 before the first step."""
-        newest = [power for powers in self._step_powers[-60:] for power in powers.tolist()][-round(1 / STEP_S) :]
-        heard = [power for power in newest if math.isfinite(power)]
+        heard = [power for power in self._step_powers[-round(1 / STEP_S) :] if math.isfinite(power)]
         return sum(heard) / len(heard) if heard else 0.0
 
     def push(self, block: AudioBlock) -> None:
@@ -136,17 +146,21 @@ class RoomMeter:
 
     def result(self) -> MeasuredSound:
         """What was measured so far."""
-        spectra = max(1, len(self._band_powers))
-        pitches = np.concatenate([np.zeros((0, *_PITCHES)), *self._pitch_powers])  # (n, 3, 6)
+        steps, pitches = _copied(self._step_powers), _copied(self._pitch_powers)
+        pitches = pitches[: pitches.size // _PITCHES_SIZE * _PITCHES_SIZE].reshape(-1, *_PITCHES)  # (n, 3, 6)
+        bands = _copied(self._band_powers)
+        bands = bands[: bands.size // len(BANDS_HZ) * len(BANDS_HZ)].reshape(-1, len(BANDS_HZ))
+        count = min(len(steps), len(pitches)) if self._hears_pips else len(steps)
+        spectra = max(1, len(bands))
         return MeasuredSound(
             start_s=self._start_s or 0.0,
             sample_rate_hz=self._rate_hz,
             peak=self._peak,
             clipped_share=self._clipped / max(1, self._samples),
-            step_powers=np.concatenate([np.zeros(0), *self._step_powers]),
-            pip_powers=pitches[:, 0],
-            beside_powers=pitches[:, 1:].mean(axis=1),
-            band_powers=np.array(self._band_powers).reshape(-1, len(BANDS_HZ)),
+            step_powers=steps[:count],
+            pip_powers=pitches[:count, 0],
+            beside_powers=pitches[:count, 1:].mean(axis=1),
+            band_powers=bands,
             mean_spectrum=self._spectrum / spectra,
             steady_spectrum=np.exp(self._log_spectrum / spectra),
         )
@@ -156,39 +170,42 @@ class RoomMeter:
         at_s = block.start_sample / block.sample_rate_hz
         if self._start_s is None:
             self._start_s = at_s
-        missing = max(0, round((at_s - self._start_s) / STEP_S) - self._steps)
-        self._keep_steps(np.full(missing, np.nan), np.full((missing, *_PITCHES), np.nan))
+        missing = max(0, round((at_s - self._start_s) / STEP_S) - len(self._step_powers))
+        self._step_powers.extend([math.nan] * missing)
+        self._pitch_powers.extend([math.nan] * (missing * _PITCHES_SIZE if self._hears_pips else 0))
         self._rate_hz = block.sample_rate_hz
         self._resampler = Resampler(block.sample_rate_hz, RATE_HZ)
         self._waiting = np.zeros(0, np.float32)
         self._window = np.zeros(0, np.float32)
-
-    def _keep_steps(self, step_powers: Float64, pitch_powers: Float64) -> None:
-        self._step_powers.append(step_powers)
-        self._pitch_powers.append(pitch_powers)
-        self._steps += len(step_powers)
 
     def _measure_steps(self, samples: Float32) -> None:
         self._waiting = np.concatenate([self._waiting, samples])
         steps = (len(self._waiting) - _PIP_WINDOW) // _STEP + 1
         for first in range(0, max(0, steps) * _STEP, _STEP):  # one at a time: its product is the same in any block
             window = self._waiting[first : first + _PIP_WINDOW].astype(np.float64)
-            quadratures = window @ _PIP_TONES
-            power = window[:_STEP] @ window[:_STEP] / _STEP
-            self._keep_steps(np.array([power]), (quadratures**2).reshape(1, 2, *_PITCHES).sum(axis=1))
+            self._step_powers.append(float(window[:_STEP] @ window[:_STEP]) / _STEP)
+            if self._pip_tones is not None:
+                quadratures = (window @ self._pip_tones) ** 2
+                self._pitch_powers.extend(quadratures.reshape(2, _PITCHES_SIZE).sum(axis=0).tolist())
         self._waiting = self._waiting[max(0, steps) * _STEP :]
 
     def _measure_spectra(self, samples: Float32) -> None:
         self._window = np.concatenate([self._window, samples])
         while len(self._window) >= _SPECTRUM_WINDOW:
-            spectrum = np.abs(np.fft.rfft(self._window[:_SPECTRUM_WINDOW] * _HANN)) ** 2
-            powers = spectrum * (2.0 / (_SPECTRUM_WINDOW * np.sum(_HANN**2)))  # they sum to the mean square
-            self._band_powers.append(np.array([powers[low:high].sum() for low, high in _BAND_LINES]))
+            spectrum = np.abs(np.fft.rfft(self._window[:_SPECTRUM_WINDOW] * _hann())) ** 2
+            powers = spectrum * (2.0 / (_SPECTRUM_WINDOW * np.sum(_hann() ** 2)))  # they sum to the mean square
+            self._band_powers.extend([float(powers[low:high].sum()) for low, high in _BAND_LINES])
             self._spectrum += powers[:_LINES]
             self._log_spectrum += np.log(powers[:_LINES] + _SMALLEST)
             self._window = self._window[_SPECTRUM_HOP:]
 
 
+def _copied(values: array[float]) -> Float64:
+    """The values at this moment: one copy is made at once, so that another thread may append meanwhile."""
+    return np.frombuffer(values[:], np.float64) if values else np.zeros(0)
+
+
+@functools.cache
 def _pip_tones() -> Float64:
     """(4096, 36): windowed cosines, then sines, of all pitches; their products' squares sum to a tone's power."""
     seconds = np.arange(_PIP_WINDOW) / RATE_HZ
@@ -199,8 +216,12 @@ def _pip_tones() -> Float64:
     return tones
 
 
-_PIP_TONES = _pip_tones()
-_HANN = np.hanning(_SPECTRUM_WINDOW + 1)[:-1]
+@functools.cache
+def _hann() -> Float64:
+    window: Float64 = np.hanning(_SPECTRUM_WINDOW + 1)[:-1]
+    return window
+
+
 _BAND_LINES = [
     (math.ceil(centre_hz / math.sqrt(2) / SPECTRUM_STEP_HZ), math.ceil(centre_hz * math.sqrt(2) / SPECTRUM_STEP_HZ))
     for centre_hz in BANDS_HZ

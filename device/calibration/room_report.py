@@ -14,7 +14,7 @@ from device.findings import finding_lines
 from device.printable import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from device.calibration.mains_hum import Hum
     from device.calibration.room_measure import RoomLevels, RoomMeasure, SignalLevels
@@ -40,9 +40,9 @@ def room_json(measure: RoomMeasure) -> dict[str, Any]:
     }
 
 
-def json_text(measure: RoomMeasure) -> str:
-    """`room_json` as a file."""
-    return json.dumps(room_json(measure), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+def json_text(figures: Mapping[str, Any]) -> str:
+    """What `room_json` gives, as a file."""
+    return json.dumps(figures, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def room_toml(measure: RoomMeasure) -> str:

@@ -39,16 +39,21 @@ class StretchRecorder:
 
     Args:
         most_s: longest stretch.
+        hears_pips: whether the signal is listened for.
+
+    Attributes:
+        hears_pips: as given.
+        problem: why there is no sound at present; empty if there is.
     """
 
-    def __init__(self, most_s: float) -> None:
+    def __init__(self, most_s: float, *, hears_pips: bool) -> None:
         self._most_s = most_s
-        self._meter = RoomMeter()
+        self.hears_pips = hears_pips
+        self._meter = RoomMeter(hears_pips=hears_pips)
         self._kept = KeptDecisions()
         self._begin_s: float | None = None
         self._end_s = 0.0
         self.problem = ""
-        """Why there is no sound at present; empty if there is."""
 
     def __repr__(self) -> str:
         return f"StretchRecorder({self._meter!r})"
@@ -78,12 +83,9 @@ class StretchRecorder:
         if self.is_full:
             return
         if isinstance(item, AudioBlock):
-            begin_s, self._end_s, self.problem = (
-                item.start_sample / item.sample_rate_hz,
-                item.end_sample / item.sample_rate_hz,
-                "",
-            )
-            self._begin_s = begin_s if self._begin_s is None else self._begin_s
+            if self._begin_s is None:
+                self._begin_s = item.start_sample / item.sample_rate_hz
+            self._end_s, self.problem = item.end_sample / item.sample_rate_hz, ""
             self._meter.push(item)
         else:
             self.problem = item.reason

@@ -20,6 +20,7 @@ from device.daemon.assembly import Assembly, LoopHandle, greeting
 from device.daemon.main_loop import MainLoop
 from device.daemon.ports.command_port import CommandPort
 from device.daemon.ports.metrics_port import MetricsPort
+from device.daemon.ports.room_port import RoomPort
 from device.daemon.reload import Reload
 from device.daemon.signals import Requests
 from device.daemon.state_tracker import Identity, StateTracker
@@ -139,7 +140,7 @@ class Daemon:
                 notifier=self._notifier,
                 clocks=clocks,
             )
-            port = CommandPort(self._assembly.replies)
+            port = RoomPort(loop, CommandPort(self._assembly.replies).execute)
             closing.enter_context(CommandServer(command_socket(status), port.execute))
             self._metrics.apply(settings)
             closing.callback(self._metrics.close)

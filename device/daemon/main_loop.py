@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from device.alarms.label_gate import Sifted
+from device.calibration.room_watch import RoomWatch
 from device.daemon.audio.audio_queue import SourceEnded
 from device.daemon.delivery.sink_monitor import SinkMonitor
 from device.daemon.state_tracker import SnapshotInputs
@@ -78,6 +79,7 @@ class MainLoop:
     Attributes:
         snapshot: the newest state; None before the first.
         ended: how the source ended; None while it runs.
+        room_watch: measures the room from what is heard, for whoever asks.
     """
 
     def __init__(
@@ -94,6 +96,7 @@ class MainLoop:
         self.tracker = tracker
         self.snapshot: DaemonState | None = None
         self.ended: SourceEnded | None = None
+        self.room_watch = RoomWatch()
         self._requests = requests
         self._health = health
         self._notifier = notifier
@@ -163,6 +166,7 @@ class MainLoop:
         newest_s = self.parts.source_thread.newest_s
         sifted = self.parts.controller.process(item, heard, newest_s)  # first: lights must not wait
         self._write_results(sifted)
+        self.room_watch.update(item, heard)
 
     def _check_source(self, now_s: float) -> None:
         """Report absent audio for a source that hangs. This does not feed the watchdog, as only a restart helps."""

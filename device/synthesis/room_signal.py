@@ -30,8 +30,10 @@ LEAD_S = 1.0
 CRY_START_S = 5.0
 """When the cry begins, after the first pip."""
 
-CRY_S = 14.0
-"""At most; it ends with a whole breath."""
+CRY_END_S = 18.945
+"""When it ends, after the first pip: with a whole breath."""
+
+_CRY_S = 14.0  # at most
 
 DEMO_SEED = 20_240_229
 """Of the scene of `auricle demo`, whose infant this is."""
@@ -57,12 +59,7 @@ def room_signal() -> npt.NDArray[np.float32]:
 
 def demo_cry() -> npt.NDArray[np.float64]:
     """The cry of the demo's scene, before its room: (n,), of no particular level."""
-    return cry(CRY_S, np.random.default_rng(DEMO_SEED).spawn(5)[_CRY_OF_SCENE])
-
-
-def cry_end_s() -> float:
-    """When the cry ends, after the first pip."""
-    return len(room_signal()) / SAMPLE_RATE_HZ - LEAD_S - _TAIL_S
+    return cry(_CRY_S, np.random.default_rng(DEMO_SEED).spawn(5)[_CRY_OF_SCENE])
 
 
 def signal_wav() -> bytes:

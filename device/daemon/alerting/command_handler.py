@@ -10,7 +10,18 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from device.alarms.journal.command_notes import CommandLog, CommandNote
-from device.commands import Acknowledge, Outcome, Pause, Reload, Resume, SelfTest, SetMode, SetSensitivity
+from device.commands import (
+    Acknowledge,
+    MeasureRoom,
+    Outcome,
+    Pause,
+    PushReport,
+    Reload,
+    Resume,
+    SelfTest,
+    SetMode,
+    SetSensitivity,
+)
 from device.config.wording import listed, shown
 from device.daemon.alerting.restore import PAUSED_UNTIL
 
@@ -102,6 +113,8 @@ class CommandHandler:
                 is_known = (command.model, command.label) in self._sensitivities.values
                 outcome = Outcome(is_known, self._sensitivities.set(command, journal))
                 self._note(outcome.sentence)
+            case MeasureRoom() | PushReport():
+                outcome = Outcome(done=False, sentence="this is no command to the machine of alarms")
             case SetMode():
                 outcome = self._schedule.set(command, journal)
                 self._note(outcome.sentence)

@@ -1,10 +1,11 @@
 """A local socket that takes commands from people on this machine, and the client that sends one.
 
 A client sends one line of JSON, `{"version":1,"command":"pause","payload":{"duration_s":600}}`, and gets one back,
-`{"version":1,"done":true,"sentence":"..."}`; then the connection is closed. The kernel lets in the daemon's user, its
-group and root (mode 0660). Who asked is what the kernel says of the peer (SO_PEERCRED), never what the peer says; a
-peer that asks for somebody else, as a page does, adds a `person`, who is reported beside it: `anna (auricle-web)`. The
-state is served on a socket of its own, so that no number of clients there or here delays the other.
+`{"version":1,"done":true,"sentence":"..."}`, with a `content` where figures were asked for; then the connection is
+closed. The kernel lets in the daemon's user, its group and root (mode 0660). Who asked is what the kernel says of the
+peer (SO_PEERCRED), never what the peer says; a peer that asks for somebody else, as a page does, adds a `person`, who
+is reported beside it: `anna (auricle-web)`. The state is served on a socket of its own, so that no number of clients
+there or here delays the other.
 
 Each client has a thread for a bounded time, with a bounded request; one user cannot occupy all of them.
 """
@@ -180,7 +181,7 @@ class CommandServer:
             with client, contextlib.suppress(OSError):
                 outcome = self._outcome(client, peer)
                 client.settimeout(REQUEST_WITHIN_S)
-                client.sendall(_line({"version": VERSION, "done": outcome.done, "sentence": outcome.sentence}))
+                client.sendall(_line(_answer_members(outcome)))
         finally:
             with self._lock:
                 self._clients[peer.uid] -= 1
@@ -284,10 +285,15 @@ def _parsed_outcome(answer: bytes, where: str) -> Outcome:
         fields = _object(answer, "the answer")
     except CommandError as error:
         raise ServiceError(f"the daemon at {where} answers what is no answer: {error}") from None
-    done, sentence = fields.get("done"), fields.get("sentence")
+    done, sentence, content = fields.get("done"), fields.get("sentence"), fields.get("content")
     if not isinstance(done, bool) or not isinstance(sentence, str):
         raise ServiceError(f"the daemon at {where} answers in another version: use its own auricle")
-    return Outcome(done, printable(sentence))
+    return Outcome(done, printable(sentence), content if isinstance(content, dict) else None)
+
+
+def _answer_members(outcome: Outcome) -> dict[str, Any]:
+    told = {"version": VERSION, "done": outcome.done, "sentence": outcome.sentence}
+    return told if outcome.content is None else {**told, "content": outcome.content}
 
 
 def _object(data: bytes, what: str) -> dict[str, Any]:

@@ -17,13 +17,14 @@ MOST_S = 24 * 3600.0
 """Of one recording."""
 
 
-def heard_recording(settings: Settings, models: OpenModels, source: str) -> HeardStretch:
+def heard_recording(settings: Settings, models: OpenModels, source: str, *, hears_pips: bool) -> HeardStretch:
     """What is known of a recording.
 
     Args:
         settings: of the listener.
         models: that listen.
         source: the recording's path.
+        hears_pips: whether the signal is listened for.
 
     Raises:
         RecordingError: it cannot be read to its end.
@@ -31,7 +32,7 @@ def heard_recording(settings: Settings, models: OpenModels, source: str) -> Hear
     channel = settings.recording.channel
     with Recording(source, channel=channel) as recording:
         block_samples = max(1, round(recording.sample_rate_hz * BLOCK_S))
-    recorder, listener = StretchRecorder(MOST_S), models.listener(settings, "calibrate")
+    recorder, listener = StretchRecorder(MOST_S, hears_pips=hears_pips), models.listener(settings, "calibrate")
     with Recording(source, channel=channel, block_samples=block_samples) as recording:
         for block in recording.blocks():
             recorder.push(block, listener.push(block))

@@ -11,7 +11,7 @@ import pytest
 
 from device.calibration.room_findings import room_findings
 from device.calibration.room_measure import RoomModels, measure_room
-from device.calibration.room_report import json_text, room_text, room_toml
+from device.calibration.room_report import json_text, room_json, room_text, room_toml
 from device.config.loading import load_config
 from device.messages import Fault
 from device.synthesis.room_signal import LEAD_S
@@ -137,7 +137,7 @@ def test_a_short_room_is_a_warning_and_a_silent_one_a_failure(room: HeardStretch
 
 def test_figures_are_json_and_text_has_a_row_for_each_sensitivity(room: HeardStretch) -> None:
     measure = measure_room(room, played_stretch(-20.0, 0.9), MODELS)
-    figures = json.loads(json_text(measure))
+    figures = json.loads(json_text(room_json(measure)))
     assert [row["sensitivity"] for row in figures["labels"][0]["sensitivities"]] == list(range(-5, 6))
     assert figures["labels"][0]["sensitivities"][5]["cry"] == "found"
     assert len(figures["room"]["bands_dbfs"]) == 7

@@ -11,7 +11,7 @@ import pytest
 
 from device.demo.scene import SEED, bedside
 from device.synthesis.infant import cry
-from device.synthesis.room_signal import CRY_START_S, LEAD_S, cry_end_s, demo_cry, room_signal, signal_wav
+from device.synthesis.room_signal import CRY_END_S, CRY_START_S, LEAD_S, demo_cry, room_signal, signal_wav
 from device.synthesis.voice import SAMPLE_RATE_HZ
 
 
@@ -31,9 +31,10 @@ def test_its_cry_is_that_of_the_demo(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_the_cry_lies_where_it_is_said_to() -> None:
     signal = room_signal()
-    start, end = (round((LEAD_S + at_s) * SAMPLE_RATE_HZ) for at_s in (CRY_START_S, cry_end_s()))
+    start, end = (round((LEAD_S + at_s) * SAMPLE_RATE_HZ) for at_s in (CRY_START_S, CRY_END_S))
     assert np.abs(signal[start:end]).max() == pytest.approx(0.9)
     assert not signal[end:].any()
+    assert np.abs(signal[end - SAMPLE_RATE_HZ // 50 : end]).max() > 0
     assert not signal[start - SAMPLE_RATE_HZ : start].any()
     assert not signal[: round(LEAD_S * SAMPLE_RATE_HZ)].any()
 
