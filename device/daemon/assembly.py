@@ -150,6 +150,11 @@ class Assembly:
         return bool(self._recordings)
 
     @property
+    def has_given_source(self) -> bool:
+        """Whether the command line says what is heard, and no configuration changes it."""
+        return self.plays_recordings or self._options.reads_input
+
+    @property
     def playback_failures(self) -> int:
         """How many recordings could not be played."""
         return 0 if self._playback is None else self._playback.failures
@@ -187,14 +192,14 @@ class Assembly:
         Raises:
             ConfigError: it cannot.
         """
-        if not self._recordings:
+        if not self.has_given_source:
             stream_password(settings.microphone)
 
     def open_source(self, settings: Settings) -> SourceThread:
         """The microphone, with a running thread that reads it; or the recordings, whose thread is yet to be started."""
         if self._recordings:
             return self._recordings_thread(settings)
-        thread = self._microphone_thread(settings)
+        thread = self._input_thread(settings) if self._options.reads_input else self._microphone_thread(settings)
         thread.start()
         return thread
 
@@ -255,6 +260,16 @@ class Assembly:
 
         name = microphone.name
         return SourceThread(self._wrap(microphone), waits=False, name_at=lambda _second: name, status=status)
+
+    def _input_thread(self, settings: Settings) -> SourceThread:
+        from device.sources.streams.standard_input import NAME, StandardInput
+
+        source = StandardInput(0, settings.microphone.channel, self._options.raw)
+
+        def status() -> SourceStatus:
+            return SourceStatus(NAME, source.overruns)
+
+        return SourceThread(self._wrap(source), waits=False, name_at=lambda _second: NAME, status=status)
 
     def _recordings_thread(self, settings: Settings) -> SourceThread:
         from device.daemon.audio.file_playback import FilePlayback  # 2 MB that a microphone does not need

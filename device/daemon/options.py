@@ -1,15 +1,16 @@
-"""The options of one daemon: its configuration, its name and what it plays, checked before anything is opened.
+"""The options of one daemon: its configuration, its name and what it hears, checked before anything is opened.
 
 Imports late: the command line is parsed without numpy.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from device.config.settings import Settings
+    from device.sources.streams.sample_format import SampleFormat
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +22,9 @@ class ListenOptions:
         profile: name of the built-in profile; ignored if there is a file.
         instance: name of this daemon; None for the name of the file, or of the profile.
         recordings: files and folders that are played in place of a microphone.
+        stream: address of a stream that is heard in place of the configured microphone, without a login.
+        reads_input: standard input is heard in place of a microphone.
+        raw: format of bare samples on standard input; None for a WAV.
         speed: playback speed relative to real time.
         loops: play the recordings over and over.
         sheds: widen the hop and drop audio in overload, as with a microphone, instead of slowing playback down.
@@ -30,6 +34,9 @@ class ListenOptions:
     profile: str = "nursery"
     instance: str | None = None
     recordings: tuple[str, ...] = ()
+    stream: str | None = None
+    reads_input: bool = False
+    raw: SampleFormat | None = None
     speed: float = 1.0
     loops: bool = False
     sheds: bool = False
@@ -41,8 +48,14 @@ class ListenOptions:
             ConfigError: the file is invalid, or there is no such profile.
         """
         from device.config.loading import load_config, profile
+        from device.config.microphone.microphone_settings import MicrophoneSettings
 
-        return load_config(self.config) if self.config else profile(self.profile)
+        settings = load_config(self.config) if self.config else profile(self.profile)
+        if self.stream is None:
+            return settings
+        # The login of the configured one is not for this one.
+        microphone = MicrophoneSettings(device=self.stream, channel=settings.microphone.channel)
+        return replace(settings, microphone=microphone)
 
     def instance_name(self) -> str:
         """Name of this daemon.

@@ -190,8 +190,8 @@ class Reload:
         self._assembly.self_tests.configure(settings, replacement.runner, controller.channels, replacement.sounds)
 
     def _replace_source(self, settings: Settings, before: Settings) -> None:
-        """Another microphone, if it is configured otherwise; recordings play on."""
-        if settings.microphone != before.microphone and not self._assembly.plays_recordings:
+        """Another microphone, if it is configured otherwise; what the command line names goes on."""
+        if settings.microphone != before.microphone and not self._assembly.has_given_source:
             parts = self._loop.parts
             parts.source_thread.close()
             # Cannot fail: a microphone's name or address is valid once it is configured, whether there is one or not.

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Self
 
 import numpy as np
 
+from device.config.microphone.stream_address import is_stream
 from device.errors import RecordingError
 from device.messages import AudioBlock
 from device.sources.channel_mix import ChannelMixer, MixResampler
@@ -318,13 +319,21 @@ def _open_regular(path: str) -> BinaryIO:
         mode = Path(path).stat().st_mode
         file = Path(path).open("rb") if stat.S_ISREG(mode) else None  # noqa: SIM115 - Recording closes it
     except FileNotFoundError as exc:
-        raise RecordingError(f"{path} does not exist; check the spelling and the current directory.") from exc
+        raise RecordingError(_absent(path)) from exc
     except (OSError, ValueError) as exc:  # ValueError: a path with a NUL in it
         raise _unreadable(path, exc) from exc
     if file is None:
         kind = "a directory" if stat.S_ISDIR(mode) else "no regular file"
         raise RecordingError(f"{path} is {kind}; give a sound file.")
     return file
+
+
+def _absent(path: str) -> str:
+    if path == "-":
+        return "standard input is no recording; save it to a file, or hear it live: auricle listen --source -."
+    if is_stream(path):  # not shown: it may hold a login
+        return "a stream is no recording; auricle listen --source rtsp://HOST/PATH hears one."
+    return f"{path} does not exist; check the spelling and the current directory."
 
 
 def _unreadable(path: str, exc: OSError | ValueError) -> RecordingError:

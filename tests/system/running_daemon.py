@@ -90,12 +90,12 @@ class RunningDaemon:
         """Write its configuration file."""
         self.config_path.write_text(config)
 
-    def start(self, console: int | None = None) -> None:
+    def start(self, console: int | None = None, stdin: int = subprocess.DEVNULL) -> None:
         """Start it and return at once; stdout goes to a file, or to the descriptor `console`."""
         with self.printed_path.open("ab") as printed:
             stdout = printed.fileno() if console is None else console
             self._process = subprocess.Popen(
-                self._command, env=self.environment, stdin=subprocess.DEVNULL, stdout=stdout, stderr=printed
+                self._command, env=self.environment, stdin=stdin, stdout=stdout, stderr=printed
             )
 
     def reload(self) -> None:

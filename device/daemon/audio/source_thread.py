@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from device.daemon.audio.audio_queue import AudioQueue, SourceEnded, put_method
+from device.errors import one_sentence
 from device.messages import AudioBlock
 
 if TYPE_CHECKING:
@@ -98,7 +99,7 @@ class SourceThread:
                 self._put(item)
                 self.newest_s = _end_s(item)
         except Exception as failure:  # noqa: BLE001 - whatever failed, a daemon without audio must end and report it
-            error = f"{type(failure).__name__}: {failure}"
+            error = one_sentence(failure)
         if not self._stopped.is_set():
             self.queue.put(SourceEnded(error))
 

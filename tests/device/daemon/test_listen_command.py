@@ -11,6 +11,7 @@ import pytest
 from device.daemon.listen_command import add_arguments, run
 from device.daemon.options import ListenOptions
 from device.errors import ConfigError
+from device.sources.streams.sample_format import SampleFormat
 
 
 def _parsed(*arguments: str) -> argparse.Namespace:
@@ -40,6 +41,32 @@ def test_parsed_arguments_become_the_options_of_a_daemon(monkeypatch: pytest.Mon
 def test_playback_arguments_without_recordings_are_refused(argument: tuple[str, ...]) -> None:
     with pytest.raises(ConfigError, match="name some with --source"):
         run(_parsed(*argument))
+
+
+def test_a_stream_or_standard_input_is_heard_alone_in_place_of_the_microphone(monkeypatch: pytest.MonkeyPatch) -> None:
+    started: list[ListenOptions] = []
+
+    def listen(options: ListenOptions) -> int:
+        started.append(options)
+        return 0
+
+    monkeypatch.setattr("device.daemon.app.listen", listen)
+    assert run(_parsed("--source", "rtsp://camera/live")) == 0
+    assert run(_parsed("--source", "-", "--raw", "S16_LE,16000,2")) == 0
+    assert started == [
+        ListenOptions(stream="rtsp://camera/live"),
+        ListenOptions(reads_input=True, raw=SampleFormat("s16le", 16000, 2)),
+    ]
+    for arguments, says in (
+        (("--source", "-", "a.wav"), "it can be heard alone"),
+        (("--source", "-", "--speed", "2"), "are for recordings"),
+        (("--source", "a.wav", "--raw", "s16le,16000"), "name that with --source -"),
+        (("--source", "-", "--raw", "s16le,16"), "is no format of samples"),
+        (("--source", "rtsp://anna:hunter2@camera/live"), "holds a login"),
+    ):
+        with pytest.raises(ConfigError, match=says) as refused:
+            run(_parsed(*arguments))
+        assert "hunter2" not in str(refused.value)
 
 
 @pytest.mark.parametrize("speed", ["0", "1e7", "nan", "fast"])

@@ -33,6 +33,13 @@ def test_a_file_is_read_each_time_and_gives_its_name(tmp_path: Path) -> None:
     assert options.instance_name() == "anna"
 
 
+def test_a_stream_that_is_given_is_heard_without_the_login_of_the_configured_one(tmp_path: Path) -> None:
+    path = tmp_path / "anna.toml"
+    path.write_text('[microphone]\ndevice = "rtsp://camera/x"\nusername = "anna"\nchannel = 2\n', encoding="utf-8")
+    heard = ListenOptions(config=str(path), stream="rtsp://other/y").settings().microphone
+    assert (heard.device, heard.username, heard.channel) == ("rtsp://other/y", None, 1)
+
+
 def test_a_name_that_is_given_is_taken() -> None:
     assert ListenOptions(config="/etc/auricle/anna.toml", instance="ben").instance_name() == "ben"
 

@@ -18,7 +18,8 @@ import soundfile
 from device.config.microphone.microphone_settings import MicrophoneSettings
 from device.messages import AudioBlock, NoAudio
 from device.runtime.secrets.microphone_login import open_microphone
-from tests.system.running_daemon import RunningDaemon, Sounds
+from tests.programs import program
+from tests.system.running_daemon import AURICLE, RunningDaemon, Sounds
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -171,6 +172,34 @@ def _command_lines(daemon: RunningDaemon) -> list[bytes]:
     lines = [Path(f"/proc/{one}/cmdline").read_bytes() for one in (daemon.process.pid, *daemon.children())]
     assert any(b"stream_capture" in line for line in lines)
     return lines
+
+
+# --- standard input
+
+
+def test_a_program_that_pipes_sound_is_heard_like_a_microphone_and_its_end_is_an_alarm_and_an_error(
+    private_folder: Path,
+) -> None:
+    sound = Sounds(private_folder).endless_cry()
+    command = [program("sox"), str(sound), "-t", "wav", "-"]
+    daemon = RunningDaemon(private_folder, {}, "", command=[str(AURICLE), "listen", "--source", "-"])
+    piping = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    try:
+        assert piping.stdout is not None
+        daemon.start(stdin=piping.stdout.fileno())
+        piping.stdout.close()
+        daemon.wait_for_a_cry(within_s=_UP_WITHIN_S + _BACK_WITHIN_S)
+        seen = len(daemon.lines())
+        piping.kill()
+        assert daemon.process.wait(_BACK_WITHIN_S) == 1
+    finally:
+        piping.kill()
+        piping.wait(_UP_WITHIN_S)
+        daemon.kill()
+    faults = [line for line in daemon.lines()[seen:] if line["kind"] == "fault" and line["begins"]]
+    assert [(line["fault"], line["detail"]) for line in faults] == [("microphone", "standard input has ended")]
+    assert [event["reason"] for event in daemon.events() if event["phase"] == "end"][-1] == "no_audio"
+    assert daemon.printed().endswith("auricle: the source failed: standard input has ended\n")
 
 
 # --- what else a server may send
