@@ -15,7 +15,7 @@ from training.data.datasets.manifest_csv import read_manifest
 from training.data.split_list import IMPULSE_RESPONSE_LIST, ListedClip, Part, read_list
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
     import numpy.typing as npt
@@ -68,9 +68,18 @@ def load_clips(data: Path, part: Part, *, listed: Iterable[ListedClip] | None = 
     )
 
 
-def load_impulse_responses(data: Path, part: Part) -> tuple[Float32, ...]:
-    """Impulse responses of `part`, each from its direct sound on, of unit energy."""
-    wanted = [clip.file for clip in read_list(IMPULSE_RESPONSE_LIST) if clip.part == part]
+def load_impulse_responses(
+    data: Path, part: Part, *, keeps: Callable[[str], bool] | None = None
+) -> tuple[Float32, ...]:
+    """Impulse responses of `part`, each from its direct sound on, of unit energy.
+
+    Args:
+        data: folder that holds the collections.
+        part: `train`, `val` or `test`.
+        keeps: whether the file of a listed name is used; None for all.
+    """
+    listed = [clip.file for clip in read_list(IMPULSE_RESPONSE_LIST) if clip.part == part]
+    wanted = [file for file in listed if keeps is None or keeps(file)]
     known = _recordings(data, {"rir"})
     return tuple(direct(load_audio(known[file], SAMPLE_RATE_HZ)) for file in wanted)
 

@@ -1,5 +1,6 @@
 """`python -m training mix`: mixes sequences of one part and embeds each of their seconds, into shards on disk.
 
+WORK/terms.json            whether recordings of free terms alone are mixed
 WORK/embedder.tflite       the frozen AudioSet network, for one second
 WORK/train-0000.npz, ...   a shard: what its early blocks and the whole backbone give for each hop, and the targets
 
@@ -28,12 +29,15 @@ from training.networks.audioset_teacher import convert as convert_teacher
 from training.scaling.one_thread import one_thread_environment
 from training.sequences.material import SequenceMaterial, load_material
 from training.sequences.mixture import MixtureSettings, mix_sequence
+from training.sequences.work_terms import is_free_only, settle_terms
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator, Mapping
 
     import numpy.typing as npt
+
+    from training.data.split_list import Part
 
     Float32 = npt.NDArray[np.float32]
     Mask = npt.NDArray[np.bool_]
@@ -125,9 +129,9 @@ def write_embedder(weights: Path, path: Path) -> None:
 _worker: dict[str, Any] = {}
 
 
-def _start_worker(data: Path, part: str, work: Path, mined: Mapping[str, float]) -> None:
+def _start_worker(data: Path, part: Part, work: Path, mined: Mapping[str, float]) -> None:
     teacher = LiteTeacher(work / MARKER)
-    _worker["material"] = load_material(data, part, teacher, mined=mined)  # type: ignore[arg-type]
+    _worker["material"] = load_material(data, part, teacher, mined=mined, free_only=is_free_only(work))
     _worker["embedder"] = Embedder(work / EMBEDDER)
 
 
@@ -161,6 +165,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--shards", type=int, default=50, help=f"of {SHARD_SEQUENCES} sequences each (default 50)")
     parser.add_argument("--first", type=int, default=0, help="number of the first shard (default 0)")
     parser.add_argument("--mined", type=Path, metavar="JSON", help="what a network mistook for an event, by file")
+    parser.add_argument(
+        "--free-only", action="store_true", help="only recordings that people may build on for any purpose (terms.csv)"
+    )
     parser.add_argument("--seed", type=int, default=1, help="of everything that is drawn (default 1)")
     parser.add_argument("--workers", type=int, default=2, help="processes (default 2)")
 
@@ -170,6 +177,7 @@ def run(args: argparse.Namespace) -> int:
     if args.shards < 1 or args.workers < 1:
         raise ConfigError("--shards and --workers must be at least 1")
     args.work.mkdir(parents=True, exist_ok=True)
+    settle_terms(args.work, free_only=args.free_only)
     for name, write in ((EMBEDDER, write_embedder), (MARKER, _write_marker)):
         if not (args.work / name).exists():
             write(args.weights, args.work / name)

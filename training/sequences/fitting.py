@@ -22,6 +22,7 @@ from device.errors import ConfigError
 from training.sequences.fitted_parts import load_parts, save_parts
 from training.sequences.shards import read_shards
 from training.sequences.sound_kinds import EVENTS, LABELS
+from training.sequences.work_terms import is_free_only, refuse_other_terms
 from training.train.fit_progress import FitLog, FitProgress, forget_progress, read_progress
 from training.train.weight_average import WeightAverage
 
@@ -55,6 +56,7 @@ class FitSettings:
         late_rate: its learning rate at the start.
         decay: of the average of the weights.
         judge_every: steps between two validations of the late blocks.
+        free_only: whether the sequences hold free recordings alone; noted with the rest, for who goes on from the fit.
     """
 
     seed: int = 1
@@ -66,6 +68,7 @@ class FitSettings:
     late_rate: float = 3e-4
     decay: float = 0.995
     judge_every: int = 250
+    free_only: bool = False
 
 
 def event_loss(truth: Any, logits: Any) -> Any:
@@ -168,11 +171,12 @@ class _Log:
         self._file = FitLog(out, {"settings": asdict(settings), "labels": list(LABELS)})
 
     def add(self, stage: str, step: int, loss: float, figures: dict[str, float]) -> float:
-        """Write one validation; the mean over the events, by which the best is chosen."""
-        mean = float(np.mean([figures[event] for event in EVENTS]))
+        """Write one validation; the mean over the events that sound in it, by which the best is chosen."""
+        heard = [event for event in EVENTS if event in figures]
+        mean = float(np.mean([figures[event] for event in heard]))
         row = {"stage": stage, "step": step, "loss": round(loss, 5), "mean": round(mean, 4)}
         self._file.add(row | {name: round(value, 4) for name, value in figures.items()})
-        events = ", ".join(f"{event} {figures[event]:.3f}" for event in EVENTS)
+        events = ", ".join(f"{event} {figures[event]:.3f}" for event in heard)
         print(f"{time.monotonic() - self._started_s:7.0f} s {stage} {step}: loss {loss:.4f}, {events}", flush=True)
         return mean
 
@@ -279,8 +283,14 @@ def run(args: argparse.Namespace) -> int:
     if args.head_steps < 1 or args.late_steps < 1:
         raise ConfigError("--head-steps and --late-steps must be at least 1")
     args.out.mkdir(parents=True, exist_ok=True)
+    if args.start:
+        refuse_other_terms(args.start, args.work)
     settings = FitSettings(
-        seed=args.seed, head_steps=args.head_steps, late_steps=args.late_steps, late_rate=args.late_rate
+        seed=args.seed,
+        head_steps=args.head_steps,
+        late_steps=args.late_steps,
+        late_rate=args.late_rate,
+        free_only=is_free_only(args.work),
     )
     train, val = read_shards(args.work, "train"), read_shards(args.work, "val")
     fit(train, val, args.weights, args.out, settings, start=args.start)

@@ -24,10 +24,12 @@ from training.sequences.fitted_parts import load_parts
 from training.sequences.material import load_material
 from training.sequences.mixture import MixtureSettings, mix_sequence
 from training.sequences.sound_kinds import EVENTS, LABELS, REJECTED
+from training.sequences.work_terms import is_free_only, refuse_other_terms
 from training.train.system.durable_files import replacing, write_json
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Sequence
 
     import numpy.typing as npt
 
@@ -42,19 +44,19 @@ VERSION = "1.0.0"
 _TIMES_S = {"confirm_s": 1.0, "confirm_of_s": 1.5, "min_length_s": 0.0, "hold_s": 5.0, "cooldown_s": 10.0}
 
 
-def labels_of(event: str) -> tuple[str, ...]:
-    """What a model of one event scores: the event, and in the first event's model the rejected labels."""
-    return (event, *REJECTED) if event == EVENTS[0] else (event,)
+def labels_of(event: str, learned: Sequence[str] = LABELS) -> tuple[str, ...]:
+    """What a model of one event scores: the event, and in the first event's model the rejected labels it learned."""
+    return (event, *(label for label in REJECTED if label in learned)) if event == EVENTS[0] else (event,)
 
 
-def columns_of(event: str) -> tuple[int, ...]:
+def columns_of(event: str, learned: Sequence[str] = LABELS) -> tuple[int, ...]:
     """Which logits a model of one event keeps, in the order of its labels."""
-    return tuple(LABELS.index(label) for label in labels_of(event))
+    return tuple(LABELS.index(label) for label in labels_of(event, learned))
 
 
-def description(event: str, card: dict[str, Any]) -> dict[str, Any]:
+def description(event: str, card: dict[str, Any], learned: Sequence[str] = LABELS) -> dict[str, Any]:
     """`description.json` of one event's model, as JSON types; `evaluate` chooses its operating point later."""
-    alarm, *rejected = labels_of(event)
+    alarm, *rejected = labels_of(event, learned)
     labels = [_label(alarm, "alarm", "high"), *(_label(name, "reject", "low") for name in rejected)]
     return {
         "name": event,
@@ -101,6 +103,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Write the folders, and print them."""
     backbone, head = load_parts(args.run)
+    refuse_other_terms(args.run, args.work)
     try:
         fitted = json.loads((args.run / "fit.json").read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
@@ -113,19 +116,22 @@ def run(args: argparse.Namespace) -> int:
         ("calibration", "train", CALIBRATION_SEQUENCES),
         ("agreement", "val", AGREEMENT_SEQUENCES),
     )
+    free_only, learned = is_free_only(args.work), LABELS
     for name, part, count in wanted:
-        material = load_material(args.data, part, LiteTeacher(args.work / MARKER), mined={})
+        material = load_material(args.data, part, LiteTeacher(args.work / MARKER), mined={}, free_only=free_only)
         parts[name] = windows_of(material, count, seed=args.seed)
-    for event in EVENTS:
+        learned = material.labels if part == "train" else learned
+    for event in (event for event in EVENTS if event in learned):
+        columns = columns_of(event, learned)
         folder = args.out / event
         folder.mkdir(parents=True, exist_ok=True)
         with replacing(folder / "model.keras") as partial:
-            device_network(backbone, head, columns_of(event)).save(partial)
-        write_json(folder / "description.json", description(event, card))
+            device_network(backbone, head, columns).save(partial)
+        write_json(folder / "description.json", description(event, card, learned))
         for name, (features, targets, numbers) in parts.items():
             arrays: dict[str, Any] = {
                 "input_0": features,
-                "target": targets[:, list(columns_of(event))],
+                "target": targets[:, list(columns)],
                 "sequence": numbers,
             }
             with replacing(folder / f"{name}.npz") as partial, partial.open("wb") as file:

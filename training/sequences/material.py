@@ -15,6 +15,7 @@ import numpy as np
 
 from training.data.clips import LoadedClip, load_clips, load_impulse_responses
 from training.data.split_list import CRY_LIST, SCREAM_LIST, read_list
+from training.data.terms import is_free
 from training.mixing.sampling import KIND_WEIGHTS, MINED_WEIGHT, UNSURE_SETS, is_narrow
 from training.mixing.signal import STEP_SAMPLES, loud_steps
 from training.sequences.event_marks import INTERVALS, mark_event, read_intervals
@@ -101,8 +102,17 @@ class SequenceMaterial:
     backgrounds: tuple[SoundGroup, ...]
     impulse_responses: tuple[Float32, ...]
 
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Those of `LABELS` that a recording holds: free recordings hold no scream."""
+        held = {sound.label for group in self.others for sound in group.sounds}
+        events = {event for event, groups in zip(EVENTS, self.events, strict=True) if groups}
+        return tuple(label for at, label in enumerate(LABELS) if label in events or at in held)
 
-def load_material(data: Path, part: Part, teacher: LiteTeacher, *, mined: Mapping[str, float]) -> SequenceMaterial:
+
+def load_material(
+    data: Path, part: Part, teacher: LiteTeacher, *, mined: Mapping[str, float], free_only: bool = False
+) -> SequenceMaterial:
     """Decode and mark the recordings of one part.
 
     Args:
@@ -110,11 +120,12 @@ def load_material(data: Path, part: Part, teacher: LiteTeacher, *, mined: Mappin
         part: `train` or `val`.
         teacher: for windows of one second; marks what is not annotated.
         mined: for recordings without an event, by file, the highest probability of one that a network gave them.
+        free_only: leaves out every recording that the table of terms does not call free.
 
     Raises:
-        RecordingError: a list, a manifest, the table of intervals or a recording is missing or unreadable.
+        RecordingError: a list, a manifest, the table of terms or of intervals, or a recording is missing or unreadable.
     """
-    claims = _claims(part)
+    claims = _claims(part, free_only=free_only)
     intervals = read_intervals(data / INTERVALS)
     clips = load_clips(data, part, listed=[claim.listed for claim in claims.values()])
     sounds = [(clip, _marked(clip, claims[clip.listed.file], intervals, teacher)) for clip in clips]
@@ -123,7 +134,7 @@ def load_material(data: Path, part: Part, teacher: LiteTeacher, *, mined: Mappin
         events=tuple(_event_groups(sounds, ordinal) for ordinal in range(len(EVENTS))),
         others=_grouped(others, _kind, mined),
         backgrounds=_grouped([one for one in others if one[0].listed.set == "ambient"], _kind, {}),
-        impulse_responses=load_impulse_responses(data, part),
+        impulse_responses=load_impulse_responses(data, part, keeps=is_free if free_only else None),
     )
 
 
@@ -139,13 +150,13 @@ class _Claim:
         return True not in self.holds
 
 
-def _claims(part: Part) -> dict[str, _Claim]:
+def _claims(part: Part, *, free_only: bool = False) -> dict[str, _Claim]:
     cries = {clip.file: clip for clip in read_list(CRY_LIST)}
     claims = {}
     for clip in read_list(SCREAM_LIST):
         # What actors sob and shout is no infant's cry, and may be a scream. No part judges by it, so it may teach.
         acted = part == "train" and clip.part == "exclude" and clip.file.startswith(_ACTED)
-        if clip.part != part and not acted:
+        if (clip.part != part and not acted) or (free_only and not is_free(clip.file)):
             continue
         cry = False if acted else _says(cries.get(clip.file), "cry")
         scream = None if acted else _says(clip, "scream")

@@ -19,6 +19,7 @@ from training.sequences.drawing import EMBEDDER, MARKER, Embedder, seconds_of
 from training.sequences.fitted_parts import load_parts
 from training.sequences.material import load_material
 from training.sequences.sound_kinds import EVENTS
+from training.sequences.work_terms import is_free_only, refuse_other_terms
 
 if TYPE_CHECKING:
     import argparse
@@ -79,7 +80,9 @@ def run(args: argparse.Namespace) -> int:
     backbone, head = load_parts(args.run)
     _, late = divided(backbone)
     embedder = Embedder(args.work / EMBEDDER)
-    material = load_material(args.data, "train", LiteTeacher(args.work / MARKER), mined={})
+    refuse_other_terms(args.run, args.work)
+    marker, free_only = LiteTeacher(args.work / MARKER), is_free_only(args.work)
+    material = load_material(args.data, "train", marker, mined={}, free_only=free_only)
     sounds = [sound for group in material.others for sound in group.sounds]
     logits = logits_of([early_of(sound.samples, embedder) for sound in sounds], late, head)
     mined = {sound.file: round(highest_false(sound, one), 4) for sound, one in zip(sounds, logits, strict=True)}

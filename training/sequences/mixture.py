@@ -215,7 +215,7 @@ def _foreground(
 ) -> list[tuple[_Layer, float]]:
     layers = []
     for ordinal in range(len(EVENTS)):
-        if rng.random() < settings.event_shares[ordinal]:
+        if rng.random() < settings.event_shares[ordinal] and material.events[ordinal]:
             layer = _event(rng, material.events[ordinal], settings, ordinal, count)
             layers.append((_in_a_room(rng, layer, material, settings), float(rng.uniform(*settings.event_db))))
     while rng.random() < settings.foreground_share and len(layers) < 4:

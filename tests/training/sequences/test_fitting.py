@@ -11,7 +11,7 @@ from device.errors import ConfigError
 from training.networks.audioset import second_network
 from training.sequences import drawing
 from training.sequences.fitted_parts import BACKBONE, HEAD, load_parts
-from training.sequences.fitting import FitSettings, fit
+from training.sequences.fitting import FitSettings, _Log, fit
 from training.sequences.shards import Sequences, read_shards
 from training.sequences.sound_kinds import LABELS
 from training.train.fit_progress import PROGRESS, FitProgress, read_progress
@@ -54,6 +54,12 @@ def small_networks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(second_network, "published_backbone", backbone)
     monkeypatch.setattr(second_network, "published_classifier", classifier)
     monkeypatch.setattr(second_network, "divided", lambda backbone: (None, backbone))
+
+
+def test_the_best_weights_are_chosen_by_the_events_that_sound_in_validation(tmp_path: Path) -> None:
+    log = _Log(tmp_path, SETTINGS)
+    assert log.add("late", 2, 0.5, {"cry": 0.8, "scream": 0.4, "dog": 0.1}) == pytest.approx(0.6)
+    assert log.add("late", 4, 0.5, {"cry": 0.8, "dog": 0.1}) == pytest.approx(0.8)
 
 
 @pytest.mark.usefixtures("small_networks")

@@ -64,6 +64,16 @@ def settings(cry: float = 1.0, scream: float = 0.0, **changes: object) -> Mixtur
     return replace(base, event_db=(20.0, 20.0), colour_db=0.0, **changes)  # type: ignore[arg-type]
 
 
+def test_an_event_of_which_there_is_no_recording_is_not_mixed() -> None:
+    without = replace(material(), events=(material().events[0], ()))
+    assert material().labels == ("cry", "scream", "cat")
+    assert without.labels == ("cry", "cat")
+    for seed in range(4):
+        mixed = mix_sequence(np.random.default_rng(seed), without, settings(cry=1.0, scream=1.0))
+        assert mixed.present[LABELS.index("cry")].any()
+        assert not mixed.present[LABELS.index("scream")].any()
+
+
 def test_equal_generators_give_equal_sequences() -> None:
     first, second = (mix_sequence(np.random.default_rng(7), material(), MixtureSettings()) for _ in range(2))
     assert np.array_equal(first.samples, second.samples)
