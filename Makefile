@@ -204,6 +204,8 @@ $(MODELS)/scream-resnet34.tflite: $(RESNET34)/run.json training/cards/scream-res
 	$(TRAINING) card --bundle $(MODELS)/scream-resnet34-1.tflite --operating-point training/cards/scream-resnet34-points.json --out $(MODELS)/scream-resnet34-marked.tflite
 	$(TRAINING) card --bundle $(MODELS)/scream-resnet34-marked.tflite --name scream-resnet34 --model-version 1.0.0 --label scream --operating-point $(MODELS)/scream-resnet34-point.json --description training/cards/scream-resnet34.json --out $(MODELS)/scream-resnet34-2.tflite
 	$(TRAINING) evaluate --model $(MODELS)/scream-resnet34-2.tflite --data $(DATA) --task scream --label scream --peer $(PEERS)/yamnet.tflite --json $(MODELS)/scream-resnet34-test.json --markdown $(MODELS)/scream-resnet34-model.md
+	$(TRAINING) evaluate --model $(MODELS)/scream-resnet34-2.tflite --data $(DATA) --task glass_breaking --json $(MODELS)/scream-resnet34-glass_breaking.json
+	$(TRAINING) evaluate --model $(MODELS)/scream-resnet34-2.tflite --data $(DATA) --task siren --json $(MODELS)/scream-resnet34-siren.json
 	$(TRAINING) card --bundle $(MODELS)/scream-resnet34-2.tflite --report $(MODELS)/scream-resnet34-test.json --out $@
 
 # The list of a lock names no registry, so it holds wherever the packages come from. The first is what `auricle install`

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import dataclasses
 import functools
+import shutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -68,6 +69,17 @@ def collection(tmp_path_factory: pytest.TempPathFactory) -> Collection:
         listed += [_line(name, file, labels, subject) for file, (labels, subject, _) in held.items()]
     write_list(folder / "list.csv", listed)
     return Collection(folder, folder / "list.csv")
+
+
+@pytest.fixture
+def with_siren(collection: Collection, tmp_path: Path) -> Path:
+    """The same collections, the rain of which is labelled as a siren and the fan as the loop of one."""
+    data = tmp_path / "with siren"
+    shutil.copytree(collection.data, data)
+    for manifest in data.glob("*/manifest.csv"):
+        text = manifest.read_text(encoding="utf-8").replace(",esc50,rain,", ",esc50,siren,")
+        manifest.write_text(text.replace(",ambient|fan,", ",ambient|ambulance-siren,"), encoding="utf-8")
+    return data
 
 
 def score_windows(probabilities: Float32) -> WindowScores:

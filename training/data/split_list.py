@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 Part = Literal["train", "val", "test", "exclude"]
-ClipLabel = Literal["cry", "scream", "other", "ignore", "room", "lung"]
+ClipLabel = Literal["cry", "scream", "glass_breaking", "siren", "other", "ignore", "room", "lung"]
 
 CRY_LIST = Path(__file__).parents[1] / "splits" / "cry.csv"
 SCREAM_LIST = CRY_LIST.with_name("scream.csv")
@@ -36,7 +36,7 @@ class ListedClip:
         part: `train`, `val`, `test`, or `exclude` (kept out of everything).
         label: `cry` or `scream`, `other`, `ignore` (may hold one or is unclear: neither trained on nor scored), in
             the list of impulse responses `room`, in that of breath sounds `lung` (its annotations are in the
-            collection).
+            collection). No list says `glass_breaking` or `siren`: those are what collections say of some of `other`.
         doubtful: a cry or scream that, by its signal and by a network, is hardly one; results of cries are reported
             with and without.
         reason: why it is doubtful, ignored or excluded; empty for all others.

@@ -39,8 +39,9 @@ INT8, FLOAT = "int8", "float"
 
 _BLOCK_SAMPLES = SAMPLE_RATE_HZ
 
-PEER_CLASSES = {"cry": (20,), "scream": (11,)}
-"""Task -> "Baby cry, infant cry" and "Screaming" among YAMNet's 521 classes; of several the highest score counts."""
+PEER_CLASSES = {"cry": (20,), "scream": (11,), "glass_breaking": (435, 437), "siren": (317, 318, 319, 390)}
+"""Task -> "Baby cry, infant cry", "Screaming", "Glass" and "Shatter", the sirens of police, ambulances and fire engines
+and "Siren" among YAMNet's 521 classes; of several the highest score counts."""
 
 _YAMNET_SAMPLES = 15_600
 _YAMNET_GRID = 80

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast, get_args
 
 from device.errors import ConfigError
 from device.runtime.model_loader import ConfiguredPoint
@@ -20,7 +20,7 @@ from training.evaluation.detectors import PEER_CLASSES, evaluated_label
 from training.evaluation.markdown_report import markdown
 from training.evaluation.model_file import read_model, read_point
 from training.evaluation.runner import EvaluationSettings, score_plans
-from training.mixing.scenes import SEED, listed_event
+from training.mixing.scenes import SEED, SoundEvent, listed_event
 from training.scaling.scaling_options import add_scaling_options
 
 if TYPE_CHECKING:
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 ALARM_LISTS = {"cry": CRY_LIST, "scream": SCREAM_LIST}
 """Tasks that are counted as alarms, and the committed list of each."""
+SOUND_LISTS = dict.fromkeys(get_args(SoundEvent), SCREAM_LIST)
+"""The same of sounds that the list does not name; only `--task` chooses them."""
 
 BREATH_TASKS = ("breath_findings", "breath_sounds", "breath_classes", "breath_types", "breath_records")
 OWN = "own"
@@ -110,14 +112,14 @@ def run(args: argparse.Namespace) -> int:
         return _run_timelines(args, task)
     if args.curve:
         raise ConfigError("--curve is for scenes that `scenes` wrote, or recordings of one's own; leave it out here")
-    if task not in ALARM_LISTS:
+    if task not in {*ALARM_LISTS, *SOUND_LISTS}:
         raise ConfigError(f'"{task}" is no task that can be evaluated; give one of {", ".join(known_tasks())}')
     return _run_alarms(args, task)
 
 
 def known_tasks() -> tuple[str, ...]:
     """Names that `--task` takes."""
-    return (*ALARM_LISTS, *BREATH_TASKS, OWN)
+    return (*ALARM_LISTS, *SOUND_LISTS, *BREATH_TASKS, OWN)
 
 
 def task_of(model: Bundle) -> str:
@@ -161,8 +163,9 @@ def _alarm_settings(args: argparse.Namespace, task: str) -> EvaluationSettings:
     if args.split not in _PARTS or args.official_split:
         raise ConfigError(f"--split {args.split}: the lists of cries and screams know the held-out parts val and test")
     _refuse_choosing_on_test(args)
-    split = args.split_list or ALARM_LISTS[task]
-    event = listed_event(split)
+    split = args.split_list or (ALARM_LISTS | SOUND_LISTS)[task]
+    sound = cast("SoundEvent", task) if task in SOUND_LISTS else None
+    event = sound or listed_event(split)
     if args.task and event != task:
         raise ConfigError(f"{split} is about the event {event}, not {task}: give the list of the task")
     return EvaluationSettings(
@@ -171,12 +174,13 @@ def _alarm_settings(args: argparse.Namespace, task: str) -> EvaluationSettings:
         part=args.split,
         split=split,
         seed=args.seed,
-        label=args.label,
+        label=args.label or sound,
         float_model=args.float,
         peer=args.peer,
         peer_classes=tuple(args.peer_class or PEER_CLASSES[event]),
         point=_point(args),
         sensitivity=args.sensitivity,
+        sound=sound,
     )
 
 

@@ -68,6 +68,8 @@ _SUBJECTS = {
 }
 
 
+_EVENTS = {"cry": "cries", "scream": "screams", "glass_breaking": "sounds of breaking glass", "siren": "sirens"}
+
 _SUBJECTS_NAMED = {"test": "Test subjects", "val": "Validation subjects"}
 
 
@@ -99,7 +101,7 @@ def markdown(report: Row) -> str:
 
 def _events(report: Row) -> str:
     """What the events are called; the rows of `cries` hold those of any task, as cards of shipped models name them."""
-    return {"cry": "cries", "scream": "screams"}[report.get("task", "cry")]
+    return _EVENTS[report.get("task", "cry")]
 
 
 def headline(report: Row) -> str:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from training.evaluation.alarm_counting import SceneAlarms, alarm_level, count_alarms
 from training.evaluation.detectors import open_detectors
-from training.mixing.scenes import home_backgrounds, mix_scenes, plan_scenes
+from training.mixing.scenes import home_backgrounds, listed_event, mix_scenes, plan_scenes
 from training.scaling.run_all import run_all
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from device.hearing.decision import OperatingPoint
     from training.evaluation.alarm_counting import DetectedEvent, WindowScores
     from training.evaluation.detectors import Detections, Detector, System
-    from training.mixing.scenes import HeldOutPart, SceneAnnotation, ScenePlan
+    from training.mixing.scenes import HeldOutPart, SceneAnnotation, ScenePlan, SoundEvent
     from training.mixing.signal import Float32
 
 
@@ -42,6 +42,7 @@ class EvaluationSettings:
         peer_classes: which of its classes count.
         point: how scores become events; None for the model's own.
         sensitivity: the steps that `point` was shifted by, as a device's configuration does.
+        sound: the event, instead of the one that the list names.
     """
 
     model: Path
@@ -55,10 +56,17 @@ class EvaluationSettings:
     peer_classes: tuple[int, ...] = (20,)
     point: OperatingPoint | None = None
     sensitivity: int = 0
+    sound: SoundEvent | None = None
+
+    @property
+    def event(self) -> str:
+        """What is looked for: a cry, a scream, or the sound."""
+        return self.sound or listed_event(self.split)
 
     def plans(self, *, only: Iterable[str] | None = None) -> tuple[ScenePlan, ...]:
         """The plans of the part's scenes, or of some of its files."""
-        return plan_scenes(self.data, self.part, split=self.split, only=only, with_joined=only is None)
+        joined = only is None
+        return plan_scenes(self.data, self.part, split=self.split, only=only, with_joined=joined, sound=self.sound)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -5,13 +5,13 @@ included; nothing of another part is opened. Every clip that is neither ignored 
 background (`clip_in_background`), ambient recordings are played through unchanged, and so are each speaker's
 sentences one after the other: there, false alarms are counted by the hour. A scene depends on the seed and on its
 file alone, so that neither the order of the work nor the number of processes changes it. Knows no network. The event
-is what the list names: a cry or a scream.
+is what the list names, a cry or a scream, or a sound that collections name among the list's others.
 """
 
 from __future__ import annotations
 
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -24,7 +24,7 @@ from training.data.split_list import CRY_LIST, SCREAM_LIST, read_list
 from training.mixing.clip_in_background import SNRS_DB, is_home_sound, mix_clip, mix_speech
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from training.data.datasets.annotated_recording import AnnotatedRecording
@@ -39,6 +39,9 @@ Ground = Literal["", "ordinary", "hard"]
 
 EVENTS = ("cry", "scream")
 """Labels of the lists that name an event; `other` is a negative."""
+
+SoundEvent = Literal["glass_breaking", "siren"]
+"""A label of collections that may be the event instead: the parts of the scream list hold for it as well."""
 
 HARD_KINDS = {
     "cry": frozenset({"cat", "dog", "laughing", "hen", "rooster", "junglefowl", "peafowl", "baby_laugh"}),
@@ -75,8 +78,8 @@ class ScenePlan:
 
     @property
     def is_event(self) -> bool:
-        """Whether somebody cries or screams in it, whichever the list is about."""
-        return not self.is_stream and self.listed[0].label in EVENTS
+        """Whether it holds the event, whichever that is."""
+        return not self.is_stream and self.listed[0].label != "other"
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +91,7 @@ class SceneAnnotation:
         set: the collection.
         kind: what the collection calls it, the most general label first, joined by `|`.
         subject: the group of the committed list.
-        is_event: whether somebody cries or screams in it, whichever the list is about.
+        is_event: whether it holds the event, whichever that is.
         doubtful: as listed.
         sample_rate_hz: as recorded.
         snr_db: of the clip over its background; None for a stream.
@@ -131,6 +134,7 @@ def plan_scenes(
     split: Path = CRY_LIST,
     only: Iterable[str] | None = None,
     with_joined: bool = False,
+    sound: SoundEvent | None = None,
 ) -> tuple[ScenePlan, ...]:
     """The plans of a part, in its list's order: clips, then ambient recordings, then speakers, then joined clips.
 
@@ -140,9 +144,10 @@ def plan_scenes(
         split: the committed list.
         only: names of the files to use; None for all of them.
         with_joined: also a stream for each hard kind of each set, its clips one after the other.
+        sound: the event, instead of the one that the list names.
 
     Raises:
-        RecordingError: the list or a manifest is missing, or a listed file is in no manifest.
+        RecordingError: the list or a manifest is missing, a listed file is in no manifest, or none holds the sound.
     """
     wanted = None if only is None else set(only)
     listed = [
@@ -151,6 +156,8 @@ def plan_scenes(
         if clip.part == part and clip.label in (*EVENTS, "other") and (wanted is None or clip.file in wanted)
     ]
     known = _recordings(data, listed)
+    if sound is not None:
+        listed = _about(sound, listed, known)
     clips = [ScenePlan(one.file, (one,), (known[one.file],), is_stream=False) for one in listed if one.set != "ambient"]
     ambient = [
         ScenePlan(one.file, (one,), (known[one.file],), is_stream=True, ground="ordinary")
@@ -159,6 +166,22 @@ def plan_scenes(
     ]
     speakers = _speakers([one for one in listed if one.set == "speech"], known)
     return (*clips, *ambient, *speakers, *(joined_streams(data, part, split=split) if with_joined else ()))
+
+
+def _about(
+    sound: SoundEvent, listed: Sequence[ListedClip], known: Mapping[str, AnnotatedRecording]
+) -> list[ListedClip]:
+    """The clips with a sound as their event, without what only names it: the loop of an ambulance siren."""
+    holds = {clip.file: sound in known[clip.file].labels for clip in listed}
+    if not any(holds.values()):
+        raise RecordingError(
+            f"no recording of the part is labelled {sound}: give a folder that holds some, such as ESC-50."
+        )
+    return [
+        replace(clip, label=sound if holds[clip.file] else "other", doubtful=False)
+        for clip in listed
+        if holds[clip.file] or not any(sound in label.split("-") for label in known[clip.file].labels)
+    ]
 
 
 def listed_event(split: Path) -> str:

@@ -57,6 +57,18 @@ def test_recordings_go_in_and_a_report_comes_out(
     assert {line["name"]: line["alarms_s"] for line in lines}["esc50/dog/1.wav"] == []
 
 
+def test_a_sound_that_the_list_does_not_name_is_counted_by_the_same_rules(
+    options: list[str], with_siren: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["--data", str(with_siren), "--task", "siren", "--label", "tone", "--json", str(tmp_path / "report.json")]
+    assert main([*options, *words]) == 0
+    report = report_of(tmp_path / "report.json")
+    assert [(row["source"], row["found"], row["clips"]) for row in report["systems"][0]["cries"]] == [("esc50", 0, 1)]
+    assert {row["file"] for row in report["systems"][0]["others"]["raised"]} >= {"donateacry/cry/a0.wav"}
+    assert "sirens found 20 dB over a background: 0 of 1 in esc50" in capsys.readouterr().out
+    assert "--task siren --label tone" in report["command"]
+
+
 def test_two_runs_write_the_same_bytes(options: list[str], tmp_path: Path) -> None:
     for name in ("first.json", "second.json"):
         assert main([*options, "--json", str(tmp_path / name)]) == 0

@@ -60,6 +60,21 @@ def test_a_listed_file_without_a_line_in_its_manifest_is_refused(collection: Col
         plan_scenes(collection.data, "test", split=tmp_path / "list.csv")
 
 
+def test_a_sound_may_be_the_event_instead_of_what_the_list_names(collection: Collection, with_siren: Path) -> None:
+    plans = plan_scenes(with_siren, "test", split=collection.split, sound="siren")
+    assert [plan.name for plan in plans if plan.is_event] == ["esc50/rain/3.wav"]
+    named = {plan.name for plan in plans}
+    assert "donateacry/cry/a0.wav" in named  # to a siren a cry is another sound
+    assert {plan.name for plan in plan_scenes(with_siren, "test", split=collection.split)} - named == {
+        "ambient/loops/fan.wav"  # what only names the sound is neither it nor free of it
+    }
+
+
+def test_a_sound_that_no_recording_holds_is_refused(collection: Collection) -> None:
+    with pytest.raises(RecordingError, match="no recording of the part is labelled glass_breaking"):
+        plan_scenes(collection.data, "test", split=collection.split, sound="glass_breaking")
+
+
 def test_only_home_sounds_are_backgrounds(collection: Collection) -> None:
     (fan,) = home_backgrounds(collection.data, "test", split=collection.split)
     assert len(fan) == 20 * SAMPLE_RATE_HZ

@@ -16,7 +16,7 @@ from training.evaluation.markdown_report import headline
 from training.evaluation.measured import Measured
 from training.evaluation.model_file import read_model, runtime_of
 from training.mixing.clip_in_background import SNRS_DB
-from training.mixing.scenes import SEED, listed_event
+from training.mixing.scenes import SEED
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -33,7 +33,7 @@ def full_report(
 ) -> dict[str, Any]:
     """All figures, on what and how they were measured: equal inputs give an equal report."""
     model = with_point(read_model(settings.model), settings.label, settings.point)
-    task = listed_event(settings.split)
+    task = settings.event
     scenes = [one for one in scored if not one.scene.is_joined]
     found = {
         "task": task,
@@ -65,7 +65,7 @@ def measured(settings: EvaluationSettings, systems: Sequence[System], scored: Se
     streamable = is_streamable(model)
     notes = () if streamable else ("This form cannot be streamed: windows were scored as a batch, on no device.",)
     return Measured(
-        task=listed_event(settings.split),
+        task=settings.event,
         model=model.name,
         model_sha256=model.sha256,
         part=settings.part,
@@ -100,10 +100,11 @@ def _int8_cost_in_card(bundle: Bundle) -> list[dict[str, Any]]:
 def command(settings: EvaluationSettings) -> str:
     """The command line that reproduces the figures, but for the files that they are written to."""
     words = ["--model", str(settings.model), "--split", settings.part, "--data", str(settings.data)]
-    for option, value in (("--float", settings.float_model), ("--peer", settings.peer), ("--label", settings.label)):
-        words += [option, str(value)] if value else []
+    named = {"float": settings.float_model, "peer": settings.peer, "task": settings.sound, "label": settings.label}
+    for option, value in named.items():
+        words += [f"--{option}", str(value)] if value else []
     words += ["--split-list", str(settings.split)] if settings.split not in (CRY_LIST, SCREAM_LIST) else []
-    if settings.peer and settings.peer_classes != PEER_CLASSES[listed_event(settings.split)]:
+    if settings.peer and settings.peer_classes != PEER_CLASSES[settings.event]:
         words += ["--peer-class", *map(str, settings.peer_classes)]
     words += point_words(settings.point, settings.sensitivity)
     words += ["--seed", str(settings.seed)] if settings.seed != SEED else []
