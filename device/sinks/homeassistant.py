@@ -1,10 +1,14 @@
 """Announces an instance to Home Assistant: one retained message that describes all its entities. Pure.
 
 Device discovery, https://www.home-assistant.io/integrations/mqtt/#device-discovery-payload; its schema is
-docs/schemas/discovery.schema.json. Each entity states its availability: what is heard depends on the daemon and the
-microphone, all else on the daemon alone. A list for the whole device cannot be combined with that: Home Assistant would
-refuse the entity. It removes an entity only on request: an entity that is left out stays, an entity with nothing but
-its platform is removed.
+docs/schemas/discovery.schema.json. Every broker keeps the announcement of every device, so entities have Home
+Assistant's abbreviations as members (`stat_t` is `state_topic`, `p` is `platform`, and so on, see
+https://www.home-assistant.io/integrations/mqtt/#supported-abbreviations-in-mqtt-discovery-messages), and what is its
+default is left out.
+
+Each entity states its availability: what is heard depends on the daemon and the microphone, all else on the daemon
+alone. A list for the whole device cannot be combined with that: Home Assistant would refuse the entity. It removes an
+entity only on request: an entity that is left out stays, an entity with nothing but its platform is removed.
 """
 
 from __future__ import annotations
@@ -16,7 +20,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 from device.commands import MAX_PAUSE_S, MAX_SENSITIVITY
 from device.messages import AlarmChange, LabelMode, ModeSwitch
-from device.sinks.payloads import OFF, OFFLINE, ON, ONLINE, Message, Topics
+from device.sinks.payloads import Message, Topics
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -86,7 +90,7 @@ def birth_topic(discovery_topic: str) -> str:
 
 def platforms(device: AnnouncedDevice) -> dict[str, str]:
     """Component -> platform, of all entities: what a later announcement may have to remove."""
-    return {name: component["platform"] for name, component in _components(device).items()}
+    return {name: component["p"] for name, component in _components(device).items()}
 
 
 def discovery(device: AnnouncedDevice, before: Mapping[str, str]) -> Message:
@@ -97,7 +101,7 @@ def discovery(device: AnnouncedDevice, before: Mapping[str, str]) -> Message:
         before: `platforms` of all earlier announcements; entities that no longer exist are removed.
     """
     components = _components(device)
-    removed = {name: {"platform": platform} for name, platform in before.items() if name not in components}
+    removed = {name: {"p": platform} for name, platform in before.items() if name not in components}
     members = {
         "device": {
             "identifiers": [device.device_id],
@@ -111,10 +115,6 @@ def discovery(device: AnnouncedDevice, before: Mapping[str, str]) -> Message:
         "components": {**components, **removed},
     }
     return Message(device.topic, _json(members), retain=True)
-
-
-def _available(topic: str) -> dict[str, str]:
-    return {"topic": topic, "payload_available": ONLINE.decode(), "payload_not_available": OFFLINE.decode()}
 
 
 def _components(device: AnnouncedDevice) -> dict[str, dict[str, Any]]:
@@ -132,26 +132,20 @@ def _components(device: AnnouncedDevice) -> dict[str, dict[str, Any]]:
         told[f"mode.{label}"] = _mode(topics, label)
         if has_switch:
             told[f"switch.{label}"] = _switch(topics, label)
-    daemon, microphone = _available(topics.available), _available(topics.microphone_available)
+    daemon, microphone = {"t": topics.available}, {"t": topics.microphone_available}
+    both, alone = {"avty": [daemon, microphone], "avty_mode": "all"}, {"avty": [daemon]}
     return {
-        key: {
-            **component,
-            "unique_id": f"{device.device_id}.{key}",
-            "availability": [daemon, microphone] if key in heard else [daemon],
-            "availability_mode": "all",
-        }
+        key: {**component, "uniq_id": f"{device.device_id}.{key}", **(both if key in heard else alone)}
         for key, component in {**heard, **told}.items()
     }
 
 
 def _sound(topics: Topics, model: str, label: str, name: str) -> dict[str, Any]:
     return {
-        "platform": "binary_sensor",
+        "p": "binary_sensor",
         "name": name,
-        "device_class": "sound",
-        "state_topic": topics.sound(model, label),
-        "payload_on": ON.decode(),
-        "payload_off": OFF.decode(),
+        "dev_cla": "sound",
+        "stat_t": topics.sound(model, label),
         "qos": _QOS,
     }
 
@@ -159,67 +153,67 @@ def _sound(topics: Topics, model: str, label: str, name: str) -> dict[str, Any]:
 def _alarm(topics: Topics, model: str, label: str, name: str) -> dict[str, Any]:
     """Fed by the alarm messages themselves, so that none is missed; their members become attributes."""
     return {
-        "platform": "event",
+        "p": "event",
         "name": f"{name} alarm",
-        "state_topic": topics.alarm("sound", model=model, name=label),
-        "event_types": list(get_args(AlarmChange)),
+        "stat_t": topics.alarm("sound", model=model, name=label),
+        "evt_typ": list(get_args(AlarmChange)),
         "qos": _QOS,
     }
 
 
 def _score(topics: Topics, model: str, label: str, name: str) -> dict[str, Any]:
     return {
-        "platform": "sensor",
+        "p": "sensor",
         "name": f"{name} score",
-        "state_topic": topics.score(model, label),
-        "value_template": "{{ value_json.highest }}",
-        "state_class": "measurement",
-        "suggested_display_precision": 2,
-        "entity_category": "diagnostic",
+        "stat_t": topics.score(model, label),
+        "val_tpl": "{{ value_json.highest }}",
+        "stat_cla": "measurement",
+        "sug_dsp_prc": 2,
+        "ent_cat": "diagnostic",
     }
 
 
 def _sensitivity(topics: Topics, model: str, label: str, name: str) -> dict[str, Any]:
     members = f'"model":"{model}","label":"{label}","sensitivity":'
     return {
-        "platform": "number",
+        "p": "number",
         "name": f"{name} sensitivity",
-        "state_topic": topics.sensitivity(model, label),
-        "value_template": "{{ value_json.sensitivity }}",
-        "json_attributes_topic": topics.sensitivity(model, label),
-        "command_topic": topics.command("sensitivity"),
-        "command_template": f"{{{members}{{{{ value | int }}}}}}",
+        "stat_t": topics.sensitivity(model, label),
+        "val_tpl": "{{ value_json.sensitivity }}",
+        "json_attr_t": topics.sensitivity(model, label),
+        "cmd_t": topics.command("sensitivity"),
+        "cmd_tpl": f"{{{members}{{{{ value | int }}}}}}",
         "min": -MAX_SENSITIVITY,
         "max": MAX_SENSITIVITY,
         "step": 1,
         "mode": "slider",
-        "entity_category": "config",
+        "ent_cat": "config",
         "qos": _QOS,
     }
 
 
 def _mode(topics: Topics, label: str) -> dict[str, Any]:
     return {
-        "platform": "sensor",
+        "p": "sensor",
         "name": f"{_display_name(label)} mode",
-        "state_topic": topics.mode(label),
-        "value_template": "{{ value_json.mode }}",
-        "json_attributes_topic": topics.mode(label),
-        "device_class": "enum",
-        "options": list(get_args(LabelMode)),
+        "stat_t": topics.mode(label),
+        "val_tpl": "{{ value_json.mode }}",
+        "json_attr_t": topics.mode(label),
+        "dev_cla": "enum",
+        "ops": list(get_args(LabelMode)),
         "qos": _QOS,
     }
 
 
 def _switch(topics: Topics, label: str) -> dict[str, Any]:
     return {
-        "platform": "select",
+        "p": "select",
         "name": f"{_display_name(label)} switch",
-        "state_topic": topics.mode(label),
-        "value_template": "{{ value_json.switch }}",
-        "command_topic": topics.command("mode"),
-        "command_template": f'{{"label":"{label}","mode":"{{{{ value }}}}"}}',
-        "options": list(get_args(ModeSwitch)),
+        "stat_t": topics.mode(label),
+        "val_tpl": "{{ value_json.switch }}",
+        "cmd_t": topics.command("mode"),
+        "cmd_tpl": f'{{"label":"{label}","mode":"{{{{ value }}}}"}}',
+        "ops": list(get_args(ModeSwitch)),
         "qos": _QOS,
     }
 
@@ -228,45 +222,45 @@ def _conditions(topics: Topics) -> dict[str, dict[str, Any]]:
     """What every instance says of itself, also while it hears nothing."""
     return {
         "technical": {
-            "platform": "event",
+            "p": "event",
             "name": "Technical alarm",
-            "state_topic": topics.technical_alarms,
-            "event_types": list(get_args(AlarmChange)),
-            "entity_category": "diagnostic",
+            "stat_t": topics.technical_alarms,
+            "evt_typ": list(get_args(AlarmChange)),
+            "ent_cat": "diagnostic",
             "qos": _QOS,
         },
         "faults": {
-            "platform": "binary_sensor",
+            "p": "binary_sensor",
             "name": "Fault",
-            "device_class": "problem",
-            "state_topic": topics.faults,
-            "value_template": "{{ 'ON' if value_json.open else 'OFF' }}",
-            "json_attributes_topic": topics.faults,
-            "entity_category": "diagnostic",
+            "dev_cla": "problem",
+            "stat_t": topics.faults,
+            "val_tpl": "{{ 'ON' if value_json.open else 'OFF' }}",
+            "json_attr_t": topics.faults,
+            "ent_cat": "diagnostic",
             "qos": _QOS,
         },
         "hearing": {
-            "platform": "binary_sensor",
+            "p": "binary_sensor",
             "name": "Hearing",
-            "device_class": "running",
-            "state_topic": topics.state,
-            "value_template": "{{ 'ON' if value_json.hearing else 'OFF' }}",
-            "entity_category": "diagnostic",
+            "dev_cla": "running",
+            "stat_t": topics.state,
+            "val_tpl": "{{ 'ON' if value_json.hearing else 'OFF' }}",
+            "ent_cat": "diagnostic",
             "qos": _QOS,
         },
         "paused": {
-            "platform": "binary_sensor",
+            "p": "binary_sensor",
             "name": "Paused",
-            "state_topic": topics.state,
-            "value_template": "{{ 'ON' if value_json.paused else 'OFF' }}",
+            "stat_t": topics.state,
+            "val_tpl": "{{ 'ON' if value_json.paused else 'OFF' }}",
             "qos": _QOS,
         },
         "unacknowledged": {
-            "platform": "sensor",
+            "p": "sensor",
             "name": "Unacknowledged alarms",
-            "state_topic": topics.state,
-            "value_template": "{{ value_json.unacknowledged }}",
-            "state_class": "measurement",
+            "stat_t": topics.state,
+            "val_tpl": "{{ value_json.unacknowledged }}",
+            "stat_cla": "measurement",
             "qos": _QOS,
         },
     }
@@ -276,24 +270,24 @@ def _level_and_coverage(topics: Topics) -> dict[str, dict[str, Any]]:
     """What every instance says of the sound."""
     return {
         "level": {
-            "platform": "sensor",
+            "p": "sensor",
             "name": "Level",
-            "state_topic": topics.level,
-            "value_template": "{{ value_json.rms_dbfs }}",
-            "unit_of_measurement": "dBFS",  # no device_class: that of sound pressure wants dB or dBA
-            "state_class": "measurement",
-            "suggested_display_precision": 1,
-            "entity_category": "diagnostic",
+            "stat_t": topics.level,
+            "val_tpl": "{{ value_json.rms_dbfs }}",
+            "unit_of_meas": "dBFS",  # no device_class: that of sound pressure wants dB or dBA
+            "stat_cla": "measurement",
+            "sug_dsp_prc": 1,
+            "ent_cat": "diagnostic",
         },
         "coverage": {
-            "platform": "sensor",
+            "p": "sensor",
             "name": "Listened",
-            "state_topic": topics.coverage,
-            "value_template": "{{ (100 * value_json.listened) | round(1) if value_json.listened is number else None }}",
-            "unit_of_measurement": "%",
-            "state_class": "measurement",
-            "suggested_display_precision": 1,
-            "entity_category": "diagnostic",
+            "stat_t": topics.coverage,
+            "val_tpl": "{{ (100 * value_json.listened) | round(1) if value_json.listened is number else None }}",
+            "unit_of_meas": "%",
+            "stat_cla": "measurement",
+            "sug_dsp_prc": 1,
+            "ent_cat": "diagnostic",
             "qos": _QOS,
         },
     }
@@ -306,12 +300,12 @@ def _buttons(topics: Topics) -> dict[str, dict[str, Any]]:
         "resume": _button("Resume", topics.command("resume")),
         "self_test": _button("Self-test", topics.command("self_test")),
     }
-    buttons["self_test"]["entity_category"] = "diagnostic"
+    buttons["self_test"]["ent_cat"] = "diagnostic"
     return buttons
 
 
 def _button(name: str, topic: str, payload: str = PRESS) -> dict[str, Any]:
-    return {"platform": "button", "name": name, "command_topic": topic, "payload_press": payload, "qos": _QOS}
+    return {"p": "button", "name": name, "cmd_t": topic, "pl_prs": payload, "qos": _QOS}
 
 
 def _display_name(label: str) -> str:

@@ -142,7 +142,8 @@ def _topics_in(components: Any) -> list[str]:
     return [value for value in values if isinstance(value, str)]
 
 
-_TOPIC_KEYS = ("state_topic", "command_topic")
+_TOPIC_KEYS = ("stat_t", "cmd_t", "state_topic", "command_topic")
+"""Earlier versions announced entities with long names."""
 
 
 def _checked_topic(topic: str) -> str:

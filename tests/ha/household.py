@@ -78,6 +78,8 @@ sample_rate_hz = {rate_hz}
 [model.cry.label.cry]
 hold_s = 1.0
 cooldown_s = 0.0
+[model.scream]
+enabled = false
 {more}
 [alarms]
 remind_s = 10.0

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from device.daemon.publishing.figure_pace import FigurePace
 from device.daemon.publishing.sound_states import SoundStates
 from device.sinks import payloads
 
@@ -23,7 +24,16 @@ if TYPE_CHECKING:
     from device.sinks.payloads import Message, Topics
 
 FIGURES_EVERY_S = 10.0
-"""Level, scores and coverage; nobody needs them more often, and a network may be metered."""
+"""Level, scores and coverage at most; nobody needs them more often, and a network may be metered."""
+
+ALL_FIGURES_FOR_S = 60.0
+"""After a connection, or a start of Home Assistant, every figure is published at each turn of `FIGURES_EVERY_S`.
+
+Figures are not retained, and a new subscriber needs seconds until it has subscribed to them.
+"""
+
+LEVEL_STEP_DB, SCORE_STEP, COVERAGE_STEP = 3.0, 0.1, 0.01
+"""A figure that moved by less is published when `figure_pace` repeats it."""
 
 ANNOUNCED = "announced"
 """Key of the journal note on what the broker was ever given to keep, and may have to be made to forget."""
@@ -57,7 +67,10 @@ class StatePublisher:
         self._latest: dict[str, Message] = {}
         self._highest: dict[tuple[str, str], float] = {}  # score since the last message
         self._newest: dict[tuple[str, str], float] = {}
-        self._figures_s = float("-inf")
+        self._pace = FigurePace()
+        self._now_s = self._figures_s = float("-inf")
+        self._figures_wanted = False
+        self._all_until_s = float("-inf")
         self._alarms: tuple[Alarm, ...] = ()
         self._hearing = self._paused = False
         self._published_state: object = None
@@ -69,7 +82,11 @@ class StatePublisher:
         return f"StatePublisher({self._topics!r}, {len(self._latest)} topics)"
 
     def initial_messages(self) -> Iterable[Message]:
-        """What a broker must receive first after each connection; from any thread."""
+        """What a broker must receive first after each connection; from any thread.
+
+        The figures, which it does not retain, follow for a minute.
+        """
+        self._figures_wanted = True
         return self._initial_messages
 
     def start(self) -> None:
@@ -118,6 +135,7 @@ class StatePublisher:
 
     def publish_state(self, state: DaemonState, now_s: float) -> None:
         """Publish the daemon's state; called periodically."""
+        self._now_s = now_s
         self._hearing = state.hearing
         if not state.hearing:
             self._sounds.lose_hearing()
@@ -128,8 +146,13 @@ class StatePublisher:
         has_sound = state.sample_rate_hz is not None and "microphone" not in kinds
         self._publish_changed(payloads.microphone_availability(self._topics, online=has_sound))
         self._publish_changed(payloads.faults(self._topics, state.faults))
+        if self._figures_wanted:
+            self._figures_wanted = False
+            self._all_until_s, self._figures_s = now_s + ALL_FIGURES_FOR_S, float("-inf")
         if now_s - self._figures_s >= FIGURES_EVERY_S:
             self._figures_s = now_s
+            if now_s <= self._all_until_s:
+                self._pace.forget()
             self._publish_figures(state)
 
     def publish_microphone_offline(self) -> None:
@@ -142,12 +165,26 @@ class StatePublisher:
         self._initial_messages = tuple(message for message in first if message is not None)
 
     def _publish_figures(self, state: DaemonState) -> None:
-        self._publish_changed(payloads.coverage(self._topics, listened=state.listened, windows=state.windows))
-        self._publish(payloads.level(self._topics, rms_dbfs=state.level_dbfs, peak_dbfs=state.peak_dbfs))
-        self._publish_scores(tuple(self._highest))
-        if self._settings.frigate_topics:
-            for message in payloads.frigate_level(self._topics, state.level_dbfs):
-                self._publish(message)
+        if self._have_moved({"listened": state.listened, "windows": state.windows}, COVERAGE_STEP):
+            self._publish_changed(payloads.coverage(self._topics, listened=state.listened, windows=state.windows))
+        if self._have_moved({"level": state.level_dbfs}, LEVEL_STEP_DB):
+            self._publish(payloads.level(self._topics, rms_dbfs=state.level_dbfs, peak_dbfs=state.peak_dbfs))
+            if self._settings.frigate_topics:
+                for message in payloads.frigate_level(self._topics, state.level_dbfs):
+                    self._publish(message)
+        self._publish_scores([key for key in self._highest if self._score_has_moved(key)])
+
+    def _score_has_moved(self, key: tuple[str, str]) -> bool:
+        """Whether the highest score since the last message of a label is far from that of the message."""
+        return self._pace.is_due(self._topics.score(*key), self._highest[key], self._now_s, step=SCORE_STEP)
+
+    def _have_moved(self, figures: Mapping[str, float | None], step: float) -> bool:
+        """Whether one of the figures of a message is due; then all of them count as published."""
+        if not any(self._pace.is_due(name, value, self._now_s, step=step) for name, value in figures.items()):
+            return False
+        for name, value in figures.items():
+            self._pace.record(name, value, self._now_s)
+        return True
 
     def _publish_summary(self, utc_s: float) -> None:
         sounds = self._sounds.heard
@@ -178,7 +215,9 @@ class StatePublisher:
     def _publish_scores(self, keys: Iterable[tuple[str, str]]) -> None:
         """Publish the scores since the last message of these labels."""
         for key in keys:
-            self._publish(payloads.score(self._topics, *key, newest=self._newest[key], highest=self._highest.pop(key)))
+            highest = self._highest.pop(key)
+            self._pace.record(self._topics.score(*key), highest, self._now_s)
+            self._publish(payloads.score(self._topics, *key, newest=self._newest[key], highest=highest))
 
     def _publish_changed(self, message: Message) -> None:
         """Publish a message unless it is the topic's last one."""

@@ -49,9 +49,9 @@ def test_every_announcement_is_what_the_schema_allows_and_names_each_entity_once
 ) -> None:
     told = _told(_announced(*labels), platforms(_announced(*before)))
     _SCHEMA.validate(told)
-    ids = [component["unique_id"] for component in told["components"].values() if len(component) > 1]
-    whole = [part for part in told["components"].values() if "state_topic" in part and "value_template" not in part]
-    topics = [part["state_topic"] for part in whole]
+    ids = [component["uniq_id"] for component in told["components"].values() if len(component) > 1]
+    whole = [part for part in told["components"].values() if "stat_t" in part and "val_tpl" not in part]
+    topics = [part["stat_t"] for part in whole]
     assert len(set(ids)) == len(ids) == 4 * len(labels) + 11
     assert len(set(topics)) == len(topics), "a topic that entities share resets the others to unknown"
 
@@ -62,11 +62,11 @@ def test_every_announcement_is_what_the_schema_allows_and_names_each_entity_once
         lambda told: told.pop("origin"),
         lambda told: told["origin"].pop("name"),
         lambda told: told["device"].pop("identifiers"),
-        lambda told: told["components"]["level"].pop("unique_id"),
-        lambda told: told["components"]["level"].pop("platform"),
+        lambda told: told["components"]["level"].pop("uniq_id"),
+        lambda told: told["components"]["level"].pop("p"),
         lambda told: told["components"]["level"].update(availability_topic="auricle/anna/available"),
-        lambda told: told["components"]["level"].pop("availability"),
-        lambda told: told.update(availability=told["components"]["level"]["availability"]),
+        lambda told: told["components"]["level"].pop("avty"),
+        lambda told: told.update(availability=told["components"]["level"]["avty"]),
         lambda told: told["device"].update(configuration_url="anna.local"),
         lambda told: told["components"]["level"].update(device_class="sound_pressure"),
         lambda told: told["components"]["alarm.cry.cry"].update(device_class="sound"),
@@ -82,6 +82,11 @@ def test_what_home_assistant_refuses_or_passes_over_the_schema_refuses(spoil: An
         _SCHEMA.validate(told)
 
 
+def test_an_announcement_is_short_as_a_broker_keeps_one_of_each_device() -> None:
+    nursery = replace(_announced(("cry", "cry"), ("scream", "scream")), device_id="auricle_nursery_3f9c21ab")
+    assert len(discovery(nursery, {}).payload) < 6000
+
+
 _HEARD = {"sound.cry.cry", "score.cry.cry", "level", "coverage"}
 
 
@@ -90,18 +95,18 @@ def test_what_is_heard_depends_on_the_microphone_and_all_else_on_the_daemon_alon
     published = [payloads.availability(_TOPICS, online=True), payloads.microphone_availability(_TOPICS, online=True)]
     daemon, microphone = (message.topic for message in published)
     for name, component in told["components"].items():
-        declared = [entry["topic"] for entry in component["availability"]]
+        declared = [entry["t"] for entry in component["avty"]]
         assert declared == ([daemon, microphone] if name in _HEARD else [daemon]), name
-        assert component["availability_mode"] == "all"
+        assert component.get("avty_mode") == ("all" if name in _HEARD else None), name
     assert told["components"].keys() > {"acknowledge", "faults", "technical", "hearing", "alarm.cry.cry", *_HEARD}
-    assert not any("availability" in key for key in told), "beside it Home Assistant refuses the entities"
+    assert not any("avty" in key for key in told), "beside it Home Assistant refuses the entities"
 
 
 def test_a_label_has_a_sensor_and_an_event_on_the_topics_that_are_published() -> None:
     components = _told(_CRY)["components"]
-    assert components["sound.cry.cry"]["state_topic"] == payloads.sound(_TOPICS, "cry", "cry", on=True).topic
-    assert components["alarm.cry.cry"]["state_topic"] == _TOPICS.alarm("sound", model="cry", name="cry")
-    assert components["level"]["state_topic"] == payloads.level(_TOPICS, rms_dbfs=None, peak_dbfs=None).topic
+    assert components["sound.cry.cry"]["stat_t"] == payloads.sound(_TOPICS, "cry", "cry", on=True).topic
+    assert components["alarm.cry.cry"]["stat_t"] == _TOPICS.alarm("sound", model="cry", name="cry")
+    assert components["level"]["stat_t"] == payloads.level(_TOPICS, rms_dbfs=None, peak_dbfs=None).topic
 
 
 def test_two_models_with_one_label_are_told_apart_by_name() -> None:
@@ -114,16 +119,16 @@ def test_two_models_with_one_label_are_told_apart_by_name() -> None:
 def test_what_a_button_publishes_is_a_command() -> None:
     for verb in ("acknowledge", "pause", "resume", "self_test"):
         button = _told(_CRY)["components"][verb]
-        assert _TOPICS.commands[button["command_topic"]] == verb
-        parse_command(verb, button["payload_press"].encode(), by="mqtt")
+        assert _TOPICS.commands[button["cmd_t"]] == verb
+        parse_command(verb, button["pl_prs"].encode(), by="mqtt")
 
 
 @pytest.mark.parametrize("value", [-5, 0, 5])
 def test_what_the_number_publishes_is_a_command(value: int) -> None:
     number = _told(_CRY)["components"]["sensitivity.cry.cry"]
     assert number["min"] <= value <= number["max"]
-    assert _TOPICS.commands[number["command_topic"]] == "sensitivity"
-    payload = number["command_template"].replace("{{ value | int }}", str(value))
+    assert _TOPICS.commands[number["cmd_t"]] == "sensitivity"
+    payload = number["cmd_tpl"].replace("{{ value | int }}", str(value))
     assert parse_command("sensitivity", payload.encode(), by="mqtt") == SetSensitivity("cry", "cry", value, "mqtt")
 
 
@@ -137,8 +142,8 @@ def test_a_device_with_a_page_links_to_it() -> None:
 def test_what_is_not_there_any_more_is_taken_back_by_its_platform_alone() -> None:
     before = platforms(_announced(("cry", "cry"), ("lung", "wheeze")))
     components = _told(_CRY, before)["components"]
-    assert components["sound.lung.wheeze"] == {"platform": "binary_sensor"}
-    assert components["alarm.lung.wheeze"] == {"platform": "event"}
+    assert components["sound.lung.wheeze"] == {"p": "binary_sensor"}
+    assert components["alarm.lung.wheeze"] == {"p": "event"}
     assert len(components["sound.cry.cry"]) > 1
 
 
@@ -170,18 +175,18 @@ def test_a_scheduled_label_shows_its_mode_and_has_a_switch_where_one_is_configur
     told = _told(replace(_CRY, scheduled={"cry": True, "scream": False}))
     _SCHEMA.validate(told)
     modes = {name: part for name, part in told["components"].items() if name.startswith(("mode.", "switch."))}
-    assert [(name, part["platform"]) for name, part in modes.items()] == [
+    assert [(name, part["p"]) for name, part in modes.items()] == [
         ("mode.cry", "sensor"),
         ("switch.cry", "select"),
         ("mode.scream", "sensor"),
     ]
     switch = modes["switch.cry"]
-    assert (switch["options"], switch["command_topic"]) == (
+    assert (switch["ops"], switch["cmd_t"]) == (
         ["auto", "alarm", "log", "off"],
         "auricle/anna/command/mode",
     )
-    payload = switch["command_template"].replace("{{ value }}", "off")
+    payload = switch["cmd_tpl"].replace("{{ value }}", "off")
     assert parse_command("mode", payload.encode(), by="mqtt") == SetMode("cry", "off", "mqtt")
     without = _told(_CRY, platforms(replace(_CRY, scheduled={"cry": True})))
     _SCHEMA.validate(without)
-    assert without["components"]["switch.cry"] == {"platform": "select"}
+    assert without["components"]["switch.cry"] == {"p": "select"}

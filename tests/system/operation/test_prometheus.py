@@ -14,11 +14,13 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 from urllib.request import urlopen
 
+import numpy as np
 import pytest
+import soundfile
 
 from tests.programs import program
 from tests.system.conftest import wait_until
-from tests.system.running_daemon import AURICLE, UP_WITHIN_S, RunningDaemon, Sounds
+from tests.system.running_daemon import AURICLE, RATE_HZ, UP_WITHIN_S, RunningDaemon
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -117,9 +119,15 @@ def _free_port() -> int:
         return int(server.getsockname()[1])
 
 
+def _write_room(path: Path) -> Path:
+    """Two minutes of the faint noise of a room."""
+    noise = np.random.default_rng(5).normal(0.0, 0.003, 120 * RATE_HZ)
+    soundfile.write(path, noise, RATE_HZ, subtype="PCM_16")
+    return path
+
+
 def _daemon(folder: Path, name: str, port: int, broker: Mosquitto) -> RunningDaemon:
-    sounds = Sounds(folder)
-    recording = sounds.write("room.wav", [sounds.room(120.0)])
+    recording = _write_room(folder / f"{name}.wav")
     text = f'profile = "nursery"\n[status]\nmetrics_port = {port}\n[mqtt]\nhost = "127.0.0.1"\nport = {broker.port}\n'
     command = [str(AURICLE), "listen", "--source", str(recording), "--loop"]
     return RunningDaemon(folder, {}, text, name=name, command=command)
@@ -152,8 +160,8 @@ def test_two_beds_are_followed_and_the_one_that_dies_is_reported(private_folder:
     ):
         server = Server(private_folder, (ports[0], opened))
         with server.running():
-            anna.wait_until_it_hears()
-            ben.wait_until_it_hears()
+            anna.wait_until_it_hears(2 * UP_WITHIN_S)
+            ben.wait_until_it_hears(2 * UP_WITHIN_S)
             wait_until(lambda: server.health() == {"anna": "up", "ben": "up"}, "both scraped", UP_WITHIN_S)
             _check_dashboard(server)
             _check_rules(server)

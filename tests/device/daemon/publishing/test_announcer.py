@@ -81,7 +81,7 @@ def test_the_journal_gives_the_device_its_identity_for_ever() -> None:
     renamed.run(note)
     assert renamed.device["device"]["identifiers"] == ["auricle_anna_fresh"]
     assert renamed.device["device"]["name"] == "Auricle ben"
-    ids = [{part["unique_id"] for part in life.device["components"].values()} for life in (first, renamed)]
+    ids = [{part["uniq_id"] for part in life.device["components"].values()} for life in (first, renamed)]
     assert ids[0] == ids[1], "Home Assistant takes them for the same entities"
 
 
@@ -120,7 +120,7 @@ def test_a_label_or_a_discovery_topic_that_is_gone_leaves_nothing() -> None:
     later.run(note)
     assert "auricle/anna/sound/lung/wheeze" not in later.kept
     assert _discovery(later.kept) == ["ha/device/auricle_anna_fresh/config"]
-    assert later.device["components"]["sound.lung.wheeze"] == {"platform": "binary_sensor"}
+    assert later.device["components"]["sound.lung.wheeze"] == {"p": "binary_sensor"}
 
 
 def test_a_device_moved_below_its_instance_is_announced_again_once_its_earlier_topic_is_withdrawn() -> None:
@@ -151,7 +151,7 @@ def test_a_device_of_an_earlier_version_stays_the_same_device() -> None:
     life = Life(topics=Topics("home/auricle", "anna"))
     life.run(_LEGACY_NOTE)
     assert life.device["device"]["identifiers"] == ["home_auricle_anna"]
-    assert life.device["components"]["level"] != {"platform": "sensor"}
+    assert life.device["components"]["level"] != {"p": "sensor"}
 
 
 def test_without_a_journal_that_can_be_read_the_machine_is_the_identity_until_it_can() -> None:

@@ -11,7 +11,8 @@ import pytest
 from device.alarms.label_modes import ModeNow
 from device.config.settings import MqttSettings
 from device.daemon.publishing.announcer import Announcer
-from device.daemon.publishing.state_publisher import FIGURES_EVERY_S, StatePublisher
+from device.daemon.publishing.figure_pace import REPEATED_EVERY_S
+from device.daemon.publishing.state_publisher import ALL_FIGURES_FOR_S, FIGURES_EVERY_S, StatePublisher
 from device.messages import Alarm, Decision, Event, Heard, Scores
 from device.runtime.daemon_state import DaemonState, FaultStatus
 from device.sinks.payloads import Message, Topics
@@ -97,13 +98,36 @@ def test_the_microphone_is_available_while_sound_comes(now: DaemonState) -> None
 
 def test_what_stays_as_it_is_is_told_once_and_figures_once_in_a_while(now: DaemonState) -> None:
     stage = Stage(frigate_topics=True)
-    for turn in range(2 * 25):
+    for turn in range(2 * 660):
+        stage.state_publisher.publish_heard(scored(0.01))
         stage.state_publisher.publish_state(now, 0.5 * turn)
     assert len(stage.payloads(TOPICS.state)) == 1
     assert len(stage.payloads(TOPICS.faults)) == 1
     assert len(stage.payloads(TOPICS.coverage)) == 1
-    assert len(stage.payloads(TOPICS.level)) == 25 // FIGURES_EVERY_S + 1
+    assert len(stage.payloads(TOPICS.level)) == 660 // REPEATED_EVERY_S + 1
+    assert len(stage.payloads(TOPICS.score("cry", "cry"))) == len(stage.payloads(TOPICS.level))
     assert len(stage.payloads("auricle/anna/audio/dBFS")) == len(stage.payloads(TOPICS.level))
+
+
+def test_a_figure_that_moves_is_published_within_ten_seconds(now: DaemonState) -> None:
+    stage = Stage()
+    levels = (-50.0, -48.0, -44.0, -44.0, None, None, -50.0)
+    for turn, level in enumerate(levels):
+        listened = 1.0 if turn < 3 else 0.9
+        state = replace(now, level_dbfs=level, listened=listened)
+        stage.state_publisher.publish_state(state, FIGURES_EVERY_S * turn)
+    told = [json.loads(payload)["rms_dbfs"] for payload in stage.payloads(TOPICS.level)]
+    assert told == [-50.0, -44.0, None, -50.0]
+    assert [json.loads(payload)["listened"] for payload in stage.payloads(TOPICS.coverage)] == [1.0, 0.9]
+
+
+def test_figures_follow_each_connection_for_a_minute_as_a_subscriber_needs_a_moment(now: DaemonState) -> None:
+    stage = Stage()
+    stage.state_publisher.publish_state(now, 0.0)
+    stage.state_publisher.initial_messages()
+    for turn in range(2 * 200):
+        stage.state_publisher.publish_state(now, 1.0 + 0.5 * turn)
+    assert len(stage.payloads(TOPICS.level)) == 1 + ALL_FIGURES_FOR_S // FIGURES_EVERY_S + 1
 
 
 def test_alarms_that_are_open_are_told_at_once(now: DaemonState) -> None:
