@@ -33,6 +33,14 @@ UP_WITHIN_S = 30.0
 CRY_WITHIN_S = 15.0
 """From a cry's first sample to its alert: 3 s of sound, 3 s to open a microphone, 5 s of backoff, a busy machine."""
 
+NAMES_ANY_CRY = """
+[model.cry-reason.label.hungry]
+on = 0.5
+[model.cry-reason.label.other]
+on = 0.5
+"""
+"""Thresholds at which the model that follows a cry never abstains: of two labels one has at least a half."""
+
 AURICLE = Path(sys.executable).with_name("auricle")
 _OURS = ("RUNTIME_DIRECTORY", "LOGS_DIRECTORY", "NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID")
 

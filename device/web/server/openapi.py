@@ -187,6 +187,7 @@ def _classified() -> Schema:
         "score": number,
         "priority": {"enum": list(get_args(Priority))},
         "reason": text,
+        "verdict": {"type": ["string", "null"]},
     }
     score = {**where, "start_s": number, "end_s": number, "probability": number}
     fault = {"kind": text, "start_s": number, "end_s": number, "detail": text, "lasted": {"type": "boolean"}}

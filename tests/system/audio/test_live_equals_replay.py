@@ -22,7 +22,7 @@ from device.runtime.model_loader import open_models
 from device.sinks.log import log_line
 from tests.programs import program
 from tests.system.audio.tapped_daemon import read_tap
-from tests.system.running_daemon import CRY_WITHIN_S, RATE_HZ, RunningDaemon, Sounds
+from tests.system.running_daemon import CRY_WITHIN_S, NAMES_ANY_CRY, RATE_HZ, RunningDaemon, Sounds
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -46,6 +46,7 @@ sample_rate_hz = {RATE_HZ}
 [listen]
 hop_s = {HOP_S}
 widen_up_to = 1
+{NAMES_ANY_CRY}
 """
 INFANTS = (
     "donateacry/cry/03ADDCFB-354E-416D-BF32-260CF47F7060-1433658024-1.1-f-04-ti.ogg",
@@ -167,6 +168,7 @@ class TestRecordedInfants:
 
     def test_a_replay_of_what_the_daemon_was_given_has_every_event_byte_for_byte(self, evening: Evening) -> None:
         assert_events_are_the_same(evening)
+        assert all(event["verdict"] for event in evening.events if event["phase"] == "end")
 
     def test_a_replay_of_the_file_has_the_same_events_within_a_hop_and_a_quarter_second(
         self, folder: Path, played_path: Path, evening: Evening
