@@ -23,6 +23,9 @@ MAX_PAYLOAD_BYTES = 1024
 MAX_PAUSE_S = 7200.0
 """The highest value that `longest_pause_s` may be configured to."""
 
+MAX_ROOM_S = 3600.0
+"""Of a room that is measured through the daemon; what is longer is measured from recordings."""
+
 MAX_ID_CHARACTERS = 200
 MAX_WHY_CHARACTERS = 200
 
@@ -125,9 +128,16 @@ class PushReport:
 
 @dataclass(frozen=True, slots=True)
 class MeasureRoom:
-    """One step of measuring the room, from this machine alone; see `auricle calibrate`."""
+    """One step of measuring the room, from this machine alone; see `auricle calibrate`.
+
+    Attributes:
+        step: what is to be done.
+        seconds: how long the room is measured at most; None for as long as it may be.
+        by: who asks.
+    """
 
     step: RoomStep
+    seconds: float | None
     by: str
 
 
@@ -191,7 +201,7 @@ def parse_command(verb: str, payload: bytes, *, by: str) -> Command:
 def parse_local_command(verb: str, payload: bytes, *, by: str) -> Command:
     """As `parse_command`, and what no broker may ask for.
 
-    These are reload (`{"why": "..."}`, or empty), push_report, and measure_room (`{"step": "room"}`).
+    These are reload (`{"why": "..."}`, or empty), push_report, and measure_room (`{"step": "room", "seconds": 600}`).
 
     Raises:
         CommandError: it is no command, or its values are out of range.
@@ -202,8 +212,8 @@ def parse_local_command(verb: str, payload: bytes, *, by: str) -> Command:
     if verb == "push_report":
         return _push_report(fields, by)
     if verb == "measure_room":
-        _refuse_other_fields(fields, "step")
-        return MeasureRoom(_room_step(fields.get("step")), by)
+        _refuse_other_fields(fields, "step", "seconds")
+        return MeasureRoom(_room_step(fields.get("step")), _room_seconds(fields.get("seconds")), by)
     _refuse_other_fields(fields, "why")
     why = fields.get("why", "")
     if isinstance(why, str) and len(why) <= MAX_WHY_CHARACTERS and why.isprintable():
@@ -217,6 +227,12 @@ def _room_step(value: Any) -> RoomStep:
         if value == step:
             return step
     raise CommandError("step must be room, played, finish, look or stop")
+
+
+def _room_seconds(value: Any) -> float | None:
+    if value is None or (type(value) in {int, float} and 1 <= value <= MAX_ROOM_S):
+        return None if value is None else float(value)
+    raise CommandError(f"seconds must be a number of seconds, 1 to {MAX_ROOM_S:.0f}")
 
 
 def _push_report(fields: dict[str, Any], by: str) -> PushReport:

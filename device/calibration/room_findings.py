@@ -104,7 +104,7 @@ def _signal_finding(measure: RoomMeasure) -> Finding:
 def _distance_finding(signal: SignalLevels) -> Finding:
     if signal.cry_dbfs is None or signal.over_room_db is None:
         return Finding("distance", "warning", "the played cry is no louder than the room", f"{_LOUDER}; or {_NEARER}")
-    summary = f"the played cry arrives at {signal.cry_dbfs:.1f} dBFS, {signal.over_room_db:.0f} dB over the room"
+    summary = f"the played cry arrives at {signal.cry_dbfs:.1f} dBFS, {round(signal.over_room_db):d} dB over the room"
     if signal.over_room_db < NEAR_THE_ROOM_DB:
         return Finding("distance", "warning", summary, f"{_NEARER}; a phone is quieter than most infants")
     return Finding("distance", "ok", summary)

@@ -12,15 +12,13 @@ from typing import TYPE_CHECKING, Literal
 
 from device.calibration.room_measure import dbfs, signal_is_over
 from device.calibration.sound_stretch import StretchRecorder
+from device.commands import MAX_ROOM_S
 
 if TYPE_CHECKING:
     from device.calibration.sound_stretch import HeardStretch
     from device.messages import AudioBlock, Heard, NoAudio
 
 WatchedPart = Literal["nothing", "room", "played"]
-
-MOST_ROOM_S = 3600.0
-"""What is longer is measured from recordings."""
 
 MOST_PLAYED_S = 300.0
 
@@ -32,6 +30,7 @@ class WatchedMoment:
     Attributes:
         part: that is measured now.
         seconds: how long already.
+        most_s: how long at most.
         level_dbfs: of the newest second; None for digital silence.
         problem: why there is no sound; empty if there is.
         signal_is_over: the signal was found, and its cry is over.
@@ -39,6 +38,7 @@ class WatchedMoment:
 
     part: WatchedPart
     seconds: float = 0.0
+    most_s: float = 0.0
     level_dbfs: float | None = None
     problem: str = ""
     signal_is_over: bool = False
@@ -57,10 +57,11 @@ class RoomWatch:
     def __repr__(self) -> str:
         return f"RoomWatch({self._part})"
 
-    def begin(self, part: WatchedPart) -> None:
-        """Measure this part from now on; the room begins a new measurement."""
+    def begin(self, part: WatchedPart, seconds: float | None = None) -> None:
+        """Measure this part from now on, for so long at most; the room begins a new measurement."""
         is_played = part == "played"
-        recorder = StretchRecorder(MOST_PLAYED_S if is_played else MOST_ROOM_S, hears_pips=is_played)
+        most_s = MOST_PLAYED_S if is_played else seconds or MAX_ROOM_S
+        recorder = StretchRecorder(most_s, hears_pips=is_played)
         with self._lock:
             self._room = self._recorder if is_played and self._part == "room" else self._room if is_played else None
             self._part, self._recorder, self._failure = part, recorder, ""
@@ -84,7 +85,7 @@ class RoomWatch:
             return WatchedMoment(part, problem=failure)
         is_over = part == "played" and signal_is_over(recorder.sound)
         level_dbfs = dbfs(recorder.level_power)
-        return WatchedMoment(part, recorder.seconds, level_dbfs, recorder.problem, is_over)
+        return WatchedMoment(part, recorder.seconds, recorder.most_s, level_dbfs, recorder.problem, is_over)
 
     def end(self) -> tuple[HeardStretch | None, HeardStretch | None]:
         """End it; the room alone and the room with the signal, as far as they were measured."""

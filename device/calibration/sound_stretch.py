@@ -42,12 +42,13 @@ class StretchRecorder:
         hears_pips: whether the signal is listened for.
 
     Attributes:
+        most_s: as given.
         hears_pips: as given.
         problem: why there is no sound at present; empty if there is.
     """
 
     def __init__(self, most_s: float, *, hears_pips: bool) -> None:
-        self._most_s = most_s
+        self.most_s = most_s
         self.hears_pips = hears_pips
         self._meter = RoomMeter(hears_pips=hears_pips)
         self._kept = KeptDecisions()
@@ -66,7 +67,7 @@ class StretchRecorder:
     @property
     def is_full(self) -> bool:
         """Whether it takes no more."""
-        return self.seconds >= self._most_s
+        return self.seconds >= self.most_s
 
     @property
     def level_power(self) -> float:

@@ -59,7 +59,7 @@ class RoomPort:
             if command.step == "room" or watch.moment().part == "nothing":
                 self._runner = self._loop.parts.runner
             self._result, self._problem = None, ""
-            watch.begin("room" if command.step == "room" else "played")
+            watch.begin("room" if command.step == "room" else "played", command.seconds)
             return Outcome(done=True, sentence="it is measured from now on")
         if command.step == "stop":
             watch.end()

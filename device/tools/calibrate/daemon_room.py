@@ -47,9 +47,9 @@ class DaemonRoom:
         self._part("room", room_s)
         self._progress.say(PLAYED)
         self._part("played", PLAYED_S)
-        self._ask("finish")
+        self._ask(step="finish")
         for _ in range(round(COUNTED_WITHIN_S / LOOKED_EVERY_S)):
-            result = self._ask("look").get("result")
+            result = self._ask(step="look").get("result")
             if isinstance(result, dict):
                 return result
             self._sleep(LOOKED_EVERY_S / 4)
@@ -57,10 +57,10 @@ class DaemonRoom:
 
     def _part(self, part: str, seconds: float) -> None:
         try:
-            self._ask(part)
+            self._ask(step=part, seconds=seconds)
             while True:
                 self._sleep(LOOKED_EVERY_S)
-                moment = self._ask("look")
+                moment = self._ask(step="look")
                 if moment.get("part") != part:
                     raise CommandError("somebody else ended the measurement, or began another: begin again")
                 heard_s = float(moment.get("seconds") or 0.0)
@@ -71,8 +71,8 @@ class DaemonRoom:
             self._progress.interrupted()
         self._progress.end()
 
-    def _ask(self, step: str) -> Mapping[str, Any]:
-        outcome = send_command(self._socket, "measure_room", {"step": step})
+    def _ask(self, **payload: Any) -> Mapping[str, Any]:
+        outcome = send_command(self._socket, "measure_room", payload)
         if not outcome.done:
             raise CommandError(outcome.sentence)
         return outcome.content or {}

@@ -18,6 +18,7 @@ from device.web.server.answers import answer_failure, answer_refusal
 from device.web.server.api_routes import api_routes
 from device.web.server.forwarded import ForwardedMiddleware
 from device.web.server.page_routes import page_routes
+from device.web.server.room_routes import room_routes
 from device.web.server.safe_headers import SafeHeadersMiddleware
 
 if TYPE_CHECKING:
@@ -62,7 +63,13 @@ def application(
                 await service.classifying.emptied()
 
     app = Starlette(
-        routes=[*page_routes(service), *api_routes(service), Route("/robots.txt", _robots), _static()],
+        routes=[
+            *page_routes(service),
+            *room_routes(service),
+            *api_routes(service),
+            Route("/robots.txt", _robots),
+            _static(),
+        ],
         exception_handlers={HTTPException: answer_refusal, Exception: answer_failure},
         lifespan=following,
     )

@@ -101,6 +101,17 @@ def test_a_measurement_that_nobody_ends_grows_no_more() -> None:
     assert watch.moment().seconds == MOST_PLAYED_S
 
 
+def test_the_room_ends_after_its_time_however_late_the_signal_is_played() -> None:
+    watch = RoomWatch()
+    watch.begin("room", 2.0)
+    hear(watch, noise(2.0, -50.0))
+    hear(watch, noise(3.0, -10.0), from_s=2.0)  # somebody comes in and brings the phone
+    watch.begin("played", 2.0)
+    room, _ = watch.end()
+    assert room is not None
+    assert room.end_s == 2.0
+
+
 def test_a_failure_here_never_reaches_whoever_hears() -> None:
     watch = RoomWatch()
     watch.begin("room")

@@ -40,7 +40,7 @@ def refuse(_command: object) -> Outcome:
 
 
 def ask(port: RoomPort, step: RoomStep) -> Outcome:
-    return port.execute(MeasureRoom(step, "anna"))
+    return port.execute(MeasureRoom(step, None, "anna"))
 
 
 def hear(loop: Any, seconds: float) -> None:
@@ -113,9 +113,10 @@ def test_other_commands_pass_on(loop: Any) -> None:
 
 
 def test_only_this_machine_may_measure_and_only_by_known_steps() -> None:
-    assert parse_local_command("measure_room", b'{"step": "room"}', by="anna") == MeasureRoom("room", "anna")
+    payload = b'{"step": "room", "seconds": 600}'
+    assert parse_local_command("measure_room", payload, by="anna") == MeasureRoom("room", 600.0, "anna")
     with pytest.raises(CommandError, match="measure_room"):
         parse_command("measure_room", b'{"step": "room"}', by="mqtt")
-    for payload in (b"", b'{"step": "sound"}', b'{"step": "room", "more": 1}'):
+    for payload in (b"", b'{"step": "sound"}', b'{"step": "room", "seconds": 4000}'):
         with pytest.raises(CommandError):
             parse_local_command("measure_room", payload, by="anna")
