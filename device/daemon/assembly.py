@@ -31,7 +31,7 @@ from device.daemon.outputs import Outputs
 from device.daemon.self_test_schedule import SelfTestSchedule
 from device.runtime.daemon_state import installed_version
 from device.runtime.paths import log_file, runtime_folder
-from device.runtime.secrets.microphone_login import open_microphone, stream_password
+from device.runtime.secrets.microphone_login import check_stream, open_microphone
 from device.runtime.self_test.known_sound import known_sounds
 from device.sinks.console import Console
 from device.sinks.log import Log
@@ -187,13 +187,13 @@ class Assembly:
         parts.runner.close()
 
     def check_source(self, settings: Settings) -> None:
-        """See whether a source can be opened: whether a stream's password can be read.
+        """See whether a source can be opened: whether a stream's password and authorities can be read.
 
         Raises:
             ConfigError: it cannot.
         """
         if not self.has_given_source:
-            stream_password(settings.microphone)
+            check_stream(settings.microphone)
 
     def open_source(self, settings: Settings) -> SourceThread:
         """The microphone, with a running thread that reads it; or the recordings, whose thread is yet to be started."""

@@ -15,7 +15,7 @@ from device.messages import LOUD
 from device.runtime.clocks import zone_of
 from device.runtime.model_library import shipped_bundles
 from device.runtime.model_loader import configured_bundle, trusted_key
-from device.runtime.secrets.microphone_login import stream_password
+from device.runtime.secrets.microphone_login import check_stream
 from device.runtime.secrets.secret_files import read_line, read_secret
 from device.sinks.mqtt.connection import read_password, tls_context
 
@@ -48,8 +48,8 @@ def outside_mistakes(settings: Settings) -> Iterator[ConfiguredError]:
         lambda: tls_context(settings.mqtt),
     ):
         yield from _raised(check)
-    if settings.microphone.password_file is not None:  # what systemd provides is there only for its unit
-        yield from _raised(lambda: stream_password(settings.microphone))
+    if (settings.microphone.password_file, settings.microphone.ca_file) != (None, None):
+        yield from _raised(lambda: check_stream(settings.microphone))
     yield from _secrets(settings)
     yield from _folders(settings)
 

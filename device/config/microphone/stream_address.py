@@ -65,9 +65,9 @@ def with_login(address: str, username: str | None, password: str | None) -> str:
         password: any characters; they are encoded here.
     """
     user, secret = quote(username or "", safe=""), quote(password or "", safe="")
-    if has_place(address):
-        return address.replace(USERNAME, user).replace(PASSWORD, secret)
-    if username is None:
-        return address
     scheme, _, rest = address.partition("://")
-    return f"{scheme}://{user}:{secret}@{rest}"
+    if has_place(address):
+        rest = rest.replace(USERNAME, user).replace(PASSWORD, secret)
+    elif username is not None:
+        rest = f"{user}:{secret}@{rest}"
+    return f"{scheme.lower()}://{rest}"

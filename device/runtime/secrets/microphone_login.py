@@ -6,6 +6,7 @@ import os
 from functools import partial
 from typing import TYPE_CHECKING
 
+from device.config.file_errors import key_is, unreadable
 from device.config.microphone.stream_address import PASSWORD, has_place
 from device.errors import ConfigError
 from device.printable import printable
@@ -22,6 +23,7 @@ CREDENTIAL_NAME = "microphone-password"
 """Name of the systemd credential that holds the password."""
 
 _KEY = ("microphone", "password_file")
+_CA_KEY = ("microphone", "ca_file")
 
 
 def open_microphone(settings: MicrophoneSettings, environment: Mapping[str, str] = os.environ) -> Microphone:
@@ -31,6 +33,26 @@ def open_microphone(settings: MicrophoneSettings, environment: Mapping[str, str]
         MicrophoneError: the settings can name none.
     """
     return Microphone(capture_plan(settings, partial(stream_password, settings, environment)), settings.channel)
+
+
+def check_stream(settings: MicrophoneSettings, environment: Mapping[str, str] = os.environ) -> None:
+    """See whether the files that a stream needs can be used.
+
+    Raises:
+        ConfigError: the password or the authorities cannot be read.
+    """
+    stream_password(settings, environment)
+    if not settings.is_stream or settings.ca_file is None:
+        return
+    import ssl  # 3 MB, for this alone
+
+    try:
+        ssl.create_default_context(cafile=settings.ca_file)
+    except ssl.SSLError:
+        why = "which holds no authority's certificate; name the PEM file of the authority that signed the stream's"
+        raise ConfigError(f"{key_is(_CA_KEY, settings.ca_file)}, {why}", key=_CA_KEY) from None
+    except OSError as error:
+        raise ConfigError(unreadable(_CA_KEY, settings.ca_file, error), key=_CA_KEY) from None
 
 
 def stream_password(settings: MicrophoneSettings, environment: Mapping[str, str] = os.environ) -> str | None:

@@ -23,7 +23,8 @@ from device.errors import MicrophoneError
 from device.quantity import quantity
 from device.sources.capture_child import serve
 from device.sources.capture_record import BLOCK_S, FRAME, OPENED, OVERFLOWED, CaptureRecord
-from device.sources.streams.stream_opening import MOST_CHANNELS, RATES_HZ, StreamAddress, StreamSource
+from device.sources.streams.stream_opening import MOST_CHANNELS, RATES_HZ, StreamSource
+from device.sources.streams.stream_refusal import StreamAddress
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -5,15 +5,13 @@ FFmpeg is told which protocols and containers it may use: some are lists of othe
 
 from __future__ import annotations
 
-import errno
-import socket
 import time
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, NamedTuple
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING, Any
 
 from device.errors import MicrophoneError
 from device.sources.conversion import INSTALL
+from device.sources.streams.stream_refusal import StreamAddress, no_sound, reason, refusal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,23 +23,7 @@ _OPENS_WITHIN_S = 6.0
 _LISTS_WITHIN_S = 4.0
 _NETWORK = "tcp,tls"
 _CONTAINERS = "aac,ac3,amr,asf,caf,eac3,flac,flv,live_flv,loas,matroska,webm,mov,mp4,mp3,mpegts,mpeg,ogg,wav,w64,au"
-_NO_LOGIN = 'refuses the login: are "username" and the password in [microphone] right?'
-_NOT_HEARD = "sends nothing that can be heard: a stream of AAC, MP3, Opus, FLAC or WAV could be"
 _GONE = "the stream has ended, or the connection is lost"
-
-
-class StreamAddress(NamedTuple):
-    """What to open.
-
-    Attributes:
-        address: with the login; never to be shown.
-        name: without it, for sentences.
-        ca_file: authorities that may vouch for the server.
-    """
-
-    address: str
-    name: str
-    ca_file: str | None
 
 
 class StreamSource:
@@ -60,7 +42,7 @@ class StreamSource:
         self._container = _opened(self._av, where)
         self._stream: Any = next(iter(self._container.streams.audio), None)
         if self._stream is None:
-            raise MicrophoneError(_no_sound(where.name))
+            raise MicrophoneError(no_sound(where.name))
         if self._stream.codec_context is None:
             raise MicrophoneError(f'"{self.name}" sends sound that cannot be decoded here: AAC, Opus or G.711 can')
 
@@ -75,7 +57,7 @@ class StreamSource:
         except MemoryError:
             raise
         except (self._av.FFmpegError, ValueError) as error:
-            raise MicrophoneError(f'"{self.name}" is gone: {_GONE} ({_reason(error)})') from None
+            raise MicrophoneError(f'"{self.name}" is gone: {_GONE} ({reason(error)})') from None
         raise MicrophoneError(f'"{self.name}" is gone: {_GONE}')
 
     def decoded(self, packet: Any) -> list[Any] | None:
@@ -102,7 +84,7 @@ def _pyav() -> Any:
 
 
 def _opened(av: Any, where: StreamAddress) -> Any:
-    is_rtsp = where.address.lower().startswith("rtsp")
+    is_rtsp = where.scheme.startswith("rtsp")
     options = _rtsp_options(where) if is_rtsp else _http_options(where)
     began_s = time.monotonic()
     try:
@@ -114,12 +96,13 @@ def _opened(av: Any, where: StreamAddress) -> Any:
         # Asked for its sound alone, a server that has none refuses to play, or plays nothing.
         may_lack_sound = is_late or isinstance(error, av.error.HTTPOtherClientError | av.error.InvalidDataError)
         if is_rtsp and may_lack_sound and _has_pictures_alone(av, where, options):
-            raise MicrophoneError(_no_sound(where.name)) from None
-        raise MicrophoneError(_refusal(av, where, error, is_late=is_late)) from None  # the cause shows the address
+            raise MicrophoneError(no_sound(where.name)) from None
+        late_s = _OPENS_WITHIN_S if is_late else None
+        raise MicrophoneError(refusal(av, where, error, late_s=late_s)) from None  # the cause shows the address
 
 
 def _open(av: Any, where: StreamAddress, options: dict[str, str], within_s: float) -> Any:
-    demuxer = "rtsp" if where.address.lower().startswith("rtsp") else None
+    demuxer = "rtsp" if where.scheme.startswith("rtsp") else None
     return av.open(where.address, format=demuxer, options=options, timeout=(within_s, None), metadata_errors="replace")
 
 
@@ -152,46 +135,4 @@ def _http_options(where: StreamAddress) -> dict[str, str]:
 
 def _usual_options(where: StreamAddress) -> dict[str, str]:
     verified = {"tls_verify": "1", "verify": "1"} | ({"ca_file": where.ca_file} if where.ca_file else {})
-    is_secure = where.address.lower().startswith(("rtsps:", "https:"))
-    return {"analyzeduration": "1000000", "user_agent": "auricle", **(verified if is_secure else {})}
-
-
-# --- why not
-
-
-def _no_sound(name: str) -> str:
-    return f'"{name}" sends pictures, but no sound: switch on its microphone, or its sound in the stream'
-
-
-def _refusal(av: Any, where: StreamAddress, error: Exception, *, is_late: bool) -> str:
-    """One sentence; nothing in it is the server's own text, and no address but the shown one."""
-    known = (
-        ((av.error.HTTPUnauthorizedError, av.error.HTTPForbiddenError), _NO_LOGIN),
-        (av.error.HTTPNotFoundError, "is not there: the server answers, but has nothing at this path"),
-        (ConnectionRefusedError, "refuses the connection: is it switched on, and is the port right?"),
-        (object if is_late else TimeoutError, f"does not answer: it gave no sound within {_OPENS_WITHIN_S:g} s"),
-        ((av.error.InvalidDataError, av.error.DecoderNotFoundError, ValueError), _NOT_HEARD),
-    )
-    why = next((sentence for kinds, sentence in known if isinstance(error, kinds)), None)
-    return f'"{where.name}" {why or _other_reason(where, error)}'
-
-
-def _other_reason(where: StreamAddress, error: Exception) -> str:
-    unknown = _unknown_host(where)
-    if not unknown and getattr(error, "errno", None) == errno.EIO and where.address.lower().startswith("http"):
-        return _NOT_HEARD  # what came was no sound, and then it ended
-    return f"cannot be opened: {unknown or _reason(error)}"
-
-
-def _unknown_host(where: StreamAddress) -> str:
-    """That the name of the host is not known, for FFmpeg only says that something failed; empty if it is known."""
-    host = urlsplit(where.address).hostname or ""
-    try:
-        socket.getaddrinfo(host, None)
-    except OSError:
-        return f"no machine of the name {host} is known here; its address works as well"
-    return ""
-
-
-def _reason(error: Exception) -> str:
-    return " ".join(str(getattr(error, "strerror", None) or type(error).__name__).split()).rstrip(".")
+    return {"analyzeduration": "1000000", "user_agent": "auricle", **(verified if where.is_secure else {})}

@@ -82,5 +82,5 @@ def test_a_camera_that_wants_the_login_elsewhere_gets_it_there_alone() -> None:
 
 
 def test_without_a_login_nothing_is_added_and_a_query_is_not_shown() -> None:
-    assert with_login("http://cam/x?key=1", None, None) == "http://cam/x?key=1"
+    assert with_login("HTTP://cam/X?key=1", None, None) == "http://cam/X?key=1"
     assert shown_address("http://cam/x?key=1#2") == "http://cam/x"

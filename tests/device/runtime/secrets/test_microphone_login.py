@@ -10,7 +10,7 @@ import pytest
 from device.config.microphone.microphone_settings import MicrophoneSettings
 from device.errors import ConfigError, MicrophoneError
 from device.messages import NoAudio
-from device.runtime.secrets.microphone_login import open_microphone, stream_password
+from device.runtime.secrets.microphone_login import check_stream, open_microphone, stream_password
 from device.sources.capture_plan import STREAM_TIMEOUTS, capture_plan
 
 if TYPE_CHECKING:
@@ -46,6 +46,15 @@ def test_a_login_that_lacks_a_half_is_a_sentence(tmp_path: Path) -> None:
     path.chmod(0o644)
     with pytest.raises(ConfigError, match="open to everybody"):
         stream_password(MicrophoneSettings(device=CAMERA, username="anna", password_file=str(path)), {})
+
+
+def test_authorities_that_cannot_be_read_are_a_sentence(tmp_path: Path) -> None:
+    gone = MicrophoneSettings(device="rtsps://camera/live", ca_file=str(tmp_path / "gone.pem"))
+    with pytest.raises(ConfigError, match=r'"ca_file" in .* which is not there'):
+        check_stream(gone, {})
+    (tmp_path / "gone.pem").write_text("no certificate")
+    with pytest.raises(ConfigError, match="which holds no authority's certificate"):
+        check_stream(gone, {})
 
 
 def test_the_password_goes_to_the_child_and_stands_in_nothing_that_is_shown(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import contextlib
 import io
 import json
 import os
+import ssl
 import subprocess
 import sys
 import threading
@@ -20,6 +21,7 @@ import pytest
 
 from device.sources.capture_process import capture_command
 from device.sources.capture_record import ERROR, FRAME, OPENED, OVERFLOWED, Decoder
+from tests.programs import program
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -49,7 +51,9 @@ def _encoded(container: str, codec: str, seconds: float, *, rate_hz: int = RATE_
 class Server:
     """An HTTP server that answers with what a function writes; `paths` counts who came for what."""
 
-    def __init__(self, answer: Callable[[Callable[[bytes], Any]], None], *, status: int = 200) -> None:
+    def __init__(
+        self, answer: Callable[[Callable[[bytes], Any]], None], *, status: int = 200, certificate: Path | None = None
+    ) -> None:
         self.paths: list[str] = []
         paths = self.paths
 
@@ -66,6 +70,10 @@ class Server:
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = True
+        if certificate is not None:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(certificate)
+            self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), name="http")
         self._thread.start()
 
@@ -96,11 +104,12 @@ def serve() -> Iterator[Callable[..., Server]]:
 class Child:
     """The capture process for an address; a context manager that kills it."""
 
-    def __init__(self, address: str, channel: int | None = None) -> None:
+    def __init__(self, address: str, ca_file: Path | None = None) -> None:
         command = capture_command(module="streams.stream_capture")
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment)
-        options = {"address": address, "name": "http://shown/", "channel": channel, "ca_file": None}
+        authorities = None if ca_file is None else str(ca_file)
+        options = {"address": address, "name": "http://shown/", "channel": None, "ca_file": authorities}
         assert self.process.stdin is not None
         self.process.stdin.write(json.dumps(options).encode() + b"\n")
         self.process.stdin.flush()
@@ -128,6 +137,27 @@ class Child:
 def _records(address: str, until: int = ERROR) -> list[CaptureRecord]:
     with Child(address) as child:
         return child.records(until)
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A certificate that vouches for itself, with its key."""
+    path = tmp_path_factory.mktemp("tls") / "server.pem"
+    names = "subjectAltName=IP:127.0.0.1"
+    command = [
+        program("openssl"),
+        "req",
+        "-x509",
+        "-newkey",
+        "ec",
+        "-pkeyopt",
+        "ec_paramgen_curve:prime256v1",
+        "-nodes",
+    ]
+    command += ["-keyout", str(path), "-out", str(path.with_suffix(".crt")), "-subj", "/CN=camera", "-addext", names]
+    subprocess.run(command, check=True, capture_output=True)
+    path.write_bytes(path.read_bytes() + path.with_suffix(".crt").read_bytes())
+    return path
 
 
 def _error(address: str) -> str:
@@ -185,6 +215,33 @@ def test_what_is_no_sound_is_a_sentence_and_a_list_opens_nothing_else(
 @pytest.mark.parametrize(("status", "says"), [(401, "refuses the login"), (404, "has nothing at this path")])
 def test_a_servers_refusal_is_a_sentence(serve: Callable[..., Server], status: int, says: str) -> None:
     assert says in _error(serve(b"", status=status).address)
+
+
+def test_a_certificate_is_verified_and_one_of_your_own_can_be_named(
+    serve: Callable[..., Server], certificate: Path
+) -> None:
+    address = serve(_encoded("adts", "aac", 1.0), certificate=certificate).address.replace("http:", "https:")
+    assert "nobody vouches for its certificate" in _error(address)
+    with Child(address, certificate) as child:
+        assert child.records(OPENED)[0].kind == OPENED
+
+
+def test_sound_that_changes_its_rate_is_opened_again(serve: Callable[..., Server]) -> None:
+    server = serve(_encoded("adts", "aac", 1.0) + _encoded("adts", "aac", 1.0, rate_hz=44100))
+    assert "changes its sound, to 44100 Hz" in _error(server.address)
+
+
+def test_sound_that_cannot_be_decoded_any_more_is_given_up(serve: Callable[..., Server]) -> None:
+    def spoilt(write: Callable[[bytes], Any]) -> None:
+        sound = _encoded("adts", "aac", 0.5)
+        write(sound)
+        header = sound[:3] + bytes([sound[3] & 0xFC, 0x20, 0x1F, 0xFC])  # a frame of 256 bytes
+        while True:
+            write(header + b"\xff" * 249)
+            time.sleep(0.01)
+
+    records = _records(serve(spoilt).address)
+    assert "sends sound that cannot be decoded, as aac" in records[-1].payload.decode()
 
 
 def _wav_header() -> bytes:

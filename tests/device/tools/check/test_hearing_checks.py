@@ -111,6 +111,19 @@ def test_a_room_is_well_and_its_level_told() -> None:
     assert '"USB Audio Device" at 16000 Hz: -40.0 dBFS' in finding.summary
 
 
+def test_what_to_do_about_a_stream_is_done_at_the_camera_and_not_in_alsamixer() -> None:
+    for samples, reason in [
+        (np.zeros(0, np.float32), "refuses the login"),
+        (np.zeros(5 * _RATE_HZ, np.float32), ""),
+        (np.full(5 * _RATE_HZ, 0.25, np.float32), ""),
+        (np.clip(_noise(1.0), -1.0, 1.0), ""),
+        (_noise(1e-5), ""),
+    ]:
+        recorded = hearing_checks.Recorded(samples, _RATE_HZ, "rtsp://camera/live", 0, reason)
+        finding = hearing_checks.check_microphone(recorded, needed_hz=_RATE_HZ, gates_to_zero=False)
+        assert (finding.outcome != "ok", "camera" in finding.cure, "alsamixer" in finding.cure) == (True, True, False)
+
+
 def test_digital_silence_is_a_failure_and_no_level() -> None:
     finding = _judged(np.zeros(5 * _RATE_HZ, np.float32))
     assert finding.outcome == "failure"
