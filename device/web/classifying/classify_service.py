@@ -77,6 +77,8 @@ class ClassifyService:
         """
         profile, models = "", []
         for name, value in parameters:
+            if name == "profile" and profile:
+                raise NotHeardError(400, "profile is given more than once: give it once")
             if name == "profile":
                 profile = _known("profile", value, PROFILES)
             elif name == "model":

@@ -206,6 +206,8 @@ def _stretch(request: Request) -> tuple[float, float]:
 
 
 def _moment(request: Request, name: str, otherwise: float) -> float:
+    if len(request.query_params.getlist(name)) > 1:
+        raise RefusedError(400, f"{name} is given more than once: give it once")
     given = request.query_params.get(name, "")
     if not given:
         return otherwise

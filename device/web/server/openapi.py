@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, Union, get_args, get_origin, get
 
 from device.alarms.journal.command_notes import CommandNote
 from device.commands import MAX_ID_CHARACTERS, MAX_PAUSE_S
+from device.config.profiles import PROFILES
 from device.messages import Phase, Priority
 from device.runtime.daemon_state import DaemonState, installed_version
 
@@ -83,13 +84,18 @@ def _schemas() -> Schema:
 
 
 def _reading() -> Schema:
-    stretch = [_query("since", "ISO 8601; 24 hours before the end unless given"), _query("until", "now unless given")]
-    parts = [_path("year", r"^[0-9]{4}$"), _path("month", r"^[0-9]{2}$"), _path("name", r"\.(flac|png)$")]
+    stretch = [_time("since", "24 hours before the end unless given"), _time("until", "now unless given")]
+    parts = [
+        _path("year", r"^[0-9]{4}$"),
+        _path("month", r"^[0-9]{2}$"),
+        _path("name", r"\.(flac|png)$"),
+        {"name": "Range", "in": "header", "schema": {"type": "string"}, "description": "Of bytes: RFC 9110."},
+    ]
     resume = [
         _query("after", "as Last-Event-ID"),
         {"name": "Last-Event-ID", "in": "header", "schema": {"type": "string"}, "description": "The last id received."},
     ]
-    events = {"text/event-stream": {"schema": {"type": "string"}}}
+    events: Schema = {"text/event-stream": {}}  # OpenAPI 3.1 has no words for its events
     unreadable = {"503": _answer("The journal cannot be read.", _ERROR)}
     return {
         "/api/state": _get(
@@ -146,12 +152,17 @@ def _commands() -> Schema:
 def _classify() -> Schema:
     names = {"type": "array", "items": {"type": "string"}}
     model = {**_query("model", "a shipped or configured model to hear with instead; may be repeated"), "schema": names}
+    profile = {
+        **_query("profile", "a built-in profile instead of the page's configuration"),
+        "schema": {"enum": list(PROFILES)},
+    }
     recording = {"type": "string", "contentMediaType": "application/octet-stream"}
     kinds = ("audio/wav", "audio/flac", "audio/ogg", "application/octet-stream")
     form = {"multipart/form-data": {"schema": _object({"recording": recording})}}
     answer = _answer("As `auricle classify --json` says it; `error` if it breaks off.", _ref("Classified"))
     events = "For `Accept: text/event-stream`: `progress` twice a second, then `answer`, or `refused` with a status."
-    answer["content"]["text/event-stream"] = {"schema": {"type": "string", "description": events}}
+    answer["description"] = f"{answer['description']} {events}"
+    answer["content"]["text/event-stream"] = {}
     responses = {
         "200": answer,
         "400": _answer("There is no such parameter, model or profile; or it holds no recording.", _ERROR),
@@ -167,7 +178,7 @@ def _classify() -> Schema:
     return {
         "post": {
             **_describe("Hear a recording, and delete it", responses),
-            "parameters": [model, _query("profile", "a built-in profile instead of the page's configuration")],
+            "parameters": [model, profile],
             "requestBody": {"required": True, "content": {**{kind: {} for kind in kinds}, **form}},
         }
     }
@@ -236,6 +247,12 @@ def _ref(name: str) -> Schema:
 
 def _query(name: str, description: str) -> Schema:
     return {"name": name, "in": "query", "schema": {"type": "string"}, "description": description}
+
+
+def _time(name: str, description: str) -> Schema:
+    """A moment; a date alone is its first one in UTC, and an empty text is none."""
+    kinds = [{"type": "string", "format": "date-time"}, {"type": "string", "format": "date"}, {"const": ""}]
+    return {**_query(name, f"ISO 8601, UTC unless it says otherwise; {description}"), "schema": {"anyOf": kinds}}
 
 
 def _path(name: str, pattern: str) -> Schema:

@@ -118,6 +118,7 @@ def test_a_model_and_a_profile_are_chosen_by_name(page: Page, sounds: Path) -> N
         ("?model=/etc/passwd", b"RIFF", 400, "no model is named '/etc/passwd'; it must be"),
         ("?model=a%1b%5b2J", b"RIFF", 400, r"'a\u001b[2J'"),
         ("?profile=x", b"RIFF", 400, "no profile is named 'x'; it must be"),
+        ("?profile=nursery&profile=stethoscope", b"RIFF", 400, "profile is given more than once"),
         ("?modell=cry", b"RIFF", 400, "'modell' is no parameter; model and profile are"),
         ("", b"", 400, "the request holds no recording"),
         ("", b"no sound at all, but long enough to look like some", 415, "it is no WAV, FLAC or OGG file"),
