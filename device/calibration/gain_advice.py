@@ -18,7 +18,7 @@ LOWEST_FLOOR_DBFS = -85.0
 """Below it lie the least steps of 16 bits."""
 
 _NAME = "gain"
-_WHERE = "in alsamixer (F4 shows capture)"
+_WHERE = "in alsamixer (F4 shows capture), or in the camera's settings"
 _CLIPPED_DB = 12
 """How far to go down if samples are clipped: nobody knows how far above full scale they were."""
 

@@ -127,6 +127,17 @@ def read_status(path: Path, timeout_s: float = ANSWER_WITHIN_S) -> DaemonState:
     return from_json(answer)
 
 
+def is_served(path: Path, timeout_s: float = ANSWER_WITHIN_S) -> bool:
+    """Whether a daemon serves a socket, as far as this user may know; one that a crash left behind is not served."""
+    try:
+        _received(path, time.monotonic() + timeout_s)
+    except (FileNotFoundError, NotADirectoryError, ConnectionRefusedError):
+        return False
+    except OSError:  # closed to this user, or hung: somebody is there
+        return True
+    return True
+
+
 def _received(path: Path, deadline_s: float) -> bytes:
     chunks = bytearray()
     with (

@@ -114,10 +114,10 @@ def _listen(arguments: argparse.Namespace) -> int:
 
 
 def _runs(status: Path) -> bool:
-    """Whether a daemon serves this socket. Raises ServiceError if one does that this user may not ask."""
-    from device.runtime.sockets.status_socket import read_status
+    """Whether a daemon serves this socket. Raises ServiceError if this user may not ask it, or if it hangs."""
+    from device.runtime.sockets.status_socket import is_served, read_status
 
-    if not status.exists():
+    if not is_served(status):
         return False
     read_status(status)
     return True

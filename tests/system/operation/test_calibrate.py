@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,11 +15,12 @@ from tests.programs import program
 from tests.system.conftest import wait_until
 from tests.system.operation.devtools import opened_tab
 from tests.system.operation.running_page import RunningPage
-from tests.system.running_daemon import AURICLE, RunningDaemon
+from tests.system.running_daemon import AURICLE, RunningDaemon, private
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from tests.system.conftest import PulseCard
     from tests.system.operation.devtools import Tab
 
 pytestmark = pytest.mark.system
@@ -48,6 +50,22 @@ def test_a_room_is_measured_through_the_daemon_that_hears_it(tmp_path: Path) -> 
         assert state is not None
         assert state.hears
         assert state.dropped_s == 0.0
+
+
+def test_without_a_daemon_it_opens_the_microphone_itself(tmp_path: Path, pulse: PulseCard) -> None:
+    sound = tmp_path / "night.wav"
+    parts = [noise(20.0, -55.0), *[played(noise(24.0, -55.0, seed), 1.0, -12.0) for seed in range(3)]]
+    soundfile.write(sound, np.concatenate(parts), RATE_HZ)
+    pulse.play(sound)
+    command = [str(AURICLE), "calibrate", "--minutes", "0.1", "--out", str(tmp_path)]
+    asked = subprocess.run(
+        command, env=private(tmp_path, pulse.environment), capture_output=True, text=True, check=False, timeout=120
+    )
+    assert "the room as it is" in asked.stderr
+    figures = json.loads((tmp_path / "room.json").read_text())
+    assert figures["room"]["heard_s"] == pytest.approx(6.0, abs=0.5)
+    assert figures["signal"]["pips"] >= 5
+    assert figures["labels"][0]["sensitivities"][5]["cry"] == "found"
 
 
 def test_the_page_plays_the_signal_and_shows_what_the_daemon_measured(tmp_path: Path) -> None:
