@@ -17,6 +17,7 @@ import os
 import resource
 import sys
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from device.errors import MicrophoneError
@@ -65,8 +66,9 @@ def _first_line() -> dict[str, Any]:
 def _bound_process() -> None:
     _, most = resource.getrlimit(resource.RLIMIT_DATA)
     bound = MOST_BYTES if most == resource.RLIM_INFINITY else min(MOST_BYTES, most)
-    resource.setrlimit(resource.RLIMIT_DATA, (bound, bound))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core would hold the login
+    with suppress(OSError, ValueError):  # refused by a filter of system calls: the unit's bound holds then
+        resource.setrlimit(resource.RLIMIT_DATA, (bound, bound))
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core would hold the login
 
 
 def _records(options: dict[str, Any]) -> Iterator[CaptureRecord]:

@@ -123,6 +123,7 @@ class Installed:
         boot_links: by which systemd starts instances at boot.
         launcher_is_ours: False if another program has its path; True if the path is free.
         state_folders: that instances write to, those that exist.
+        has_pyav: whether the running version has PyAV, which streams need.
     """
 
     current: str | None
@@ -135,6 +136,7 @@ class Installed:
     boot_links: tuple[Path, ...]
     launcher_is_ours: bool
     state_folders: tuple[Path, ...]
+    has_pyav: bool = False
 
 
 def read_installed(layout: Layout) -> Installed:
@@ -152,6 +154,7 @@ def read_installed(layout: Layout) -> Installed:
         boot_links=tuple(sorted((layout.root / "etc/systemd/system").glob("*.wants/auricle*@*.service"))),
         launcher_is_ours=_is_ours(layout),
         state_folders=tuple(path for path in layout.state_folders if os.path.lexists(path)),
+        has_pyav=current is not None and any((layout.versions / current).glob("lib/python3*/site-packages/av")),
     )
 
 

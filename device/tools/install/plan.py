@@ -32,6 +32,9 @@ if TYPE_CHECKING:
     from device.tools.install.origin import Origin
     from device.tools.install.steps import Step
 
+PYAV = "av>=16,<19"
+"""As in the extra `formats`: an update must not take a stream away from a daemon that hears one."""
+
 BEST_EFFORT = (
     "numpy<2",  # the runtime was built against it
     "soundfile>=0.13",
@@ -125,7 +128,7 @@ def _install(layout: Layout, installed: Installed, origin: Origin, request: Inst
         yield Note(f"{origin.name} is built already")
         yield from _verified(layout, installed, request.bundles, place, request.instance)
     else:
-        yield from _built(layout, origin, request)
+        yield from _built(layout, origin, request, has_pyav=installed.has_pyav)
         yield from _verified(layout, installed, request.bundles, layout.building, request.instance)
         final_path = layout.target_path(place)
         yield MoveIntoPlace(f"put it down as {final_path}", layout.building, place, final_path)
@@ -151,7 +154,7 @@ def _configuration(layout: Layout, installed: Installed, request: InstallRequest
         yield WriteFile(f"write {layout.target_path(config)}", config, request.config.encode())
 
 
-def _built(layout: Layout, origin: Origin, request: InstallRequest) -> Iterator[Step]:
+def _built(layout: Layout, origin: Origin, request: InstallRequest, *, has_pyav: bool) -> Iterator[Step]:
     building, lock = layout.building, layout.building / "requirements.txt"
     pip = (str(building / "bin" / "python"), *_PIP)
     downloads = building / "tmp"  # /tmp may be in memory, of which a small Pi has too little
@@ -167,6 +170,9 @@ def _built(layout: Layout, origin: Origin, request: InstallRequest) -> Iterator[
     yield WriteFile(_NO_MESSAGE, lock, origin.lock.encode())
     yield RunCommand("install the dependencies, which takes minutes on a small Pi", (*pip, *what), again, variables)
     yield RunCommand(f"install Auricle from {origin.path}", (*pip, "--no-deps", str(origin.path)), again, variables)
+    if has_pyav:
+        wheel = (*pip, "--only-binary", ":all:", PYAV)
+        yield RunCommand("install PyAV, which the version that runs has", wheel, again, variables)
     yield RemovePath(_NO_MESSAGE, downloads)
 
 

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
+import tomllib
 from importlib import metadata
 from pathlib import Path
 
 import pytest
 
 from device.errors import ServiceError
-from device.tools.install.layout import SYSTEMD_PATHS, Installed, Layout
+from device.tools.install.layout import SYSTEMD_PATHS, Installed, Layout, read_installed
 from device.tools.install.origin import Origin
-from device.tools.install.plan import BEST_EFFORT, InstallRequest, plan_install, plan_rollback, plan_uninstall
+from device.tools.install.plan import BEST_EFFORT, PYAV, InstallRequest, plan_install, plan_rollback, plan_uninstall
 from device.tools.install.steps import MoveIntoPlace, RemovePath, RemoveVersion, RunCommand, Step, SwitchLink, WriteFile
 
 LAYOUT = Layout()
@@ -70,6 +71,21 @@ def test_an_upgrade_reads_every_instances_configuration_with_the_new_version_fir
     assert [step.command[-1] for step in checked] == ["/etc/auricle/anna.toml", "/etc/auricle/ben.toml"]
     assert all(str(LAYOUT.building) in step.command[0] for step in checked)
     assert position(steps, checked[-1]) < position(steps, LAYOUT.current)
+
+
+def test_an_upgrade_brings_pyav_where_the_version_that_runs_has_it_and_nowhere_else(tmp_path: Path) -> None:
+    pyav = plan_install(LAYOUT, dataclasses.replace(ONE, has_pyav=True), NEW, REQUEST)
+    assert [command[-1] for command in commands(pyav) if PYAV in command] == [PYAV]
+    assert not any(PYAV in command for command in commands(plan_install(LAYOUT, ONE, NEW, REQUEST)))
+    pyproject = tomllib.loads((Path(__file__).parents[4] / "pyproject.toml").read_text(encoding="utf-8"))
+    assert PYAV in pyproject["project"]["optional-dependencies"]["formats"]
+    layout = Layout(tmp_path)
+    library = layout.versions / "1.0-aa" / "lib" / "python3.11" / "site-packages"
+    library.mkdir(parents=True)
+    layout.current.symlink_to("versions/1.0-aa")
+    assert not read_installed(layout).has_pyav
+    (library / "av").mkdir()
+    assert read_installed(layout).has_pyav
 
 
 def test_an_upgrade_keeps_the_version_that_ran_and_restarts_what_runs() -> None:
