@@ -36,6 +36,7 @@ MAX_SENSITIVITY = 5
 """Steps up or down, as in the configuration."""
 
 _MAX_NAME_CHARACTERS = 64
+_LAST_UTC_S = 253_402_300_799  # the last second of the year 9999
 
 Verb = Literal["acknowledge", "pause", "resume", "self_test", "sensitivity", "mode"]
 RoomStep = Literal[
@@ -141,7 +142,27 @@ class MeasureRoom:
     by: str
 
 
-Command = Acknowledge | Pause | Resume | SelfTest | SetSensitivity | SetMode | Reload | PushReport | MeasureRoom
+@dataclass(frozen=True, slots=True)
+class CertificateReport:
+    """Until when the certificate of the page is valid, which the daemon may not read; from this machine alone.
+
+    Attributes:
+        path: of its file.
+        expires_utc_s: when it expires.
+        due_utc_s: from when on that is a fault.
+        by: who reports.
+    """
+
+    path: str
+    expires_utc_s: float
+    due_utc_s: float
+    by: str
+
+
+Report = PushReport | CertificateReport
+"""What another process of this machine says about itself."""
+
+Command = Acknowledge | Pause | Resume | SelfTest | SetSensitivity | SetMode | Reload | Report | MeasureRoom
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,16 +222,18 @@ def parse_command(verb: str, payload: bytes, *, by: str) -> Command:
 def parse_local_command(verb: str, payload: bytes, *, by: str) -> Command:
     """As `parse_command`, and what no broker may ask for.
 
-    These are reload (`{"why": "..."}`, or empty), push_report, and measure_room (`{"step": "room", "seconds": 600}`).
+    These are reload (`{"why": "..."}`, or empty), measure_room (`{"step": "room", "seconds": 600}`), and reports.
 
     Raises:
         CommandError: it is no command, or its values are out of range.
     """
-    if verb not in {"reload", "push_report", "measure_room"}:
+    if verb not in {"reload", "push_report", "certificate_report", "measure_room"}:
         return parse_command(verb, payload, by=by)
     fields = _parsed_fields(payload)
     if verb == "push_report":
         return _push_report(fields, by)
+    if verb == "certificate_report":
+        return _certificate_report(fields, by)
     if verb == "measure_room":
         _refuse_other_fields(fields, "step", "seconds")
         return MeasureRoom(_room_step(fields.get("step")), _room_seconds(fields.get("seconds")), by)
@@ -243,6 +266,20 @@ def _push_report(fields: dict[str, Any], by: str) -> PushReport:
     if not isinstance(fault, str) or len(fault) > MAX_SENTENCE_CHARACTERS or not fault.isprintable():
         raise CommandError(f"fault must be a line of at most {MAX_SENTENCE_CHARACTERS} characters")
     return PushReport(owed, rules, fault, by)
+
+
+def _certificate_report(fields: dict[str, Any], by: str) -> CertificateReport:
+    _refuse_other_fields(fields, "path", "expires_utc_s", "due_utc_s")
+    path = fields.get("path")
+    if not isinstance(path, str) or len(path) > MAX_SENTENCE_CHARACTERS or not path.isprintable():
+        raise CommandError(f"path must be a line of at most {MAX_SENTENCE_CHARACTERS} characters")
+    return CertificateReport(path, _utc_s(fields.get("expires_utc_s")), _utc_s(fields.get("due_utc_s")), by)
+
+
+def _utc_s(value: Any) -> float:
+    if type(value) in {int, float} and abs(value) <= _LAST_UTC_S:
+        return float(value)
+    raise CommandError("expires_utc_s and due_utc_s must be seconds since 1970, up to the year 9999")
 
 
 def _parsed_fields(payload: bytes) -> dict[str, Any]:

@@ -132,7 +132,8 @@ FAULTS: Mapping[FaultKind, FaultInfo] = MappingProxyType(
             priority="low",  # what is delivered over it still is; once it is not, that is a fault of its own
             deafens=False,
             words="a certificate expires soon, or has expired",
-            cure="renew the certificate that it names, then reload the daemon, or restart auricle web if it is its own",
+            cure="renew the certificate that it names, then reload the daemon, "
+            "or restart auricle web if it is the page's",
             is_found_by_daemon=True,
         ),
         "push": FaultInfo(

@@ -65,19 +65,19 @@ class CertificateExpiry:
 
 
 def named_files(settings: Settings) -> tuple[tuple[tuple[str, str], str], ...]:
-    """(Key, path) of the files with certificates that are in use."""
-    mqtt, web = settings.mqtt, settings.web
+    """(Key, path) of the files with certificates: of the broker's connection if it uses TLS, and of the page."""
+    mqtt = settings.mqtt
     uses_tls = mqtt.host is not None and mqtt.tls
     named = (
         (("mqtt", "cert_file"), mqtt.cert_file if uses_tls else None),
         (("mqtt", "ca_file"), mqtt.ca_file if uses_tls else None),
-        (("web", "cert_file"), web.cert_file if web.listen is not None else None),
+        (("web", "cert_file"), settings.web.cert_file),
     )
     return tuple((key, path) for key, path in named if path is not None)
 
 
 def certificate_expiries(settings: Settings) -> tuple[CertificateExpiry, ...]:
-    """One for each file with certificates that is in use and can be read."""
+    """One for each of the `named_files` that can be read."""
     expiries = []
     for key, path in named_files(settings):
         with contextlib.suppress(OSError, ValueError):  # who serves with it says so

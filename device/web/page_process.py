@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
 import secrets
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from device.errors import ConfigError, MissingExtraError
 from device.printable import printable
+from device.runtime.certificates import expiry_in
 from device.runtime.clocks import zone_of
 from device.runtime.paths import clips_folder, instance_journal, web_folder
 from device.runtime.systemd_notify import Notifier
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 
     from device.config.settings import Settings
     from device.config.web_settings import WebSettings
+    from device.runtime.certificates import CertificateExpiry
     from device.web.classifying.classify_service import ClassifyService
     from device.web.server.service import Service
 
@@ -54,6 +57,7 @@ def serve_page(
         MissingExtraError: the extra `web` is not installed.
     """
     try:
+        from device.web.live.certificate_reporting import CertificateReporting
         from device.web.server.application import application
         from device.web.server.serving import bound, check_certificate, is_loopback, server_of
     except ModuleNotFoundError as error:
@@ -74,10 +78,20 @@ def serve_page(
     greeting = f"the page of {instance} is at {scheme}://{listen}{web.base_path}"
     _report(greeting)
     notifier.ready(greeting)
-    app = application(service, web, on_moment=lambda _moment: notifier.watchdog())
+    reporting = CertificateReporting(service.link, _expiry(settings, web))
+    app = application(service, web, on_moment=lambda _moment: notifier.watchdog(), others=[reporting.run])
     server_of(app, web).run(sockets=[listening])
     notifier.stopping()
     return 0
+
+
+def _expiry(settings: Settings, web: WebSettings) -> CertificateExpiry | None:
+    """Of the certificate that is served; None if there is none, or its date is unknown."""
+    if web.cert_file is None:
+        return None
+    with contextlib.suppress(OSError, ValueError):
+        return expiry_in(("web", "cert_file"), web.cert_file, days=settings.status.certificate_days)
+    return None
 
 
 def _check_access(book: AccountBook, web: WebSettings, *, is_loopback: bool) -> None:

@@ -13,6 +13,7 @@ from device.commands import (
     MAX_PAUSE_S,
     MAX_PAYLOAD_BYTES,
     Acknowledge,
+    CertificateReport,
     Pause,
     PushReport,
     Reload,
@@ -195,6 +196,27 @@ def test_push_reports_from_this_machine_alone_and_within_bounds() -> None:
     ):
         with pytest.raises(CommandError):
             parse_local_command("push_report", wrong, by="auricle")
+
+
+def test_a_page_reports_its_certificate_from_this_machine_alone_and_within_bounds() -> None:
+    report = {"path": "/etc/page.crt", "expires_utc_s": 1.9e9, "due_utc_s": 1800000000}
+    payload = json.dumps(report).encode()
+    expected = CertificateReport("/etc/page.crt", 1.9e9, 1.8e9, "auricle-web")
+    assert parse_local_command("certificate_report", payload, by="auricle-web") == expected
+    with pytest.raises(CommandError, match="is no command"):
+        parse_command("certificate_report", payload, by="mqtt")
+    for wrong in (
+        {},
+        {**report, "path": "a\nb"},
+        {**report, "path": "x" * 301},
+        {**report, "expires_utc_s": "soon"},
+        {**report, "due_utc_s": True},
+        {**report, "due_utc_s": 1e12},
+        {**report, "expires_utc_s": float("nan")},
+        {**report, "by": "me"},
+    ):
+        with pytest.raises(CommandError):
+            parse_local_command("certificate_report", json.dumps(wrong).encode(), by="auricle-web")
 
 
 @pytest.mark.parametrize("mode", ["auto", "alarm", "log", "off"])

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from device.alarms.journal.command_notes import COUNT_KEY
 from device.alarms.label_gate import Sifted
-from device.commands import Outcome, PushReport
+from device.commands import CertificateReport, Outcome, PushReport
 from device.daemon.alerting.alarm_summary import AlarmSummary
 from device.daemon.alerting.command_handler import CommandHandler
 from device.daemon.alerting.deferred_faults import DeferredFaults
@@ -289,6 +289,9 @@ class AlarmController:
                 self._delivery.process_acknowledged(reply.key)
             case CommandReceived(command=PushReport() as report):
                 self._push.receive(report, self._clocks.monotonic())
+                reply.answer(Outcome(done=True, sentence="noted"))
+            case CommandReceived(command=CertificateReport() as report):
+                self._certificates.receive(report, self._clocks.monotonic())
                 reply.answer(Outcome(done=True, sentence="noted"))
             case CommandReceived():
                 reply.answer(self._commands.handle(reply.command, self.channels.journal))

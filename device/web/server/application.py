@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from importlib import resources
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -22,7 +22,7 @@ from device.web.server.room_routes import room_routes
 from device.web.server.safe_headers import SafeHeadersMiddleware
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 
     from starlette.requests import Request
     from starlette.types import ASGIApp
@@ -33,7 +33,11 @@ if TYPE_CHECKING:
 
 
 def application(
-    service: Service, settings: WebSettings, *, on_moment: Callable[[Moment], object] = lambda _moment: None
+    service: Service,
+    settings: WebSettings,
+    *,
+    on_moment: Callable[[Moment], object] = lambda _moment: None,
+    others: Sequence[Callable[[], Coroutine[Any, Any, None]]] = (),
 ) -> ASGIApp:
     """The application of one instance; it follows the daemon while it is served.
 
@@ -41,6 +45,7 @@ def application(
         service: what stands behind its routes.
         settings: of the page.
         on_moment: is called twice a second, with what the daemon answered.
+        others: run beside it, for ever.
     """
 
     @contextlib.asynccontextmanager
@@ -49,7 +54,7 @@ def application(
             service.hearing.add(moment.utc_s, hears=moment.hears)
             on_moment(moment)
 
-        tasks = [asyncio.create_task(service.link.follow(record))]
+        tasks = [asyncio.create_task(service.link.follow(record)), *(asyncio.create_task(run()) for run in others)]
         if service.happenings.journal is not None:
             tasks.append(asyncio.create_task(service.tail.follow()))
         try:

@@ -80,7 +80,7 @@ def test_only_files_that_are_in_use_count_and_one_that_cannot_be_read_is_said_by
     for path in paths.values():
         (tmp_path / path).write_bytes(certificate(NOW_S))
     mqtt = MqttSettings(host="h", tls=True, cert_file=paths["anna.crt"], ca_file=paths["ca.crt"])
-    web = WebSettings(listen="0.0.0.0:8127", cert_file=paths["page.crt"])
+    web = WebSettings(cert_file=paths["page.crt"])
     configured = replace(profile(), mqtt=mqtt, web=web, status=StatusSettings(certificate_days=7))
     found = certificate_expiries(configured)
     assert [expiry.key for expiry in found] == [("mqtt", "cert_file"), ("mqtt", "ca_file"), ("web", "cert_file")]

@@ -31,6 +31,7 @@ from device.web.server.service import Service
 from device.web.server.serving import bound, server_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
     from pathlib import Path
 
     from device.commands import Command
@@ -69,6 +70,7 @@ class Site:
         self.commands: list[Command] = []
         self.outcome = Outcome(done=True, sentence="it is done")
         self.reported: list[str] = []
+        self.others: list[Callable[[], Coroutine[Any, Any, None]]] = []
         self._runs = state is not None
         self._closing = ExitStack()
         if people:
@@ -96,7 +98,7 @@ class Site:
             self._closing.enter_context(CommandServer(status.with_name("command.sock"), self._execute))
         listening = self._closing.enter_context(bound("127.0.0.1:0"))
         self.address = f"127.0.0.1:{listening.getsockname()[1]}"
-        server = server_of(application(self.service, self.web), self.web)
+        server = server_of(application(self.service, self.web, others=self.others), self.web)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
         thread.start()
         self._closing.callback(thread.join)

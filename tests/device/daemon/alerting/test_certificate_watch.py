@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from device.daemon.alerting.faults.certificate_watch import CLEARED, CertificateWatch
+from device.commands import CertificateReport
+from device.daemon.alerting.faults.certificate_watch import CLEARED, PAGE_KEY, CertificateWatch
 from device.runtime.certificates import DAY_S, CertificateExpiry
 
 if TYPE_CHECKING:
@@ -55,6 +56,18 @@ def test_a_clock_that_nothing_has_set_may_begin_it_and_ends_nothing() -> None:
     assert life.at(29, synchronized=False) == [(True, SAID)]
     assert life.at(500, synchronized=False) == []
     assert life.at(500, synchronized=True) == [(False, CLEARED)]
+
+
+def test_what_the_page_reports_counts_more_than_its_file_until_it_is_silent() -> None:
+    page = replace(OURS, key=PAGE_KEY, path="/etc/page.crt")
+    life = Life(replace(page, due_utc_s=EXPIRES_S + DAY_S))  # renewed, but the page has not been started again
+    assert life.at(20) == []
+    now_s = EXPIRES_S - 20 * DAY_S
+    life.watch.receive(CertificateReport(page.path, page.expires_utc_s, page.due_utc_s, "auricle-web"), now_s)
+    assert life.at(20) == [(True, page.sentence(now_s))]
+    hour = 1 / 24
+    assert life.at(20 - 2 * hour) == []
+    assert life.at(20 - 4 * hour) == [(False, CLEARED)]
 
 
 def test_the_fault_is_an_alarm_of_low_priority_that_ends_with_a_reload(stage: Stage) -> None:

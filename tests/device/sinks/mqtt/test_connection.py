@@ -6,6 +6,7 @@ import os
 import socket
 import ssl
 import subprocess
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,6 +15,7 @@ from device.config.settings import MqttSettings
 from device.errors import ConfigError
 from device.sinks.mqtt.connection import (
     hung_up,
+    identity_digest,
     port_of,
     read_password,
     refusal,
@@ -34,6 +36,17 @@ def _file(folder: Path, data: bytes, mode: int = 0o600) -> MqttSettings:
     path.write_bytes(data)
     path.chmod(mode)
     return MqttSettings(host="broker.local", username="auricle", password_file=str(path))
+
+
+def test_the_digest_differs_once_a_file_of_the_connection_is_another_one(tmp_path: Path) -> None:
+    settings = replace(_file(tmp_path, b"one"), ca_file=str(tmp_path / "ca.pem"))
+    without_authority = identity_digest(settings)
+    (tmp_path / "ca.pem").write_bytes(b"")
+    with_authority = identity_digest(settings)
+    assert identity_digest(settings) == with_authority != without_authority
+    _file(tmp_path, b"another")
+    assert identity_digest(settings) != with_authority
+    assert identity_digest(MqttSettings(), {}) == identity_digest(MqttSettings(host="h"), {})
 
 
 # --- the password
