@@ -38,6 +38,23 @@ WITHIN = 0.02
 COMPARED = ("model", "label", "phase", "start_s", "end_s", "decided_s", "reason")
 KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 EMULATOR = "qemu-aarch64-static"
+PYTHON = "/usr/bin/emulated-python3"
+
+# A trial of both shipped models takes some 20 s of processor time in the emulator, about as much as it may.
+AURICLE = """import sys
+from device.runtime import model_loader
+model_loader.LIMITS = model_loader.REFERENCE_LIMITS
+from device.__main__ import main
+sys.exit(main())
+"""
+
+# A replay names its results through /proc. Only there, too, the runtime looks for the processor.
+_ENTER = """set -e
+mount -t proc proc "$1/mnt"
+mount --bind "$1/proc/cpuinfo" "$1/mnt/cpuinfo"
+mount --rbind "$1/mnt" "$1/proc"
+exec chroot "$@"
+"""
 MADE = ".made"
 ANSWERS = ("events.jsonl", "scores.csv")
 
@@ -173,10 +190,9 @@ def replayed_there(recordings: Sequence[Path], tree: Path) -> Answer:
         shutil.copyfile(recording, work / recording.name)
     inside = [Path("/work") / recording.name for recording in recordings]
     began = time.monotonic()
-    replay = ("/usr/bin/python3", "-m", "device", *_replay(Path("/work"), inside))
-    # Emulating the default CPU takes ten times as long.
-    inner = {"PYTHONPATH": "/opt/auricle:/opt/wheels", "QEMU_CPU": "cortex-a72"}
-    _run("chroot", tree, f"/usr/bin/{EMULATOR}", *replay, **inner)
+    replay = (PYTHON, "-c", AURICLE, *_replay(Path("/work"), inside))
+    (tree / "mnt").mkdir(exist_ok=True)
+    _run("unshare", "--mount", "sh", "-c", _ENTER, "sh", tree, *replay, PYTHONPATH="/opt/auricle:/opt/wheels")
     return read_answer(work, time.monotonic() - began)
 
 
@@ -196,6 +212,9 @@ def make_tree(tree: Tree, folder: Path) -> None:
         folder.parent.mkdir(parents=True, exist_ok=True)
         _unpack_release(tree, folder)
         stamp.touch()
+    lay_emulated_python(
+        folder / PYTHON.lstrip("/"), emulator=f"/usr/bin/{EMULATOR}", python="/usr/bin/python3", name=PYTHON
+    )
     lock = (CHECKOUT / "requirements.txt").read_text("utf-8")
     if stamp.read_text("utf-8") != lock:
         shutil.rmtree(folder / "opt" / "wheels", ignore_errors=True)
@@ -204,6 +223,25 @@ def make_tree(tree: Tree, folder: Path) -> None:
         stamp.write_text(lock, "utf-8")
     shutil.rmtree(folder / "opt" / "auricle", ignore_errors=True)
     _install(tree, folder / "opt" / "auricle", "--no-deps", "--reinstall-package", "auricle", CHECKOUT)
+
+
+def lay_emulated_python(path: Path, *, emulator: str, python: str, name: str) -> None:
+    """Write a program that runs Python in the emulator, and that Python takes for its own `sys.executable`.
+
+    A replay starts a second Python, which tries the models. The kernel finds the emulator in the program's first line,
+    so nothing must be registered with it. Emulating the default processor would take ten times as long.
+
+    Args:
+        path: of the program.
+        emulator: its path, as a process in the tree names it.
+        python: likewise.
+        name: likewise, of the program itself.
+    """
+    options = (emulator, "-cpu", "cortex-a72", "-0", name, python)
+    path.write_text(
+        f"#!{emulator} {python}\nimport os, sys\nos.execv({emulator!r}, [*{options!r}, *sys.argv[1:]])\n", "utf-8"
+    )
+    path.chmod(0o755)
 
 
 def _unpack_release(tree: Tree, folder: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import importlib.util
 import json
+import subprocess
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -64,3 +65,20 @@ def test_an_answer_is_read_whatever_folder_it_was_heard_in(tmp_path: Path) -> No
     row = "/night/a.wav,cry,1.5,3.5,cry,0.9"
     (tmp_path / "scores.csv").write_text(f"source,model,start_s,end_s,label,probability\n{row}\n")
     assert compare.read_answer(tmp_path, 1.0) == HERE
+
+
+_ANY_EMULATOR = """#!/bin/sh
+[ "$1" = -cpu ] || exec "$@"
+printf '%s\\n' "$@"
+"""
+
+
+def test_the_emulated_python_starts_by_itself_and_hands_on_its_arguments(tmp_path: Path) -> None:
+    """A replay starts a second one to try its models: an Exec format error, where no emulator was registered."""
+    emulator, python = tmp_path / "emulator", tmp_path / "python"
+    emulator.write_text(_ANY_EMULATOR)
+    emulator.chmod(0o755)
+    compare.lay_emulated_python(python, emulator=str(emulator), python=sys.executable, name="/bin/this")
+    done = subprocess.run([python, "-m", "two words"], check=True, capture_output=True, text=True)
+    expected = ["-cpu", "cortex-a72", "-0", "/bin/this", sys.executable, "-m", "two words"]
+    assert done.stdout.splitlines() == expected
