@@ -31,6 +31,7 @@ need systemd-nspawn systemd-container
 need systemd-socket-activate systemd
 need prometheus prometheus
 need promtool prometheus
+need node nodejs
 /sbin/ldconfig -p | grep -q libportaudio.so.2 || missing="$missing libportaudio2"
 set -- /usr/lib/*/alsa-lib/libasound_module_pcm_pulse.so
 [ -e "$1" ] || missing="$missing libasound2-plugins"

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import signal
 import subprocess
 import sys
@@ -21,6 +20,7 @@ from jsonschema import Draft202012Validator
 
 from device.web.server.openapi import openapi_document
 from tests.device.web.classifying.classify_page import SOON_S, TOKENS, Page, until
+from tests.device.web.printed_clients import printed_client
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -91,11 +91,10 @@ def test_a_long_recording_says_how_far_it_is_and_answers_the_same(page: Page, so
     assert {each["duration_s"] for each in progress} == {600.0}
 
 
-def test_the_client_of_the_documents_prints_what_was_heard(page: Page, sounds: Path) -> None:
-    text = (Path(__file__).parents[4] / "docs" / "web.md").read_text(encoding="utf-8")
-    (client,) = [block for block in re.findall(r"```python\n(.*?)```", text, re.DOTALL) if "api/classify" in block]
+@pytest.mark.parametrize("language", ["python", "js"])
+def test_the_printed_client_prints_what_was_heard(page: Page, sounds: Path, tmp_path: Path, language: str) -> None:
+    command = [*printed_client(language, "api/classify", tmp_path), "recording.flac"]
     environment = {**page.environment, "PAGE": str(page.client.base_url) + "/", "TOKEN": TOKENS["operator"]}
-    command = [sys.executable, "-c", client, "recording.flac"]
     printed = subprocess.run(
         command, cwd=sounds, env=environment, capture_output=True, text=True, check=True, timeout=SOON_S
     ).stdout
