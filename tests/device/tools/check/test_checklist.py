@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import io
+import time
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -154,7 +155,12 @@ def test_a_hop_at_which_a_model_cannot_listen_is_to_be_corrected(system: Checked
 def test_a_daemon_that_runs_is_asked_instead_of_its_microphone(
     system: CheckedSystem, tmp_path: Path, state: DaemonState
 ) -> None:
-    with StatusServer(tmp_path / "run" / "auricle" / "anna" / "status.sock", lambda: state):
+    began_s = time.monotonic()
+
+    def living() -> DaemonState:
+        return dataclasses.replace(state, uptime_s=state.uptime_s + time.monotonic() - began_s)
+
+    with StatusServer(tmp_path / "run" / "auricle" / "anna" / "status.sock", living):
         code, lines = _run(CheckOptions(instance="anna"), dataclasses.replace(system, open_microphone=_absent))
     assert code == 0
     assert "the daemon that runs holds" in lines["microphone"]
