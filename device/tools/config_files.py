@@ -94,15 +94,17 @@ def _unscheduled(settings: Settings, labels: Sequence[str]) -> Iterator[ConfigEr
 def _models(settings: Settings, labels: list[str], raising: list[str]) -> Iterator[ConfiguredError]:
     """Adds the labels of the models to `labels`; while it runs, they are those of the models further up.
 
-    Those that raise alarms are added to `raising`, too.
+    Those that raise alarms are added to `raising`, too. Of a bundle that cannot be read, the label of its model's name
+    is taken for granted: whoever corrects it finds the model that follows it in order.
     """
     key: PublicKey | None = None
+    unread: set[str] = set()
     try:
         key = trusted_key(settings)
     except ConfiguredError as error:
         yield error
     for model in settings.listening:
-        if model.listens_while is not None and model.listens_while not in labels:
+        if model.listens_while is not None and model.listens_while not in {*labels, *unread}:
             there = (
                 f"it must be {alternatives([shown(name) for name in labels])}" if labels else "there is no such model"
             )
@@ -115,9 +117,10 @@ def _models(settings: Settings, labels: list[str], raising: list[str]) -> Iterat
             continue
         try:
             bundle = configured_bundle(model, key)
-            labels += bundle.label_names
+            labels += [label.name for label in bundle.labels if label.role != "verdict"]
             raising += [label.name for label in bundle.labels if label.role == "alarm"]
         except ConfiguredError as error:
+            unread.add(model.name)
             yield error
 
 
