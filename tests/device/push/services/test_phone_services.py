@@ -249,6 +249,27 @@ def test_certificates_are_verified_and_a_server_that_nobody_vouches_for_gets_no_
         assert len(phone.messages()) == 1
 
 
+def test_an_own_authority_needs_no_extensions_whatever_python_demands_by_default(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Python 3.13 demands a key usage extension: after an upgrade of the system no message would arrive."""
+
+    def strict(*, cafile: str | None = None) -> ssl.SSLContext:
+        context = lenient(cafile=cafile)
+        context.verify_flags |= ssl.VERIFY_X509_STRICT
+        return context
+
+    lenient = ssl.create_default_context
+    monkeypatch.setattr(ssl, "create_default_context", strict)
+    authority = Authority(tmp_path)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*authority.sign("server"))
+    with PhoneServices(context) as phone:
+        address = parse_address(phone.ntfy_url, "a file")
+        Ntfy(address, token=None, ca_file=str(authority.certificate), key=None).send(CRY)
+        assert len(phone.messages()) == 1
+
+
 def test_a_certificate_that_is_out_of_date_by_our_clock_is_tried_again_soon(tmp_path: Path) -> None:
     """A Pi without a network gets the time after its start: until then every certificate is of the future."""
     authority = Authority(tmp_path)
