@@ -96,13 +96,21 @@ def _outcome(wanted: Wanted) -> tuple[dict[str, str], bytes]:
         return {"refused": str(error), "about": "recording"}, b""
     except TooLongError as error:
         return {"refused": str(error), "about": "length"}, b""
-    except MemoryError:
-        sentence = "hearing it takes more memory than is allowed here; send a shorter recording"
-        return {"refused": sentence, "about": "length"}, b""
+    except MemoryError as error:
+        return _of_memory(error), b""
     except (AuricleError, OSError) as error:
         return {"refused": str(error), "about": "machine"}, b""
     except Exception as error:  # noqa: BLE001 - whatever a recording causes is an answer, and no traceback
         return {"refused": f"hearing it failed: {type(error).__name__}: {error}", "about": "machine"}, b""
+
+
+def _of_memory(error: MemoryError) -> dict[str, str]:
+    """Why there was no memory, as it is told."""
+    if "write+execute" in str(error):  # cffi, which hands the recording to libsndfile by callbacks
+        sentence = "the page's unit forbids what decoding takes: docs/web.md says which line of it to overrule"
+        return {"refused": sentence, "about": "machine"}
+    sentence = "hearing it takes more memory than is allowed here; send a shorter recording"
+    return {"refused": sentence, "about": "length"}
 
 
 def _answer(wanted: Wanted) -> bytes:
