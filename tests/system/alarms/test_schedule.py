@@ -49,7 +49,7 @@ def test_a_cry_that_is_only_logged_raises_its_alarm_when_it_is_wanted_and_off_ou
         Everybody(broker.port) as people,
         RunningDaemon(private_folder, {}, _config(broker.port), name="anna", command=command) as daemon,
     ):
-        daemon.wait_until_it_runs()
+        daemon.wait_until(lambda: people.of(mode), "its mode, published once it takes commands", UP_WITHIN_S)
         people.say(f"{base}/command/mode", '{"label":"cry","mode":"log"}')
         daemon.wait_until(lambda: _does(daemon.status(), "log", "switch"), "the switch", UP_WITHIN_S)
         line = daemon.wait_for({"label": "cry", "phase": "begin"}, within_s=UP_WITHIN_S + CRY_WITHIN_S)
