@@ -45,10 +45,12 @@ def _accelerated(run: SoakRun, folder: Path, recordings: Path, hours: float) -> 
 
 _DAEMON_WITH_FAILING_CAPTURE = """
 import sys
+from dataclasses import replace
 from pathlib import Path
 from device.daemon.options import ListenOptions
 from device.daemon.app import listen, Daemon
-from device.sources.microphone import Microphone, MicrophoneTimeouts
+from device.sources.capture_plan import MicrophoneTimeouts
+from device.sources.microphone import Microphone
 
 child, starts = sys.argv[1:]
 hasty = MicrophoneTimeouts(quiet_s=0.05, hung_s=0.1, opening_s=2.0, backoff_s=0.01, max_backoff_s=0.02, steady_s=60.0)
@@ -57,8 +59,8 @@ class ReopenedMicrophone:
     # the daemon's own microphone is replaced by one of the same class over another capture process
     def __init__(self, first):
         self.first = first
-        command = [sys.executable, "-S", "-P", child, starts]
-        self.second = Microphone(first._settings, command=command, timeouts=hasty)
+        command = (sys.executable, "-S", "-P", child, starts)
+        self.second = Microphone(replace(first._plan, command=command, timeouts=hasty), first._channel)
     def blocks(self):
         return self.second.blocks()
     def close(self):
@@ -71,7 +73,7 @@ with Daemon(ListenOptions(instance="soak"), wrap=ReopenedMicrophone) as daemon:
 
 _FAILING_CAPTURE = """
 import array, json, os, signal, sys, time
-from device.sources.capture import ERROR, FRAME, OPENED, OVERFLOWED, CaptureRecord, encode
+from device.sources.capture_record import ERROR, FRAME, OPENED, OVERFLOWED, CaptureRecord, encode
 
 with open(sys.argv[1], "a") as count:
     count.write("x")

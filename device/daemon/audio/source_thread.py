@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from device.daemon.audio.audio_queue import AudioQueue, SourceEnded, put_method
-from device.errors import one_sentence
+from device.errors import AuricleError, one_sentence
 from device.messages import AudioBlock
 
 if TYPE_CHECKING:
@@ -99,9 +99,14 @@ class SourceThread:
                 self._put(item)
                 self.newest_s = _end_s(item)
         except Exception as failure:  # noqa: BLE001 - whatever failed, a daemon without audio must end and report it
-            error = one_sentence(failure)
+            error = _said(failure)
         if not self._stopped.is_set():
             self.queue.put(SourceEnded(error))
+
+
+def _said(failure: Exception) -> str:
+    """An error of ours is a sentence; any other says little without its type."""
+    return one_sentence(failure) if isinstance(failure, AuricleError) else f"{type(failure).__name__}: {failure}"
 
 
 def _end_s(item: AudioBlock | NoAudio) -> float:
