@@ -34,6 +34,8 @@ _USER, _PASSWORD = "camera", "s3cret/p@ss:w#rd"
 _UP_WITHIN_S = 20.0
 _LOST_WITHIN_S = 10.0
 """3 s until it is a fault, and a busy machine."""
+_STATED_WITHIN_S = 2.0
+"""A state every half second, and a busy machine."""
 _BACK_WITHIN_S = 20.0
 """5 s of backoff, 3 s of a server that prepares its sound, and a busy machine."""
 
@@ -134,6 +136,7 @@ def test_a_cry_in_a_stream_is_an_alert_and_a_server_that_hangs_or_dies_is_a_faul
             seen = _wait_for_fault(daemon, seen, begins=False, within_s=_BACK_WITHIN_S)
             server.kill()
             seen = _wait_for_fault(daemon, seen, begins=True, within_s=_LOST_WITHIN_S)
+            daemon.wait_until(lambda: _is_deaf(daemon), "the next state, which says so", _STATED_WITHIN_S)
             told = [daemon.ask(verb).stdout for verb in ("status", "history")]
             server.start()
             seen = _wait_for_fault(daemon, seen, begins=False, within_s=_BACK_WITHIN_S)
@@ -150,6 +153,11 @@ def _wait_for_fault(daemon: RunningDaemon, after: int, *, begins: bool, within_s
     """Wait for the begin or the end of the fault, beyond the first lines of the log; the number of lines up to it."""
     found = daemon.wait_for({"fault": "microphone", "begins": begins}, after=after, within_s=within_s)
     return daemon.lines().index(found) + 1
+
+
+def _is_deaf(daemon: RunningDaemon) -> bool:
+    state = daemon.status()
+    return state is not None and not state.hearing
 
 
 def _heard_again(daemon: RunningDaemon, after: int) -> bool:
