@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import itertools
 import json
 import signal
 import subprocess
@@ -17,10 +19,13 @@ import soundfile
 from device.__main__ import main
 from device.demo.demo_command import write_scene
 from device.demo.scene import Scene, bedside
+from device.runtime.model_loader import shifted
 
 pytestmark = pytest.mark.usefixtures("own")
 
 SEEDS = (20_240_229, 7)
+THRESHOLD = 0.425
+"""Of `cry`, two of three windows in a row."""
 
 
 @pytest.fixture(scope="module")
@@ -57,6 +62,22 @@ def evaluate(*words: str, recordings: tuple[str, ...] = RECORDINGS) -> int:
     return main(["evaluate", "--labels", "labels", *words, *recordings])
 
 
+def scored(recording: str) -> list[tuple[float, float]]:
+    """The end and the score of each window, by a replay."""
+    assert main(["replay", recording, "--scores", "scores.csv"]) == 0
+    rows = csv.DictReader(Path("scores.csv").read_text().splitlines())
+    return [(float(row["end_s"]), float(row["probability"])) for row in rows if row["model"] == row["label"] == "cry"]
+
+
+def decided_after_s(windows: list[tuple[float, float]], sensitivity: int) -> float:
+    """Seconds from the cry's start to the second window of three at the threshold.
+
+    Processors round a network's sums in orders of their own, so a score beside a threshold is above it on some of them.
+    """
+    ends_s = [end_s for end_s, score in windows if score >= shifted(THRESHOLD, sensitivity)]
+    return next(later for former, later in itertools.pairwise(ends_s) if later - former <= 1.0) - 28.0
+
+
 def figures(name: str = "out.json") -> Any:
     return json.loads(Path(name).read_text())
 
@@ -83,8 +104,11 @@ def test_the_demos_cries_are_found_with_the_figures_that_the_scene_gives(capfd: 
     steps = {step["sensitivity"]: step for step in cry["sensitivities"]}
     assert list(steps) == list(range(-5, 6))
     assert {(step["found"], step["false_alarms"]) for step in cry["sensitivities"][:10]} == {(2, 0)}
-    delays_s = [(steps[step]["delay_median_s"], steps[step]["delay_90_s"]) for step in (-5, 0, 4)]
-    assert delays_s == [(1.5, 2.0), (1.0, 1.0), (1.0, 1.0)]
+    delays_s = {step: [steps[step]["delay_median_s"], steps[step]["delay_90_s"]] for step in steps if step < 5}
+    windows = [scored(name) for name in RECORDINGS[:2]]
+    assert delays_s == {step: sorted(decided_after_s(each, step) for each in windows) for step in delays_s}
+    assert delays_s[0] == [1.0, 1.0]
+    assert delays_s[-5] > delays_s[0]
     assert all(abs(error) < 0.5 for error in cry["onset_errors_s"] + cry["offset_errors_s"])
     assert len(cry["onset_errors_s"]) == 2
 
