@@ -129,7 +129,7 @@ class Daemon:
         with ExitStack() as closing:
             closing.enter_context(self._clock_watch)
             status = status_socket(self._identity.instance)
-            closing.enter_context(StatusServer(status, self._handle.snapshot))
+            closing.enter_context(StatusServer(status, self._handle.snapshot, self._handle.recent))
             parts = self._assembly.open_parts(settings)
             closing.callback(self._assembly.close_parts, parts)
             loop = self._handle.loop = MainLoop(

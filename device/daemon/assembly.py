@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from device.daemon.options import ListenOptions
     from device.runtime.clocks import Timekeeper
     from device.runtime.daemon_state import DaemonState
+    from device.runtime.sockets.recent_hearing import HeardItem
 
 SINKS_CLOSE_S = 1.5
 """How long all sinks together have to write the last notices."""
@@ -73,6 +74,10 @@ class LoopHandle:
     def snapshot(self) -> DaemonState | None:
         """The newest state, from any thread; None while the daemon starts."""
         return None if self.loop is None else self.loop.snapshot
+
+    def recent(self) -> Sequence[HeardItem]:
+        """What was heard in the last seconds, from any thread; nothing while the daemon starts."""
+        return () if self.loop is None else self.loop.recent.items
 
     def capture_hz(self) -> int | None:
         """The capture rate; None if it is unknown."""

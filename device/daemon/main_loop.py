@@ -16,6 +16,7 @@ from device.daemon.audio.audio_queue import SourceEnded
 from device.daemon.delivery.sink_monitor import SinkMonitor
 from device.daemon.state_tracker import SnapshotInputs
 from device.messages import LOUDNESS, AudioBlock, Heard, NoAudio, Notice, OperationNote
+from device.runtime.sockets.recent_hearing import RecentHearing
 from device.runtime.verdict import verdict_of
 
 if TYPE_CHECKING:
@@ -80,6 +81,7 @@ class MainLoop:
         snapshot: the newest state; None before the first.
         ended: how the source ended; None while it runs.
         room_watch: measures the room from what is heard, for whoever asks.
+        recent: what was heard in the last seconds, for whoever asks.
     """
 
     def __init__(
@@ -97,6 +99,7 @@ class MainLoop:
         self.snapshot: DaemonState | None = None
         self.ended: SourceEnded | None = None
         self.room_watch = RoomWatch()
+        self.recent = RecentHearing(clocks.monotonic)
         self._requests = requests
         self._health = health
         self._notifier = notifier
@@ -219,6 +222,7 @@ class MainLoop:
 
     def _write_results(self, sifted: Sifted) -> None:
         heard = sifted.visible
+        self._keep(heard)
         if not (heard.events or heard.faults):
             return
         newest_s = self.parts.source_thread.newest_s
@@ -226,6 +230,12 @@ class MainLoop:
         name = self.parts.source_thread.name_at(max(at_s))
         maker, utc_s = self.parts.notice_maker, self._clocks.utc()
         self._write(maker.notices(heard, utc_s=utc_s, newest_s=newest_s, source=name, logged=sifted.logged))
+
+    def _keep(self, heard: Heard) -> None:
+        """Keep it for a few seconds, for those who ask why there was an alarm, or none."""
+        parts, utc_s = self.parts, self._clocks.utc()
+        stream, at_s = parts.runner.listener.stream_id, parts.source_thread.newest_s
+        self.recent.add(heard, stream=stream, at_s=at_s, at_utc_s=utc_s, speed=parts.notice_maker.stream_speed)
 
     def _write(self, notices: Iterable[Notice]) -> None:
         written = list(notices)

@@ -8,7 +8,7 @@ import types
 from dataclasses import dataclass
 from functools import cache
 from importlib import metadata
-from typing import Any, Literal, TypeVar, Union, cast, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
 from device.errors import BundleError, ServiceError
 from device.messages import (  # noqa: TC001 - `from_json` evaluates the annotations of these classes
@@ -22,6 +22,9 @@ from device.messages import (  # noqa: TC001 - `from_json` evaluates the annotat
 )
 from device.printable import excerpt
 from device.strict_json import parse
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
 
 VERSION = 2
 _SHOWN_CHARACTERS = 40  # of a value that is refused
@@ -232,19 +235,29 @@ class StateAge:
 # --- as JSON
 
 
-def to_json(state: DaemonState) -> str:
-    """One line of JSON.
+def to_json(state: DaemonState, heard: Sequence[Mapping[str, Any]] = ()) -> str:
+    """One line of JSON; `heard` stands beside the state, for readers who look for it.
 
     Raises:
         ValueError: a number is not finite.
     """
-    content = {"version": VERSION, "state": dataclasses.asdict(state)}
+    beside = {"heard": heard} if heard else {}
+    content = {"version": VERSION, "state": dataclasses.asdict(state), **beside}
     text = json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     return text.encode("utf-8", "replace").decode()  # a file name that is not UTF-8 holds surrogates
 
 
 def from_json(data: bytes) -> DaemonState:
     """The state that `to_json` wrote.
+
+    Raises:
+        ServiceError: the bytes are no state, or one of another version.
+    """
+    return told_json(data)[0]
+
+
+def told_json(data: bytes) -> tuple[DaemonState, Any]:
+    """The state that `to_json` wrote, and what stands beside it as it is; None if nothing does.
 
     Raises:
         ServiceError: the bytes are no state, or one of another version.
@@ -258,7 +271,7 @@ def from_json(data: bytes) -> DaemonState:
     if content["version"] != VERSION:
         version = excerpt(str(content["version"]), _SHOWN_CHARACTERS)
         raise ServiceError(f"the daemon tells its status in version {version}, this is {VERSION}: use its own auricle")
-    return _object(content.get("state"), DaemonState, "state")
+    return object_of(content.get("state"), DaemonState, "state"), content.get("heard")
 
 
 _T = TypeVar("_T")
@@ -271,10 +284,13 @@ def _members_of(kind: type[Any]) -> tuple[dict[str, Any], frozenset[str]]:
     return get_type_hints(kind), frozenset(each.name for each in fields if each.default is not dataclasses.MISSING)
 
 
-def _object(value: Any, kind: type[_T], where: str) -> _T:
+def object_of(value: Any, kind: type[_T], where: str) -> _T:
     """A JSON object with the fields of a dataclass, as an instance of it.
 
     Fields of a newer daemon are ignored; one that an older daemon does not have may be missing if it has a default.
+
+    Raises:
+        ServiceError: it is none; `where` names it.
     """
     hints, optional = _members_of(cast("Any", kind))
     if not isinstance(value, dict) or not hints.keys() - optional <= value.keys():
@@ -287,10 +303,10 @@ def _field(value: Any, hint: Any, where: str) -> Any:
     arguments = get_args(hint)
     if get_origin(hint) in {types.UnionType, Union}:  # X | None
         return None if value is None else _field(value, arguments[0], where)
-    if get_origin(hint) is tuple and isinstance(value, list):
-        return tuple(_field(item, arguments[0], f"{where}[{index}]") for index, item in enumerate(value))
+    if (get_origin(hint), type(value)) in {(tuple, list), (dict, dict)}:
+        return _collection(value, hint, where)
     if dataclasses.is_dataclass(hint) and isinstance(hint, type):
-        return _object(value, hint, where)
+        return object_of(value, hint, where)
     if get_origin(hint) is Literal and value in arguments:
         return value
     if hint is float and type(value) is int:
@@ -298,3 +314,10 @@ def _field(value: Any, hint: Any, where: str) -> Any:
     if type(value) is not hint:
         raise ServiceError(f"what the daemon tells is no status: {where} is {excerpt(repr(value), _SHOWN_CHARACTERS)}")
     return value
+
+
+def _collection(value: Any, hint: Any, where: str) -> Any:
+    """A list as a tuple of fields, or an object as a dictionary of fields."""
+    if isinstance(value, dict):
+        return {name: _field(item, get_args(hint)[1], f"{where}.{name}") for name, item in value.items()}
+    return tuple(_field(item, get_args(hint)[0], f"{where}[{index}]") for index, item in enumerate(value))

@@ -34,11 +34,14 @@ class NoticeMaker:
     Args:
         priorities: of each (model, label).
         stream_speed: seconds of the stream in one second; 1 for a microphone.
+
+    Attributes:
+        stream_speed: as given.
     """
 
     def __init__(self, priorities: Mapping[tuple[str, str], Priority], *, stream_speed: float = 1.0) -> None:
         self._priorities = priorities
-        self._speed = stream_speed
+        self.stream_speed = stream_speed
         self._gaps = _Gaps()
         self._gap_noticed_s: float | None = None
 
@@ -56,13 +59,13 @@ class NoticeMaker:
         """
         for event in heard.events:
             priority = None if event in logged else self._priorities.get((event.model, event.label))
-            ago_s = max(0.0, newest_s - event.decided_s) / self._speed
-            yield Notice(utc_s - ago_s, source, event, priority, self._speed)
+            ago_s = max(0.0, newest_s - event.decided_s) / self.stream_speed
+            yield Notice(utc_s - ago_s, source, event, priority, self.stream_speed)
         for fault in heard.faults:
             content = self._merge_gap(fault) if fault.kind == "gap" else fault
             if content is not None:
-                ago_s = max(0.0, newest_s - fault.at_s) / self._speed
-                yield Notice(utc_s - ago_s, source, content, stream_speed=self._speed)
+                ago_s = max(0.0, newest_s - fault.at_s) / self.stream_speed
+                yield Notice(utc_s - ago_s, source, content, stream_speed=self.stream_speed)
 
     def _merge_gap(self, gap: Fault) -> Fault | None:
         self._gaps.count += 1

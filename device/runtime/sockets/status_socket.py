@@ -16,15 +16,17 @@ from typing import TYPE_CHECKING, Self
 
 from device.errors import ServiceError
 from device.printable import printable
-from device.runtime.daemon_state import StateAge, from_json, to_json
+from device.runtime.daemon_state import StateAge, from_json, to_json, told_json
 from device.runtime.sockets.connection_server import ConnectionServer
 from device.runtime.sockets.local_socket import bound_socket, short_address
+from device.runtime.sockets.recent_hearing import item_json, items_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from device.runtime.daemon_state import DaemonState
+    from device.runtime.sockets.recent_hearing import HeardItem
 
 ANSWER_WITHIN_S = 3.0
 
@@ -39,14 +41,21 @@ class StatusServer:
         path: of the socket; a missing folder is created. A lock file beside it is held while the server lives: it
             tells a socket left behind by a crash from one that is served.
         state: returns the newest snapshot, from any thread; None before the first.
+        heard: returns what was heard in the last seconds, likewise.
 
     Raises:
         ServiceError: another daemon serves this socket, or it cannot be created.
     """
 
-    def __init__(self, path: Path, state: Callable[[], DaemonState | None]) -> None:
+    def __init__(
+        self,
+        path: Path,
+        state: Callable[[], DaemonState | None],
+        heard: Callable[[], Sequence[HeardItem]] = tuple,
+    ) -> None:
         self._path = path
         self._state = state
+        self._heard = heard
         self._age = StateAge()
         with contextlib.ExitStack() as opened:
             try:
@@ -80,7 +89,7 @@ class StatusServer:
         """The state as JSON; empty before the first snapshot, or if JSON cannot express it."""
         state = self._state_with_age()
         with contextlib.suppress(ValueError, TypeError):
-            return b"" if state is None else to_json(state).encode()
+            return b"" if state is None else to_json(state, [item_json(item) for item in self._heard()]).encode()
         return b""
 
     def _state_with_age(self) -> DaemonState | None:
@@ -111,6 +120,20 @@ def read_status(path: Path, timeout_s: float = ANSWER_WITHIN_S) -> DaemonState:
     Raises:
         ServiceError: no daemon serves it, or it does not answer.
     """
+    return from_json(_answer(path, timeout_s))
+
+
+def read_hearing(path: Path, timeout_s: float = ANSWER_WITHIN_S) -> tuple[DaemonState, tuple[HeardItem, ...]]:
+    """The state of a daemon, and what it heard in the last seconds, within a deadline; oldest first.
+
+    Raises:
+        ServiceError: no daemon serves the socket, or it does not answer.
+    """
+    state, heard = told_json(_answer(path, timeout_s))
+    return state, items_of(heard)
+
+
+def _answer(path: Path, timeout_s: float) -> bytes:
     where = printable(str(path))
     try:
         answer = _received(path, time.monotonic() + timeout_s)
@@ -124,7 +147,7 @@ def read_status(path: Path, timeout_s: float = ANSWER_WITHIN_S) -> DaemonState:
         raise ServiceError(f"the daemon at {where} cannot be asked: {error.strerror or error}") from None
     if not answer:
         raise ServiceError(f"the daemon at {where} is starting or stopping: ask again in a moment")
-    return from_json(answer)
+    return answer
 
 
 def is_served(path: Path, timeout_s: float = ANSWER_WITHIN_S) -> bool:

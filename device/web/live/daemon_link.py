@@ -19,9 +19,11 @@ from device.errors import ServiceError
 from device.printable import printable
 from device.runtime.paths import command_socket, status_socket, status_sockets
 from device.runtime.sockets.command_socket import send_command
-from device.runtime.sockets.status_socket import read_status
+from device.runtime.sockets.status_socket import read_hearing
 from device.runtime.verdict import span_text
-from device.web.live.moments import POLL_S, STALE_AFTER_S, Moment, RecentMoments
+from device.web.live.circumstances import CircumstanceRecord, Circumstances
+from device.web.live.moments import POLL_S, STALE_AFTER_S, Moment, RecentMoments, surest
+from device.web.live.score_ring import ScoreRing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
 
     from device.commands import Outcome
     from device.runtime.daemon_state import DaemonState
+    from device.runtime.sockets.recent_hearing import HeardItem
 
 _ANSWER_WITHIN_S = 1.0
 _COMMANDS_AT_ONCE = 2  # of the four places that the daemon gives one user
@@ -42,6 +45,12 @@ class DaemonLink:
         instance: name of the daemon.
         environment: names the folders of sockets.
         utc: the time of day.
+
+    Attributes:
+        newest: moment.
+        recent: the last minutes.
+        ring: what was heard in the last hours.
+        circumstances: of it.
     """
 
     def __init__(
@@ -51,6 +60,8 @@ class DaemonLink:
         self._environment = environment
         self._utc = utc
         self.recent = RecentMoments()
+        self.ring = ScoreRing()
+        self.circumstances = CircumstanceRecord()
         self.newest = Moment(0, utc(), None, "the page has just started, and asks the daemon for the first time")
         self._changed = asyncio.Condition()
         self._asking = CapacityLimiter(1)
@@ -69,6 +80,7 @@ class DaemonLink:
             began_s = time.monotonic()
             moment = await self._ask()
             self.recent.add(moment)
+            self.circumstances.add(moment.utc_s, Circumstances.of(moment))
             on_moment(moment)
             async with self._changed:
                 self.newest = moment
@@ -99,15 +111,20 @@ class DaemonLink:
     async def _ask(self) -> Moment:
         number, utc_s = self.newest.number + 1, self._utc()
         try:
-            state = await anyio.to_thread.run_sync(self._read, limiter=self._asking)
+            state, items = await anyio.to_thread.run_sync(self._read, limiter=self._asking)
         except ServiceError as error:
-            return Moment(number, utc_s, None, _without_path(error, self._status_socket()))
+            return self._nothing(number, utc_s, _without_path(error, self._status_socket()))
         if state.age_s > STALE_AFTER_S:
-            return Moment(number, utc_s, None, f"the daemon's main loop has hung for {span_text(state.age_s)}")
-        return Moment(number, utc_s, state)
+            return self._nothing(number, utc_s, f"the daemon's main loop has hung for {span_text(state.age_s)}")
+        fresh = self.ring.add(utc_s, items, daemon=(state.pid, state.started_utc_s))
+        return Moment(number, utc_s, state, peaks=surest(fresh))
 
-    def _read(self) -> DaemonState:
-        return read_status(self._status_socket(), _ANSWER_WITHIN_S)
+    def _nothing(self, number: int, utc_s: float, why: str) -> Moment:
+        self.ring.miss(why)
+        return Moment(number, utc_s, None, why)
+
+    def _read(self) -> tuple[DaemonState, tuple[HeardItem, ...]]:
+        return read_hearing(self._status_socket(), _ANSWER_WITHIN_S)
 
     def _status_socket(self) -> Path:
         """Looked up each time: the daemon may start later than the page, and as another user."""

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
     from device.runtime.daemon_state import DaemonState
+    from device.runtime.sockets.recent_hearing import HeardItem
 
 POLL_S = 0.5
 KEPT_S = 600.0
@@ -26,12 +29,14 @@ class Moment:
         utc_s: when it was asked.
         state: what it answered; None if it did not, or if the answer is too old to be believed.
         problem: why there is no state; empty if there is one.
+        peaks: model/label -> the highest score of the windows since the moment before.
     """
 
     number: int
     utc_s: float
     state: DaemonState | None
     problem: str = ""
+    peaks: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def hears(self) -> bool:
@@ -42,6 +47,7 @@ class Moment:
         """What the picture of the last minutes draws: number, time, level, scores, whether it heard."""
         state = self.state
         scores = {} if state is None else {f"{label.model}/{label.label}": label.score for label in state.labels}
+        scores.update({name: peak for name, peak in self.peaks.items() if scores.get(name) is not None})
         return {
             "n": self.number,
             "t": round(self.utc_s, 1),
@@ -71,3 +77,13 @@ class RecentMoments:
     def after(self, number: int) -> list[dict[str, Any]]:
         """The points after a number, oldest first; all that are kept for 0."""
         return [point for point in self._points if point["n"] > number]
+
+
+def surest(items: Iterable[HeardItem]) -> dict[str, float]:
+    """model/label -> the highest score of all windows."""
+    peaks: dict[str, float] = {}
+    for scores in (scores for item in items for scores in item.heard.scores):
+        for label, score in scores.probabilities.items():
+            name = f"{scores.model}/{label}"
+            peaks[name] = max(score, peaks.get(name, 0.0))
+    return peaks

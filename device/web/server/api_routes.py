@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import time
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import anyio.to_thread
@@ -17,12 +16,14 @@ from device.alarms.journal.alarm_changes import body_of
 from device.daytime import utc_text
 from device.errors import JournalError, ServiceError
 from device.web.live.event_stream import MEDIA_TYPE, RETRY, event_bytes, number_of
+from device.web.live.hindsight import MOST_WINDOWS, known_spans, window_rows
+from device.web.live.moments import KEPT_S
 from device.web.night.clip_files import MEDIA_TYPES, clip_path, clips_between
 from device.web.night.happenings import MOST_CHANGES
 from device.web.server.answers import RefusedError, page, wants_json
 from device.web.server.classify_route import ClassifyRoute
 from device.web.server.openapi import openapi_document
-from device.web.server.request_content import UnreadableError, is_form, members_of
+from device.web.server.request_content import UnreadableError, is_form, members_of, moment_in
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
@@ -53,6 +54,7 @@ def api_routes(service: Service) -> list[Route]:
         Route("/api/state", interface.state),
         Route("/api/events", interface.events),
         Route("/api/history", interface.history),
+        Route("/api/scores", interface.scores),
         Route("/api/clips", interface.clips),
         Route("/api/clips/{year}/{month}/{name}", interface.clip),
         *commands,
@@ -133,6 +135,24 @@ class Interface:
         }
         return JSONResponse(content)
 
+    async def scores(self, request: Request) -> Response:
+        """Every window's scores in a stretch of time: the last ten minutes unless given."""
+        self._gate.visitor(request)
+        from_utc_s, until_utc_s = _stretch(request, KEPT_S)
+        ring = self._service.link.ring
+        known = known_spans(ring.stretches, from_utc_s, until_utc_s)
+        items = ring.between(from_utc_s, until_utc_s)
+        windows = await anyio.to_thread.run_sync(window_rows, items, limiter=self._reading)
+        content = {
+            "from_utc": utc_text(from_utc_s),
+            "until_utc": utc_text(until_utc_s),
+            "is_complete": len(windows) < MOST_WINDOWS,
+            "known": known,
+            "why_not_now": ring.why_not_now,
+            "windows": windows,
+        }
+        return JSONResponse(content)
+
     async def clips(self, request: Request) -> Response:
         """The clips of a stretch of time: the last 24 hours unless given."""
         self._gate.visitor(request)
@@ -199,23 +219,17 @@ def state_members(moment: Moment) -> dict[str, Any]:
     return {"hears": moment.hears, "problem": moment.problem, "asked_utc_s": moment.utc_s, "state": state}
 
 
-def _stretch(request: Request) -> tuple[float, float]:
-    """The time from `since` to `until`, in UTC seconds; until now, and for 24 hours, unless given."""
+def _stretch(request: Request, for_s: float = _DAY_S) -> tuple[float, float]:
+    """The time from `since` to `until`, in UTC seconds; until now, and for so long, unless given."""
     until_utc_s = _moment(request, "until", time.time())
-    return _moment(request, "since", until_utc_s - _DAY_S), until_utc_s
+    return _moment(request, "since", until_utc_s - for_s), until_utc_s
 
 
 def _moment(request: Request, name: str, otherwise: float) -> float:
-    if len(request.query_params.getlist(name)) > 1:
-        raise RefusedError(400, f"{name} is given more than once: give it once")
-    given = request.query_params.get(name, "")
-    if not given:
-        return otherwise
     try:
-        moment = datetime.fromisoformat(given)
-        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
-    except (ValueError, OverflowError):
-        raise RefusedError(400, f"{name} is {given[:40]!r}, which is no time; 2026-11-27T22:00Z is one") from None
+        return moment_in(request, name, otherwise)
+    except UnreadableError as error:
+        raise RefusedError(400, str(error)) from None
 
 
 def _from_form(members: Mapping[str, Any]) -> dict[str, Any]:

@@ -78,6 +78,7 @@ def _schemas() -> Schema:
                 "commands": {"type": "array", "items": _of_class(CommandNote)},
             }
         ),
+        "Scores": _scores(),
         "Classified": _classified(),
         "Clips": _object({"is_on": {"type": "boolean"}, "clips": {"type": "array", "items": _CLIP}}),
     }
@@ -114,6 +115,12 @@ def _reading() -> Schema:
             _answer("The past.", _ref("History")),
             stretch,
             {"400": _answer("A time is none.", _ERROR), **unreadable},
+        ),
+        "/api/scores": _get(
+            "Every window's scores, as far as this page has followed the daemon",
+            _answer("The windows, oldest first, and the stretches that are known without a miss.", _ref("Scores")),
+            [_time("since", "10 minutes before the end unless given"), _time("until", "now unless given")],
+            {"400": _answer("A time is none.", _ERROR)},
         ),
         "/api/clips": _get(
             "The clips of a stretch of time",
@@ -211,6 +218,23 @@ def _classified() -> Schema:
             "faults": {"type": "array", "items": _object(fault)},
             "notes": {"type": "array", "items": text},
             "error": {"type": ["string", "null"]},
+        }
+    )
+
+
+def _scores() -> Schema:
+    text = {"type": "string"}
+    scores = {"type": "object", "additionalProperties": {"type": "number"}, "description": "Label -> score, in [0, 1]."}
+    times = {"start_s": {"type": "number", "description": "In its stream."}, "end_s": {"type": "number"}}
+    window = _object({"model": text, "stream": text, **times, "from_utc": text, "until_utc": text, "scores": scores})
+    return _object(
+        {
+            "from_utc": text,
+            "until_utc": text,
+            "is_complete": {"type": "boolean", "description": "False if there are more windows: ask for less time."},
+            "known": {"type": "array", "items": _object({"from_utc": text, "until_utc": text})},
+            "why_not_now": {"type": "string", "description": "Why nothing is known of the present; empty if it is."},
+            "windows": {"type": "array", "items": window},
         }
     )
 

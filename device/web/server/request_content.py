@@ -1,8 +1,9 @@
-"""The content of a request: a form or JSON, bounded, as flat text members."""
+"""The content of a request: a form or JSON, bounded, as flat text members; and a time in its query."""
 
 from __future__ import annotations
 
 import asyncio
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
@@ -52,6 +53,24 @@ async def _received(request: Request) -> bytes:
     except TimeoutError:
         raise UnreadableError(f"a request must have arrived within {WITHIN_S:g} s") from None
     return bytes(data)
+
+
+def moment_in(request: Request, name: str, otherwise: float) -> float:
+    """A time of day in the query, ISO 8601 and UTC unless it says otherwise, in UTC seconds.
+
+    Raises:
+        UnreadableError: it is given twice, or is no time.
+    """
+    if len(request.query_params.getlist(name)) > 1:
+        raise UnreadableError(f"{name} is given more than once: give it once")
+    given = request.query_params.get(name, "")
+    if not given:
+        return otherwise
+    try:
+        moment = datetime.fromisoformat(given)
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+    except (ValueError, OverflowError):
+        raise UnreadableError(f"{name} is {given[:40]!r}, which is no time; 2026-11-27T22:00Z is one") from None
 
 
 def is_form(request: Request) -> bool:

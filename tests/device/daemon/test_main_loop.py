@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from device.alarms.machine import Machine
+from device.config.alerting.schedule_settings import ScheduleSettings
 from device.config.loading import profile
 from device.config.settings import ModelSettings, Settings
 from device.daemon.alerting.alarm_labels import AlarmLabels
@@ -544,3 +545,23 @@ def test_others_see_a_state_that_is_half_a_second_old_at_most(stage: Stage) -> N
     stage.sound(0.25)
     stage.sound(0.25)
     assert stage.loop.snapshot is not snapshot
+
+
+# --- for those who ask why
+
+
+def test_every_window_of_the_last_seconds_is_there_for_those_who_ask_why(stage: Stage) -> None:
+    stage.sound(20)
+    items = stage.loop.recent.items
+    ends = [scores.end_s for item in items for scores in item.heard.scores]
+    assert ends == pytest.approx(np.arange(ends[0], ends[-1] + 0.1, 0.5))
+    assert 3.5 <= ends[-1] - ends[0] <= 4.5
+    assert [decision.end_s for item in items for decision in item.heard.decisions] == ends
+    assert {item.stream for item in items} == {"s"}
+    assert items[-1].utc_of(ends[-1]) == pytest.approx(NOON_S + ends[-1])
+
+
+def test_what_the_schedule_hides_is_not_there_for_those_who_ask_why(stage: Stage) -> None:
+    stage.controller.schedule.configure([ScheduleSettings("tone", otherwise="off")])
+    stage.sound(10, hz=1000.0)
+    assert [item for item in stage.loop.recent.items if item.heard.scores or item.heard.decisions] == []

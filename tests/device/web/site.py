@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
     from device.commands import Command
     from device.runtime.daemon_state import DaemonState
+    from device.runtime.sockets.recent_hearing import HeardItem
 
 PASSWORD = "night-owl-night"  # noqa: S105 - of nobody
 PROOF = password_proof(PASSWORD, cost=16)
@@ -67,6 +68,7 @@ class Site:
     ) -> None:
         self.folder = folder
         self.state = state
+        self.heard: tuple[HeardItem, ...] = ()
         self.commands: list[Command] = []
         self.outcome = Outcome(done=True, sentence="it is done")
         self.reported: list[str] = []
@@ -94,7 +96,7 @@ class Site:
     def __enter__(self) -> Self:
         if self._runs:
             status = self.folder / "run" / "status.sock"
-            self._closing.enter_context(StatusServer(status, lambda: self.state))
+            self._closing.enter_context(StatusServer(status, lambda: self.state, lambda: self.heard))
             self._closing.enter_context(CommandServer(status.with_name("command.sock"), self._execute))
         listening = self._closing.enter_context(bound("127.0.0.1:0"))
         self.address = f"127.0.0.1:{listening.getsockname()[1]}"
@@ -142,3 +144,10 @@ class Site:
         """Have the daemon answer otherwise from now on."""
         assert self.state is not None
         self.state = replace(self.state, **changed)  # type: ignore[arg-type]
+
+
+def wait_until_it_asked(site: Site) -> None:
+    """Wait until the page has asked the daemon once more, from the beginning of the question on."""
+    newest = site.service.link.newest.number
+    while site.service.link.newest.number < newest + 2:
+        time.sleep(0.01)

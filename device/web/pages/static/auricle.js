@@ -94,6 +94,7 @@
       if (Date.now() > retryAt) connect();
     }
 
+    document.getElementById("recent-numbers").addEventListener("toggle", () => draw(points));
     connect();
     setInterval(check, 1000);
     for (const name of ["pageshow", "online"]) addEventListener(name, () => Date.now() - heardAt > 3000 && connect());
@@ -133,6 +134,54 @@
     names.forEach((name, index) => shapes.push(shape("path", { class: "curve curve-" + index, d: curve(shown, x, name) })));
     picture.replaceChildren(...shapes);
     legend(shown[shown.length - 1], names, shown);
+    document.getElementById("surest").textContent = surest(shown, names);
+    if (document.getElementById("recent-numbers").open) table(shown, names);
+  }
+
+  // --- the same in words and numbers
+
+  const STEP_S = 10;
+  const label = (name) => name.split("/")[1].replaceAll("_", " ");
+  const clock = (t) => new Date(t * 1000).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", second: "2-digit" });
+
+  function highest(points, name) {
+    return points.reduce((best, point) => (point.scores[name] ?? -1) > (best?.scores[name] ?? -1) ? point : best, null);
+  }
+
+  function surest(shown, names) {
+    const words = names.map((name) => [label(name), highest(shown, name), name]).filter(([, point]) => point)
+      .map(([words, point, name]) => words + " " + point.scores[name].toFixed(2) + " at " + clock(point.t));
+    return words.length ? "Highest: " + words.join(", ") + "." : "";
+  }
+
+  // A row for each ten seconds, the newest first: the highest score of each label, and the highest level.
+  function table(shown, names) {
+    const groups = new Map();
+    for (const point of shown) {
+      const at = Math.floor(point.t / STEP_S) * STEP_S;
+      groups.set(at, (groups.get(at) || []).concat(point));
+    }
+    const rows = [...groups].reverse().map(([at, points]) => {
+      const levels = points.map((point) => point.level).filter((each) => each !== null);
+      const scores = names.map((name) => highest(points, name)?.scores[name]?.toFixed(2) ?? "–");
+      const heard = points.every((point) => point.hears) ? "" : "did not hear";
+      return row("td", [clock(at), ...scores, levels.length ? Math.max(...levels).toFixed(0) : "–", heard]);
+    });
+    const head = document.createElement("thead"), all = document.createElement("tbody");
+    head.append(row("th", ["from", ...names.map(label), "level, dBFS", ""]));
+    all.append(...rows);
+    document.getElementById("recent-table").replaceChildren(head, all);
+  }
+
+  function row(kind, cells) {
+    const made = document.createElement("tr");
+    made.append(...cells.map((text, index) => {
+      const cell = document.createElement(index === 0 ? "th" : kind);
+      cell.textContent = text;
+      if (cell.tagName === "TH") cell.scope = kind === "th" ? "col" : "row";
+      return cell;
+    }));
+    return made;
   }
 
   function shape(kind, attributes) {
@@ -164,9 +213,8 @@
 
   function legend(newest, names, shown) {
     const rows = names.map((name, index) => {
-      const label = name.split("/")[1].replaceAll("_", " ");
       const score = newest.scores[name];
-      return ["curve-" + index, label + (score === undefined ? "" : " " + score.toFixed(2))];
+      return ["curve-" + index, label(name) + (score === undefined ? "" : " " + score.toFixed(2))];
     });
     rows.push(["key-level", "level " + (newest.level === null ? "–" : newest.level.toFixed(0) + " dBFS")]);
     if (shown.some((point) => !point.hears)) rows.push(["key-deaf", "did not hear"]);

@@ -66,6 +66,8 @@ def test_it_names_every_route_and_its_method_and_no_other(site: Site) -> None:
         ("/api/history", {"since": "2020-01-01"}, 200),
         ("/api/history", {"since": "yesterday"}, 400),
         ("/api/history", {"since": ["2020-01-01", "2026-01-01"]}, 400),
+        ("/api/scores", {}, 200),
+        ("/api/scores", {"until": "noon"}, 400),
         ("/api/clips", {}, 200),
     ],
 )

@@ -12,7 +12,10 @@ import pytest
 from device.alarms.journal.command_notes import CommandLog, CommandNote
 from device.alarms.journal.entries import Entry
 from device.alarms.journal.store import Journal
-from tests.device.web.site import TOKEN, Site
+from device.daytime import utc_text
+from device.runtime.daemon_state import LabelStatus
+from tests.device.web.live.heard_night import recent_window
+from tests.device.web.site import TOKEN, Site, wait_until_it_asked
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -164,3 +167,33 @@ def test_a_clip_is_played_from_any_second_and_nothing_else_is_served(site: Site)
         answer = site.client.get(f"/api/clips/{escape}", headers=BEARER)
         assert answer.status_code == 404
         assert "scrypt" not in answer.text
+
+
+def test_every_window_is_told_and_which_time_is_known(site: Site) -> None:
+    first = recent_window(1)
+    site.heard = (first, recent_window(2, 0.75))
+    wait_until_it_asked(site)
+    told = site.client.get("/api/scores", headers=BEARER).json()
+    assert [window["scores"] for window in told["windows"]] == [{"cry": 0.1}, {"cry": 0.75}]
+    assert told["windows"][0]["until_utc"][:20] == utc_text(first.at_utc_s, "milliseconds")[:20]
+    assert (told["is_complete"], told["why_not_now"], len(told["known"])) == (True, "", 1)
+    later = site.client.get("/api/scores", params={"since": "2999-01-01", "until": "2999-01-02"}, headers=BEARER)
+    assert (later.json()["windows"], later.json()["known"]) == ([], [])
+    wrong = site.client.get("/api/scores", params={"until": "noon"}, headers=BEARER)
+    assert (wrong.status_code, wrong.json()["error"][:24]) == (400, "until is 'noon', which i")
+
+
+def test_the_curves_show_the_surest_window_between_two_questions(site: Site) -> None:
+    site.heard = tuple(recent_window(number, score) for number, score in ((1, 0.2), (2, 0.95), (3, 0.4)))
+    site.show(labels=(LabelStatus("cry", "cry", on=False, score=0.4, since_utc_s=None),))
+    wait_until_it_asked(site)
+    scores = [point["scores"].get("cry/cry") for point in site.service.link.recent.after(0)]
+    assert scores[-1] == 0.4
+    assert 0.95 in scores
+
+
+def test_a_daemon_that_does_not_run_has_no_windows_and_that_is_said(tmp_path: Path) -> None:
+    with Site(tmp_path, None) as site:
+        told = site.client.get("/api/scores", headers=BEARER).json()
+        assert told["windows"] == told["known"] == []
+        assert told["why_not_now"].startswith("no daemon runs")
