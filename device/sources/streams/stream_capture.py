@@ -36,6 +36,12 @@ MOST_BYTES = 192 << 20
 MOST_AHEAD_S = 30.0
 """Servers send what they have of the last seconds at once; what comes faster than this is no live sound."""
 
+CLOCK_TOLERANCE = 1e-3
+"""A camera's clock differs from this machine's: crystals by 50 to 100 ppm, cheap oscillators by ten times as much.
+
+Without it a clock that is 100 ppm fast has gained `MOST_AHEAD_S` after 3.5 days.
+"""
+
 GAP_S = 0.1
 """Time stamps that jump by more than this say that sound is missing; cameras are less exact by some milliseconds."""
 
@@ -169,7 +175,7 @@ class StreamCapture:
             if now_ns - self._decoded_ns > UNDECODABLE_S * 1e9:
                 raise MicrophoneError(f'"{name}" sends sound that cannot be decoded, as {_codec(packet)}')
         open_s = (now_ns - self._began_ns) / 1e9
-        if self._given_s - open_s > MOST_AHEAD_S:
+        if self._given_s - open_s * (1 + CLOCK_TOLERANCE) > MOST_AHEAD_S:
             raise MicrophoneError(
                 f'"{name}" is no live sound, {self._given_s:.0f} s of it came in {open_s:.0f} s: '
                 "download it, and auricle replay hears it"

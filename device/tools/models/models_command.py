@@ -1,4 +1,4 @@
-"""`auricle models`, `verify` and `install`: the bundles at hand, the checks on one, a new one in place of another."""
+"""`auricle models`, `show`, `verify` and `install`: the bundles at hand, one with its card, its checks, a new one."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from device.hearing.classifier import Classifier
 from device.quantity import quantity
 from device.runtime.model_library import bundle_path, card_line, golden_deviations, reference_agreement, shipped_bundles
 from device.runtime.model_loader import read_tried, tried_bundles, trusted_key
+from device.tools.models.card_text import card_lines
 from device.tools.models.installation import WATCH_S, InstallOptions, install
 from device.tools.models.use_and_terms import learned_from, profiles_of, who_runs
 
@@ -31,6 +32,10 @@ MAX_WATCH_S = 3600.0
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of `auricle models`."""
     actions = parser.add_subparsers(dest="action", metavar="VERB")
+    showing = actions.add_parser("show", help="one bundle with its whole card; of a shipped one the name alone does it")
+    showing.add_argument("bundle", metavar="BUNDLE", help="a shipped model's name, or a .tflite file")
+    for name in shipped_bundles():
+        actions.add_parser(name).set_defaults(bundle=name)
     verifying = actions.add_parser("verify", help="repeat every check on a bundle, on this machine")
     verifying.add_argument("bundle", metavar="BUNDLE", help="a shipped model's name, or a .tflite file")
     verifying.add_argument("--config", metavar="FILE", help="whose [bundles] public_key must have signed it")
@@ -44,7 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print the shipped models, or the checks that one passed; returns exit code 0.
+    """Print the shipped models, one of them, or the checks that one passed; returns exit code 0.
 
     Raises:
         BundleError: a bundle is damaged, or a check fails.
@@ -60,6 +65,8 @@ def _lines(arguments: argparse.Namespace) -> Iterator[str]:
     match arguments.action:
         case "verify":
             return _verify(arguments)
+        case None:
+            return describe_shipped()
         case "install":
             return install(
                 InstallOptions(
@@ -71,7 +78,7 @@ def _lines(arguments: argparse.Namespace) -> Iterator[str]:
                     offline=arguments.offline,
                 )
             )
-    return describe_shipped()
+    return show(arguments.bundle)
 
 
 def _seconds(text: str) -> float:
@@ -99,6 +106,22 @@ def describe_shipped() -> Iterator[str]:
     ):
         yield from describe(read_bundle(path), path)
         yield ""
+
+
+def show(name: str) -> Iterator[str]:
+    """One bundle, and below it its card: data, licences, figures, what was tried, what it must not be used for.
+
+    Args:
+        name: of a shipped bundle, or a path.
+
+    Raises:
+        BundleError: there is no such bundle, or it is damaged.
+    """
+    path = bundle_path(name)
+    bundle = read_bundle(path)
+    yield from describe(bundle, path)
+    yield ""
+    yield from card_lines(bundle.card)
 
 
 def describe(bundle: Bundle, path: Path) -> Iterator[str]:

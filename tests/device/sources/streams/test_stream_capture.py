@@ -11,16 +11,19 @@ import subprocess
 import sys
 import threading
 import time
+import types
 import wave
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, cast
 
 import av
 import numpy as np
 import pytest
 
+from device.errors import MicrophoneError
 from device.sources.capture_process import capture_command
 from device.sources.capture_record import ERROR, FRAME, OPENED, OVERFLOWED, Decoder
+from device.sources.streams.stream_capture import StreamCapture
 from tests.programs import program
 
 if TYPE_CHECKING:
@@ -258,6 +261,44 @@ def test_a_flood_is_no_live_sound(serve: Callable[..., Server]) -> None:
             write(bytes(1 << 16))
 
     assert "is no live sound" in _error(serve(flood).address)
+
+
+class _Hours:
+    """A source of a frame for each ten seconds of its own clock, and this machine's clock."""
+
+    name = "http://camera/"
+
+    def __init__(self, packets: int, fast: float) -> None:
+        self._packets = packets
+        layout = types.SimpleNamespace(nb_channels=1)
+        samples = round(10 * 48_000 * (1 + fast))
+        self._frame = types.SimpleNamespace(sample_rate=48_000, samples=samples, layout=layout, pts=None)
+        self.now_ns = 0
+
+    def packets(self) -> Iterator[Any]:
+        for _ in range(self._packets):
+            self.now_ns += 10_000_000_000
+            yield None
+
+    def decoded(self, _packet: Any) -> list[Any]:
+        return [self._frame]
+
+    def converter(self, _frame: Any) -> Any:
+        return types.SimpleNamespace(resample=lambda _: [])
+
+
+@pytest.mark.parametrize("fast", [-0.001, 0.0001, 0.001])
+def test_a_camera_may_have_a_clock_of_its_own(fast: float) -> None:
+    """At 100 ppm it had gained 30 s after 3.5 days, and was taken for a recording."""
+    hours = _Hours(packets=10 * 8640, fast=fast)
+    capture = StreamCapture(cast("Any", hours), None, lambda: hours.now_ns)
+    assert [record.kind for record in capture.records()] == [OPENED]
+
+
+def test_what_comes_one_percent_faster_is_no_live_sound() -> None:
+    hours = _Hours(packets=400, fast=0.01)
+    with pytest.raises(MicrophoneError, match="is no live sound"):
+        list(StreamCapture(cast("Any", hours), None, lambda: hours.now_ns).records())
 
 
 def test_what_would_fill_the_machine_is_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
