@@ -116,6 +116,7 @@ class Outputs:
         channels.clips = self._replaced_clips(prepared, old)
         channels.wants_push = settings.wants_push
         channels.certificates = prepared.certificates
+        channels.certificate_days = settings.status.certificate_days
         if broker is not None:
             self._attach_broker(channels, broker, settings, labels, old)
         self._applied = _Applied(prepared, channels)

@@ -1,4 +1,4 @@
-"""Until when the certificates that a configuration names are valid, read from their files.
+"""Until when the certificates that a configuration names are valid, read from their files, and a broker's own.
 
 The ssl module decodes certificates of authorities alone, so the date is read from the DER here: RFC 5280, 4.1. OpenSSL
 has accepted the files before, and whether a chain holds is its business.
@@ -43,12 +43,14 @@ class CertificateExpiry:
         path: of the file.
         expires_utc_s: when it expires.
         due_utc_s: from when on that is a fault.
+        owner: whose it is and where it was shown, if the configuration does not name its file.
     """
 
     key: tuple[str, str]
     path: str
     expires_utc_s: float
     due_utc_s: float
+    owner: str = ""
 
     def is_due(self, utc_s: float) -> bool:
         """Whether it should have been renewed by then."""
@@ -61,7 +63,7 @@ class CertificateExpiry:
     def sentence(self, utc_s: float) -> str:
         """What is named where, and until when it is valid; without a full stop."""
         verb = "expired" if self.is_expired(utc_s) else "expires"
-        return f"{key_is(self.key, self.path)}, which {verb} on {utc_text(self.expires_utc_s)}"
+        return f"{self.owner or key_is(self.key, self.path)}, which {verb} on {utc_text(self.expires_utc_s)}"
 
 
 def named_files(settings: Settings) -> tuple[tuple[tuple[str, str], str], ...]:
@@ -102,6 +104,18 @@ def expiry_in(key: tuple[str, str], path: str, *, days: int) -> CertificateExpir
     if not found or len(found) > MOST_OF_ONE_AUTHORITY:
         return None
     return CertificateExpiry(key, path, min(found), min(found) - days * DAY_S)
+
+
+def expiry_of_broker(endpoint: str, expires_utc_s: float, *, days: int) -> CertificateExpiry:
+    """That of the certificate which a broker has shown.
+
+    Args:
+        endpoint: host and port of the broker.
+        expires_utc_s: until when it is valid.
+        days: before it expires, from when on that is a fault.
+    """
+    owner = f"the certificate of the broker at {endpoint}"
+    return CertificateExpiry(("mqtt", "host"), endpoint, expires_utc_s, expires_utc_s - days * DAY_S, owner)
 
 
 def expiries(pem: bytes) -> Iterator[float]:

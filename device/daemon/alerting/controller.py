@@ -370,7 +370,7 @@ class AlarmController:
         )
         of_push = self._push.update(now_s, is_wanted=self.channels.wants_push)
         of_certificates = self._certificates.update(
-            self.channels.certificates,
+            self.channels.expiries,
             now_s=now_s,
             utc_s=self._clocks.utc(),
             is_synchronized=self._timekeeper.is_synchronized,

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from device.runtime.certificates import expiry_of_broker
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -114,7 +116,8 @@ class Channels:
         alarm_publisher: offers the broker each change of an alarm until it is acknowledged.
         state_publisher: publishes the newest state of the daemon.
         clips: None if no sound is kept.
-        certificates: those in use, as they were read.
+        certificates: those in use, as they were read from their files.
+        certificate_days: before one expires, from when on that is a fault.
         wants_push: whether a process of its own is to notify phones of what the journal holds.
     """
 
@@ -125,4 +128,14 @@ class Channels:
     state_publisher: StatePublisher | None = None
     clips: Clips | None = None
     certificates: Sequence[CertificateExpiry] = ()
+    certificate_days: int = 0
     wants_push: bool = False
+
+    @property
+    def expiries(self) -> Sequence[CertificateExpiry]:
+        """Those of the certificates in use, and of the one that the broker has shown."""
+        shown = None if self.broker is None else self.broker.link.certificate
+        if shown is None:
+            return self.certificates
+        of_broker = expiry_of_broker(shown.endpoint, shown.expires_utc_s, days=self.certificate_days)
+        return [*self.certificates, of_broker]

@@ -62,6 +62,12 @@ class BrokerSocket:
         """Whether it is encrypted."""
         return isinstance(self._socket, ssl.SSLSocket)
 
+    @property
+    def certificate_expires_utc_s(self) -> float | None:
+        """Until when the broker's certificate is valid; None without TLS."""
+        shown = self._socket.getpeercert() if isinstance(self._socket, ssl.SSLSocket) else None
+        return ssl.cert_time_to_seconds(str(shown["notAfter"])) if shown else None
+
     def recv(self, buffer_size: int) -> bytes:
         """Receive at most so many bytes of what the guard passes on; empty at the end of the connection.
 

@@ -315,6 +315,7 @@ class Mqtt:
             self._subscribe(session)
         repeated = self._queue.connection_opened()
         self._counts = replace(self._counts, repeated=self._counts.repeated + repeated)
+        self._link = replace(self._link, certificate=session.certificate)
         self._set_link("connected", f"connected to {endpoint(self._settings)}")
         self._queue.put(self._ownership.message)
         self._announce()
@@ -397,7 +398,7 @@ class Mqtt:
         link, now_s = self._link, self._clock()
         kept = (state in CONNECTED_STATES) == link.is_up
         begun_s = link.since_s if kept else now_s if since_s is None else since_s
-        self._link = Link(state, begun_s, reason, self._losses.problem)
+        self._link = Link(state, begun_s, reason, self._losses.problem, link.certificate)
 
     def _delay_s(self, failures: int, *, refused: bool) -> float:
         timeouts = self._timeouts

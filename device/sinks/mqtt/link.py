@@ -25,6 +25,19 @@ CONNECTED_STATES: frozenset[LinkState] = frozenset({"connected", "denied"})
 
 
 @dataclass(frozen=True, slots=True)
+class BrokerCertificate:
+    """What a broker has shown and the client has accepted.
+
+    Attributes:
+        endpoint: host and port of the broker.
+        expires_utc_s: until when it is valid.
+    """
+
+    endpoint: str
+    expires_utc_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class Link:
     """State of the connection to the broker.
 
@@ -35,12 +48,14 @@ class Link:
         reason: one sentence: what is wrong, and what would help.
         losses: why connections are lost again and again, soon after they are made; empty unless they are. It stays
             while there is a connection, until one has lasted.
+        certificate: of the broker, as it was shown with the last connection; None without TLS.
     """
 
     state: LinkState
     since_s: float
     reason: str
     losses: str = ""
+    certificate: BrokerCertificate | None = None
 
     @property
     def is_up(self) -> bool:

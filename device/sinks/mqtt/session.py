@@ -17,7 +17,7 @@ from device.commands import MAX_PAYLOAD_BYTES
 from device.errors import MissingExtraError
 from device.sinks.mqtt.broker_socket import open_socket
 from device.sinks.mqtt.connection import Trouble, endpoint, port_of, refusal, trouble_of
-from device.sinks.mqtt.link import Received
+from device.sinks.mqtt.link import BrokerCertificate, Received
 from device.sinks.mqtt.paho_client import PahoClient
 from device.sinks.mqtt.send_queue import OwedMessage
 
@@ -113,6 +113,12 @@ class Session:
     def is_open(self) -> bool:
         """Whether it is usable."""
         return self._client.socket() is not None and self.trouble is None
+
+    @property
+    def certificate(self) -> BrokerCertificate | None:
+        """What the broker has shown; None without TLS, or before it was connected to."""
+        expires_utc_s = None if self._socket is None else self._socket.certificate_expires_utc_s
+        return None if expires_utc_s is None else BrokerCertificate(endpoint(self._settings), expires_utc_s)
 
     @property
     def in_flight(self) -> int:

@@ -10,11 +10,14 @@ import os
 import secrets
 import socket
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from device.config.settings import StatusSettings
+from device.daytime import utc_text
 from device.findings import Finding
 from device.quantity import quantity
+from device.runtime.certificates import expiry_of_broker
 from device.runtime.self_test.outcome import alert_topic
 from device.sinks.mqtt.connection import endpoint, hung_up, read_password, tls_context, trouble_of
 from device.sinks.payloads import Message, Topics
@@ -25,16 +28,19 @@ if TYPE_CHECKING:
     from device.config.settings import MqttSettings
     from device.runtime.daemon_state import DaemonState
     from device.sinks.mqtt.connection import Trouble
+    from device.sinks.mqtt.link import BrokerCertificate
     from device.sinks.mqtt.session import Session
 
 ANSWERS_WITHIN_S = 5.0
 """A broker that has accepted the login must answer within this time, or it is too slow for alarms."""
 
+_DAYS = StatusSettings().certificate_days
 _TURN_S = 0.25
 _FAILURE = 0x80  # from here on, reason codes of MQTT 5 say so
 _CONNECTED = {"connected", "denied"}
 _REFUSED = "check username, password_file and certificates in [mqtt]; the broker's log may say more"
 _LOST = "check host and port in [mqtt], and whether the broker runs; alarms are owed until it answers"
+_RENEW = "renew the broker's certificate on its machine, and restart the broker"
 _ALLOW = "allow {user} to read and write {base}/#; docs/mqtt.md has the lines for mosquitto"
 
 
@@ -47,16 +53,23 @@ class _Trial:
         denied: the broker's reason for rejecting the published message; empty if it accepted it.
         came_back: the published message was received again.
         is_subscription_denied: the broker rejected the subscription to commands.
+        certificate: that the broker has shown; None without TLS.
     """
 
     trouble: Trouble | None = None
     denied: str = ""
     came_back: bool = False
     is_subscription_denied: bool = False
+    certificate: BrokerCertificate | None = None
 
 
 def check_broker(
-    settings: MqttSettings, instance: str, state: DaemonState | None, environment: Mapping[str, str] = os.environ
+    settings: MqttSettings,
+    instance: str,
+    state: DaemonState | None,
+    environment: Mapping[str, str] = os.environ,
+    *,
+    certificate_days: int = _DAYS,
 ) -> Finding:
     """Whether the broker accepts what this instance publishes, and its subscription to commands.
 
@@ -65,6 +78,7 @@ def check_broker(
         instance: whose topics are used.
         state: of the running daemon; None if none runs.
         environment: names the folder of systemd's credentials, if there is one.
+        certificate_days: before the broker's certificate expires, from when on that is a warning.
 
     Raises:
         ConfigError: a password, certificate or key is not valid.
@@ -77,7 +91,7 @@ def check_broker(
         return _reported_by_daemon(settings, state)
     trial = _try_connection(settings, instance, password)
     topics = Topics(settings.topic, instance)
-    finding = _judged(trial, settings, topics)
+    finding = _with_certificate(_judged(trial, settings, topics), trial.certificate, certificate_days)
     if finding.outcome == "failure" and settings.username is not None and password is None:
         cure = (
             "set password_file; a password that is a systemd credential is given to the daemon alone: start it and ask"
@@ -98,6 +112,7 @@ def _try_connection(settings: MqttSettings, instance: str, password: str | None)
     session = Session(settings, login, tls, SessionTimeouts(answer_s=ANSWERS_WITHIN_S), time.monotonic)
     try:
         session.open()
+        trial.certificate = session.certificate
         _exchange(session, trial, Topics(settings.topic, instance))
     except OSError as error:
         trial.trouble = trouble_of(error, settings)
@@ -147,6 +162,18 @@ def _judged(trial: _Trial, settings: MqttSettings, topics: Topics) -> Finding:
     sealed = "with TLS" if settings.tls else "without TLS"
     summary = f"{where} lets us in{as_user}, {sealed}; what is written below {topics.base} is taken, and comes back"
     return Finding("broker", "ok", summary)
+
+
+def _with_certificate(finding: Finding, shown: BrokerCertificate | None, days: int) -> Finding:
+    """The finding, and until when the broker's certificate is valid; a warning if that is soon."""
+    if shown is None or finding.outcome == "failure":
+        return finding
+    expiry, now_s = expiry_of_broker(shown.endpoint, shown.expires_utc_s, days=days), time.time()
+    if not expiry.is_due(now_s):
+        until = utc_text(shown.expires_utc_s)
+        return replace(finding, summary=f"{finding.summary}; its certificate expires on {until}")
+    cure = "; ".join(each for each in (_RENEW, finding.cure) if each)
+    return Finding("broker", "warning", f"{finding.summary}; {expiry.sentence(now_s)}", cure)
 
 
 def _not_received(settings: MqttSettings, topics: Topics, summary: str, allow: str) -> Finding:

@@ -184,7 +184,13 @@ def _delivery(settings: Settings, instance: str, system: CheckedSystem, config: 
         "journal", lambda: _journal(settings, instance, system, state), "look at the disk; dmesg may tell more"
     )
     cure = "correct [mqtt], or ask as whoever runs the daemon, as with sudo -u auricle"
-    yield run_check("broker", lambda: check_broker(settings.mqtt, instance, state, system.environment), cure, config)
+    days = settings.status.certificate_days
+    yield run_check(
+        "broker",
+        lambda: check_broker(settings.mqtt, instance, state, system.environment, certificate_days=days),
+        cure,
+        config,
+    )
     yield run_check("certificates", lambda: check_certificates(settings, time.time()), "", config)
     yield run_check("pins", lambda: check_pins(settings.gpio, state, system.pin_factory), "")
     by_unit = (system.root / _UNIT).exists()

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from device.config.settings import MqttSettings
+from device.runtime.certificates import expiries
 from tests.system.broker.authority import Authority, with_tls
 from tests.system.broker.telling import RIGHT, Owner, Telling, both, fed, reason_in, settings_for, until
 
@@ -30,6 +31,29 @@ def test_a_broker_whose_own_authority_is_configured_is_trusted(
     mqtt = telling.begin(settings, owner)
     owner.until_paid(mqtt)
     assert mqtt.counts.connected == 1
+
+
+def test_the_date_of_the_brokers_certificate_is_that_of_the_last_connection(
+    broker: Mosquitto, telling: Telling, authority: Authority
+) -> None:
+    dates = []
+    for name, days in (("server", 2), ("renewed", 1)):
+        with_tls(broker, authority, server := authority.sign(name, days=days))
+        mqtt = telling.begin(settings_for(broker, tls=True, ca_file=str(authority.certificate)), Owner())
+        until(lambda mqtt=mqtt: mqtt.link.is_up, "a connection")  # type: ignore[misc]
+        shown = mqtt.link.certificate
+        assert shown is not None
+        assert shown.endpoint == f"127.0.0.1:{broker.port}"
+        assert [shown.expires_utc_s] == list(expiries(server[0].read_bytes()))
+        dates.append(shown.expires_utc_s)
+        mqtt.close(3.0)
+    assert dates[1] < dates[0]
+
+
+def test_without_tls_no_certificate_is_known(broker: Mosquitto, telling: Telling) -> None:
+    mqtt = telling.begin(settings_for(broker), Owner())
+    until(lambda: mqtt.link.is_up, "a connection")
+    assert mqtt.link.certificate is None
 
 
 def test_what_is_wrong_with_a_brokers_certificate_is_said_and_no_password_is_sent(

@@ -256,11 +256,16 @@ def test_a_certificate_that_expired_or_is_not_vouched_for_is_told(broker: Mosqui
     new_key = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes")
     for name in ("authority", "stranger"):
         made = ("-keyout", private_folder / f"{name}.key", "-out", private_folder / f"{name}.pem")
-        _run("openssl", "req", "-x509", *new_key, *made, "-subj", f"/CN={name}", "-days", "2")
+        _run("openssl", "req", "-x509", *new_key, *made, "-subj", f"/CN={name}", "-days", "90")
     own, authority, stranger = (private_folder / name for name in ("own.ext", "authority.pem", "stranger.pem"))
     own.write_text("subjectAltName=IP:127.0.0.1\n")
-    cases = [(2, authority, "with TLS"), (2, stranger, "not vouched for"), (0, authority, "has expired")]
-    for days, trusted, words in cases:
+    cases = [
+        (60, authority, "ok", "its certificate expires on"),
+        (2, authority, "warning", "the certificate of the broker at 127.0.0.1:"),
+        (2, stranger, "failure", "not vouched for"),
+        (0, authority, "failure", "has expired"),
+    ]
+    for days, trusted, outcome, words in cases:
         request = ("-keyout", private_folder / "own.key", "-out", private_folder / "own.csr")
         _run("openssl", "req", *new_key, *request, "-subj", "/CN=broker")
         signed = ("-CA", authority, "-CAkey", private_folder / "authority.key", "-CAcreateserial", "-extfile", own)
@@ -272,7 +277,7 @@ def test_a_certificate_that_expired_or_is_not_vouched_for_is_told(broker: Mosqui
         broker.configure(f"certfile {private_folder / 'own.pem'}", f"keyfile {private_folder / 'own.key'}")
         broker.start()
         finding = _found(broker, tls=True, ca_file=str(trusted))
-        assert finding.outcome == ("ok" if words == "with TLS" else "failure"), finding
+        assert finding.outcome == outcome, finding
         assert words in finding.summary
 
 

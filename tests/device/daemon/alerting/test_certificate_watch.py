@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from device.commands import CertificateReport
 from device.daemon.alerting.faults.certificate_watch import CLEARED, PAGE_KEY, CertificateWatch
 from device.runtime.certificates import DAY_S, CertificateExpiry
+from device.sinks.mqtt.link import BrokerCertificate
+from tests.device.daemon.scripted import UP
 
 if TYPE_CHECKING:
     from tests.device.daemon.alerting.stage import Stage
@@ -80,6 +82,21 @@ def test_the_fault_is_an_alarm_of_low_priority_that_ends_with_a_reload(stage: St
     (over,) = stage.turn().faults
     assert (over.begins, over.detail) == (False, CLEARED)
     assert stage.controller.machine.alarms == ()
+
+
+def test_the_certificate_that_the_broker_has_shown_counts_and_a_renewed_one_ends_the_fault(stage: Stage) -> None:
+    channels = stage.controller.channels
+    channels.certificate_days = 30
+    utc_s = stage.clocks.utc_s
+    stage.broker.link = replace(UP, certificate=BrokerCertificate("broker.local:8883", utc_s + 31 * DAY_S))
+    assert not stage.turn().faults
+    stage.broker.link = replace(UP, certificate=BrokerCertificate("broker.local:8883", utc_s + 29 * DAY_S))
+    (fault,) = stage.turn().faults
+    expected = "the certificate of the broker at broker.local:8883, which expires on "
+    assert (fault.kind, fault.begins, fault.detail.startswith(expected)) == ("certificate", True, True)
+    stage.broker.link = replace(UP, certificate=BrokerCertificate("broker.local:8883", utc_s + 365 * DAY_S))
+    (over,) = stage.turn().faults
+    assert (over.begins, over.detail) == (False, CLEARED)
 
 
 def test_without_certificates_there_is_no_fault() -> None:
