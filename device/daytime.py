@@ -13,11 +13,19 @@ CLOCK_TIME = r"([01]\d|2[0-3]):[0-5]\d"
 DAY_RANGE = f"{CLOCK_TIME}-{CLOCK_TIME}"
 """HH:MM-HH:MM."""
 
+_FIRST_UTC_S = datetime(1, 2, 1, tzinfo=UTC).timestamp()
+_LAST_UTC_S = datetime(9999, 12, 1, tzinfo=UTC).timestamp()
+
 
 def utc_text(utc_s: float, timespec: Literal["seconds", "milliseconds"] = "seconds") -> str:
     """Seconds since 1970-01-01 UTC -> `2026-11-21T02:14:07Z`, or with milliseconds; truncated, not rounded."""
     moment = datetime.fromtimestamp(utc_s, UTC)
     return f"{moment.replace(tzinfo=None).isoformat(timespec=timespec)}Z"
+
+
+def within_years(utc_s: float) -> float:
+    """Seconds since 1970-01-01 UTC -> the nearest ones that are a month from the ends of the calendar, 1 to 9999."""
+    return min(max(utc_s, _FIRST_UTC_S), _LAST_UTC_S)
 
 
 @dataclass(frozen=True, slots=True)

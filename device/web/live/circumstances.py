@@ -56,6 +56,8 @@ class Circumstances:
 
     def sentences(self) -> Iterator[str]:
         """What was other than usual, for people."""
+        if self.labels and not self.hears:
+            yield "it did not hear then: a cry would not have been detected"
         for each in self.labels:
             if each.mode != "alarm":
                 yield f"{each.model}/{each.label} {mode_words(each.mode, each.cause)}: it raised no alarm"

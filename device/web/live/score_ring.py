@@ -142,9 +142,9 @@ class ScoreRing:
         packs = [each for each in self._packs if each.until_utc_s >= from_utc_s and each.from_utc_s <= until_utc_s]
         return _read(packs, list(self._open), from_utc_s, until_utc_s)
 
-    def changes(self, stream: str) -> list[HeardItem]:
-        """The events of one stream and its faults but gaps, that are kept apart, however old; oldest first."""
-        return [item for item in self._changes if item.stream == stream]
+    def changes(self) -> list[HeardItem]:
+        """The events, and the faults but gaps, that are kept apart, however old; oldest first."""
+        return list(self._changes)
 
     # --- keeping
 

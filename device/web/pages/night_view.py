@@ -10,6 +10,7 @@ from device.fault_info import FAULTS
 from device.quantity import quantity
 from device.runtime.verdict import span_text
 from device.web.pages.now_view import clock_text, label_text
+from device.web.pages.why_view import address
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -90,6 +91,8 @@ def night_values(
     return {
         "title": f"{night.day:%A %-d %B} to {next_day:%A %-d %B}",
         "short": f"{night.day:%a %-d} to {next_day:%a %-d %b}",
+        "from_utc_s": night.from_utc_s,
+        "until_utc_s": night.until_utc_s,
         "before": (night.day - timedelta(days=1)).isoformat(),
         "after": next_day.isoformat() if night.until_utc_s <= now_utc_s else "",
         "summary": _summary(happened, known),
@@ -129,6 +132,7 @@ def _alarm(story: AlarmStory, clips: Sequence[ClipFile], zone: tzinfo | None, no
     return {
         "title": title,
         "at": clock_text(story.start_utc_s, zone),
+        "why": address(story.start_utc_s),
         "lasted": f"goes on, {lasted} so far" if story.end_utc_s is None else lasted,
         "priority": story.priority,
         "seen": _without_process(story.acknowledged),

@@ -16,7 +16,7 @@ from device.alarms.journal.alarm_changes import body_of
 from device.daytime import utc_text
 from device.errors import JournalError, ServiceError
 from device.web.live.event_stream import MEDIA_TYPE, RETRY, event_bytes, number_of
-from device.web.live.hindsight import MOST_WINDOWS, known_spans, window_rows
+from device.web.live.hindsight import MOST_WINDOWS, Question, hindsight_json, known_spans, window_rows
 from device.web.live.moments import KEPT_S
 from device.web.night.clip_files import MEDIA_TYPES, clip_path, clips_between
 from device.web.night.happenings import MOST_CHANGES
@@ -55,6 +55,7 @@ def api_routes(service: Service) -> list[Route]:
         Route("/api/events", interface.events),
         Route("/api/history", interface.history),
         Route("/api/scores", interface.scores),
+        Route("/api/why", interface.why),
         Route("/api/clips", interface.clips),
         Route("/api/clips/{year}/{month}/{name}", interface.clip),
         *commands,
@@ -152,6 +153,14 @@ class Interface:
             "windows": windows,
         }
         return JSONResponse(content)
+
+    async def why(self, request: Request) -> Response:
+        """Why there was an alert at a moment, or none: now unless given."""
+        self._gate.visitor(request)
+        now_utc_s, link = time.time(), self._service.link
+        question = Question(link.ring, link.circumstances, _moment(request, "at", now_utc_s), now_utc_s)
+        found = await anyio.to_thread.run_sync(question.answer, limiter=self._reading)
+        return JSONResponse(hindsight_json(found))
 
     async def clips(self, request: Request) -> Response:
         """The clips of a stretch of time: the last 24 hours unless given."""

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, Union, get_args, get_origin, get
 from device.alarms.journal.command_notes import CommandNote
 from device.commands import MAX_ID_CHARACTERS, MAX_PAUSE_S
 from device.config.profiles import PROFILES
-from device.messages import Phase, Priority
+from device.messages import FaultKind, LabelState, Phase, Priority
 from device.runtime.daemon_state import DaemonState, installed_version
 
 if TYPE_CHECKING:
@@ -79,6 +79,7 @@ def _schemas() -> Schema:
             }
         ),
         "Scores": _scores(),
+        "Why": _why(),
         "Classified": _classified(),
         "Clips": _object({"is_on": {"type": "boolean"}, "clips": {"type": "array", "items": _CLIP}}),
     }
@@ -121,6 +122,12 @@ def _reading() -> Schema:
             _answer("The windows, oldest first, and the stretches that are known without a miss.", _ref("Scores")),
             [_time("since", "10 minutes before the end unless given"), _time("until", "now unless given")],
             {"400": _answer("A time is none.", _ERROR)},
+        ),
+        "/api/why": _get(
+            "Why there was an alert at a moment, or why there was none",
+            _answer("The rule of each window that holds the moment; or why nothing is known of it.", _ref("Why")),
+            [_time("at", "now unless given")],
+            {"400": _answer("The time is none.", _ERROR)},
         ),
         "/api/clips": _get(
             "The clips of a stretch of time",
@@ -235,6 +242,38 @@ def _scores() -> Schema:
             "known": {"type": "array", "items": _object({"from_utc": text, "until_utc": text})},
             "why_not_now": {"type": "string", "description": "Why nothing is known of the present; empty if it is."},
             "windows": {"type": "array", "items": window},
+        }
+    )
+
+
+def _why() -> Schema:
+    text, number, perhaps = Schema(type="string"), Schema(type="number"), Schema(type=["string", "null"])
+    times = {"from_utc": text, "until_utc": text}
+    state = {"enum": [*get_args(LabelState), None]}
+    window = {**times, "start_s": number, "end_s": number, "score": number, "state": state, "rule": text}
+    event = {"event_id": text, **times, "decided_utc": text, "score": number}
+    event = {**event, "opened_by": text, "closed_by": perhaps, "verdict": perhaps}
+    label = {
+        "model": text,
+        "label": text,
+        "verdict": text,
+        "event": {"anyOf": [_object(event), {"type": "null"}]},
+        "windows": {"type": "array", "items": _object(window)},
+    }
+    fault = {"kind": {"enum": list(get_args(FaultKind))}, **times, "detail": text, "lasted": {"type": "boolean"}}
+    sure = {"model": text, "label": text, "at_utc": text, "score": number}
+    return _object(
+        {
+            "at_utc": text,
+            "is_known": {"type": "boolean"},
+            "why_unknown": {"type": "string", "description": "Why nothing is known; empty if something is."},
+            "stream": perhaps,
+            "at_s": {"type": ["number", "null"], "description": "The moment in its stream."},
+            "in_no_window": {"type": "boolean", "description": "No model scored a window that holds the moment."},
+            "labels": {"type": "array", "items": _object(label)},
+            "faults": {"type": "array", "items": _object(fault)},
+            "circumstances": {"type": "array", "items": text, "description": "Schedule, pause, sensitivity."},
+            "surest": {"type": "array", "items": _object(sure), "description": "Within five minutes of the moment."},
         }
     )
 

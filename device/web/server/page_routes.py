@@ -12,10 +12,12 @@ from starlette.responses import RedirectResponse, StreamingResponse
 from starlette.routing import Route
 
 from device.web.live.event_stream import MEDIA_TYPE, RETRY, event_bytes, number_of
+from device.web.live.hindsight import Question
 from device.web.pages.night_view import Night, night_values
 from device.web.pages.now_view import day_text, now_fragments, now_values
+from device.web.pages.why_view import local_moment, why_values
 from device.web.server.answers import RefusedError, page
-from device.web.server.request_content import UnreadableError, members_of
+from device.web.server.request_content import UnreadableError, members_of, moment_in
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -34,6 +36,7 @@ def page_routes(service: Service) -> list[Route]:
         Route("/", pages.now),
         Route("/live", pages.live),
         Route("/night", pages.night),
+        Route("/why", pages.why),
         Route("/account", pages.account),
         Route("/account/end", pages.end_login, methods=["POST"]),
         Route("/login", pages.login),
@@ -112,6 +115,20 @@ class Pages:
         )
         values = night_values(night, happened, hearing, zone=zone, now_utc_s=now_utc_s)
         return page(request, "night.html", visitor, **values)
+
+    async def why(self, request: Request) -> Response:
+        """Why there was an alert at a moment, or none."""
+        visitor, service, now_utc_s = self._gate.visitor(request), self._service, time.time()
+        zone, local = service.facts.zone, request.query_params.get("local", "")
+        try:
+            at_utc_s = local_moment(local, zone) if local else moment_in(request, "at", now_utc_s)
+        except UnreadableError as error:
+            raise RefusedError(400, str(error)) from None
+        except (ValueError, OverflowError):
+            raise RefusedError(400, f"{local[:40]!r} is no time; 2026-11-27T22:00:00 is one") from None
+        question = Question(service.link.ring, service.link.circumstances, at_utc_s, now_utc_s)
+        found = await anyio.to_thread.run_sync(question.answer, limiter=self._reading)
+        return page(request, "why.html", visitor, **why_values(found, zone, now_utc_s))
 
     async def account(self, request: Request) -> Response:
         """Who is logged in, and where."""

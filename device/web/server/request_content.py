@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
+from device.daytime import within_years
 from device.errors import BundleError
 from device.strict_json import parse
 
@@ -68,7 +69,7 @@ def moment_in(request: Request, name: str, otherwise: float) -> float:
         return otherwise
     try:
         moment = datetime.fromisoformat(given)
-        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+        return within_years((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp())
     except (ValueError, OverflowError):
         raise UnreadableError(f"{name} is {given[:40]!r}, which is no time; 2026-11-27T22:00Z is one") from None
 

@@ -1,15 +1,21 @@
-"""The page beside a real daemon knows every window that it has followed, and says where it has not."""
+"""The page beside a real daemon knows every window that it has followed, and says where it has not.
+
+Asked about a moment, it explains it as a replay of the recording that the daemon hears.
+"""
 
 from __future__ import annotations
 
 import itertools
 import time
+from datetime import datetime
 from signal import SIGCONT, SIGSTOP
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.programs import program
 from tests.system.conftest import wait_until
+from tests.system.operation.devtools import Tab, opened_tab
 from tests.system.operation.running_page import RunningPage
 from tests.system.running_daemon import AURICLE, RunningDaemon, Sounds
 
@@ -22,6 +28,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.system
 
 CONFIG = "[alarms]\nlongest_pause_s = 3600\n"
+PICTURE = "document.getElementById('picture')"
 HOP_S = 0.5
 WITHIN_S = 60.0
 
@@ -88,3 +95,68 @@ def test_a_daemon_that_is_gone_and_comes_back_is_two_stretches(daemon: RunningDa
     daemon.start()
     wait_until(lambda: len(_scores(browser)["known"]) == 2, "another stretch", WITHIN_S)
     wait_until(lambda: not _scores(browser)["why_not_now"], "no reason any more", WITHIN_S)
+
+
+def _explained(daemon: RunningDaemon, night: Path, at_s: float) -> list[str]:
+    """The rules of the windows of the label cry, as a replay of the recording explains them."""
+    lines = daemon.ask("replay", str(night), "--explain", str(at_s)).stdout.splitlines()
+    first = next(index for index, line in enumerate(lines) if line.startswith("  cry/cry: "))
+    of_label = itertools.takewhile(lambda line: line.startswith("    "), lines[first + 1 :])
+    rules = [line.split("  ")[-1].strip() for line in of_label if "window " in line]
+    return [lines[first].removeprefix("  cry/cry: "), *rules]
+
+
+@pytest.mark.parametrize("wanted", ["off", "on"])
+def test_the_page_explains_a_moment_as_a_replay_of_the_recording_does(
+    daemon: RunningDaemon, served: RunningPage, night: Path, wanted: str
+) -> None:
+    browser = served.browser()
+
+    def moment() -> Any:
+        """One that is over, in the middle of a window with a sure score, or of one without any."""
+        for window in reversed(_scores(browser)["windows"][:-20]):
+            if window["model"] == "cry" and (window["scores"]["cry"] > 0.9) == (wanted == "on"):
+                told = browser.get("api/why", params={"at": window["from_utc"]}).json()
+                ended = all(label["event"] is None or label["event"]["closed_by"] for label in told["labels"])
+                if told["is_known"] and told["labels"] and ended:
+                    return told
+        return None
+
+    wait_until(moment, f"a moment that is {wanted}", WITHIN_S)
+    told = moment()
+    (label,) = [each for each in told["labels"] if (each["model"], each["label"]) == ("cry", "cry")]
+    expected = _explained(daemon, night, told["at_s"])
+    assert [label["verdict"], *(window["rule"] for window in label["windows"])] == expected
+    assert (label["event"] is not None) == (wanted == "on")
+
+
+def test_a_finger_on_the_curve_and_on_the_night_asks_why_there(served: RunningPage, tmp_path: Path) -> None:
+    _wait_for_windows(served.browser(), 30)
+    (tmp_path / "browser").mkdir()
+    with opened_tab(program("chromium"), tmp_path / "browser") as tab:
+        tab.look_as(width=390, height=844, is_phone=True, scheme="dark")
+        tab.go_to(served.address)
+        wait_until(lambda: tab.evaluate(f"{PICTURE}.querySelectorAll('.curve').length > 0"), "a curve", WITHIN_S)
+        begin, end = (float(tab.evaluate(f"{PICTURE}.dataset.{name}")) for name in ("from", "until"))
+        at_utc_s = _tapped(tab, PICTURE, 290 / 300)
+        assert begin + 285 <= at_utc_s <= end + WITHIN_S
+        assert "Cry: " in tab.evaluate("document.querySelector('main').innerText")
+        assert tab.evaluate("document.documentElement.scrollWidth") <= 390
+        tab.go_to(f"{served.address}night?day=2026-01-02")
+        lane = "document.querySelector('.lane svg')"
+        noon = float(tab.evaluate(f"{lane}.dataset.from"))
+        assert _tapped(tab, lane, 0.5) == pytest.approx(noon + 43_200.0, abs=600.0)
+        assert "Nothing is known of this moment" in tab.evaluate("document.querySelector('main').innerText")
+
+
+def _tapped(tab: Tab, element: str, share: float) -> float:
+    """Tap an element at a share of its width; the moment that is asked about then, in UTC seconds."""
+    tab.evaluate(f"{element}.scrollIntoView({{ block: 'center' }})")
+    left, top, width, height = tab.evaluate(
+        f"(({{ left, top, width, height }}) => [left, top, width, height])({element}.getBoundingClientRect())"
+    )
+    tab.touch("touchStart", (left + share * width, top + height / 2))
+    tab.touch("touchEnd")
+    wait_until(lambda: "/why?at=" in tab.evaluate("location.href"), "the page of a moment", WITHIN_S)
+    wait_until(lambda: tab.evaluate("document.readyState") == "complete", "all of it", WITHIN_S)
+    return datetime.fromisoformat(tab.evaluate("location.href").partition("?at=")[2]).timestamp()

@@ -9,6 +9,7 @@
   const body = document.body;
   if (body.classList.contains("live")) live();
   document.addEventListener("submit", command);
+  document.addEventListener("click", ask);
 
   // --- commands
 
@@ -39,6 +40,20 @@
     const said = document.getElementById("said");
     said.textContent = sentence.charAt(0).toUpperCase() + sentence.slice(1) + (/[.!?]$/.test(sentence) ? "" : ".");
     said.classList.toggle("wrong", wrong);
+  }
+
+  // --- why, or why not, at the moment that is tapped in a picture; for keyboards there are links and a form
+
+  function ask(event) {
+    const picture = event.target.closest("[data-from]");
+    if (!picture) return;
+    const box = picture.getBoundingClientRect(), from = Number(picture.dataset.from), until = Number(picture.dataset.until);
+    const share = Math.min(1, Math.max(0, (event.clientX - box.left) / box.width));
+    location.assign(why(from + share * (until - from)));
+  }
+
+  function why(t) {
+    return "why?at=" + new Date(t * 1000).toISOString();
   }
 
   // --- what is heard
@@ -133,6 +148,7 @@
     shapes.push(shape("path", { class: "level", d: level(shown, x) }));
     names.forEach((name, index) => shapes.push(shape("path", { class: "curve curve-" + index, d: curve(shown, x, name) })));
     picture.replaceChildren(...shapes);
+    Object.assign(picture.dataset, { from: begin, until: end });
     legend(shown[shown.length - 1], names, shown);
     document.getElementById("surest").textContent = surest(shown, names);
     if (document.getElementById("recent-numbers").open) table(shown, names);
@@ -142,7 +158,7 @@
 
   const STEP_S = 10;
   const label = (name) => name.split("/")[1].replaceAll("_", " ");
-  const clock = (t) => new Date(t * 1000).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", second: "2-digit" });
+  const clock = (t) => new Date(t * 1000).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
 
   function highest(points, name) {
     return points.reduce((best, point) => (point.scores[name] ?? -1) > (best?.scores[name] ?? -1) ? point : best, null);
@@ -165,7 +181,7 @@
       const levels = points.map((point) => point.level).filter((each) => each !== null);
       const scores = names.map((name) => highest(points, name)?.scores[name]?.toFixed(2) ?? "–");
       const heard = points.every((point) => point.hears) ? "" : "did not hear";
-      return row("td", [clock(at), ...scores, levels.length ? Math.max(...levels).toFixed(0) : "–", heard]);
+      return row("td", [link(clock(at), why(surestOf(points).t)), ...scores, levels.length ? Math.max(...levels).toFixed(0) : "–", heard]);
     });
     const head = document.createElement("thead"), all = document.createElement("tbody");
     head.append(row("th", ["from", ...names.map(label), "level, dBFS", ""]));
@@ -173,11 +189,23 @@
     document.getElementById("recent-table").replaceChildren(head, all);
   }
 
+  function surestOf(points) {
+    const top = (point) => Math.max(0, ...Object.values(point.scores));
+    return points.reduce((best, point) => (top(point) > top(best) ? point : best));
+  }
+
+  function link(text, address) {
+    const made = document.createElement("a");
+    made.append(text);
+    made.href = address;
+    return made;
+  }
+
   function row(kind, cells) {
     const made = document.createElement("tr");
     made.append(...cells.map((text, index) => {
       const cell = document.createElement(index === 0 ? "th" : kind);
-      cell.textContent = text;
+      cell.append(text);
       if (cell.tagName === "TH") cell.scope = kind === "th" ? "col" : "row";
       return cell;
     }));

@@ -38,6 +38,8 @@ def window(
     return HeardItem(number, stream, end_s, NOON_S + end_s, 1.0, heard)
 
 
-def recent_window(number: int, score: float = 0.1) -> HeardItem:
+def recent_window(
+    number: int, score: float = 0.1, *, state: LabelState = "off", rule: str = "off: below on"
+) -> HeardItem:
     """The same, as heard just now."""
-    return replace(window(number, score), at_utc_s=time.time() - 5.0 + number * HOP_S)
+    return replace(window(number, score, state=state, rule=rule), at_utc_s=time.time() - 5.0 + number * HOP_S)

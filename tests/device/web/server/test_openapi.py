@@ -11,9 +11,11 @@ from jsonschema import Draft202012Validator
 
 from device.alarms.journal.command_notes import CommandLog, CommandNote
 from device.alarms.journal.store import Journal
+from device.daytime import utc_text
 from device.web.server.api_routes import api_routes
 from device.web.server.openapi import openapi_document
-from tests.device.web.site import TOKEN, Site
+from tests.device.web.live.heard_night import recent_window
+from tests.device.web.site import TOKEN, Site, wait_until_it_asked
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -68,6 +70,9 @@ def test_it_names_every_route_and_its_method_and_no_other(site: Site) -> None:
         ("/api/history", {"since": ["2020-01-01", "2026-01-01"]}, 400),
         ("/api/scores", {}, 200),
         ("/api/scores", {"until": "noon"}, 400),
+        ("/api/why", {}, 200),
+        ("/api/why", {"at": "0001-01-01"}, 200),
+        ("/api/why", {"at": "noon"}, 400),
         ("/api/clips", {}, 200),
     ],
 )
@@ -101,3 +106,15 @@ def test_a_daemon_that_does_not_run_is_answered_as_it_says(tmp_path: Path) -> No
         answer = site.client.get("/api/state", headers=BEARER)
         assert answer.status_code == 503
         _validator("/api/state", "get", 503).validate(answer.json())
+
+
+def test_an_explanation_of_windows_is_as_it_says(tmp_path: Path, state: DaemonState) -> None:
+    site = Site(tmp_path, state)
+    windows = tuple(recent_window(number, 0.75, state="on", rule="on") for number in range(1, 9))
+    site.heard = windows
+    at = utc_text(windows[2].at_utc_s, "milliseconds")
+    with site:
+        wait_until_it_asked(site)
+        told = site.client.get("/api/why", params={"at": at}, headers=BEARER).json()
+    assert (told["is_known"], [len(label["windows"]) for label in told["labels"]]) == (True, [4])
+    _validator("/api/why", "get", 200).validate(told)

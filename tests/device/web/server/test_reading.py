@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import time
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -130,7 +131,7 @@ def test_names_are_text_whatever_they_hold(site: Site) -> None:
     assert "<img src=x" not in answer.text
 
 
-@pytest.mark.parametrize("path", ["/", "/login", "/night", "/missing", "/api/state", "/static/auricle.css"])
+@pytest.mark.parametrize("path", ["/", "/login", "/night", "/why", "/missing", "/api/state", "/static/auricle.css"])
 def test_no_answer_lets_a_page_load_frame_or_sniff_anything(site: Site, path: str) -> None:
     answer = site.client.get(path)
     policy = answer.headers["content-security-policy"]
@@ -144,7 +145,7 @@ def test_no_answer_lets_a_page_load_frame_or_sniff_anything(site: Site, path: st
 
 def test_every_address_in_a_page_is_relative_and_nothing_runs_inline(site: Site) -> None:
     site.log_in()
-    for path in ("/", "/night", "/account"):
+    for path in ("/", "/night", "/why", "/account"):
         text = site.client.get(path).text
         addresses = re.findall(r'(?:href|src|action)="([^"]*)"', text)
         assert addresses
@@ -197,3 +198,19 @@ def test_a_daemon_that_does_not_run_has_no_windows_and_that_is_said(tmp_path: Pa
         told = site.client.get("/api/scores", headers=BEARER).json()
         assert told["windows"] == told["known"] == []
         assert told["why_not_now"].startswith("no daemon runs")
+
+
+def test_a_person_asks_why_by_a_time_of_the_place_and_nobody_else_may(site: Site) -> None:
+    assert site.client.get("/why").status_code == 303
+    site.log_in()
+    known = recent_window(1)
+    site.heard = (known, recent_window(2), recent_window(3))
+    wait_until_it_asked(site)
+    local = datetime.fromtimestamp(known.at_utc_s).astimezone().replace(tzinfo=None).isoformat()
+    assert "Why, or why not, at" in site.client.get("/why", params={"local": local}).text
+    for query in ({"at": "noon"}, {"local": "<b>"}):
+        wrong = site.client.get("/why", params=query)
+        assert wrong.status_code == 400
+        assert "<b>" not in wrong.text.partition("<main")[2].replace("<b></b>", "")
+    for far in ("0001-01-01T00:00:00", "9999-12-31T23:59:59"):
+        assert site.client.get("/why", params={"at": far}).status_code == 200
