@@ -19,8 +19,8 @@ from device.runtime.sockets.recent_hearing import HeardItem, item_json, item_of
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-MOST_BYTES = 6 << 20
-"""Of packed items: about a day of one model, see docs/web.md."""
+MOST_BYTES = 8 << 20
+"""Of packed items: about twelve hours of the profile nursery."""
 
 MOST_CHANGES = 2000
 """Of events and faults. They are kept apart, since one may begin hours before the moment in question."""

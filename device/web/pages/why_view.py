@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from device.web.live.hindsight import Hindsight
 
 _STEPS_S = (-10, -2, 2, 10)
-_STATES = {"off": "off", "pending": "not yet confirmed", "on": "on", "holding": "held"}
 
 
 def why_values(found: Hindsight, zone: tzinfo | None, now_utc_s: float) -> dict[str, Any]:
@@ -106,7 +105,6 @@ def _label(found: Hindsight, label: ExplainedLabel, zone: tzinfo | None) -> dict
                 exact_clock(found.utc_of(window.start_s), zone),
                 exact_clock(found.utc_of(window.end_s), zone),
                 f"{window.score:.3f}",
-                "" if window.state is None else _STATES[window.state],
                 window.rule,
             )
             for window in label.windows

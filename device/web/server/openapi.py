@@ -117,18 +117,7 @@ def _reading() -> Schema:
             stretch,
             {"400": _answer("A time is none.", _ERROR), **unreadable},
         ),
-        "/api/scores": _get(
-            "Every window's scores, as far as this page has followed the daemon",
-            _answer("The windows, oldest first, and the stretches that are known without a miss.", _ref("Scores")),
-            [_time("since", "10 minutes before the end unless given"), _time("until", "now unless given")],
-            {"400": _answer("A time is none.", _ERROR)},
-        ),
-        "/api/why": _get(
-            "Why there was an alert at a moment, or why there was none",
-            _answer("The rule of each window that holds the moment; or why nothing is known of it.", _ref("Why")),
-            [_time("at", "now unless given")],
-            {"400": _answer("The time is none.", _ERROR)},
-        ),
+        **_hindsight(),
         "/api/clips": _get(
             "The clips of a stretch of time",
             _answer("The clips.", _ref("Clips")),
@@ -147,6 +136,23 @@ def _reading() -> Schema:
             },
         ),
         "/api/openapi.json": {"get": {**_describe("This document", {"200": _answer("It.", {})}), "security": []}},
+    }
+
+
+def _hindsight() -> Schema:
+    return {
+        "/api/scores": _get(
+            "Every window's scores, as far as this page has followed the daemon",
+            _answer("The windows, oldest first, and the stretches that are known without a miss.", _ref("Scores")),
+            [_time("since", "10 minutes before the end unless given"), _time("until", "now unless given")],
+            {"400": _answer("A time is none.", _ERROR)},
+        ),
+        "/api/why": _get(
+            "Why there was an alert at a moment, or why there was none",
+            _answer("The rule of each window that holds the moment; or why nothing is known of it.", _ref("Why")),
+            [_time("at", "now unless given")],
+            {"400": _answer("The time is none.", _ERROR)},
+        ),
     }
 
 
