@@ -125,8 +125,8 @@ def item_of(value: Any) -> HeardItem:
     return HeardItem(told.number, told.stream, told.at_s, told.at_utc_s, told.speed, heard)
 
 
-def items_of(values: Any) -> tuple[HeardItem, ...]:
-    """Items as they stand beside the state of a daemon; none of a daemon that tells none.
+def items_of(values: Any, after: int = 0) -> tuple[HeardItem, ...]:
+    """Items as they stand beside the state of a daemon, but those up to a number; none of a daemon that tells none.
 
     Raises:
         ServiceError: one of them is none.
@@ -135,7 +135,12 @@ def items_of(values: Any) -> tuple[HeardItem, ...]:
         return ()
     if not isinstance(values, list):
         raise ServiceError("what the daemon tells of its windows is no list")
-    return tuple(item_of(value) for value in values[-MOST_KEPT:])
+    return tuple(item_of(value) for value in values[-MOST_KEPT:] if not _is_known(value, after))
+
+
+def _is_known(value: Any, after: int) -> bool:
+    number = value.get("number") if isinstance(value, dict) else None
+    return isinstance(number, int) and number <= after
 
 
 @dataclass(frozen=True, slots=True)

@@ -123,14 +123,21 @@ def read_status(path: Path, timeout_s: float = ANSWER_WITHIN_S) -> DaemonState:
     return from_json(_answer(path, timeout_s))
 
 
-def read_hearing(path: Path, timeout_s: float = ANSWER_WITHIN_S) -> tuple[DaemonState, tuple[HeardItem, ...]]:
+def read_hearing(
+    path: Path, timeout_s: float = ANSWER_WITHIN_S, *, known: Callable[[DaemonState], int] = lambda _state: 0
+) -> tuple[DaemonState, tuple[HeardItem, ...]]:
     """The state of a daemon, and what it heard in the last seconds, within a deadline; oldest first.
+
+    Args:
+        path: of the socket.
+        timeout_s: the deadline.
+        known: number up to which the reader has the items of this daemon already, and they are left out.
 
     Raises:
         ServiceError: no daemon serves the socket, or it does not answer.
     """
     state, heard = told_json(_answer(path, timeout_s))
-    return state, items_of(heard)
+    return state, items_of(heard, known(state))
 
 
 def _answer(path: Path, timeout_s: float) -> bytes:

@@ -116,7 +116,7 @@ class DaemonLink:
             return self._nothing(number, utc_s, _without_path(error, self._status_socket()))
         if state.age_s > STALE_AFTER_S:
             return self._nothing(number, utc_s, f"the daemon's main loop has hung for {span_text(state.age_s)}")
-        fresh = self.ring.add(utc_s, items, daemon=(state.pid, state.started_utc_s))
+        fresh = self.ring.add(utc_s, items, daemon=_daemon(state))
         return Moment(number, utc_s, state, peaks=surest(fresh))
 
     def _nothing(self, number: int, utc_s: float, why: str) -> Moment:
@@ -124,12 +124,19 @@ class DaemonLink:
         return Moment(number, utc_s, None, why)
 
     def _read(self) -> tuple[DaemonState, tuple[HeardItem, ...]]:
-        return read_hearing(self._status_socket(), _ANSWER_WITHIN_S)
+        return read_hearing(
+            self._status_socket(), _ANSWER_WITHIN_S, known=lambda state: self.ring.known(_daemon(state))
+        )
 
     def _status_socket(self) -> Path:
         """Looked up each time: the daemon may start later than the page, and as another user."""
         found = status_sockets(self._environment).get(self._instance)
         return found or status_socket(self._instance, self._environment)
+
+
+def _daemon(state: DaemonState) -> tuple[int, float]:
+    """Tells a daemon from one that was started anew."""
+    return state.pid, state.started_utc_s
 
 
 def _without_path(error: ServiceError, path: Path) -> str:

@@ -98,6 +98,10 @@ class ScoreRing:
         self.why_not_now = ""
         return fresh
 
+    def known(self, daemon: object) -> int:
+        """The number of the newest item of a daemon that is kept; 0 without any."""
+        return self._number if daemon == self._daemon else 0
+
     def miss(self, why: str) -> None:
         """The daemon did not answer, or its answer is too old; why."""
         self.why_not_now = why

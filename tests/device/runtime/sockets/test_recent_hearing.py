@@ -91,6 +91,15 @@ def test_it_is_told_beside_the_state_and_the_state_alone_is_as_before(tmp_path: 
     assert [item.heard.decisions[0].rule for item in items] == ["off: 0.25 is below on 0.70"]
 
 
+def test_a_reader_leaves_out_what_it_has(tmp_path: Path, state: DaemonState) -> None:
+    recent = RecentHearing(_Clock())
+    for _ in range(5):
+        _add(recent, _heard())
+    with StatusServer(tmp_path / "status.sock", lambda: state, lambda: recent.items):
+        _, items = read_hearing(tmp_path / "status.sock", known=lambda told: 3 if told.pid == state.pid else 0)
+    assert [item.number for item in items] == [4, 5]
+
+
 def test_a_daemon_that_tells_no_windows_is_understood(tmp_path: Path, state: DaemonState) -> None:
     with StatusServer(tmp_path / "status.sock", lambda: state):
         assert read_hearing(tmp_path / "status.sock")[1] == ()

@@ -56,6 +56,7 @@ def test_a_daemon_that_was_started_anew_begins_another_stretch_and_its_numbers_a
     ring = ScoreRing()
     ring.add(NOON_S + 1.0, [window(1), window(2)], daemon=1)
     ring.miss("no daemon runs")
+    assert (ring.known(1), ring.known(2)) == (2, 0)
     ring.add(NOON_S + 60.5, [window(1, stream="t")], daemon=2)
     assert ring.stretches[1].before == "the daemon was started anew (no daemon runs)"
     assert [item.stream for item in ring.between(*ALL)] == ["s", "s", "t"]
