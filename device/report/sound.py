@@ -6,8 +6,8 @@ large for a browser (Firefox accepts 32 MB in one URL) is resampled to 16 kHz.
 
 from __future__ import annotations
 
-import io
 import itertools
+import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -110,13 +110,15 @@ def _flac(pieces: Iterator[tuple[npt.NDArray[np.float32], int]], total_s: float)
         raise MissingExtraError("a report needs soundfile, which is not installed; install auricle[device]") from error
     first, rate_hz = next(pieces)
     resampler = Resampler(rate_hz, listening_rate_hz(rate_hz, total_s))
-    stream = io.BytesIO()
-    with soundfile.SoundFile(stream, "w", resampler.to_hz, 1, "PCM_16", format="FLAC") as sound:
-        sound.write(resampler.push(first))
-        for piece, _ in pieces:
-            sound.write(resampler.push(piece))
-        sound.write(resampler.finish())
-    return stream.getvalue()
+    descriptor = os.memfd_create("sound")  # a BytesIO would need callbacks, and memory that is written and executed
+    with os.fdopen(descriptor, "rb") as memory:
+        with soundfile.SoundFile(descriptor, "w", resampler.to_hz, 1, "PCM_16", format="FLAC", closefd=False) as sound:
+            sound.write(resampler.push(first))
+            for piece, _ in pieces:
+                sound.write(resampler.push(piece))
+            sound.write(resampler.finish())
+        memory.seek(0)
+        return memory.read()
 
 
 def listening_rate_hz(sample_rate_hz: int, total_s: float) -> int:

@@ -95,6 +95,7 @@ class LinkReader:
         declared = self._layout.declared_frames
         if declared is None and self._layout.counted:
             declared = self.frames
+        self._section.check_disk()
         if self._section.error is not None:
             raise BreakOffError(self._section.error.strerror or "the disk failed")
         if declared is not None and self.read_frames < declared:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from device.errors import RecordingError
 from device.sources.conversion import INSTALL, conversion
+from device.sources.decoding.bare_samples import BareSamples
 from device.sources.decoding.decoder import DecodingError
 from device.sources.decoding.libav import LibavDecoder, is_installed
 from device.sources.decoding.sndfile import SndfileDecoder
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def open_decoder(section: FileSection, layout: SoundLayout, path: str) -> SoundDecoder:
-    """Open the first decoder that can read the section: libsndfile, else PyAV.
+    """Open the first decoder that can read the section: numpy for bare samples, libsndfile, else PyAV.
 
     Args:
         section: a link of the file.
@@ -29,6 +30,8 @@ def open_decoder(section: FileSection, layout: SoundLayout, path: str) -> SoundD
         MissingExtraError: soundfile is not installed.
     """
     reasons = []
+    if layout.pcm is not None and BareSamples.reads(layout.pcm):
+        return BareSamples(section, layout.step, layout.pcm)
     if layout.for_libsndfile:
         try:
             return SndfileDecoder(section, layout.step, layout.pcm)

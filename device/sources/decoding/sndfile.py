@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,7 +21,7 @@ _UNKNOWN_FRAMES = 2**62
 
 
 class SndfileDecoder:
-    """Libsndfile on a section of a file.
+    """Libsndfile on a section of a file, by a descriptor where there is one: see `FileSection`.
 
     Args:
         section: what it reads.
@@ -34,10 +35,14 @@ class SndfileDecoder:
 
     def __init__(self, section: FileSection, step: int, pcm: PcmFormat | None) -> None:
         soundfile = _soundfile()
+        self._section = section
+        self._descriptor = section.open_descriptor()
         self._error: type[Exception] = soundfile.SoundFileError
         try:
-            self._file = soundfile.SoundFile(section, **_raw_format(pcm))
+            file = section if self._descriptor is None else self._descriptor
+            self._file = soundfile.SoundFile(file, closefd=False, **_raw_format(pcm))
         except (soundfile.SoundFileError, TypeError) as exc:  # TypeError: a format that it cannot name
+            self._close_section()
             raise DecodingError(_reason(exc)) from exc
         # soundfile seeks after every read: slow in OGG, and an error in a FLAC stream of unknown length.
         self._file.seekable = lambda: False
@@ -60,6 +65,13 @@ class SndfileDecoder:
     def close(self) -> None:
         """See `SoundDecoder.close`."""
         self._file.close()
+        self._close_section()
+
+    def _close_section(self) -> None:
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
+        self._section.close()
 
 
 def _soundfile() -> Any:

@@ -428,18 +428,20 @@ def test_a_header_alone_is_refused_whatever_it_declares(tmp_path: Path) -> None:
         assert "holds no sound" in refusal(tmp_path / "a.wav")
 
 
-def test_without_soundfile_the_extra_is_named() -> None:
+def test_without_soundfile_the_extra_is_named_and_bare_samples_are_heard(tmp_path: Path) -> None:
     script = (
         "import sys; sys.modules['soundfile'] = None\n"
         "from device.errors import MissingExtraError\n"
         "from device.sources.recording import Recording\n"
-        "try: Recording(sys.argv[1])\n"
+        "try: print(Recording(sys.argv[1]).sample_rate_hz)\n"
         "except MissingExtraError as exc: print(exc)"
     )
     assert issubclass(MissingExtraError, ImportError)
-    clip = next((DATA / "icbhi_sample").rglob("*.wav"))
-    result = subprocess.run([sys.executable, "-c", script, clip], capture_output=True, text=True, check=True)
-    assert "pip install 'auricle[device]'" in result.stdout
+    for name, said in (("a.flac", "pip install 'auricle[device]'"), ("a.wav", str(RATE_HZ))):
+        soundfile.write(tmp_path / name, noise(RATE_HZ), RATE_HZ)
+        command = [sys.executable, "-c", script, str(tmp_path / name)]
+        result = subprocess.run(command, capture_output=True, text=True, check=True)
+        assert said in result.stdout
 
 
 # ---- what breaks off: what could be heard comes first

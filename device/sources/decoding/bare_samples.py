@@ -1,0 +1,73 @@
+"""Decodes bare samples with numpy alone, to the same bits as libsndfile gives."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from device.sources.containers.sound_layout import PcmFormat
+    from device.sources.decoding.section import FileSection
+
+_FORMS = {
+    "PCM_U8": ("u1", 2.0**-7),
+    "PCM_16": ("i2", 2.0**-15),
+    "PCM_24": ("i4", 2.0**-31),  # three bytes, with a fourth of zero below them
+    "PCM_32": ("i4", 2.0**-31),
+    "FLOAT": ("f4", 1.0),
+    "DOUBLE": ("f8", 1.0),
+}
+"""Libsndfile's name -> numpy's type, and what a step of it is worth."""
+
+
+class BareSamples:
+    """Samples that follow each other without a code.
+
+    Args:
+        section: the samples; what is no whole frame at its end is left out.
+        step: frames of one read at most.
+        pcm: their form, which `reads` says can be read here.
+    """
+
+    def __init__(self, section: FileSection, step: int, pcm: PcmFormat) -> None:
+        self._section = section
+        self._step = step
+        name, self._scale = _FORMS[pcm.subtype]
+        self._type = np.dtype(name).newbyteorder(">" if pcm.endian == "BIG" else "<")
+        self._is_packed = pcm.subtype == "PCM_24"
+        self._is_big = pcm.endian == "BIG"
+        self._frame_bytes = pcm.channels * (3 if self._is_packed else self._type.itemsize)
+        self.sample_rate_hz = pcm.samplerate
+        self.channels = pcm.channels
+        self.frames: int | None = section.length // self._frame_bytes
+
+    @staticmethod
+    def reads(pcm: PcmFormat) -> bool:
+        """Whether samples of that form can be read here."""
+        return pcm.subtype in _FORMS
+
+    def read(self, most: int) -> npt.NDArray[Any]:
+        """See `SoundDecoder.read`."""
+        data = self._section.read(min(most, self._step) * self._frame_bytes)
+        data = data[: len(data) - len(data) % self._frame_bytes]
+        values = np.frombuffer(_widened(data, big=self._is_big) if self._is_packed else data, self._type)
+        if self._type.kind == "f":
+            samples = values.astype(self._type.newbyteorder("="))
+        else:
+            offset = np.float32(128.0 if self._type.kind == "u" else 0.0)
+            samples = (values.astype(np.float32) - offset) * np.float32(self._scale)
+        return samples.reshape(-1, self.channels)
+
+    def close(self) -> None:
+        """See `SoundDecoder.close`; the file is its owner's."""
+
+
+def _widened(data: bytes, *, big: bool) -> bytes:
+    """Samples of three bytes as samples of four, the lowest byte 0."""
+    packed = np.frombuffer(data, np.uint8).reshape(-1, 3)
+    wide = np.zeros((len(packed), 4), np.uint8)
+    wide[:, slice(0, 3) if big else slice(1, 4)] = packed
+    return wide.tobytes()
