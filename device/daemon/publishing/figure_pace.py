@@ -1,15 +1,22 @@
 """When a figure that is measured all the time is published: soon if it has moved, else seldom. Pure.
 
 A quiet night is most of what a device publishes about. A figure that stays where it is says nothing new, so it is
-repeated only as often as shows that it is still measured.
+repeated only as often as shows that it is still measured. The repetitions are spread, so that something is published
+often enough for a ward to notice within 90 s that a device has fallen silent.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 REPEATED_EVERY_S = 300.0
 """A figure that does not move is published this often."""
+
+SIGN_EVERY_S = 75.0
+"""Some figure is published at least this often, whether it moves or not: four in the time of one repetition."""
 
 
 class _Published(NamedTuple):
@@ -22,6 +29,7 @@ class FigurePace:
 
     def __init__(self) -> None:
         self._published: dict[str, _Published] = {}
+        self._sign_s = float("-inf")
 
     def __repr__(self) -> str:
         return f"FigurePace({self._published!r})"
@@ -41,6 +49,25 @@ class FigurePace:
         if value is None or last.value is None:
             return value is not last.value
         return abs(value - last.value) >= step
+
+    def next_sign(self, names: Iterable[str], now_s: float) -> str | None:
+        """The figure to publish as a sign of life: the one that was published longest ago.
+
+        Args:
+            names: of the figures that can be published now.
+            now_s: monotonic.
+
+        Returns:
+            None for `SIGN_EVERY_S` after the last sign, or if there are no names.
+        """
+        if now_s - self._sign_s < SIGN_EVERY_S:
+            return None
+        times = {name: last.at_s for name, last in self._published.items()}
+        return min(names, key=lambda name: times.get(name, float("-inf")), default=None)
+
+    def record_sign(self, now_s: float) -> None:
+        """Note that a message left, which shows that the device lives."""
+        self._sign_s = now_s
 
     def record(self, name: str, value: float | None, now_s: float) -> None:
         """Note that a figure is published now."""

@@ -35,6 +35,9 @@ Figures are not retained, and a new subscriber needs seconds until it has subscr
 LEVEL_STEP_DB, SCORE_STEP, COVERAGE_STEP = 3.0, 0.1, 0.01
 """A figure that moved by less is published when `figure_pace` repeats it."""
 
+_LEVEL = "level"
+"""Name of that figure in `figure_pace`; a score's is its topic."""
+
 ANNOUNCED = "announced"
 """Key of the journal note on what the broker was ever given to keep, and may have to be made to forget."""
 
@@ -154,6 +157,7 @@ class StatePublisher:
             if now_s <= self._all_until_s:
                 self._pace.forget()
             self._publish_figures(state)
+        self._publish_sign(state)
 
     def publish_microphone_offline(self) -> None:
         """Publish that no more sound comes; that the daemon ends, the broker's thread publishes itself, last."""
@@ -166,13 +170,29 @@ class StatePublisher:
 
     def _publish_figures(self, state: DaemonState) -> None:
         if self._have_moved({"listened": state.listened, "windows": state.windows}, COVERAGE_STEP):
-            self._publish_changed(payloads.coverage(self._topics, listened=state.listened, windows=state.windows))
-        if self._have_moved({"level": state.level_dbfs}, LEVEL_STEP_DB):
-            self._publish(payloads.level(self._topics, rms_dbfs=state.level_dbfs, peak_dbfs=state.peak_dbfs))
-            if self._settings.frigate_topics:
-                for message in payloads.frigate_level(self._topics, state.level_dbfs):
-                    self._publish(message)
+            coverage = payloads.coverage(self._topics, listened=state.listened, windows=state.windows)
+            if self._publish_changed(coverage):
+                self._pace.record_sign(self._now_s)
+        if self._have_moved({_LEVEL: state.level_dbfs}, LEVEL_STEP_DB):
+            self._publish_level(state)
         self._publish_scores([key for key in self._highest if self._score_has_moved(key)])
+
+    def _publish_sign(self, state: DaemonState) -> None:
+        """Publish a figure that has not moved, if nothing else has shown for long that this daemon lives."""
+        scores = {self._topics.score(*key): key for key in self._highest}
+        name = self._pace.next_sign([_LEVEL, *scores], self._now_s)
+        if name == _LEVEL:
+            self._pace.record(_LEVEL, state.level_dbfs, self._now_s)
+            self._publish_level(state)
+        elif name is not None:
+            self._publish_scores([scores[name]])
+
+    def _publish_level(self, state: DaemonState) -> None:
+        self._pace.record_sign(self._now_s)
+        self._publish(payloads.level(self._topics, rms_dbfs=state.level_dbfs, peak_dbfs=state.peak_dbfs))
+        if self._settings.frigate_topics:
+            for message in payloads.frigate_level(self._topics, state.level_dbfs):
+                self._publish(message)
 
     def _score_has_moved(self, key: tuple[str, str]) -> bool:
         """Whether the highest score since the last message of a label is far from that of the message."""
@@ -217,10 +237,13 @@ class StatePublisher:
         for key in keys:
             highest = self._highest.pop(key)
             self._pace.record(self._topics.score(*key), highest, self._now_s)
+            self._pace.record_sign(self._now_s)
             self._publish(payloads.score(self._topics, *key, newest=self._newest[key], highest=highest))
 
-    def _publish_changed(self, message: Message) -> None:
-        """Publish a message unless it is the topic's last one."""
-        if self._latest.get(message.topic) != message:
-            self._latest[message.topic] = message
-            self._publish(message)
+    def _publish_changed(self, message: Message) -> bool:
+        """Publish a message unless it is the topic's last one; whether it was published."""
+        if self._latest.get(message.topic) == message:
+            return False
+        self._latest[message.topic] = message
+        self._publish(message)
+        return True

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from hypothesis import given
 from hypothesis import strategies as st
 
-from device.daemon.publishing.figure_pace import REPEATED_EVERY_S, FigurePace
+from device.daemon.publishing.figure_pace import REPEATED_EVERY_S, SIGN_EVERY_S, FigurePace
 
 _STEP = 3.0
 
@@ -35,3 +37,30 @@ def test_each_figure_has_its_own_pace_and_all_are_due_again_once_forgotten() -> 
     assert pace.is_due("level", -50.0, REPEATED_EVERY_S, step=_STEP)
     pace.forget()
     assert pace.is_due("level", -50.0, 1.0, step=_STEP)
+
+
+@given(st.integers(1, 8), st.floats(0.1, 10.0))
+def test_something_is_published_often_enough_and_each_figure_in_its_turn(count: int, every_s: float) -> None:
+    pace = FigurePace()
+    names = [f"score-{index}" for index in range(count)]
+    for name in names:
+        pace.record(name, 0.1, 0.0)
+    pace.record_sign(0.0)
+    published: list[tuple[float, str]] = [(0.0, names[-1])]
+    for turn in range(1, round(1000.0 / every_s)):
+        name = pace.next_sign(names, turn * every_s)
+        if name is not None:
+            pace.record(name, 0.1, turn * every_s)
+            pace.record_sign(turn * every_s)
+            published.append((turn * every_s, name))
+    gaps = [later - at_s for (at_s, _), (later, _) in pairwise(published)]
+    assert all(SIGN_EVERY_S <= gap < SIGN_EVERY_S + every_s + 1e-6 for gap in gaps)
+    assert [name for _, name in published[1:]] == [names[turn % count] for turn in range(len(published) - 1)]
+
+
+def test_no_sign_is_needed_while_figures_move_and_none_can_be_given_without_figures() -> None:
+    pace = FigurePace()
+    pace.record_sign(100.0)
+    assert pace.next_sign(["level"], 100.0 + SIGN_EVERY_S - 0.1) is None
+    assert pace.next_sign(["level"], 100.0 + SIGN_EVERY_S) == "level"
+    assert pace.next_sign([], 100.0 + SIGN_EVERY_S) is None
