@@ -51,6 +51,7 @@ VERBS = {
         "device.tools.send_command", "let a label raise alarms, be only logged, or be off", "add_mode_arguments"
     ),
     "web": Verb("device.web.web_command", "the page on the phone, and who may open it"),
+    "ward": Verb("device.ward.ward_command", "the beds of a broker: which hear, and which alarms wait"),
     "push": Verb("device.push.push_command", "send alarms to phones, or a test message"),
     "history": Verb("device.tools.history.history_command", "the alarms of the night, and who saw them"),
     "devices": Verb("device.tools.devices", "list the microphones, or meter one"),

@@ -17,6 +17,9 @@ from device.quantity import quantity
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+MAX_PERSON_CHARACTERS = 40
+"""Of who acknowledges, by their own account."""
+
 MAX_PAYLOAD_BYTES = 1024
 """Of a payload; no command needs more."""
 
@@ -184,9 +187,9 @@ def parse_command(verb: str, payload: bytes, *, by: str) -> Command:
     """Parse a payload: empty, or a JSON object.
 
     Args:
-        verb: acknowledge (`{"alarm_id": "..."}`; empty for all), pause (`{"duration_s": 300}`), resume, self_test,
-            sensitivity (`{"model": "cry", "label": "cry", "sensitivity": 1}`), mode
-            (`{"label": "cry", "mode": "off"}`).
+        verb: acknowledge (`{"alarm_id": "...", "person": "Nora"}`; without an id for all), pause
+            (`{"duration_s": 300}`), resume, self_test, sensitivity
+            (`{"model": "cry", "label": "cry", "sensitivity": 1}`), mode (`{"label": "cry", "mode": "off"}`).
         payload: UTF-8.
         by: where the command comes from, as it is reported: mqtt, button, or the name of a user of this machine.
 
@@ -196,8 +199,9 @@ def parse_command(verb: str, payload: bytes, *, by: str) -> Command:
     fields = _parsed_fields(payload)
     match verb:
         case "acknowledge":
-            _refuse_other_fields(fields, "alarm_id")
-            return Acknowledge(_alarm_id(fields["alarm_id"]) if fields else None, by)
+            _refuse_other_fields(fields, "alarm_id", "person")
+            alarm_id = _alarm_id(fields["alarm_id"]) if "alarm_id" in fields else None
+            return Acknowledge(alarm_id, f"{_person(fields)} ({by})" if "person" in fields else by)
         case "pause":
             _refuse_other_fields(fields, "duration_s")
             return Pause(_duration_s(fields.get("duration_s")), by)
@@ -320,6 +324,19 @@ def _alarm_id(value: Any) -> str:
     if isinstance(value, str) and 0 < len(value) <= MAX_ID_CHARACTERS and value.isprintable():
         return value
     raise CommandError("alarm_id must be the id of an alarm, or left out for all")
+
+
+def _person(fields: dict[str, Any]) -> str:
+    """Who says it, by their own account."""
+    value = fields.get("person")
+    if (
+        isinstance(value, str)
+        and len(value.strip()) > 0
+        and len(value) <= MAX_PERSON_CHARACTERS
+        and value.isprintable()
+    ):
+        return value.strip()
+    raise CommandError(f"person must be a name of 1 to {MAX_PERSON_CHARACTERS} characters")
 
 
 def _duration_s(value: Any) -> float:

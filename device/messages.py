@@ -366,6 +366,19 @@ class Alarm:
 
 
 @dataclass(frozen=True, slots=True)
+class AlarmHistory:
+    """What is remembered of an open alarm beside its current state.
+
+    Attributes:
+        start_utc_s: when its cause began; None if unknown.
+        acknowledged_by: who acknowledged it; None if nobody did, or not since the start of the daemon.
+    """
+
+    start_utc_s: float | None
+    acknowledged_by: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Transition:
     """A change of one alarm: what the journal stores and what is published.
 

@@ -76,7 +76,7 @@ def test_every_room_and_module_at_the_top_stands_in_one_layer(package: str, name
     assert sorted(layers_of(name)) == sorted(children)
 
 
-def test_daemon_push_replay_tools_and_web_are_siblings() -> None:
+def test_daemon_push_replay_tools_ward_and_web_are_siblings() -> None:
     layers = contract("The sound walks one way through the device")["layers"]
     siblings = next(layer for layer in layers if "device.daemon" in layer)
     assert {part.strip() for part in siblings.split("|")} == {
@@ -84,6 +84,7 @@ def test_daemon_push_replay_tools_and_web_are_siblings() -> None:
         "device.push",
         "device.replay",
         "device.tools",
+        "device.ward",
         "device.web",
     }
 

@@ -42,6 +42,7 @@ QUIET = "quiet"
 INTERRUPTED = "interrupted"
 """The cause of every transition that a restart makes."""
 
+_ACKNOWLEDGED_BY = "acknowledged by "
 _TOLERANCE_S = 1e-6
 _LOWERED: Mapping[Priority, Priority] = MappingProxyType({"high": "medium", "medium": "low", "low": "low"})
 _FOUND_BY_SELF_TEST: frozenset[str] = frozenset({"self_test"})
@@ -307,7 +308,7 @@ class Machine:
     def _acknowledge_one(self, record: AlarmRecord, by: str) -> list[Transition]:
         if record.alarm.acknowledged:
             return []
-        cause = f"acknowledged by {by}"
+        cause = f"{_ACKNOWLEDGED_BY}{by}"
         transitions = [self._record_change(record.acknowledged(), "acknowledged", cause)]
         if not record.is_active:
             transitions.append(self._record_change(self._open[record.key].ended(), "ended", cause))
@@ -402,3 +403,8 @@ class Machine:
 
 def _taken_over_by(alarm_id: str) -> str:
     return f"taken over by {alarm_id}"
+
+
+def acknowledger(cause: str) -> str:
+    """Who acknowledged an alarm, by the cause of that transition."""
+    return cause.removeprefix(_ACKNOWLEDGED_BY)

@@ -12,7 +12,7 @@ Everything stands below `<topic>/<instance>`:
     sensitivity/<model>/<label>     JSON; retained
     mode/<label>                    JSON, of each label that is scheduled; retained
     score/<model>/<label>           JSON, at intervals; neither retained nor acknowledged
-    faults, coverage                JSON; retained
+    faults, coverage, software      JSON; retained
     level                           JSON, at intervals; neither retained nor acknowledged
     audio/<label>, dBFS and rms     under Frigate's names; if configured
     command/<verb>                  subscribed to
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from device.alarms.label_modes import ModeNow
-    from device.messages import Alarm, AlarmKind, LabelMode, TimeQuality, Transition
+    from device.messages import Alarm, AlarmHistory, AlarmKind, LabelMode, TimeQuality, Transition
 
 SCHEMA_VERSION = 1
 """Of alarms and of the state; incremented if a member changes its meaning or is removed."""
@@ -47,17 +47,13 @@ LATE_AFTER_S = 5.0
 MAX_ALARMS = 20
 """Alarms that the state lists, the most urgent first; it says how many more there are."""
 
-SILENCE_DBFS = -120.0
-"""Digital silence under Frigate's topics, which only allow numbers: far below the level of any microphone."""
-
 ONLINE, OFFLINE = b"online", b"offline"
 ON, OFF = b"ON", b"OFF"
 
+_NO_HISTORIES: Mapping[str, AlarmHistory] = MappingProxyType({})
 _NOTHING_SCHEDULED: Mapping[str, LabelMode] = MappingProxyType({})
 _MAX_CHARACTERS = 500  # of a sentence
 _DECIMALS = 6
-_FRIGATE_LABELS: Mapping[str, str] = MappingProxyType({"cry": "crying", "scream": "yell"})
-_FULL_SCALE = 32768  # Frigate's rms counts steps of 16 bits
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +106,7 @@ class Topics:
         self.microphone_available = f"{self.base}/microphone/available"
         self.state = f"{self.base}/state"
         self.faults = f"{self.base}/faults"
+        self.software = f"{self.base}/software"
         self.coverage = f"{self.base}/coverage"
         self.level = f"{self.base}/level"
         self.technical_alarms = f"{self.base}/alarm/technical/+"  # for subscribers
@@ -165,6 +162,7 @@ class Topics:
             self.microphone_available,
             self.state,
             self.faults,
+            self.software,
             self.coverage,
             f"{self.base}/self_test",
             *of_labels,
@@ -266,6 +264,14 @@ def _alarm_fields(alarm: Alarm) -> dict[str, Any]:
     }
 
 
+def _history_fields(history: AlarmHistory | None) -> dict[str, Any]:
+    start_utc_s = None if history is None else history.start_utc_s
+    return {
+        "start_utc": None if start_utc_s is None else utc_text(start_utc_s, "milliseconds"),
+        "acknowledged_by": None if history is None else history.acknowledged_by,
+    }
+
+
 # --- current state
 
 
@@ -288,6 +294,7 @@ def state(
     paused: bool,
     utc_s: float,
     modes: Mapping[str, LabelMode] = _NOTHING_SCHEDULED,
+    histories: Mapping[str, AlarmHistory] = _NO_HISTORIES,
 ) -> Message:
     """The open alarms, which labels are heard, and whether a cry would be heard.
 
@@ -299,8 +306,12 @@ def state(
         paused: buzzer and relay are silenced for a while.
         utc_s: now.
         modes: label -> what it does, of those that are scheduled.
+        histories: alarm_id -> what is remembered of it.
     """
-    listed = [{"alarm_id": alarm.alarm_id, **_alarm_fields(alarm)} for alarm in alarms[:MAX_ALARMS]]
+    listed = [
+        {"alarm_id": alarm.alarm_id, **_alarm_fields(alarm), **_history_fields(histories.get(alarm.alarm_id))}
+        for alarm in alarms[:MAX_ALARMS]
+    ]
     members = {
         "schema_version": SCHEMA_VERSION,
         "instance": topics.instance,
@@ -360,6 +371,11 @@ def faults(topics: Topics, listed: Iterable[OpenFault]) -> Message:
     return Message(topics.faults, _json({"open": faults_open}).encode(), retain=True)
 
 
+def software(topics: Topics, *, version: str, models: Sequence[str]) -> Message:
+    """What runs: the version of Auricle, and name and version of each model."""
+    return Message(topics.software, _json({"version": version, "models": models}).encode(), retain=True)
+
+
 def coverage(topics: Topics, *, listened: float | None, windows: float | None) -> Message:
     """Shares, in [0, 1], of the last seconds that were analysed and of the windows that were scored."""
     members = {"listened": _number(listened), "windows": _number(windows)}
@@ -370,24 +386,6 @@ def level(topics: Topics, *, rms_dbfs: float | None, peak_dbfs: float | None) ->
     """The sound level; None for digital silence, or no sound at all."""
     members = {"rms_dbfs": _number(rms_dbfs, 2), "peak_dbfs": _number(peak_dbfs, 2)}
     return Message(topics.level, _json(members).encode(), qos=0)
-
-
-# --- Frigate's names
-
-
-def frigate_sound(topics: Topics, label: str, *, on: bool) -> Message:
-    """Whether a label is heard, under Frigate's name for it; not retained, as Frigate does it."""
-    return Message(topics.frigate(_FRIGATE_LABELS.get(label, label)), ON if on else OFF)
-
-
-def frigate_level(topics: Topics, rms_dbfs: float | None) -> tuple[Message, Message]:
-    """The sound level in dBFS, and as steps of 16 bits. Digital silence is a floor, never full scale."""
-    dbfs = SILENCE_DBFS if rms_dbfs is None or not rms_dbfs > SILENCE_DBFS else rms_dbfs
-    steps = 0.0 if dbfs == SILENCE_DBFS else _FULL_SCALE * 10 ** (dbfs / 20)
-    return (
-        Message(topics.frigate("dBFS"), f"{dbfs:.1f}".encode(), qos=0),
-        Message(topics.frigate("rms"), f"{steps:.1f}".encode(), qos=0),
-    )
 
 
 # --- JSON

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from device.alarms.machine import QUIET
+from device.alarms.machine import QUIET, acknowledger
 from device.daemon.alerting.alarm_json import entry_of
+from device.messages import AlarmHistory
 from device.sinks.payloads import alarm_body
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from device.alarms.journal.entries import Entry
     from device.messages import Event, Transition
     from device.runtime.clocks import Timekeeper
@@ -22,10 +25,12 @@ class _Start:
     Attributes:
         start_utc_s: when its cause began; None if unknown.
         offset_s: between both clocks when it was raised; a later difference is a clock step.
+        acknowledged_by: who acknowledged it; None if nobody has since the start of this daemon.
     """
 
     start_utc_s: float | None
     offset_s: float
+    acknowledged_by: str | None = None
 
 
 class EntryMaker:
@@ -48,6 +53,10 @@ class EntryMaker:
         """Note when the cause of an alarm began; None if unknown."""
         self._starts[alarm_id] = _Start(start_utc_s, self._timekeeper.offset_s)
 
+    def histories(self) -> Mapping[str, AlarmHistory]:
+        """By alarm, what is remembered of those that are open."""
+        return {key: AlarmHistory(start.start_utc_s, start.acknowledged_by) for key, start in self._starts.items()}
+
     def entry(self, transition: Transition, *, utc_s: float, newest_s: float, since_s: float | None) -> Entry:
         """Make the entry of a transition that was decided now.
 
@@ -63,6 +72,8 @@ class EntryMaker:
             start_utc_s = None if start_s is None else utc_s - self._timekeeper.ago_s(start_s, newest_s)
             self.remember_start(transition.alarm.alarm_id, start_utc_s)
         start = self._start_of(transition)
+        if transition.change == "acknowledged":
+            self._starts[transition.alarm.alarm_id] = replace(start, acknowledged_by=acknowledger(transition.cause))
         body = alarm_body(
             transition,
             instance=self._instance,

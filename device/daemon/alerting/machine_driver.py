@@ -63,7 +63,9 @@ class MachineDriver:
         publisher = self._delivery.channels.state_publisher
         if publisher is not None:
             is_paused = self.machine.paused_until_s is not None
-            publisher.publish_alarms(self.machine.alarms, paused=is_paused, utc_s=self._clocks.utc())
+            publisher.publish_alarms(
+                self.machine.alarms, paused=is_paused, utc_s=self._clocks.utc(), histories=self.entries.histories()
+            )
 
     def _deliver(self, transitions: list[Transition], since_s: float | None) -> None:
         self.show_signal()  # first: pins wait for nothing

@@ -7,11 +7,12 @@ connection repeats the retained ones after each new one.
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from device.daemon.publishing.figure_pace import FigurePace
 from device.daemon.publishing.sound_states import SoundStates
-from device.sinks import payloads
+from device.sinks import frigate_payloads, payloads
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from device.alarms.label_modes import ModeNow
     from device.config.settings import MqttSettings
     from device.daemon.publishing.announcer import Announcer
-    from device.messages import Alarm, Heard, LabelMode
+    from device.messages import Alarm, AlarmHistory, Heard, LabelMode
     from device.runtime.daemon_state import DaemonState
     from device.sinks.payloads import Message, Topics
 
@@ -35,6 +36,7 @@ Figures are not retained, and a new subscriber needs seconds until it has subscr
 LEVEL_STEP_DB, SCORE_STEP, COVERAGE_STEP = 3.0, 0.1, 0.01
 """A figure that moved by less is published when `figure_pace` repeats it."""
 
+_NO_HISTORIES: Mapping[str, AlarmHistory] = MappingProxyType({})
 _LEVEL = "level"
 """Name of that figure in `figure_pace`; a score's is its topic."""
 
@@ -75,6 +77,7 @@ class StatePublisher:
         self._figures_wanted = False
         self._all_until_s = float("-inf")
         self._alarms: tuple[Alarm, ...] = ()
+        self._histories: Mapping[str, AlarmHistory] = _NO_HISTORIES
         self._hearing = self._paused = False
         self._published_state: object = None
         self._modes: dict[str, LabelMode] = {}
@@ -131,9 +134,16 @@ class StatePublisher:
             self._publish_changed(payloads.mode(self._topics, label, now))
         self._publish_sounds()
 
-    def publish_alarms(self, alarms: tuple[Alarm, ...], *, paused: bool, utc_s: float) -> None:
-        """Publish the open alarms."""
-        self._alarms, self._paused = alarms, paused
+    def publish_alarms(
+        self,
+        alarms: tuple[Alarm, ...],
+        *,
+        paused: bool,
+        utc_s: float,
+        histories: Mapping[str, AlarmHistory] = _NO_HISTORIES,
+    ) -> None:
+        """Publish the open alarms, with what is remembered of each."""
+        self._alarms, self._paused, self._histories = alarms, paused, histories
         self._publish_summary(utc_s)
 
     def publish_state(self, state: DaemonState, now_s: float) -> None:
@@ -149,6 +159,7 @@ class StatePublisher:
         has_sound = state.sample_rate_hz is not None and "microphone" not in kinds
         self._publish_changed(payloads.microphone_availability(self._topics, online=has_sound))
         self._publish_changed(payloads.faults(self._topics, state.faults))
+        self._publish_changed(payloads.software(self._topics, version=state.version, models=state.models))
         if self._figures_wanted:
             self._figures_wanted = False
             self._all_until_s, self._figures_s = now_s + ALL_FIGURES_FOR_S, float("-inf")
@@ -191,7 +202,7 @@ class StatePublisher:
         self._pace.record_sign(self._now_s)
         self._publish(payloads.level(self._topics, rms_dbfs=state.level_dbfs, peak_dbfs=state.peak_dbfs))
         if self._settings.frigate_topics:
-            for message in payloads.frigate_level(self._topics, state.level_dbfs):
+            for message in frigate_payloads.frigate_level(self._topics, state.level_dbfs):
                 self._publish(message)
 
     def _score_has_moved(self, key: tuple[str, str]) -> bool:
@@ -212,7 +223,16 @@ class StatePublisher:
         if key != self._published_state:
             self._published_state = key
             flags = {"hearing": self._hearing, "paused": self._paused}
-            self._publish(payloads.state(self._topics, self._alarms, sounds, **flags, utc_s=utc_s, modes=self._modes))
+            message = payloads.state(
+                self._topics,
+                self._alarms,
+                sounds,
+                **flags,
+                utc_s=utc_s,
+                modes=self._modes,
+                histories=self._histories,
+            )
+            self._publish(message)
 
     def _publish_sounds(self) -> None:
         """Publish what is known; a form with only ON and OFF stays as it is while nobody knows, OFF if it is hidden."""
@@ -225,7 +245,7 @@ class StatePublisher:
                 self._publish_scores([key for key in self._highest if key == (model, label)])
             self._publish_changed(message)
             if self._settings.frigate_topics:
-                self._publish_changed(payloads.frigate_sound(self._topics, label, on=heard))
+                self._publish_changed(frigate_payloads.frigate_sound(self._topics, label, on=heard))
 
     def _note_scores(self, scores: Mapping[tuple[str, str], float]) -> None:
         for key in scores.keys() & self._sounds.heard.keys():

@@ -16,7 +16,7 @@ from jsonschema import Draft202012Validator
 from device.alarms.label_modes import ModeNow
 from device.commands import Verb
 from device.messages import Alarm, AlarmChange, AlarmKind, AlarmState, Event, Priority, TimeQuality, Transition
-from device.sinks import payloads
+from device.sinks import frigate_payloads, payloads
 from device.sinks.mqtt.ownership import Owner, Ownership, OwnTopics
 from device.sinks.payloads import LATE_AFTER_S, MAX_ALARMS, Message, Topics, alarm_body, alarm_payload
 from tests.schemas import TOPICS, check_message
@@ -202,6 +202,7 @@ def test_the_newest_state_alone_is_retained_and_no_alarm_is() -> None:
         "auricle/anna/sensitivity/cry/cry",
         "auricle/anna/mode/cry",
         "auricle/anna/faults",
+        "auricle/anna/software",
         "auricle/anna/coverage",
     }
 
@@ -230,19 +231,19 @@ def test_what_cannot_be_measured_is_null_and_never_a_number(first: float | None,
 
 
 def test_frigates_labels_are_those_that_automations_know() -> None:
-    assert payloads.frigate_sound(_TOPICS, "cry", on=True) == Message("auricle/anna/audio/crying", b"ON")
-    assert payloads.frigate_sound(_TOPICS, "scream", on=False) == Message("auricle/anna/audio/yell", b"OFF")
-    assert payloads.frigate_sound(_TOPICS, "wheeze", on=True).topic == "auricle/anna/audio/wheeze"
+    assert frigate_payloads.frigate_sound(_TOPICS, "cry", on=True) == Message("auricle/anna/audio/crying", b"ON")
+    assert frigate_payloads.frigate_sound(_TOPICS, "scream", on=False) == Message("auricle/anna/audio/yell", b"OFF")
+    assert frigate_payloads.frigate_sound(_TOPICS, "wheeze", on=True).topic == "auricle/anna/audio/wheeze"
 
 
 def test_digital_silence_is_never_told_as_full_scale() -> None:
     for silent in (None, -math.inf, math.nan, -300.0):
-        dbfs, rms = payloads.frigate_level(_TOPICS, silent)
+        dbfs, rms = frigate_payloads.frigate_level(_TOPICS, silent)
         assert (dbfs.payload, rms.payload) == (b"-120.0", b"0.0")
 
 
 def test_frigates_level_counts_steps_of_16_bits() -> None:
-    dbfs, rms = payloads.frigate_level(_TOPICS, -20.0)
+    dbfs, rms = frigate_payloads.frigate_level(_TOPICS, -20.0)
     assert (dbfs.topic, dbfs.payload) == ("auricle/anna/audio/dBFS", b"-20.0")
     assert (rms.topic, rms.payload) == ("auricle/anna/audio/rms", b"3276.8")
 
@@ -261,10 +262,11 @@ def _all_messages() -> Iterator[Message]:
     yield payloads.sensitivity(_TOPICS, "cry", "cry", value=1, configured=0)
     yield payloads.mode(_TOPICS, "cry", ModeNow("log", "hours", "auto"))
     yield payloads.faults(_TOPICS, [])
+    yield payloads.software(_TOPICS, version="0.1.0", models=("cry 1.0.0",))
     yield payloads.coverage(_TOPICS, listened=1.0, windows=1.0)
     yield payloads.level(_TOPICS, rms_dbfs=-40.0, peak_dbfs=-20.0)
-    yield payloads.frigate_sound(_TOPICS, "cry", on=True)
-    yield from payloads.frigate_level(_TOPICS, -40.0)
+    yield frigate_payloads.frigate_sound(_TOPICS, "cry", on=True)
+    yield from frigate_payloads.frigate_level(_TOPICS, -40.0)
 
 
 def test_every_topic_carries_the_instance_and_no_two_messages_share_one() -> None:

@@ -48,11 +48,11 @@ def test_something_is_published_often_enough_and_each_figure_in_its_turn(count: 
     pace.record_sign(0.0)
     published: list[tuple[float, str]] = [(0.0, names[-1])]
     for turn in range(1, round(1000.0 / every_s)):
-        name = pace.next_sign(names, turn * every_s)
-        if name is not None:
-            pace.record(name, 0.1, turn * every_s)
+        due = pace.next_sign(names, turn * every_s)
+        if due is not None:
+            pace.record(due, 0.1, turn * every_s)
             pace.record_sign(turn * every_s)
-            published.append((turn * every_s, name))
+            published.append((turn * every_s, due))
     gaps = [later - at_s for (at_s, _), (later, _) in pairwise(published)]
     assert all(SIGN_EVERY_S <= gap < SIGN_EVERY_S + every_s + 1e-6 for gap in gaps)
     assert [name for _, name in published[1:]] == [names[turn % count] for turn in range(len(published) - 1)]
