@@ -7,6 +7,7 @@ Each verb's module owns `add_arguments(parser)` and `run(arguments)`. It is impo
 from __future__ import annotations
 
 import argparse
+import errno
 import importlib
 import os
 import sys
@@ -21,6 +22,11 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _BAD_INPUT = 2
+_CURES = {
+    errno.ENOSPC: "; free space there, or name a file on another disk",
+    errno.EDQUOT: "; your quota there is used up: name a file on another disk",
+    errno.EIO: "; the disk fails: name a file on another one",
+}
 _INTERRUPTED = 130
 
 
@@ -103,8 +109,17 @@ def _report(error: AuricleError | OSError, *, debug: bool) -> int:
         return 0
     if debug:
         traceback.print_exception(error)
-    print(f"auricle: {printable(str(error))}", file=sys.stderr)
+    print(f"auricle: {printable(_sentence(error))}", file=sys.stderr)
     return _BAD_INPUT
+
+
+def _sentence(error: AuricleError | OSError) -> str:
+    """What failed, and what would help if the system's own words do not say it."""
+    if isinstance(error, AuricleError) or not error.strerror:
+        return str(error)
+    where = "" if error.filename is None else f"{os.fsdecode(error.filename)}: "
+    cure = _CURES.get(error.errno or 0, "")
+    return f"{where}{error.strerror}{cure}"
 
 
 class _Parser(argparse.ArgumentParser):

@@ -86,7 +86,8 @@ def growing(path: str | Path) -> Iterator[BinaryIO]:
         if regular:
             _lock(descriptor, path)
             stream.truncate(0)
-        yield _WholeLines(stream) if regular else stream  # type: ignore[misc]  # what its users call is there
+        written = _WholeLines(stream) if regular else stream
+        yield _Named(written, path)  # type: ignore[misc]  # what its users call is there
 
 
 @contextlib.contextmanager
@@ -105,8 +106,9 @@ def whole(path: str | Path) -> Iterator[BinaryIO]:
             yield stream
         return
     with _unnamed(target.parent) as (stream, name):
-        yield stream
-        stream.flush()
+        written = _Named(stream, path)
+        yield written  # type: ignore[misc]  # what its users call is there
+        written.flush()
         named = name or _given_a_name(stream, target.parent)
         try:
             named.replace(target)
@@ -130,7 +132,11 @@ def _unnamed(folder: Path) -> Iterator[tuple[BinaryIO, Path | None]]:
         descriptor = os.open(name, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, _MODE)
     try:
         with os.fdopen(descriptor, "wb") as stream:
-            yield stream, name
+            try:
+                yield stream, name
+            except BaseException:
+                stream.raw.close()  # what is buffered is not wanted, and a second error would hide the first
+                raise
     finally:
         if name is not None:
             name.unlink(missing_ok=True)
@@ -155,6 +161,37 @@ def _lock(descriptor: int, path: str | Path) -> None:
         raise ConfigError(f"another replay writes to {path}; wait for it, or name another file") from error
 
 
+class _Named:
+    """A stream whose errors say which file could not be written: of several outputs, the disk of one is full."""
+
+    def __init__(self, stream: BinaryIO | _WholeLines, path: str | Path) -> None:
+        self._stream = stream
+        self._path = path
+
+    def write(self, content: bytes) -> int:
+        """Write as the stream does. Raises OSError."""
+        with self._naming():
+            return self._stream.write(content)
+
+    def writelines(self, pieces: Iterable[bytes]) -> None:
+        """Write each of them."""
+        for piece in pieces:
+            self.write(piece)
+
+    def flush(self) -> None:
+        """Pass on what is buffered. Raises OSError."""
+        with self._naming():
+            self._stream.flush()
+
+    @contextlib.contextmanager
+    def _naming(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            error.filename = error.filename or str(self._path)
+            raise
+
+
 class _WholeLines:
     """A regular file to which whole lines are written; if one cannot be, its part is taken back."""
 
@@ -173,11 +210,6 @@ class _WholeLines:
             self._stream.seek(before)
             raise
         return len(lines)
-
-    def writelines(self, pieces: Iterable[bytes]) -> None:
-        """Write each of them as a whole."""
-        for piece in pieces:
-            self.write(piece)
 
     def flush(self) -> None:
         """Do nothing: every line is written at once."""

@@ -125,3 +125,10 @@ def test_a_history_that_there_is_not_is_one_line(tmp_path: Path) -> None:
     assert done.returncode == 2
     assert done.stderr.startswith(b"auricle: ")
     assert done.stderr.count(b"\n") == 1
+
+
+def test_an_output_without_room_is_named_with_a_cure(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    soundfile.write(tmp_path / "a.wav", np.zeros(48_000, np.float32), 16_000)
+    assert main(["replay", str(tmp_path / "a.wav"), "--scores", "/dev/full"]) == 2
+    expected = "auricle: /dev/full: No space left on device; free space there, or name a file on another disk\n"
+    assert capsys.readouterr().err == expected

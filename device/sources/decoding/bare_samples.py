@@ -12,6 +12,26 @@ if TYPE_CHECKING:
     from device.sources.containers.sound_layout import PcmFormat
     from device.sources.decoding.section import FileSection
 
+
+def _mu_law() -> npt.NDArray[np.float32]:
+    """(256,) values of a code: ITU-T G.711, mu-law, 14 bits in the upper part of 16."""
+    code = ~np.arange(256, dtype=np.uint8)
+    step = ((code & 0x0F).astype(np.int32) << 3) + 0x84
+    value = (step << ((code & 0x70) >> 4)) - 0x84
+    return (np.where(code & 0x80, -value, value) * 2.0**-15).astype(np.float32)
+
+
+def _a_law() -> npt.NDArray[np.float32]:
+    """(256,) values of a code: ITU-T G.711, A-law, 13 bits in the upper part of 16."""
+    code = np.arange(256, dtype=np.uint8) ^ 0x55
+    segment, step = (code & 0x70) >> 4, (code & 0x0F).astype(np.int32) << 4
+    value = np.where(segment == 0, step + 8, (step + 0x108) << np.maximum(segment.astype(np.int32) - 1, 0))
+    return (np.where(code & 0x80, value, -value) * 2.0**-15).astype(np.float32)
+
+
+_TABLES = {"ULAW": _mu_law(), "ALAW": _a_law()}
+"""Libsndfile's name -> the value of each code of a byte."""
+
 _FORMS = {
     "PCM_U8": ("u1", 2.0**-7),
     "PCM_16": ("i2", 2.0**-15),
@@ -19,6 +39,8 @@ _FORMS = {
     "PCM_32": ("i4", 2.0**-31),
     "FLOAT": ("f4", 1.0),
     "DOUBLE": ("f8", 1.0),
+    "ULAW": ("u1", 1.0),
+    "ALAW": ("u1", 1.0),
 }
 """Libsndfile's name -> numpy's type, and what a step of it is worth."""
 
@@ -37,6 +59,7 @@ class BareSamples:
         self._step = step
         name, self._scale = _FORMS[pcm.subtype]
         self._type = np.dtype(name).newbyteorder(">" if pcm.endian == "BIG" else "<")
+        self._table = _TABLES.get(pcm.subtype)
         self._is_packed = pcm.subtype == "PCM_24"
         self._is_big = pcm.endian == "BIG"
         self._frame_bytes = pcm.channels * (3 if self._is_packed else self._type.itemsize)
@@ -54,7 +77,10 @@ class BareSamples:
         data = self._section.read(min(most, self._step) * self._frame_bytes)
         data = data[: len(data) - len(data) % self._frame_bytes]
         values = np.frombuffer(_widened(data, big=self._is_big) if self._is_packed else data, self._type)
-        if self._type.kind == "f":
+        samples: npt.NDArray[Any]
+        if self._table is not None:
+            samples = self._table[values]
+        elif self._type.kind == "f":
             samples = values.astype(self._type.newbyteorder("="))
         else:
             offset = np.float32(128.0 if self._type.kind == "u" else 0.0)

@@ -44,6 +44,9 @@ class SndfileDecoder:
         except (soundfile.SoundFileError, TypeError) as exc:  # TypeError: a format that it cannot name
             self._close_section()
             raise DecodingError(_reason(exc)) from exc
+        except BaseException:
+            self._close_section()
+            raise
         # soundfile seeks after every read: slow in OGG, and an error in a FLAC stream of unknown length.
         self._file.seekable = lambda: False
         self.sample_rate_hz: int = self._file.samplerate

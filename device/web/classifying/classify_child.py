@@ -107,7 +107,7 @@ def _outcome(wanted: Wanted) -> tuple[dict[str, str], bytes]:
 def _of_memory(error: MemoryError) -> dict[str, str]:
     """Why there was no memory, as it is told."""
     if "write+execute" in str(error):  # cffi, which hands the recording to libsndfile by callbacks
-        sentence = "a compressed recording of this size cannot be decoded under the page's unit: send it as WAV"
+        sentence = "of this form no recording of more than 32 MB can be decoded under the page's unit: send 16-bit WAV"
         return {"refused": sentence, "about": "machine"}
     sentence = "hearing it takes more memory than is allowed here; send a shorter recording"
     return {"refused": sentence, "about": "length"}

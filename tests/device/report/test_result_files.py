@@ -18,6 +18,7 @@ from tests.programs import program
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+    from typing import BinaryIO
 
 
 def _names(folder: Path) -> list[str]:
@@ -96,6 +97,25 @@ def test_a_full_disk_leaves_no_half_file_and_no_half_line(small_disk: Path) -> N
     content = (small_disk / "events.jsonl").read_bytes()
     assert content == line * (len(content) // len(line))
     assert content
+
+
+def _written(other: BinaryIO, stream: BinaryIO) -> None:
+    other.write(b"x")
+    stream.write(b"x" * 100_000)
+    stream.flush()
+
+
+def test_of_two_outputs_the_one_whose_disk_is_full_is_named(small_disk: Path, tmp_path: Path) -> None:
+    for opened in (whole, growing):
+        full = small_disk / "full"
+        with (
+            pytest.raises(OSError, match="No space left") as failure,
+            opened(full) as stream,
+            whole(tmp_path / "other") as other,
+        ):
+            _written(other, stream)
+        assert failure.value.filename == str(full)
+        assert not (tmp_path / "other").exists()
 
 
 def test_a_growing_file_has_one_writer(tmp_path: Path) -> None:
