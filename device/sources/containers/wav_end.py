@@ -20,6 +20,7 @@ _UNKNOWN_SIZES = (range(0x7FFFF000, 0x80000001), range(0xFFFFFF00, 0x100000000))
 0x7fffff00, ffmpeg 0xffffffff, others one of these less the header. The ranges are narrow (4 KiB of
 2 GiB), so that a long recording that was truncated is still detected."""
 
+_WITHOUT_A_SIZE = "its header declares no length (a recorder that was killed leaves that): it is heard to its end"
 _WRAP = 2**32
 _LONG = 0xFFFFFFFF
 _KNOWN_CHUNKS = frozenset(
@@ -83,8 +84,10 @@ def sound_size(file: BinaryIO, size: int, sizes: SoundSize, order: str, shortest
     """
     start, declared = sizes.start, sizes.declared
     available = max(0, size - start)
-    if declared is None or declared >= available:
-        return SoundExtent(start + min(available, available if declared is None else declared), declared)
+    if declared is None:
+        return SoundExtent(start + available, None, None if sizes.chunk_bytes or not available else _WITHOUT_A_SIZE)
+    if declared >= available:
+        return SoundExtent(start + available, declared)
     tail = _Tail(file, size, order)
     if available - declared < shortest_tail or tail.is_no_sound(start + declared):
         return SoundExtent(start + declared, declared, tail.second_file(start + declared))

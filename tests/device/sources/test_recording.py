@@ -486,6 +486,8 @@ def test_a_stream_whose_length_was_never_known_is_whole(tmp_path: Path, data_byt
 def test_a_recording_whose_recorder_was_killed_is_whole(tmp_path: Path, riff_bytes: int) -> None:
     (tmp_path / "a.wav").write_bytes(wav_bytes(pcm16(noise(1000)), data_bytes=0, riff_bytes=riff_bytes))
     assert len(heard_whole(tmp_path / "a.wav")) == 1000
+    with Recording(tmp_path / "a.wav") as recording:
+        assert ["declares no length" in note for note in recording.notes] == [True]
 
 
 def test_an_rf64_of_unknown_length_is_whole(tmp_path: Path) -> None:
