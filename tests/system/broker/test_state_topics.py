@@ -53,6 +53,9 @@ class Everybody:
     def of(self, topic: str) -> list[bytes]:
         return [payload for there, payload in list(self.heard) if there == topic]
 
+    def has_heard_below(self, prefix: str) -> bool:
+        return any(topic.startswith(prefix) for topic, _ in list(self.heard))
+
     def say(self, topic: str, payload: str) -> None:
         self._client.publish(topic, payload, qos=1).wait_for_publish(SOON_S)
 
@@ -96,6 +99,8 @@ def test_a_microphone_lost_in_mid_cry_leaves_the_cry_on_until_quiet_is_heard_and
         daemon.wait_until(lambda: people.state("nursery")["sounds"][0] == unknown, "that nobody knows", SOON_S)
         daemon.wait_until(lambda: people.of("auricle/nursery/microphone/available")[-1] == b"offline", "loss", SOON_S)
         assert people.of(sound) == people.of(crying) == [b"ON"]
+        alarm = "auricle/nursery/alarm/technical/"
+        daemon.wait_until(lambda: people.has_heard_below(alarm), "a technical alarm", SOON_S)
         pulse.plug()
         pulse.play(room)
         daemon.wait_until(lambda: people.of(sound)[-1] == people.of(crying)[-1] == b"OFF", "OFF", SOON_S)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import itertools
 import time
-from datetime import datetime
+from datetime import datetime, timedelta
 from signal import SIGCONT, SIGSTOP
 from typing import TYPE_CHECKING, Any
 
@@ -113,10 +113,15 @@ def test_the_page_explains_a_moment_as_a_replay_of_the_recording_does(
     browser = served.browser()
 
     def moment() -> Any:
-        """One that is over, in the middle of a window with a sure score, or of one without any."""
+        """One that is over, of a window with a sure score, or of one without any.
+
+        It is a quarter of a second after the window's begin: at the begin itself the milliseconds of the time of day
+        decide which windows are counted.
+        """
         for window in reversed(_scores(browser)["windows"][:-20]):
             if window["model"] == "cry" and (window["scores"]["cry"] > 0.9) == (wanted == "on"):
-                told = browser.get("api/why", params={"at": window["from_utc"]}).json()
+                at = datetime.fromisoformat(window["from_utc"]) + timedelta(seconds=HOP_S / 2)
+                told = browser.get("api/why", params={"at": at.isoformat()}).json()
                 ended = all(label["event"] is None or label["event"]["closed_by"] for label in told["labels"])
                 if told["is_known"] and told["labels"] and ended:
                     return told
