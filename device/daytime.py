@@ -13,6 +13,8 @@ CLOCK_TIME = r"([01]\d|2[0-3]):[0-5]\d"
 DAY_RANGE = f"{CLOCK_TIME}-{CLOCK_TIME}"
 """HH:MM-HH:MM."""
 
+DAY_MINUTES = 24 * 60
+
 _FIRST_UTC_S = datetime(1, 2, 1, tzinfo=UTC).timestamp()
 _LAST_UTC_S = datetime(9999, 12, 1, tzinfo=UTC).timestamp()
 

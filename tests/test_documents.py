@@ -95,6 +95,7 @@ WRONG_FILES = (
     '[alarms]\nquiet_hours = "22-6"',
     '[alarms]\ntime_zone = "Berlin time"',
     '[schedule.cry]\nlog = ["07:00-13:00"]\noff = ["12:30-14:00"]',
+    '[schedule.cry]\noff = ["Sat 09:00-11:00"]',
     '[schedule.cry]\notherwise = "quiet"',
     '[schedule.crying]\notherwise = "log"',
     "[journal]\nmax_mb = 1",

@@ -1,8 +1,9 @@
-"""What each label does at a minute of the day: it raises alarms, is only logged, or is not listened for. Pure.
+"""What each label does at a minute of the week: it raises alarms, is only logged, or is not listened for. Pure.
 
-Hours are configured; somebody may set a label otherwise, until it is set back to `auto`. No hour counts while the time
-of day is uncertain: then a label raises alarms, unless somebody set it otherwise. Knows no time zone and no clock: a
-day with a change to or from summer time has its local minutes as any other.
+Hours are configured, for every day or for some days of the week; somebody may set a label otherwise, until it is set
+back to `auto`. No hour counts while the time of day is uncertain: then a label raises alarms, unless somebody set it
+otherwise. Knows no time zone and no clock: a day with a change to or from summer time has its local minutes as any
+other.
 """
 
 from __future__ import annotations
@@ -55,26 +56,26 @@ def mode_words(mode: LabelMode, cause: ModeCause) -> str:
 
 
 def modes_at(
-    minute: int | None, schedule: Iterable[ScheduleSettings], switches: Mapping[str, ModeSwitch]
+    week_minute: int | None, schedule: Iterable[ScheduleSettings], switches: Mapping[str, ModeSwitch]
 ) -> dict[str, ModeNow]:
     """Label -> what it does, for each label that is scheduled.
 
     Args:
-        minute: from local midnight; None while the time of day is uncertain.
+        week_minute: from local midnight of Monday; None while the time of day is uncertain.
         schedule: as configured.
         switches: label -> what somebody set it to; for those that have a switch alone.
     """
-    return {each.name: _mode_at(minute, each, switches.get(each.name, "auto")) for each in schedule}
+    return {each.name: _mode_at(week_minute, each, switches.get(each.name, "auto")) for each in schedule}
 
 
-def _mode_at(minute: int | None, settings: ScheduleSettings, switch: ModeSwitch) -> ModeNow:
+def _mode_at(week_minute: int | None, settings: ScheduleSettings, switch: ModeSwitch) -> ModeNow:
     if not settings.switch:
-        return _by_hours(minute, settings, None)
-    return ModeNow(switch, "switch", switch) if switch != "auto" else _by_hours(minute, settings, "auto")
+        return _by_hours(week_minute, settings, None)
+    return ModeNow(switch, "switch", switch) if switch != "auto" else _by_hours(week_minute, settings, "auto")
 
 
-def _by_hours(minute: int | None, settings: ScheduleSettings, switch: ModeSwitch | None) -> ModeNow:
-    if minute is None:
+def _by_hours(week_minute: int | None, settings: ScheduleSettings, switch: ModeSwitch | None) -> ModeNow:
+    if week_minute is None:
         return ModeNow("alarm", "clock", switch)
-    found = (mode for mode, _, range_ in settings.ranges() if minute in range_)
+    found = (mode for mode, _, range_ in settings.ranges() if week_minute in range_)
     return ModeNow(next(found, settings.otherwise), "hours", switch)

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
 
+from device.config.alerting.week_hours import WEEK_RANGE, week_range
 from device.config.wording import alternatives, shown
-from device.daytime import DAY_RANGE, DayRange
 
 
 class InvalidValueError(Exception):
-    """A key may not have this value."""
+    """A key may not have this value; the message, if there is one, says which part of it is wrong."""
 
 
 class ValueKind(ABC):
@@ -203,22 +203,27 @@ class Several(ValueKind):
 
 
 @dataclass(frozen=True, slots=True)
-class DayRanges(ValueKind):
-    """An array of ranges of the day, no two of which have a minute in common; it may be empty."""
+class WeekRanges(ValueKind):
+    """An array of hours, with days of the week or without, no two of which have a minute in common; it may be empty."""
 
-    expects: str = 'an array of hours as "22:00-06:00", of which no two overlap'
+    expects: str = 'an array of hours as "22:00-06:00" or "mon-fri 22:00-06:00", of which no two overlap'
 
     def from_toml(self, value: Any) -> tuple[str, ...]:
         """Return the ranges as they are written."""
-        ranges = Several(Text(DAY_RANGE, "HH:MM-HH:MM")).from_toml(value)
-        parsed = [DayRange.parse(text) for text in ranges]
-        if any(one.overlaps(other) for one, other in combinations(parsed, 2)):
+        if not isinstance(value, list | tuple) or not all(isinstance(text, str) for text in value):
             raise InvalidValueError
-        return ranges
+        try:
+            parsed = [(text, week_range(text)) for text in value]
+        except ValueError as error:
+            raise InvalidValueError(str(error)) from error
+        for (text, one), (other_text, other) in combinations(parsed, 2):
+            if one.overlaps(other):
+                raise InvalidValueError(f"{shown(other_text)} overlaps {shown(text)}")
+        return tuple(value)
 
     def json_schema(self) -> dict[str, Any]:
-        """Return an array of ranges; that they do not overlap is not expressed."""
-        return Several(Text(DAY_RANGE, "HH:MM-HH:MM")).json_schema()
+        """Return an array of ranges; that they do not overlap, and name no day twice, is not expressed."""
+        return Several(Text(WEEK_RANGE, "hours")).json_schema()
 
 
 _HOST_NAME = r"[A-Za-z0-9]([A-Za-z0-9._-]{0,252}[A-Za-z0-9])?"

@@ -97,9 +97,9 @@ class _TableReader:
     def _key(self, kind: ValueKind, value: Any, path: KeyPath) -> Any:
         try:
             return kind.from_toml(value)
-        except InvalidValueError:
+        except InvalidValueError as error:
             sentence = f"{shown(path[-1])}{_inside(path)} is {shown(value)}, must be {kind.expects}"
-            cure = _cure(kind, value)
+            cure = str(error) or _cure(kind, value)
             self._report(path, f"{sentence}; {cure}" if cure else sentence)
             return _INVALID
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from device.daytime import DAY_MINUTES
 from device.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -101,11 +102,16 @@ class Timekeeper:
 
     def local_minute(self) -> int | None:
         """Minutes since local midnight; None while the time of day cannot be trusted."""
+        week_minute = self.week_minute()
+        return None if week_minute is None else week_minute % DAY_MINUTES
+
+    def week_minute(self) -> int | None:
+        """Minutes since local midnight of Monday, 0 to 10,079; None while the time of day cannot be trusted."""
         if not self.is_synchronized:
             return None
         utc_s = self.clocks.utc()
         if self.zone is None:
             local = time.localtime(utc_s)
-            return 60 * local.tm_hour + local.tm_min
+            return DAY_MINUTES * local.tm_wday + 60 * local.tm_hour + local.tm_min
         local_time = datetime.fromtimestamp(utc_s, UTC).astimezone(self.zone)
-        return 60 * local_time.hour + local_time.minute
+        return DAY_MINUTES * local_time.weekday() + 60 * local_time.hour + local_time.minute

@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import TYPE_CHECKING, get_args
 
-from device.config.kinds import Boolean, Choice, DayRanges
+from device.config.alerting.week_hours import week_range
+from device.config.kinds import Boolean, Choice, WeekRanges
 from device.config.schema import TableSettings, key
 from device.config.wording import shown
-from device.daytime import DayRange
 from device.messages import LabelMode
 
 if TYPE_CHECKING:
+    from device.config.alerting.week_hours import WeekRange
     from device.config.schema import Conflict
 
 
@@ -25,18 +26,18 @@ class ScheduleSettings(TableSettings):
     """
 
     name: str
-    alarm: tuple[str, ...] = key((), DayRanges(), "When it raises alarms ...")
-    log: tuple[str, ...] = key((), DayRanges(), "... when it is only logged ...")
-    off: tuple[str, ...] = key((), DayRanges(), "... and when it is not listened for; its model runs even so.")
+    alarm: tuple[str, ...] = key((), WeekRanges(), "When it raises alarms ...")
+    log: tuple[str, ...] = key((), WeekRanges(), "... when it is only logged ...")
+    off: tuple[str, ...] = key((), WeekRanges(), "... and when it is not listened for; its model runs even so.")
     otherwise: LabelMode = key("alarm", Choice(get_args(LabelMode)), "What it does at all other times.")
     switch: bool = key(
         default=False, kind=Boolean(), description="MQTT and Home Assistant may set what it does, until set to auto."
     )
 
-    def ranges(self) -> tuple[tuple[LabelMode, str, DayRange], ...]:
-        """Each range: its mode, as it is written, and its minutes."""
+    def ranges(self) -> tuple[tuple[LabelMode, str, WeekRange], ...]:
+        """Each range: its mode, as it is written, and its minutes of the week."""
         modes: tuple[LabelMode, ...] = get_args(LabelMode)
-        return tuple((mode, text, DayRange.parse(text)) for mode in modes for text in getattr(self, mode))
+        return tuple((mode, text, week_range(text)) for mode in modes for text in getattr(self, mode))
 
     def conflict(self) -> Conflict | None:
         """Report two ranges of different modes that have a minute in common."""

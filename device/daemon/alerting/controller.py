@@ -106,7 +106,7 @@ class AlarmController:
         self._delivery = AlarmDelivery(channels)
         self._driver = driver = MachineDriver(machine, self._delivery, timekeeper=timekeeper, instance=instance)
         self._restore = JournalRestore(driver, clocks=self._clocks, epoch=epoch, note=partial(self._note, "journal"))
-        self.schedule = LabelSchedule(schedule, local_minute=timekeeper.local_minute)
+        self.schedule = LabelSchedule(schedule, week_minute=timekeeper.week_minute)
         self._commands = CommandHandler(
             driver,
             timekeeper=timekeeper,

@@ -40,11 +40,11 @@ class LabelSchedule:
 
     Args:
         settings: for each label that is scheduled.
-        local_minute: minutes since local midnight; None while the time of day is uncertain.
+        week_minute: minutes since local midnight of Monday; None while the time of day is uncertain.
     """
 
-    def __init__(self, settings: Iterable[ScheduleSettings], *, local_minute: Callable[[], int | None]) -> None:
-        self._local_minute = local_minute
+    def __init__(self, settings: Iterable[ScheduleSettings], *, week_minute: Callable[[], int | None]) -> None:
+        self._week_minute = week_minute
         self._settings = tuple(settings)
         self._switches: dict[str, ModeSwitch] = {}
         self._modes: dict[str, ModeNow] = {}
@@ -78,7 +78,7 @@ class LabelSchedule:
         """
         if not self._settings and not self._modes:
             return None
-        before, self._modes = self._modes, modes_at(self._local_minute(), self._settings, self._switches)
+        before, self._modes = self._modes, modes_at(self._week_minute(), self._settings, self._switches)
         if self._modes == before:
             return None
         sifted = self._gate.use({label: now.mode for label, now in self._modes.items()}, at_s)

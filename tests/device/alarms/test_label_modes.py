@@ -1,4 +1,4 @@
-"""What a label does at each minute: hours past midnight, an uncertain clock, a switch, and days of 23 and 25 hours."""
+"""What a label does at each minute: hours past midnight, days of the week, a switch, days of 23 and 25 hours."""
 
 from __future__ import annotations
 
@@ -59,6 +59,30 @@ def test_the_same_hour_twice_is_the_whole_day() -> None:
     assert {_mode(minute, whole).mode for minute in range(1440)} == {"log"}
 
 
+def test_hours_on_some_days_of_the_week_count_on_those_alone() -> None:
+    work = ScheduleSettings("cry", log=("mon-fri 09:00-17:00",), off=("fri,sat 23:00-01:00",))
+    noons = [_mode(1440 * day + 720, work).mode for day in range(7)]
+    assert noons == ["log"] * 5 + ["alarm"] * 2
+    after_midnight = [_mode(1440 * day, work).mode for day in range(7)]
+    assert after_midnight == ["alarm"] * 5 + ["off"] * 2, "of the evening before"
+
+
+@pytest.mark.parametrize(
+    ("utc", "mode"),
+    [
+        (datetime(2026, 10, 24, 21, 59, tzinfo=UTC), "alarm"),  # Saturday, 23:59
+        (datetime(2026, 10, 24, 22, 0, tzinfo=UTC), "log"),  # Sunday, 00:00
+        (datetime(2026, 10, 25, 22, 59, tzinfo=UTC), "log"),  # 25 hours later, 23:59
+        (datetime(2026, 10, 25, 23, 0, tzinfo=UTC), "alarm"),  # Monday, 00:00
+    ],
+)
+def test_a_day_of_25_hours_is_one_day_to_its_end(utc: datetime, mode: str) -> None:
+    keeper = Timekeeper(
+        Clocks(lambda: 0.0, utc.timestamp), is_synchronized=lambda: True, zone=ZoneInfo("Europe/Berlin")
+    )
+    assert _mode(keeper.week_minute(), ScheduleSettings("cry", log=("sun 00:00-00:00",))).mode == mode
+
+
 def test_an_uncertain_hour_raises_alarms_whatever_the_hours_say() -> None:
     assert _mode(None) == ModeNow("alarm", "clock")
     assert _mode(None, ScheduleSettings("cry", off=("00:00-00:00",), otherwise="off", switch=True)) == ModeNow(
@@ -105,4 +129,4 @@ def test_days_of_23_and_25_hours_have_the_minutes_that_clocks_on_the_wall_show(
     clocks = Clocks(lambda: 0.0, utc.timestamp)
     timekeeper = Timekeeper(clocks, is_synchronized=lambda: True, zone=ZoneInfo("Europe/Berlin"))
     settings = ScheduleSettings("cry", log=("00:00-02:00",), off=("02:00-03:00",))
-    assert _mode(timekeeper.local_minute(), settings).mode == mode, date
+    assert _mode(timekeeper.week_minute(), settings).mode == mode, date

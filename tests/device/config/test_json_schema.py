@@ -69,6 +69,8 @@ WRONG = [
     "[replay]\nworkers = 1979-05-27",
     '[schedule.cry]\nlog = "07:00-13:00"',
     '[schedule.cry]\nlog = ["7-13"]',
+    '[schedule.cry]\nlog = ["monday 07:00-13:00"]',
+    '[schedule.cry]\nlog = ["mon,,tue 07:00-13:00"]',
     '[schedule.cry]\notherwise = "quiet"',
     "[schedule.Cry]",
     "[loudness]\nlevel_dbfs = 3",

@@ -17,7 +17,6 @@ from device.config.example import example_config
 from device.config.kinds import (
     Boolean,
     Choice,
-    DayRanges,
     Host,
     Integer,
     InvalidValueError,
@@ -26,6 +25,7 @@ from device.config.kinds import (
     OrKeyword,
     Text,
     ValueKind,
+    WeekRanges,
 )
 from device.config.loading import load_config, parse_config, profile
 from device.config.profiles import PROFILES
@@ -189,7 +189,7 @@ def _values(kind: ValueKind) -> st.SearchStrategy[Any]:
             values = st.from_regex(pattern, fullmatch=True).filter(str.isprintable)
         case Host():
             values = st.ip_addresses().map(str) | st.from_regex(r"[a-z]([a-z0-9.-]{0,60}[a-z0-9])?", fullmatch=True)
-        case DayRanges():
+        case WeekRanges():
             values = st.lists(st.integers(0, 1439), unique=True, max_size=6).map(_ranges)
         case OrKeyword(kind=inner, keyword=word):
             values = st.just(word) | _values(inner)
@@ -199,9 +199,10 @@ def _values(kind: ValueKind) -> st.SearchStrategy[Any]:
 
 
 def _ranges(minutes: list[int]) -> list[str]:
-    """Ranges between every other of these minutes, which do not overlap."""
+    """Ranges between every other of these minutes, which do not overlap: on every day, on one, or on several."""
     times = [f"{minute // 60:02}:{minute % 60:02}" for minute in sorted(minutes)]
-    return [f"{begin}-{end}" for begin, end in zip(times[::2], times[1::2], strict=False)]
+    days = ("", "tue ", "sat-mon,wed ")
+    return [f"{on}{begin}-{end}" for on, begin, end in zip(days, times[::2], times[1::2], strict=False)]
 
 
 def _toml(value: Any) -> str:

@@ -119,7 +119,7 @@ def test_no_model_may_have_its_name_beside_it() -> None:
 
 
 _ONE_OF_THEM = "; a minute can have one of them"
-_HOURS = 'an array of hours as "22:00-06:00", of which no two overlap'
+_HOURS = 'an array of hours as "22:00-06:00" or "mon-fri 22:00-06:00", of which no two overlap'
 
 
 @pytest.mark.parametrize(
@@ -139,11 +139,29 @@ _HOURS = 'an array of hours as "22:00-06:00", of which no two overlap'
         ),
         (
             'log = ["07:00-09:00", "08:00-10:00"]',
-            f'line 2: "log" in [schedule.cry] is an array, must be {_HOURS}',
+            f'line 2: "log" in [schedule.cry] is an array, must be {_HOURS}; "08:00-10:00" overlaps "07:00-09:00"',
         ),
         (
             'log = ["7-9"]',
-            f'line 2: "log" in [schedule.cry] is an array, must be {_HOURS}',
+            (
+                f'line 2: "log" in [schedule.cry] is an array, must be {_HOURS}; '
+                '"7-9" has no hours as "22:00-06:00" at its end'
+            ),
+        ),
+        (
+            'log = ["fri 22:00-06:00"]\noff = ["sat 05:00-07:00"]',
+            f'line 3: in [schedule.cry] "sat 05:00-07:00" in "off" overlaps "fri 22:00-06:00" in "log"{_ONE_OF_THEM}',
+        ),
+        (
+            'log = ["sun 22:00-06:00"]\noff = ["05:59-06:30"]',
+            f'line 3: in [schedule.cry] "05:59-06:30" in "off" overlaps "sun 22:00-06:00" in "log"{_ONE_OF_THEM}',
+        ),
+        (
+            'otherwise = "log"\noff = ["mon-fri 07:00-09:00", "Saturday 07:00-09:00"]',
+            (
+                f'line 3: "off" in [schedule.cry] is an array, must be {_HOURS}; '
+                '"Saturday" in "Saturday 07:00-09:00" is no day; write sat'
+            ),
         ),
         ('otherwise = "quiet"', 'line 2: "otherwise" in [schedule.cry] is "quiet", must be "alarm", "log" or "off"'),
     ],

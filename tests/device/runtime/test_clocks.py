@@ -1,7 +1,8 @@
-"""The time of day, its quality and the local minute, with clocks that a test sets."""
+"""The time of day, its quality, the local minute and the day of the week, with clocks that a test sets."""
 
 from __future__ import annotations
 
+import time
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -53,6 +54,26 @@ def test_the_minute_on_the_wall_is_that_of_the_zone(zone: str, minute: int) -> N
     clocks = ManualClocks()
     clocks.keeper.zone = ZoneInfo(zone)
     assert clocks.keeper.local_minute() == minute
+
+
+@pytest.mark.parametrize(
+    ("zone", "day", "minute"),
+    [("UTC", 1, 22 * 60 + 13), ("Europe/Berlin", 1, 23 * 60 + 13), ("Asia/Kolkata", 2, 223), ("Etc/GMT+12", 1, 613)],
+)
+def test_the_day_of_the_week_is_that_of_the_zone_and_monday_is_the_first(zone: str, day: int, minute: int) -> None:
+    clocks = ManualClocks()  # a Tuesday in UTC
+    clocks.keeper.zone = ZoneInfo(zone)
+    assert clocks.keeper.week_minute() == day * 24 * 60 + minute
+    clocks.synchronized = False
+    assert clocks.keeper.week_minute() is None
+
+
+@pytest.mark.parametrize("days", range(7))
+def test_without_a_zone_the_day_is_the_machines_own(days: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("time.localtime", time.gmtime)
+    clocks = ManualClocks()
+    clocks.utc_s += 86400.0 * days
+    assert clocks.keeper.week_minute() == (1 + days) % 7 * 24 * 60 + 22 * 60 + 13
 
 
 def test_without_a_zone_it_is_the_machines_own() -> None:

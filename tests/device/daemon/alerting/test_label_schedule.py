@@ -75,6 +75,16 @@ def test_an_hour_that_begins_takes_effect_at_its_first_minute() -> None:
     assert _said(stage.turn(120.0)) == "from now on cry raises alarms, by the hour"
 
 
+def test_hours_of_another_day_of_the_week_wait_for_that_day() -> None:
+    stage = Stage(schedule=[ScheduleSettings("cry", log=("wed 00:00-00:00",), off=("thu-mon 22:00-23:00",))])
+    stage.turn()  # Tuesday, 22:13
+    assert stage.controller.schedule.modes["cry"].mode == "alarm"
+    assert _said(stage.turn(7200.0)) == "from now on cry is only logged, by the hour"
+    assert _mode(stage) == {"mode": "log", "cause": "hours", "switch": None}
+    stage.clocks.synchronized = False
+    assert _said(stage.turn()) == "from now on cry raises alarms, while the clock is not synchronized"
+
+
 def test_a_cry_that_goes_on_when_the_hour_is_over_raises_its_alarm_then() -> None:
     stage = Stage(schedule=[ScheduleSettings("cry", off=(_range(0, 2),))])
     stage.turn()
