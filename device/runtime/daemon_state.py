@@ -27,8 +27,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 VERSION = 2
-_SHOWN_CHARACTERS = 40  # of a value that is refused
 """Of the JSON. It changes if a field goes or means something else; a new field, with a default, does not change it."""
+
+_SHOWN_CHARACTERS = 40  # of a value that is refused
 
 HUNG_AFTER_S = 5.0
 """The main loop makes a state twice a second; if the newest is this old, the loop hangs."""

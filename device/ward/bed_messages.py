@@ -10,6 +10,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, get_args
 
+from device.alarms.machine import acknowledger
 from device.errors import BundleError
 from device.messages import AlarmKind, AlarmState, Priority
 from device.sinks.payloads import OFFLINE, ONLINE
@@ -27,7 +28,6 @@ MAX_LISTED = 100
 _MAX_CHARACTERS = 500
 _MAX_SEQ = 2**53
 _MOMENT = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{3}Z", re.ASCII)
-_ACKNOWLEDGED_BY = "acknowledged by "
 
 
 class UnreadableError(ValueError):
@@ -132,7 +132,7 @@ def read_alarm_change(payload: bytes) -> WardAlarm:
         UnreadableError: it is none.
     """
     members = _object(payload)
-    by = _text(members, "cause").removeprefix(_ACKNOWLEDGED_BY) if members.get("change") == "acknowledged" else None
+    by = acknowledger(_text(members, "cause")) if members.get("change") == "acknowledged" else None
     seq = members.get("seq")
     if type(seq) is not int or not 0 <= seq <= _MAX_SEQ:
         raise UnreadableError("seq is no number of a change")

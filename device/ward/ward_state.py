@@ -92,7 +92,7 @@ class Ward:
         self._beds = {name: BedRecord(name) for name in expected}
         self._expected = frozenset(self._beds)
         self._connected_s: float | None = None
-        self._trouble = "not connected yet"
+        self._trouble = "the first connection is being made"
         self._unreadable = 0
 
     def __repr__(self) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from device.messages import OperationNote
+from device.sinks.mqtt.command_filter import TOO_FAST
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,7 +27,7 @@ class BrokerNotes:
         self.rejected = 0
         self._broker: Broker | None = None
         self._is_connection_noted = False
-        self._counted = 0  # of the rejected commands of this broker
+        self._counted = self._counted_unread = 0  # of the rejected commands of this broker
         self._unnoted = 0
         self._noted_s = float("-inf")
 
@@ -41,7 +42,8 @@ class BrokerNotes:
             now_s: monotonic.
         """
         if broker is not self._broker:
-            self._broker, self._is_connection_noted, self._counted = broker, False, 0
+            self._broker, self._is_connection_noted = broker, False
+            self._counted = self._counted_unread = 0
         if broker is None:
             return
         if not self._is_connection_noted and broker.link.is_up:
@@ -57,7 +59,9 @@ class BrokerNotes:
         if not self._unnoted or now_s - self._noted_s < REJECTED_NOTICE_EVERY_S:
             return
         others, self._unnoted, self._noted_s = self._unnoted - 1, 0, now_s
-        detail = counts.rejection
+        # A flood is read again each time that its topics are subscribed to: then the newest is one that was read.
+        detail = TOO_FAST if counts.unread > self._counted_unread else counts.rejection
+        self._counted_unread = counts.unread
         if others:
             detail += f" (and {others} more before it)"
         yield OperationNote("asked", detail)

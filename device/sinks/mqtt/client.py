@@ -123,7 +123,11 @@ class Mqtt:
         """Totals since the start; from any thread."""
         commands = self._command_filter
         return replace(
-            self._counts, rejected=commands.rejected, rejection=commands.rejection, dropped=self._queue.dropped
+            self._counts,
+            rejected=commands.rejected,
+            unread=commands.unread,
+            rejection=commands.rejection,
+            dropped=self._queue.dropped,
         )
 
     @property

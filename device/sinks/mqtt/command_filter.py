@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _BURST, _COMMANDS_PER_S = 10, 1.0  # people press buttons, and no faster
 _BIRTH_EVERY_S = 1.0
 _SHOWN_CHARACTERS = 120  # of a topic
-_TOO_FAST = f"a command was dropped unread: somebody publishes thousands a second; none is received for {PAUSE_S:g} s"
+TOO_FAST = f"a command was dropped unread: somebody publishes thousands a second; none is received for {PAUSE_S:g} s"
 
 
 class CommandFilter:
@@ -31,6 +31,7 @@ class CommandFilter:
 
     Attributes:
         rejected: messages that were no valid command, since the start.
+        unread: those of them that came faster than they are read.
         rejection: the newest of them and why it was rejected, in one sentence; empty before the first.
     """
 
@@ -40,7 +41,7 @@ class CommandFilter:
         self._allowance, self._refilled_s = float(_BURST), clock()
         self._birth_s = float("-inf")
         self.birth_topic = birth_topic
-        self.rejected = 0
+        self.rejected = self.unread = 0
         self.rejection = ""
 
     @property
@@ -73,7 +74,8 @@ class CommandFilter:
         """Reject messages that came faster than they are read."""
         if count:
             self.rejected += count
-            self.rejection = _TOO_FAST
+            self.unread += count
+            self.rejection = TOO_FAST
 
     def _accepted(self, message: Received) -> Command:
         verb = self._commands.get(message.topic)

@@ -78,6 +78,7 @@ class Counts:
         repeated: changes of alarms that were sent once more, since the connection was lost.
         denied: times that the broker did not accept a change of an alarm.
         rejected: messages on the command topics that were no valid command.
+        unread: those of them that were dropped, since they came faster than they are read.
         rejection: the newest of them and why it was rejected, in one sentence; empty before the first.
         dropped: messages about the state that the full queue did not accept.
     """
@@ -87,6 +88,7 @@ class Counts:
     repeated: int = 0
     denied: int = 0
     rejected: int = 0
+    unread: int = 0
     rejection: str = ""
     dropped: int = 0
 

@@ -73,7 +73,7 @@ class Reader:
     ) -> None:
         self.is_up = self.is_refused = False
         self.connections = 0
-        self.trouble = "not connected yet"
+        self.trouble = "the first connection is being made"
         self._settings, self._password, self._client_id = settings, password, client_id
         self._subscriptions, self._keeps_session = subscriptions, keeps_session
         self._timeouts = timeouts or SessionTimeouts(answer_s=10.0)
@@ -85,7 +85,6 @@ class Reader:
         self._opened_s = self._next_s = float("-inf")
         self._delay_s = self._timeouts.first_s
         self._received: list[Received] = []
-        self._published: set[int] = set()
         self._denied: dict[int, str] = {}
 
     def __repr__(self) -> str:
@@ -119,7 +118,7 @@ class Reader:
         return received
 
     def publish(self, topic: str, payload: bytes) -> int:
-        """Send a message at QoS 1, not retained; returns its number, for `is_acknowledged`.
+        """Send a message at QoS 1, not retained; returns its number, for `denial`.
 
         Raises:
             RuntimeError: it is not up.
@@ -127,10 +126,6 @@ class Reader:
         if self._client is None:
             raise RuntimeError("there is no connection")
         return self._client.publish(topic, payload, qos=1).mid
-
-    def is_acknowledged(self, number: int) -> bool:
-        """Whether the broker has the message of this number."""
-        return number in self._published
 
     def denial(self, number: int) -> str:
         """Why the broker does not take the message of this number; empty if it takes it, or has not answered yet."""
@@ -240,6 +235,5 @@ class Reader:
         self._received.append(Received(topic, bytes(message.payload), message.retain))
 
     def _on_publish(self, _client: paho.Client, _data: object, mid: int, code: ReasonCode, _properties: object) -> None:
-        self._published.add(mid)
         if code.value >= _FAILURE:
             self._denied[mid] = str(code)

@@ -62,14 +62,13 @@ class FileSection:
         os.lseek(descriptor, 0, os.SEEK_SET)
         return os.dup(descriptor)
 
-    def _copy(self) -> int | None:
-        descriptor = os.memfd_create("section")
-        with os.fdopen(os.dup(descriptor), "wb") as memory:
+    def _copy(self) -> int:
+        with os.fdopen(os.memfd_create("section"), "wb") as memory:
             self.seek(0)
             while data := self.read(_COPIED_AT_ONCE):
                 memory.write(data)
-        os.lseek(descriptor, 0, os.SEEK_SET)
-        return descriptor
+            memory.seek(0)
+            return os.dup(memory.fileno())
 
     def check_disk(self) -> None:
         """Set `error` if what ended a reader of the descriptor was the disk."""

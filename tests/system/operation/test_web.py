@@ -17,7 +17,6 @@ import pytest
 from tests.programs import program
 from tests.system.conftest import wait_until
 from tests.system.operation.devtools import Tab, opened_tab
-from tests.system.operation.running_page import RunningPage
 from tests.system.running_daemon import AURICLE, RunningDaemon, Sounds
 
 if TYPE_CHECKING:
@@ -25,6 +24,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import httpx
+
+    from tests.system.operation.running_page import RunningPage
 
 pytestmark = pytest.mark.system
 
@@ -52,12 +53,6 @@ def daemon(tmp_path: Path) -> Iterator[RunningDaemon]:
     with RunningDaemon(tmp_path, {}, CONFIG, command=command) as daemon:
         daemon.wait_until_it_hears()
         yield daemon
-
-
-@pytest.fixture
-def served(daemon: RunningDaemon) -> Iterator[RunningPage]:
-    with RunningPage(daemon) as served:
-        yield served
 
 
 def _counts(daemon: RunningDaemon) -> tuple[int, int, float]:

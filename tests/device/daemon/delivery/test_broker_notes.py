@@ -7,6 +7,7 @@ from dataclasses import replace
 from device.daemon.delivery.broker_notes import REJECTED_NOTICE_EVERY_S, BrokerNotes
 from device.daemon.delivery.reply_queue import ReplyQueue
 from device.messages import OperationNote
+from device.sinks.mqtt.command_filter import TOO_FAST
 from tests.device.daemon.alerting.stage import Stage
 from tests.device.daemon.scripted import ScriptedBroker
 
@@ -42,6 +43,21 @@ def test_a_rejected_command_is_one_line_at_once_and_a_flood_is_one_line_in_ten_s
     assert notes.rejected == 499
     list(notes.check(ScriptedBroker(ReplyQueue()), 60.0))
     assert notes.rejected == 499
+
+
+def test_a_flood_is_noted_as_one_though_the_newest_command_was_read() -> None:
+    """Its topics are subscribed to again after the time between two notes, and then some of it is read."""
+    broker, notes = ScriptedBroker(ReplyQueue()), BrokerNotes()
+    list(notes.check(broker, 0.0))
+    broker.counts = replace(broker.counts, rejected=1000, rejection="it is no number")
+    (first,) = notes.check(broker, 1.0)
+    assert first.detail == "it is no number (and 999 more before it)"
+    broker.counts = replace(broker.counts, rejected=5000, unread=3000, rejection="it is no number")
+    (flood,) = notes.check(broker, 1.0 + REJECTED_NOTICE_EVERY_S)
+    assert flood.detail == f"{TOO_FAST} (and 3999 more before it)"
+    broker.counts = replace(broker.counts, rejected=5001, rejection="it is no number")
+    (after,) = notes.check(broker, 1.0 + 2 * REJECTED_NOTICE_EVERY_S)
+    assert after.detail == "it is no number"
 
 
 def test_the_controller_notes_and_counts_rejected_commands() -> None:

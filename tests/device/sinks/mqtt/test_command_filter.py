@@ -117,4 +117,5 @@ def test_what_was_dropped_unread_is_counted_and_said() -> None:
     assert (command_filter.rejected, command_filter.rejection) == (0, "")
     command_filter.count_unread(70_000)
     assert command_filter.rejected == 70_000
+    assert command_filter.unread == 70_000
     assert "dropped unread" in command_filter.rejection
