@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal, Self
 
-CLOCK_TIME = r"([01]\d|2[0-3]):[0-5]\d"
+CLOCK_TIME = "([01][0-9]|2[0-3]):[0-5][0-9]"
 """HH:MM."""
 
 DAY_RANGE = f"{CLOCK_TIME}-{CLOCK_TIME}"
@@ -49,7 +49,7 @@ class DayRange:
         Raises:
             ValueError: the text is no pair of clock times.
         """
-        if re.fullmatch(DAY_RANGE, text, re.ASCII) is None:
+        if re.fullmatch(DAY_RANGE, text) is None:
             raise ValueError(f"{text!r} is no range of the day")
         return cls(60 * int(text[0:2]) + int(text[3:5]), 60 * int(text[6:8]) + int(text[9:11]))
 

@@ -23,6 +23,7 @@ from device.config.push.watcher_settings import WatcherSettings
 from device.config.schema import TableSettings, key, named_tables, table, table_array
 from device.config.web_settings import WebSettings
 from device.config.wording import shown
+from device.daytime import CLOCK_TIME, DAY_RANGE
 from device.messages import LOUDNESS, Priority
 
 if TYPE_CHECKING:
@@ -44,8 +45,8 @@ _BUNDLE = Text(r".*\S.*", f"the name of a shipped bundle, or the path of a {BUND
 _PROBABILITY = OrKeyword(Number(0.001, 0.999), "model")
 _PATH = Text(r".*\S.*", '"auto", or the path of a file')
 _KEY_FILE = Text(r".*\S.*", "the path of a public key in PEM")
-_HOURS = Text(r"([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d", "HH:MM-HH:MM")
-_CLOCK_TIME = Text(r"([01]\d|2[0-3]):[0-5]\d", "HH:MM")
+_HOURS = Text(DAY_RANGE, "HH:MM-HH:MM")
+_CLOCK_TIME = Text(CLOCK_TIME, "HH:MM")
 _ZONE = Text(r"[A-Za-z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+)*", 'a zone such as "Europe/Berlin", or "UTC"')
 _CLIENT_ID = Text(r"[A-Za-z0-9_-]{1,64}", "a client's id of A-Z, a-z, 0-9, _ and -")
 _TOPIC = Text(r"[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*", "a topic of A-Z, a-z, 0-9, _ and -, in parts divided by /")

@@ -5,14 +5,15 @@ Imports late: the command line is parsed without numpy or the daemon.
 
 from __future__ import annotations
 
-import argparse
 from typing import TYPE_CHECKING
 
 from device.daemon.options import ListenOptions
 from device.errors import ConfigError
-from device.runtime.command_line import add_settings_options
+from device.runtime.command_line import add_settings_options, bounded_number
 
 if TYPE_CHECKING:
+    import argparse
+
     from device.sources.streams.sample_format import SampleFormat
 
 STANDARD_INPUT = "-"
@@ -105,10 +106,4 @@ def _raw(text: str | None) -> SampleFormat | None:
 
 def _speed(text: str) -> float:
     """The value of --speed, in [0.01, 1000000] times real time."""
-    try:
-        speed = float(text)
-    except ValueError:
-        speed = 0.0
-    if _SLOWEST <= speed <= _FASTEST:
-        return speed
-    raise argparse.ArgumentTypeError(f"{text!r} is not a speed, 0.01 to 1000000 times the recordings'")
+    return bounded_number(text, _SLOWEST, _FASTEST, "not a speed, 0.01 to 1000000 times the recordings'")

@@ -25,6 +25,7 @@ from device.replay.replay_options import ReplayOptions
 from device.replay.result_writers import RowWriter, fault_line
 from device.report.result_files import encode
 from device.report.tables import EventLines, ScoreTable
+from device.runtime.command_line import whole_number
 from device.runtime.model_loader import open_models
 from device.runtime.stderr_lines import print_notice
 
@@ -46,7 +47,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--recordings", metavar="DIR", help="write labelled recordings to learn from instead: a folder for each infant"
     )
-    parser.add_argument("--infants", type=int, default=6, metavar="N", help="of --recordings (default: %(default)s)")
+    parser.add_argument("--infants", type=_infants, default=6, metavar="N", help="of --recordings (default: 6)")
+
+
+def _infants(text: str) -> int:
+    return whole_number(text, 0, 1_000_000, "a number of infants")  # that there is one is seen where they are made
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from device.config.loading import locating
 from device.replay.batch import replay
 from device.replay.replay_options import ReplayOptions
-from device.runtime.command_line import add_settings_options, chosen_settings, whole_number
+from device.runtime.command_line import add_settings_options, bounded_number, chosen_settings, whole_number
 
 if TYPE_CHECKING:
     import argparse
@@ -21,7 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--scores", metavar="OUT.csv", help="every window's probabilities")
     parser.add_argument("--labels", metavar="OUT", help="Audacity label track; a folder for several recordings")
     parser.add_argument("--report", metavar="OUT", help="HTML page; a folder for several recordings")
-    parser.add_argument("--explain", metavar="SECOND", type=float, help="why there was, or was no, alert then")
+    parser.add_argument("--explain", metavar="SECOND", type=_second, help="why there was, or was no, alert then")
     parser.add_argument("--realtime", action="store_true", help="take as long as the recording lasts")
     parser.add_argument("--channel", metavar="N", type=_channel, help="hear one channel, the first is 1 (default: mix)")
     parser.add_argument("--workers", metavar="N", type=_workers, help="processes, for many recordings")
@@ -57,3 +57,7 @@ def _channel(text: str) -> int:
 
 def _workers(text: str) -> int:
     return whole_number(text, 1, 256, "a number of processes")
+
+
+def _second(text: str) -> float:
+    return bounded_number(text, 0.0, 1e9, "no second of the recordings, 0 to 1000000000")

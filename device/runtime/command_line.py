@@ -8,6 +8,8 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
+from device.quantity import decimal_number
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -67,3 +69,18 @@ def whole_number(text: str, least: int, most: int, what: str) -> int:
     if text.isascii() and text.isdigit() and least <= int(text) <= most:
         return int(text)
     raise argparse.ArgumentTypeError(f"{text!r} is not {what}, {least} to {most}")
+
+
+def bounded_number(text: str, least: float, most: float, otherwise: str) -> float:
+    """The number that a text of ASCII digits gives, from `least` to `most`.
+
+    Raises:
+        argparse.ArgumentTypeError: it gives none; `otherwise`, as `no number of minutes, up to 120`, says what.
+    """
+    try:
+        found = decimal_number(text)
+    except ValueError:
+        found = None
+    if found is not None and least <= found <= most:
+        return found
+    raise argparse.ArgumentTypeError(f"{text!r} is {otherwise}")

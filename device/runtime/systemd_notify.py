@@ -14,6 +14,7 @@ exception including SystemExit, and counts nothing.
 from __future__ import annotations
 
 import os
+import re
 import socket
 import time
 import weakref
@@ -124,4 +125,4 @@ def _watchdog_s(environ: Mapping[str, str]) -> float | None:
     period_us = environ.get(_WATCHDOG_USEC, "")
     if environ.get(_WATCHDOG_PID, str(os.getpid())) != str(os.getpid()):
         return None
-    return int(period_us) / 1e6 if period_us.isdecimal() and int(period_us) > 0 else None
+    return int(period_us) / 1e6 if re.fullmatch("[0-9]{1,19}", period_us) and int(period_us) > 0 else None

@@ -126,7 +126,7 @@ class Log:
                 self._numbered(number - 1).replace(self._numbered(number))
         for surplus in self._path.parent.glob(f"{self._path.name}.*"):  # `keep` was larger before
             suffix = surplus.name.removeprefix(f"{self._path.name}.")
-            if suffix.isdecimal() and int(suffix) > self._keep:
+            if suffix.isascii() and suffix.isdecimal() and int(suffix) > self._keep:
                 surplus.unlink(missing_ok=True)
 
     def _numbered(self, number: int) -> Path:

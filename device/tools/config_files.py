@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from device.config.file_errors import key_is
+from device.config.file_errors import key_is, unreadable
 from device.config.push.notify_settings import CREDENTIAL
 from device.config.settings import missing_models, missing_sentence
 from device.config.wording import alternatives, shown
@@ -15,15 +17,18 @@ from device.messages import LOUD
 from device.runtime.clocks import zone_of
 from device.runtime.model_library import shipped_bundles
 from device.runtime.model_loader import configured_bundle, trusted_key
-from device.runtime.secrets.microphone_login import check_stream
+from device.runtime.secrets.microphone_login import check_authorities, stream_password
 from device.runtime.secrets.secret_files import read_line, read_secret
 from device.sinks.mqtt.connection import read_password, tls_context
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from device.config.key_lines import KeyPath
     from device.config.settings import Settings
     from device.hearing.bundle.signature import PublicKey
+
+_FILES_OF_BROKER = ("password_file", "ca_file", "cert_file", "key_file")
 
 
 def outside_mistakes(settings: Settings) -> Iterator[ConfiguredError]:
@@ -42,16 +47,45 @@ def outside_mistakes(settings: Settings) -> Iterator[ConfiguredError]:
     if not of_models:  # else it is not known which labels there are
         yield from _unknown_labels(settings, labels)
         yield from _unscheduled(settings, raising)
-    for check in (
-        lambda: zone_of(settings.alarms.time_zone),
-        lambda: read_password(settings.mqtt),
-        lambda: tls_context(settings.mqtt),
-    ):
-        yield from _raised(check)
-    if (settings.microphone.password_file, settings.microphone.ca_file) != (None, None):
-        yield from _raised(lambda: check_stream(settings.microphone))
+    yield from _raised(lambda: zone_of(settings.alarms.time_zone))
+    yield from _of_connections(settings)
     yield from _secrets(settings)
     yield from _folders(settings)
+
+
+def _of_connections(settings: Settings) -> Iterator[ConfiguredError]:
+    """Files of passwords and certificates: each that cannot be read, and what is wrong with the others.
+
+    Whether a file is there is seen even if another key, such as `tls`, says that it is not used: that key may be wrong.
+    """
+    mqtt, microphone = settings.mqtt, settings.microphone
+    files: dict[KeyPath, str | None] = {("mqtt", name): getattr(mqtt, name) for name in _FILES_OF_BROKER}
+    files |= {("microphone", name): getattr(microphone, name) for name in ("password_file", "ca_file")}
+    files |= {("notify", index, "ca_file"): each.ca_file for index, each in enumerate(settings.notify)}
+    files |= {("web", name): getattr(settings.web, name) for name in ("cert_file", "key_file")}
+    unread = {error.key: error for key, path in files.items() if path is not None for error in _unread(key, path)}
+    yield from unread.values()
+    if ("mqtt", "password_file") not in unread:
+        yield from _raised(lambda: read_password(mqtt))
+    if ("microphone", "password_file") not in unread and microphone.password_file is not None:
+        yield from _raised(lambda: stream_password(microphone))
+    if ("microphone", "ca_file") not in unread:
+        yield from _raised(lambda: check_authorities(microphone))
+    if ("mqtt", "ca_file") not in unread:
+        yield from _raised(lambda: tls_context(replace(mqtt, cert_file=None, key_file=None)))
+    if unread.keys().isdisjoint({("mqtt", "cert_file"), ("mqtt", "key_file")}):
+        yield from _raised(lambda: tls_context(replace(mqtt, ca_file=None)))
+
+
+def _unread(key: KeyPath, path: str) -> Iterator[ConfigError]:
+    """That a file cannot be read. The page's are another user's, who alone may read them."""
+    try:
+        os.close(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC))  # a FIFO does not block
+        if Path(path).is_dir():
+            raise IsADirectoryError
+    except (OSError, ValueError) as error:
+        if not (key[0] == "web" and isinstance(error, PermissionError)):
+            yield ConfigError(unreadable(key, path, error), key=key)
 
 
 def _secrets(settings: Settings) -> Iterator[ConfiguredError]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import shutil
 import sys
 from typing import TYPE_CHECKING, TextIO
@@ -11,11 +10,13 @@ from device.config.microphone.microphone_settings import MicrophoneSettings
 from device.errors import ConfigError, MicrophoneError
 from device.hearing.level import Level
 from device.messages import AudioBlock, NoAudio
+from device.runtime.command_line import bounded_number
 from device.runtime.secrets.microphone_login import open_microphone
 from device.sources.device_match import NO_MICROPHONE, identity
 from device.sources.microphone_list import list_microphones
 
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Iterable, Iterator, Sequence
 
     from device.sources.device_match import ListedDevice
@@ -55,13 +56,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _seconds(text: str) -> float:
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = 0.0
-    if 0.1 <= seconds <= 1e6:
-        return seconds
-    raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds, 0.1 to 1000000")
+    return bounded_number(text, 0.1, 1e6, "not a number of seconds, 0.1 to 1000000")
 
 
 def list_devices(devices: Sequence[ListedDevice] | None = None) -> Iterator[str]:

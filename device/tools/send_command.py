@@ -5,7 +5,6 @@ The command goes through the daemon's local socket, which lets in its user, its 
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import os
 import sys
@@ -16,11 +15,13 @@ from device.config.wording import listed, shown
 from device.errors import CommandError, ServiceError
 from device.messages import ModeSwitch
 from device.printable import printable
+from device.runtime.command_line import bounded_number
 from device.runtime.paths import checked_instance, command_socket, status_socket, status_sockets
 from device.runtime.sockets.command_socket import send_command
 from device.runtime.sockets.status_socket import read_status
 
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Mapping
     from pathlib import Path
 
@@ -143,10 +144,4 @@ def _add_common(parser: argparse.ArgumentParser, command: str) -> None:
 
 def _minutes(text: str) -> float:
     """The value of MINUTES, 1 s to `_MAX_PAUSE_MIN`."""
-    try:
-        minutes = float(text)
-    except ValueError:
-        minutes = 0.0
-    if 1.0 / 60.0 <= minutes <= _MAX_PAUSE_MIN:
-        return minutes
-    raise argparse.ArgumentTypeError(f"{text!r} is no number of minutes, up to {_MAX_PAUSE_MIN:g}")
+    return bounded_number(text, 1.0 / 60.0, _MAX_PAUSE_MIN, f"no number of minutes, up to {_MAX_PAUSE_MIN:g}")

@@ -17,6 +17,7 @@ from device.config.loading import load_config, locating
 from device.config.settings import MqttSettings
 from device.config.table_reader import read_settings
 from device.errors import ConfigError
+from device.runtime.command_line import bounded_number
 from device.runtime.device_identity import machine_digest
 from device.runtime.paths import checked_instance
 from device.sinks.mqtt.connection import read_password
@@ -46,7 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--id", default="ward", metavar="NAME", help="of this reader; each needs its own (default: ward)"
     )
     seconds = f"a bed without a message for so long is silent (default: {SILENT_AFTER_S:g} s)"
-    parser.add_argument("--silent-after", type=float, default=SILENT_AFTER_S, metavar="SECONDS", help=seconds)
+    parser.add_argument("--silent-after", type=_seconds, default=SILENT_AFTER_S, metavar="SECONDS", help=seconds)
     parser.add_argument("--once", action="store_true", help="print what the broker knows now, and end")
     parser.add_argument("--json", action="store_true", help="as JSON, one line for each change")
     parser.add_argument("--by", metavar="NAME", help="who acknowledges (default: this user)")
@@ -85,6 +86,12 @@ def _check(arguments: argparse.Namespace) -> None:
     if not LEAST_SILENT_S <= arguments.silent_after <= MOST_SILENT_S:
         limits = f"{LEAST_SILENT_S:g} to {MOST_SILENT_S:g} s"
         raise ConfigError(f"--silent-after is {arguments.silent_after:g}, must be {limits}")
+
+
+def _seconds(text: str) -> float:
+    return bounded_number(
+        text, -1e9, 1e9, "no number of seconds"
+    )  # its bounds are reported with those of other options
 
 
 def _mqtt_settings(arguments: argparse.Namespace) -> MqttSettings:

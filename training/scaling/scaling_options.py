@@ -38,6 +38,6 @@ def add_scaling_options(parser: argparse.ArgumentParser, *, has_cache: bool = Tr
 
 
 def _at_least_one(text: str) -> int:
-    if not text.isdigit() or int(text) < 1:
+    if not (text.isascii() and text.isdigit()) or int(text) < 1:
         raise argparse.ArgumentTypeError(f'"{text}" is not a number of processes; give 1 or more')
     return int(text)

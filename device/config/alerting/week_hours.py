@@ -58,7 +58,7 @@ def week_range(text: str) -> WeekRange:
         ValueError: the text is none; the message says which part of it, and what would work.
     """
     days, _, hours = text.rpartition(" ")
-    if re.fullmatch(DAY_RANGE, hours, re.ASCII) is None:
+    if re.fullmatch(DAY_RANGE, hours) is None:
         raise ValueError(f'{shown(text)} has no hours as "22:00-06:00" at its end')
     if not days:
         if hours != text:

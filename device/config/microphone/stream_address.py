@@ -16,7 +16,7 @@ USERNAME, PASSWORD = "{username}", "{password}"
 """Where an address wants the login in its path or query, as some cameras do, instead of in front of the host."""
 
 _SCHEME = re.compile(rf"\s*({'|'.join(SCHEMES)}):", re.IGNORECASE)
-_ADDRESS = re.compile(r"[a-z]+://(\[[0-9a-f:.]+\]|[\w.-]+)(:\d{1,5})?(?=[/?#]|$)", re.IGNORECASE)
+_ADDRESS = re.compile(r"[A-Za-z]+://(\[[0-9A-Fa-f:.]+\]|[\w.-]+)(:[0-9]{1,5})?(?=[/?#]|$)")
 _SECRET = re.compile(r"(?<![a-z])(pass|passwd|password|pwd|token)=(?!\{password\}([&/#]|$))[^&/#]", re.IGNORECASE)
 
 

@@ -7,6 +7,7 @@ from typing import Literal, get_args
 
 from device.config.kinds import Boolean, Choice, Integer, Number, OrKeyword, Several, Text
 from device.config.schema import TableSettings, key
+from device.daytime import CLOCK_TIME
 from device.messages import FaultKind, Priority
 
 NotifyService = Literal["ntfy", "pushover", "apprise"]
@@ -16,7 +17,7 @@ CREDENTIAL = "credential"
 _NAME = Text(r"[a-z0-9][a-z0-9_-]{0,31}", "a name of a-z, 0-9, _ and -, of at most 32 characters")
 _LABEL_NAME = Text(r"[a-z0-9][a-z0-9_-]{0,63}", "the name of a label, of a-z, 0-9, _ and -")
 _FILE = Text(r".*\S.*", "the path of a file")
-_CLOCK_TIME = Text(r"([01]\d|2[0-3]):[0-5]\d", "HH:MM")
+_CLOCK_TIME = Text(CLOCK_TIME, "HH:MM")
 
 
 @dataclass(frozen=True, slots=True)

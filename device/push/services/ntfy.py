@@ -37,7 +37,7 @@ _TAGS: Mapping[Urgency, str] = {
 _TOPIC = re.compile(r"[A-Za-z0-9_-]{1,60}")  # 64 for ntfy, and four for "-ack"
 _MOST_BUTTONS = 3
 _MOST_CHARACTERS = 1200  # of 4096 bytes
-_ACKNOWLEDGED = re.compile(r"([!-~]{1,200}) (\d{1,12}) ([0-9a-f]{24})")
+_ACKNOWLEDGED = re.compile("([!-~]{1,200}) ([0-9]{1,12}) ([0-9a-f]{24})")
 
 
 class Ntfy:

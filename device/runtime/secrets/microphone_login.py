@@ -42,6 +42,15 @@ def check_stream(settings: MicrophoneSettings, environment: Mapping[str, str] = 
         ConfigError: the password or the authorities cannot be read.
     """
     stream_password(settings, environment)
+    check_authorities(settings)
+
+
+def check_authorities(settings: MicrophoneSettings) -> None:
+    """See whether the authorities that may vouch for a stream can be used.
+
+    Raises:
+        ConfigError: the file cannot be read, or holds none.
+    """
     if not settings.is_stream or settings.ca_file is None:
         return
     import ssl  # 3 MB, for this alone

@@ -73,7 +73,7 @@ def parse_raw(text: str) -> SampleFormat:
     Raises:
         ConfigError: it is none.
     """
-    found = re.fullmatch(r"(\w+),(\d{1,6})(?:,(\d{1,2}))?", text.strip())
+    found = re.fullmatch(r"(\w+),([0-9]{1,6})(?:,([0-9]{1,2}))?", text.strip())
     name = found[1].lower() if found else ""
     name = _OTHER_NAMES.get(name, name)
     if found is None or name not in _BYTES or int(found[2]) not in RATES_HZ or int(found[3] or 1) not in CHANNELS:

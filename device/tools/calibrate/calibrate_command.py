@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from device.errors import ConfigError
-from device.runtime.command_line import add_settings_options, chosen_settings
+from device.runtime.command_line import add_settings_options, bounded_number, chosen_settings
 from device.runtime.stderr_lines import print_notice
 
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Mapping
 
     from device.calibration.room_measure import RoomMeasure
@@ -171,10 +171,4 @@ def _report(texts: Mapping[str, str], figures: Mapping[str, Any], out: str | Non
 
 
 def _minutes(text: str) -> float:
-    try:
-        minutes = float(text)
-    except ValueError:
-        minutes = 0.0
-    if 0.1 <= minutes <= 60:
-        return minutes
-    raise argparse.ArgumentTypeError(f"{text!r} is not a number of minutes, 0.1 to 60")
+    return bounded_number(text, 0.1, 60, "not a number of minutes, 0.1 to 60")

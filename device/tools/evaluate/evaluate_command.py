@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from device.errors import RecordingError
-from device.runtime.command_line import add_settings_options, chosen_settings, named_recordings, whole_number
+from device.runtime.command_line import (
+    add_settings_options,
+    bounded_number,
+    chosen_settings,
+    named_recordings,
+    whole_number,
+)
 
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Generator, Mapping, Sequence
 
     from device.calibration.decision_sweep import LabelKey
@@ -222,13 +228,7 @@ def _evaluation(
 
 
 def _rate(text: str) -> float:
-    try:
-        rate = float(text)
-    except ValueError:
-        rate = -1.0
-    if 0 <= rate <= 3600:
-        return rate
-    raise argparse.ArgumentTypeError(f"{text!r} is not a number of false alarms an hour, 0 to 3600")
+    return bounded_number(text, 0, 3600, "not a number of false alarms an hour, 0 to 3600")
 
 
 def _channel(text: str) -> int:
@@ -236,4 +236,4 @@ def _channel(text: str) -> int:
 
 
 def _workers(text: str) -> int:
-    return whole_number(text, 1, 256, "a number of processes")
+    return whole_number(text, 1, 256, "not a number of processes")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from device.config.wording import alternatives
 from device.errors import ConfigError
 from device.printable import excerpt
+from device.quantity import decimal_number
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
@@ -129,7 +130,7 @@ def _sound(line: str, place: str, known: Collection[str]) -> LabelledSound:
 
 def _seconds(text: str) -> float:
     try:
-        seconds = float(text)
+        seconds = decimal_number(text)
     except ValueError:
         seconds = math.nan
     if not 0 <= seconds < math.inf:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
-import contextlib
 import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +11,7 @@ from device.config.profiles import DEFAULT_PROFILE
 from device.hearing.bundle.reader import read_bundle
 from device.hearing.classifier import Classifier
 from device.quantity import quantity
+from device.runtime.command_line import bounded_number
 from device.runtime.model_library import bundle_path, card_line, golden_deviations, reference_agreement, shipped_bundles
 from device.runtime.model_loader import read_tried, tried_bundles, trusted_key
 from device.tools.models.card_text import card_lines
@@ -20,6 +19,7 @@ from device.tools.models.installation import WATCH_S, InstallOptions, install
 from device.tools.models.use_and_terms import learned_from, profiles_of, who_runs
 
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Iterator
 
     from device.hearing.bundle.contents import Bundle, Head, Label
@@ -83,10 +83,7 @@ def _lines(arguments: argparse.Namespace) -> Iterator[str]:
 
 def _seconds(text: str) -> float:
     """The value of --watch, 0 to an hour."""
-    with contextlib.suppress(ValueError):
-        if 0.0 <= float(text) <= MAX_WATCH_S:
-            return float(text)
-    raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds, 0 to {MAX_WATCH_S:g}")
+    return bounded_number(text, 0.0, MAX_WATCH_S, f"no number of seconds, 0 to {MAX_WATCH_S:g}")
 
 
 def _verify(arguments: argparse.Namespace) -> Iterator[str]:

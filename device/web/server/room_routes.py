@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from device.web.server.service import Service
 
-_RANGE = re.compile(r"bytes=(\d{1,9})-(\d{0,9})")
+_RANGE = re.compile("bytes=([0-9]{1,9})-([0-9]{0,9})")
 _REPORTED = {"room", "played", "stop"}
 """Steps that people take; the others are looks."""
 

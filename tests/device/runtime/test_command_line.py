@@ -9,7 +9,7 @@ import pytest
 
 from device.config.loading import profile
 from device.errors import ConfigError
-from device.runtime.command_line import add_settings_options, chosen_settings, whole_number
+from device.runtime.command_line import add_settings_options, bounded_number, chosen_settings, whole_number
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -51,3 +51,16 @@ def test_a_whole_number_within_bounds_is_returned(text: str) -> None:
 def test_any_other_text_is_refused_with_the_bounds(text: str) -> None:
     with pytest.raises(argparse.ArgumentTypeError, match="is not a number of processes, 1 to 8"):
         whole_number(text, 1, 8, "a number of processes")
+
+
+@pytest.mark.parametrize(("text", "number"), [("1", 1.0), ("0.5", 0.5), (".5", 0.5), ("2.", 2.0), ("1e2", 100.0)])
+def test_a_number_within_bounds_is_returned(text: str, number: float) -> None:
+    assert bounded_number(text, 0.5, 100, "no number of minutes, 0.5 to 100") == number
+
+
+@pytest.mark.parametrize(
+    "text", ["0.4", "101", "nan", "inf", "1_0", "1,5", "", "ten", "\u0665", "1\u0668", "\uff13", "0x10"]
+)
+def test_any_other_text_is_no_number_digits_of_other_scripts_neither(text: str) -> None:
+    with pytest.raises(argparse.ArgumentTypeError, match=r"is no number of minutes, 0\.5 to 100$"):
+        bounded_number(text, 0.5, 100, "no number of minutes, 0.5 to 100")

@@ -205,3 +205,63 @@ def test_the_label_of_the_loudness_alarm_may_be_pushed_and_scheduled(
     pushed, scheduled = _mistakes(capfd, path)[:2]
     assert pushed.startswith('line 2: "labels" in [[notify]] has "loud", which no model listens for')
     assert scheduled == ('line 3: [schedule.loud] is for a label that raises no alarms; there may be "cry" or "scream"')
+
+
+def test_every_file_that_is_not_there_is_named_beside_the_others_and_beside_other_mistakes(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Only the first file of a table used to be named: who corrected it met the next one in the next run."""
+    path = tmp_path / "anna.toml"
+    path.write_text(
+        """colour = "red"
+[mqtt]
+host = "broker.local"
+tls = "yes"
+username = "anna"
+password_file = "gone-1"
+ca_file = "gone-2"
+cert_file = "gone-3"
+key_file = "gone-4"
+[microphone]
+device = "rtsps://camera/1"
+username = "anna"
+password_file = "gone-5"
+ca_file = "gone-6"
+[web]
+cert_file = "gone-7"
+key_file = "gone-8"
+[[notify]]
+address_file = "gone-9"
+token_file = "gone-10"
+ca_file = "gone-11"
+[alarms]
+quiet_hours = "22-6"
+"""
+    )
+    lines = _mistakes(capfd, path)
+    named = [
+        number for number in range(1, 12) if any(f'"{tmp_path}/gone-{number}", which is not' in line for line in lines)
+    ]
+    assert named == list(range(1, 12))
+    assert [line.partition(":")[0] for line in lines if "gone-" not in line] == [
+        "line 1",
+        "line 4",
+        "line 23",
+        "auricle",
+    ]
+    assert lines[-1] == f"auricle: 14 mistakes in {path}"
+
+
+def test_authorities_and_certificates_that_are_none_are_both_named(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("ca", "own", "key"):
+        (tmp_path / name).write_text("no certificate")
+    path = tmp_path / "anna.toml"
+    path.write_text('[mqtt]\nhost = "h"\ntls = true\nca_file = "ca"\ncert_file = "own"\nkey_file = "key"\n')
+    lines = _mistakes(capfd, path)
+    assert lines[0].startswith(
+        f'line 4: "ca_file" in [mqtt] is "{tmp_path}/ca", which holds no authority\'s certificate'
+    )
+    assert lines[1].startswith(f"line 5: the certificate {tmp_path}/own with the key {tmp_path}/key cannot be used")
+    assert lines[2:] == [f"auricle: 2 mistakes in {path}"]

@@ -51,6 +51,8 @@ def test_a_sound_card_is_no_stream(device: str) -> None:
         ("rtsp://", "is no address"),
         ("rtsp://cam:99999/hunter2", "is no address"),
         ("rtsp://cam:0/hunter2", "is no address"),
+        ("rtsp://cam:55\u0664/hunter2", "is no address"),  # a digit of another script
+        ("rt\u017fp://cam/hunter2", "is no address"),  # a long s, which is an s in disguise
         ("rtsp://cam:hunter2/", "is no address"),
         ("rtsp://[::1/hunter2", "is no address"),
     ],

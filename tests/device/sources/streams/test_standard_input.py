@@ -111,7 +111,8 @@ def test_a_format_is_what_arecord_and_ffmpeg_call_it(text: str, form: SampleForm
 
 
 @pytest.mark.parametrize(
-    "text", ["", "s16le", "16000", "s16be,16000", "s24_le,16000", "s16le,100", "s16le,16000,65", "a,b"]
+    "text",
+    ["", "s16le", "16000", "s16be,16000", "s24_le,16000", "s16le,100", "s16le,16000,65", "a,b", "s16le,1600\u0660"],
 )
 def test_what_is_no_format_is_refused_with_one_that_works(text: str) -> None:
     with pytest.raises(ConfigError, match="as in --raw s16le,16000"):

@@ -33,6 +33,7 @@ def test_labels_are_read_in_time_order_with_their_lines(tmp_path: Path) -> None:
     ("1\t2\tcyr", 'no model has a label "cyr"; it must be cry or scream'),
     ("1\t2\t", 'no model has a label ""; it must be cry or scream'),
     ("1,5\t2\tcry", '"1,5" is no time; it must be a number of seconds such as 12.5'),
+    ("\u0661\t2\tcry", '"\u0661" is no time; it must be a number of seconds such as 12.5'),
     ("-1\t2\tcry", '"-1" is no time; it must be a number of seconds such as 12.5'),
     ("1\tinf\tcry", '"inf" is no time; it must be a number of seconds such as 12.5'),
     ("1 2 cry", "a label is a start, a tab, an end, a tab and a name, such as 12.5<TAB>20.25<TAB>cry"),
