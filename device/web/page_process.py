@@ -6,11 +6,10 @@ import contextlib
 import dataclasses
 import os
 import secrets
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from device.errors import ConfigError, MissingExtraError
+from device.errors import MissingExtraError
 from device.printable import printable
 from device.runtime.certificates import expiry_in
 from device.runtime.clocks import zone_of
@@ -58,8 +57,8 @@ def serve_page(
     """
     try:
         from device.web.live.certificate_reporting import CertificateReporting
+        from device.web.requests.serving import bound, check_access, check_certificate, is_loopback, server_of
         from device.web.server.application import application
-        from device.web.server.serving import bound, check_certificate, is_loopback, server_of
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] not in {"starlette", "uvicorn", "anyio", "h11", "python_multipart"}:
             raise
@@ -67,7 +66,7 @@ def serve_page(
     web = dataclasses.replace(settings.web, listen=listen)
     check_certificate(web)
     book = AccountBook(accounts_file(web, instance, environment))
-    _check_access(book, web, is_loopback=is_loopback(listen))
+    check_access(book, web)
     service = dataclasses.replace(
         _service(settings, instance, book=book, is_loopback=is_loopback(listen), environment=environment),
         classifying=_classifying(settings, instance, config, environment),
@@ -94,25 +93,6 @@ def _expiry(settings: Settings, web: WebSettings) -> CertificateExpiry | None:
     return None
 
 
-def _check_access(book: AccountBook, web: WebSettings, *, is_loopback: bool) -> None:
-    """Refuse to serve the network without accounts; warn of what is not encrypted."""
-    if is_loopback:
-        return
-    if not book.accounts:
-        raise ConfigError(
-            f"{web.listen} can be reached from the network, and there is no account: "
-            "make one with auricle web password NAME, or listen at 127.0.0.1",
-            key=("web", "listen"),
-        )
-    if web.cert_file is None:
-        print(
-            f"auricle: warning: at {web.listen} passwords travel unencrypted; set cert_file and key_file in [web], "
-            "or put a proxy with TLS before it",
-            file=sys.stderr,
-            flush=True,
-        )
-
-
 def _service(
     settings: Settings, instance: str, *, book: AccountBook, is_loopback: bool, environment: Mapping[str, str]
 ) -> Service:
@@ -121,7 +101,7 @@ def _service(
     from device.web.night.hearing_record import HearingRecord
     from device.web.night.journal_tail import JournalTail
     from device.web.pages.now_view import PageFacts
-    from device.web.server.gatekeeper import Gatekeeper
+    from device.web.requests.gatekeeper import Gatekeeper
     from device.web.server.service import Service
 
     session_s = settings.web.session_days * _DAY_S

@@ -20,10 +20,10 @@ from device.web.live.hindsight import MOST_WINDOWS, Question, hindsight_json, kn
 from device.web.live.moments import KEPT_S
 from device.web.night.clip_files import MEDIA_TYPES, clip_path, clips_between
 from device.web.night.happenings import MOST_CHANGES
-from device.web.server.answers import RefusedError, page, wants_json
+from device.web.requests.answers import RefusedError, page, wants_json
+from device.web.requests.request_content import UnreadableError, is_form, members_of, moment_in
 from device.web.server.classify_route import ClassifyRoute
 from device.web.server.openapi import openapi_document
-from device.web.server.request_content import UnreadableError, is_form, members_of, moment_in
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine, Mapping

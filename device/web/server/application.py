@@ -1,30 +1,21 @@
-"""The web application: its routes behind the gate, within the bounds and headers that hold for all."""
+"""The page of one instance: its routes behind the gate, and what follows the daemon meanwhile."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-from importlib import resources
 from typing import TYPE_CHECKING, Any
 
-from starlette.applications import Starlette
-from starlette.exceptions import HTTPException
-from starlette.responses import Response
-from starlette.routing import Mount, Route
-from starlette.staticfiles import StaticFiles
-
-from device.runtime.daemon_state import installed_version
-from device.web.server.answers import answer_failure, answer_refusal
+from device.web.requests.account_routes import account_routes
+from device.web.requests.site_application import Site, site_application
 from device.web.server.api_routes import api_routes
-from device.web.server.forwarded import ForwardedMiddleware
 from device.web.server.page_routes import page_routes
 from device.web.server.room_routes import room_routes
-from device.web.server.safe_headers import SafeHeadersMiddleware
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 
-    from starlette.requests import Request
+    from starlette.applications import Starlette
     from starlette.types import ASGIApp
 
     from device.config.web_settings import WebSettings
@@ -67,28 +58,11 @@ def application(
             if service.classifying is not None:
                 await service.classifying.emptied()
 
-    app = Starlette(
-        routes=[
-            *page_routes(service),
-            *room_routes(service),
-            *api_routes(service),
-            Route("/robots.txt", _robots),
-            _static(),
-        ],
-        exception_handlers={HTTPException: answer_refusal, Exception: answer_failure},
-        lifespan=following,
+    site = Site(
+        service.facts.instance,
+        places=(("", "now", "Now"), ("night", "night", "Night"), ("account", "account", "Account")),
+        is_open=lambda: service.gate.visitors.book.is_open,
     )
-    app.state.instance = service.facts.instance
-    app.state.version = installed_version()
-    app.state.is_open = lambda: service.gate.visitors.book.is_open
-    placed = ForwardedMiddleware(app, proxy=settings.proxy, base_path=settings.base_path)
-    return SafeHeadersMiddleware(placed, frame_ancestors=settings.frame_ancestors)  # around answers to failures too
-
-
-def _static() -> Mount:
-    folder = str(resources.files("device.web.pages").joinpath("static"))
-    return Mount("/static", StaticFiles(directory=folder))
-
-
-async def _robots(_request: Request) -> Response:
-    return Response("User-agent: *\nDisallow: /\n", media_type="text/plain")
+    routes = [*page_routes(service), *room_routes(service), *api_routes(service)]
+    routes += account_routes(service.gate, service.facts.zone)
+    return site_application(site, routes, settings, lifespan=following)

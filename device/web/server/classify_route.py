@@ -17,8 +17,8 @@ from device.web.classifying.classify_process import ClassifyProcess, NotHeardErr
 from device.web.classifying.upload import receive_recording, refuse_length
 from device.web.classifying.upload_form import FormError, boundary_of
 from device.web.live.event_stream import MEDIA_TYPE, event_bytes
-from device.web.server.answers import RefusedError
-from device.web.server.request_content import is_form
+from device.web.requests.answers import RefusedError
+from device.web.requests.request_content import is_form
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Coroutine

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import time
 from datetime import date
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import anyio.to_thread
 from anyio import CapacityLimiter
-from starlette.responses import RedirectResponse, StreamingResponse
+from starlette.responses import StreamingResponse
 from starlette.routing import Route
 
 from device.web.live.event_stream import MEDIA_TYPE, RETRY, event_bytes, number_of
 from device.web.live.hindsight import Question
 from device.web.pages.night_view import Night, night_values
-from device.web.pages.now_view import day_text, now_fragments, now_values
+from device.web.pages.now_view import now_fragments, now_values
 from device.web.pages.why_view import local_moment, why_values
-from device.web.server.answers import RefusedError, page
-from device.web.server.request_content import UnreadableError, members_of, moment_in
+from device.web.requests.answers import RefusedError, page
+from device.web.requests.request_content import UnreadableError, moment_in
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -30,18 +30,13 @@ if TYPE_CHECKING:
 
 
 def page_routes(service: Service) -> list[Route]:
-    """The routes of all pages."""
+    """The routes of the pages."""
     pages = Pages(service)
     return [
         Route("/", pages.now),
         Route("/live", pages.live),
         Route("/night", pages.night),
         Route("/why", pages.why),
-        Route("/account", pages.account),
-        Route("/account/end", pages.end_login, methods=["POST"]),
-        Route("/login", pages.login),
-        Route("/login", pages.log_in, methods=["POST"]),
-        Route("/logout", pages.log_out, methods=["POST"]),
     ]
 
 
@@ -60,14 +55,8 @@ class Pages:
     async def now(self, request: Request) -> Response:
         """The first screen."""
         visitor = self._gate.visitor(request)
-        token = "" if visitor.token else self._gate.open_token()
-        if token:
-            visitor = type(visitor)(visitor.name, visitor.role, token)
         values = now_values(self._service.link.newest, self._service.facts, time.time())
-        answer = page(request, "now.html", visitor, **values, may_command=visitor.may_command)
-        if token:
-            self._gate.set_cookie(request, answer, token)
-        return answer
+        return self._gate.commanding_page(request, "now.html", visitor, **values, may_command=visitor.may_command)
 
     async def live(self, request: Request) -> Response:
         """The first screen as it changes."""
@@ -129,74 +118,3 @@ class Pages:
         question = Question(service.link.ring, service.link.circumstances, at_utc_s, now_utc_s)
         found = await anyio.to_thread.run_sync(question.answer, limiter=self._reading)
         return page(request, "why.html", visitor, **why_values(found, zone, now_utc_s))
-
-    async def account(self, request: Request) -> Response:
-        """Who is logged in, and where."""
-        visitor = self._gate.visitor(request)
-        sessions = self._service.gate.visitors.sessions.of(visitor.name) if visitor.session is not None else []
-        own = "" if visitor.session is None else visitor.session.key
-        zone = self._service.facts.zone
-        shown = [
-            {
-                "key": session.key,
-                "is_own": session.key == own,
-                "address": session.address,
-                "agent": session.agent,
-                "used": day_text(session.used_utc_s, zone),
-                "since": day_text(session.since_utc_s, zone),
-            }
-            for session in sessions
-        ]
-        return page(request, "account.html", visitor, sessions=shown)
-
-    async def end_login(self, request: Request) -> Response:
-        """End one login of the same account."""
-        members = await self._members(request)
-        visitor = self._gate.changer(request, str(members.get("csrf", "")))
-        sessions = self._service.gate.visitors.sessions
-        key = str(members.get("key", ""))
-        if visitor.session is None or key not in {session.key for session in sessions.of(visitor.name)}:
-            raise RefusedError(404, "there is no such login")
-        sessions.end(key)
-        is_own = key == visitor.session.key
-        return RedirectResponse("../login" if is_own else "../account", 303)
-
-    async def login(self, request: Request) -> Response:
-        """The form to log in with."""
-        return self._login_page(request)
-
-    async def log_in(self, request: Request) -> Response:
-        """Log a person in."""
-        members = await self._members(request)
-        name, password = str(members.get("name", "")).strip(), str(members.get("password", ""))
-        try:
-            token = await self._gate.log_in(request, name, password)
-        except RefusedError as error:
-            return self._login_page(request, error)
-        answer = RedirectResponse("./", 303)
-        self._gate.set_cookie(request, answer, token)
-        return answer
-
-    def _login_page(self, request: Request, error: RefusedError | None = None) -> Response:
-        book = self._service.gate.visitors.book
-        values = {"problem": "" if error is None else error.detail, "has_accounts": bool(book.accounts)}
-        status = 200 if error is None else error.status_code
-        answer = page(request, "login.html", None, status=status, **values)
-        answer.headers.update({} if error is None else dict(error.headers or {}))
-        return answer
-
-    async def log_out(self, request: Request) -> Response:
-        """End the login of this browser."""
-        csrf = str((await self._members(request)).get("csrf", ""))
-        visitor = self._gate.changer(request, csrf)
-        if visitor.session is not None:
-            self._service.gate.visitors.sessions.end(visitor.session.key)
-        answer = RedirectResponse("login", 303)
-        answer.delete_cookie(self._gate.visitors.cookie, path=request.scope.get("auricle.base_path", "/"))
-        return answer
-
-    async def _members(self, request: Request) -> dict[str, Any]:
-        try:
-            return await members_of(request)
-        except UnreadableError as error:
-            raise RefusedError(400, str(error)) from None

@@ -13,8 +13,8 @@ from starlette.routing import Route
 
 from device.errors import ServiceError
 from device.synthesis.room_signal import signal_wav
-from device.web.server.answers import RefusedError, page
-from device.web.server.request_content import UnreadableError, members_of
+from device.web.requests.answers import RefusedError
+from device.web.requests.request_content import UnreadableError, members_of
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -52,13 +52,7 @@ class RoomPages:
     async def room(self, request: Request) -> Response:
         """The steps, and the result once there is one."""
         visitor = self._gate.visitor(request)
-        token = "" if visitor.token else self._gate.open_token()
-        if token:
-            visitor = type(visitor)(visitor.name, visitor.role, token)
-        answer = page(request, "room.html", visitor, may_command=visitor.may_command)
-        if token:
-            self._gate.set_cookie(request, answer, token)
-        return answer
+        return self._gate.commanding_page(request, "room.html", visitor, may_command=visitor.may_command)
 
     async def signal(self, request: Request) -> Response:
         """The sound to play, or the part of it that a player asks for; made at the first request, and never stored."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from device.web.requests.reader_places import Readers
+
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import Callable
 
     from device.web.classifying.classify_service import ClassifyService
     from device.web.live.daemon_link import DaemonLink
@@ -15,40 +16,7 @@ if TYPE_CHECKING:
     from device.web.night.hearing_record import HearingRecord
     from device.web.night.journal_tail import JournalTail
     from device.web.pages.now_view import PageFacts
-    from device.web.server.gatekeeper import Gatekeeper
-
-MOST_READERS = 64
-"""Streams of events at once; each costs a connection and some kilobytes."""
-
-
-@dataclass(slots=True)
-class Readers:
-    """Counts the open streams of events, and bounds them."""
-
-    count: int = 0
-
-    def take(self) -> ReaderPlace | None:
-        """A place for one more; None if there is none."""
-        if self.count >= MOST_READERS:
-            return None
-        self.count += 1
-        return ReaderPlace(self)
-
-
-@dataclass(slots=True)
-class ReaderPlace:
-    """The place of one stream; given back when the stream ends, however it ends."""
-
-    readers: Readers
-
-    async def hold(self, stream: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-        """The stream itself."""
-        try:
-            async with contextlib.aclosing(stream) as open_stream:  # type: ignore[type-var] # an async generator
-                async for piece in open_stream:
-                    yield piece
-        finally:
-            self.readers.count -= 1
+    from device.web.requests.gatekeeper import Gatekeeper
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,10 +25,10 @@ from device.web.night.happenings import Happenings
 from device.web.night.hearing_record import HearingRecord
 from device.web.night.journal_tail import JournalTail
 from device.web.pages.now_view import PageFacts
+from device.web.requests.gatekeeper import Gatekeeper
+from device.web.requests.serving import bound, server_of
 from device.web.server.application import application
-from device.web.server.gatekeeper import Gatekeeper
 from device.web.server.service import Service
-from device.web.server.serving import bound, server_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine

@@ -14,7 +14,7 @@ from device.config.web_settings import WebSettings
 from device.errors import ConfigError, ServiceError
 from device.web.access.accounts import AccountBook
 from device.web.page_process import serve_page
-from device.web.server.serving import address_of, bound, check_certificate, is_loopback
+from device.web.requests.serving import address_of, bound, check_certificate, is_loopback
 from tests.device.web.site import PASSWORD, Site
 
 if TYPE_CHECKING:

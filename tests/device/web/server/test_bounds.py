@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from device.web.server import request_content
-from device.web.server.bounded_connection import BoundedConnection
-from device.web.server.service import MOST_READERS, Readers
+from device.web.requests import request_content
+from device.web.requests.bounded_connection import BoundedConnection
+from device.web.requests.reader_places import MOST_READERS, Readers
 from tests.device.web.site import TOKEN, Site
 
 if TYPE_CHECKING:

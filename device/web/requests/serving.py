@@ -1,20 +1,22 @@
-"""Binds the address and serves the application, until SIGTERM or Ctrl-C."""
+"""Checks and binds the address, and serves the application, until SIGTERM or Ctrl-C."""
 
 from __future__ import annotations
 
 import socket
 import ssl
+import sys
 from typing import TYPE_CHECKING
 
 import uvicorn
 
 from device.errors import ConfigError, ServiceError
-from device.web.server.bounded_connection import BoundedConnection
+from device.web.requests.bounded_connection import BoundedConnection
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
     from device.config.web_settings import WebSettings
+    from device.web.access.accounts import AccountBook
 
 _BACKLOG = 128
 _CONNECTIONS = 256
@@ -77,6 +79,34 @@ def check_certificate(settings: WebSettings) -> None:
             "auricle web certificate makes one",
             key=("web", "cert_file"),
         ) from None
+
+
+def check_access(book: AccountBook, settings: WebSettings) -> None:
+    """Refuse to serve the network without accounts; warn on stderr of what is not encrypted.
+
+    Args:
+        book: all accounts.
+        settings: with an address.
+
+    Raises:
+        ConfigError: there is no account.
+    """
+    listen = str(settings.listen)
+    if is_loopback(listen):
+        return
+    if not book.accounts:
+        raise ConfigError(
+            f"{listen} can be reached from the network, and there is no account: "
+            "make one with auricle web password NAME, or listen at 127.0.0.1",
+            key=("web", "listen"),
+        )
+    if settings.cert_file is None:
+        print(
+            f"auricle: warning: at {listen} passwords travel unencrypted; set cert_file and key_file in [web], "
+            "or put a proxy with TLS before it",
+            file=sys.stderr,
+            flush=True,
+        )
 
 
 def server_of(app: ASGIApp, settings: WebSettings) -> uvicorn.Server:

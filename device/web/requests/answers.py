@@ -50,10 +50,11 @@ def page(request: Request, template: str, visitor: Visitor | None, *, status: in
     """A whole page for a person."""
     state = request.app.state
     shared = {
-        "instance": state.instance,
+        "instance": state.site.name,
+        "site": state.site,
         "visitor": visitor,
         "version": state.version,
-        "is_open": state.is_open(),
+        "is_open": state.site.is_open(),
         "root": root_of(request),
     }
     return HTMLResponse(rendered(template, **shared, **values), status)

@@ -5,15 +5,15 @@ from __future__ import annotations
 import math
 import secrets
 import time
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
 
 import anyio.to_thread
 from anyio import CapacityLimiter
 
 from device.web.access.login_bounds import LoginBounds
 from device.web.access.visitors import COMMAND_KINDS, CSRF_HEADER, OURSELVES, why_forged
-from device.web.server.answers import RefusedError
+from device.web.requests.answers import RefusedError, page
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -126,9 +126,17 @@ class Gatekeeper:
             samesite="lax",
         )
 
-    def open_token(self) -> str:
-        """A token for a browser where the page is open: it carries the proof against forged requests."""
-        return secrets.token_urlsafe(32)
+    def commanding_page(self, request: Request, template: str, visitor: Visitor, **values: Any) -> Response:
+        """A page with commands; a browser without a token, where the page is open, is given one with it.
+
+        The token carries the proof against forged requests.
+        """
+        if visitor.token:
+            return page(request, template, visitor, **values)
+        token = secrets.token_urlsafe(32)
+        answer = page(request, template, replace(visitor, token=token), **values)
+        self.set_cookie(request, answer, token)
+        return answer
 
 
 def client_address(request: Request) -> str:
