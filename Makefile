@@ -8,6 +8,7 @@
 #   make soak    a night of sound through the daemon: memory, threads, processes and files stay flat
 #   make mutations    5,000 damaged bundles with their hashes made to fit: each is refused in one sentence, or opens
 #   make families    every network of the bench, with random weights, through converter, checks and replay; many minutes
+#   make systems    trains and judges every system of the bench that is left, into RUNS; hours, and what was stopped goes on
 #   make reports RUNS=DIR    converts the finished runs in DIR; writes converter/REPORT.md and training/RESULTS.md
 #   make test-fresh    make demo and make test in bare trees of both supported releases; needs root
 #   make test-arm64    replays a recording in emulated aarch64 trees of both supported releases; needs root
@@ -35,7 +36,7 @@ TRAINING := OMP_NUM_THREADS=1 TF_NUM_INTRAOP_THREADS=1 TF_NUM_INTEROP_THREADS=1 
 TORCH ?= torch==2.13.0
 TORCH_VENV ?= build/torch-venv
 
-.PHONY: demo test families reports check bench bench-arm64 soak chaos mutations test-fresh test-arm64 test-ha test-torch models lung-elsewhere lock clean system-packages
+.PHONY: demo test families systems reports check bench bench-arm64 soak chaos mutations test-fresh test-arm64 test-ha test-torch models lung-elsewhere lock clean system-packages
 
 demo: $(VENV)/.device
 	$(BIN)/auricle demo --out $(OUT)/demo
@@ -69,6 +70,9 @@ mutations: $(VENV)/.dev
 
 families: $(VENV)/.dev
 	$(BIN)/pytest -q tests/converter/every_family.py
+
+systems: $(VENV)/.dev
+	$(BIN)/python -m training bench --data $(DATA) --weights $(AUDIOSET) --out $(RUNS)
 
 reports: $(VENV)/.dev
 	$(BIN)/python -m training windows $(RUNS) --out $(OUT)/windows

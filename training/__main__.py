@@ -8,6 +8,7 @@ annotations  write a collection's annotations as examples of a task -> a CSV
 fit-breath  fine-tune a network on breath sounds                  -> a folder that the converter reads
 teach      mark the cries and train the soft labeller             -> WORK
 train      train a system of the catalogue on a collection          -> a run folder
+bench      train and judge every system of the bench that is left    -> run folders
 windows    write the windows that convert finished runs, and judge them converted   -> OUT/RUN/*.npz
 ensemble   join several runs of one task, by mean and by vote       -> two run folders
 classical  fit a classical baseline on a network's features         -> a run folder
@@ -62,6 +63,7 @@ _VERBS = {
     "fit-breath": ("training.breath.breath_fit", "fine-tune AudioSet's network on breath sounds"),
     "teach": ("training.train.teacher_labels", "let the teacher mark the cries and train the soft labeller"),
     "train": ("training.train.system.train_command", "train a system of the catalogue on a collection"),
+    "bench": ("training.bench.bench_command", "train and judge every system of the bench that is left"),
     "windows": (
         "training.train.handover.windows_command",
         "write the windows that convert finished runs, and judge them converted",
