@@ -13,6 +13,7 @@
 #   make test-fresh    make demo and make test in bare trees of both supported releases; needs root
 #   make test-arm64    replays a recording in emulated aarch64 trees of both supported releases; needs root
 #   make test-ha a real Home Assistant follows the daemon; needs root
+#   make test-page    a real browser looks at the page of a real daemon; pictures in build/page; needs root
 #   make test-torch    training on torch, in an environment of its own; networks pass between it and TensorFlow
 #   make models  trains, converts and measures the models cry, scream and lung and the designs cry-residual and
 #                scream-resnet34 anew, into build/models; data in DATA, weights in PEERS; hours of two cores, and what was stopped goes on
@@ -35,8 +36,10 @@ AUDIOSET := $(PEERS)/audioset_mn04.npz
 TRAINING := OMP_NUM_THREADS=1 TF_NUM_INTRAOP_THREADS=1 TF_NUM_INTEROP_THREADS=1 $(BIN)/python -m training
 TORCH ?= torch==2.13.0
 TORCH_VENV ?= build/torch-venv
+PLAYWRIGHT ?= playwright==1.65.2 axe-playwright-python==0.1.8
+PLAYWRIGHT_AT ?= build/playwright
 
-.PHONY: demo test families systems reports check bench bench-arm64 soak chaos mutations test-fresh test-arm64 test-ha test-torch models lung-elsewhere lock clean system-packages
+.PHONY: demo test families systems reports check bench bench-arm64 soak chaos mutations test-fresh test-arm64 test-ha test-page test-torch models lung-elsewhere lock clean system-packages
 
 demo: $(VENV)/.device
 	$(BIN)/auricle demo --out $(OUT)/demo
@@ -87,6 +90,15 @@ test-arm64: $(VENV)/.dev
 
 test-ha: $(VENV)/.dev system-packages
 	$(BIN)/python -m tests.ha.follow
+
+# Playwright drives the distribution's Chromium, and lies in a folder of its own: 170 MB that only this target needs.
+test-page: $(VENV)/.dev system-packages $(PLAYWRIGHT_AT)/.installed
+	$(BIN)/python -m tests.page.look --playwright $(PLAYWRIGHT_AT)
+
+$(PLAYWRIGHT_AT)/.installed: | $(VENV)/.dev
+	rm -rf $(PLAYWRIGHT_AT)
+	$(PIP) --target $(PLAYWRIGHT_AT) $(PLAYWRIGHT)
+	touch $@
 
 # torch is no part of the locked environment: a gigabyte that only this target needs.
 test-torch: $(TORCH_VENV)/.torch

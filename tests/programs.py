@@ -12,7 +12,7 @@ from pathlib import Path
 
 PACKAGES_SCRIPT = Path(__file__).parent / "system" / "packages.sh"
 
-ON_EVERY_SYSTEM = frozenset({"mount", "nsenter", "setpriv", "sh", "true", "umount", "unshare"})
+ON_EVERY_SYSTEM = frozenset({"mount", "nice", "nsenter", "setpriv", "sh", "true", "umount", "unshare"})
 """Of coreutils, dash, mount and util-linux, which a minimal Debian holds."""
 
 _SUPERUSERS = ":/usr/local/sbin:/usr/sbin:/sbin"
