@@ -13,7 +13,7 @@ import ssl
 import time
 from typing import TYPE_CHECKING
 
-from device.sinks.mqtt.flood.allowance import Allowance
+from device.allowance import Allowance
 from device.sinks.mqtt.flood.packet_guard import PacketGuard, PacketRefusedError
 
 if TYPE_CHECKING:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from device.allowance import Allowance
 from device.commands import parse_command
 from device.errors import CommandError
 from device.printable import excerpt
@@ -24,6 +25,8 @@ TOO_FAST = f"a command was dropped unread: somebody publishes thousands a second
 class CommandFilter:
     """Accepts commands at the rate of people, and at most one birth of Home Assistant per second.
 
+    Acknowledgements are counted by themselves: no flood of other commands keeps anybody from acknowledging an alarm.
+
     Args:
         commands: topic -> verb.
         birth_topic: of Home Assistant; None for none.
@@ -38,7 +41,9 @@ class CommandFilter:
     def __init__(self, commands: Mapping[str, Verb], birth_topic: str | None, clock: Callable[[], float]) -> None:
         self._commands = dict(commands)
         self._clock = clock
-        self._allowance, self._refilled_s = float(_BURST), clock()
+        self._acknowledgements, self._others = (
+            Allowance(at_once=_BURST, per_s=_COMMANDS_PER_S, now_s=clock()) for _ in range(2)
+        )
         self._birth_s = float("-inf")
         self.birth_topic = birth_topic
         self.rejected = self.unread = 0
@@ -84,16 +89,7 @@ class CommandFilter:
         if message.retain:
             raise CommandError("it was retained, from long ago perhaps; publish commands without the retain flag")
         command = parse_command(verb, message.payload, by="mqtt")
-        if not self._is_allowed():
+        allowance = self._acknowledgements if verb == "acknowledge" else self._others
+        if not allowance.use(1.0, self._clock()):
             raise CommandError(f"after {_BURST} at once, one a second is obeyed")
         return command
-
-    def _is_allowed(self) -> bool:
-        """Token bucket: `_BURST` at once, refilled at `_COMMANDS_PER_S`."""
-        now_s = self._clock()
-        refilled = self._allowance + (now_s - self._refilled_s) * _COMMANDS_PER_S
-        self._allowance, self._refilled_s = min(float(_BURST), refilled), now_s
-        if self._allowance < 1.0:
-            return False
-        self._allowance -= 1.0
-        return True

@@ -39,7 +39,7 @@ class LoginBounds:
 
     def wait_s(self, address: str, now_s: float) -> float:
         """Seconds until a try from this address is let through; 0 if it is now."""
-        own = self._failures.get(_network(address), deque())
+        own = self._failures.get(network_of(address), deque())
         return max(
             self._until(own, self._of_one_address, now_s),
             self._until(self._all, self._in_all, now_s),
@@ -47,7 +47,7 @@ class LoginBounds:
 
     def count(self, address: str, now_s: float) -> None:
         """Count a try as a failure, before its outcome is known: tries at one moment cannot outrun the bound."""
-        network = _network(address)
+        network = network_of(address)
         if network not in self._failures and len(self._failures) >= _MOST_ADDRESSES:
             self._failures.pop(next(iter(self._failures)))
         self._failures.setdefault(network, deque(maxlen=self._of_one_address)).append(now_s)
@@ -55,7 +55,7 @@ class LoginBounds:
 
     def forgive(self, address: str) -> None:
         """The last try from this address was right: it does not count, and neither do those before it."""
-        self._failures.pop(_network(address), None)
+        self._failures.pop(network_of(address), None)
         if self._all:
             self._all.pop()
 
@@ -63,7 +63,7 @@ class LoginBounds:
         return max(0.0, failures[0] + self._within_s - now_s) if len(failures) >= most else 0.0
 
 
-def _network(address: str) -> str:
+def network_of(address: str) -> str:
     """The address itself, or the network of 64 bits that one home has in IPv6."""
     try:
         parsed = ipaddress.ip_address(address.partition("%")[0])

@@ -1,7 +1,8 @@
 """Follows one daemon by its sockets, and sends it the commands of people.
 
 One question every half second serves all readers, so a thousand of them cost the daemon as much as one. Commands have
-few places, so a flood of them never takes the places of others at the command socket.
+few places, so a flood of them never takes the places of others at the command socket; and few of them wait for one
+person, so those of another come soon.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
+from collections import Counter
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -35,7 +37,8 @@ if TYPE_CHECKING:
 
 _ANSWER_WITHIN_S = 1.0
 _COMMANDS_AT_ONCE = 2  # of the four places that the daemon gives one user
-_COMMANDS_WAITING = 8
+_COMMANDS_WAITING = 32
+_COMMANDS_OF_ONE_PERSON = 6  # waiting, or being carried out
 
 
 class DaemonLink:
@@ -66,6 +69,7 @@ class DaemonLink:
         self._changed = asyncio.Condition()
         self._asking = CapacityLimiter(1)
         self._commanding = CapacityLimiter(_COMMANDS_AT_ONCE)
+        self._pending: Counter[str] = Counter()
 
     def __repr__(self) -> str:
         return f"DaemonLink({self._instance!r}, {self.newest.number} moments)"
@@ -99,14 +103,18 @@ class DaemonLink:
         Raises:
             ServiceError: it does not answer, or too many commands wait already.
         """
-        if self._commanding.statistics().tasks_waiting >= _COMMANDS_WAITING:
+        is_full = self._commanding.statistics().tasks_waiting >= _COMMANDS_WAITING
+        if is_full or self._pending[person] >= _COMMANDS_OF_ONE_PERSON:
             raise ServiceError("too many commands wait: ask again in a moment")
         path = command_socket(self._status_socket())
         send = partial(send_command, path, verb, payload, person=person)
+        self._pending[person] += 1
         try:
             return await anyio.to_thread.run_sync(send, limiter=self._commanding)
         except ServiceError as error:
             raise ServiceError(_without_path(error, path)) from None
+        finally:
+            self._pending -= Counter({person: 1})
 
     async def _ask(self) -> Moment:
         number, utc_s = self.newest.number + 1, self._utc()

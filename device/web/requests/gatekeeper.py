@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import anyio.to_thread
 from anyio import CapacityLimiter
 
+from device.web.access.command_bounds import bounds_of_commands, bounds_of_looks
 from device.web.access.login_bounds import LoginBounds
 from device.web.access.visitors import COMMAND_KINDS, CSRF_HEADER, OURSELVES, why_forged
 from device.web.requests.answers import RefusedError, page
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
     from device.web.access.accounts import Account
+    from device.web.access.command_bounds import CommandBounds
     from device.web.access.visitors import Visitor, Visitors
 
 _MOST_PASSWORD_CHARACTERS = 200
@@ -36,12 +38,16 @@ class Gatekeeper:
         report: writes a line about a login to the log.
         session_s: how long a login lasts that is not used.
         bounds: of failed logins.
+        commands: bounds of what is asked for.
+        looks: bounds of looks at a measurement.
     """
 
     visitors: Visitors
     report: Callable[[str], None]
     session_s: float
     bounds: LoginBounds = field(default_factory=LoginBounds)
+    commands: CommandBounds = field(default_factory=bounds_of_commands)
+    looks: CommandBounds = field(default_factory=bounds_of_looks)
     _hashing: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(1))
 
     def visitor(self, request: Request) -> Visitor:
@@ -79,6 +85,22 @@ class Gatekeeper:
         if not found.may_command:
             raise RefusedError(403, f"{found.name} may look, and not command")
         return found
+
+    def hold_to_bounds(self, request: Request, visitor: Visitor, bounds: CommandBounds) -> None:
+        """Count a command that the daemon is about to be sent.
+
+        Raises:
+            RefusedError: too many came just now.
+        """
+        refused = bounds.take(visitor, client_address(request), time.monotonic())
+        if refused is None:
+            return
+        if refused.is_first:
+            self.report(f"commands of {visitor.name} from {client_address(request)} are put off: too many come")
+        again_s = math.ceil(refused.wait_s)
+        most, per_s = bounds.of_one
+        sentence = f"too many commands come: after {most:g} at once, {per_s:g} a second; try again in {again_s} s"
+        raise RefusedError(429, sentence, {"retry-after": str(again_s)})
 
     async def log_in(self, request: Request, name: str, password: str) -> str:
         """Log a person in; returns the token for the browser.

@@ -206,6 +206,7 @@ class Interface:
         csrf = str(members.pop("csrf", ""))
         visitor = self._gate.commander(request, csrf)
         payload = _from_form(members) if is_form(request) else members
+        self._gate.hold_to_bounds(request, visitor, self._gate.commands)
         try:
             outcome = await self._service.link.command(verb, payload, person=visitor.name)
         except ServiceError as error:

@@ -24,6 +24,7 @@ Schema = dict[str, Any]
 
 _PLAIN: Mapping[type, str] = {str: "string", int: "integer", float: "number", bool: "boolean"}
 _ERROR: Schema = {"$ref": "#/components/schemas/Error"}
+_AGAIN: Schema = {"Retry-After": {"schema": {"type": "integer", "minimum": 1}, "description": "Seconds."}}
 
 
 @cache
@@ -296,6 +297,7 @@ def _post(summary: str, content: Schema) -> Schema:
         "401": _answer("Nobody we know.", _ERROR),
         "403": _answer("A viewer may not command; or the request may come from another page.", _ERROR),
         "409": _answer("The daemon did not carry it out.", _ERROR),
+        "429": {**_answer("Too many come: after 20 at once, one a second is obeyed.", _ERROR), "headers": _AGAIN},
         "503": _answer("The daemon does not answer.", _ERROR),
     }
     body = {"required": False, "content": {"application/json": {"schema": content}}}

@@ -75,6 +75,8 @@ class RoomPages:
         except UnreadableError as error:
             raise RefusedError(400, str(error)) from None
         visitor = self._gate.commander(request, str(members.pop("csrf", "")))
+        is_look = members.get("step") == "look"
+        self._gate.hold_to_bounds(request, visitor, self._gate.looks if is_look else self._gate.commands)
         try:
             outcome = await self._service.link.command("measure_room", members, person=visitor.name)
         except ServiceError as error:

@@ -14,8 +14,8 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
+from device.allowance import Allowance
 from device.quantity import quantity
-from device.sinks.mqtt.flood.allowance import Allowance
 
 MOST_PACKET_BYTES = 1 << 18
 """Of a message: no command needs more than a few hundred bytes."""

@@ -91,6 +91,14 @@ def test_commands_come_as_fast_as_people_press_and_no_faster() -> None:
     assert sum(command_filter.command(_command(b"", "resume")) is not None for _ in range(50)) == 3
 
 
+def test_an_alarm_can_be_acknowledged_while_other_commands_flood() -> None:
+    command_filter = _filter()
+    for _ in range(50):
+        command_filter.command(_command(b"", "resume"))
+    heard = [command_filter.command(_command(b"", "acknowledge")) is not None for _ in range(50)]
+    assert heard == [True] * 10 + [False] * 40
+
+
 def test_what_is_malformed_uses_up_nobodys_commands() -> None:
     command_filter = _filter()
     for _ in range(1000):
