@@ -6,11 +6,13 @@ header, and perhaps another rate. Source: RFC 3533.
 
 from __future__ import annotations
 
+import os
 import struct
 import zlib
 from typing import TYPE_CHECKING
 
 from device.sources.containers.sound_layout import FRAMES_AT_ONCE, SoundLayout, StreamLink
+from device.sources.containers.tags import is_tag
 
 if TYPE_CHECKING:
     from typing import BinaryIO
@@ -18,6 +20,10 @@ if TYPE_CHECKING:
 MAGIC = b"OggS"
 _HEADER_BYTES = 27
 _FIRST_PAGE, _LAST_PAGE = 2, 4
+_WITHOUT_AN_END = (
+    "its last page is not flagged as the last (a recorder that was killed leaves that, and so does a cut between two "
+    "pages): it is heard to its end"
+)
 _MIRROR = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 _CODECS = {
     b"\x01vorbis": "Vorbis",
@@ -43,6 +49,7 @@ def ogg_layout(file: BinaryIO) -> SoundLayout:
         demuxer="ogg",
         counted=codec in ("Vorbis", "Opus"),
         damage=damage,
+        note=_WITHOUT_AN_END if pages.lack_an_end and damage is None else None,
         patches=pages.patches,
     )
 
@@ -60,6 +67,11 @@ class _Pages:
         self.codec: str | None = None
         self.patches: dict[int, bytes] = {}
 
+    @property
+    def lack_an_end(self) -> bool:
+        """Whether a logical stream has begun whose last page was not seen."""
+        return bool(self._next_numbers)
+
     def links(self) -> tuple[StreamLink, ...]:
         """The links as far as the pages are whole."""
         starts = self._starts or [0]
@@ -76,7 +88,7 @@ class _Pages:
         while header := self._file.read(_HEADER_BYTES):
             if not header.startswith(MAGIC):
                 # After the last page other programs append tags: not a part of the stream.
-                return f"page {count} is overwritten" if self._next_numbers else None
+                return f"page {count} is overwritten" if self.lack_an_end and not self._tag_begins(header) else None
             page = _whole_page(self._file, header)
             problem = f"it ends within page {count}" if page is None else self._check(page, count)
             if page is None or problem is not None:
@@ -84,7 +96,10 @@ class _Pages:
             self._good_bytes += len(page)
             self._last_page = page
             count += 1
-        return "its last page is missing" if self._next_numbers else None
+        return None
+
+    def _tag_begins(self, head: bytes) -> bool:
+        return is_tag(head, self._file.seek(0, os.SEEK_END) - self._good_bytes)
 
     def _check(self, page: bytes, count: int) -> str | None:
         flags, _, serial, number, checksum = struct.unpack_from("<BqIII", page, 5)

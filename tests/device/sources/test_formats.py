@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from device.__main__ import main
 from device.errors import RecordingError
 from device.sources.containers.ogg import _checksum
 from device.sources.recording import Recording
@@ -99,6 +100,12 @@ def test_a_chain_that_is_cut_in_its_last_link_is_heard_up_to_there_and_said_to_b
     assert f"breaks off after {len(samples) / rate_hz:.1f}" in str(failure)
 
 
+UNFLAGGED = (
+    "its last page is not flagged as the last (a recorder that was killed leaves that, and so does a cut between two "
+    "pages): it is heard to its end"
+)
+
+
 def without_end_flag(content: bytes) -> bytes:
     """An Ogg file whose last page is not flagged as such: its writer was killed."""
     at = content.rindex(b"OggS")
@@ -114,10 +121,36 @@ def test_opus_without_its_end_flag_is_heard_to_its_end(tmp_path: Path, channels:
     run(program("opusenc"), "--quiet", tmp_path / "a.wav", tmp_path / "a.opus")
     complete, _ = whole(tmp_path / "a.opus")
     (tmp_path / "b.opus").write_bytes(without_end_flag((tmp_path / "a.opus").read_bytes()))
-    samples, _, failure, _ = heard(tmp_path / "b.opus")
+    for tag in (b"", b"TAG" + bytes(125)):  # a player may have appended one
+        (tmp_path / "b.opus").write_bytes(without_end_flag((tmp_path / "a.opus").read_bytes()) + tag)
+        samples, _, failure, notes = heard(tmp_path / "b.opus")
+        np.testing.assert_array_equal(samples, complete)
+        assert failure is None
+        assert notes == (f"{tmp_path / 'b.opus'}: {UNFLAGGED}.",)
+
+
+def test_vorbis_whose_recorder_was_killed_is_heard_to_its_end_and_noted_once(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It was said to break off, with exit code 2, although nobody can know whether anything is missing."""
+    soundfile.write(tmp_path / "a.ogg", tone(4), RATE_HZ)
+    complete, _ = whole(tmp_path / "a.ogg")
+    content = (tmp_path / "a.ogg").read_bytes()
+    (tmp_path / "b.ogg").write_bytes(without_end_flag(content))
+    samples, _, failure, notes = heard(tmp_path / "b.ogg")
     np.testing.assert_array_equal(samples, complete)
-    # Nothing distinguishes it from a longer one that was cut between two pages.
-    assert "(its last page is missing)" in str(failure)
+    assert (failure, notes) == (None, (f"{tmp_path / 'b.ogg'}: {UNFLAGGED}.",))
+    assert main(["replay", str(tmp_path / "b.ogg")]) == 0
+    assert capsys.readouterr().err.count("not flagged as the last") == 1
+
+
+def test_an_ogg_of_headers_alone_holds_no_sound(tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "a.ogg", tone(4), RATE_HZ)
+    content = (tmp_path / "a.ogg").read_bytes()
+    third = content.index(b"OggS", content.index(b"OggS", 1) + 1)
+    (tmp_path / "b.ogg").write_bytes(content[:third])
+    with pytest.raises(RecordingError, match="holds no sound"):
+        heard(tmp_path / "b.ogg")
 
 
 def test_a_link_in_the_middle_needs_no_end_flag(tmp_path: Path) -> None:
