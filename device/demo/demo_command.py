@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 import wave
@@ -23,7 +24,7 @@ from device.replay.one_recording import replay_recording
 from device.replay.recording_result import RecordingResult, RecordingTask
 from device.replay.replay_options import ReplayOptions
 from device.replay.result_writers import RowWriter, fault_line
-from device.report.result_files import encode
+from device.report.result_files import encode, made_folders, write_whole
 from device.report.tables import EventLines, ScoreTable
 from device.runtime.command_line import whole_number
 from device.runtime.model_loader import open_models
@@ -77,10 +78,10 @@ def run_demo(out_dir: Path, settings: Settings, *, models: tuple[str, ...] = (),
         AuricleError: a model is not valid.
         OSError: a file cannot be written.
     """
-    out_dir.mkdir(parents=True, exist_ok=True)
     scene = bedside(np.random.default_rng(seed))
-    write_scene(out_dir / SCENE, scene)
-    result, scores = _replay_scene(out_dir, ReplayOptions(settings, models))
+    with made_folders(out_dir):
+        write_scene(out_dir / SCENE, scene)
+        result, scores = _replay_scene(out_dir, ReplayOptions(settings, models))
     passed, findings = judge(scene.items, result.events)
     lines = [*comparison_lines(scene.items, result.events, scores, plain=is_plain(sys.stdout)), ""]
     lines += [*findings, *_file_lines(out_dir), "PASSED" if passed else "FAILED"]
@@ -105,21 +106,23 @@ def write_recordings(folder: Path, infants: int, *, seed: int = SEED) -> int:
         raise ConfigError(f"--infants is {infants}, must be at least 1")
     for number, rng in enumerate(np.random.default_rng(seed).spawn(infants), start=1):
         scene, inner = short_night(rng), folder / f"infant-{number}"
-        inner.mkdir(parents=True, exist_ok=True)
-        write_scene(inner / "night.wav", scene)
         lines = [f"{item.start_s:.6f}\t{item.end_s:.6f}\t{item.label}\n" for item in scene.items if item.label]
-        (inner / "night.txt").write_text("".join(lines), encoding="utf-8", newline="\n")
+        with made_folders(inner):
+            write_scene(inner / "night.wav", scene)
+            write_whole(inner / "night.txt", "".join(lines).encode())
     print(f"{quantity(infants, 'recording', 'recordings')} with a label track each: {folder}")
     return 0
 
 
 def write_scene(path: Path, scene: Scene) -> None:
-    """Write the scene as a WAV file of 16 bits. Raises OSError."""
-    with wave.open(str(path), "wb") as file:
+    """Write the scene as a WAV file of 16 bits: all of it, or on failure nothing. Raises OSError."""
+    content = io.BytesIO()
+    with wave.open(content, "wb") as file:
         file.setnchannels(1)
         file.setsampwidth(2)
         file.setframerate(scene.sample_rate_hz)
         file.writeframes(np.round(scene.samples * _FULL_SCALE_16_BIT).astype("<i2").tobytes())
+    write_whole(path, content.getvalue())
 
 
 def is_plain(stream: TextIO) -> bool:

@@ -15,13 +15,13 @@ from device.quantity import quantity
 from device.replay.recording_result import RecordingTask
 from device.report.output_trial import try_outputs
 from device.report.page import write_index
-from device.report.result_files import STDOUT, encode, is_stdout, write_whole
+from device.report.result_files import STDOUT, encode, is_stdout, made_folders, write_whole
 from device.report.tables import EventLines, ScoreTable, event_line, label_track, page_names, score_rows
 from device.runtime.model_loader import bundle_files
 from device.runtime.stderr_lines import print_notice
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from device.messages import Event, Heard, Priority
     from device.replay.recording_result import RecordingResult
@@ -86,14 +86,19 @@ class ResultWriter:
         self._track_names = page_names(sources, ".txt")
         self._written = 0
         self._heard = Counter[str]()
-        for out in (options.report, options.labels):
-            if several and out is not None:
-                _make_folder(out)
-        try_outputs(self._outputs(), (*sources, *_other_inputs(options)))
+        self._folders = [out for out in (options.report, options.labels) if several and out is not None]
+        _check_folders(self._folders)
+        with made_folders(*self._folders):
+            try_outputs(self._outputs(), (*sources, *_other_inputs(options)))
         self._tables: dict[str, Callable[[str], object]] = {}
 
     def __enter__(self) -> Self:
-        self._tables = self._open_tables()
+        self._exit_stack.enter_context(made_folders(*self._folders))
+        try:
+            self._tables = self._open_tables()
+        except BaseException:
+            self._exit_stack.close()
+            raise
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: object) -> None:
@@ -248,9 +253,10 @@ def _other_inputs(options: ReplayOptions) -> Iterator[str]:
     yield from filter(None, (options.config, options.settings.bundles.public_key))
 
 
-def _make_folder(out: str) -> None:
-    if out == STDOUT:
-        raise ConfigError("several recordings give several files, which standard output (-) cannot hold; name a folder")
-    if Path(out).exists() and not Path(out).is_dir():
-        raise ConfigError(f"{out} is a file; several recordings give several files, name a folder")
-    Path(out).mkdir(parents=True, exist_ok=True)
+def _check_folders(outs: Iterable[str]) -> None:
+    for out in outs:
+        if out == STDOUT:
+            several = "several recordings give several files, which standard output (-) cannot hold"
+            raise ConfigError(f"{several}; name a folder")
+        if Path(out).exists() and not Path(out).is_dir():
+            raise ConfigError(f"{out} is a file; several recordings give several files, name a folder")

@@ -69,6 +69,28 @@ def try_output(path: str | Path) -> None:
 
 
 @contextlib.contextmanager
+def made_folders(*paths: str | Path) -> Iterator[None]:
+    """Make folders for results where they are missing; those that are empty at the end are removed again.
+
+    Raises:
+        OSError: one cannot be made.
+    """
+    made: list[Path] = []
+    try:
+        for path in map(Path, paths):
+            for folder in reversed((path, *path.parents)):
+                if not folder.exists():
+                    folder.mkdir(exist_ok=True)
+                    made.append(folder)
+            path.mkdir(exist_ok=True)  # raises for what is no folder
+        yield
+    finally:
+        for folder in reversed(made):
+            with contextlib.suppress(OSError):  # something is in it
+                folder.rmdir()
+
+
+@contextlib.contextmanager
 def growing(path: str | Path) -> Iterator[BinaryIO]:
     """Open a binary stream straight to `path` (or `-`), for files that are read while they grow.
 

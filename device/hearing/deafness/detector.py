@@ -203,16 +203,18 @@ class DeafnessDetector:
         if kind == "dc":
             return f"there is next to no sound on a constant offset of {mean:.4f}"
         if kind == "cancellation":
-            return "the channels cancel each other in their mix; hear one: channel = 1, or --channel 1 for a replay"
+            return "the channels cancel each other in their mix"
         period_ms = 1000 * repeat.period / self._sample_rate_hz
         return f"the same {period_ms:.1f} ms come again and again"
 
     def _fault(self, kind: FaultKind, change: Change, at_sample: int, figure: str) -> Fault:
         since_s, at_s = change.since / self._sample_rate_hz, at_sample / self._sample_rate_hz
-        return Fault(kind, change.begins, since_s, at_s, f"{figure} ({at_s - since_s:.1f} s)")
+        cure = _HEAR_ONE if kind == "cancellation" and change.begins else ""
+        return Fault(kind, change.begins, since_s, at_s, f"{figure} ({at_s - since_s:.1f} s){cure}")
 
 
 _OVER = "it is over"
+_HEAR_ONE = "; hear one: channel = 1, or --channel 1 for a replay"
 
 
 @dataclass(frozen=True, slots=True, eq=False)

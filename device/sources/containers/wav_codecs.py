@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from device.quantity import quantity
+
 MAX_CHANNELS = 1024
 """libsndfile's own limit."""
 
@@ -77,7 +79,8 @@ class WavFormat(NamedTuple):
     def contradiction(self) -> str:
         """Both sides of a header whose block alignment does not follow from its other fields."""
         by_bits = self._block_bytes_by_bits
-        return f"its frames have {self.block_bytes} bytes by the block alignment, but {by_bits} by {self._shape}"
+        declared = quantity(self.block_bytes, "byte")
+        return f"its frames have {declared} by the block alignment, but {by_bits} by {self._shape}"
 
     @property
     def shortest_tail_bytes(self) -> int:
@@ -108,7 +111,8 @@ class WavFormat(NamedTuple):
         """That the block alignment was overruled; None if it was not."""
         if frame_bytes == self.block_bytes:
             return None
-        return f"its block alignment of {self.block_bytes} is wrong: {self._shape} have {frame_bytes} bytes"
+        holds = f"a frame of {self._shape} has {quantity(frame_bytes, 'byte')}"
+        return f"its block alignment of {self.block_bytes} is wrong: {holds}"
 
     @property
     def _block_bytes_by_bits(self) -> int:
@@ -116,4 +120,4 @@ class WavFormat(NamedTuple):
 
     @property
     def _shape(self) -> str:
-        return f"{self.channels} {'channel' if self.channels == 1 else 'channels'} of {self.bits} bits"
+        return f"{quantity(self.channels, 'channel')} of {quantity(self.bits, 'bit')}"

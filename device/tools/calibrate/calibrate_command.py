@@ -70,12 +70,13 @@ def _write_signal(path: str) -> int:
 def _refuse_outputs(arguments: argparse.Namespace) -> None:
     """Refuse a folder that cannot be written, before ten minutes are spent."""
     from device.report.output_trial import try_outputs
+    from device.report.result_files import made_folders
 
     if arguments.out is not None:
         folder = Path(arguments.out)
-        folder.mkdir(parents=True, exist_ok=True)
         inputs = [each for each in (arguments.room, arguments.played, arguments.config) if each is not None]
-        try_outputs({"--out": [folder / name for name in (REPORT, FIGURES, FRAGMENT)]}, inputs)
+        with made_folders(folder):
+            try_outputs({"--out": [folder / name for name in (REPORT, FIGURES, FRAGMENT)]}, inputs)
 
 
 def _measured_recordings(arguments: argparse.Namespace) -> RoomMeasure:
@@ -156,14 +157,15 @@ def _reported(measure: RoomMeasure, out: str | None) -> int:
 def _report(texts: Mapping[str, str], figures: Mapping[str, Any], out: str | None) -> int:
     """Print the report and the fragment, or write them with the figures."""
     from device.calibration.room_report import json_text
-    from device.report.result_files import encode, write_whole
+    from device.report.result_files import encode, made_folders, write_whole
 
     shown = texts[REPORT]
     if out is None:
         shown += f"\n{texts[FRAGMENT]}"
     else:
-        for name, text in {**texts, FIGURES: json_text(figures)}.items():
-            write_whole(Path(out) / name, encode(text))
+        with made_folders(out):
+            for name, text in {**texts, FIGURES: json_text(figures)}.items():
+                write_whole(Path(out) / name, encode(text))
         shown += f"\nRead: {Path(out) / REPORT}, {Path(out) / FIGURES}\nCopy from: {Path(out) / FRAGMENT}\n"
     sys.stdout.flush()
     sys.stdout.buffer.write(encode(shown))

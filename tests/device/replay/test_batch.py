@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import csv
 import json
+import os
 import subprocess
 import sys
 import time
@@ -21,6 +22,7 @@ from device.errors import BundleError, ConfigError
 from device.replay.batch import replay, stream_ids
 from device.replay.replay_options import ReplayOptions
 from device.runtime.model_library import shipped_bundles
+from tests.programs import program
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -161,7 +163,7 @@ def test_channels_that_cancel_are_a_line_that_names_the_option(
     assert captured.out == ""
     (line,) = captured.err.splitlines()
     assert line.startswith("auricle: opposed.wav: not heard well: cancellation 0.00 to 16.00 s (the channels cancel")
-    assert "--channel 1" in line
+    assert line.endswith("(2.5 s); hear one: channel = 1, or --channel 1 for a replay)")
     folder.run("opposed.wav", events="events.jsonl", channel=0)
     assert [event["phase"] for event in folder.events()] == ["begin", "end"]
     assert capfd.readouterr().err == ""
@@ -264,6 +266,34 @@ def test_a_start_that_fails_leaves_older_results_whole(folder: Folder) -> None:
     assert (folder.path / "scores.csv").read_text() == "old\n"
     assert folder.run("quiet.wav", events="events.jsonl") == 0
     assert (folder.path / "events.jsonl").read_text() == ""
+
+
+def test_a_start_that_fails_leaves_no_folder(folder: Folder) -> None:
+    (folder.path / "bad.tflite").write_bytes((folder.path / "quiet.wav").read_bytes())
+    with pytest.raises(BundleError):
+        folder.run("quiet.wav", "tone.flac", report="pages/new", labels="tracks", models=("bad.tflite",))
+    assert not (folder.path / "pages").exists()
+    assert not (folder.path / "tracks").exists()
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_full_disk_leaves_no_empty_folder(folder: Folder, workers: int) -> None:
+    """A folder without a page used to stay behind, whether the disk was full at once or in the middle."""
+    if os.geteuid() != 0:
+        pytest.skip("only root mounts")
+    disk = folder.path / "disk"
+    disk.mkdir()
+    subprocess.run([program("mount"), "-t", "tmpfs", "-o", "size=16k", "none", disk], check=True)
+    try:
+        with pytest.raises(OSError, match="No space left"):  # a page does not fit
+            folder.run("quiet.wav", "tone.flac", report="disk/pages/new", workers=workers)
+        assert list(disk.iterdir()) == []
+        (disk / "full").write_bytes(bytes(16384))  # nothing fits
+        with pytest.raises(ConfigError, match=r"--report .* cannot be written \(No space left on device\)"):
+            folder.run("quiet.wav", "tone.flac", report="disk/pages", workers=workers)
+        assert [each.name for each in disk.iterdir()] == ["full"]
+    finally:
+        subprocess.run([program("umount"), disk], check=True)
 
 
 def test_the_workers_of_a_replay_try_no_bundle_again(folder: Folder) -> None:

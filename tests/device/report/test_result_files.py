@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from device.errors import ConfigError
-from device.report.result_files import encode, growing, try_output, whole, write_whole
+from device.report.result_files import encode, growing, made_folders, try_output, whole, write_whole
 from tests.programs import program
 
 if TYPE_CHECKING:
@@ -178,3 +178,23 @@ def test_a_missing_folder_is_an_os_error(tmp_path: Path) -> None:
 
 def test_text_that_utf8_cannot_hold_is_escaped() -> None:
     assert encode(os.fsdecode(b"caf\xe9 \xc3\xa9")) == b"caf\\udce9 \xc3\xa9"
+
+
+def test_a_folder_for_results_that_stays_empty_is_removed_with_those_made_above_it(tmp_path: Path) -> None:
+    (tmp_path / "there").mkdir()
+    with made_folders(tmp_path / "a" / "b", tmp_path / "there" / "c"):
+        assert (tmp_path / "a" / "b").is_dir()
+    assert _names(tmp_path) == ["there"]
+    with made_folders(tmp_path / "a" / "b", tmp_path / "there"):
+        write_whole(tmp_path / "a" / "b" / "page.html", b"x")
+    assert (tmp_path / "a" / "b" / "page.html").read_bytes() == b"x"
+    assert (tmp_path / "there").is_dir()
+
+
+def test_what_is_no_folder_holds_no_results(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(FileExistsError), made_folders(tmp_path / "file"):
+        pass
+    with pytest.raises(NotADirectoryError), made_folders(tmp_path / "made", tmp_path / "file" / "below"):
+        pass
+    assert _names(tmp_path) == ["file"]

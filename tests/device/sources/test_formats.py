@@ -280,8 +280,9 @@ def test_a_block_alignment_that_contradicts_the_samples_is_overruled(
     samples, _, failure, notes = heard(tmp_path / "b.wav")
     assert failure is None
     np.testing.assert_allclose(samples, written[:, 0], atol=2**-14)
-    noun = "channel" if channels == 1 else "channels"
-    assert f"its block alignment of {block} is wrong: {channels} {noun} of {bits} bits have" in notes[0]
+    shape = f"{channels} {'channel' if channels == 1 else 'channels'} of {bits} bits"
+    holds = f"a frame of {shape} has {channels * bits // 8} bytes"
+    assert notes == (f"{tmp_path / 'b.wav'}: its block alignment of {block} is wrong: {holds}.",)
 
 
 def test_a_block_alignment_that_the_data_do_not_help_with_is_refused_naming_both(tmp_path: Path) -> None:
