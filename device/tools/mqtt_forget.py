@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
+import socket
 import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -20,6 +22,7 @@ from device.runtime.paths import checked_instance, status_sockets
 from device.runtime.sockets.status_socket import read_status
 from device.sinks.homeassistant import announcement_topic
 from device.sinks.mqtt.connection import read_password
+from device.sinks.mqtt.ownership import MOST_CHARACTERS, Owner, Ownership, OwnTopics
 from device.sinks.payloads import ONLINE, Topics
 
 if TYPE_CHECKING:
@@ -31,7 +34,7 @@ if TYPE_CHECKING:
     from device.sinks.mqtt.retained import RetainedMessages
 
 ALIVE_WITHIN_S = 12.0
-"""A daemon publishes its level every 10 s."""
+"""A daemon that is asked who publishes under its name answers within a second; one whose broker hangs, later."""
 
 _FORGOTTEN, _KEPT = 0, 1
 
@@ -164,8 +167,13 @@ def _refuse_if_runs_here(instance: str, environment: Mapping[str, str]) -> None:
 
 
 def _refuse_if_alive(broker: RetainedMessages, topics: Topics, within_s: float) -> None:
-    """The broker may say online for one that is long gone: if it lost its last will, by a crash of its own."""
-    broker.listen(f"{topics.base}/#", within_s)
+    """The broker may say online for one that is long gone: if it lost its last will, by a crash of its own.
+
+    A daemon in a quiet room publishes nothing for a minute, and so it is asked.
+    """
+    asking = Owner("auricle-forget", secrets.token_hex(4), socket.gethostname()[:MOST_CHARACTERS])
+    question = Ownership(asking, OwnTopics(topics.owner, topics.available)).question
+    broker.listen(f"{topics.base}/#", within_s, question)
     if broker.live:
         raise ServiceError(f"a daemon runs that publishes {printable(broker.live[0])}: stop it first, wherever it is")
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from paho.mqtt.reasoncodes import ReasonCode
 
     from device.config.settings import MqttSettings
+    from device.sinks.payloads import Message
 
 ANSWERS_WITHIN_S = 10.0
 SILENT_AFTER_S = 1.0
@@ -57,6 +58,7 @@ class RetainedMessages:
 
     def __init__(self, settings: MqttSettings, password: str | None) -> None:
         self.live: list[str] = []
+        self._question: Message | None = None
         self._settings = settings
         self._retained: dict[str, bytes] = {}
         self._held_bytes = 0
@@ -102,9 +104,17 @@ class RetainedMessages:
         self._client.unsubscribe(list(filters))
         return dict(self._retained)
 
-    def listen(self, topic_filter: str, seconds: float) -> None:
-        """Add the topics of all that is published there during this time to `live`, or of the first message."""
+    def listen(self, topic_filter: str, seconds: float, question: Message) -> None:
+        """Add the topics of all that is published there during this time to `live`, or of the first message.
+
+        Args:
+            topic_filter: of what is listened to.
+            seconds: at most.
+            question: published at the begin, and not counted when it comes back; one that is denied is not asked.
+        """
+        self._question = question
         self._client.subscribe(topic_filter, 1)
+        self._client.publish(question.topic, question.payload, qos=1)
         until_s = time.monotonic() + seconds
         while time.monotonic() < until_s and not self.live:
             self._turn()
@@ -182,5 +192,5 @@ class RetainedMessages:
                 self._refused = f"the broker retains more than {quantity(MAX_BYTES >> 20, 'megabyte')} there"
                 return
             self._retained[topic] = bytes(message.payload)
-        else:
+        elif self._question is None or bytes(message.payload) != self._question.payload:
             self.live.append(topic)

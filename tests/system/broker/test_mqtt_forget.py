@@ -18,6 +18,7 @@ from device.sinks.homeassistant import AnnouncedDevice
 from device.sinks.payloads import Topics
 from device.tools.mqtt_forget import ForgetOptions, forget
 from tests.programs import program
+from tests.system.broker.telling import Owner, settings_for, until, up
 from tests.system.running_daemon import AURICLE, UP_WITHIN_S, RunningDaemon, Sounds
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from device.config.settings import MqttProtocol
+    from tests.system.broker.telling import Telling
     from tests.system.conftest import Mosquitto
 
 pytestmark = pytest.mark.system
@@ -72,10 +74,10 @@ def _retained(port: int) -> set[str]:
     return set(done.stdout.split())
 
 
-def _forget(broker: Mosquitto, *, yes: bool = True, **settings: str) -> tuple[int, str]:
+def _forget(broker: Mosquitto, *, yes: bool = True, within_s: float = 0.5, **settings: str) -> tuple[int, str]:
     out = io.StringIO()
     mqtt = MqttSettings(host="127.0.0.1", port=broker.port, **settings)  # type: ignore[arg-type]
-    code = forget(ForgetOptions("anna"), mqtt, out=out, ask=lambda _: yes, environment={}, alive_within_s=0.5)
+    code = forget(ForgetOptions("anna"), mqtt, out=out, ask=lambda _: yes, environment={}, alive_within_s=within_s)
     return code, out.getvalue()
 
 
@@ -149,6 +151,19 @@ def test_a_name_whose_daemon_runs_is_refused_here_and_from_elsewhere(broker: Mos
         with pytest.raises(ServiceError, match="a daemon runs that publishes auricle/anna/"):
             forget(ForgetOptions("anna"), mqtt, out=io.StringIO(), ask=lambda _: True, environment={})
         assert _retained(broker.port) >= before
+
+
+@pytest.mark.parametrize("protocol", ["5", "3.1.1"])
+def test_a_daemon_that_has_nothing_to_publish_is_asked_and_refused_too(
+    broker: Mosquitto, telling: Telling, protocol: MqttProtocol
+) -> None:
+    """The bug: a quiet room publishes nothing for a minute, and so its daemon counted as gone after 12 s."""
+    mqtt = telling.begin(settings_for(broker, protocol=protocol), Owner())
+    up(mqtt)
+    until(lambda: "auricle/anna/available" in _retained(broker.port), "that it is online")
+    with pytest.raises(ServiceError, match="a daemon runs that publishes auricle/anna/owner"):
+        _forget(broker, within_s=10.0, protocol=protocol)
+    assert "auricle/anna/available" in _retained(broker.port)
 
 
 def test_an_online_that_nobody_stands_behind_is_no_daemon(broker: Mosquitto) -> None:
