@@ -267,14 +267,15 @@ class Assembly:
         return SourceThread(self._wrap(microphone), waits=False, name_at=lambda _second: name, status=status)
 
     def _input_thread(self, settings: Settings) -> SourceThread:
-        from device.sources.streams.standard_input import NAME, StandardInput
+        from device.sources.conversion import STANDARD_INPUT
+        from device.sources.streams.standard_input import StandardInput
 
         source = StandardInput(0, settings.microphone.channel, self._options.raw)
 
         def status() -> SourceStatus:
-            return SourceStatus(NAME, source.overruns)
+            return SourceStatus(STANDARD_INPUT, source.overruns)
 
-        return SourceThread(self._wrap(source), waits=False, name_at=lambda _second: NAME, status=status)
+        return SourceThread(self._wrap(source), waits=False, name_at=lambda _second: STANDARD_INPUT, status=status)
 
     def _recordings_thread(self, settings: Settings) -> SourceThread:
         from device.daemon.audio.file_playback import FilePlayback  # 2 MB that a microphone does not need

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from device.replay.one_recording import replay_recording
+from device.replay.piped_recording import kept_input, named_sources
 from device.replay.result_writers import ResultWriter, RowWriter
 from device.runtime.command_line import named_recordings
 from device.runtime.model_loader import OpenModels, open_models
@@ -34,13 +35,15 @@ def replay(options: ReplayOptions, paths: Sequence[str]) -> int:
     sources, failures = named_recordings(paths)
     if not sources:
         return 2
+    sources = named_sources(options, given := sources)
     several = len(sources) > 1 or any(Path(path).is_dir() for path in paths)
     writer = ResultWriter(options, sources, several=several)
     with (
         ending_by_signal(),
         open_models(options.settings, options.models, attends=options.report is not None) as models,
+        kept_input(options, sources, given) as heard,
         writer,  # only now, so that a start that fails leaves older results as they are
-        closing(_replay_all(options, models, sources, writer)) as results,
+        closing(_replay_all(heard, models, sources, writer)) as results,
     ):
         for result in results:
             writer.write(result)

@@ -10,6 +10,7 @@ from device.config.loading import locating
 from device.errors import RecordingError
 from device.replay.batch import replay, stream_ids
 from device.replay.one_recording import replay_recording
+from device.replay.piped_recording import kept_input, named_sources
 from device.replay.recording_result import RecordingTask
 from device.replay.replay_options import ReplayOptions
 from device.report.result_files import encode
@@ -32,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_settings_options(parser)
     parser.add_argument("--model", metavar="BUNDLE", action="append", default=[], help="a model to use instead; repeat")
     parser.add_argument("--json", action="store_true", help="events, scores and faults as one JSON document")
-    parser.add_argument("path", metavar="FILE", help="a sound file")
+    parser.add_argument("path", metavar="FILE", help="a sound file; - for standard input")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -59,8 +60,13 @@ def classify(options: ReplayOptions, source: str) -> dict[str, Any]:
         RecordingError: nothing of the recording can be heard.
         AuricleError: a model cannot be opened.
     """
-    with ending_by_signal(), open_models(options.settings, options.models) as models:
-        return answer_of(options, models, source)
+    (name,) = named_sources(options, [source])
+    with (
+        ending_by_signal(),
+        open_models(options.settings, options.models) as models,
+        kept_input(options, [name], [source]) as heard,
+    ):
+        return answer_of(heard, models, name)
 
 
 def answer_of(

@@ -14,6 +14,7 @@ from device.report.explain import Explainer
 from device.report.page import PageSummary, summarize, write_page
 from device.report.page_content import PageRecorder
 from device.report.spans import fold_faults
+from device.sources.conversion import STANDARD_INPUT
 from device.sources.recording import Recording
 
 if TYPE_CHECKING:
@@ -93,12 +94,13 @@ def open_recording(options: ReplayOptions, source: str) -> Recording:
         RecordingError: it cannot be read at all.
     """
     channel = options.settings.recording.channel if options.channel is None else options.channel
-    recording = Recording(source, channel=channel)
+    path = options.standard_input if source == STANDARD_INPUT and options.standard_input is not None else source
+    recording = Recording(path, channel=channel, name=source)
     if not options.realtime:
         return recording
     with recording:
         block_samples = max(1, round(recording.sample_rate_hz * _REALTIME_BLOCK_S))
-    return Recording(source, channel=channel, block_samples=block_samples)
+    return Recording(path, channel=channel, block_samples=block_samples, name=source)
 
 
 class _ResultCollector:

@@ -25,7 +25,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--realtime", action="store_true", help="take as long as the recording lasts")
     parser.add_argument("--channel", metavar="N", type=_channel, help="hear one channel, the first is 1 (default: mix)")
     parser.add_argument("--workers", metavar="N", type=_workers, help="processes, for many recordings")
-    parser.add_argument("path", metavar="FILE_OR_DIR", nargs="+", help="sound files, or folders of them")
+    parser.add_argument(
+        "path", metavar="FILE_OR_DIR", nargs="+", help="sound files, folders of them; - for standard input"
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:

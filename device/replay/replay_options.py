@@ -25,6 +25,7 @@ class ReplayOptions:
         channel: to listen to, from 0; None for that of the settings.
         workers: number of processes; None for that of the settings.
         config: the file that the settings come from, which no result may overwrite; None for a profile.
+        standard_input: path of what standard input gave; None if it is not heard.
     """
 
     settings: Settings
@@ -38,3 +39,4 @@ class ReplayOptions:
     channel: int | None = None
     workers: int | None = None
     config: str | None = None
+    standard_input: str | None = None

@@ -12,6 +12,7 @@ from device.errors import ConfigError
 from device.fault_info import FAULTS
 from device.printable import printable
 from device.quantity import quantity
+from device.replay.piped_recording import DESCRIPTOR_PATH
 from device.replay.recording_result import RecordingTask
 from device.report.output_trial import try_outputs
 from device.report.page import write_index
@@ -19,6 +20,7 @@ from device.report.result_files import STDOUT, encode, is_stdout, made_folders, 
 from device.report.tables import EventLines, ScoreTable, event_line, label_track, page_names, score_rows
 from device.runtime.model_loader import bundle_files
 from device.runtime.stderr_lines import print_notice
+from device.sources.conversion import STANDARD_INPUT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -88,8 +90,9 @@ class ResultWriter:
         self._heard = Counter[str]()
         self._folders = [out for out in (options.report, options.labels) if several and out is not None]
         _check_folders(self._folders)
+        standard_input = [DESCRIPTOR_PATH] if STANDARD_INPUT in sources else []
         with made_folders(*self._folders):
-            try_outputs(self._outputs(), (*sources, *_other_inputs(options)))
+            try_outputs(self._outputs(), (*sources, *standard_input, *_other_inputs(options)))
         self._tables: dict[str, Callable[[str], object]] = {}
 
     def __enter__(self) -> Self:

@@ -50,6 +50,7 @@ class Recording:
         path: the file; messages begin with it as given.
         channel: the channel to read, counted from 0; None mixes all channels to their mean.
         block_samples: samples of each block but the last; None for half a second.
+        name: what messages call it; None for the path.
 
     Raises:
         RecordingError: the file is missing, no regular file, unreadable, empty, no sound that can be decoded,
@@ -64,10 +65,11 @@ class Recording:
         *,
         channel: int | None = None,
         block_samples: int | None = None,
+        name: str | None = None,
     ) -> None:
         if block_samples is not None and block_samples < 1:
             raise ValueError(f"block_samples is {block_samples}; a block has 1 sample or more.")
-        self._path = os.fspath(path)
+        self._path = name or os.fspath(path)
         self._channel = channel
         self._heard_s = 0.0  # in all links so far
         self._clipped_samples = 0
@@ -75,7 +77,7 @@ class Recording:
         self._started = False
         self._notes: list[str] = []
         self._reader: LinkReader | None = None
-        self._file: BinaryIO | None = _open_regular(self._path)
+        self._file: BinaryIO | None = _open_regular(os.fspath(path))
         try:
             self._open(self._file)
         except OSError as exc:
@@ -88,7 +90,7 @@ class Recording:
 
     @property
     def path(self) -> str:
-        """The file, as given."""
+        """The file, as given, or as it is called."""
         return self._path
 
     @property
@@ -330,7 +332,7 @@ def _open_regular(path: str) -> BinaryIO:
 
 def _absent(path: str) -> str:
     if path == "-":
-        return "standard input is no recording; save it to a file, or hear it live: auricle listen --source -."
+        return "standard input is no file; auricle replay - hears it whole, auricle listen --source - live."
     if is_stream(path):  # not shown: it may hold a login
         return "a stream is no recording; auricle listen --source rtsp://HOST/PATH hears one."
     return f"{path} does not exist; check the spelling and the current directory."

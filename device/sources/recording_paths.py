@@ -39,7 +39,7 @@ class FoundRecordings(NamedTuple):
 def find_recordings(paths: Iterable[str]) -> FoundRecordings:
     """Expand directories, recursively and sorted, to the recordings in them.
 
-    What is not a directory stays as given, even if it does not exist: opening it will say so. Hidden
+    What is not a directory stays as given, even if it does not exist: opening it will say so. `-` does too. Hidden
     files and directories are skipped; a directory that is reached by several links is walked once.
 
     Args:
@@ -51,7 +51,7 @@ def find_recordings(paths: Iterable[str]) -> FoundRecordings:
     found = FoundRecordings([], [])
     readable = SUFFIXES | OPTIONAL_SUFFIXES if is_installed() else SUFFIXES
     for path in paths:
-        if not _is_directory(path):
+        if path == "-" or not _is_directory(path):
             found.paths.append(path)
             continue
         sounds = _in_directory(path)

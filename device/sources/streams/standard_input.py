@@ -16,6 +16,7 @@ from device.errors import MicrophoneError
 from device.messages import AudioBlock, NoAudio
 from device.quantity import quantity
 from device.sources.channel_mix import ChannelMixer
+from device.sources.conversion import STANDARD_INPUT
 from device.sources.stream_position import StreamPosition
 from device.sources.streams.sample_format import wav_header
 
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 
     from device.sources.streams.sample_format import SampleFormat
 
-NAME = "standard input"
 BLOCK_S = 0.05
 QUIET_S = 0.24
 """After this long without sound a `NoAudio` is yielded, and again after each further such time."""
@@ -73,7 +73,7 @@ class StandardInput:
         self._waiting = bytearray()
         self._closed = threading.Event()
         self._wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
-        self.name = NAME
+        self.name = STANDARD_INPUT
         self.overruns = 0
         """How often samples were missing."""
 
@@ -101,7 +101,7 @@ class StandardInput:
         except _EndedError:
             yield from self._report_end()
         if not self._closed.is_set():
-            raise MicrophoneError(f"{NAME} has ended")
+            raise MicrophoneError(f"{STANDARD_INPUT} has ended")
 
     # --- reading
 
@@ -127,7 +127,7 @@ class StandardInput:
         while len(self._waiting) < size and not self._closed.is_set():
             if not self._wait(QUIET_S):
                 if not self._closed.is_set():
-                    yield self._nothing(f"{NAME} gives no sound")
+                    yield self._nothing(f"{STANDARD_INPUT} gives no sound")
                 continue
             data = os.read(self._descriptor, size - len(self._waiting))
             if not data:
@@ -156,7 +156,7 @@ class StandardInput:
     def _sound(self, samples: SampleFormat) -> Iterator[AudioBlock | NoAudio]:
         if self._channel is not None and self._channel >= samples.channels:
             raise MicrophoneError(
-                f"{NAME} has no channel {self._channel + 1}: it has {quantity(samples.channels, 'channel')}"
+                f"{STANDARD_INPUT} has no channel {self._channel + 1}: it has {quantity(samples.channels, 'channel')}"
             )
         self._position.reopen(samples.rate_hz)
         size = max(1, round(samples.rate_hz * BLOCK_S)) * samples.frame_bytes
@@ -188,4 +188,4 @@ class StandardInput:
         """Report the end for long enough that it is an alarm, which is kept and published before this ends."""
         until_s = self._now_s() + END_REPORTED_S
         while self._now_s() < until_s and not self._closed.wait(QUIET_S):
-            yield self._nothing(f"{NAME} has ended")
+            yield self._nothing(f"{STANDARD_INPUT} has ended")
