@@ -153,3 +153,17 @@ DEAFENING: frozenset[FaultKind] = frozenset(kind for kind, info in FAULTS.items(
 
 FOUND_BY_DAEMON: frozenset[FaultKind] = frozenset(kind for kind, info in FAULTS.items() if info.is_found_by_daemon)
 """Faults that the daemon itself detects; a reload of the models does not end them."""
+
+WHY_LOST: Mapping[str, str] = MappingProxyType(
+    {
+        "end_of_file": "the recording is over",
+        "no_audio": "no sound comes",
+        "gap": "sound is missing",
+        "rate": "the microphone's rate changed",
+        "deaf": "the microphone is deaf",
+        "reload": "the configuration is read again",
+        "stopped": "Auricle is stopped",
+        "interrupted": "Auricle was interrupted",
+    }
+)
+"""Why an event ended without becoming quiet, as people read it: the sound may go on."""

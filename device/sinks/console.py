@@ -12,6 +12,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from device.daytime import utc_text
+from device.fault_info import WHY_LOST
 from device.messages import Event, Fault
 from device.printable import printable
 
@@ -20,20 +21,6 @@ if TYPE_CHECKING:
     from typing import TextIO
 
     from device.messages import Notice, OperationNote
-
-_WHY_LOST: Mapping[str, str] = MappingProxyType(
-    {
-        "end_of_file": "the recording is over",
-        "no_audio": "no sound comes",
-        "gap": "sound is missing",
-        "rate": "the microphone's rate changed",
-        "deaf": "the microphone is deaf",
-        "reload": "the configuration is read again",
-        "stopped": "Auricle is stopped",
-        "interrupted": "Auricle was interrupted",
-    }
-)
-"""Why an event ended without becoming quiet: the sound may go on."""
 
 _COLOURS: Mapping[str, str] = MappingProxyType({"HIGH": "1;31", "MEDIUM": "33", "LOW": "36", "FAULT": "1;35"})
 
@@ -98,7 +85,7 @@ def _event(notice: Notice, event: Event) -> tuple[str, str]:
     verdict = "" if event.verdict is None else f"; verdict {event.verdict}"
     if event.reason == "quiet":
         return word, f"{event.label} ends ({score}; {length}{verdict})"
-    why = _WHY_LOST.get(event.reason, event.reason)
+    why = WHY_LOST.get(event.reason, event.reason)
     return word, f"{event.label} is followed no more and may go on: {why} ({score}; {length}{verdict})"
 
 

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from device.daytime import utc_text
+from device.fault_info import WHY_LOST
 from device.printable import printable
 from device.quantity import quantity
 
@@ -58,11 +59,11 @@ def _duration(changes: list[AlarmChange], start_utc_s: float) -> str:
         return "goes on"
     latched = _latched(changes)
     if latched is None:
-        return f"{_span(_over_utc_s(end) - start_utc_s)}, ended: {_text(end, 'cause')}"
-    then = f"{_span(_over_utc_s(latched) - start_utc_s)}, then {_text(latched, 'cause')}"
+        return f"{_span(_over_utc_s(end) - start_utc_s)}, ended: {_cause(end)}"
+    then = f"{_span(_over_utc_s(latched) - start_utc_s)}, then {_cause(latched)}"
     if last.body.get("state") == "latched":
         return f"{then}; nobody has acknowledged it"
-    return f"{then}; ended {_span(end.entry.utc_s - latched.entry.utc_s)} later: {_text(end, 'cause')}"
+    return f"{then}; ended {_span(end.entry.utc_s - latched.entry.utc_s)} later: {_cause(end)}"
 
 
 def _over_utc_s(change: AlarmChange) -> float:
@@ -122,6 +123,11 @@ def _timestamp(text: object) -> float | None:
         return datetime.fromisoformat(str(text)).timestamp() if text else None
     except ValueError:
         return None
+
+
+def _cause(change: AlarmChange) -> str:
+    cause = _text(change, "cause")
+    return WHY_LOST.get(cause, cause)
 
 
 def _text(change: AlarmChange, name: str) -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from device.fault_info import FAULTS
+from device.fault_info import FAULTS, WHY_LOST
 from device.quantity import quantity
 from device.runtime.verdict import span_text
 from device.web.pages.now_view import clock_text, label_text
@@ -153,7 +153,7 @@ def _command(note: CommandNote, zone: tzinfo | None) -> tuple[str, str, str, boo
 def _steps(steps: Sequence[StoryStep], zone: tzinfo | None) -> Iterator[tuple[str, str]]:
     for step in steps:
         words = _CHANGES.get(step.change, step.change)
-        cause = "" if step.change == "raised" or not step.cause else f": {step.cause}"
+        cause = "" if step.change == "raised" or not step.cause else f": {WHY_LOST.get(step.cause, step.cause)}"
         if step.change == "acknowledged" and step.cause.startswith("acknowledged"):
             words, cause = _without_process(step.cause), ""
         verdict = f"; verdict {step.verdict}" if step.verdict else ""

@@ -83,7 +83,7 @@ def test_what_goes_on_what_is_latched_and_what_nobody_was_told_of_says_so(
         ]
     )
     _, first, second = shown(environment, instance="anna")
-    assert "cry (cry), 12 s, then interrupted; nobody has acknowledged it" in first
+    assert "cry (cry), 12 s, then Auricle was interrupted; nobody has acknowledged it" in first
     assert "acknowledgement not noted: 2 of 2 changes" in first
     assert "broker, goes on" in second
 

@@ -6,8 +6,11 @@ from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import pytest
+
 from device.alarms.journal.alarm_changes import AlarmChange
 from device.alarms.journal.entries import Entry
+from device.fault_info import WHY_LOST
 from device.tools.history.history_lines import history_lines, local_time
 
 NIGHT_S = datetime(2026, 11, 21, 1, 0, tzinfo=UTC).timestamp()
@@ -50,8 +53,21 @@ def test_an_alarm_that_was_latched_and_acknowledged_keeps_why_it_was_latched() -
     ]
     _, line = history_lines(changes, UTC)
     assert line.endswith(
-        "cry, 20 s, then gap; ended 1 min 10 s later: acknowledged by anna; acknowledged by anna after 1 min 30 s"
+        "cry, 20 s, then sound is missing; ended 1 min 10 s later: acknowledged by anna; "
+        "acknowledged by anna after 1 min 30 s"
     )
+
+
+@pytest.mark.parametrize("reason", WHY_LOST)
+def test_why_an_alarm_was_latched_is_words_and_no_code(reason: str) -> None:
+    """The history said `then no_audio`, which is what programs read."""
+    changes = [
+        _change(0, NIGHT_S, change="raised", name="cry", state="active"),
+        _change(1, NIGHT_S + 20, change="latched", name="cry", state="latched", cause=reason),
+    ]
+    _, line = history_lines(changes, UTC)
+    assert line.endswith(f"cry, 20 s, then {WHY_LOST[reason]}; nobody has acknowledged it")
+    assert " " in WHY_LOST[reason]
 
 
 def test_an_alarm_that_was_latched_and_began_again_is_told_as_it_went_on() -> None:
@@ -71,7 +87,7 @@ def test_the_verdict_is_that_of_the_newest_end() -> None:
         _change(1, NIGHT_S + 20, change="latched", name="cry", state="latched", cause="gap", verdict="hungry"),
     ]
     _, line = history_lines(changes, UTC)
-    assert line.endswith("cry, 20 s, then gap; nobody has acknowledged it; verdict hungry")
+    assert line.endswith("cry, 20 s, then sound is missing; nobody has acknowledged it; verdict hungry")
     changes += [_change(2, NIGHT_S + 90, change="ended", name="cry", state="ended", cause="acknowledged by anna")]
     _, line = history_lines(changes, UTC)
     assert line.endswith("acknowledged by anna; verdict hungry")

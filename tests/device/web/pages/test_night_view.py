@@ -62,6 +62,12 @@ def test_the_step_that_ends_a_sound_tells_its_verdict() -> None:
     assert values["alarms"][0]["steps"][-1][1].endswith(": quiet; verdict hungry")
 
 
+def test_a_step_says_why_a_sound_was_followed_no_more_in_words() -> None:
+    steps = (StoryStep(AT, "raised", "rule", "high"), StoryStep(AT + 9, "latched", "no_audio", "high"))
+    values = night_values(NIGHT, Happened([_story(steps=steps)], [], []), [], zone=BERLIN, now_utc_s=AT + 60)
+    assert values["alarms"][0]["steps"][-1][1].endswith(": no sound comes")
+
+
 def test_an_alarm_that_goes_on_reaches_to_now_and_a_short_one_can_be_seen() -> None:
     happened = Happened([_story(end_utc_s=None), _story(kind="technical", name="broker", end_utc_s=AT + 1)], [], [])
     values = night_values(NIGHT, happened, [], zone=BERLIN, now_utc_s=AT + 3600.0)
