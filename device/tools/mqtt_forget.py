@@ -6,7 +6,6 @@ was lost, another broker.
 
 from __future__ import annotations
 
-import json
 import os
 import secrets
 import socket
@@ -14,8 +13,8 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from device.errors import ConfigError, ServiceError
-from device.printable import printable
+from device.errors import BundleError, ConfigError, ServiceError
+from device.printable import excerpt, printable
 from device.quantity import quantity
 from device.runtime.command_line import add_settings_options, chosen_settings
 from device.runtime.paths import checked_instance, status_sockets
@@ -24,6 +23,7 @@ from device.sinks.homeassistant import announcement_topic
 from device.sinks.mqtt.connection import read_password
 from device.sinks.mqtt.ownership import MOST_CHARACTERS, Owner, Ownership, OwnTopics
 from device.sinks.payloads import ONLINE, Topics
+from device.strict_json import parse
 
 if TYPE_CHECKING:
     import argparse
@@ -37,6 +37,7 @@ ALIVE_WITHIN_S = 12.0
 """A daemon that is asked who publishes under its name answers within a second; one whose broker hangs, later."""
 
 _FORGOTTEN, _KEPT = 0, 1
+_MOST_CHARACTERS = 1000  # of a topic's begin
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +95,8 @@ def forget(
         ServiceError: the daemon runs, or the broker does not let us.
         MissingExtraError: no MQTT library is installed.
     """
-    topics = Topics(_checked_topic(options.topic or settings.topic), checked_instance(options.instance))
+    topic = settings.topic if options.topic is None else options.topic
+    topics = Topics(_checked_topic(topic), checked_instance(options.instance))
     if settings.host is None:
         raise ConfigError('no broker is configured: "host" in [mqtt] is "off"; name the configuration with --config')
     _refuse_if_runs_here(topics.instance, environment)
@@ -130,8 +132,8 @@ def _kept_of(broker: RetainedMessages, topics: Topics, discovery_topic: str) -> 
 def announces(payload: bytes, topics: Topics) -> bool:
     """Whether a payload announces the device of this instance to Home Assistant."""
     try:
-        members = json.loads(payload)
-    except ValueError:
+        members = parse(payload, "an announcement")
+    except BundleError:  # of whoever may publish there
         return False
     if not isinstance(members, dict) or not isinstance(members.get("origin"), dict):
         return False
@@ -150,8 +152,10 @@ _TOPIC_KEYS = ("stat_t", "cmd_t", "state_topic", "command_topic")
 
 
 def _checked_topic(topic: str) -> str:
-    if not topic or any(character in topic for character in "+#\0") or topic.strip("/") != topic:
-        raise ConfigError(f"{topic!r} is no topic, it must be parts divided by /, without + and #")
+    is_printable = topic.isprintable() and len(topic) <= _MOST_CHARACTERS
+    if not topic or not is_printable or topic.startswith("$") or set(topic) & set("+#") or topic.strip("/") != topic:
+        shown = excerpt(topic, 60)
+        raise ConfigError(f"'{shown}' is no topic, it must be parts divided by /, without + and #, and begin with no $")
     return topic
 
 

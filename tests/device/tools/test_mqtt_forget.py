@@ -32,7 +32,18 @@ def test_the_long_names_of_earlier_versions_are_known_too() -> None:
 
 
 @pytest.mark.parametrize(
-    "payload", [b"", b"{", b"[]", b'{"origin":3}', b'{"origin":{"name":"Auricle"},"components":[3]}']
+    "payload",
+    [
+        b"",
+        b"{",
+        b"[]",
+        b"\xff",
+        b'{"origin":3}',
+        b'{"origin":{"name":"Auricle"},"components":[3]}',
+        b"[" * 5000,
+        b'{"components":' * 5000,
+    ],
 )
 def test_what_is_no_announcement_is_nobodys(payload: bytes) -> None:
+    """Whoever may publish announcements could end the command in a traceback by one that is nested deeply."""
     assert not announces(payload, ANNA)

@@ -176,6 +176,10 @@ def test_an_online_that_nobody_stands_behind_is_no_daemon(broker: Mosquitto) -> 
     [
         (ForgetOptions("Anna!"), "cannot name an instance"),
         (ForgetOptions("anna", topic="#"), "is no topic"),
+        (ForgetOptions("anna", topic=""), "is no topic"),
+        (ForgetOptions("anna", topic="$share/group/auricle"), "is no topic"),
+        (ForgetOptions("anna", topic="auricle\n"), r"'auricle\\n' is no topic"),
+        (ForgetOptions("anna", topic="a" * 70_000), r"'a{60}\.\.\.' is no topic"),
         (ForgetOptions("anna"), "no broker is configured"),
     ],
 )
