@@ -162,10 +162,27 @@ class CertificateReport:
     by: str
 
 
+@dataclass(frozen=True, slots=True)
+class ListenIn:
+    """Somebody begins to listen in, or has ended; made by the daemon itself, and sent by nobody.
+
+    Attributes:
+        begins: or ends.
+        by: who listens.
+        for_s: how long they have listened.
+        lost_s: seconds of sound that they lost, because they received it too slowly.
+    """
+
+    begins: bool
+    by: str
+    for_s: float = 0.0
+    lost_s: float = 0.0
+
+
 Report = PushReport | CertificateReport
 """What another process of this machine says about itself."""
 
-Command = Acknowledge | Pause | Resume | SelfTest | SetSensitivity | SetMode | Reload | Report | MeasureRoom
+Command = Acknowledge | Pause | Resume | SelfTest | SetSensitivity | SetMode | Reload | Report | MeasureRoom | ListenIn
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,6 +54,11 @@ class WebSettings(TableSettings):
     cert_file: str | None = key(None, OrKeyword(_FILE, "off"), "The certificate for TLS ...")
     key_file: str | None = key(None, OrKeyword(_FILE, "off"), "... and its key; auricle web certificate makes both.")
     session_days: int = key(30, Integer(1, 365), "A login that is not used for this long ends.")
+    listen_in: bool = key(
+        default=False,
+        kind=Boolean(),
+        description="Whether accounts with the right listen-in may listen to the room, live.",
+    )
     classify: bool = key(
         default=False,
         kind=Boolean(),

@@ -17,10 +17,12 @@ from typing import TYPE_CHECKING, Self
 
 from device.config.loading import locating
 from device.daemon.assembly import Assembly, LoopHandle, greeting
+from device.daemon.audio.sound_tap import SoundTap
 from device.daemon.main_loop import MainLoop
 from device.daemon.ports.command_port import CommandPort
 from device.daemon.ports.metrics_port import MetricsPort
 from device.daemon.ports.room_port import RoomPort
+from device.daemon.ports.sound_port import SoundPort
 from device.daemon.reload import Reload
 from device.daemon.signals import Requests
 from device.daemon.state_tracker import Identity, StateTracker
@@ -100,17 +102,19 @@ class Daemon:
         timekeeper = Timekeeper(
             clocks, is_synchronized=lambda: self._clock_watch.is_synchronized, stream_speed=options.speed
         )
+        tap = SoundTap()
         self._assembly = Assembly(
             options,
             self._identity.instance,
             handle=self._handle,
             timekeeper=timekeeper,
-            wrap=wrap,
+            wrap=lambda source: tap.wrap(wrap(source)),
             is_stopped=lambda: self._requests.stop_wanted,
         )
         settings = options.settings()
         self._notifier = notifier or Notifier.from_environment(os.environ)
         self._metrics = MetricsPort(self._identity.instance, self._handle.snapshot)
+        self._sound = SoundPort(self._identity.instance, tap, self._assembly.replies)
         self._clock_watch = ClockWatch()
         with locating(options.config):
             self._loop, self._closing = self._open(settings, clocks)
@@ -120,6 +124,7 @@ class Daemon:
             settings=settings,
             assembly=self._assembly,
             metrics=self._metrics,
+            sound=self._sound,
             notifier=self._notifier,
         )
         self._closing.callback(self._reload.close)
@@ -144,6 +149,9 @@ class Daemon:
             closing.enter_context(CommandServer(command_socket(status), port.execute))
             self._metrics.apply(settings)
             closing.callback(self._metrics.close)
+            self._sound.apply(settings)
+            closing.callback(self._sound.close)
+            loop.listeners = self._sound.listeners
             return loop, closing.pop_all()
         raise AssertionError("an exit stack swallows no error")
 
@@ -179,6 +187,7 @@ class Daemon:
         loop.run(self._reload.request, self._reload.step)
         self._notifier.stopping()
         loop.report(OperationNote("stopping", self._why_it_stops()))
+        self._sound.close()  # before the flush: the journal keeps until when somebody listened
         loop.parts.controller.flush(FLUSH_S)
         return self._exit_code()
 

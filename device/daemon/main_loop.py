@@ -82,6 +82,7 @@ class MainLoop:
         ended: how the source ended; None while it runs.
         room_watch: measures the room from what is heard, for whoever asks.
         recent: what was heard in the last seconds, for whoever asks.
+        listeners: returns who listens in now; None where nobody can.
     """
 
     def __init__(
@@ -100,6 +101,7 @@ class MainLoop:
         self.ended: SourceEnded | None = None
         self.room_watch = RoomWatch()
         self.recent = RecentHearing(clocks.monotonic)
+        self.listeners: Callable[[], tuple[str, ...] | None] = lambda: None
         self._requests = requests
         self._health = health
         self._notifier = notifier
@@ -284,5 +286,6 @@ class MainLoop:
             modes=parts.controller.schedule.modes,
             hidden=parts.controller.schedule.hidden(parts.runner.listener.is_on),
             window_age_s=self._health.window_age_s(now_s),
+            listening_in=self.listeners(),
         )
         return self.tracker.state(parts.runner.listener, inputs, utc_s=self._clocks.utc(), now_s=now_s)

@@ -210,6 +210,7 @@ class Outputs:
             version=installed_version(),
             page_url=settings.web.url,
             fixed=labels.fixed,
+            listens_in=settings.web.listen_in,
             scheduled={each.name: each.switch for each in settings.schedule},
             publish=broker.publish,
             save_note=partial(channels.journal.set_note, ANNOUNCED),

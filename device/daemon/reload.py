@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from device.daemon.options import ListenOptions
     from device.daemon.outputs import Prepared
     from device.daemon.ports.metrics_port import MetricsPort
+    from device.daemon.ports.sound_port import SoundPort
     from device.runtime.self_test.known_sound import KnownSound
     from device.runtime.systemd_notify import Notifier
 
@@ -64,6 +65,7 @@ class Reload:
         settings: by which the parts were opened.
         assembly: opens and closes parts.
         metrics: the metrics server.
+        sound: lets people listen in.
         notifier: the service manager.
     """
 
@@ -75,6 +77,7 @@ class Reload:
         settings: Settings,
         assembly: Assembly,
         metrics: MetricsPort,
+        sound: SoundPort,
         notifier: Notifier,
     ) -> None:
         self._loop = loop
@@ -82,6 +85,7 @@ class Reload:
         self._settings = settings
         self._assembly = assembly
         self._metrics = metrics
+        self._sound = sound
         self._notifier = notifier
         self._opening: BackgroundOpening[_OpenedModels] | None = None
         self._is_requested_again = False
@@ -161,6 +165,7 @@ class Reload:
             prepared = outputs.prepare(settings)
             opened.callback(outputs.discard, prepared)
             self._metrics.apply(settings)
+            self._sound.apply(settings)  # last: a reload that is refused lets nobody listen in
             opened.pop_all()
         return _Replacement(settings, models.runner, models.sounds, prepared)
 

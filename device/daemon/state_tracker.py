@@ -64,6 +64,7 @@ class SnapshotInputs:
     hidden: frozenset[tuple[str, str]] = frozenset()
     bundles: tuple[str, ...] = ()
     window_age_s: float | None = None
+    listening_in: tuple[str, ...] | None = None
 
 
 class StateTracker:
@@ -185,6 +186,7 @@ class StateTracker:
             window_age_s=inputs.window_age_s,
             delivered=inputs.alarms.delivered,
             delivered_late=inputs.alarms.delivered_late,
+            listening_in=inputs.listening_in,
         )
 
     def _label_status(self, key: tuple[str, str], *, on: bool, inputs: SnapshotInputs) -> LabelStatus:

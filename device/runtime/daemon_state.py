@@ -160,6 +160,7 @@ class DaemonState:
         window_age_s: seconds from the newest window that a model scored to this snapshot; None before the first.
         delivered: changes of alarms that the broker has acknowledged.
         delivered_late: of these, the ones that were late, or for which no clock can say whether they were.
+        listening_in: who listens in now; None where nobody can, because it is off.
         age_s: seconds since this snapshot was made, set by whoever serves it.
     """
 
@@ -208,6 +209,7 @@ class DaemonState:
     window_age_s: float | None = None
     delivered: int = 0
     delivered_late: int = 0
+    listening_in: tuple[str, ...] | None = None
     age_s: float = 0.0
 
     @property

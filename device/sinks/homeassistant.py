@@ -50,6 +50,7 @@ class AnnouncedDevice:
         page_url: of the device's own page; None if it has none.
         fixed: those labels that have no sensitivity.
         scheduled: label -> whether it has a switch, of those that are scheduled.
+        listens_in: whether people may listen in, and how many do is an entity.
         below_instance: whether the instance's name is a level of the announcement's topic.
     """
 
@@ -61,6 +62,7 @@ class AnnouncedDevice:
     page_url: str | None = None
     fixed: Collection[tuple[str, str]] = ()
     scheduled: Mapping[str, bool] = field(default_factory=dict)
+    listens_in: bool = False
     below_instance: bool = False
 
     @property
@@ -132,6 +134,8 @@ def _components(device: AnnouncedDevice) -> dict[str, dict[str, Any]]:
         told[f"mode.{label}"] = _mode(topics, label)
         if has_switch:
             told[f"switch.{label}"] = _switch(topics, label)
+    if device.listens_in:
+        told["listening_in"] = _listening_in(topics)
     daemon, microphone = {"t": topics.available}, {"t": topics.microphone_available}
     both, alone = {"avty": [daemon, microphone], "avty_mode": "all"}, {"avty": [daemon]}
     return {
@@ -188,6 +192,17 @@ def _sensitivity(topics: Topics, model: str, label: str, name: str) -> dict[str,
         "step": 1,
         "mode": "slider",
         "ent_cat": "config",
+        "qos": _QOS,
+    }
+
+
+def _listening_in(topics: Topics) -> dict[str, Any]:
+    return {
+        "p": "sensor",
+        "name": "Listening in",
+        "stat_t": topics.state,
+        "val_tpl": "{{ value_json.listening_in | default(0) }}",
+        "stat_cla": "measurement",
         "qos": _QOS,
     }
 

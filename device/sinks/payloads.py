@@ -295,6 +295,7 @@ def state(
     utc_s: float,
     modes: Mapping[str, LabelMode] = _NOTHING_SCHEDULED,
     histories: Mapping[str, AlarmHistory] = _NO_HISTORIES,
+    listening_in: int | None = None,
 ) -> Message:
     """The open alarms, which labels are heard, and whether a cry would be heard.
 
@@ -307,6 +308,7 @@ def state(
         utc_s: now.
         modes: label -> what it does, of those that are scheduled.
         histories: alarm_id -> what is remembered of it.
+        listening_in: how many listen in now; None where nobody can.
     """
     listed = [
         {"alarm_id": alarm.alarm_id, **_alarm_fields(alarm), **_history_fields(histories.get(alarm.alarm_id))}
@@ -325,6 +327,7 @@ def state(
             {"model": model, "name": label, "heard": heard, "mode": modes.get(label, "alarm")}
             for (model, label), heard in sounds.items()
         ],
+        **({} if listening_in is None else {"listening_in": listening_in}),
         "told_utc": utc_text(utc_s, "milliseconds"),
     }
     return Message(topics.state, _json(members).encode(), retain=True)

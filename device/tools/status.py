@@ -122,6 +122,8 @@ def _figures(state: DaemonState, now_utc_s: float) -> Iterator[tuple[str, str]]:
     if state.paused:
         yield "paused", "lights show alarms, and nothing sounds"
     yield "delivery", _delivery(state)
+    if state.listening_in is not None:
+        yield "listened in", _listening_in(state.listening_in)
     if state.push is not None:
         yield "push", printable(state.push)
     yield "counted", _counted(state)
@@ -172,6 +174,10 @@ def _delivery(state: DaemonState) -> str:
     owed = quantity(state.owed, "change of an alarm is", "changes of alarms are") if state.owed else "nothing is"
     why = f" ({printable(state.broker_reason)})" if state.broker_reason else ""
     return f"{kept}; broker {printable(state.broker)}{why}, {owed} owed to it"
+
+
+def _listening_in(people: tuple[str, ...]) -> str:
+    return f"by {len(people)}: {', '.join(map(printable, people))}" if people else "by nobody now"
 
 
 def _counted(state: DaemonState) -> str:

@@ -1,4 +1,4 @@
-"""`auricle web password`, `token`, `accounts` and `remove`: change the file of accounts; a running page follows."""
+"""`auricle web password`, `token`, `allow`, `accounts`, `remove`: change the accounts; a running page follows."""
 
 from __future__ import annotations
 
@@ -43,9 +43,11 @@ def set_password(settings: WebSettings, instance: str, arguments: argparse.Names
     path, name = accounts_file(settings, instance), checked_name(arguments.account)
     before = {account.name: account for account in read_accounts(path)}
     role = _role(before.get(name), arguments.role, "operator")
+    may_listen = _may_listen(before.get(name), arguments.listen_in)
     password = _asked_password() if arguments.ask else new_password()
-    _write(path, before, Account(name, role, password_proof(password)))
-    print(f"{name} ({role}) may log in at the page of {instance}; accounts are in {path}")
+    account = Account(name, role, password_proof(password), may_listen)
+    _write(path, before, account)
+    print(f"{name} ({account.rights}) may log in at the page of {instance}; accounts are in {path}")
     if not arguments.ask:
         print(f"password, shown this once: {password}")
     return 0
@@ -60,9 +62,30 @@ def set_token(settings: WebSettings, instance: str, arguments: argparse.Namespac
     path, name = accounts_file(settings, instance), checked_name(arguments.account)
     before = {account.name: account for account in read_accounts(path)}
     role, token = _role(before.get(name), arguments.role, "viewer"), new_token()
-    _write(path, before, Account(name, role, token_proof(token)))
-    print(f"{name} ({role}) may ask the page of {instance}; accounts are in {path}")
+    account = Account(name, role, token_proof(token), _may_listen(before.get(name), arguments.listen_in))
+    _write(path, before, account)
+    print(f"{name} ({account.rights}) may ask the page of {instance}; accounts are in {path}")
     print(f"token, shown this once: {token}")
+    return 0
+
+
+def allow(settings: WebSettings, instance: str, arguments: argparse.Namespace) -> int:
+    """Change what an account may do, and neither its password nor its token; returns exit code 0.
+
+    Raises:
+        ConfigError: there is no such account, or nothing is to be changed.
+    """
+    path = accounts_file(settings, instance)
+    before = {account.name: account for account in read_accounts(path)}
+    old = before.get(arguments.account)
+    if old is None:
+        raise ConfigError(f"{arguments.account!r} is no account in {path}; there are {', '.join(before) or 'none'}")
+    if arguments.role is None and arguments.listen_in is None:
+        raise ConfigError(f"say what {old.name} may do: --role viewer, --role operator, --listen-in or --no-listen-in")
+    role, may_listen = _role(old, arguments.role, old.role), _may_listen(old, arguments.listen_in)
+    account = Account(old.name, role, old.proof, may_listen)
+    _write(path, before, account)
+    print(f"{account.name} is {account.rights} from now on")
     return 0
 
 
@@ -72,10 +95,14 @@ def list_accounts(settings: WebSettings, instance: str, arguments: argparse.Name
     path = accounts_file(settings, instance)
     accounts = read_accounts(path)
     for account in accounts:
-        print(f"{account.name:<32} {account.role:<8}  {'token' if account.is_program else 'password'}")
+        print(f"{account.name:<32} {account.role:<8}  {_kept_for(account)}")
     if not accounts:
         print(f"no account yet in {path}; auricle web password NAME makes one")
     return 0
+
+
+def _kept_for(account: Account) -> str:
+    return f"{'token' if account.is_program else 'password'}{', may listen in' if account.may_listen else ''}"
 
 
 def remove(settings: WebSettings, instance: str, arguments: argparse.Namespace) -> int:
@@ -94,6 +121,11 @@ def remove(settings: WebSettings, instance: str, arguments: argparse.Namespace) 
 def _role(before: Account | None, wanted: Role | None, otherwise: Role) -> Role:
     """The role that is asked for, that it had, or the usual one."""
     return wanted or (otherwise if before is None else before.role)
+
+
+def _may_listen(before: Account | None, wanted: bool | None) -> bool:  # noqa: FBT001 - as the command line has it
+    """The right that is asked for, or that it had."""
+    return (before is not None and before.may_listen) if wanted is None else wanted
 
 
 def _write(path: Path, before: Mapping[str, Account], account: Account) -> None:

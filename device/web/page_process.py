@@ -119,6 +119,7 @@ def _service(
         facts=PageFacts(instance, zone_of(settings.alarms.time_zone), settings.alarms.longest_pause_s),
         epoch=secrets.token_hex(4),
         report=_report,
+        lets_listen=settings.web.listen_in,
     )
 
 

@@ -5,6 +5,7 @@ It is a process of its own: whatever becomes of it, the daemon hears and deliver
 
 from __future__ import annotations
 
+import argparse
 import os
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,6 @@ from device.runtime.command_line import add_settings_options, chosen_settings
 from device.web.access.accounts import ROLES
 
 if TYPE_CHECKING:
-    import argparse
     from collections.abc import Callable
 
 
@@ -29,6 +29,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     token = actions.add_parser("token", help="make a token for a program, or give it another")
     token.add_argument("account", metavar="NAME", help="of the program, as home-assistant")
     token.add_argument("--role", choices=ROLES, help="may look, or also command (default: viewer)")
+    allow = actions.add_parser("allow", help="change what an account may do, and keep its password or token")
+    allow.add_argument("account", metavar="NAME", help="of the account")
+    allow.add_argument("--role", choices=ROLES, help="may look, or also command")
+    for action in (password, token, allow):
+        action.add_argument(
+            "--listen-in",
+            action=argparse.BooleanOptionalAction,
+            default=None,
+            help="may also listen to the room, where [web] listen_in is on",
+        )
     actions.add_parser("accounts", help="list all accounts")
     remove = actions.add_parser("remove", help="remove an account; who is logged in by it is logged out")
     remove.add_argument("account", metavar="NAME", help="of the account")
@@ -64,6 +74,7 @@ def run(arguments: argparse.Namespace) -> int:
     actions: dict[str, Callable[..., int]] = {
         "password": account_actions.set_password,
         "token": account_actions.set_token,
+        "allow": account_actions.allow,
         "accounts": account_actions.list_accounts,
         "remove": account_actions.remove,
         "certificate": self_signed.make_certificate,

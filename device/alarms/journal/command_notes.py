@@ -38,7 +38,7 @@ class CommandNote:
         number: counts all commands of this journal, from 1.
         utc_s: when it was carried out.
         by: who asked.
-        command: acknowledge, pause, resume, self_test, sensitivity, mode or reload.
+        command: acknowledge, pause, resume, self_test, sensitivity, mode, reload or listen_in.
         done: whether it was carried out.
         sentence: what became of it.
     """

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from device.alarms.journal.command_notes import CommandLog, CommandNote
 from device.commands import (
     Acknowledge,
+    ListenIn,
     MeasureRoom,
     Outcome,
     Pause,
@@ -115,6 +116,9 @@ class CommandHandler:
                 self._note(outcome.sentence)
             case MeasureRoom() | PushReport():
                 outcome = Outcome(done=False, sentence="this is no command to the machine of alarms")
+            case ListenIn():
+                outcome = Outcome(done=True, sentence=_listening(command))
+                self._note(f"{command.by} {outcome.sentence}")
             case SetMode():
                 outcome = self._schedule.set(command, journal)
                 self._note(outcome.sentence)
@@ -159,7 +163,16 @@ def _verb(command: Command) -> str:
             return "sensitivity"
         case SetMode():
             return "mode"
+        case ListenIn():
+            return "listen_in"
     return type(command).__name__.lower()
+
+
+def _listening(command: ListenIn) -> str:
+    if command.begins:
+        return "listens in"
+    lost = f", and lost {command.lost_s:.1f} s of it" if command.lost_s >= 0.05 else ""
+    return f"has listened in for {command.for_s:.0f} s{lost}"
 
 
 def _acknowledged(command: Acknowledge, before: Sequence[Alarm], transitions: Sequence[Transition]) -> Outcome:

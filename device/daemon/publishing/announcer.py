@@ -43,6 +43,7 @@ class Announcer:
         page_url: where people open the instance's page; None if it has none.
         fixed: those labels that have no sensitivity.
         scheduled: label -> whether it has a switch, of those that are scheduled.
+        listens_in: whether people may listen in.
         publish: accepts messages.
         save_note: stores what was announced, for later starts.
 
@@ -62,6 +63,7 @@ class Announcer:
         page_url: str | None = None,
         fixed: Collection[tuple[str, str]] = (),
         scheduled: Mapping[str, bool] = _NOTHING_SCHEDULED,
+        listens_in: bool = False,
         publish: Callable[[Message], None],
         save_note: Callable[[str], None],
     ) -> None:
@@ -75,6 +77,7 @@ class Announcer:
         self._page_url = page_url
         self._fixed = fixed
         self._scheduled = scheduled
+        self._listens_in = listens_in
         self._publish = publish
         self._save_note = save_note
         self._announced: Announced | None = None
@@ -143,7 +146,8 @@ class Announcer:
             self._page_url,
             self._fixed,
             self._scheduled,
-            self._settings.discovery_by_instance,
+            listens_in=self._listens_in,
+            below_instance=self._settings.discovery_by_instance,
         )
         components: Mapping[str, str] = {}
         if known.components:

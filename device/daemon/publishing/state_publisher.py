@@ -79,6 +79,7 @@ class StatePublisher:
         self._alarms: tuple[Alarm, ...] = ()
         self._histories: Mapping[str, AlarmHistory] = _NO_HISTORIES
         self._hearing = self._paused = False
+        self._listening_in: int | None = None
         self._published_state: object = None
         self._modes: dict[str, LabelMode] = {}
         self._hidden: Collection[tuple[str, str]] = ()
@@ -150,6 +151,7 @@ class StatePublisher:
         """Publish the daemon's state; called periodically."""
         self._now_s = now_s
         self._hearing = state.hearing
+        self._listening_in = None if state.listening_in is None else len(state.listening_in)
         if not state.hearing:
             self._sounds.lose_hearing()
         if self.announcer.step(now_s, is_connected=state.broker == "connected"):
@@ -219,7 +221,7 @@ class StatePublisher:
 
     def _publish_summary(self, utc_s: float) -> None:
         sounds = self._sounds.heard
-        key = self._alarms, tuple(sounds.values()), self._hearing, self._paused, self._modes
+        key = self._alarms, tuple(sounds.values()), self._hearing, self._paused, self._modes, self._listening_in
         if key != self._published_state:
             self._published_state = key
             flags = {"hearing": self._hearing, "paused": self._paused}
@@ -231,6 +233,7 @@ class StatePublisher:
                 utc_s=utc_s,
                 modes=self._modes,
                 histories=self._histories,
+                listening_in=self._listening_in,
             )
             self._publish(message)
 

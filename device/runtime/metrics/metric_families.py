@@ -63,6 +63,11 @@ GAUGES = (
         "1 while the broker is connected; absent without one.",
         lambda now: None if now.broker is None else float(now.broker in {"connected", "denied"}),
     ),
+    _Metric(
+        "listening_in",
+        "People who listen in now; absent where that is off.",
+        lambda now: None if now.listening_in is None else len(now.listening_in),
+    ),
     _Metric("journal_trouble", "1 while alarms are not kept on disk.", lambda now: float(bool(now.journal))),
 )
 COUNTERS = (

@@ -86,6 +86,11 @@ def peer_of(client: socket.socket) -> Peer:
     return Peer(uid, name, frozenset((gid, *others)))
 
 
+def may_command(peer: Peer, group: int) -> bool:
+    """Whether a peer is this user, root, or of the group to which the socket belongs."""
+    return peer.uid in {0, os.geteuid()} or group in peer.groups
+
+
 class CommandServer:
     """Takes commands on a socket; a context manager.
 
@@ -189,14 +194,11 @@ class CommandServer:
     def _outcome(self, client: socket.socket, peer: Peer) -> Outcome:
         try:
             request = _received_line(client, _MAX_REQUEST_BYTES, time.monotonic() + REQUEST_WITHIN_S)
-            if not self._may_command(peer):  # the mode of the socket let the peer in; it may have been changed
+            if not may_command(peer, self._group):  # the mode of the socket let the peer in; it may have been changed
                 return Outcome(False, f"{peer.name} may not command this daemon: join its group, or ask with sudo")
             return self._execute(_parsed(request, by=peer.name))
         except CommandError as error:
             return Outcome(done=False, sentence=str(error))
-
-    def _may_command(self, peer: Peer) -> bool:
-        return peer.uid in {0, os.geteuid()} or self._group in peer.groups
 
 
 def send_command(path: Path, verb: str, payload: Mapping[str, Any], *, person: str = "") -> Outcome:

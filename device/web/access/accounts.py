@@ -1,7 +1,7 @@
 """The accounts of people and programs: a file of lines `NAME ROLE PROOF`, which holds no password and no token.
 
-A viewer may look; an operator may also command. The file is read again when it has changed, so an account that is taken
-out of it is out at once.
+A viewer may look; an operator may also command. Either may also listen in if `+listen-in` follows its role.
+The file is read again when it has changed, so an account that is taken out of it is out at once.
 """
 
 from __future__ import annotations
@@ -23,8 +23,12 @@ if TYPE_CHECKING:
 Role = Literal["viewer", "operator"]
 ROLES: tuple[Role, ...] = ("viewer", "operator")
 
+_LISTENS = "+listen-in"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,31}")
-_HEAD = "# Accounts of auricle web: name, role (viewer or operator), and the proof of a password or token.\n"
+_HEAD = (
+    "# Accounts of auricle web: name, role (viewer or operator, perhaps with +listen-in), and the proof of a password "
+    "or token.\n"
+)
 _FILE_MODE = 0o600
 _MOST_BYTES = 1 << 16
 _NOBODY = password_proof("")  # computed where no account has the name, so that the time tells nothing
@@ -38,11 +42,18 @@ class Account:
         name: unique among all.
         role: what it may do.
         proof: of its password or token; see `proofs`.
+        may_listen: whether it may also listen in.
     """
 
     name: str
     role: Role
     proof: str
+    may_listen: bool = False
+
+    @property
+    def rights(self) -> str:
+        """Its role, and whether it may listen in, as the file and people have it."""
+        return f"{self.role}{_LISTENS if self.may_listen else ''}"
 
     @property
     def is_program(self) -> bool:
@@ -91,7 +102,7 @@ def write_accounts(path: Path, accounts: Iterable[Account]) -> None:
     Raises:
         ConfigError: it cannot be written.
     """
-    lines = [f"{account.name} {account.role} {account.proof}\n" for account in accounts]
+    lines = [f"{account.name} {account.rights} {account.proof}\n" for account in accounts]
     beside = path.with_name(f".{path.name}.new")
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -182,9 +193,10 @@ def _counts(line: str) -> bool:
 
 def _parsed(line: str, number: int, path: Path) -> Account:
     where = f"{printable(str(path))}, line {number}"
-    match line.split():
-        case [name, "viewer" | "operator" as role, proof] if _NAME.fullmatch(name):
+    name, rights, proof = (*line.split(), "", "", "")[:3]
+    match rights.removesuffix(_LISTENS):
+        case "viewer" | "operator" as role if len(line.split()) == 3 and _NAME.fullmatch(name):
             if is_password_proof(proof) or is_token_proof(proof):
-                return Account(name, role, proof)
+                return Account(name, role, proof, rights.endswith(_LISTENS))
             raise ConfigError(f"{where}: {name} has no valid proof of a password; auricle web password makes one")
     raise ConfigError(f"{where} is no account: it must be a name, viewer or operator, and a proof")

@@ -43,12 +43,19 @@ class Visitor:
         role: what it may do.
         token: of the browser's session; empty for a program.
         session: None for a program, and where the page is open.
+        may_listen: whether it may listen in; whoever has no account may not.
     """
 
     name: str
     role: Role
     token: str = ""
     session: Session | None = None
+    may_listen: bool = False
+
+    @property
+    def is_anybody(self) -> bool:
+        """Whether it has no account."""
+        return self.name == ANYBODY
 
     @property
     def may_command(self) -> bool:
@@ -87,7 +94,7 @@ class Visitors:
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
         if scheme.lower() == "bearer":
             account = self.book.by_token(token.strip())
-            return None if account is None else Visitor(account.name, account.role)
+            return None if account is None else Visitor(account.name, account.role, may_listen=account.may_listen)
         cookie = request.cookies.get(self.cookie, "")
         if self.is_open_to(request):
             return Visitor(ANYBODY, "operator", cookie)
@@ -95,7 +102,7 @@ class Visitors:
         person = None if session is None else self.book.named(session.account)
         if session is None or person is None or person.is_program or session.stamp != stamp_of(person.proof):
             return None
-        return Visitor(person.name, person.role, cookie, session)
+        return Visitor(person.name, person.role, cookie, session, person.may_listen)
 
     def is_open_to(self, request: Request) -> bool:
         """Whether this request needs no login."""

@@ -21,6 +21,7 @@ from device.errors import ServiceError
 from device.printable import printable
 from device.runtime.paths import command_socket, status_socket, status_sockets
 from device.runtime.sockets.command_socket import send_command
+from device.runtime.sockets.sound_socket import sound_socket
 from device.runtime.sockets.status_socket import read_hearing
 from device.runtime.verdict import span_text
 from device.web.live.circumstances import CircumstanceRecord, Circumstances
@@ -96,6 +97,11 @@ class DaemonLink:
         async with self._changed:
             await self._changed.wait_for(lambda: self.newest.number > number)
             return self.newest
+
+    @property
+    def sound_socket(self) -> Path:
+        """Where the daemon lets people listen in, if it does."""
+        return sound_socket(self._status_socket())
 
     async def command(self, verb: str, payload: Mapping[str, Any], *, person: str) -> Outcome:
         """Have the daemon carry out a command; what it answered.

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from device.web.live.moments import Moment
 
 PAUSES_S = (600, 1800, 3600)
-FRAGMENTS = ("verdict", "alarms", "signals", "facts")
+FRAGMENTS = ("verdict", "listeners", "alarms", "signals", "facts")
 """The parts of the first screen that change while it is open."""
 
 _SILENT_DAEMON = "look whether it runs: auricle status, or the light of its machine"
@@ -90,6 +90,7 @@ def now_values(moment: Moment, facts: PageFacts, now_utc_s: float) -> dict[str, 
         "verdict": _verdict(moment, now_utc_s),
         "alarms": [] if state is None else list(_alarms(state, facts, now_utc_s)),
         "is_known": state is not None,
+        "listeners": () if state is None else state.listening_in or (),
         "paused_until": _paused_until(state, facts),
         "pauses": [(seconds, seconds // 60, seconds <= facts.longest_pause_s) for seconds in PAUSES_S],
         "longest_min": round(facts.longest_pause_s / 60, 1),
@@ -206,5 +207,7 @@ def _facts(state: DaemonState, facts: PageFacts) -> Iterator[tuple[str, str]]:
     for label in state.labels:
         if label.mode_cause != "always":
             yield label_text(label.label), mode_words(label.mode, label.mode_cause)
+    if state.listening_in is not None:
+        yield "listened in", f"by {', '.join(state.listening_in)}" if state.listening_in else "by nobody now"
     yield "alarms are kept", f"NO: {state.journal}" if state.journal else "yes"
     yield "running since", day_text(state.told_utc_s - state.uptime_s, facts.zone)

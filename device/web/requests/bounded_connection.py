@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
 HEAD_WITHIN_S = 10.0
 
+TRANSPORT = "auricle.transport"
+"""In the state of a request: the connection by which it came, for a stream that may not wait long in a buffer."""
+
 
 class BoundedConnection(H11Protocol):
     """One connection; see the module."""
@@ -24,6 +27,7 @@ class BoundedConnection(H11Protocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn has it
         """Begin to wait for a head."""
         super().connection_made(transport)
+        self.app_state = {**self.app_state, TRANSPORT: transport}
         self._wait_for_head()
 
     def data_received(self, data: bytes) -> None:

@@ -24,6 +24,7 @@ from device.web.requests.answers import RefusedError, page, wants_json
 from device.web.requests.request_content import UnreadableError, is_form, members_of, moment_in
 from device.web.server.classify_route import ClassifyRoute
 from device.web.server.openapi import openapi_document
+from device.web.sound.sound_route import sound_routes
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
@@ -60,6 +61,7 @@ def api_routes(service: Service) -> list[Route]:
         Route("/api/clips/{year}/{month}/{name}", interface.clip),
         *commands,
         Route("/api/classify", ClassifyRoute(service), methods=["POST"]),
+        *sound_routes(service),
     ]
 
 

@@ -119,6 +119,7 @@ def _reading() -> Schema:
             {"400": _answer("A time is none.", _ERROR), **unreadable},
         ),
         **_hindsight(),
+        **_live(),
         "/api/clips": _get(
             "The clips of a stretch of time",
             _answer("The clips.", _ref("Clips")),
@@ -153,6 +154,20 @@ def _hindsight() -> Schema:
             _answer("The rule of each window that holds the moment; or why nothing is known of it.", _ref("Why")),
             [_time("at", "now unless given")],
             {"400": _answer("The time is none.", _ERROR)},
+        ),
+    }
+
+
+def _live() -> Schema:
+    return {
+        "/api/sound": _get(
+            "The sound of the room, live, for accounts with the right listen-in",
+            _SOUND,
+            others={
+                "403": _answer("The account may not listen in; or the request comes from another page.", _ERROR),
+                "404": _answer("Listening in is off.", _ERROR),
+                "503": _answer("The daemon lets nobody more listen in now.", _ERROR),
+            },
         ),
     }
 
@@ -342,6 +357,10 @@ def _object(properties: Schema) -> Schema:
 _FILE: Schema = {
     "description": "The file.",
     "content": {kind: {"schema": {"type": "string", "format": "binary"}} for kind in ("audio/flac", "image/png")},
+}
+_SOUND: Schema = {
+    "description": "A WAV file without an end: 16 bits, mono, 16 kHz. It ends with the login, and with the right.",
+    "content": {"audio/wav": {}},
 }
 _CLIP: Schema = _object(
     {

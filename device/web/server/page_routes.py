@@ -56,7 +56,8 @@ class Pages:
         """The first screen."""
         visitor = self._gate.visitor(request)
         values = now_values(self._service.link.newest, self._service.facts, time.time())
-        return self._gate.commanding_page(request, "now.html", visitor, **values, may_command=visitor.may_command)
+        may = {"may_command": visitor.may_command, "can_listen": self._service.lets_listen and visitor.may_listen}
+        return self._gate.commanding_page(request, "now.html", visitor, **values, **may)
 
     async def live(self, request: Request) -> Response:
         """The first screen as it changes."""

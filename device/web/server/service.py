@@ -34,6 +34,7 @@ class Service:
         report: writes a line to the log.
         classifying: hears recordings that are sent; None if that is off.
         readers: of streams.
+        lets_listen: whether accounts with the right may listen in.
     """
 
     link: DaemonLink
@@ -46,3 +47,4 @@ class Service:
     report: Callable[[str], None]
     classifying: ClassifyService | None = None
     readers: Readers = field(default_factory=Readers)
+    lets_listen: bool = False

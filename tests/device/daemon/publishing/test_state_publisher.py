@@ -58,7 +58,9 @@ def now() -> DaemonState:
         "windows": 1.0,
         "broker": "connected",
     }
-    return DaemonState(**{**zeros, **running, "faults": (), "labels": (), "alarms": (), "told_utc_s": 1.7e9})
+    return DaemonState(
+        **{**zeros, **running, "faults": (), "labels": (), "alarms": (), "told_utc_s": 1.7e9, "listening_in": None}
+    )
 
 
 def event(phase: Any, label: str = "cry", reason: str = "3 of 4") -> Event:

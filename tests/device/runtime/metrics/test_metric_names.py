@@ -34,7 +34,7 @@ def _documented() -> dict[str, set[str]]:
 
 
 def test_every_metric_is_documented_with_its_labels_and_no_other_is(state: DaemonState) -> None:
-    assert _documented() == _served(dataclasses.replace(state, bundles=("ab" * 32,)))
+    assert _documented() == _served(dataclasses.replace(state, bundles=("ab" * 32,), listening_in=("anna",)))
 
 
 def test_rules_and_dashboard_use_metrics_that_exist(state: DaemonState) -> None:

@@ -97,7 +97,7 @@ def test_the_page_goes_on_where_it_stopped_and_gets_only_what_has_changed(site: 
     site.log_in()
     with site.client.stream("GET", "/live") as answer:
         first, second, third = _events(answer, 3)
-    assert set(first[2]["html"]) == {"verdict", "alarms", "signals", "facts"}
+    assert set(first[2]["html"]) == {"verdict", "listeners", "alarms", "signals", "facts"}
     assert "It hears" in first[2]["html"]["verdict"]
     assert second[2]["html"] == third[2]["html"] == {}
     assert [point["n"] for point in third[2]["points"]] == [second[2]["points"][-1]["n"] + 1]
