@@ -13,8 +13,9 @@ from device.quantity import megabytes_are, quantity
 DEVICE = Path(__file__).parents[2] / "device"
 
 _COUNTED = re.compile(
-    r" (?:more |other |of the )?(alarms|bytes|changes|channels|clips|commands|events|faults|files|gaps|inputs|lines|"
-    r"microphones|minutes|operations|overruns|problems|mistakes|recordings|rows|samples|stages|times|windows)\b"
+    r" (?:more |other |of the |reference )?(alarms|bytes|changes|channels|clips|commands|entries|events|faults|files|"
+    r"gaps|graphs|inputs|lines|microphones|minutes|mistakes|operations|overruns|problems|recordings|rows|samples|"
+    r"signatures|stages|times|windows)\b"
 )
 _NEVER_ONE = {
     "_MAX_CHUNKS",
@@ -25,6 +26,7 @@ _NEVER_ONE = {
     "MOST_CHANGES",
     "_MOST_BYTES",
     "channels",  # 0 or too many
+    "count",  # entries of an archive: none or too many
     "chunk_bytes",  # too few, as such
     "gaps.count",  # one gap is told as it is
     "len(found)",  # several: it is ambiguous

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from device.errors import BundleError
+from device.quantity import quantity
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -52,9 +53,8 @@ def label_agreements(
     """
     bad = np.flatnonzero(~np.isfinite(converted).all(axis=1))
     if len(bad):
-        raise BundleError(
-            f"{len(bad)} of {len(converted)} reference windows give no finite score, number {bad[0]} first"
-        )
+        windows = quantity(len(converted), "reference window")
+        raise BundleError(f"of {windows}, {len(bad)} without a finite score, number {bad[0]} first")
     return tuple(
         _agreement(label, float(thresholds[column]), trained[:, column], converted[:, column])
         for column, label in enumerate(labels)

@@ -147,15 +147,15 @@ def _why_no_end(file: bytes) -> str:
 
 
 def _walk_directory(file: bytes, start: int, end: int, count: int) -> list[_Entry]:
-    entries, at = [], start
+    entries, at, listed = [], start, quantity(count, "entry", "entries")
     for ordinal in range(count):
         if at + _CENTRAL.size > end or file[at : at + 4] != _CENTRAL_SIGN:
-            raise BundleError(f"the archive's directory lists {count} entries but breaks off after {ordinal}")
+            raise BundleError(f"the archive's directory lists {listed} but breaks off after {ordinal}")
         entry, at = _central_entry(file, at, end)
         entries.append(entry)
     if at != end:
         bytes_follow = quantity(end - at, "byte follows", "bytes follow")
-        raise BundleError(f"{bytes_follow} the last of {count} entries in the archive's directory")
+        raise BundleError(f"{bytes_follow} the last of {listed} in the archive's directory")
     return entries
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from device.errors import BundleError
 from device.hearing.network.operators import OPERATORS_RUN
+from device.quantity import quantity
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -46,9 +47,8 @@ def check_network(graph: Graph, inputs: Shapes, outputs: Shapes) -> None:
         BundleError: the first law that does not hold.
     """
     if graph.subgraphs != 1 or len(graph.signatures) != 1:
-        raise BundleError(
-            f"the network has {graph.subgraphs} graphs and {len(graph.signatures)} signatures, must have one of each"
-        )
+        graphs, signatures = quantity(graph.subgraphs, "graph"), quantity(len(graph.signatures), "signature")
+        raise BundleError(f"the network has {graphs} and {signatures}, must have one of each")
     for tensor in graph.tensors:
         _check_tensor(tensor)
     total = sum(_size(tensor) for tensor in graph.tensors if not tensor.constant_bytes)

@@ -181,7 +181,8 @@ def _reference_lines(bundle: Bundle, classifier: Classifier) -> Iterator[str]:
         yield "no reference scores in the bundle: the golden numbers alone were checked"
         return
     found = reference_agreement(bundle, classifier)
-    yield f"the network agrees with the trained one on {len(bundle.reference.probabilities)} reference windows:"
+    windows = quantity(len(bundle.reference.probabilities), "reference window")
+    yield f"the network agrees with the trained one on {windows}:"
     for each in found:
         yield (
             f"  {each.label:<12} mean difference {each.mean_difference:.4f}, 99th percentile "

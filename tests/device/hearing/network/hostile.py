@@ -170,7 +170,7 @@ REPORTED = {
         signature_beyond_the_tensors,
         "refers to number 2147483647 of its 18 tensors",
     ),
-    "endless loop": (endless_loop, "has 3 graphs and 1 signatures, must have one of each"),
+    "endless loop": (endless_loop, "has 3 graphs and 1 signature, must have one of each"),
     "gigantic fill": (gigantic_fill, "tensor 'filled' takes 1600000000 bytes, may take 16777216"),
     "name not UTF-8": (name_not_utf8, "a name is not UTF-8"),
     "scalar extra output": (scalar_extra_output, "has shape (), its first axis must be the batch of 1"),

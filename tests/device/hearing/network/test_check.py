@@ -62,8 +62,8 @@ def _operated(*operations: Operation) -> Graph:
 
 RELU, MEAN = GOOD.operations
 BROKEN = {
-    "two graphs": (replace(GOOD, subgraphs=2), "has 2 graphs and 1 signatures"),
-    "no signature": (replace(GOOD, signatures=()), "has 1 graphs and 0 signatures"),
+    "two graphs": (replace(GOOD, subgraphs=2), "has 2 graphs and 1 signature,"),
+    "no signature": (replace(GOOD, signatures=()), "has 1 graph and 0 signatures,"),
     "a string": (_with(1, kind="STRING"), "'middle' is STRING, must be one of FLOAT32"),
     "an open axis": (_with(1, varies=True), "size that is not fixed"),
     "a variable": (_with(1, is_variable=True), "keeps its value between windows"),
