@@ -104,8 +104,9 @@ class CommandHandler:
                 self._note(f"{command.by} lets signals sound again")
                 outcome = Outcome(done=True, sentence=f"signals {'sound again' if was_paused else 'were not paused'}")
             case Acknowledge():
-                self._note(f"{command.by} acknowledges {command.alarm_id or 'all that is open'}")
                 outcome = _acknowledged(command, before, transitions)
+                in_vain = "" if outcome.done else f": {outcome.sentence}"
+                self._note(f"{command.by} acknowledges {command.alarm_id or 'all that is open'}{in_vain}")
             case SelfTest():
                 outcome = self._start_self_test(command)
             case Reload():

@@ -42,6 +42,15 @@ def test_an_acknowledgement_silences_and_is_kept_and_told(stage: Stage) -> None:
     assert stage.state()["alarms"][0]["acknowledged"]
 
 
+def test_an_acknowledgement_of_an_alarm_that_is_not_open_is_told_as_in_vain(stage: Stage) -> None:
+    """Nobody answers who publishes a command over MQTT: the console said `mqtt acknowledges no-such-alarm` alone."""
+    stage.turn(10.0)
+    stage.cry()
+    stage.replies.commanded(Acknowledge("no-such-alarm", "mqtt"))
+    (note,) = stage.turn().notes
+    assert note.detail == 'mqtt acknowledges no-such-alarm: no open alarm is "no-such-alarm"; open: cry (cry)'
+
+
 def test_a_pause_is_kept_for_the_next_start_and_its_end_is_told(stage: Stage) -> None:
     stage.replies.commanded(Pause(60.0, "mqtt"))
     stage.turn()
