@@ -76,7 +76,7 @@ def test_every_room_and_module_at_the_top_stands_in_one_layer(package: str, name
     assert sorted(layers_of(name)) == sorted(children)
 
 
-def test_daemon_push_replay_tools_ward_and_web_are_siblings() -> None:
+def test_daemon_push_replay_tools_and_web_are_siblings_and_of_them_web_alone_knows_the_ward() -> None:
     layers = contract("The sound walks one way through the device")["layers"]
     siblings = next(layer for layer in layers if "device.daemon" in layer)
     assert {part.strip() for part in siblings.split("|")} == {
@@ -84,9 +84,12 @@ def test_daemon_push_replay_tools_ward_and_web_are_siblings() -> None:
         "device.push",
         "device.replay",
         "device.tools",
-        "device.ward",
         "device.web",
     }
+    assert layers[layers.index(siblings) + 1] == "device.ward"
+    strangers = contract("Of all that is served or run, the page alone knows the ward")
+    assert set(strangers["source_modules"]) == {part.strip() for part in siblings.split("|")} - {"device.web"}
+    assert strangers["forbidden_modules"] == ["device.ward"]
 
 
 def test_every_library_of_the_extra_device_but_numpy_is_confined_by_a_contract() -> None:

@@ -28,6 +28,9 @@ SYSTEM_STATE = Path("/var/lib/auricle")
 SYSTEM_WEB_STATE = Path("/var/lib/auricle-web")
 """Parent of the folders in which the pages of instances keep accounts and logins, which their unit file creates."""
 
+SYSTEM_CONFIG = Path("/etc/auricle")
+"""Folder of the files of the system's instances, which `auricle install` makes."""
+
 _INSTANCE = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
 _STATUS_SOCKET = "status.sock"
 _COMMAND_SOCKET = "command.sock"
@@ -148,7 +151,8 @@ def web_folder(instance: str, environment: Mapping[str, str] = os.environ) -> Pa
     if given:
         return Path(given.split(":")[0])
     system = SYSTEM_WEB_STATE / instance
-    is_systems = _may_exist(system) or (os.geteuid() == 0 and _may_exist(SYSTEM_STATE / instance / _JOURNAL))
+    theirs = (SYSTEM_STATE / instance / _JOURNAL, SYSTEM_CONFIG / f"{instance}.toml")
+    is_systems = _may_exist(system) or (os.geteuid() == 0 and any(map(_may_exist, theirs)))
     return system if is_systems else _state_folder(instance, environment) / "web"
 
 

@@ -23,15 +23,13 @@ from device.runtime.paths import checked_instance
 from device.sinks.mqtt.connection import read_password
 from device.ward.ward_process import ONCE, show_once, show_until
 from device.ward.ward_screen import WardScreen
-from device.ward.ward_state import SILENT_AFTER_S, Ward
+from device.ward.ward_state import SILENT_AFTER_S, Ward, checked_silence
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
 
     from device.sinks.mqtt.session_reader import Reader
-
-LEAST_SILENT_S, MOST_SILENT_S = 1.0, 3600.0
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -83,9 +81,7 @@ def run(arguments: argparse.Namespace) -> int:
 def _check(arguments: argparse.Namespace) -> None:
     if arguments.action and not arguments.bed:
         raise ConfigError("name the bed whose alarm was seen: auricle ward acknowledge BED")
-    if not LEAST_SILENT_S <= arguments.silent_after <= MOST_SILENT_S:
-        limits = f"{LEAST_SILENT_S:g} to {MOST_SILENT_S:g} s"
-        raise ConfigError(f"--silent-after is {arguments.silent_after:g}, must be {limits}")
+    checked_silence(arguments.silent_after)
 
 
 def _seconds(text: str) -> float:

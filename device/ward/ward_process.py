@@ -37,13 +37,18 @@ class WardFeed:
         self._reader = reader
         self._ward = ward
         self._connections = 0
-        self._connected_s = self._newest_s = time.monotonic()
+        self._connected_s = self._newest_s = time.monotonic()  # the newest that was retained
 
     def __repr__(self) -> str:
         return f"WardFeed({self._reader!r})"
 
     def turn(self, wait_s: float = _TURN_S) -> WardView:
         """Wait for messages, apply them, and return what is known now."""
+        self.receive(wait_s)
+        return self._ward.view(time.monotonic())
+
+    def receive(self, wait_s: float) -> None:
+        """Wait for messages, and apply them."""
         received = self._reader.turn(wait_s)
         now_s = time.monotonic()
         if self._reader.connections != self._connections:
@@ -51,11 +56,11 @@ class WardFeed:
             self._connected_s = self._newest_s = now_s
             self._ward.connect(now_s)
         for message in received:
-            self._newest_s = now_s
+            if message.retain:
+                self._newest_s = now_s
             self._ward.receive(message.topic, message.payload, retained=message.retain, now_s=now_s)
         if not self._reader.is_up:
             self._ward.lose(self._reader.trouble)
-        return self._ward.view(now_s)
 
     @property
     def is_settled(self) -> bool:

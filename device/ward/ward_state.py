@@ -11,6 +11,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from device.errors import ConfigError
 from device.ward.bed_messages import UnreadableError
 from device.ward.bed_record import BedRecord
 
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 
 SILENT_AFTER_S = 88.0
 """A daemon publishes something at least every 75 s; a bed without any message for this long is silent."""
+
+LEAST_SILENT_S, MOST_SILENT_S = 1.0, 3600.0
+"""That may be chosen instead."""
 
 MAX_BEDS = 5000
 """On one broker; names that come beyond that are not followed."""
@@ -145,6 +149,11 @@ class Ward:
         beds = tuple(self._view_of(self._beds[name], now_s) for name in sorted(self._beds))
         return WardView(self._trouble, beds, self._unreadable)
 
+    def bed(self, name: str, now_s: float) -> BedView | None:
+        """What is known now of one bed; None if it is not followed."""
+        record = self._beds.get(name)
+        return None if record is None else self._view_of(record, now_s)
+
     def _bed(self, name: str) -> BedRecord | None:
         if name not in self._beds and (self._expected or len(self._beds) >= MAX_BEDS or _BED.fullmatch(name) is None):
             return None
@@ -184,6 +193,17 @@ class Ward:
         if bed.state.hearing:
             return "hears", ""
         return "deaf", _why_deaf(bed.deafening)
+
+
+def checked_silence(seconds: float) -> float:
+    """How long a bed without a message counts as living.
+
+    Raises:
+        ConfigError: it is out of range.
+    """
+    if LEAST_SILENT_S <= seconds <= MOST_SILENT_S:
+        return seconds
+    raise ConfigError(f"--silent-after is {seconds:g}, must be {LEAST_SILENT_S:g} to {MOST_SILENT_S:g} s")
 
 
 def _why_deaf(faults: Sequence[BedFault]) -> str:

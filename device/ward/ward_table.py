@@ -20,8 +20,10 @@ if TYPE_CHECKING:
 ALL_IN_FULL = 20
 """Up to so many beds have a line each; of more, those that hear and have nothing to say share lines."""
 
-_WORDS: Mapping[Hearing, str] = {"silent": "SILENT", "deaf": "DEAF", "unknown": "unknown", "hears": "hears"}
-_ORDER: tuple[Hearing, ...] = ("silent", "deaf", "unknown", "hears")
+STATE_WORDS: Mapping[Hearing, str] = {"silent": "SILENT", "deaf": "DEAF", "unknown": "unknown", "hears": "hears"}
+ORDER: tuple[Hearing, ...] = ("silent", "deaf", "unknown", "hears")
+"""The worst first."""
+
 _COLOURS: Mapping[Hearing, int] = {"silent": 31, "deaf": 31, "unknown": 33, "hears": 32}
 _WIDTH, _TEXT_CHARACTERS = 100, 90
 
@@ -48,7 +50,7 @@ def headline(view: WardView) -> str:
     """How many beds hear, and how many alarms nobody has acknowledged."""
     counts = Counter(bed.hearing for bed in view.beds)
     words = {"silent": "silent", "deaf": "deaf", "unknown": "not known", "hears": "hearing"}
-    parts = [f"{counts[hearing]} {words[hearing]}" for hearing in _ORDER if counts[hearing]]
+    parts = [f"{counts[hearing]} {words[hearing]}" for hearing in ORDER if counts[hearing]]
     alarms = sum(not alarm.acknowledged for bed in view.beds for alarm in bed.alarms)
     owed = f"{quantity(alarms, 'alarm')} not acknowledged" if alarms else "no alarm waits"
     return f"{quantity(len(view.beds), 'bed')}: {', '.join(parts) or 'none is known'}; {owed}"
@@ -67,12 +69,23 @@ def change_lines(before: WardView | None, after: WardView) -> Iterator[str]:
     for bed in after.beds:
         was = known.pop(bed.name, None)
         if was is None or (was.hearing, was.why) != (bed.hearing, bed.why):
-            yield f"{bed.name}: {_WORDS[bed.hearing]}" + (f", {_short(bed.why)}" if bed.why else "")
+            yield f"{bed.name}: {STATE_WORDS[bed.hearing]}" + (f", {_short(bed.why)}" if bed.why else "")
         yield from _alarm_changes(was, bed)
         if bed.certificate and (was is None or was.certificate != bed.certificate):
             yield f"{bed.name}: certificate: {_short(bed.certificate)}"
     for name in known:
         yield f"{name}: no longer on the broker"
+
+
+def has_alarms(bed: BedView) -> bool:
+    """Whether alarms are open there."""
+    return bool(bed.alarms or bed.omitted)
+
+
+def by_age(each: tuple[BedView, WardAlarm]) -> tuple[bool, str, str]:
+    """Sort key of alarms: those that nobody has acknowledged first, the oldest of them at the top."""
+    bed, alarm = each
+    return alarm.acknowledged, alarm.start_utc or "", bed.name
 
 
 def is_urgent(before: WardView | None, after: WardView) -> bool:
@@ -106,15 +119,15 @@ def _told_apart(alarm: WardAlarm) -> tuple[object, ...]:
 def _bed_lines(beds: Sequence[BedView], *, colour: bool) -> Iterator[str]:
     if not beds:
         return
-    ordered = sorted(beds, key=lambda bed: (_ORDER.index(bed.hearing), not bed.alarms, bed.name))
-    quiet = [bed for bed in ordered if bed.hearing == "hears" and not bed.alarms and not bed.certificate]
+    ordered = sorted(beds, key=lambda bed: (ORDER.index(bed.hearing), not has_alarms(bed), bed.name))
+    quiet = [bed for bed in ordered if bed.hearing == "hears" and not has_alarms(bed) and not bed.certificate]
     shown = ordered if len(beds) <= ALL_IN_FULL else [bed for bed in ordered if bed not in quiet]
     width = max(len("BED"), *(len(bed.name) for bed in beds))
     if shown:
         yield ""
         yield f"{'BED':<{width}}  {'STATE':<7}  {'LISTENED':>8}  WHY"
     for bed in shown:
-        state = f"{_WORDS[bed.hearing]:<7}"
+        state = f"{STATE_WORDS[bed.hearing]:<7}"
         state = f"\x1b[{_COLOURS[bed.hearing]}m{state}\x1b[0m" if colour else state
         what = bed.why or _software(bed)
         yield f"{bed.name:<{width}}  {state}  {_percent(bed.listened):>8}  {_short(what)}".rstrip()
@@ -131,18 +144,16 @@ def _software(bed: BedView) -> str:
 
 
 def _alarm_lines(beds: Sequence[BedView]) -> Iterator[str]:
-    """Those that nobody has acknowledged first, the oldest of them at the top."""
-    alarms = [(bed.name, alarm) for bed in beds for alarm in bed.alarms]
-    alarms.sort(key=lambda each: (each[1].acknowledged, each[1].start_utc or "", each[0]))
+    alarms = sorted(((bed, alarm) for bed in beds for alarm in bed.alarms), key=by_age)
     if alarms:
-        width = max(len("BED"), *(len(name) for name, _ in alarms))
+        width = max(len("BED"), *(len(bed.name) for bed, _ in alarms))
         yield ""
         yield f"{'SINCE':<20}  {'BED':<{width}}  {'PRIORITY':<8}  {'ACKNOWLEDGED':<20}  ALARM"
-    for name, alarm in alarms:
+    for where, alarm in alarms:
         since = "-" if alarm.start_utc is None else f"{alarm.start_utc[:19]}Z"
         seen = _seen(alarm) if alarm.acknowledged else "NO"
         about = f"{_about(alarm)} {_condition(alarm)}: {_short(alarm.detail)}  {excerpt(alarm.alarm_id, 64)}"
-        yield f"{since:<20}  {name:<{width}}  {alarm.priority:<8}  {seen:<20}  {about}"
+        yield f"{since:<20}  {where.name:<{width}}  {alarm.priority:<8}  {seen:<20}  {about}"
     for bed in beds:
         if bed.omitted:
             yield f"{bed.name} has {quantity(bed.omitted, 'further alarm')} that it does not name"

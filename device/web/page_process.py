@@ -29,7 +29,11 @@ if TYPE_CHECKING:
     from device.web.classifying.classify_service import ClassifyService
     from device.web.server.service import Service
 
-_DAY_S = 86400.0
+DAY_S = 86400.0
+
+WEB_PACKAGES = frozenset({"starlette", "uvicorn", "anyio", "h11", "python_multipart"})
+"""What the extra `web` brings, as modules."""
+
 _UPLOADS = "uploads"
 
 
@@ -60,7 +64,7 @@ def serve_page(
         from device.web.requests.serving import bound, check_access, check_certificate, is_loopback, server_of
         from device.web.server.application import application
     except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] not in {"starlette", "uvicorn", "anyio", "h11", "python_multipart"}:
+        if (error.name or "").partition(".")[0] not in WEB_PACKAGES:
             raise
         raise MissingExtraError(f"the page needs {error.name}, which is not installed: auricle[web]") from None
     web = dataclasses.replace(settings.web, listen=listen)
@@ -75,7 +79,7 @@ def serve_page(
     listening = bound(listen)
     scheme = "https" if web.cert_file else "http"
     greeting = f"the page of {instance} is at {scheme}://{listen}{web.base_path}"
-    _report(greeting)
+    report(greeting)
     notifier.ready(greeting)
     reporting = CertificateReporting(service.link, _expiry(settings, web))
     app = application(service, web, on_moment=lambda _moment: notifier.watchdog(), others=[reporting.run])
@@ -104,8 +108,8 @@ def _service(
     from device.web.requests.gatekeeper import Gatekeeper
     from device.web.server.service import Service
 
-    session_s = settings.web.session_days * _DAY_S
-    folder = _own_folder(instance, environment)
+    session_s = settings.web.session_days * DAY_S
+    folder = own_folder(instance, environment)
     sessions = Sessions(None if folder is None else folder / "sessions.json", idle_s=session_s)
     journal = _journal(settings, instance, environment)
     return Service(
@@ -114,11 +118,11 @@ def _service(
         happenings=Happenings(journal, _clips(settings, instance, environment)),
         hearing=HearingRecord(None if folder is None else folder / "heard"),
         gate=Gatekeeper(
-            Visitors(book, sessions, may_be_open=is_loopback, instance=instance), report=_report, session_s=session_s
+            Visitors(book, sessions, may_be_open=is_loopback, instance=instance), report=report, session_s=session_s
         ),
         facts=PageFacts(instance, zone_of(settings.alarms.time_zone), settings.alarms.longest_pause_s),
         epoch=secrets.token_hex(4),
-        report=_report,
+        report=report,
         lets_listen=settings.web.listen_in,
     )
 
@@ -134,7 +138,7 @@ def _classifying(
     return ClassifyService(settings, config, web_folder(instance, environment) / _UPLOADS)
 
 
-def _own_folder(instance: str, environment: Mapping[str, str]) -> Path | None:
+def own_folder(instance: str, environment: Mapping[str, str]) -> Path | None:
     """Where logins and the record of hearing outlive a restart; None if nothing can be kept there."""
     folder = web_folder(instance, environment)
     try:
@@ -161,5 +165,6 @@ def _clips(settings: Settings, instance: str, environment: Mapping[str, str]) ->
     return instance_journal(instance, environment).with_name(clips_folder(instance, environment).name)
 
 
-def _report(line: str) -> None:
+def report(line: str) -> None:
+    """Write a line of the log."""
     print(f"auricle: {printable(line)}", flush=True)

@@ -1,4 +1,4 @@
-"""`auricle web`: serves the page of one daemon, and manages who may open it.
+"""`auricle web`: serves the page of one daemon, or of a ward, and manages who may open it.
 
 It is a process of its own: whatever becomes of it, the daemon hears and delivers on.
 """
@@ -11,15 +11,26 @@ from typing import TYPE_CHECKING
 
 from device.errors import ConfigError
 from device.runtime.command_line import add_settings_options, chosen_settings
+from device.ward.ward_state import SILENT_AFTER_S, checked_silence
 from device.web.access.accounts import ROLES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from device.config.settings import Settings
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of `auricle web` and of its actions."""
     _add_instance_options(parser)
+    parser.add_argument(
+        "--ward", metavar="FILE", help="serve the page of a ward: a TOML file whose [mqtt] names the broker"
+    )
+    parser.add_argument(
+        "--only", action="append", default=[], metavar="BED", help="with --ward: follow this bed; repeat it"
+    )
+    seconds = f"with --ward: a bed without a message for so long is silent (default: {SILENT_AFTER_S:g} s)"
+    parser.add_argument("--silent-after", type=float, default=None, metavar="SECONDS", help=seconds)
     parser.add_argument("--listen", metavar="ADDRESS", help="as 127.0.0.1:8127 (default: [web] listen)")
     actions = parser.add_subparsers(title="actions", dest="action", metavar="ACTION")
     password = actions.add_parser("password", help="make an account for a person, or give it another password")
@@ -61,14 +72,16 @@ def run(arguments: argparse.Namespace) -> int:
     from device.runtime.paths import instance_name
     from device.web import account_actions, self_signed
 
+    if arguments.ward is not None:
+        return _serve_ward(arguments)
+    if arguments.only or arguments.silent_after is not None:
+        raise ConfigError("--only and --silent-after belong to the page of a ward: give --ward FILE")
     settings = chosen_settings(arguments)
     instance = instance_name(arguments.instance, config=arguments.config, profile=settings.profile)
     if arguments.action is None:
         from device.web.page_process import serve_page
 
-        listen = arguments.listen or settings.web.listen
-        if listen is None:
-            raise ConfigError('the page is off: set listen = "127.0.0.1:8127" in [web], or give --listen')
+        listen = _listen(arguments, settings)
         with locating(arguments.config):
             return serve_page(settings, instance, listen=listen, config=arguments.config, environment=os.environ)
     actions: dict[str, Callable[..., int]] = {
@@ -80,6 +93,39 @@ def run(arguments: argparse.Namespace) -> int:
         "certificate": self_signed.make_certificate,
     }
     return actions[arguments.action](settings.web, instance, arguments)
+
+
+def _serve_ward(arguments: argparse.Namespace) -> int:
+    from device.config.loading import load_config, locating
+    from device.runtime.paths import checked_instance, instance_name
+    from device.web.ward.ward_page_process import serve_ward
+
+    if arguments.action is not None:
+        raise ConfigError(f"--ward serves its page; for accounts: auricle web {arguments.action} ... --config FILE")
+    if arguments.config or arguments.profile:
+        raise ConfigError("--ward names the file of a ward: leave --config and --profile out")
+    silent_after_s = checked_silence(SILENT_AFTER_S if arguments.silent_after is None else arguments.silent_after)
+    only = [checked_instance(bed) for bed in arguments.only]
+    settings = load_config(arguments.ward)
+    name = instance_name(arguments.instance, config=arguments.ward, profile=settings.profile)
+    with locating(arguments.ward):
+        return serve_ward(
+            settings,
+            name,
+            listen=_listen(arguments, settings),
+            config=arguments.ward,
+            only=only,
+            silent_after_s=silent_after_s,
+            environment=os.environ,
+        )
+
+
+def _listen(arguments: argparse.Namespace, settings: Settings) -> str:
+    """The address of the command line, or that of the file."""
+    listen: str | None = arguments.listen or settings.web.listen
+    if listen is None:
+        raise ConfigError('the page is off: set listen = "127.0.0.1:8127" in [web], or give --listen')
+    return listen
 
 
 def _add_instance_options(parser: argparse.ArgumentParser) -> None:

@@ -38,6 +38,7 @@ SESSION_KEPT_S = 7 * 86400
 MAX_PACKET_BYTES = 1 << 17
 _FAILURE = 0x80
 _TURNS = 200  # of paho's loop, in one of ours
+_NOTHING = "auricle-ward/nothing"
 
 
 class Reader:
@@ -56,6 +57,7 @@ class Reader:
         connections: that were made, so far.
         trouble: why it is not up, in one sentence; empty if it is.
         is_refused: only people can repair it.
+        answered_s: when the broker said anything, monotonic; minus infinity if it never did.
 
     Raises:
         ConfigError: an authority, certificate or key cannot be used.
@@ -74,6 +76,7 @@ class Reader:
         self.is_up = self.is_refused = False
         self.connections = 0
         self.trouble = "the first connection is being made"
+        self.answered_s = float("-inf")
         self._settings, self._password, self._client_id = settings, password, client_id
         self._subscriptions, self._keeps_session = subscriptions, keeps_session
         self._timeouts = timeouts or SessionTimeouts(answer_s=10.0)
@@ -126,6 +129,15 @@ class Reader:
         if self._client is None:
             raise RuntimeError("there is no connection")
         return self._client.publish(topic, payload, qos=1).mid
+
+    def ask(self) -> None:
+        """Ask the broker whether it is there, by giving up a subscription that does not exist: any broker answers that.
+
+        A ping is sent only after `keepalive_s` of silence, and a short keepalive would cost the connection of a reader
+        that is held up for a moment.
+        """
+        if self.is_up and self._client is not None:
+            self._client.unsubscribe(_NOTHING)
 
     def denial(self, number: int) -> str:
         """Why the broker does not take the message of this number; empty if it takes it, or has not answered yet."""
@@ -197,6 +209,7 @@ class Reader:
         client.on_subscribe = self._on_subscribe
         client.on_message = self._on_message
         client.on_publish = self._on_publish
+        client.on_unsubscribe = self._on_unsubscribe
         return client
 
     def _on_connect(
@@ -214,7 +227,7 @@ class Reader:
     ) -> None:
         if flags.is_disconnect_packet_from_server and self._lost is None:
             said = refusal(code.value, str(code), self._settings)
-            more = "; each reader needs an --id of its own" if said.taken_over else ""
+            more = "; each reader needs a name of its own: --id, or --instance of a page" if said.taken_over else ""
             self._lost = replace(said, reason=f"{said.reason}{more}")
 
     def _on_subscribe(
@@ -225,6 +238,7 @@ class Reader:
             self._lost = Trouble(f"the broker does not let {user} read what a ward reads", refused=True)
             return
         self.is_up, self.is_refused, self.trouble = True, False, ""
+        self.answered_s = time.monotonic()
         self.connections += 1
 
     def _on_message(self, _client: paho.Client, _data: object, message: paho.MQTTMessage) -> None:
@@ -232,8 +246,14 @@ class Reader:
             topic = message.topic
         except UnicodeDecodeError:
             return
+        self.answered_s = time.monotonic()
         self._received.append(Received(topic, bytes(message.payload), message.retain))
 
     def _on_publish(self, _client: paho.Client, _data: object, mid: int, code: ReasonCode, _properties: object) -> None:
         if code.value >= _FAILURE:
             self._denied[mid] = str(code)
+
+    def _on_unsubscribe(
+        self, _client: paho.Client, _data: object, _mid: int, _codes: list[ReasonCode], _properties: object
+    ) -> None:
+        self.answered_s = time.monotonic()

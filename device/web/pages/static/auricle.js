@@ -109,7 +109,7 @@
       if (Date.now() > retryAt) connect();
     }
 
-    document.getElementById("recent-numbers").addEventListener("toggle", () => draw(points));
+    document.getElementById("recent-numbers")?.addEventListener("toggle", () => draw(points));
     connect();
     setInterval(check, 1000);
     for (const name of ["pageshow", "online"]) addEventListener(name, () => Date.now() - heardAt > 3000 && connect());
