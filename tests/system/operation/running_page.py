@@ -19,6 +19,8 @@ UP_WITHIN_S = 60.0
 """From the start of the process to its first answer, on a machine that runs other tests."""
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from tests.system.running_daemon import RunningDaemon
 
 
@@ -27,10 +29,12 @@ class RunningPage:
 
     Args:
         daemon: whose page it is; it need not run.
+        wrapper: a command that runs it, as a tracer.
     """
 
-    def __init__(self, daemon: RunningDaemon) -> None:
+    def __init__(self, daemon: RunningDaemon, wrapper: Sequence[str] = ()) -> None:
         self.daemon = daemon
+        self._wrapper = wrapper
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]
@@ -55,7 +59,15 @@ class RunningPage:
 
     def start(self) -> None:
         """Start it, and wait until it answers."""
-        command = [str(AURICLE), "web", "--config", str(self.daemon.config_path), "--listen", f"127.0.0.1:{self.port}"]
+        command = [
+            *self._wrapper,
+            str(AURICLE),
+            "web",
+            "--config",
+            str(self.daemon.config_path),
+            "--listen",
+            f"127.0.0.1:{self.port}",
+        ]
         with self.printed_path.open("ab") as printed:
             self._process = subprocess.Popen(
                 command, env=self.daemon.environment, stdin=subprocess.DEVNULL, stdout=printed, stderr=printed

@@ -7,6 +7,7 @@ page costs the daemon an alarm.
 from __future__ import annotations
 
 import json
+import re
 import signal
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -18,8 +19,10 @@ from paho.mqtt import client as paho
 from paho.mqtt.enums import CallbackAPIVersion
 
 from device.hearing.resample import Resampler
+from tests.programs import program
 from tests.schemas import validator
 from tests.system.conftest import wait_until
+from tests.system.operation.devtools import opened_tab
 from tests.system.operation.running_page import RunningPage
 from tests.system.running_daemon import AURICLE, RATE_HZ, RunningDaemon, Sounds
 
@@ -31,6 +34,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from tests.system.conftest import Mosquitto
+    from tests.system.operation.devtools import Tab
 
     Int16 = npt.NDArray[np.int16]
 
@@ -41,6 +45,7 @@ OFF = ON.replace("listen_in = true", "listen_in = false")
 HEAD_BYTES = 44
 SECOND_BYTES = 2 * RATE_HZ
 SOON_S = 60.0
+CARD = "document.getElementById('listening')"
 
 
 @contextmanager
@@ -286,3 +291,53 @@ def test_listeners_who_do_not_read_and_a_frozen_page_cost_the_daemon_no_window_a
     after = _state(daemon)
     assert after.dropped_s == before.dropped_s == 0.0
     assert after.windows_due - after.windows_scored == before.windows_due - before.windows_scored
+
+
+def test_the_page_plays_after_a_tap_and_says_how_far_behind_and_when_it_is_over(
+    served: RunningPage, tmp_path: Path
+) -> None:
+    anna = _listener(served)
+    with opened_tab(program("chromium"), tmp_path) as tab:
+        for name, value in anna.cookies.items():
+            tab.call("Network.setCookie", url=served.address, name=name, value=value)
+        tab.look_as(width=390, height=844, is_phone=True, scheme="dark")
+        tab.go_to(served.address)
+        assert tab.evaluate(f"{CARD}.dataset.heard") is None
+        assert _told(tab) == ""
+        tab.evaluate(
+            "window.complaints = [];"
+            "document.addEventListener('securitypolicyviolation', (event) => complaints.push(event.blockedURI))"
+        )
+        _tap(tab, "listen-begin")
+        wait_until(lambda: _heard(tab) > 5 * RATE_HZ, f"five seconds of sound, {_told(tab)}", SOON_S)
+        wait_until(lambda: float(tab.evaluate(f"{CARD}.dataset.peak")) > 0.01, "the room", SOON_S)
+        behind = re.fullmatch(r"You hear the room, about (\d\.\d) s behind\.", _told(tab))
+        assert behind is not None, _told(tab)
+        assert float(behind[1]) < 3.0
+        wait_until(lambda: "Listening in by 1: anna" in tab.evaluate("document.body.innerText"), "its light", SOON_S)
+        tab.evaluate(f"{CARD}.scrollIntoView()")
+        tab.picture(tmp_path / "listening.png")
+        assert _told(tab).startswith("You hear")
+        _tap(tab, "listen-end")
+        wait_until(lambda: _told(tab) == "You listen no more.", "its end", SOON_S)
+        wait_until(lambda: "Listening in by" not in tab.evaluate("document.body.innerText"), "no light", SOON_S)
+        _tap(tab, "listen-begin")
+        heard = _heard(tab)
+        wait_until(lambda: _heard(tab) > heard, "sound once more", SOON_S)
+        served.daemon.ask("web", "allow", "anna", "--no-listen-in", "--config", str(served.daemon.config_path))
+        wait_until(lambda: _told(tab).startswith("The sound has ended"), f"the end, not {_told(tab)}", SOON_S)
+        assert tab.evaluate("complaints") == []
+
+
+def _tap(tab: Tab, button: str) -> None:
+    script = f"document.getElementById('{button}').click()"
+    tab.call("Runtime.evaluate", expression=script, userGesture=True)
+
+
+def _told(tab: Tab) -> str:
+    return str(tab.evaluate("document.getElementById('listening-said').textContent"))
+
+
+def _heard(tab: Tab) -> int:
+    """Samples that the page has played, or is about to."""
+    return int(tab.evaluate(f"{CARD}.dataset.heard") or 0)

@@ -9,21 +9,25 @@ float, at any offset. That it was played and heard, and that this search finds i
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import re
 import signal
 import stat
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import httpx
 import numpy as np
 import pytest
 import soundfile
 
 from tests.programs import program
+from tests.system.operation.running_page import RunningPage
 from tests.system.running_daemon import AURICLE, CRY_WITHIN_S, RATE_HZ, UP_WITHIN_S, RunningDaemon, Sounds
 
 if TYPE_CHECKING:
@@ -67,6 +71,7 @@ sample_rate_hz = {rate_hz}
 host = "127.0.0.1"
 port = {port}
 """
+LISTEN_IN = "[web]\nlisten_in = true\n"
 CLIPS = f"""
 [clips]
 enabled = true
@@ -202,6 +207,22 @@ def _traced(path: Path, sound_server: Path) -> Traced:
     return found
 
 
+def _strace(trace: Path) -> list[str]:
+    """The command that runs another one, and writes what it and its children write and send to a file."""
+    calls = ",".join([*WRITING_CALLS, "connect", "execve"])
+    return [
+        program("strace"), "-f", "--seccomp-bpf", "-yy", "-xx", "-s", "100000000", "-e", "signal=none",
+        "-e", f"trace={calls}", "-o", str(trace),
+    ]  # fmt: skip
+
+
+def _executed(trace: Path) -> list[int]:
+    """Process ids of a traced command and its children, itself first; threads are left out."""
+    with trace.open(encoding="ascii") as lines:
+        executed = [call["process"] for line in lines if (call := _CALL.match(line)) and call["name"] == "execve"]
+    return [int(process) for process in dict.fromkeys(executed)]
+
+
 # --- the daemon
 
 
@@ -218,13 +239,8 @@ class Watched:
         self.own = folder / "daemon"
         self.own.mkdir()
         self._trace = folder / "trace"
-        calls = ",".join([*WRITING_CALLS, "connect", "execve"])
-        strace = [
-            program("strace"), "-f", "--seccomp-bpf", "-yy", "-xx", "-s", "100000000", "-e", "signal=none",
-            "-e", f"trace={calls}", "-o", str(self._trace),
-        ]  # fmt: skip
         private = {"HOME": str(self.own), "TMPDIR": str(self.own), **card.environment}
-        self.daemon = RunningDaemon(self.own, private, config, command=[*strace, str(AURICLE), "listen"])
+        self.daemon = RunningDaemon(self.own, private, config, command=[*_strace(self._trace), str(AURICLE), "listen"])
         self._sound_server = Path(card.environment["PULSE_SERVER"].removeprefix("unix:"))
         self.shared: dict[str, set[bytes]] = {}
 
@@ -253,10 +269,7 @@ class Watched:
                 yield path, path.read_bytes()
 
     def _processes(self) -> list[int]:
-        """Process ids of the daemon and its children, the daemon first; threads are left out."""
-        with self._trace.open(encoding="ascii") as lines:
-            executed = [call["process"] for line in lines if (call := _CALL.match(line)) and call["name"] == "execve"]
-        return [int(process) for process in dict.fromkeys(executed)]
+        return _executed(self._trace)
 
 
 def _memory(process: int, where: str) -> bytes:
@@ -336,3 +349,81 @@ def test_a_clip_that_was_asked_for_is_found_on_disk_and_nowhere_else(
     assert {path.suffix for path in clips} == {".flac"}
     sockets = {where: data for where, data in traced.others() if not where.startswith(("/", "pipe:"))}
     assert {where: found for where, data in sockets.items() if (found := needle.found_in(data))} == {}
+
+
+# --- the page
+
+
+class WatchedPage(RunningPage):
+    """The page of a watched daemon, under strace itself.
+
+    Args:
+        folder: for the trace.
+        daemon: whose page it is.
+    """
+
+    def __init__(self, folder: Path, daemon: RunningDaemon) -> None:
+        self._trace = folder / "page-trace"
+        super().__init__(daemon, _strace(self._trace))
+
+    def stop(self) -> Traced:
+        """Stop it (SIGTERM); returns its traced calls."""
+        os.kill(_executed(self._trace)[0], signal.SIGTERM)
+        self.process.wait(SLOWED_DOWN * UP_WITHIN_S)
+        return _traced(self._trace, self._trace)
+
+    def kill(self) -> None:
+        """End what is traced: without its tracer it would go on."""
+        if self._trace.exists() and self.process.poll() is None:
+            self.stop()
+
+
+def _looked_at(page: WatchedPage, watched: Watched, card: PulseCard, sound: Path) -> tuple[Traced, Traced, bytes]:
+    """Play the sound while the page is open and somebody asks to listen; what daemon and page wrote, and the answer."""
+    browser = page.logged_in("anna", page.new_password("anna", "--listen-in"))
+    listened = bytearray()
+    with ThreadPoolExecutor(2) as pool:
+        looking = pool.submit(_look, browser)
+        listening = pool.submit(_listen, browser, listened)
+        of_daemon = _heard(watched, card, sound)
+        listening.result(UP_WITHIN_S)
+        of_page = page.stop()
+        looking.result(UP_WITHIN_S)
+    return of_daemon, of_page, bytes(listened)
+
+
+def _look(browser: httpx.Client) -> None:
+    """Have the page open, as a phone at the bed."""
+    with contextlib.suppress(httpx.HTTPError), browser.stream("GET", "live") as answer:
+        for _ in answer.iter_raw():
+            pass
+
+
+def _listen(browser: httpx.Client, listened: bytearray) -> None:
+    with contextlib.suppress(httpx.HTTPError), browser.stream("GET", "api/sound") as answer:
+        for piece in answer.iter_raw():
+            listened += piece
+
+
+@pytest.mark.parametrize("listens_in", [False, True])
+def test_the_page_lets_sound_out_only_to_who_listens_in_where_that_is_on_and_writes_none(
+    private_folder: Path,
+    pulse: PulseCard,
+    broker: Mosquitto,
+    needle_and_sound: tuple[Needle, Path],
+    listens_in: bool,  # noqa: FBT001 - a parameter of the test
+) -> None:
+    needle, sound = needle_and_sound
+    config = CONFIG.format(rate_hz=RATE_HZ, port=broker.port)
+    watched = Watched(private_folder, pulse, config + LISTEN_IN * listens_in)
+    with watched.daemon:
+        watched.daemon.wait_until_it_captures()
+        with WatchedPage(private_folder, watched.daemon) as page:
+            of_daemon, of_page, listened = _looked_at(page, watched, pulse, sound)
+    _assert_was_heard(of_daemon, needle)
+    carried = [where for traced in (of_daemon, of_page) for where, data in traced.others() if needle.found_in(data)]
+    kinds = sorted({where.partition(":")[0] for where in carried})
+    assert kinds == (["TCP", "UNIX-STREAM"] if listens_in else [])
+    assert of_page.sent
+    assert bool(needle.found_in(listened)) == listens_in
+    assert [path for path, data in watched.left_behind() if needle.found_in(data) or _decoded(data)] == []

@@ -27,7 +27,7 @@
       const answer = await fetch(card.dataset.sound, { signal: mine.abort.signal, cache: "no-store", headers: { Accept: "audio/wav, application/json" } });
       if (!answer.ok) return refused(answer);
       await play(mine, answer.body.getReader());
-      stop("The sound has ended: the login has ended, somebody switched it off, or Auricle stopped.", true);
+      stop("The sound has ended: you may not listen any more, it was switched off, or Auricle stopped.", true);
     } catch (error) {
       if (playing === mine) stop("The sound broke off: " + error.message, true);
     }
