@@ -18,6 +18,7 @@ from device.runtime.clocks import zone_of
 from device.runtime.model_library import shipped_bundles
 from device.runtime.model_loader import configured_bundle, trusted_key
 from device.runtime.secrets.microphone_login import check_authorities, stream_password
+from device.runtime.secrets.page_certificate import check_certificate
 from device.runtime.secrets.secret_files import read_line, read_secret
 from device.sinks.mqtt.connection import read_password, tls_context
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
     from device.config.key_lines import KeyPath
     from device.config.settings import Settings
+    from device.config.web_settings import WebSettings
     from device.hearing.bundle.signature import PublicKey
 
 _FILES_OF_BROKER = ("password_file", "ca_file", "cert_file", "key_file")
@@ -75,6 +77,13 @@ def _of_connections(settings: Settings) -> Iterator[ConfiguredError]:
         yield from _raised(lambda: tls_context(replace(mqtt, cert_file=None, key_file=None)))
     if unread.keys().isdisjoint({("mqtt", "cert_file"), ("mqtt", "key_file")}):
         yield from _raised(lambda: tls_context(replace(mqtt, ca_file=None)))
+    if unread.keys().isdisjoint({("web", "cert_file"), ("web", "key_file")}) and _is_ours(settings.web):
+        yield from _raised(lambda: check_certificate(settings.web))
+
+
+def _is_ours(web: WebSettings) -> bool:
+    """Whether this user may read certificate and key of the page, which is another user's process."""
+    return all(path is None or os.access(path, os.R_OK) for path in (web.cert_file, web.key_file))
 
 
 def _unread(key: KeyPath, path: str) -> Iterator[ConfigError]:

@@ -14,6 +14,7 @@ from device.printable import printable
 from device.runtime.certificates import expiry_in
 from device.runtime.clocks import zone_of
 from device.runtime.paths import clips_folder, instance_journal, web_folder
+from device.runtime.secrets.page_certificate import check_certificate
 from device.runtime.systemd_notify import Notifier
 from device.web.access.accounts import AccountBook
 from device.web.access.sessions import Sessions
@@ -61,7 +62,7 @@ def serve_page(
     """
     try:
         from device.web.live.certificate_reporting import CertificateReporting
-        from device.web.requests.serving import bound, check_access, check_certificate, is_loopback, server_of
+        from device.web.requests.serving import bound, check_access, is_loopback, server_of
         from device.web.server.application import application
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] not in WEB_PACKAGES:

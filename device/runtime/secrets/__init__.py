@@ -1,1 +1,1 @@
-"""Passwords, tokens and keys from files or systemd credentials, and what is opened with them."""
+"""Passwords, tokens, keys and certificates from files or systemd credentials, and what is opened with them."""

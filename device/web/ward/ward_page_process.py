@@ -10,6 +10,7 @@ from device.errors import ConfigError, MissingExtraError
 from device.runtime.certificates import certificate_expiries
 from device.runtime.clocks import zone_of
 from device.runtime.device_identity import machine_digest
+from device.runtime.secrets.page_certificate import check_certificate
 from device.runtime.systemd_notify import Notifier
 from device.sinks.mqtt.connection import read_password
 from device.ward.ward_state import Ward
@@ -57,7 +58,7 @@ def serve_ward(
         MissingExtraError: the extra `web` is not installed.
     """
     try:
-        from device.web.requests.serving import check_access, check_certificate
+        from device.web.requests.serving import check_access
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] not in WEB_PACKAGES:
             raise

@@ -265,3 +265,22 @@ def test_authorities_and_certificates_that_are_none_are_both_named(
     )
     assert lines[1].startswith(f"line 5: the certificate {tmp_path}/own with the key {tmp_path}/key cannot be used")
     assert lines[2:] == [f"auricle: 2 mistakes in {path}"]
+
+
+@pytest.mark.parametrize(
+    ("keys", "says"),
+    [
+        ('cert_file = "page.crt"', 'line 2: [web] has "cert_file" alone: set cert_file and key_file'),
+        ('key_file = "page.key"', 'line 2: [web] has "key_file" alone: set cert_file and key_file'),
+        ('cert_file = "page.crt"\nkey_file = "page.key"', "line 2: the certificate"),
+    ],
+)
+def test_a_certificate_that_the_page_cannot_use_is_a_mistake(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], keys: str, says: str
+) -> None:
+    for name in ("page.crt", "page.key"):
+        (tmp_path / name).write_text("no certificate")
+    path = tmp_path / "anna.toml"
+    path.write_text(f"[web]\n{keys}\n")
+    (line,) = _mistakes(capfd, path)
+    assert line.startswith(says)

@@ -12,9 +12,10 @@ from device.__main__ import main
 from device.config.settings import Settings
 from device.config.web_settings import WebSettings
 from device.errors import ConfigError, ServiceError
+from device.runtime.secrets.page_certificate import check_certificate
 from device.web.access.accounts import AccountBook
 from device.web.page_process import serve_page
-from device.web.requests.serving import address_of, bound, check_certificate, is_loopback
+from device.web.requests.serving import address_of, bound, is_loopback
 from tests.device.web.site import PASSWORD, Site
 
 if TYPE_CHECKING:
