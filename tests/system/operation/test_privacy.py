@@ -104,7 +104,7 @@ class Needle:
         form, keys, length = self._forms[name], self._keys[name], (RUN_SAMPLES - 4) * _WIDTHS[name]
         for offset in range(min(8, max(0, len(hay) - 7))):
             words = np.frombuffer(hay, "<u8", (len(hay) - offset) // 8, offset)
-            for start in offset + 8 * np.flatnonzero(np.isin(words, keys)):
+            for start in offset + 8 * np.flatnonzero(_is_among(words, keys)):
                 run = hay[start : start + length]
                 if len(run) == length and run in form:
                     return True
@@ -112,6 +112,12 @@ class Needle:
 
 
 _WIDTHS = {"int16": 2, "float32": 4}
+
+
+def _is_among(words: npt.NDArray[np.uint64], keys: npt.NDArray[np.uint64]) -> npt.NDArray[np.bool_]:
+    """Which words are keys; those are sorted already, and `np.isin` would sort them again for each short write."""
+    places = np.minimum(np.searchsorted(keys, words), len(keys) - 1)
+    return np.asarray(keys[places] == words, np.bool_)
 
 
 def _keys(form: bytes, width: int) -> npt.NDArray[np.uint64]:
