@@ -38,6 +38,7 @@ TORCH ?= torch==2.13.0
 TORCH_VENV ?= build/torch-venv
 PLAYWRIGHT ?= playwright==1.65.2 axe-playwright-python==0.1.8
 PLAYWRIGHT_AT ?= build/playwright
+OPEN_FOR_S ?= 60
 
 .PHONY: demo test families systems reports check bench bench-arm64 soak chaos mutations test-fresh test-arm64 test-ha test-page test-torch models lung-elsewhere lock clean system-packages
 
@@ -93,7 +94,7 @@ test-ha: $(VENV)/.dev system-packages
 
 # Playwright drives the distribution's Chromium, and lies in a folder of its own: 170 MB that only this target needs.
 test-page: $(VENV)/.dev system-packages $(PLAYWRIGHT_AT)/.installed
-	$(BIN)/python -m tests.page.look --playwright $(PLAYWRIGHT_AT)
+	$(BIN)/python -m tests.page.look --playwright $(PLAYWRIGHT_AT) --open-for-s $(OPEN_FOR_S)
 
 $(PLAYWRIGHT_AT)/.installed: | $(VENV)/.dev
 	rm -rf $(PLAYWRIGHT_AT)

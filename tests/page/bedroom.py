@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import subprocess
 import sys
 import time
 from dataclasses import dataclass
+from signal import SIGCONT, SIGSTOP
 from typing import TYPE_CHECKING
+
+from paho.mqtt import client as paho
+from paho.mqtt.enums import CallbackAPIVersion
 
 from device.runtime.paths import web_folder
 from device.web.night.hearing_record import HearingRecord
 from tests.ha.household import Room
+from tests.page.browser import WITHIN_S
 from tests.programs import program
 from tests.system.alarms.test_alarm_faults import preloaded
 from tests.system.conftest import Mosquitto, PulseCard
@@ -19,10 +25,11 @@ from tests.system.operation.running_page import RunningPage
 from tests.system.running_daemon import RATE_HZ, RunningDaemon, Sounds
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-HOUR_S = 3600
+HOUR_S, DAY_S = 3600, 86400
+MORNING_S = 19800
 NAME = "nursery"
 OPERATOR, VIEWER = "anna", "ben"
 
@@ -38,6 +45,7 @@ cooldown_s = 0.0
 enabled = false
 
 [alarms]
+time_zone = "UTC"
 longest_pause_s = 1800
 latch = "high"
 
@@ -80,6 +88,13 @@ class Disk:
         """Make room again; idempotent."""
         self._junk.unlink(missing_ok=True)
 
+    def lose_journal(self) -> None:
+        """Delete the journal, and fill the disk again."""
+        for path in self.folder.glob("alarms.db*"):
+            path.unlink()
+        self.clear()
+        self.fill()
+
     def close(self) -> None:
         """Unmount it."""
         subprocess.run([program("umount"), "--lazy", self.folder], check=True, timeout=20)
@@ -90,17 +105,26 @@ class Disk:
 
 
 class Clock:
-    """The time of day of the daemon and of the page's process, off by whole seconds; a step moves it while they run."""
+    """The time of day of the daemon and of the page's process; a step moves it while they run.
+
+    Their present is half past five in the morning, so that every trial has a night behind it.
+    """
 
     def __init__(self, folder: Path) -> None:
         self._file = folder / "shift"
+        self._morning_s = MORNING_S - int(time.time()) % DAY_S
         self.step(0)
         self.environment = {"LD_PRELOAD": preloaded(folder, "shift_clock.c"), "SHIFT_CLOCK_FILE": str(self._file)}
 
+    @property
+    def present_utc_s(self) -> float:
+        """The present, if no step were in force."""
+        return time.time() + self._morning_s
+
     def step(self, seconds: int) -> None:
-        """Set how far it is off."""
+        """Set how far it is off from the present."""
         with self._file.open("r+b" if self._file.exists() else "wb", buffering=0) as file:
-            file.write(seconds.to_bytes(8, sys.byteorder, signed=True))
+            file.write((self._morning_s + seconds).to_bytes(8, sys.byteorder, signed=True))
 
 
 @dataclass(slots=True)
@@ -120,10 +144,33 @@ class Bedroom:
     page: RunningPage
     passwords: dict[str, str]
 
+    def stop_daemon(self) -> None:
+        """It hangs (SIGSTOP)."""
+        self.daemon.process.send_signal(SIGSTOP)
+
+    def go_on_daemon(self) -> None:
+        """It goes on (SIGCONT)."""
+        self.daemon.process.send_signal(SIGCONT)
+
+    def counts(self) -> tuple[float, float, float]:
+        """Of the daemon: windows that were scored, windows that were due, seconds of sound that it dropped."""
+        state = self.daemon.status()
+        assert state is not None
+        return state.windows_scored, state.windows_due, state.dropped_s
+
+    def publish(self, topic: str, members: Mapping[str, object]) -> None:
+        """Publish a message to the broker, as another client of it."""
+        client = paho.Client(CallbackAPIVersion.VERSION2)
+        client.connect("127.0.0.1", self.broker.port)
+        client.loop_start()
+        client.publish(topic, json.dumps(members), qos=1).wait_for_publish(WITHIN_S)
+        client.disconnect()
+        client.loop_stop()
+
     def remember_hours(self, hours: int) -> None:
         """Have the page's process know when there was hearing in the last hours: all the time but for ten minutes."""
         record = HearingRecord(web_folder(NAME, self.daemon.environment) / "heard")
-        minute = int(time.time() // 60)
+        minute = int(self.clock.present_utc_s // 60)
         for each in range(minute - 60 * hours, minute):
             for _ in range(10):
                 record.add(60.0 * each, hears=not 100 <= minute - each < 110)

@@ -70,7 +70,7 @@ class Complaints:
     """What went wrong in all pages of a browser, but for what is expected at the time.
 
     Attributes:
-        host: and port of the only address that pages may load from.
+        hosts: with ports, the only ones that pages may load from.
         requested: addresses.
         elsewhere: those of them at other hosts.
         dialogs: that a script opened; none of ours does.
@@ -78,7 +78,7 @@ class Complaints:
         expected: parts of sentences that are no complaint now, as while the page's process is dead.
     """
 
-    host: str = ""
+    hosts: set[str] = field(default_factory=set)
     requested: list[str] = field(default_factory=list)
     elsewhere: list[str] = field(default_factory=list)
     dialogs: list[str] = field(default_factory=list)
@@ -89,7 +89,7 @@ class Complaints:
         """Take down a request."""
         self.requested.append(address)
         parts = urlsplit(address)
-        if parts.scheme not in {"data", "blob", "about"} and parts.netloc != self.host:
+        if parts.scheme not in {"data", "blob", "about"} and parts.netloc not in self.hosts:
             self.elsewhere.append(address)
 
     def say(self, kind: str, sentence: str) -> None:

@@ -21,7 +21,8 @@ import pytest
 from tests.ha.claims import Table, say
 from tests.page.bedroom import bedroom
 from tests.page.browser import chromium
-from tests.page.trials import Trial, try_all
+from tests.page.plan import TRIALS, try_all
+from tests.page.trials import Trial
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 
@@ -38,7 +39,7 @@ def main() -> int:
         chromium(given.playwright.resolve(), Path(folder)) as browser,
     ):
         try:
-            try_all(Trial(room, browser, table, given.out, given.open_for_s))
+            try_all(Trial(room, browser, table, given.out, given.open_for_s), given.only)
         except (Exception, pytest.fail.Exception) as error:  # noqa: BLE001 - any other failure is a miss too
             table.expect(f"{type(error).__name__}: {error}", lambda: False, 0.0)
         if not table.holds:
@@ -52,6 +53,8 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--playwright", type=Path, required=True, help="where Playwright and axe are installed")
     parser.add_argument("--out", type=Path, default=CHECKOUT / "build" / "page", help="where the pictures are written")
     parser.add_argument("--open-for-s", type=float, default=60.0, help="how long twenty pages are open")
+    names = [each.__name__ for each in TRIALS]
+    parser.add_argument("--only", nargs="+", default=(), choices=names, help="these trials alone")
     return parser.parse_args()
 
 

@@ -6,7 +6,7 @@ from tests.page.browser import LOOKS, Complaints
 
 
 def test_a_request_to_any_other_host_or_port_is_a_complaint() -> None:
-    complaints = Complaints("127.0.0.1:8127")
+    complaints = Complaints({"127.0.0.1:8127"})
     for address in ("http://127.0.0.1:8127/live", "data:image/png;base64,AA", "about:blank"):
         complaints.request(address)
     assert complaints.all() == []
@@ -17,7 +17,7 @@ def test_a_request_to_any_other_host_or_port_is_a_complaint() -> None:
 
 
 def test_what_is_expected_is_no_complaint_as_long_as_it_is() -> None:
-    complaints = Complaints("127.0.0.1:8127", expected=("ERR_CONNECTION_REFUSED",))
+    complaints = Complaints({"127.0.0.1:8127"}, expected=("ERR_CONNECTION_REFUSED",))
     complaints.say("error", "Failed to load resource: net::ERR_CONNECTION_REFUSED")
     complaints.say("log", "a remark")
     assert complaints.all() == []

@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from device.web.access.visitors import Visitor
     from device.web.server.service import Service
 
+_JUST_NOW_S = 3.0
+_DECIDED_S = 1.0  # from a sound to the windows that hold it, as the page has them
+
 
 def page_routes(service: Service) -> list[Route]:
     """The routes of the pages."""
@@ -111,7 +114,7 @@ class Pages:
         visitor, service, now_utc_s = self._gate.visitor(request), self._service, time.time()
         zone, local = service.facts.zone, request.query_params.get("local", "")
         try:
-            at_utc_s = local_moment(local, zone) if local else moment_in(request, "at", now_utc_s)
+            at_utc_s = local_moment(local, zone) if local else moment_in(request, "at", self._just_now(now_utc_s))
         except UnreadableError as error:
             raise RefusedError(400, str(error)) from None
         except (ValueError, OverflowError):
@@ -119,3 +122,10 @@ class Pages:
         question = Question(service.link.ring, service.link.circumstances, at_utc_s, now_utc_s)
         found = await anyio.to_thread.run_sync(question.answer, limiter=self._reading)
         return page(request, "why.html", visitor, **why_values(found, zone, now_utc_s))
+
+    def _just_now(self, now_utc_s: float) -> float:
+        """The newest moment about which windows have decided, or now where that is longer ago."""
+        newest = self._service.link.ring.stretches[-1:]
+        if not newest or now_utc_s - newest[0].until_utc_s > _JUST_NOW_S:
+            return now_utc_s
+        return max(newest[0].from_utc_s, newest[0].until_utc_s - _DECIDED_S)

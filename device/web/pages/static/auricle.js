@@ -6,7 +6,8 @@
   const SVG = "http://www.w3.org/2000/svg";
   const PATIENCE_MS = 2800; // from the moment a state was made to the page's going grey
   const SHOWN_S = 300;
-  const body = document.body;
+  const GAP_S = 3; // between two points: the curves are not drawn across
+  const body = document.body, said = document.getElementById("said");
   if (body.classList.contains("live")) live();
   document.addEventListener("submit", command);
   document.addEventListener("click", ask);
@@ -37,7 +38,6 @@
   }
 
   function say(sentence, wrong) {
-    const said = document.getElementById("said");
     said.textContent = sentence.charAt(0).toUpperCase() + sentence.slice(1) + (/[.!?]$/.test(sentence) ? "" : ".");
     said.classList.toggle("wrong", wrong);
   }
@@ -59,7 +59,7 @@
   // --- what is heard
 
   function live() {
-    let points = [], lastId = "", source = null, retryAt = 0, heardAt = 0, problem = "";
+    let points = [], lastId = "", source = null, retryAt = 0, heardAt = 0, problem = "", checkedAt = Date.now(), known = new Map(), heard = true;
 
     function connect() {
       if (source) source.close();
@@ -80,11 +80,27 @@
 
     function take(moment) {
       for (const [name, html] of Object.entries(moment.html)) swap(name, html);
+      announce();
       points = points.concat(moment.points).slice(-SHOWN_S * 2 - 10);
       problem = moment.problem;
       if (moment.ok) beat(moment.age);
       draw(points);
       tell();
+    }
+
+    // To a screen reader: an alarm and lost hearing at once, other news when it is idle, and levels and minutes never.
+    function announce() {
+      const answer = document.querySelector("#verdict .answer").textContent, hears = document.querySelector("#verdict .hears") !== null;
+      const alarms = new Map([...document.querySelectorAll("#alarms [data-alarm]")].map((each) =>
+        [each.dataset.alarm, each.querySelector("h2").textContent + (each.classList.contains("seen") ? ", acknowledged" : "")]));
+      const raised = [...alarms].filter(([id]) => !known.has(id)).map(([, words]) => words);
+      if (raised.length) said.textContent = ""; // what became of an earlier command would be read as of this alarm
+      const urgent = hears === heard ? raised : hears ? [answer, ...raised] : [answer, document.querySelector("#verdict .why").textContent, ...raised];
+      const calm = [...known].filter(([id, words]) => alarms.get(id) !== words).map(([id, words]) => alarms.get(id) || words + ", over");
+      known = alarms;
+      heard = hears;
+      if (urgent.length) document.getElementById("alert").textContent = urgent.join(". ");
+      if (calm.length) document.getElementById("news").textContent = calm.join(". ");
     }
 
     // Holds the page's own going grey back: changing the name of an animation begins it anew.
@@ -100,11 +116,16 @@
       document.getElementById("verdict").toggleAttribute("inert", forS >= 3); // a screen reader skips the old verdict too
       if (forS < 2) return;
       const reason = problem ? " Why: " + problem + "." : " The phone's network, the machine, or its page may be down.";
-      const text = "For " + span(forS) + ". What stands below is old." + reason;
+      const text = "What stands below is old." + reason;
+      document.getElementById("frozen-for").textContent = "For " + span(forS) + ". "; // no part of the alert: it would be read every second
       if (why.textContent !== text) why.textContent = text;
     }
 
     function check() {
+      const now = Date.now(), back = Math.max(0, checkedAt - now); // a phone's clock that is set back would delay all below
+      heardAt -= heardAt && back;
+      retryAt -= back;
+      checkedAt = now;
       tell();
       if (Date.now() > retryAt) connect();
     }
@@ -122,15 +143,15 @@
     return seconds < 60 ? seconds + " s" : seconds < 3600 ? Math.floor(seconds / 60) + " min" : Math.floor(seconds / 3600) + " h";
   }
 
-  // A part is replaced only when it has changed; the button that has the focus keeps it, an open "Why" stays open.
+  // A part is replaced only when it has changed; what has the focus keeps it, or else its part has it; an open "Why" stays open.
   function swap(name, html) {
     const part = document.querySelector('[data-part="' + name + '"]');
     if (!part) return;
     const key = part.contains(document.activeElement) ? document.activeElement.dataset.key : undefined;
-    const open = [...part.querySelectorAll("details")].map((each) => each.open);
+    const open = new Set([...part.querySelectorAll("details[open]")].map((each) => each.dataset.open));
     part.innerHTML = html;
-    part.querySelectorAll("details").forEach((each, index) => { each.open = open[index] || false; });
-    if (key) [...part.querySelectorAll("[data-key]")].find((each) => each.dataset.key === key)?.focus();
+    part.querySelectorAll("details").forEach((each) => { each.open = open.has(each.dataset.open); });
+    if (key) ([...part.querySelectorAll("[data-key]")].find((each) => each.dataset.key === key) || part).focus();
     if (name === "verdict") document.title = part.querySelector(".answer").textContent + " – Auricle";
   }
 
@@ -180,11 +201,11 @@
     const rows = [...groups].reverse().map(([at, points]) => {
       const levels = points.map((point) => point.level).filter((each) => each !== null);
       const scores = names.map((name) => highest(points, name)?.scores[name]?.toFixed(2) ?? "–");
-      const heard = points.every((point) => point.hears) ? "" : "did not hear";
+      const heard = points.every((point) => point.hears) ? "yes" : "no";
       return row("td", [link(clock(at), why(surestOf(points).t)), ...scores, levels.length ? Math.max(...levels).toFixed(0) : "–", heard]);
     });
     const head = document.createElement("thead"), all = document.createElement("tbody");
-    head.append(row("th", ["from", ...names.map(label), "level, dBFS", ""]));
+    head.append(row("th", ["from", ...names.map(label), "level, dBFS", "heard"]));
     all.append(...rows);
     document.getElementById("recent-table").replaceChildren(head, all);
   }
@@ -225,13 +246,21 @@
 
   function level(points, x) {
     const height = (dbfs) => (dbfs === null ? 0 : Math.max(0, Math.min(1, (dbfs + 90) / 80)) * 100);
-    const tops = points.map((point) => "L" + x(point).toFixed(1) + " " + (220 - height(point.level)).toFixed(1));
-    return "M" + x(points[0]).toFixed(1) + " 220" + tops.join("") + "L" + x(points[points.length - 1]).toFixed(1) + " 220Z";
+    return points.map((point, index) => {
+      const at = x(point).toFixed(1), top = "L" + at + " " + (220 - height(point.level)).toFixed(1);
+      const begins = isApart(points[index - 1], point), ends = isApart(point, points[index + 1]);
+      return (begins ? "M" + at + " 220" : "") + top + (ends ? "L" + at + " 220Z" : "");
+    }).join("");
+  }
+
+  function isApart(before, after) {
+    return !before || !after || Math.abs(after.t - before.t) > GAP_S;
   }
 
   function curve(points, x, name) {
     let pen = "M";
-    return points.map((point) => {
+    return points.map((point, index) => {
+      if (isApart(points[index - 1], point)) pen = "M";
       if (point.scores[name] === undefined) { pen = "M"; return ""; }
       const step = pen + x(point).toFixed(1) + " " + (114 - 110 * point.scores[name]).toFixed(1);
       pen = "L";
