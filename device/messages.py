@@ -371,7 +371,7 @@ class AlarmHistory:
 
     Attributes:
         start_utc_s: when its cause began; None if unknown.
-        acknowledged_by: who acknowledged it; None if nobody did, or not since the start of the daemon.
+        acknowledged_by: who acknowledged it; None if nobody did, or if the journal does not say.
     """
 
     start_utc_s: float | None

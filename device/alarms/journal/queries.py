@@ -146,6 +146,15 @@ def open_rows(connection: sqlite3.Connection) -> list[Row]:
     return [row for row in found if row is not None]
 
 
+def acknowledged_rows(connection: sqlite3.Connection) -> list[Row]:
+    """The newest acknowledgement of each alarm that has not ended, unless it was pruned."""
+    query = """SELECT ordinal FROM entries WHERE alarm_id = ? AND instr(body, '"change":"acknowledged"')
+        ORDER BY seq DESC LIMIT 1"""
+    found = (connection.execute(query, (row.entry.alarm_id,)).fetchone() for row in open_rows(connection))
+    rows = [row_at(connection, each[0]) for each in found if each is not None]
+    return [row for row in rows if row is not None]
+
+
 def owed_rows(connection: sqlite3.Connection) -> Iterator[OwedRow]:
     """All that is owed: the urgent entries first, newest first, then the others, oldest first; one lookup for each."""
     query = "SELECT place, alarm_id, seq FROM owed CROSS JOIN entries ON ordinal = abs(place) ORDER BY place"

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from device.alarms.journal.database import Database
 from device.alarms.journal.queries import (
+    acknowledged_rows,
     history,
     insert_entries,
     mark_delivered,
@@ -211,6 +212,15 @@ class Journal:
         """
         with self._database.reading() as connection:
             return [(row.entry.alarm, row.entry.seq) for row in open_rows(connection)]
+
+    def acknowledgements(self) -> dict[str, str]:
+        """Alarm id -> what was published when somebody acknowledged it, of alarms that have not ended.
+
+        Raises:
+            JournalError: it cannot be read.
+        """
+        with self._database.reading() as connection:
+            return {row.entry.alarm_id: row.entry.body for row in acknowledged_rows(connection)}
 
     def note(self, key: str) -> str | None:
         """The fact that was kept under that name; None if there is none.

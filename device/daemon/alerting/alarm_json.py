@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, get_args
 
 from device.alarms.journal.entries import Entry
+from device.alarms.machine import acknowledger
 from device.messages import Alarm, AlarmKind, AlarmState, Priority
 
 if TYPE_CHECKING:
@@ -65,6 +66,18 @@ def read_alarm(text: str, seq: int) -> StoredAlarm:
     if members.keys() != names or not _is_valid(members):
         raise ValueError("what was kept of an alarm has other members than an alarm")
     return StoredAlarm(Alarm(**members), seq, start_utc_s if _is_number(start_utc_s) else None)
+
+
+def read_acknowledger(body: str) -> str | None:
+    """Who acknowledged an alarm, by what was published of that; None if it says nothing of the kind."""
+    try:
+        members = json.loads(body)
+    except ValueError:
+        return None
+    match members:
+        case {"change": "acknowledged", "cause": str(cause)}:
+            return acknowledger(cause)
+    return None
 
 
 def _is_valid(members: dict[str, Any]) -> bool:

@@ -25,7 +25,7 @@ class _Start:
     Attributes:
         start_utc_s: when its cause began; None if unknown.
         offset_s: between both clocks when it was raised; a later difference is a clock step.
-        acknowledged_by: who acknowledged it; None if nobody has since the start of this daemon.
+        acknowledged_by: who acknowledged it; None if nobody has, or if the journal does not say.
     """
 
     start_utc_s: float | None
@@ -49,9 +49,9 @@ class EntryMaker:
     def __repr__(self) -> str:
         return f"EntryMaker({self._instance!r}, {len(self._starts)} open)"
 
-    def remember_start(self, alarm_id: str, start_utc_s: float | None) -> None:
-        """Note when the cause of an alarm began; None if unknown."""
-        self._starts[alarm_id] = _Start(start_utc_s, self._timekeeper.offset_s)
+    def remember_start(self, alarm_id: str, start_utc_s: float | None, *, acknowledged_by: str | None = None) -> None:
+        """Note when the cause of an alarm began, None if unknown; and who acknowledged it, None for nobody."""
+        self._starts[alarm_id] = _Start(start_utc_s, self._timekeeper.offset_s, acknowledged_by)
 
     def histories(self) -> Mapping[str, AlarmHistory]:
         """By alarm, what is remembered of those that are open."""

@@ -7,11 +7,11 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from device.commands import Pause
-from device.daemon.alerting.alarm_json import read_alarm
+from device.daemon.alerting.alarm_json import read_acknowledger, read_alarm
 from device.daemon.alerting.epoch import EPOCH
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from device.daemon.alerting.alarm_json import StoredAlarm
     from device.daemon.alerting.epoch import Epoch
@@ -60,7 +60,8 @@ class JournalRestore:
         utc_s = self._clocks.utc()
         epoch = self._epoch.after(opened.notes.get(EPOCH))
         journal.set_note(EPOCH, str(epoch.number))
-        self._restore_alarms(list(self._readable(opened.open_alarms, epoch)))
+        seen = {key: read_acknowledger(body) for key, body in opened.acknowledgements.items()}
+        self._restore_alarms(list(self._readable(opened.open_alarms, epoch)), seen)
         self._restore_pause(pause_left_s(opened.notes.get(PAUSED_UNTIL), utc_s))
 
     def _readable(self, texts: Iterable[tuple[str, int]], epoch: Epoch) -> Iterator[StoredAlarm]:
@@ -73,11 +74,13 @@ class JournalRestore:
                 continue
             yield replace(stored, seq=epoch.continue_seq(seq))
 
-    def _restore_alarms(self, restored: list[StoredAlarm]) -> None:
+    def _restore_alarms(self, restored: list[StoredAlarm], seen: Mapping[str, str | None]) -> None:
         for stored in restored:
-            self._driver.entries.remember_start(stored.alarm.alarm_id, stored.start_utc_s)
+            by = seen.get(stored.alarm.alarm_id) if stored.alarm.acknowledged else None
+            self._driver.entries.remember_start(stored.alarm.alarm_id, stored.start_utc_s, acknowledged_by=by)
         alarms = [(stored.alarm, stored.seq) for stored in restored]
         self._driver.step(partial(self._driver.machine.restore, alarms))
+        self._driver.publish_alarms()  # one that was acknowledged may be open without a transition
 
     def _restore_pause(self, left_s: float) -> None:
         if left_s > 0:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -20,11 +20,13 @@ class JournalOpened:
         open_alarms: (alarm JSON, last seq) of each alarm that has not ended.
         notes: values of the requested notes that exist.
         pruned_undelivered: entries deleted before they were delivered, for want of room, since the journal was created.
+        acknowledgements: alarm id -> what was published when somebody acknowledged it, of open alarms.
     """
 
     open_alarms: tuple[tuple[str, int], ...]
     notes: Mapping[str, str]
     pruned_undelivered: int
+    acknowledgements: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -264,7 +264,9 @@ class JournalWriter:
         if not self._was_opened:
             journal = self._journal
             notes = {key: value for key in self._note_keys if (value := journal.note(key)) is not None}
-            opened = JournalOpened(tuple(journal.open_alarms()), notes, journal.pruned_undelivered)
+            opened = JournalOpened(
+                tuple(journal.open_alarms()), notes, journal.pruned_undelivered, journal.acknowledgements()
+            )
             self._was_opened = True
             self._send(opened)
         return self._journal

@@ -88,11 +88,16 @@ class ScriptedJournal:
         return self._outbox.owed
 
     def open(
-        self, alarms: Sequence[tuple[str, int]] = (), notes: dict[str, str] | None = None, *, owed: int = 0
+        self,
+        alarms: Sequence[tuple[str, int]] = (),
+        notes: dict[str, str] | None = None,
+        *,
+        owed: int = 0,
+        acknowledgements: dict[str, str] | None = None,
     ) -> None:
         """Report that the journal was read for the first time."""
         self._outbox.load([OwedRow(number, f"old-{number}", 0) for number in range(1, owed + 1)], owed)
-        self._replies.put(JournalOpened(tuple(alarms), notes or {}, 0))
+        self._replies.put(JournalOpened(tuple(alarms), notes or {}, 0, acknowledgements or {}))
 
     def commit(self) -> None:
         """Commit all that waits, and read all that is owed."""

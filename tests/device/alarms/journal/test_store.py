@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -117,3 +118,16 @@ def test_notes_survive_and_the_newest_counts(path: Path) -> None:
         journal.set_note("paused_until", "2 'quoted' \N{SNOWMAN}")
     with Journal.open(path, max_bytes=BIG_BYTES) as journal:
         assert journal.note("paused_until") == "2 'quoted' \N{SNOWMAN}"
+
+
+def test_the_newest_acknowledgement_of_each_open_alarm_is_found_and_none_of_one_that_has_ended(path: Path) -> None:
+    def changed(alarm: int, seq: int, change: str, state: str = "active") -> Entry:
+        entry = make_entry(alarm, seq, state=state)
+        return replace(entry, body=json.dumps({"change": change, "cause": f"{seq}"}, separators=(",", ":")))
+
+    rows = [changed(1, 0, "raised"), changed(1, 1, "acknowledged"), changed(2, 0, "raised"), changed(1, 2, "reopened")]
+    rows += [changed(1, 3, "acknowledged"), changed(1, 4, "reminded"), changed(3, 0, "acknowledged")]
+    rows += [changed(3, 1, "ended", "ended")]
+    with Journal.open(path, max_bytes=BIG_BYTES) as journal:
+        journal.append(rows)
+        assert journal.acknowledgements() == {rows[4].alarm_id: rows[4].body}

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from device.daemon.alerting.alarm_json import entry_of, read_alarm
+from device.daemon.alerting.alarm_json import entry_of, read_acknowledger, read_alarm
 from device.messages import Alarm, AlarmKind, AlarmState, Priority, Transition
 
 _NUMBER = st.floats(allow_nan=False, allow_infinity=False)
@@ -64,3 +64,17 @@ def test_what_is_no_alarm_is_refused(changed: dict[str, object]) -> None:
 def test_what_is_no_object_is_refused(text: str) -> None:
     with pytest.raises(ValueError):  # noqa: PT011 - JSON's own sentence will do
         read_alarm(text, 0)
+
+
+@pytest.mark.parametrize(
+    ("body", "by"),
+    [
+        ('{"change":"acknowledged","cause":"acknowledged by Nora (mqtt)"}', "Nora (mqtt)"),
+        ('{"change":"raised","cause":"begin"}', None),
+        ('{"change":"acknowledged","cause":7}', None),
+        ("[]", None),
+        ("no JSON", None),
+    ],
+)
+def test_who_acknowledged_is_read_from_what_was_published_of_that(body: str, by: str | None) -> None:
+    assert read_acknowledger(body) == by

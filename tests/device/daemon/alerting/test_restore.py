@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
+from device.commands import Acknowledge
 from device.daemon.alerting.epoch import EPOCH, Epoch
 from device.daemon.alerting.restore import PAUSED_UNTIL
 from device.messages import Heard
@@ -86,3 +88,22 @@ def test_an_alarm_that_cannot_be_read_hinders_no_other(stage: Stage) -> None:
     (note,) = [note for note in after.turn().notes if note.kind == "journal"]
     assert "cannot be taken up" in note.detail
     assert [alarm.alarm_id for alarm in after.controller.machine.alarms] == ["s-cry-cry-0"]
+
+
+def test_an_acknowledged_alarm_of_a_failed_self_test_is_published_again_after_a_restart_with_who_saw_it(
+    stage: Stage,
+) -> None:
+    """The bug: a ward that was started after the restart of the bed knew neither the alarm nor who had been there."""
+    stage.turn(10.0)
+    stage.hear(Heard(faults=[stage.fault("self_test")]))
+    stage.settle()
+    stage.replies.commanded(Acknowledge(None, "Nora (mqtt)"))
+    stage.settle()
+    last = {entry.alarm_id: (entry.alarm, entry.seq) for entry in stage.journal.committed}
+    bodies = [entry for entry in stage.journal.committed if json.loads(entry.body)["change"] == "acknowledged"]
+    for kept, known in (({entry.alarm_id: entry.body for entry in bodies}, "Nora (mqtt)"), ({}, None)):
+        after = Stage(clocks=stage.clocks, boot="c")
+        after.journal.open(list(last.values()), acknowledgements=kept)
+        after.settle()
+        listed = [(each["name"], each["acknowledged"], each["acknowledged_by"]) for each in after.state()["alarms"]]
+        assert listed == [("self_test", True, known)]
