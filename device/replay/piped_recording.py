@@ -8,16 +8,16 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-import tempfile
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from device.errors import ConfigError, RecordingError
 from device.sources.conversion import STANDARD_INPUT
+from device.sources.decoding.spare_files import large_files_folder, unnamed_file
 
 if TYPE_CHECKING:
+    import io
     from collections.abc import Iterator, Sequence
-    from typing import BinaryIO
 
     from device.replay.replay_options import ReplayOptions
 
@@ -67,10 +67,9 @@ def kept_input(options: ReplayOptions, sources: Sequence[str], paths: Sequence[s
         return
     with contextlib.ExitStack() as kept:
         try:
-            file = kept.enter_context(tempfile.TemporaryFile(prefix="auricle-"))
+            file = kept.enter_context(unnamed_file(folder := large_files_folder()))
             _copy(file)
         except OSError as error:
-            folder = tempfile.gettempdir()
             raise RecordingError(
                 f"standard input cannot be kept in {folder} while it is heard ({error.strerror}); name a folder with "
                 "room in TMPDIR, or save it to a file"
@@ -78,10 +77,11 @@ def kept_input(options: ReplayOptions, sources: Sequence[str], paths: Sequence[s
         yield replace(options, standard_input=f"/proc/self/fd/{file.fileno()}", workers=1)
 
 
-def _copy(file: BinaryIO) -> None:
+def _copy(file: io.FileIO) -> None:
     while data := _read():
-        file.write(data)
-    file.flush()
+        left = memoryview(data)
+        while left:
+            left = left[file.write(left) :]
 
 
 def _read() -> bytes:

@@ -26,12 +26,13 @@ _KILLED_FIRST = "1000"
 """The OOM score of a process that the kernel ends before any other."""
 
 
-def confine_resources(*, cpu_s: int, data_bytes: int, may_start_others: bool = False) -> None:
+def confine_resources(*, cpu_s: int, data_bytes: int, file_bytes: int = 0, may_start_others: bool = False) -> None:
     """Bound processor time and memory; to be called first.
 
     Args:
         cpu_s: after which SIGXCPU ends the process.
         data_bytes: of memory that it may allocate or map for writing.
+        file_bytes: of a file that it may write.
         may_start_others: whether it may start processes and threads.
     """
     with contextlib.suppress(OSError):
@@ -42,8 +43,8 @@ def confine_resources(*, cpu_s: int, data_bytes: int, may_start_others: bool = F
         _give_up_capabilities()
     _limit(resource.RLIMIT_CPU, cpu_s, cpu_s + 1)
     _limit(resource.RLIMIT_DATA, data_bytes, data_bytes)
-    for kind in (resource.RLIMIT_CORE, resource.RLIMIT_FSIZE):
-        _limit(kind, 0, 0)
+    _limit(resource.RLIMIT_CORE, 0, 0)
+    _limit(resource.RLIMIT_FSIZE, file_bytes, file_bytes)
     if not may_start_others:
         _limit(resource.RLIMIT_NPROC, 0, 0)  # counts threads too, so there must be one; it does not bind root
 

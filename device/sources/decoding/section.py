@@ -5,23 +5,26 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
+from device.sources.decoding.spare_files import SPARE_FILES
+
 if TYPE_CHECKING:
+    import io
     from collections.abc import Mapping
     from typing import BinaryIO
 
     from device.sources.containers.sound_layout import StreamLink
 
 MOST_COPIED_BYTES = 32 << 20
-"""A longer section that is no whole file is read by callbacks."""
+"""A longer section that is no whole file is copied to a file without a name."""
 
 _COPIED_AT_ONCE = 1 << 16
 
 
 class FileSection:
-    """The part of an open file that the decoder may read, as libsndfile's virtual file.
+    """The part of an open file that the decoder may read.
 
-    Libsndfile reads a file without callbacks by its descriptor alone; a callback needs memory that is written and
-    executed, which a service may not have (MemoryDenyWriteExecute).
+    Libsndfile reads a descriptor, for soundfile's callbacks need memory that is written and executed, which a service
+    may not have (MemoryDenyWriteExecute).
 
     A read that fails must not raise through the decoder's C code: it ends the file, and `error`
     says why.
@@ -43,32 +46,45 @@ class FileSection:
         self._patches = {at - link.start: data for at, data in patches.items() if link.start <= at < link.stop}
         self._position = 0
         self._kernel: tuple[int, int] | None = None  # descriptor, and where it stood
+        self._spare: io.FileIO | None = None
         self.error: OSError | None = None
 
-    def open_descriptor(self) -> int | None:
+    def open_descriptor(self) -> int:
         """A descriptor of a file that holds this section and no more, for one reader, who closes it.
 
-        That is the file itself if the section is all of it, and otherwise a copy in memory; None if that would be too
-        large, or the file has no descriptor. `close` restores the position of the file itself.
+        That is the file itself if the section is all of it, and otherwise a copy: in memory, or on the disk if it is
+        large. `close` restores the position of the file itself, and gives up the copy.
+
+        Raises:
+            OSError: it cannot be copied.
         """
         try:
             descriptor = self._file.fileno()
             size = os.fstat(descriptor).st_size
         except OSError:
-            return None
+            return self._copy()
         if self._start or self.length < size or self._patches:
-            return self._copy() if self.length <= MOST_COPIED_BYTES else None
+            return self._copy()
         self._kernel = descriptor, os.lseek(descriptor, 0, os.SEEK_CUR)
         os.lseek(descriptor, 0, os.SEEK_SET)
         return os.dup(descriptor)
 
     def _copy(self) -> int:
-        with os.fdopen(os.memfd_create("section"), "wb") as memory:
+        if self.length > MOST_COPIED_BYTES:
+            self._spare = SPARE_FILES.take()
+            copy = os.dup(self._spare.fileno())
+        else:
+            copy = os.memfd_create("section")
+        try:
             self.seek(0)
             while data := self.read(_COPIED_AT_ONCE):
-                memory.write(data)
-            memory.seek(0)
-            return os.dup(memory.fileno())
+                _write_all(copy, data)
+            os.lseek(copy, 0, os.SEEK_SET)
+        except BaseException:
+            os.close(copy)
+            self.close()
+            raise
+        return copy
 
     def check_disk(self) -> None:
         """Set `error` if what ended a reader of the descriptor was the disk."""
@@ -79,7 +95,10 @@ class FileSection:
                 self.error = exc
 
     def close(self) -> None:
-        """Put the file back to where it stood; a second call does nothing."""
+        """Put the file back to where it stood, and give up a copy of it; a second call does nothing."""
+        if self._spare is not None:
+            SPARE_FILES.give_back(self._spare)
+            self._spare = None
         if self._kernel is not None:
             descriptor, position = self._kernel
             self._kernel = None
@@ -122,3 +141,9 @@ class FileSection:
                 begin = first - self._position
                 data = data[:begin] + patch[first - at : last - at] + data[begin + last - first :]
         return data
+
+
+def _write_all(descriptor: int, data: bytes) -> None:
+    left = memoryview(data)
+    while left:
+        left = left[os.write(descriptor, left) :]

@@ -21,7 +21,7 @@ _UNKNOWN_FRAMES = 2**62
 
 
 class SndfileDecoder:
-    """Libsndfile on a section of a file, by a descriptor where there is one: see `FileSection`.
+    """Libsndfile on a section of a file, by a descriptor: see `FileSection`.
 
     Args:
         section: what it reads.
@@ -31,16 +31,16 @@ class SndfileDecoder:
     Raises:
         DecodingError: libsndfile refuses to open it.
         MissingExtraError: soundfile is not installed.
+        OSError: the section cannot be copied.
     """
 
     def __init__(self, section: FileSection, step: int, pcm: PcmFormat | None) -> None:
         soundfile = _soundfile()
         self._section = section
-        self._descriptor = section.open_descriptor()
         self._error: type[Exception] = soundfile.SoundFileError
+        self._descriptor: int | None = section.open_descriptor()
         try:
-            file = section if self._descriptor is None else self._descriptor
-            self._file = soundfile.SoundFile(file, closefd=False, **_raw_format(pcm))
+            self._file = soundfile.SoundFile(self._descriptor, closefd=False, **_raw_format(pcm))
         except (soundfile.SoundFileError, TypeError) as exc:  # TypeError: a format that it cannot name
             self._close_section()
             raise DecodingError(_reason(exc)) from exc

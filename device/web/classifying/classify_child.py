@@ -8,11 +8,13 @@ there is none. The answer follows its line.
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import sys
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from device.runtime.bundle_trial.confinement import confine_resources, forbid_system_calls
@@ -27,6 +29,11 @@ _BEHIND_THE_DAEMON = 10
 """Steps of `nice`."""
 
 _TELLS_EVERY_S = 0.5
+
+_FULL = {errno.ENOSPC, errno.EDQUOT}
+
+_COPIES = 2
+"""Of parts of a recording, at one time: the part that is heard, and one whose length is learned."""
 
 _LAST_WINDOW_S = 10.0
 """A window may end so much after the recording, which is repeated where it is shorter."""
@@ -73,7 +80,12 @@ class Wanted:
 def main(arguments: Sequence[str]) -> int:
     """Hear the recording; returns exit code 0, whatever became of it."""
     wanted = Wanted.of(arguments)
-    confine_resources(cpu_s=wanted.cpu_s, data_bytes=wanted.data_bytes, may_start_others=True)  # the models are tried
+    confine_resources(
+        cpu_s=wanted.cpu_s,
+        data_bytes=wanted.data_bytes,
+        file_bytes=_size_of(wanted.file),
+        may_start_others=True,  # the models are tried
+    )
     with contextlib.suppress(OSError):
         os.nice(_BEHIND_THE_DAEMON)
     refused, answer = _outcome(wanted)
@@ -86,6 +98,14 @@ def main(arguments: Sequence[str]) -> int:
     return 0
 
 
+def _size_of(file: str) -> int:
+    """Bytes of the recording, of which a part may have to be copied; 0 if it is missing, which is told later."""
+    try:
+        return Path(file).stat().st_size
+    except OSError:
+        return 0
+
+
 def _outcome(wanted: Wanted) -> tuple[dict[str, str], bytes]:
     """(why it is refused, the answer), one of them empty."""
     from device.errors import AuricleError, RecordingError
@@ -93,24 +113,17 @@ def _outcome(wanted: Wanted) -> tuple[dict[str, str], bytes]:
     try:
         return {}, _answer(wanted)
     except RecordingError as error:
-        return {"refused": str(error), "about": "recording"}, b""
+        is_full = isinstance(error.__cause__, OSError) and error.__cause__.errno in _FULL
+        return {"refused": str(error), "about": "machine" if is_full else "recording"}, b""
     except TooLongError as error:
         return {"refused": str(error), "about": "length"}, b""
-    except MemoryError as error:
-        return _of_memory(error), b""
+    except MemoryError:
+        sentence = "hearing it takes more memory than is allowed here; send a shorter recording"
+        return {"refused": sentence, "about": "length"}, b""
     except (AuricleError, OSError) as error:
         return {"refused": str(error), "about": "machine"}, b""
     except Exception as error:  # noqa: BLE001 - whatever a recording causes is an answer, and no traceback
         return {"refused": f"hearing it failed: {type(error).__name__}: {error}", "about": "machine"}, b""
-
-
-def _of_memory(error: MemoryError) -> dict[str, str]:
-    """Why there was no memory, as it is told."""
-    if "write+execute" in str(error):  # cffi, which hands the recording to libsndfile by callbacks
-        sentence = "of this form no recording of more than 32 MB can be decoded under the page's unit: send 16-bit WAV"
-        return {"refused": sentence, "about": "machine"}
-    sentence = "hearing it takes more memory than is allowed here; send a shorter recording"
-    return {"refused": sentence, "about": "length"}
 
 
 def _answer(wanted: Wanted) -> bytes:
@@ -125,12 +138,14 @@ def _answer(wanted: Wanted) -> bytes:
     from device.replay.classify_command import answer_bytes, answer_of
     from device.replay.replay_options import ReplayOptions
     from device.runtime.model_loader import open_models
+    from device.sources.decoding.spare_files import SPARE_FILES
 
     config = None if wanted.profile else wanted.config or None
     with locating(config):
         settings = profile(wanted.profile) if config is None else load_config(config)
         options = ReplayOptions(settings, models=wanted.models, workers=1, config=config)
         with open_models(options.settings, options.models) as models:
+            SPARE_FILES.keep(Path.cwd(), _COPIES)  # in the private folder, as long as files may be opened
             forbid_system_calls()
             duration_s = _declared_s(options, wanted)
             progress = _Progress(duration_s, wanted)

@@ -18,11 +18,14 @@ import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from device.errors import RecordingError
 from device.sources.containers.sound_layout import PcmFormat, StreamLink
 from device.sources.decoding import section as sections
 from device.sources.decoding.bare_samples import BareSamples
 from device.sources.decoding.section import FileSection
 from device.sources.decoding.sndfile import SndfileDecoder
+from device.sources.decoding.spare_files import SpareFiles
+from device.sources.recording import Recording
 from tests.device.sources.sound_files import RATE_HZ, heard, tone
 
 if TYPE_CHECKING:
@@ -139,14 +142,55 @@ def _kernel_confines() -> bool:
     return bool(libc.prctl(_PR_SET_MDWE + 1, 0, 0, 0, 0) >= 0)
 
 
-def test_a_section_that_is_too_large_to_copy_is_heard_by_callbacks_alike(
-    forms: list[str], monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("keeps", [0, 2])
+def test_a_section_that_is_too_large_for_memory_is_copied_to_a_file_and_heard_alike(
+    forms: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, keeps: int
 ) -> None:
     sectioned = [Path(form) for form in forms if Path(form).name in {"chained.ogg", "killed.wav", "tagged.flac"}]
     copied = [heard(path)[0] for path in sectioned]
+    spare = SpareFiles()
     monkeypatch.setattr(sections, "MOST_COPIED_BYTES", 0)
-    for path, expected in zip(sectioned, copied, strict=True):
+    monkeypatch.setattr(sections, "SPARE_FILES", spare)
+    if keeps:
+        spare.keep(tmp_path, keeps)
+    for path, expected in zip(2 * sectioned, 2 * copied, strict=True):
         assert heard(path)[0].tobytes() == expected.tobytes()
+        assert repr(spare) == f"SpareFiles({keeps} kept)"
+        assert all(file.seek(0, os.SEEK_END) == 0 for file in spare._kept), "nothing of it is left"
+    for file in spare._kept:
+        file.close()
+
+
+def test_long_sections_are_heard_where_no_memory_may_be_written_and_executed(tmp_path: Path) -> None:
+    """More than 32 MB of a form that is no whole file is copied to a file."""
+    noise = np.random.default_rng(0).integers(-(2**15), 2**15, 10_000_000, dtype=np.int16)
+    soundfile.write(tmp_path / "long.flac", np.tile(noise, 2), RATE_HZ)
+    tagged = b"ID3\x04\x00\x00\x00\x00\x00\x0a" + bytes(10) + (tmp_path / "long.flac").read_bytes()
+    (tmp_path / "tagged.flac").write_bytes(tagged)
+    soundfile.write(tmp_path / "long.wav", np.tile(noise, 7), RATE_HZ, subtype="MS_ADPCM")
+    (tmp_path / "killed.wav").write_bytes(_unfinished((tmp_path / "long.wav").read_bytes()))
+    paths = [str(tmp_path / name) for name in ("tagged.flac", "killed.wav")]
+    assert all(Path(path).stat().st_size > sections.MOST_COPIED_BYTES for path in paths)
+    whole = _heard_by_a_process("free", [str(tmp_path / name) for name in ("long.flac", "long.wav")])
+    how = "confined" if _kernel_confines() else "free"
+    assert list(_heard_by_a_process(how, paths).values()) == list(whole.values())
+
+
+def test_a_copy_that_has_no_room_is_an_error_of_the_disk_and_leaves_no_descriptor(
+    forms: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tagged,) = [form for form in forms if Path(form).name == "tagged.flac"]
+    before = len(list(Path("/proc/self/fd").iterdir()))
+
+    def full(*_: object) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "write", full)
+    for most in (0, 1 << 20):
+        monkeypatch.setattr(sections, "MOST_COPIED_BYTES", most)
+        with pytest.raises(RecordingError, match="No space left on device"):
+            Recording(tagged)
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
 
 
 def test_a_decoder_that_refuses_a_file_leaves_it_where_it_stood(tmp_path: Path) -> None:
@@ -157,7 +201,6 @@ def test_a_decoder_that_refuses_a_file_leaves_it_where_it_stood(tmp_path: Path) 
         assert file.read(10) == content[:10]
         section = FileSection(file, StreamLink(0, len(content)), {})
         descriptor = section.open_descriptor()
-        assert descriptor is not None
         assert os.read(descriptor, 20_000) == content[:20_000]
         os.close(descriptor)
         section.close()
@@ -170,7 +213,6 @@ def test_a_disk_that_fails_under_a_decoder_is_named(tmp_path: Path, monkeypatch:
     with (tmp_path / "a").open("rb") as file:
         section = FileSection(file, StreamLink(0, 1000), {})
         descriptor = section.open_descriptor()
-        assert descriptor is not None
         assert _reason_after_a_check(section) is None
 
         def failing(*_: object) -> bytes:

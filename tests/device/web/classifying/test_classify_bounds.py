@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from device.sources.decoding.section import MOST_COPIED_BYTES
 from tests.device.web.classifying.classify_page import SOON_S, Page, until
 
 if TYPE_CHECKING:
@@ -60,6 +61,29 @@ def test_the_kernel_ends_a_process_that_takes_more_processor_time_than_is_allowe
         assert answer.startswith(b"HTTP/1.1 503 ")
         assert b"hearing it took too much processor time; send a shorter recording" in answer
         _is_over(page, child)
+
+
+def test_a_part_of_a_file_is_copied_where_no_file_may_be_opened_for_writing(
+    tmp_path: Path, tiny_bundle_path: Path
+) -> None:
+    """Copies into memory were refused by the bound on files, and what was longer by the ban on callbacks."""
+    folder = tmp_path / "sounds"
+    folder.mkdir()
+    noise = np.random.default_rng(0).integers(-(2**15), 2**15, 5_000_000, dtype=np.int16)
+    soundfile.write(folder / "short.ogg", noise[: 5 * RATE_HZ], RATE_HZ)
+    soundfile.write(folder / "long.wav", np.tile(noise, 14), 192_000, subtype="MS_ADPCM")
+    killed = bytearray((folder / "long.wav").read_bytes())
+    at = killed.index(b"data") + 4
+    killed[4:8] = killed[at : at + 4] = bytes(4)
+    assert len(killed) > MOST_COPIED_BYTES
+    bounds = "classify_max_mb = 50\nclassify_max_s = 600"
+    with Page(tmp_path, tiny_bundle_path, bounds=bounds) as page:
+        for recording, duration_s in ((2 * (folder / "short.ogg").read_bytes(), 10.0), (bytes(killed), 7e7 / 192_000)):
+            answer = page.post(recording)
+            assert answer.status_code == 200, answer.text
+            assert answer.json()["duration_s"] == pytest.approx(duration_s, abs=0.1)
+            assert answer.json()["error"] is None
+        until(page.is_clean, "something of it is left")
 
 
 def _bounds(within_s: int) -> str:
