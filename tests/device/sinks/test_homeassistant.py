@@ -190,3 +190,13 @@ def test_a_scheduled_label_shows_its_mode_and_has_a_switch_where_one_is_configur
     without = _told(_CRY, platforms(replace(_CRY, scheduled={"cry": True})))
     _SCHEMA.validate(without)
     assert without["components"]["switch.cry"] == {"p": "select"}
+
+
+def test_how_many_listen_in_is_a_sensor_where_that_is_on_and_is_taken_back_where_it_is_off() -> None:
+    on = replace(_CRY, listens_in=True)
+    told = _told(on)
+    assert [error.message for error in _SCHEMA.iter_errors(told)] == []
+    sensor = told["components"]["listening_in"]
+    assert (sensor["p"], sensor["stat_t"]) == ("sensor", _TOPICS.state)
+    assert "listening_in" not in _told(_CRY)["components"]
+    assert _told(_CRY, platforms(on))["components"]["listening_in"] == {"p": "sensor"}

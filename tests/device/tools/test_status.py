@@ -197,3 +197,18 @@ def test_what_a_scheduled_label_does_is_shown_with_its_reason(
     label = dataclasses.replace(state.labels[0], **changes)
     (line,) = [line for line in _lines(state, labels=(label,)) if line.startswith("  label")]
     assert line.endswith(shown)
+
+
+@pytest.mark.parametrize(
+    ("people", "line"),
+    [
+        (None, None),
+        ((), "  listened in by nobody now"),
+        (("anna (auricle-web)", "\u202eben"), "  listened in by 2: anna (auricle-web), \\u202eben"),
+    ],
+)
+def test_who_listens_in_is_shown_where_it_is_on(
+    state: DaemonState, people: tuple[str, ...] | None, line: str | None
+) -> None:
+    lines = list(status_lines(dataclasses.replace(state, listening_in=people), 0.0))
+    assert [each for each in lines if "listened in" in each] == ([line] if line else [])

@@ -128,3 +128,28 @@ def test_an_address_that_is_taken_is_one_sentence() -> None:
 def test_only_this_machines_own_addresses_need_no_password(listen: str, address: tuple[str, int], own: bool) -> None:  # noqa: FBT001 - a parameter of pytest
     assert address_of(listen) == address
     assert is_loopback(listen) is own
+
+
+def test_the_right_to_listen_in_is_given_kept_and_withdrawn_without_another_password(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["web", "password", "anna", "--role", "viewer", "--listen-in"]) == 0
+    book = AccountBook(folder / "accounts")
+    first = book.named("anna")
+    assert first is not None
+    assert (first.role, first.may_listen) == ("viewer", True)
+    assert main(["web", "password", "anna"]) == 0
+    second = book.named("anna")
+    assert second is not None
+    assert second.may_listen, "another password leaves the rights as they are"
+    capsys.readouterr()
+    assert main(["web", "accounts"]) == 0
+    assert capsys.readouterr().out == f"{'anna':<32} viewer    password, may listen in\n"
+    assert main(["web", "allow", "anna", "--no-listen-in", "--role", "operator"]) == 0
+    third = book.named("anna")
+    assert third is not None
+    assert (third.role, third.may_listen, third.proof) == ("operator", False, second.proof)
+    assert main(["web", "allow", "anna"]) == 2
+    assert "say what anna may do: " in capsys.readouterr().err
+    assert main(["web", "allow", "ben", "--listen-in"]) == 2
+    assert "'ben' is no account" in capsys.readouterr().err

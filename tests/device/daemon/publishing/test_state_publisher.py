@@ -236,3 +236,12 @@ def test_a_ward_can_count_on_a_message_within_90_seconds_whatever_can_be_measure
             stage.state_publisher.publish_state(state, float(turn))
             times += [turn] * (len(stage.published) > before)
         assert max(later - earlier for earlier, later in pairwise([*times, 1800])) <= SIGN_EVERY_S + 1.0
+
+
+def test_how_many_listen_in_is_told_as_it_changes_and_not_where_it_is_off(now: DaemonState) -> None:
+    stage = Stage()
+    stage.state_publisher.start()
+    for people in (None, (), ("anna",), ("anna",), ("anna", "ben"), None):
+        stage.state_publisher.publish_state(replace(now, listening_in=people), 0.0)
+    told = [json.loads(payload).get("listening_in", "off") for payload in stage.payloads(TOPICS.state)]
+    assert told == ["off", 0, 1, 2, "off"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -77,3 +78,21 @@ def test_a_damaged_file_opens_no_door(tmp_path: Path, damage: str, says: str) ->
 def test_a_name_that_could_be_mistaken_is_refused(name: str) -> None:
     with pytest.raises(ConfigError, match="cannot name an account"):
         checked_name(name)
+
+
+def test_the_right_to_listen_in_goes_with_either_role_and_is_written_only_where_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "accounts"
+    people = (replace(ANNA, may_listen=True), replace(ANNA, name="ben"), replace(PROGRAM, may_listen=True))
+    write_accounts(path, people)
+    assert read_accounts(path) == people
+    lines = [line.split()[:2] for line in path.read_text().splitlines()[1:]]
+    assert lines == [["anna", "operator+listen-in"], ["ben", "operator"], ["home-assistant", "viewer+listen-in"]]
+
+
+@pytest.mark.parametrize(
+    "rights", ["+listen-in", "operator+", "operator+listen", "operator+listen-in+listen-in", "x+listen-in"]
+)
+def test_a_right_that_does_not_exist_lets_nobody_in(tmp_path: Path, rights: str) -> None:
+    (tmp_path / "accounts").write_text(f"anna {rights} {ANNA.proof}\n")
+    with pytest.raises(ConfigError, match="line 1 is no account"):
+        read_accounts(tmp_path / "accounts")
