@@ -177,7 +177,7 @@ def _refuse_if_alive(broker: RetainedMessages, topics: Topics, within_s: float) 
     """
     asking = Owner("auricle-forget", secrets.token_hex(4), socket.gethostname()[:MOST_CHARACTERS])
     question = Ownership(asking, OwnTopics(topics.owner, topics.available)).question
-    broker.listen(f"{topics.base}/#", within_s, question)
+    broker.listen(topics.base, within_s, question, besides=f"{topics.base}/command/")
     if broker.live:
         raise ServiceError(f"a daemon runs that publishes {printable(broker.live[0])}: stop it first, wherever it is")
 

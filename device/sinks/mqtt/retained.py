@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import secrets
 import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
 from device.errors import MissingExtraError, ServiceError
@@ -41,6 +42,18 @@ _FAILURE = 0x80
 _TURN_S = 0.1
 
 
+@dataclass(frozen=True, slots=True)
+class _Listening:
+    """Which messages count: those that begin with `base` and not with `besides`, and are not `question` itself."""
+
+    base: str
+    besides: str
+    question: bytes
+
+    def counts(self, topic: str, payload: bytes) -> bool:
+        return topic.startswith(self.base) and not topic.startswith(self.besides) and payload != self.question
+
+
 class RetainedMessages:
     """A connection to a broker; a context manager.
 
@@ -58,7 +71,7 @@ class RetainedMessages:
 
     def __init__(self, settings: MqttSettings, password: str | None) -> None:
         self.live: list[str] = []
-        self._question: Message | None = None
+        self._listening: _Listening | None = None
         self._settings = settings
         self._retained: dict[str, bytes] = {}
         self._held_bytes = 0
@@ -104,16 +117,17 @@ class RetainedMessages:
         self._client.unsubscribe(list(filters))
         return dict(self._retained)
 
-    def listen(self, topic_filter: str, seconds: float, question: Message) -> None:
-        """Add the topics of all that is published there during this time to `live`, or of the first message.
+    def listen(self, base: str, seconds: float, question: Message, *, besides: str) -> None:
+        """Add the topics of all that is published below `base` from now on to `live`, or of the first message.
 
         Args:
-            topic_filter: of what is listened to.
+            base: of the topics.
             seconds: at most.
             question: published at the begin, and not counted when it comes back; one that is denied is not asked.
+            besides: what topics begin with that others publish, which do not count.
         """
-        self._question = question
-        self._client.subscribe(topic_filter, 1)
+        self._listening = _Listening(f"{base}/", besides, question.payload)
+        self._client.subscribe(f"{base}/#", 1)
         self._client.publish(question.topic, question.payload, qos=1)
         until_s = time.monotonic() + seconds
         while time.monotonic() < until_s and not self.live:
@@ -181,16 +195,16 @@ class RetainedMessages:
         self._accepted = not code.is_failure
 
     def _on_message(self, _client: paho.Client, _data: object, message: paho.MQTTMessage) -> None:
-        self._newest_s = time.monotonic()
         try:
             topic = message.topic
         except UnicodeDecodeError:
             return
         if message.retain:
+            self._newest_s = time.monotonic()
             self._held_bytes += len(message.payload)
             if self._held_bytes > MAX_BYTES:
                 self._refused = f"the broker retains more than {quantity(MAX_BYTES >> 20, 'megabyte')} there"
                 return
             self._retained[topic] = bytes(message.payload)
-        elif self._question is None or bytes(message.payload) != self._question.payload:
+        elif self._listening is not None and self._listening.counts(topic, bytes(message.payload)):
             self.live.append(topic)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import subprocess
+import threading
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -18,7 +19,7 @@ from device.sinks.homeassistant import AnnouncedDevice
 from device.sinks.payloads import Topics
 from device.tools.mqtt_forget import ForgetOptions, forget
 from tests.programs import program
-from tests.system.broker.telling import Owner, settings_for, until, up
+from tests.system.broker.telling import Owner, Subscriber, settings_for, until, up
 from tests.system.running_daemon import AURICLE, UP_WITHIN_S, RunningDaemon, Sounds
 
 if TYPE_CHECKING:
@@ -169,6 +170,27 @@ def test_a_daemon_that_has_nothing_to_publish_is_asked_and_refused_too(
 def test_an_online_that_nobody_stands_behind_is_no_daemon(broker: Mosquitto) -> None:
     _publish(broker.port, {"auricle/anna/available": b"online"})
     assert _forget(broker) == (0, "auricle/anna/available\n1 retained message forgotten\n")
+
+
+def test_commands_to_a_daemon_that_is_gone_are_no_sign_of_it(broker: Mosquitto) -> None:
+    """An automation that goes on to publish commands, or another device, kept the name from being forgotten."""
+    _publish(broker.port, {"auricle/anna/available": b"online"})
+    with Subscriber(broker.port) as automation:
+        ended = threading.Event()
+
+        def commands() -> None:
+            while not ended.wait(0.05):
+                automation.say("auricle/anna/command/resume", b"{}")
+                automation.say("homeassistant/device/lamp/config", b"{}")
+
+        thread = threading.Thread(target=commands)
+        thread.start()
+        try:
+            assert _forget(broker) == (0, "auricle/anna/available\n1 retained message forgotten\n")
+        finally:
+            ended.set()
+            thread.join()
+        assert len(automation.of("auricle/anna/command/resume")) > 10
 
 
 @pytest.mark.parametrize(
