@@ -26,6 +26,7 @@ SYSTEMD_PATHS = {
     UNIT_FILE: "etc/systemd/system/auricle@.service",
     "systemd/auricle-push@.service": "etc/systemd/system/auricle-push@.service",
     "systemd/auricle-web@.service": "etc/systemd/system/auricle-web@.service",
+    "systemd/auricle-ward@.service": "etc/systemd/system/auricle-ward@.service",
     "systemd/sysusers.d/auricle.conf": "etc/sysusers.d/auricle.conf",
     "systemd/tmpfiles.d/auricle.conf": "etc/tmpfiles.d/auricle.conf",
 }

@@ -55,7 +55,7 @@ BEST_EFFORT = (
 )
 """Dependencies of a 32-bit system: the lock names wheels that exist for 64 bits only."""
 
-_ALL_INSTANCES = ("auricle@*.service", "auricle-push@*.service", "auricle-web@*.service")
+_ALL_INSTANCES = ("auricle@*.service", "auricle-push@*.service", "auricle-web@*.service", "auricle-ward@*.service")
 _NO_MESSAGE = ""
 _PIP = ("-I", "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-input")
 _NO_SYSTEMD = "no systemd runs here: it makes user and folders, and starts what is enabled, when it boots"

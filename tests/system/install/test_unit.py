@@ -16,6 +16,7 @@ SHIPPED = Path(__file__).resolve().parents[3] / "systemd"
 UNIT = SHIPPED / "auricle@.service"
 PUSH_UNIT = SHIPPED / "auricle-push@.service"
 WEB_UNIT = SHIPPED / "auricle-web@.service"
+WARD_UNIT = SHIPPED / "auricle-ward@.service"
 SYSUSERS = SHIPPED / "sysusers.d" / "auricle.conf"
 TMPFILES = SHIPPED / "tmpfiles.d" / "auricle.conf"
 GREATEST_EXPOSURE = 1.5
@@ -94,6 +95,20 @@ def test_the_unit_of_the_page_is_exposed_no_more_than_promised_and_not_the_daemo
     assert "BindsTo" not in said
     assert int(said["CPUWeight"][0]) < int(of_daemon["CPUWeight"][0])
     assert int(said["OOMScoreAdjust"][0]) > 0 > int(of_daemon["OOMScoreAdjust"][0])
+
+
+def test_systemd_has_nothing_to_say_of_the_unit_of_a_ward_and_it_may_do_no_more_than_the_page_of_a_bed(
+    machine: Path,
+) -> None:
+    assert _complaints(machine, WARD_UNIT.read_text(), "auricle-ward") == ""
+    tenths = round(10 * GREATEST_EXPOSURE_OF_THE_PAGE)
+    judged = _run(program("systemd-analyze"), "security", "--offline=true", f"--threshold={tenths}", str(WARD_UNIT))
+    assert judged.returncode == 0, judged.stdout + judged.stderr
+    said, of_page = _directives(WARD_UNIT.read_text()), _directives(WEB_UNIT.read_text())
+    assert said["ExecStart"] == ["/opt/auricle/current/bin/auricle web --ward /etc/auricle/%i.toml --instance %i"]
+    assert (said["User"], said["StateDirectory"]) == (["auricle-web"], ["auricle-web/%i"])
+    assert of_page.keys() <= said.keys()
+    assert "RuntimeDirectory" not in said
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,14 @@ from device.tools.install.plan import BEST_EFFORT, PYAV, InstallRequest, plan_in
 from device.tools.install.steps import MoveIntoPlace, RemovePath, RemoveVersion, RunCommand, Step, SwitchLink, WriteFile
 
 LAYOUT = Layout()
-RESTART = ("systemctl", "try-restart", "auricle@*.service", "auricle-push@*.service", "auricle-web@*.service")
+RESTART = (
+    "systemctl",
+    "try-restart",
+    "auricle@*.service",
+    "auricle-push@*.service",
+    "auricle-web@*.service",
+    "auricle-ward@*.service",
+)
 UNITS = dict.fromkeys(SYSTEMD_PATHS, b"unit")
 NEW = Origin(Path("/src/auricle"), "1.1-bb", "numpy==2\n", UNITS)
 BARE = Installed(None, None, (), (), False, {}, (), (), True, ())
@@ -194,7 +201,14 @@ def test_an_uninstall_stops_first_and_keeps_what_is_the_owners(tmp_path: Path) -
     installed = dataclasses.replace(ONE, systemd_files={layout.systemd_paths()["systemd/auricle@.service"]: b""})
     steps = plan_uninstall(layout, installed, purge=False, has_systemd=True)
     assert commands(steps) == [
-        ("systemctl", "stop", "auricle@*.service", "auricle-push@*.service", "auricle-web@*.service"),
+        (
+            "systemctl",
+            "stop",
+            "auricle@*.service",
+            "auricle-push@*.service",
+            "auricle-web@*.service",
+            "auricle-ward@*.service",
+        ),
         ("systemctl", "daemon-reload"),
     ]
     assert isinstance(steps[0], RunCommand)
