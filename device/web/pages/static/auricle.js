@@ -90,6 +90,8 @@
 
     // To a screen reader: an alarm and lost hearing at once, other news when it is idle, and levels and minutes never.
     function announce() {
+      const alert = document.getElementById("alert");
+      if (!alert) return; // the page of a ward reads out its own news
       const answer = document.querySelector("#verdict .answer").textContent, hears = document.querySelector("#verdict .hears") !== null;
       const alarms = new Map([...document.querySelectorAll("#alarms [data-alarm]")].map((each) =>
         [each.dataset.alarm, each.querySelector("h2").textContent + (each.classList.contains("seen") ? ", acknowledged" : "")]));
@@ -99,7 +101,7 @@
       const calm = [...known].filter(([id, words]) => alarms.get(id) !== words).map(([id, words]) => alarms.get(id) || words + ", over");
       known = alarms;
       heard = hears;
-      if (urgent.length) document.getElementById("alert").textContent = urgent.join(". ");
+      if (urgent.length) alert.textContent = urgent.join(". ");
       if (calm.length) document.getElementById("news").textContent = calm.join(". ");
     }
 
@@ -151,7 +153,9 @@
     const open = new Set([...part.querySelectorAll("details[open]")].map((each) => each.dataset.open));
     part.innerHTML = html;
     part.querySelectorAll("details").forEach((each) => { each.open = open.has(each.dataset.open); });
-    if (key) ([...part.querySelectorAll("[data-key]")].find((each) => each.dataset.key === key) || part).focus();
+    const same = [...part.querySelectorAll("[data-key]")].find((each) => each.dataset.key === key);
+    if (key && !same) part.tabIndex = -1;
+    if (key) (same || part).focus();
     if (name === "verdict") document.title = part.querySelector(".answer").textContent + " – Auricle";
   }
 
