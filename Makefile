@@ -2,7 +2,7 @@
 #   make demo    a synthesized bedside minute, replayed: was the cry heard, was anything else?
 #   make test    everything the tests need, then all tests
 #   make check   lint, types, import contracts
-#   make bench   what replay, the daemon, its alarms and preparation cost, as ratios within one run
+#   make bench   what replay, the daemon, its alarms, its page and preparation cost, as ratios within one run
 #   make bench-arm64    what a window costs in executed instructions of an emulated Cortex-A72; needs root
 #   make chaos   faults at random moments: how many alarms are lost
 #   make soak    a night of sound through the daemon: memory, threads, processes and files stay flat
@@ -61,6 +61,7 @@ bench: $(VENV)/.dev system-packages
 	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 NUMBA_NUM_THREADS=1 $(BIN)/python -m benchmarks.replay
 	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m benchmarks.daemon
 	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m benchmarks.alarms
+	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m benchmarks.page
 	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m benchmarks.preparation
 
 soak: $(VENV)/.dev system-packages

@@ -39,11 +39,11 @@ def main() -> None:
     parser.add_argument("--drain", action="store_true", help="only measure how fast a backlog leaves the journal")
     parser.add_argument("--flood", action="store_true", help="only measure alarms while commands flood the broker")
     parser.add_argument("--memory", action="store_true", help="only measure memory, and what holds it")
-    parser.add_argument("--stamped", nargs=3, metavar=("FOLDER", "HZ", "SECONDS"), help=argparse.SUPPRESS)
+    parser.add_argument("--stamped", nargs=4, metavar=("FOLDER", "HZ", "QUIET", "SECONDS"), help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.stamped:
-        folder, rate_hz, seconds = given.stamped
-        print(json.dumps(stamped_daemon(Path(folder), int(rate_hz), float(seconds))))
+        folder, rate_hz, quiet_s, seconds = given.stamped
+        print(json.dumps(stamped_daemon(Path(folder), int(rate_hz), float(quiet_s), float(seconds))))
         return
     if given.memory:
         memory(given.seconds)

@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING, Any
 from paho.mqtt import client as paho
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
+from benchmarks.alarms.cries import QUIET_S
 from device.alarms.journal.entries import Entry
 from device.alarms.journal.store import Journal
 from tests.system.conftest import Mosquitto
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -46,25 +47,46 @@ host = {host}
 """
 
 
-def run_daemon(rate_hz: int, seconds: float) -> dict[str, Any]:
-    """Run one daemon at this rate, with a broker and an acknowledging client."""
+def run_daemon(
+    rate_hz: int,
+    seconds: float,
+    *,
+    quiet_s: float = QUIET_S,
+    during: Callable[[Path, int], object] = lambda _folder, _pid: None,
+) -> dict[str, Any]:
+    """Run one daemon at this rate, with a broker and an acknowledging client.
+
+    Args:
+        rate_hz: of the microphone.
+        seconds: of cries.
+        quiet_s: of a room before them.
+        during: is called with the daemon's folder and process id once it runs; what it does is done beside the daemon.
+    """
     with tempfile.TemporaryDirectory(prefix="bench-") as name:
         folder = Path(name)
         broker = Mosquitto(folder)
         broker.start()
         try:
             with _acknowledging(broker.port):
-                return _run(folder, broker.port, rate_hz, seconds)
+                return _run(folder, broker.port, [str(rate_hz), str(quiet_s), str(seconds)], during)
         finally:
             broker.kill()
 
 
-def _run(folder: Path, port: int, rate_hz: int, seconds: float) -> dict[str, Any]:
+def _run(folder: Path, port: int, sound: list[str], during: Callable[[Path, int], object]) -> dict[str, Any]:
     write_config(folder, port)
     _fill(folder / "state" / "auricle" / "bench" / "journal.db")
-    command = [sys.executable, "-m", "benchmarks.alarms", "--stamped", str(folder), str(rate_hz), str(seconds)]
-    done = subprocess.run(command, env=private(folder), stdout=subprocess.PIPE, text=True, check=True, cwd=ROOT)
-    figures: dict[str, Any] = json.loads(done.stdout)
+    command = [sys.executable, "-m", "benchmarks.alarms", "--stamped", str(folder), *sound]
+    with subprocess.Popen(command, env=private(folder), stdout=subprocess.PIPE, text=True, cwd=ROOT) as daemon:
+        try:
+            during(folder, daemon.pid)
+            printed, _ = daemon.communicate()
+        except BaseException:
+            daemon.kill()
+            raise
+    if daemon.returncode != 0:
+        raise subprocess.CalledProcessError(daemon.returncode, command)
+    figures: dict[str, Any] = json.loads(printed)
     return figures
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
-from benchmarks.alarms.cries import BLOCK_S, QUIET_S, cut, sounds
+from benchmarks.alarms.cries import BLOCK_S, cut, sounds
 from device.alarms.journal.database import Database
 from device.alarms.machine import Machine
 from device.daemon.alerting.controller import AlarmController
@@ -119,21 +119,23 @@ class TimedSource:
 
     Args:
         rate_hz: of the microphone.
+        quiet_s: of the room.
         seconds: of cries.
     """
 
-    def __init__(self, rate_hz: int, seconds: float) -> None:
+    def __init__(self, rate_hz: int, quiet_s: float, seconds: float) -> None:
         self._rate_hz = rate_hz
         self._block = round(rate_hz * BLOCK_S)
         self._room, self._cycle = sounds(rate_hz)
-        self._seconds = QUIET_S + seconds
+        self._quiet_s = quiet_s
+        self._seconds = quiet_s + seconds
         self._closed = threading.Event()
         self.spent: list[dict[str, Any]] = []
 
     def blocks(self) -> Iterator[AudioBlock]:
         """Yield each block when its last sample is captured, until the sound ends."""
         STAMPS.began_s = time.monotonic()
-        quiet = round(QUIET_S * self._rate_hz / self._block)
+        quiet = round(self._quiet_s * self._rate_hz / self._block)
         for number in range(round(self._seconds * self._rate_hz / self._block)):
             if number in {quiet // 2, quiet}:  # the cost of starting is over by the first
                 self.spent.append(_spent())
@@ -172,9 +174,9 @@ def _threads_cpu_s() -> Iterator[tuple[str, float]]:
             yield thread.name, int(schedule.split()[0]) / 1e9
 
 
-def stamped_daemon(folder: Path, rate_hz: int, seconds: float) -> dict[str, Any]:
+def stamped_daemon(folder: Path, rate_hz: int, quiet_s: float, seconds: float) -> dict[str, Any]:
     """Run a daemon to the end of its sound; returns the times of each change, and CPU and bytes."""
-    source = TimedSource(rate_hz, seconds)
+    source = TimedSource(rate_hz, quiet_s, seconds)
     with (
         patch("device.daemon.assembly.Machine", StampedMachine),
         patch("device.daemon.assembly.ReplyQueue", StampedReplies),

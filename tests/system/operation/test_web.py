@@ -17,10 +17,11 @@ import pytest
 from tests.programs import program
 from tests.system.conftest import wait_until
 from tests.system.operation.devtools import Tab, opened_tab
+from tests.system.operation.page_flooder import flood
 from tests.system.running_daemon import AURICLE, RunningDaemon, Sounds
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
     import httpx
@@ -124,7 +125,7 @@ def test_the_daemon_loses_nothing_while_its_page_is_hung_killed_and_flooded(
         wait_until(served.answers, "an answer after the hang")
         served.kill()
         served.start()
-        _flood(served, for_s=6.0)
+        assert sum(flood(served.port, 6.0).values()) > 0
         wait_until(served.answers, "an answer after the flood")
     scored, due, dropped_s = _counts(daemon)
     assert scored - before_scored == due - before_due > 10
@@ -187,38 +188,3 @@ def _readers(served: RunningPage, count: int) -> Iterator[None]:
         ended.set()
         for thread in threads:
             thread.join(30.0)
-
-
-def _flood(served: RunningPage, *, for_s: float) -> None:
-    """Garbage, commands of nobody, giant heads, and connections that say nothing, from several threads."""
-    until_s = time.monotonic() + for_s
-    kinds: list[Callable[[], None]] = [
-        lambda: _send(served.port, b"\x16\x03\x01" + b"\x00" * 200),
-        lambda: _send(served.port, b"GET / HTTP/1.1\r\nx: " + b"a" * 100_000),
-        lambda: _send(
-            served.port, b"POST /api/acknowledge HTTP/1.1\r\nhost: evil.example\r\ncontent-length: 2\r\n\r\n{}"
-        ),
-        lambda: _send(served.port, b"GET /night?day=" + b"9" * 3000 + b" HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n"),
-        lambda: _send(served.port, b"GET /api/history HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n"),
-    ]
-
-    def send(kind: Callable[[], None]) -> None:
-        while time.monotonic() < until_s:
-            with contextlib.suppress(OSError):
-                kind()
-
-    with contextlib.ExitStack() as held:
-        for _ in range(100):  # connections that say nothing
-            with contextlib.suppress(OSError):
-                held.enter_context(socket.create_connection(("127.0.0.1", served.port), timeout=5.0))
-        threads = [threading.Thread(target=send, args=(kind,)) for kind in kinds]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join(for_s + 30.0)
-
-
-def _send(port: int, data: bytes) -> None:
-    with socket.create_connection(("127.0.0.1", port), timeout=2.0) as connection:
-        connection.sendall(data)
-        connection.recv(4096)

@@ -1,0 +1,1 @@
+"""What the page's process costs, and what it costs the daemon."""
