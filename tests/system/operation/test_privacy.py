@@ -419,6 +419,7 @@ def _listen(browser: httpx.Client, listened: bytearray) -> None:
             listened += piece
 
 
+@pytest.mark.timeout(900)  # two processes are traced, and the machine may be busy
 @pytest.mark.parametrize("listens_in", [False, True])
 def test_the_page_lets_sound_out_only_to_who_listens_in_where_that_is_on_and_writes_none(
     private_folder: Path,
