@@ -55,10 +55,10 @@ def run(args: argparse.Namespace) -> int:
     failed = []
     for number, step in enumerate(left, start=1):
         _LOG.info("%d of %d: %s", number, len(left), step.name)
-        code = _ended_with(step)
-        if code in (-signal.SIGINT, -signal.SIGTERM, 128 + signal.SIGINT, 128 + signal.SIGTERM):
+        code, signal_number = _ended_with(step)
+        if signal_number:
             print(f"training bench: stopped in {step.name}; the same command goes on", file=sys.stderr)
-            return 128 + abs(code) % 128
+            return 128 + signal_number
         failed += [] if code == 0 else [step.name]
     return _summary(left, failed)
 
@@ -90,22 +90,25 @@ def _write_breath_list(places: BenchPlaces) -> None:
     save_assignments(path, assignments)
 
 
-def _ended_with(step: BenchStep) -> int:
-    """Run one step to its end; a signal to end reaches it and is waited for."""
+def _ended_with(step: BenchStep) -> tuple[int, int]:
+    """Run one step to its end, to which a signal is passed on: its exit code, and the last signal or 0."""
     began_s = time.monotonic()
     command = [sys.executable, "-m", "training", *step.arguments]
     process = subprocess.Popen(command, start_new_session=True)  # noqa: S603 - our own program, no shell
-    before = {
-        number: signal.signal(number, lambda number, _frame: process.send_signal(number))
-        for number in (signal.SIGINT, signal.SIGTERM)
-    }
+    taken: list[int] = []
+
+    def pass_on(number: int, _frame: object) -> None:
+        taken.append(number)
+        process.send_signal(number)
+
+    before = {number: signal.signal(number, pass_on) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         code = process.wait()
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
     _LOG.info("%s: exit code %d after %.0f s", step.name, code, time.monotonic() - began_s)
-    return code
+    return code, taken[-1] if taken else 0
 
 
 def _summary(left: Sequence[BenchStep], failed: Sequence[str]) -> int:

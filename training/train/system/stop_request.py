@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from types import FrameType
 
 
+_BEFORE_AN_EPOCH = "stopped before an epoch was under way; the same command goes on"
+
+
 class TrainingStopped(AuricleError):  # noqa: N818 - it is no error of the program
     """A signal ended the run; `signal_number` is which."""
 
@@ -35,10 +38,21 @@ class StopRequest:
 
     @contextmanager
     def listening(self) -> Iterator[StopRequest]:
-        """Take SIGINT and SIGTERM; what took them before does so again at the end."""
+        """Take SIGINT and SIGTERM; what took them before does so again at the end.
+
+        Raises:
+            TrainingStopped: a signal has come, also where a library made another error of what the handler raised, as
+                Keras does while it loads a network.
+        """
         before = {number: signal.signal(number, self._take) for number in (signal.SIGINT, signal.SIGTERM)}
         try:
             yield self
+        except TrainingStopped:
+            raise
+        except Exception as error:
+            if self.wanted:
+                raise TrainingStopped(_BEFORE_AN_EPOCH, self.signal_number) from error
+            raise
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
@@ -55,4 +69,4 @@ class StopRequest:
     def _take(self, number: int, _frame: FrameType | None) -> Any:
         self.signal_number = number
         if not self._noted_only:
-            raise TrainingStopped("stopped before an epoch was under way; the same command goes on", number)
+            raise TrainingStopped(_BEFORE_AN_EPOCH, number)
