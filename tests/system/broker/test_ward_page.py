@@ -183,7 +183,7 @@ def test_five_hundred_beds_are_one_screen_the_worst_first_and_no_name_of_theirs_
         beds.say(payloads.software(beds.topics["n499"], version=HOSTILE, models=[HOSTILE]))
         beds.settle()
         browser = page.opened()
-        until(lambda: bed_of(browser, "n499").get("software", {}).get("version") == HOSTILE, "all beds", WITHIN_S)
+        until(lambda: (bed_of(browser, "n499").get("software") or {}).get("version") == HOSTILE, "all beds", WITHIN_S)
         until(lambda: not state_of(browser)["problem"], "a page that is current", WITHIN_S)
         answer = browser.get("")
         text = answer.text
