@@ -16,8 +16,8 @@ from benchmarks.page.open_pages import OpenPages
 from benchmarks.soak.proc import cpu_s, family, memory_kib
 from device.errors import ServiceError
 from tests.system.conftest import Mosquitto
-from tests.system.operation.running_page import UP_WITHIN_S
 from tests.system.running_daemon import AURICLE, RunningDaemon, Sounds
+from tests.system.web_process import UP_WITHIN_S
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence

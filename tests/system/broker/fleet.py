@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import re
 import subprocess
+import tempfile
 import threading
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
@@ -17,7 +19,7 @@ from tests.programs import program
 from tests.system.conftest import Mosquitto, wait_until
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from paho.mqtt.properties import Properties
     from paho.mqtt.reasoncodes import ReasonCode
@@ -79,6 +81,18 @@ class Fleet:
             check=True,
             capture_output=True,
         )
+
+
+@contextmanager
+def running_fleet() -> Iterator[Fleet]:
+    """A fleet in a folder of its own, whose broker runs until the end of the block."""
+    with tempfile.TemporaryDirectory(prefix="auricle-") as folder:
+        made = Fleet(Path(folder))
+        try:
+            made.broker.start()
+            yield made
+        finally:
+            made.broker.kill()
 
 
 def _substituted(text: str, path: str, folder: Path) -> str:

@@ -5,20 +5,19 @@ from __future__ import annotations
 import json
 import socket
 import subprocess
-import tempfile
-from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.request import urlopen
 
 import pytest
 
 from tests.programs import program
-from tests.system.broker.fleet import Fleet, Member
+from tests.system.broker.fleet import Fleet, Member, running_fleet
 from tests.system.conftest import wait_until
 from tests.system.running_daemon import AURICLE, CRY_WITHIN_S, RunningDaemon, Sounds
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 pytestmark = pytest.mark.system
 
@@ -45,13 +44,8 @@ OF_ANNA = (
 
 @pytest.fixture(scope="module")
 def fleet() -> Iterator[Fleet]:
-    with tempfile.TemporaryDirectory(prefix="auricle-") as folder:
-        made = Fleet(Path(folder))
-        try:
-            made.broker.start()
-            yield made
-        finally:
-            made.broker.kill()
+    with running_fleet() as made:
+        yield made
 
 
 def _anna(folder: Path, fleet: Fleet) -> RunningDaemon:

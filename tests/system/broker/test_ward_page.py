@@ -84,7 +84,7 @@ def test_an_acknowledgement_reaches_the_bed_by_name_and_every_page_shows_who_it_
         WardPage(private_folder, mqtt_of(broker, protocol), name="south") as south,
     ):
         password, look = north.new_password("nora"), north.new_password("victor", "--role", "viewer")
-        nora, victor, other = north.opened("nora", password), north.opened("victor", look), south.opened()
+        nora, victor, other = north.logged_in("nora", password), north.logged_in("victor", look), south.opened()
         until(lambda: sounds_of(nora) and sounds_of(other), "the cry on both pages", WITHIN_S)
         until_hearing(nora, "ben", "hears")
         (alarm,) = sounds_of(nora)
@@ -126,7 +126,7 @@ def test_a_page_that_is_killed_and_a_broker_that_is_killed_lose_nothing(
         daemon(private_folder, keeping_broker, "anna", sounds.crying(40.0)) as bed,
         WardPage(private_folder, mqtt_of(keeping_broker)) as page,
     ):
-        nora = page.opened("nora", page.new_password("nora"))
+        nora = page.logged_in("nora", page.new_password("nora"))
         until(lambda: sounds_of(nora), "the cry", WITHIN_S)
         page.kill()
         bed.ask("acknowledge", "--instance", "anna")

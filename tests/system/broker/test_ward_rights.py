@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import tempfile
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.system.broker.fleet import Fleet
+from tests.system.broker.fleet import Fleet, running_fleet
 from tests.system.broker.simulated_beds import SimulatedBeds
 from tests.system.broker.telling import until
 from tests.system.broker.test_ward import RunningWard
@@ -17,6 +15,7 @@ from tests.system.running_daemon import AURICLE, RunningDaemon, Sounds
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from tests.system.conftest import Mosquitto
 
@@ -25,13 +24,8 @@ pytestmark = pytest.mark.system
 
 @pytest.fixture
 def fleet() -> Iterator[Fleet]:
-    with tempfile.TemporaryDirectory(prefix="auricle-") as folder:
-        made = Fleet(Path(folder))
-        try:
-            made.broker.start()
-            yield made
-        finally:
-            made.broker.kill()
+    with running_fleet() as made:
+        yield made
 
 
 def _mqtt(fleet: Fleet, name: str) -> str:

@@ -1,28 +1,23 @@
-"""A real `auricle web --ward` in its own process, and browsers of few lines."""
+"""A real `auricle web --ward` in its own process, and what a browser of it knows."""
 
 from __future__ import annotations
 
-import contextlib
-import http.client
 import json
-import re
-import socket
-import subprocess
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
-import httpx
-
-from tests.system.broker.telling import until
 from tests.system.running_daemon import AURICLE, private
+from tests.system.web_process import WebProcess
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    import httpx
+
 WITHIN_S = 60.0
 
 
-class WardPage:
-    """The page of a ward; a context manager that kills it at the end.
+class WardPage(WebProcess):
+    """The page of a ward.
 
     Args:
         folder: of its file and its state.
@@ -32,85 +27,13 @@ class WardPage:
     """
 
     def __init__(self, folder: Path, mqtt: str, *, name: str = "north", options: tuple[str, ...] = ()) -> None:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
-        self.config = folder / f"{name}.toml"
+        super().__init__(folder / f"{name}.toml", private(folder, {}))
         self.config.write_text(f'[mqtt]\n{mqtt}\n[web]\nlisten = "127.0.0.1:{self.port}"\n')
-        self.printed_path = folder / f"{name}.web.out"
-        self._environment = private(folder, {})
         self._options = options
-        self._process: subprocess.Popen[bytes] | None = None
-        self._browsers = contextlib.ExitStack()
 
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(self, *_error: object) -> None:
-        self._browsers.close()
-        self.kill()
-
-    @property
-    def address(self) -> str:
-        """Of the screen."""
-        return f"http://127.0.0.1:{self.port}/"
-
-    @property
-    def process(self) -> subprocess.Popen[bytes]:
-        """Of the page."""
-        assert self._process is not None
-        return self._process
-
-    def start(self) -> None:
-        """Start it, and wait until it answers."""
-        command = [str(AURICLE), "web", "--ward", str(self.config), *self._options]
-        with self.printed_path.open("ab") as printed:
-            self._process = subprocess.Popen(
-                command, env=self._environment, stdin=subprocess.DEVNULL, stdout=printed, stderr=printed
-            )
-        until(self._answers, f"an answer of the page: {self.printed_path.read_text()}", WITHIN_S)
-
-    def _answers(self) -> bool:
-        asking = http.client.HTTPConnection("127.0.0.1", self.port, timeout=2.0)
-        with contextlib.closing(asking), contextlib.suppress(OSError, http.client.HTTPException):
-            asking.request("GET", "/login")
-            return asking.getresponse().status == 200
-        return False
-
-    def kill(self) -> None:
-        """SIGKILL; idempotent."""
-        if self._process is not None:
-            self._process.kill()
-            self._process.wait(20.0)
-
-    def ask(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """Run `auricle web` with other arguments to its end."""
-        command = [str(AURICLE), "web", *arguments]
-        return subprocess.run(
-            command, env=self._environment, capture_output=True, text=True, check=False, timeout=WITHIN_S
-        )
-
-    def new_password(self, name: str, *options: str) -> str:
-        """Make an account; returns its password."""
-        made = self.ask("password", name, *options, "--config", str(self.config))
-        found = re.search(r"password, shown this once: (\S+)", made.stdout)
-        assert found is not None, made
-        return found[1]
-
-    def browser(self) -> httpx.Client:
-        """A browser that is nobody yet."""
-        return self._browsers.enter_context(httpx.Client(base_url=self.address, trust_env=False, timeout=30.0))
-
-    def opened(self, name: str = "", password: str = "") -> httpx.Client:
-        """A browser that has opened the screen, of somebody where a name is given; its commands carry their proof."""
-        browser = self.browser()
-        if name:
-            assert browser.post("login", data={"name": name, "password": password}).status_code == 303
-        found = re.search(r'<meta name="csrf" content="(\w+)">', browser.get("").text)
-        assert found is not None
-        browser.headers["x-csrf-token"] = found[1]
-        return browser
+    def command(self) -> list[str]:
+        """What starts it."""
+        return [str(AURICLE), "web", "--ward", str(self.config), *self._options]
 
 
 def state_of(browser: httpx.Client) -> dict[str, Any]:
