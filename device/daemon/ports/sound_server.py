@@ -20,9 +20,8 @@ from typing import TYPE_CHECKING
 
 from device.commands import ListenIn, Outcome
 from device.errors import ServiceError
-from device.printable import printable
 from device.runtime.sockets.command_socket import may_command, peer_of
-from device.runtime.sockets.local_socket import bound_socket
+from device.runtime.sockets.local_socket import WakingListener
 from device.runtime.sockets.sound_socket import MAX_LINE_BYTES, SAMPLE_BYTES, SECOND_BYTES, answer_line, person_in
 
 if TYPE_CHECKING:
@@ -108,20 +107,10 @@ class SoundServer:
         self._ends: deque[ListenIn] = deque()
         self._starts_s: deque[float] = deque(maxlen=MOST_STARTS)
         self._closed = threading.Event()
-        with contextlib.ExitStack() as opened:
-            try:
-                self._listening = opened.enter_context(bound_socket(path))
-                self._group = path.stat().st_gid
-            except OSError as error:
-                why = error.strerror or error
-                raise ServiceError(f"the sound socket {printable(str(path))} cannot be made: {why}") from None
-            opened.callback(path.unlink, missing_ok=True)
-            self._wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
-            opened.callback(os.close, self._wake)
-            self._opened = opened.pop_all()
+        self._socket = WakingListener(path, "sound socket")
         self._selector = selectors.PollSelector()  # needs no descriptor of its own
-        self._selector.register(self._listening, selectors.EVENT_READ)
-        self._selector.register(self._wake, selectors.EVENT_READ)
+        self._selector.register(self._socket.listening, selectors.EVENT_READ)
+        self._selector.register(self._socket.wake, selectors.EVENT_READ)
         self._thread = threading.Thread(target=self._serve, name="sound", daemon=True)
         self._thread.start()
 
@@ -133,10 +122,9 @@ class SoundServer:
         if self._closed.is_set():
             return
         self._closed.set()
-        os.eventfd_write(self._wake, 1)
+        self._socket.rouse()
         self._thread.join(_JOIN_S)
-        with contextlib.suppress(OSError):
-            self._opened.close()
+        self._socket.close()
 
     # --- the thread
 
@@ -151,11 +139,11 @@ class SoundServer:
     def _turn(self) -> None:
         is_idle = not self._clients and not self._ends
         for key, _ in self._selector.select(None if is_idle else TURN_S):
-            if key.fileobj is self._listening:
+            if key.fileobj is self._socket.listening:
                 self._accept()
-            elif key.fileobj == self._wake:
+            elif key.fileobj == self._socket.wake:
                 with contextlib.suppress(BlockingIOError):
-                    os.eventfd_read(self._wake)
+                    os.eventfd_read(self._socket.wake)
             elif key.data in self._clients:  # it may have been closed in this turn
                 self._receive(key.data)
         self._let_in()
@@ -165,7 +153,7 @@ class SoundServer:
 
     def _accept(self) -> None:
         try:
-            accepted, _ = self._listening.accept()
+            accepted, _ = self._socket.listening.accept()
         except OSError:  # the client has gone, or no descriptor is left
             self._closed.wait(_PAUSE_S)
             return
@@ -179,7 +167,7 @@ class SoundServer:
         client = _Client(accepted, time.monotonic() + ASKED_WITHIN_S)
         self._clients[client] = None
         self._selector.register(accepted, selectors.EVENT_READ, client)
-        if not may_command(peer, self._group):
+        if not may_command(peer, self._socket.group):
             self._refuse(client, f"{peer.name} may not listen in: join the daemon's group, or ask with sudo")
         elif sum(each.began_s is None for each in self._clients) > MOST_WAITING:
             self._refuse(client, "too many ask to listen in: try again in a moment")
@@ -224,7 +212,7 @@ class SoundServer:
         """The main loop has noted it; from its thread."""
         self._answers.append((client, outcome))
         with contextlib.suppress(OSError):  # closed meanwhile
-            os.eventfd_write(self._wake, 1)
+            self._socket.rouse()
 
     def _let_in(self) -> None:
         now_s = time.monotonic()

@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 from device.commands import MAX_PAYLOAD_BYTES, Outcome, parse_local_command
 from device.errors import BundleError, CommandError, ServiceError
 from device.printable import printable
-from device.runtime.sockets.local_socket import bound_socket, short_address
+from device.runtime.sockets.local_socket import WakingListener, short_address
 from device.strict_json import parse
 
 if TYPE_CHECKING:
@@ -110,18 +110,7 @@ class CommandServer:
         self._closed = threading.Event()
         self._lock = threading.Lock()
         self._clients: Counter[int] = Counter()  # uid -> connections
-        with contextlib.ExitStack() as opened:
-            try:
-                path.parent.mkdir(parents=True, exist_ok=True)
-                self._listening = opened.enter_context(bound_socket(path))
-                self._group = path.stat().st_gid
-            except OSError as error:
-                why = error.strerror or error
-                raise ServiceError(f"the command socket {printable(str(path))} cannot be made: {why}") from None
-            opened.callback(path.unlink, missing_ok=True)
-            self._wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
-            opened.callback(os.close, self._wake)
-            self._opened = opened.pop_all()
+        self._socket = WakingListener(path, "command socket")
         self._thread = threading.Thread(target=self._serve, name="commands", daemon=True)
         self._thread.start()
 
@@ -139,17 +128,16 @@ class CommandServer:
         if self._closed.is_set():
             return
         self._closed.set()
-        os.eventfd_write(self._wake, 1)
+        self._socket.rouse()
         self._thread.join(_JOIN_S)
-        with contextlib.suppress(OSError):
-            self._opened.close()
+        self._socket.close()
 
     # --- the accepting thread
 
     def _serve(self) -> None:
         poll = select.poll()
-        poll.register(self._listening, select.POLLIN)
-        poll.register(self._wake, select.POLLIN)
+        poll.register(self._socket.listening, select.POLLIN)
+        poll.register(self._socket.wake, select.POLLIN)
         while not self._closed.is_set():
             if self._clients.total() >= MAX_CLIENTS:
                 self._closed.wait(_PAUSE_S)  # the others wait in the backlog
@@ -158,7 +146,7 @@ class CommandServer:
 
     def _accept(self) -> None:
         try:
-            client, _ = self._listening.accept()
+            client, _ = self._socket.listening.accept()
         except OSError:  # the client has gone, or no file descriptor is left
             self._closed.wait(_PAUSE_S)
             return
@@ -194,7 +182,9 @@ class CommandServer:
     def _outcome(self, client: socket.socket, peer: Peer) -> Outcome:
         try:
             request = _received_line(client, _MAX_REQUEST_BYTES, time.monotonic() + REQUEST_WITHIN_S)
-            if not may_command(peer, self._group):  # the mode of the socket let the peer in; it may have been changed
+            if not may_command(
+                peer, self._socket.group
+            ):  # the mode of the socket let the peer in; it may have been changed
                 return Outcome(False, f"{peer.name} may not command this daemon: join its group, or ask with sudo")
             return self._execute(_parsed(request, by=peer.name))
         except CommandError as error:

@@ -36,6 +36,46 @@ def bound_socket(path: Path) -> socket.socket:
     return server
 
 
+class WakingListener:
+    """A local socket that waits for clients, and an event that wakes the thread that polls it.
+
+    Args:
+        path: of the socket; a missing folder is created, and a socket that a crash left is removed.
+        what: names it in the error, such as "command socket".
+
+    Attributes:
+        listening: the socket.
+        wake: descriptor of the event; readable after `rouse`.
+        group: of the socket's file, whose members are let in.
+
+    Raises:
+        ServiceError: the socket cannot be created.
+    """
+
+    def __init__(self, path: Path, what: str) -> None:
+        with contextlib.ExitStack() as opened:
+            try:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                self.listening = opened.enter_context(bound_socket(path))
+                self.group = path.stat().st_gid
+            except OSError as error:
+                why = error.strerror or error
+                raise ServiceError(f"the {what} {printable(str(path))} cannot be made: {why}") from None
+            opened.callback(path.unlink, missing_ok=True)
+            self.wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+            opened.callback(os.close, self.wake)
+            self._opened = opened.pop_all()
+
+    def rouse(self) -> None:
+        """Wake whoever polls."""
+        os.eventfd_write(self.wake, 1)
+
+    def close(self) -> None:
+        """Close both and remove the socket; idempotent."""
+        with contextlib.suppress(OSError):
+            self._opened.close()
+
+
 @contextlib.contextmanager
 def short_address(path: Path) -> Iterator[str]:
     """An address for a socket at a path of any length; the kernel accepts at most 107 bytes."""
