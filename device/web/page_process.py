@@ -28,11 +28,12 @@ if TYPE_CHECKING:
     from device.config.web_settings import WebSettings
     from device.runtime.certificates import CertificateExpiry
     from device.web.classifying.classify_service import ClassifyService
+    from device.web.requests.gatekeeper import Gatekeeper
     from device.web.server.service import Service
 
-DAY_S = 86400.0
+_DAY_S = 86400.0
 
-WEB_PACKAGES = frozenset({"starlette", "uvicorn", "anyio", "h11", "python_multipart"})
+_WEB_PACKAGES = frozenset({"starlette", "uvicorn", "anyio", "h11", "python_multipart"})
 """What the extra `web` brings, as modules."""
 
 _UPLOADS = "uploads"
@@ -60,20 +61,14 @@ def serve_page(
         ServiceError: the address cannot be used.
         MissingExtraError: the extra `web` is not installed.
     """
-    try:
-        from device.web.live.certificate_reporting import CertificateReporting
-        from device.web.requests.serving import bound, check_access, is_loopback, server_of
-        from device.web.server.application import application
-    except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] not in WEB_PACKAGES:
-            raise
-        raise MissingExtraError(f"the page needs {error.name}, which is not installed: auricle[web]") from None
     web = dataclasses.replace(settings.web, listen=listen)
-    check_certificate(web)
-    book = AccountBook(accounts_file(web, instance, environment))
-    check_access(book, web)
+    gate = open_gate(web, instance, environment)  # first, as it says what the page needs and is not installed
+    from device.web.live.certificate_reporting import CertificateReporting
+    from device.web.requests.serving import bound, server_of
+    from device.web.server.application import application
+
     service = dataclasses.replace(
-        _service(settings, instance, book=book, is_loopback=is_loopback(listen), environment=environment),
+        _service(settings, instance, gate, environment),
         classifying=_classifying(settings, instance, config, environment),
     )
     notifier = Notifier.from_environment(os.environ)
@@ -98,29 +93,51 @@ def _expiry(settings: Settings, web: WebSettings) -> CertificateExpiry | None:
     return None
 
 
-def _service(
-    settings: Settings, instance: str, *, book: AccountBook, is_loopback: bool, environment: Mapping[str, str]
-) -> Service:
+def open_gate(web: WebSettings, name: str, environment: Mapping[str, str]) -> Gatekeeper:
+    """What lets visitors in, by the accounts and the logins of a page, once its certificate and address are in order.
+
+    Args:
+        web: with the address at which the page listens.
+        name: of the instance or the ward.
+        environment: names the folders.
+
+    Raises:
+        ConfigError: the accounts or the certificate are not valid, or the address demands an account and there is none.
+        MissingExtraError: the extra `web` is not installed.
+    """
+    try:
+        from device.web.requests.gatekeeper import Gatekeeper
+        from device.web.requests.serving import check_access, is_loopback
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] not in _WEB_PACKAGES:
+            raise
+        raise MissingExtraError(f"the page needs {error.name}, which is not installed: auricle[web]") from None
+    check_certificate(web)
+    book = AccountBook(accounts_file(web, name, environment))
+    check_access(book, web)
+    session_s = web.session_days * _DAY_S
+    folder = _own_folder(name, environment)
+    sessions = Sessions(None if folder is None else folder / "sessions.json", idle_s=session_s)
+    visitors = Visitors(book, sessions, may_be_open=is_loopback(str(web.listen)), instance=name)
+    return Gatekeeper(visitors, report=report, session_s=session_s)
+
+
+def _service(settings: Settings, instance: str, gate: Gatekeeper, environment: Mapping[str, str]) -> Service:
     from device.web.live.daemon_link import DaemonLink
     from device.web.night.happenings import Happenings
     from device.web.night.hearing_record import HearingRecord
     from device.web.night.journal_tail import JournalTail
     from device.web.pages.now_view import PageFacts
-    from device.web.requests.gatekeeper import Gatekeeper
     from device.web.server.service import Service
 
-    session_s = settings.web.session_days * DAY_S
-    folder = own_folder(instance, environment)
-    sessions = Sessions(None if folder is None else folder / "sessions.json", idle_s=session_s)
+    folder = _own_folder(instance, environment)
     journal = _journal(settings, instance, environment)
     return Service(
         link=DaemonLink(instance, environment=environment),
         tail=JournalTail(journal or (lambda: instance_journal(instance, environment))),
         happenings=Happenings(journal, _clips(settings, instance, environment)),
         hearing=HearingRecord(None if folder is None else folder / "heard"),
-        gate=Gatekeeper(
-            Visitors(book, sessions, may_be_open=is_loopback, instance=instance), report=report, session_s=session_s
-        ),
+        gate=gate,
         facts=PageFacts(instance, zone_of(settings.alarms.time_zone), settings.alarms.longest_pause_s),
         epoch=secrets.token_hex(4),
         report=report,
@@ -139,7 +156,7 @@ def _classifying(
     return ClassifyService(settings, config, web_folder(instance, environment) / _UPLOADS)
 
 
-def own_folder(instance: str, environment: Mapping[str, str]) -> Path | None:
+def _own_folder(instance: str, environment: Mapping[str, str]) -> Path | None:
     """Where logins and the record of hearing outlive a restart; None if nothing can be kept there."""
     folder = web_folder(instance, environment)
     try:

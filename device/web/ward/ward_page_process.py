@@ -6,19 +6,14 @@ import dataclasses
 import os
 from typing import TYPE_CHECKING
 
-from device.errors import ConfigError, MissingExtraError
+from device.errors import ConfigError
 from device.runtime.certificates import certificate_expiries
 from device.runtime.clocks import zone_of
 from device.runtime.device_identity import machine_digest
-from device.runtime.secrets.page_certificate import check_certificate
 from device.runtime.systemd_notify import Notifier
 from device.sinks.mqtt.connection import read_password
 from device.ward.ward_state import Ward
-from device.web.access.accounts import AccountBook
-from device.web.access.sessions import Sessions
-from device.web.access.visitors import Visitors
-from device.web.account_actions import accounts_file
-from device.web.page_process import DAY_S, WEB_PACKAGES, own_folder, report
+from device.web.page_process import open_gate, report
 from device.web.ward.ward_board import WardBoard
 
 if TYPE_CHECKING:
@@ -28,6 +23,7 @@ if TYPE_CHECKING:
     from device.config.settings import Settings
     from device.config.web_settings import WebSettings
     from device.sinks.mqtt.session_reader import Reader
+    from device.web.requests.gatekeeper import Gatekeeper
     from device.web.ward.ward_routes import WardService
 
 
@@ -57,20 +53,12 @@ def serve_ward(
         ServiceError: the address cannot be used.
         MissingExtraError: the extra `web` is not installed.
     """
-    try:
-        from device.web.requests.serving import check_access
-    except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] not in WEB_PACKAGES:
-            raise
-        raise MissingExtraError(f"the page needs {error.name}, which is not installed: auricle[web]") from None
     if settings.mqtt.host is None:
         raise ConfigError('no broker is named: set host = "broker.local" in [mqtt]', key=("mqtt", "host"))
     web = dataclasses.replace(settings.web, listen=listen)
-    check_certificate(web)
-    book = AccountBook(accounts_file(web, name, environment))
-    check_access(book, web)
+    gate = open_gate(web, name, environment)
     ward = Ward(settings.mqtt.topic, silent_after_s=silent_after_s, expected=only)
-    service = _service(settings, name, book, ward, _reader(settings, ward, name), listen, environment)
+    service = _service(settings, gate, ward, _reader(settings, ward, name))
     return _serve_until_stopped(service, web, name, zone_of(settings.alarms.time_zone), config)
 
 
@@ -120,28 +108,14 @@ def _reader(settings: Settings, ward: Ward, name: str) -> Reader:
     )
 
 
-def _service(
-    settings: Settings,
-    name: str,
-    book: AccountBook,
-    ward: Ward,
-    reader: Reader,
-    listen: str,
-    environment: Mapping[str, str],
-) -> WardService:
-    from device.web.requests.gatekeeper import Gatekeeper
-    from device.web.requests.serving import is_loopback
+def _service(settings: Settings, gate: Gatekeeper, ward: Ward, reader: Reader) -> WardService:
     from device.web.ward.ward_link import WardLink
     from device.web.ward.ward_routes import WardService
 
-    session_s = settings.web.session_days * DAY_S
-    folder = own_folder(name, environment)
-    sessions = Sessions(None if folder is None else folder / "sessions.json", idle_s=session_s)
-    visitors = Visitors(book, sessions, may_be_open=is_loopback(listen), instance=name)
     return WardService(
         link=WardLink(reader, ward, settings.mqtt.topic),
         board=WardBoard(zone_of(settings.alarms.time_zone), _own_certificates(settings)),
-        gate=Gatekeeper(visitors, report=report, session_s=session_s),
+        gate=gate,
         report=report,
     )
 
