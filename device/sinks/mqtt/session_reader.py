@@ -128,7 +128,11 @@ class Reader:
         """
         if self._client is None:
             raise RuntimeError("there is no connection")
-        return self._client.publish(topic, payload, qos=1).mid
+        number = self._client.publish(topic, payload, qos=1).mid
+        self._denied.pop(
+            number, None
+        )  # numbers come again after 65,535 requests, half a day of questions to the broker
+        return number
 
     def ask(self) -> None:
         """Ask the broker whether it is there, by giving up a subscription that does not exist: any broker answers that.
