@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
 import socket
 import ssl
+import sys
+import termios
 import time
 from typing import TYPE_CHECKING
 
@@ -147,6 +150,13 @@ class BrokerSocket:
         """Whether bytes were received and not yet read: no poll shows them."""
         decrypted = self._socket.pending() if isinstance(self._socket, ssl.SSLSocket) else 0
         return self.has_passed or self._resumes or decrypted > 0
+
+    def unacknowledged_bytes(self) -> int:
+        """What was sent and not accepted by the broker's machine; 0 where the kernel does not say."""
+        with contextlib.suppress(OSError, ValueError):  # closed, or no TCP
+            queued = fcntl.ioctl(self.fileno(), termios.TIOCOUTQ, bytes(4))  # as SIOCOUTQ, see tcp(7)
+            return int.from_bytes(queued, sys.byteorder)
+        return 0
 
     def fileno(self) -> int:
         """Its descriptor; -1 once it is closed."""

@@ -17,6 +17,7 @@ from device.commands import MAX_PAYLOAD_BYTES
 from device.errors import MissingExtraError
 from device.sinks.mqtt.broker_socket import open_socket
 from device.sinks.mqtt.connection import Trouble, endpoint, port_of, refusal, trouble_of
+from device.sinks.mqtt.flood.unread_answers import UnreadAnswers
 from device.sinks.mqtt.link import BrokerCertificate, Received
 from device.sinks.mqtt.paho_client import PahoClient
 from device.sinks.mqtt.send_queue import OwedMessage
@@ -48,7 +49,6 @@ FAILURE = 0x80
 _SILENT = "the broker, or the network to it, is silent: is it overloaded, or cut off?"
 _MUTE = "the broker takes the connection, but does not answer: is it overloaded, or no broker?"
 _OTHERS_IN_FLIGHT = 5
-_MOST_UNREAD_ANSWERS = 500
 _MOST_READ = 200  # packets in a turn, which take some 10 ms
 _RECEIVE_MAXIMUM = 20  # messages that the broker may send before we acknowledge
 
@@ -96,8 +96,7 @@ class Session:
         self._window = 65535
         self._sent: dict[int, tuple[OwedMessage | Message, float]] = {}  # by mid, with the time of sending
         self._alarms = 0
-        self._answered = 0  # messages of the broker, of which all answers were sent
-        self._blocked_since_s: float | None = None
+        self._answers = UnreadAnswers()
         self._topics: dict[str, None] = {}  # that were subscribed to, in their order
         self._unsubscribing: dict[int, float] = {}  # by mid, with the time of sending
         self._received: list[Received] = []
@@ -344,6 +343,8 @@ class Session:
             self._socket.error, ConnectionResetError | BrokenPipeError | None
         ):
             self._give_up(trouble_of(self._socket.error, self._settings))
+        elif str(code) == "Keep alive timeout" and self._answers.any:
+            self._give_up(self._unread())  # it reads no ping either
         elif str(code) == "Keep alive timeout":
             self._give_up(Trouble(_SILENT if self.is_accepted else _MUTE, since_s=self._last_read_s))
 
@@ -383,15 +384,20 @@ class Session:
 
     def _is_blocked(self, broker_socket: BrokerSocket) -> bool:
         """Whether the broker has to read first: each of its messages needs an answer, which it may never read."""
-        received, now_s = broker_socket.guard.of_qos_1, self._clock()
-        if not self._client.want_write():
-            self._answered, self._blocked_since_s = received, None
-        if received - self._answered <= _MOST_UNREAD_ANSWERS:
-            return False
-        since_s = self._blocked_since_s = now_s if self._blocked_since_s is None else self._blocked_since_s
-        if now_s - since_s > self._timeouts.answer_s:
-            self._give_up(Trouble(f"{endpoint(self._settings)} sends much, but reads nothing: is it overloaded?"))
-        return True
+        now_s = self._clock()
+        self._answers.update(
+            broker_socket.guard.of_qos_1,
+            now_s,
+            is_written=not self._client.want_write(),
+            unacknowledged_bytes=broker_socket.unacknowledged_bytes(),
+        )
+        blocked_for_s = self._answers.blocked_for_s(now_s)
+        if blocked_for_s is not None and blocked_for_s > self._timeouts.answer_s:
+            self._give_up(self._unread())
+        return blocked_for_s is not None
+
+    def _unread(self) -> Trouble:
+        return Trouble(f"{endpoint(self._settings)} sends much, but reads nothing: is it overloaded?")
 
     def _give_up(self, trouble: Trouble) -> None:
         self.trouble = self.trouble or trouble

@@ -11,7 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from device.config.settings import MqttSettings
+from device.sinks.mqtt.client import Mqtt
+from device.sinks.mqtt.ownership import Owner
+from device.sinks.mqtt.timeouts import SessionTimeouts
+from device.sinks.payloads import availability
 from tests.system.broker.hostile_broker import TEXT_BYTES, HostileBroker, packet, publish, text
+from tests.system.broker.hostile_broker_client import Nobody
+from tests.system.broker.telling import TOPICS, until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -118,6 +125,27 @@ def test_memory_is_bounded_and_the_reason_told(attack: str, protocol: str) -> No
     assert max(line["mb"] for line in told) - told[0]["mb"] < _GROWS_MB
     if said:
         assert any(said in line["reason"] for line in told), {line["reason"] for line in told}
+
+
+def test_a_keepalive_that_ends_first_is_no_silence_of_a_broker_that_reads_nothing() -> None:
+    with HostileBroker(_unread_answers, reads=False, waits_s=_SUBSCRIBED_S) as broker:
+        mqtt = Mqtt(
+            MqttSettings(host="127.0.0.1", port=broker.port, protocol="5"),
+            client_id="auricle-nursery",
+            will=availability(TOPICS, online=False),
+            owner=Owner("device", "run", "host"),
+            owner_topic=TOPICS.owner,
+            password=None,
+            handler=Nobody(),
+            commands=TOPICS.commands,
+            timeouts=SessionTimeouts(keepalive_s=5, answer_s=1000.0),
+        )
+        mqtt.start()
+        try:
+            until(lambda: mqtt.link.state == "lost", "the end of the connection", _SAID_WITHIN_S)
+            assert "sends much, but reads nothing" in mqtt.link.reason
+        finally:
+            mqtt.close(deadline_s=time.monotonic())
 
 
 def _told_by_client(port: int, protocol: str, said: str) -> list[dict[str, Any]]:

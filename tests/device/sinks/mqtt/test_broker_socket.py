@@ -152,3 +152,16 @@ def test_a_connection_that_ends_behind_packets_ends_after_them(ends: tuple[Broke
     assert broker_socket.pending()
     assert broker_socket.recv(1000) == b"\x40\2\0\1"
     assert broker_socket.recv(1) == b""
+
+
+def test_what_the_other_machine_does_not_accept_is_unacknowledged() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        here = socket.create_connection(listening.getsockname())
+        here.setblocking(False)
+        broker_socket = BrokerSocket(here)
+        assert broker_socket.unacknowledged_bytes() == 0
+        sent = broker_socket.send(bytes(1 << 20))
+        assert 0 < broker_socket.unacknowledged_bytes() < sent
+        broker_socket.close()
+        assert broker_socket.unacknowledged_bytes() == 0
