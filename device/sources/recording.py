@@ -118,6 +118,11 @@ class Recording:
         return None if self._frames is None else self._frames / self._sample_rate_hz
 
     @property
+    def length_is_certain(self) -> bool:
+        """Whether the file really holds `frames`, as a WAV of bare samples does; else a header says so."""
+        return self._layout.pcm is not None
+
+    @property
     def clipped_samples(self) -> int:
         """Samples beyond full scale so far, in the channels that are read."""
         return self._clipped_samples

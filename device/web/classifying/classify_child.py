@@ -155,15 +155,17 @@ def _answer(wanted: Wanted) -> bytes:
 def _declared_s(options: ReplayOptions, wanted: Wanted) -> float | None:
     """Seconds that the recording says it lasts; None if it does not say.
 
+    A header that is not known to be true refuses nothing: the recording may break off before.
+
     Raises:
         RecordingError: nothing of it can be heard.
-        TooLongError: that is longer than is allowed.
+        TooLongError: it surely lasts longer than is allowed.
     """
     from device.replay.one_recording import open_recording
 
     with open_recording(options, wanted.file) as recording:
-        duration_s = recording.duration_s
-    if duration_s is not None and duration_s > wanted.longest_s:
+        duration_s, is_certain = recording.duration_s, recording.length_is_certain
+    if is_certain and duration_s is not None and duration_s > wanted.longest_s:
         raise TooLongError(
             f"{wanted.file} lasts {duration_s:.0f} s, and at most {wanted.longest_s} s are heard: send a part of it, "
             "or raise classify_max_s in [web]"

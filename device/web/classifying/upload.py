@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, BinaryIO, Self
 
 import anyio.to_thread
 
+from device.sources.containers.mpeg import skip_id3
 from device.sources.containers.ogg import MAGIC as OGG
 from device.sources.containers.wav import MAGICS as WAV
 from device.web.classifying.classify_process import NotHeardError
@@ -26,7 +27,10 @@ SILENT_WITHIN_S = 10.0
 KEPT_FREE_BYTES = 64 * 2**20
 """Of the disk, which the journal of alarms may share; as clips leave it."""
 
-_SUFFIXES = {**dict.fromkeys(WAV, ".wav"), b"fLaC": ".flac", OGG: ".ogg"}
+_FLAC, _ID3 = b"fLaC", b"ID3"
+_SUFFIXES = {**dict.fromkeys(WAV, ".wav"), _FLAC: ".flac", _ID3: ".flac", OGG: ".ogg"}
+"""First bytes -> the suffix of the name. Behind a tag of ID3 must be FLAC, which shows once the tag has come."""
+
 _MAGIC_BYTES = 4
 _NAME = "recording"
 _FORM_BYTES = 16384
@@ -61,7 +65,7 @@ async def receive_recording(
                 form.finish()
         except FormError as error:
             raise NotHeardError(400, str(error)) from None
-        return file.finish()
+        return await file.finish()
 
 
 def refuse_length(content_length: str | None, *, max_bytes: int, is_form: bool) -> None:
@@ -113,10 +117,14 @@ class _RecordingFile:
             self._name = _NAME + _suffix(data)
         await anyio.to_thread.run_sync(self._append, data)
 
-    def finish(self) -> str:
+    async def finish(self) -> str:
         """Close the file; returns its name."""
         if self._file is None:
+            if self._head:
+                raise _of_another_kind()
             raise NotHeardError(400, "the request holds no recording: send a WAV, FLAC or OGG file as its content")
+        if self._head.startswith(_ID3) and not await anyio.to_thread.run_sync(_is_flac_behind_tags, self._file):
+            raise _of_another_kind()
         self._file.close()
         return self._name
 
@@ -126,7 +134,7 @@ class _RecordingFile:
             if room.f_bavail * room.f_frsize < KEPT_FREE_BYTES + len(data):
                 raise NotHeardError(507, "the disk is too full to keep it while it is heard: free some space")
             if self._file is None:
-                self._file = (self._folder / self._name).open("xb", buffering=0)
+                self._file = (self._folder / self._name).open("x+b", buffering=0)
             left = memoryview(data)
             while left:
                 left = left[self._file.write(left) or 0 :]
@@ -138,7 +146,17 @@ def _suffix(head: bytes) -> str:
     for magic, suffix in _SUFFIXES.items():
         if head.startswith(magic):
             return suffix
-    raise NotHeardError(415, "it is no WAV, FLAC or OGG file: convert it, for instance with ffmpeg -i FILE FILE.flac")
+    raise _of_another_kind()
+
+
+def _is_flac_behind_tags(file: BinaryIO) -> bool:
+    """Whether the sound is FLAC, as `auricle classify` finds it in a file that begins with tags of ID3."""
+    file.seek(skip_id3(file))
+    return file.read(len(_FLAC)) == _FLAC
+
+
+def _of_another_kind() -> NotHeardError:
+    return NotHeardError(415, "it is no WAV, FLAC or OGG file: convert it, for instance with ffmpeg -i FILE FILE.flac")
 
 
 def _too_large(max_bytes: int) -> NotHeardError:

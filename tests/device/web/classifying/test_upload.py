@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 RECORDING = b"fLaC" + bytes(range(256)) * 8 + b"\r\n--b\r\n--"  # as good as a boundary
+TAG = b"ID3\4\0\0\0\0\2\0" + bytes(256)
 FORM = (
     b'--b1\r\nContent-Disposition: form-data; name="recording"; filename="../a\x00.wav"\r\n\r\n%s\r\n--b1--\r\n'
     % RECORDING
@@ -37,6 +38,23 @@ def test_it_is_written_whole_under_our_name_whatever_the_pieces(
     assert name == "recording.flac"
     assert [path.name for path in tmp_path.iterdir()] == [name]
     assert (tmp_path / name).read_bytes() == RECORDING
+
+
+@pytest.mark.parametrize("size", [1, 7, 4096])
+def test_flac_behind_tags_is_flac_whatever_the_pieces(size: int, tmp_path: Path) -> None:
+    content = TAG + TAG + RECORDING
+    assert asyncio.run(receive_recording(_pieces(content, size), tmp_path, max_bytes=9999)) == "recording.flac"
+    assert (tmp_path / "recording.flac").read_bytes() == content
+
+
+@pytest.mark.parametrize(
+    "content",
+    [TAG + b"\xff\xfb\x90\x00" + bytes(999), TAG + b"RIFF" + bytes(99), TAG, TAG[:99], b"ID3\4", b"fL", b"\0" * 99],
+)
+def test_what_is_of_another_kind_is_refused_also_behind_a_tag(content: bytes, tmp_path: Path) -> None:
+    with pytest.raises(NotHeardError, match="it is no WAV, FLAC or OGG file") as refused:
+        asyncio.run(receive_recording(_pieces(content, 99), tmp_path, max_bytes=9999))
+    assert refused.value.status == 415
 
 
 def test_a_client_that_says_nothing_more_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
