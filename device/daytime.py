@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import Literal, Self
+from datetime import UTC, date, datetime, timedelta
+from typing import TYPE_CHECKING, Literal, Self
+
+if TYPE_CHECKING:
+    from datetime import tzinfo
 
 CLOCK_TIME = "([01][0-9]|2[0-3]):[0-5][0-9]"
 """HH:MM."""
@@ -28,6 +31,19 @@ def utc_text(utc_s: float, timespec: Literal["seconds", "milliseconds"] = "secon
 def within_years(utc_s: float) -> float:
     """Seconds since 1970-01-01 UTC -> the nearest ones that are a month from the ends of the calendar, 1 to 9999."""
     return min(max(utc_s, _FIRST_UTC_S), _LAST_UTC_S)
+
+
+def noon_of(day: date, zone: tzinfo | None) -> float:
+    """UTC seconds of the noon of a day; a zone of None is the machine's own."""
+    noon = datetime(day.year, day.month, day.day, 12)  # noqa: DTZ001 - the zone follows
+    return (noon.astimezone() if zone is None else noon.replace(tzinfo=zone)).timestamp()
+
+
+def noon_before(utc_s: float, zone: tzinfo | None) -> float:
+    """UTC seconds of the newest noon that is not after a moment: where its night begins."""
+    day = datetime.fromtimestamp(within_years(utc_s), UTC).astimezone(zone).date()
+    noon_utc_s = noon_of(day, zone)
+    return noon_utc_s if noon_utc_s <= utc_s else noon_of(day - timedelta(days=1), zone)
 
 
 @dataclass(frozen=True, slots=True)

@@ -379,6 +379,21 @@ class AlarmHistory:
 
 
 @dataclass(frozen=True, slots=True)
+class NightShare:
+    """How much was listened to since the last noon.
+
+    Attributes:
+        since_utc_s: that noon, or the first start of the daemon if that was later.
+        elapsed_s: seconds from then on, without the newest few.
+        listened_s: of these, the seconds in which a cry would have been detected; at most `elapsed_s`.
+    """
+
+    since_utc_s: float
+    elapsed_s: float
+    listened_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class Transition:
     """A change of one alarm: what the journal stores and what is published.
 

@@ -21,6 +21,7 @@ from device.daemon.alerting.sensitivities import SENSITIVITIES
 from device.daemon.delivery.journal_writer import JournalWriter
 from device.daemon.delivery.null_journal import NullJournal
 from device.daemon.delivery.reply_queue import CommandReceived
+from device.daemon.publishing.night_coverage import NIGHT
 from device.daemon.publishing.state_publisher import ANNOUNCED
 from device.errors import JournalError
 from device.quantity import quantity
@@ -127,7 +128,7 @@ class ChannelFactory:
         if settings.file is None:
             return NullJournal(outbox)
         path = journal_file(self._instance) if settings.file == "auto" else Path(settings.file)
-        notes = (PAUSED_UNTIL, ANNOUNCED, SENSITIVITIES, SWITCHES, EPOCH, COUNT_KEY)
+        notes = (PAUSED_UNTIL, ANNOUNCED, SENSITIVITIES, SWITCHES, NIGHT, EPOCH, COUNT_KEY)
         return JournalWriter(partial(_open_journal, path, settings), self._replies.put, outbox=outbox, notes=notes)
 
     def open_pins(self, settings: GpioSettings) -> Pins:

@@ -287,5 +287,6 @@ class MainLoop:
             hidden=parts.controller.schedule.hidden(parts.runner.listener.is_on),
             window_age_s=self._health.window_age_s(now_s),
             listening_in=self.listeners(),
+            night=parts.controller.night.update(self.tracker.listened_s(parts.runner.listener)),
         )
         return self.tracker.state(parts.runner.listener, inputs, utc_s=self._clocks.utc(), now_s=now_s)

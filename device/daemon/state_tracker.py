@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from device.alarms.label_modes import ModeNow
     from device.daemon.alerting.alarm_summary import AlarmSummary
     from device.hearing.listener import Listener
-    from device.messages import Alarm, FaultKind, Heard, NoAudio, Notice
+    from device.messages import Alarm, FaultKind, Heard, NightShare, NoAudio, Notice
 
 MOST_ALARMS = 50
 """The most alarms in a state, the most urgent first; every kind of fault and a few models make fewer."""
@@ -43,6 +43,7 @@ class _Counts:
     gaps: int = 0
     windows_before: int = 0  # of listeners that were replaced
     due_before: int = 0
+    listened_before_s: float = 0.0
     reloads: int = 0
 
 
@@ -65,6 +66,7 @@ class SnapshotInputs:
     bundles: tuple[str, ...] = ()
     window_age_s: float | None = None
     listening_in: tuple[str, ...] | None = None
+    night: NightShare | None = None
 
 
 class StateTracker:
@@ -125,6 +127,7 @@ class StateTracker:
         total = listener.coverage.total
         self._counts.windows_before += total.scored
         self._counts.due_before += total.due
+        self._counts.listened_before_s += total.listened_s
         self._scores.clear()
         self._since_utc_s.clear()
         self._faults = {key: fault for key, fault in self._faults.items() if key[0] in FOUND_BY_DAEMON}
@@ -133,6 +136,10 @@ class StateTracker:
         """Count a reload that is over; `refused` says why it changed nothing."""
         self._counts.reloads += 1
         self._reload_refused = refused
+
+    def listened_s(self, listener: Listener) -> float:
+        """Seconds that were listened to since the start, by listeners that were replaced too."""
+        return self._counts.listened_before_s + listener.coverage.total.listened_s
 
     def state(self, listener: Listener, inputs: SnapshotInputs, *, utc_s: float, now_s: float) -> DaemonState:
         """A snapshot of the daemon."""
@@ -187,6 +194,7 @@ class StateTracker:
             delivered=inputs.alarms.delivered,
             delivered_late=inputs.alarms.delivered_late,
             listening_in=inputs.listening_in,
+            night=inputs.night,
         )
 
     def _label_status(self, key: tuple[str, str], *, on: bool, inputs: SnapshotInputs) -> LabelStatus:

@@ -18,6 +18,7 @@ from device.messages import (  # noqa: TC001 - `from_json` evaluates the annotat
     LabelMode,
     ModeCause,
     ModeSwitch,
+    NightShare,
     Priority,
 )
 from device.printable import excerpt
@@ -161,6 +162,7 @@ class DaemonState:
         delivered: changes of alarms that the broker has acknowledged.
         delivered_late: of these, the ones that were late, or for which no clock can say whether they were.
         listening_in: who listens in now; None where nobody can, because it is off.
+        night: how much was listened to since the last noon; None for the first seconds.
         age_s: seconds since this snapshot was made, set by whoever serves it.
     """
 
@@ -210,6 +212,7 @@ class DaemonState:
     delivered: int = 0
     delivered_late: int = 0
     listening_in: tuple[str, ...] | None = None
+    night: NightShare | None = None
     age_s: float = 0.0
 
     @property

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from device.alarms.label_modes import ModeNow
-    from device.messages import Alarm, AlarmHistory, AlarmKind, LabelMode, TimeQuality, Transition
+    from device.messages import Alarm, AlarmHistory, AlarmKind, LabelMode, NightShare, TimeQuality, Transition
 
 SCHEMA_VERSION = 1
 """Of alarms and of the state; incremented if a member changes its meaning or is removed."""
@@ -379,9 +379,14 @@ def software(topics: Topics, *, version: str, models: Sequence[str]) -> Message:
     return Message(topics.software, _json({"version": version, "models": models}).encode(), retain=True)
 
 
-def coverage(topics: Topics, *, listened: float | None, windows: float | None) -> Message:
-    """Shares, in [0, 1], of the last seconds that were analysed and of the windows that were scored."""
-    members = {"listened": _number(listened), "windows": _number(windows)}
+def coverage(
+    topics: Topics, *, listened: float | None, windows: float | None, night: NightShare | None = None
+) -> Message:
+    """Shares, in [0, 1], of the last seconds that were analysed and of the windows that were scored; and the night."""
+    members: dict[str, Any] = {"listened": _number(listened), "windows": _number(windows), "night": None}
+    if night:
+        since_utc = utc_text(night.since_utc_s, "milliseconds")
+        members["night"] = {"since_utc": since_utc, "elapsed_s": night.elapsed_s, "listened_s": night.listened_s}
     return Message(topics.coverage, _json(members).encode(), retain=True)
 
 

@@ -27,6 +27,7 @@ MAX_LISTED = 100
 
 _MAX_CHARACTERS = 500
 _MAX_SEQ = 2**53
+_MAX_NIGHT_S = 1e9
 _MOMENT = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{3}Z", re.ASCII)
 
 
@@ -114,6 +115,34 @@ class BedSoftware:
     models: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class BedNight:
+    """How much a bed has listened since the last noon of its zone, or since its first start.
+
+    Attributes:
+        since_utc: from then on.
+        elapsed_s: seconds until the bed said this.
+        listened_s: of these, the seconds in which it listened; at most `elapsed_s`.
+    """
+
+    since_utc: str
+    elapsed_s: float
+    listened_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class BedCoverage:
+    """How much a bed listens.
+
+    Attributes:
+        listened: share of the last seconds, in [0, 1]; None if the bed does not know.
+        night: None if the bed does not say.
+    """
+
+    listened: float | None
+    night: BedNight | None
+
+
 def is_offline(payload: bytes) -> bool:
     """Whether a message of `available` says that a bed is gone.
 
@@ -166,16 +195,19 @@ def read_faults(payload: bytes) -> tuple[BedFault, ...]:
     return tuple(BedFault(_text(each, "kind"), _moment(each, "since_utc"), _text(each, "detail")) for each in listed)
 
 
-def read_listened(payload: bytes) -> float | None:
-    """Read the share of the time that was listened to from a message of `coverage`; None if it has none.
+def read_coverage(payload: bytes) -> BedCoverage:
+    """Read a message of `coverage`.
 
     Raises:
         UnreadableError: it is none.
     """
-    share = _object(payload).get("listened")
-    if share is None or (type(share) in {int, float} and 0 <= share <= 1):
-        return None if share is None else float(share)
-    raise UnreadableError("listened is no share")
+    members = _object(payload)
+    share, night = members.get("listened"), members.get("night")
+    if "listened" not in members or not (night is None or isinstance(night, dict)):
+        raise UnreadableError("listened is missing, or night is no object")
+    return BedCoverage(
+        None if share is None else _number_to(members, "listened", 1.0), None if night is None else _night(night)
+    )
 
 
 def read_software(payload: bytes) -> BedSoftware:
@@ -189,6 +221,11 @@ def read_software(payload: bytes) -> BedSoftware:
     if not isinstance(models, list) or len(models) > MAX_LISTED or not all(isinstance(each, str) for each in models):
         raise UnreadableError("models is no list of names")
     return BedSoftware(_text(members, "version"), tuple(each[:_MAX_CHARACTERS] for each in models))
+
+
+def _night(members: dict[str, Any]) -> BedNight:
+    elapsed_s = _number_to(members, "elapsed_s", _MAX_NIGHT_S)
+    return BedNight(_moment(members, "since_utc"), elapsed_s, _number_to(members, "listened_s", elapsed_s))
 
 
 def _listed_alarm(members: dict[str, Any], told_utc: str) -> WardAlarm:
@@ -247,6 +284,13 @@ def _text(members: dict[str, Any], name: str) -> str:
     if not isinstance(value, str):
         raise UnreadableError(f"{name} is no text")
     return value[:_MAX_CHARACTERS]
+
+
+def _number_to(members: dict[str, Any], name: str, most: float) -> float:
+    value = members.get(name)
+    if type(value) not in {int, float} or not 0 <= value <= most:  # type: ignore[operator]
+        raise UnreadableError(f"{name} is no number from 0 to {most:g}")
+    return float(value)  # type: ignore[arg-type]
 
 
 def _moment(members: dict[str, Any], name: str) -> str:

@@ -11,14 +11,15 @@ from typing import TYPE_CHECKING
 
 from device.fault_info import DEAFENING
 from device.ward.bed_messages import (
+    BedCoverage,
     BedFault,
     BedSoftware,
     BedState,
     WardAlarm,
     is_offline,
     read_alarm_change,
+    read_coverage,
     read_faults,
-    read_listened,
     read_software,
     read_state,
 )
@@ -38,7 +39,7 @@ class BedRecord:
 
     Attributes:
         software: what runs there; None if it does not say.
-        listened: share of the last seconds that was listened to, in [0, 1]; None if that is unknown.
+        coverage: how much it listens.
         faults: that are open.
         state: the newest; None before the first.
         is_offline: the bed, or the broker in its name, said that it is gone.
@@ -48,7 +49,7 @@ class BedRecord:
     def __init__(self, name: str) -> None:
         self.name = name
         self.software: BedSoftware | None = None
-        self.listened: float | None = None
+        self.coverage = BedCoverage(None, None)
         self.faults: tuple[BedFault, ...] = ()
         self.state: BedState | None = None
         self.is_offline = False
@@ -77,7 +78,7 @@ class BedRecord:
             case "faults":
                 self.faults = read_faults(payload)
             case "coverage":
-                self.listened = read_listened(payload)
+                self.coverage = read_coverage(payload)
             case "software":
                 self.software = read_software(payload)
             case _ if topic.startswith("alarm/"):

@@ -18,7 +18,7 @@ from device.ward.bed_record import BedRecord
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from device.ward.bed_messages import BedFault, BedSoftware, WardAlarm
+    from device.ward.bed_messages import BedFault, BedNight, BedSoftware, WardAlarm
 
 SILENT_AFTER_S = 88.0
 """A daemon publishes something at least every 75 s; a bed without any message for this long is silent."""
@@ -54,6 +54,7 @@ class BedView:
         omitted: further open alarms, which the bed does not name.
         certificate: what the bed says of a certificate that expires; empty if it says nothing.
         software: what runs there; None if the bed does not say.
+        night: how much it had listened since the last noon when it last said so; None if it never did.
     """
 
     name: str
@@ -64,6 +65,7 @@ class BedView:
     omitted: int
     certificate: str
     software: BedSoftware | None
+    night: BedNight | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,11 +175,12 @@ class Ward:
             bed.name,
             hearing,
             why,
-            bed.listened if hearing in {"hears", "deaf"} else None,
+            bed.coverage.listened if hearing in {"hears", "deaf"} else None,
             tuple(bed.open_alarms()),
             bed.state.omitted if bed.state else 0,
             "; ".join(certificates),
             bed.software,
+            bed.coverage.night,
         )
 
     def _judged(self, bed: BedRecord, now_s: float) -> tuple[Hearing, str]:

@@ -6,8 +6,10 @@ import dataclasses
 import json
 import textwrap
 from collections import Counter
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from device.daytime import within_years
 from device.printable import excerpt, printable
 from device.quantity import quantity
 
@@ -26,6 +28,7 @@ ORDER: tuple[Hearing, ...] = ("silent", "deaf", "unknown", "hears")
 
 _COLOURS: Mapping[Hearing, int] = {"silent": 31, "deaf": 31, "unknown": 33, "hears": 32}
 _WIDTH, _TEXT_CHARACTERS = 100, 90
+_LONGEST_NIGHT_S = 25 * 3600.0  # from noon to noon, where a clock was set back
 
 
 def table_lines(view: WardView, *, now_utc: str, colour: bool = False) -> Iterator[str]:
@@ -33,7 +36,7 @@ def table_lines(view: WardView, *, now_utc: str, colour: bool = False) -> Iterat
 
     Args:
         view: of the ward.
-        now_utc: as it is shown.
+        now_utc: as it is shown, as `2026-11-21T02:14:07Z`.
         colour: with a terminal's escape sequences.
     """
     yield f"{now_utc}  {headline(view)}"
@@ -41,7 +44,7 @@ def table_lines(view: WardView, *, now_utc: str, colour: bool = False) -> Iterat
         yield f"NOT CONNECTED: {printable(view.trouble)}"
     if view.unreadable:
         yield f"{quantity(view.unreadable, 'message')} could not be read"
-    yield from _bed_lines(view.beds, colour=colour)
+    yield from _bed_lines(view.beds, now_utc_s=datetime.fromisoformat(now_utc).timestamp(), colour=colour)
     yield from _alarm_lines(view.beds)
     yield from _certificate_lines(view.beds)
 
@@ -88,6 +91,30 @@ def by_age(each: tuple[BedView, WardAlarm]) -> tuple[bool, str, str]:
     return alarm.acknowledged, alarm.start_utc or "", bed.name
 
 
+def night_share(bed: BedView, now_utc_s: float) -> float | None:
+    """The share of the night, since the bed's last noon, in which a bed has listened; None if nobody knows.
+
+    Of a bed that is silent, all the time that has passed since it last said so counts as not listened to.
+    """
+    night = bed.night
+    if night is None or bed.hearing == "unknown":
+        return None
+    elapsed_s = night.elapsed_s
+    if bed.hearing == "silent":
+        elapsed_s = max(elapsed_s, now_utc_s - (moment_s(night.since_utc) or now_utc_s))
+        if elapsed_s > _LONGEST_NIGHT_S:
+            return 0.0  # that night is over
+    return night.listened_s / elapsed_s if elapsed_s else None
+
+
+def moment_s(utc: str | None) -> float | None:
+    """UTC seconds of a moment as a bed writes it; None for none, and for one that is no day of any calendar."""
+    try:
+        return None if utc is None else within_years(datetime.fromisoformat(utc).timestamp())
+    except (ValueError, OverflowError):
+        return None
+
+
 def is_urgent(before: WardView | None, after: WardView) -> bool:
     """Whether somebody should look: a bed fell silent or deaf, or an alarm is new and not acknowledged."""
     if before is None:
@@ -116,7 +143,7 @@ def _told_apart(alarm: WardAlarm) -> tuple[object, ...]:
     return alarm.state, alarm.priority, alarm.acknowledged, alarm.acknowledged_by
 
 
-def _bed_lines(beds: Sequence[BedView], *, colour: bool) -> Iterator[str]:
+def _bed_lines(beds: Sequence[BedView], *, now_utc_s: float, colour: bool) -> Iterator[str]:
     if not beds:
         return
     ordered = sorted(beds, key=lambda bed: (ORDER.index(bed.hearing), not has_alarms(bed), bed.name))
@@ -125,12 +152,13 @@ def _bed_lines(beds: Sequence[BedView], *, colour: bool) -> Iterator[str]:
     width = max(len("BED"), *(len(bed.name) for bed in beds))
     if shown:
         yield ""
-        yield f"{'BED':<{width}}  {'STATE':<7}  {'LISTENED':>8}  WHY"
+        yield f"{'BED':<{width}}  {'STATE':<7}  {'LISTENED':>8}  {'NIGHT':>7}  WHY"
     for bed in shown:
         state = f"{STATE_WORDS[bed.hearing]:<7}"
         state = f"\x1b[{_COLOURS[bed.hearing]}m{state}\x1b[0m" if colour else state
         what = bed.why or _software(bed)
-        yield f"{bed.name:<{width}}  {state}  {_percent(bed.listened):>8}  {_short(what)}".rstrip()
+        shares = f"{_percent(bed.listened):>8}  {_percent(night_share(bed, now_utc_s)):>7}"
+        yield f"{bed.name:<{width}}  {state}  {shares}  {_short(what)}".rstrip()
     if len(shown) < len(beds):
         yield ""
         names = " ".join(bed.name for bed in quiet)

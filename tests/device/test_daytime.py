@@ -1,12 +1,15 @@
-"""Ranges of the day: past midnight, whole days, and what two have in common."""
+"""Ranges of the day: past midnight, whole days, and what two have in common; and where a night begins."""
 
 from __future__ import annotations
+
+from datetime import datetime
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from device.daytime import DayRange
+from device.daytime import DayRange, noon_before
 
 _minutes = st.integers(0, 1439)
 _ranges = st.builds(DayRange, _minutes, _minutes)
@@ -22,3 +25,18 @@ def test_two_ranges_overlap_where_they_have_a_minute_in_common(one: DayRange, ot
 def test_anything_else_is_no_range(text: str) -> None:
     with pytest.raises(ValueError, match="is no range of the day"):
         DayRange.parse(text)
+
+
+@pytest.mark.parametrize(
+    ("zone", "moment", "noon"),
+    [
+        ("UTC", "2026-11-21T11:59:59Z", "2026-11-20T12:00:00Z"),
+        ("UTC", "2026-11-21T12:00:00Z", "2026-11-21T12:00:00Z"),
+        ("America/New_York", "2026-11-21T03:00:00Z", "2026-11-20T17:00:00Z"),
+        ("Pacific/Auckland", "2026-11-21T03:00:00Z", "2026-11-20T23:00:00Z"),
+        ("Europe/Berlin", "2026-10-25T10:59:59Z", "2026-10-24T10:00:00Z"),
+    ],
+)
+def test_a_night_begins_at_the_newest_noon_of_the_zone(zone: str, moment: str, noon: str) -> None:
+    at_s, expected_s = (datetime.fromisoformat(each).timestamp() for each in (moment, noon))
+    assert noon_before(at_s, ZoneInfo(zone)) == expected_s

@@ -31,6 +31,7 @@ from device.daemon.delivery.alarm_delivery import AlarmDelivery
 from device.daemon.delivery.broker_notes import BrokerNotes
 from device.daemon.delivery.journal_messages import CommitReceipt, EntriesRead, JournalOpened
 from device.daemon.delivery.reply_queue import BrokerAcknowledged, CommandReceived
+from device.daemon.publishing.night_coverage import NIGHT, NightCoverage
 from device.daemon.publishing.state_publisher import ANNOUNCED
 from device.messages import Fault, Heard, OperationNote
 from device.quantity import quantity
@@ -70,6 +71,7 @@ class AlarmController:
     Attributes:
         sensitivities: of the models that listen.
         schedule: of the labels.
+        night: how much of it was listened to.
 
     Args:
         machine: stepped by nobody else.
@@ -117,6 +119,7 @@ class AlarmController:
             reload=reload,
         )
         self.sensitivities = sensitivities
+        self.night = NightCoverage(timekeeper)
         self._deferred = DeferredFaults()
         self._faults = DeliveryFaults()
         self._push = PushWatch(self._clocks.monotonic())
@@ -199,6 +202,7 @@ class AlarmController:
     def publish_state(self, state: DaemonState) -> None:
         """Publish the daemon's state to the broker; called periodically."""
         self._driver.publish_alarms()  # a pause ends by itself
+        self._keep_night(self.night.pop_note(self._clocks.monotonic()))
         if self.channels.state_publisher is not None:
             self.channels.state_publisher.publish_sensitivities(self.sensitivities.values)
             self._publish_modes()
@@ -208,6 +212,7 @@ class AlarmController:
         """Before the end, wait at most this long until what was just decided is committed and acknowledged."""
         if self.channels.state_publisher is not None:
             self.channels.state_publisher.publish_microphone_offline()
+        self._keep_night(self.night.note)
         began_s = self._clocks.monotonic()
         while True:
             self.process_replies()
@@ -304,6 +309,7 @@ class AlarmController:
             self.channels.state_publisher.restore_announced(opened.notes.get(ANNOUNCED))
         self.sensitivities.restore(opened.notes.get(SENSITIVITIES))
         self.schedule.restore(opened.notes.get(SWITCHES))
+        self.night.restore(opened.notes.get(NIGHT))
         self._commands.restore(opened.notes.get(COUNT_KEY), self.channels.journal)
         if opened.pruned_undelivered:
             changes = quantity(opened.pruned_undelivered, "change of an alarm was", "changes of alarms were")
@@ -378,6 +384,10 @@ class AlarmController:
         for change in [*changes, *([of_push] if of_push else []), *of_certificates]:
             since_s = newest_s - (now_s - change.since_s) * self._timekeeper.stream_speed
             self.report_fault(Fault(change.kind, change.begins, since_s, newest_s, change.detail))
+
+    def _keep_night(self, note: str | None) -> None:
+        if note is not None:
+            self.channels.journal.set_note(NIGHT, note)
 
     def _note(self, kind: OperationKind, detail: str) -> None:
         self._report.notes.append(OperationNote(kind, detail))

@@ -183,7 +183,9 @@ class StatePublisher:
 
     def _publish_figures(self, state: DaemonState) -> None:
         if self._have_moved({"listened": state.listened, "windows": state.windows}, COVERAGE_STEP):
-            coverage = payloads.coverage(self._topics, listened=state.listened, windows=state.windows)
+            coverage = payloads.coverage(
+                self._topics, listened=state.listened, windows=state.windows, night=state.night
+            )
             if self._publish_changed(coverage):
                 self._pace.record_sign(self._now_s)
         if self._have_moved({_LEVEL: state.level_dbfs}, LEVEL_STEP_DB):

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from device.daytime import noon_of
 from device.fault_info import FAULTS, WHY_LOST
 from device.quantity import quantity
 from device.runtime.verdict import span_text
@@ -56,7 +57,7 @@ class Night:
     @classmethod
     def of(cls, day: date, zone: tzinfo | None) -> Night:
         """The night that begins at the noon of a day."""
-        return cls(day, _noon(day, zone), _noon(day + timedelta(days=1), zone))
+        return cls(day, noon_of(day, zone), noon_of(day + timedelta(days=1), zone))
 
     @classmethod
     def at(cls, utc_s: float, zone: tzinfo | None) -> Night:
@@ -184,11 +185,6 @@ def _hearing_bar(night: Night, span: HearingSpan, now_utc_s: float) -> Bar:
 def _x(night: Night, utc_s: float) -> float:
     share = (utc_s - night.from_utc_s) / (night.until_utc_s - night.from_utc_s)
     return WIDTH * min(1.0, max(0.0, share))
-
-
-def _noon(day: date, zone: tzinfo | None) -> float:
-    noon = datetime(day.year, day.month, day.day, 12)  # noqa: DTZ001 - the zone follows
-    return (noon.astimezone() if zone is None else noon.replace(tzinfo=zone)).timestamp()
 
 
 def _time_text(utc_s: float, zone: tzinfo | None) -> str:

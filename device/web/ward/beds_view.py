@@ -10,9 +10,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from device.daytime import within_years
 from device.quantity import quantity
-from device.ward.ward_table import ORDER, STATE_WORDS, by_age, has_alarms
+from device.ward.ward_table import ORDER, STATE_WORDS, by_age, has_alarms, moment_s, night_share
 from device.web.pages.now_view import label_text
 from device.web.pages.rendering import rendered
 
@@ -28,6 +27,9 @@ FRAGMENTS = ("verdict", "alarms", "beds", "seen", "behind", "figures", "news")
 
 MOST_IN_FULL = 40
 """So many beds of one kind each say why; of more, the reasons would hide the names."""
+
+SHORT_NIGHT = 0.95
+"""A bed that has listened to less of the night is named."""
 
 _NAME_WIDTHS = ((6, "short"), (12, "medium"), (20, "long"))
 _TITLES: Mapping[Hearing, str] = {
@@ -114,7 +116,11 @@ def ward_values(
         "omitted": [(bed.name, quantity(bed.omitted, "further alarm")) for bed in view.beds if bed.omitted],
         "groups": list(_groups(view.beds)),
         "width": _width(view.beds),
-        "rows": [(bed, STATE_WORDS[bed.hearing], share_text(bed.listened)) for bed in view.beds],
+        "rows": [
+            (bed, STATE_WORDS[bed.hearing], share_text(bed.listened), share_text(night_share(bed, now_utc_s)))
+            for bed in view.beds
+        ],
+        "short_nights": _short_nights(view.beds, now_utc_s),
         "software": _software(view.beds),
         "certificates": [*(("this page", each) for each in own_certificates), *_certificates(view.beds)],
         "unreadable": quantity(view.unreadable, "message") if view.unreadable else "",
@@ -193,7 +199,7 @@ def _width(beds: Sequence[BedView]) -> str:
 
 
 def _shown_alarm(bed: BedView, alarm: WardAlarm, zone: tzinfo | None, now_utc_s: float) -> ShownAlarm:
-    start_utc_s = _seconds(alarm.start_utc)
+    start_utc_s = moment_s(alarm.start_utc)
     what = label_text(alarm.name)
     return ShownAlarm(
         key=f"{bed.name} {alarm.alarm_id}",
@@ -209,14 +215,6 @@ def _shown_alarm(bed: BedView, alarm: WardAlarm, zone: tzinfo | None, now_utc_s:
     )
 
 
-def _seconds(utc: str | None) -> float | None:
-    """Of a moment as a bed writes it, which may be no day of any calendar."""
-    try:
-        return None if utc is None else within_years(datetime.fromisoformat(utc).timestamp())
-    except (ValueError, OverflowError):
-        return None
-
-
 def _clock(utc_s: float, zone: tzinfo | None, now_utc_s: float) -> str:
     """`02:14`, with the day before it if that is another one than now."""
     moment, now = (datetime.fromtimestamp(each, UTC).astimezone(zone) for each in (utc_s, now_utc_s))
@@ -230,6 +228,13 @@ def _lasts(for_s: float) -> str:
     if minutes < 60:
         return f"{minutes} min"
     return f"{minutes // 60} h {minutes % 60} min" if minutes < 24 * 60 else quantity(minutes // (24 * 60), "day")
+
+
+def _short_nights(beds: Iterable[BedView], now_utc_s: float) -> list[tuple[str, str]]:
+    """Beds that have missed much of the night, and the share that they listened to; the least first."""
+    shares = ((night_share(bed, now_utc_s), bed.name) for bed in beds)
+    short = sorted((share, name) for share, name in shares if share is not None and share < SHORT_NIGHT)
+    return [(name, share_text(share)) for share, name in short]
 
 
 def _software(beds: Iterable[BedView]) -> list[tuple[str, list[str]]]:

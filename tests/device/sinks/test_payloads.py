@@ -15,7 +15,17 @@ from jsonschema import Draft202012Validator
 
 from device.alarms.label_modes import ModeNow
 from device.commands import Verb
-from device.messages import Alarm, AlarmChange, AlarmKind, AlarmState, Event, Priority, TimeQuality, Transition
+from device.messages import (
+    Alarm,
+    AlarmChange,
+    AlarmKind,
+    AlarmState,
+    Event,
+    NightShare,
+    Priority,
+    TimeQuality,
+    Transition,
+)
 from device.sinks import frigate_payloads, payloads
 from device.sinks.mqtt.ownership import Owner, Ownership, OwnTopics
 from device.sinks.payloads import LATE_AFTER_S, MAX_ALARMS, Message, Topics, alarm_body, alarm_payload
@@ -263,7 +273,7 @@ def _all_messages() -> Iterator[Message]:
     yield payloads.mode(_TOPICS, "cry", ModeNow("log", "hours", "auto"))
     yield payloads.faults(_TOPICS, [])
     yield payloads.software(_TOPICS, version="0.1.0", models=("cry 1.0.0",))
-    yield payloads.coverage(_TOPICS, listened=1.0, windows=1.0)
+    yield payloads.coverage(_TOPICS, listened=1.0, windows=1.0, night=NightShare(1.7e9, 600.0, 599.0))
     yield payloads.level(_TOPICS, rms_dbfs=-40.0, peak_dbfs=-20.0)
     yield frigate_payloads.frigate_sound(_TOPICS, "cry", on=True)
     yield from frigate_payloads.frigate_level(_TOPICS, -40.0)

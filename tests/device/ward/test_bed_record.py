@@ -153,20 +153,28 @@ HOSTILE = [
     b'{"open":[{"kind":1}]}',
     b'{"listened":NaN}',
     b'{"listened":2}',
+    b'{"listened":true}',
+    b'{"listened":1,"night":[]}',
+    b'{"listened":1,"night":{"since_utc":"noon","elapsed_s":2,"listened_s":1}}',
+    b'{"listened":1,"night":{"since_utc":"2026-11-21T12:00:00.000Z","elapsed_s":1,"listened_s":2}}',
+    b'{"listened":1,"night":{"since_utc":"2026-11-21T12:00:00.000Z","elapsed_s":-1,"listened_s":0}}',
+    b'{"listened":1,"night":{"since_utc":"2026-11-21T12:00:00.000Z","elapsed_s":1e300,"listened_s":0}}',
+    b'{"listened":1,"night":{"since_utc":"2026-11-21T12:00:00.000Z","elapsed_s":1}}',
     b'{"version":"1","models":[1]}',
 ]
 
 
-@pytest.mark.parametrize("topic", ["available", "state", "faults", "software", "alarm/sound/cry/cry"])
+@pytest.mark.parametrize("topic", ["available", "state", "faults", "coverage", "software", "alarm/sound/cry/cry"])
 @pytest.mark.parametrize("payload", HOSTILE, ids=range(len(HOSTILE)))
 def test_a_payload_that_cannot_be_read_changes_nothing(topic: str, payload: bytes) -> None:
     bed = BedRecord("anna")
     bed.apply("state", state(9, change("b", 0)))
-    before = shown(bed), bed.faults, bed.software, bed.is_offline
+    bed.apply("coverage", b'{"listened":0.5,"windows":1}')  # of a version that says nothing of the night
+    before = shown(bed), bed.faults, bed.software, bed.is_offline, bed.coverage
     try:
         bed.apply(topic, payload)
     except UnreadableError:
-        assert (shown(bed), bed.faults, bed.software, bed.is_offline) == before
+        assert (shown(bed), bed.faults, bed.software, bed.is_offline, bed.coverage) == before
     else:
         pytest.fail("it was taken for a message of a bed")
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
-from device.ward.bed_messages import BedSoftware, WardAlarm
+import pytest
+
+from device.ward.bed_messages import BedNight, BedSoftware, WardAlarm
 from device.ward.ward_state import BedView, WardView
-from device.ward.ward_table import as_json, change_lines, headline, is_urgent, table_lines
+from device.ward.ward_table import as_json, change_lines, headline, is_urgent, night_share, table_lines
 
 NOW = "2026-11-21T02:14:07Z"
 ALARM = WardAlarm("a-1", 0, "sound", "cry", "cry", "active", "high", False, "2 of 3", "2026-11-21T02:00:00.000Z", NOW)
@@ -106,3 +109,32 @@ def test_the_bell_rings_for_a_bed_that_falls_silent_and_for_a_new_alarm_alone() 
 def test_json_holds_everything() -> None:
     document = json.loads(as_json(view(bed("anna", alarms=(ALARM,)))))
     assert document["beds"][0]["alarms"][0]["alarm_id"] == "a-1"
+
+
+NIGHT = BedNight("2026-11-20T11:00:00.000Z", 54_000.0, 52_000.0)  # said 7 s before `NOW_UTC_S` would have it
+NOW_UTC_S = datetime.fromisoformat(NOW).timestamp()
+
+
+def test_the_night_of_a_bed_that_hears_is_as_it_says_and_one_that_is_silent_misses_more_and_more() -> None:
+    assert night_share(bed("anna", night=NIGHT), NOW_UTC_S) == 52_000 / 54_000
+    silent = bed("anna", hearing="silent", night=NIGHT)
+    shares = [night_share(silent, NOW_UTC_S + hours * 3600) for hours in (0, 1, 8, 9.7, 24 * 9)]
+    assert shares[0] == pytest.approx(52_000 / (15 * 3600 + 14 * 60 + 7))
+    assert shares[:4] == sorted(shares[:4], reverse=True)  # type: ignore[type-var]
+    assert shares[-1] == 0.0, "that night is over"
+
+
+@pytest.mark.parametrize("night", [None, BedNight(NIGHT.since_utc, 0.0, 0.0)])
+def test_a_night_that_nobody_knows_is_none(night: BedNight | None) -> None:
+    assert night_share(bed("anna", night=night), NOW_UTC_S) is None
+    assert night_share(bed("anna", hearing="unknown", night=NIGHT), NOW_UTC_S) is None
+
+
+def test_a_moment_of_no_calendar_costs_no_table() -> None:
+    hostile = bed("anna", hearing="silent", night=BedNight("2026-99-99T99:99:99.000Z", 100.0, 50.0))
+    assert any(line.startswith("anna") and " 50.0 %" in line for line in lines(view(hostile)))
+
+
+def test_the_table_shows_the_night_rounded_down() -> None:
+    shown = lines(view(bed("anna", night=BedNight(NIGHT.since_utc, 100_000.0, 99_999.0))))
+    assert shown[3].split()[:6] == ["anna", "hears", "100.0", "%", "99.9", "%"]

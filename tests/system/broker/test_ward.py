@@ -6,11 +6,13 @@ import json
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import pytest
 
+from device.daemon.publishing.night_coverage import SETTLING_S
 from tests.system.broker.telling import Subscriber, until
 from tests.system.conftest import Mosquitto
 from tests.system.running_daemon import AURICLE, UP_WITHIN_S, RunningDaemon, Sounds, private
@@ -255,3 +257,28 @@ def test_what_cannot_work_is_one_sentence(private_folder: Path, broker: Mosquitt
     broker.kill()
     answer = ward.ask("--once")
     assert (answer.returncode, "nothing listens" in answer.stderr) == (2, True), answer
+
+
+def test_the_night_of_a_bed_goes_on_after_it_was_killed_and_what_it_missed_stands_in_the_ward(
+    private_folder: Path, broker: Mosquitto
+) -> None:
+    def missed_s() -> float:
+        night = ward.bed().get("night") or {"elapsed_s": 0.0, "listened_s": 0.0}
+        return float(night["elapsed_s"] - night["listened_s"])
+
+    with RunningWard(private_folder, broker) as ward:
+        with daemon(private_folder, broker, "anna", Sounds(private_folder).room(30.0)) as bed:
+            bed.wait_until_it_hears()
+            until(lambda: bool(ward.bed().get("night")), "the night in the ward", WITHIN_S)
+            since_utc = ward.bed()["night"]["since_utc"]
+            bed.kill()
+        ward.until("anna", "silent")
+        assert ward.bed()["night"]["since_utc"] == since_utc, "what it said last stays"
+        time.sleep(2 * SETTLING_S)
+        with daemon(private_folder, broker, "anna", Sounds(private_folder).room(30.0)):
+            ward.until("anna", "hears")
+            until(lambda: missed_s() >= SETTLING_S, "what was missed, in the ward", WITHIN_S)
+            assert ward.bed()["night"]["since_utc"] == since_utc
+        once = ward.ask("--once")
+        assert "NIGHT" in once.stdout
+        assert "100.0 %" not in once.stdout, once

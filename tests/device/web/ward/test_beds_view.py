@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from device.ward.bed_messages import BedSoftware, WardAlarm
+from device.ward.bed_messages import BedNight, BedSoftware, WardAlarm
 from device.ward.ward_state import BedView, WardView
 from device.web.ward.beds_view import MOST_IN_FULL, share_text, ward_fragments, ward_values
 
@@ -104,3 +104,18 @@ def test_what_fewest_beds_run_stands_first() -> None:
 
 def test_a_share_is_never_rounded_up() -> None:
     assert [share_text(share) for share in (1.0, 0.9999, 0.29, 0.0, None)] == ["100 %", "99 %", "29 %", "0 %", "-"]
+
+
+def test_beds_that_missed_much_of_the_night_are_named_the_worst_first_and_each_stands_in_the_table() -> None:
+    nights = {"a": 1.0, "b": 0.9, "c": 0.5, "d": 0.96}
+    beds = [
+        bed(name, night=BedNight("2026-11-20T12:00:00.000Z", 40_000.0, share * 40_000))
+        for name, share in nights.items()
+    ]
+    shown = values(*beds, bed("e"))
+    assert shown["short_nights"] == [("c", "50 %"), ("b", "90 %")]
+    assert [row[3] for row in shown["rows"]] == ["100 %", "90 %", "50 %", "96 %", "-"]
+    fragments = ward_fragments(shown)
+    assert "50 % listened to" in fragments["behind"]
+    assert "96 %" in fragments["figures"]
+    assert "Missed much" not in ward_fragments(values(bed("a")))["behind"]
