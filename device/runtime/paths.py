@@ -28,6 +28,9 @@ SYSTEM_STATE = Path("/var/lib/auricle")
 SYSTEM_WEB_STATE = Path("/var/lib/auricle-web")
 """Parent of the folders in which the pages of instances keep accounts and logins, which their unit file creates."""
 
+SYSTEM_WARD_STATE = Path("/var/lib/auricle-ward")
+"""Parent of the folders in which the pages of wards keep theirs: a bed of the same name has other accounts."""
+
 SYSTEM_CONFIG = Path("/etc/auricle")
 """Folder of the files of the system's instances, which `auricle install` makes."""
 
@@ -154,6 +157,16 @@ def web_folder(instance: str, environment: Mapping[str, str] = os.environ) -> Pa
     theirs = (SYSTEM_STATE / instance / _JOURNAL, SYSTEM_CONFIG / f"{instance}.toml")
     is_systems = _may_exist(system) or (os.geteuid() == 0 and any(map(_may_exist, theirs)))
     return system if is_systems else _state_folder(instance, environment) / "web"
+
+
+def ward_folder(ward: str, environment: Mapping[str, str] = os.environ) -> Path:
+    """The folder of what the page of a ward keeps: that of its unit, of the system, or the user's own."""
+    given = environment.get("STATE_DIRECTORY")
+    if given:
+        return Path(given.split(":")[0])
+    system = SYSTEM_WARD_STATE / ward
+    is_systems = _may_exist(system) or (os.geteuid() == 0 and _may_exist(SYSTEM_CONFIG / f"{ward}.toml"))
+    return system if is_systems else _state_folder(ward, environment) / "ward"
 
 
 def journal_files(environment: Mapping[str, str] = os.environ) -> dict[str, Path]:

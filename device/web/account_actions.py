@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import getpass
 import os
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from device.errors import ConfigError
-from device.runtime.paths import web_folder
 from device.web.access.accounts import Account, checked_name, read_accounts, write_accounts
 from device.web.access.proofs import new_password, new_token, password_proof, token_proof
 
@@ -24,58 +24,73 @@ CREDENTIAL = "web-accounts"
 _FILE = "accounts"
 
 
-def accounts_file(settings: WebSettings, instance: str, environment: Mapping[str, str] = os.environ) -> Path:
-    """The file of accounts: the configured one, the systemd credential, or that of the instance."""
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Whose accounts are meant.
+
+    Attributes:
+        name: of the instance or the ward.
+        folder: in which the page keeps what it must not lose.
+        title: as people call it.
+    """
+
+    name: str
+    folder: Path
+    title: str
+
+
+def accounts_file(settings: WebSettings, folder: Path, environment: Mapping[str, str] = os.environ) -> Path:
+    """The file of accounts: the configured one, the systemd credential, or that in the page's own folder."""
     if settings.accounts_file is not None:
         return Path(settings.accounts_file)
     credentials = environment.get("CREDENTIALS_DIRECTORY")
     if credentials and (Path(credentials) / CREDENTIAL).exists():
         return Path(credentials) / CREDENTIAL
-    return web_folder(instance, environment) / _FILE
+    return folder / _FILE
 
 
-def set_password(settings: WebSettings, instance: str, arguments: argparse.Namespace) -> int:
+def set_password(settings: WebSettings, page: Page, arguments: argparse.Namespace) -> int:
     """Make an account for a person, or give it another password, which is printed once; returns exit code 0.
 
     Raises:
         ConfigError: the name or the password is not valid, or the accounts cannot be read or written.
     """
-    path, name = accounts_file(settings, instance), checked_name(arguments.account)
+    path, name = accounts_file(settings, page.folder), checked_name(arguments.account)
     before = {account.name: account for account in read_accounts(path)}
     role = _role(before.get(name), arguments.role, "operator")
     may_listen = _may_listen(before.get(name), arguments.listen_in)
     password = _asked_password() if arguments.ask else new_password()
     account = Account(name, role, password_proof(password), may_listen)
     _write(path, before, account)
-    print(f"{name} ({account.rights}) may log in at the page of {instance}; accounts are in {path}")
+    print(f"{name} ({account.rights}) may log in at {page.title}; accounts are in {path}")
     if not arguments.ask:
         print(f"password, shown this once: {password}")
     return 0
 
 
-def set_token(settings: WebSettings, instance: str, arguments: argparse.Namespace) -> int:
+def set_token(settings: WebSettings, page: Page, arguments: argparse.Namespace) -> int:
     """Make an account for a program, or give it another token, which is printed once; returns exit code 0.
 
     Raises:
         ConfigError: the name is not valid, or the accounts cannot be read or written.
     """
-    path, name = accounts_file(settings, instance), checked_name(arguments.account)
+    path, name = accounts_file(settings, page.folder), checked_name(arguments.account)
     before = {account.name: account for account in read_accounts(path)}
     role, token = _role(before.get(name), arguments.role, "viewer"), new_token()
     account = Account(name, role, token_proof(token), _may_listen(before.get(name), arguments.listen_in))
     _write(path, before, account)
-    print(f"{name} ({account.rights}) may ask the page of {instance}; accounts are in {path}")
+    print(f"{name} ({account.rights}) may ask {page.title}; accounts are in {path}")
     print(f"token, shown this once: {token}")
     return 0
 
 
-def allow(settings: WebSettings, instance: str, arguments: argparse.Namespace) -> int:
+def allow(settings: WebSettings, page: Page, arguments: argparse.Namespace) -> int:
     """Change what an account may do, and neither its password nor its token; returns exit code 0.
 
     Raises:
         ConfigError: there is no such account, or nothing is to be changed.
     """
-    path = accounts_file(settings, instance)
+    path = accounts_file(settings, page.folder)
     before = {account.name: account for account in read_accounts(path)}
     old = before.get(arguments.account)
     if old is None:
@@ -89,10 +104,10 @@ def allow(settings: WebSettings, instance: str, arguments: argparse.Namespace) -
     return 0
 
 
-def list_accounts(settings: WebSettings, instance: str, arguments: argparse.Namespace) -> int:
+def list_accounts(settings: WebSettings, page: Page, arguments: argparse.Namespace) -> int:
     """Print all accounts; returns exit code 0. Raises ConfigError if they cannot be read."""
     del arguments
-    path = accounts_file(settings, instance)
+    path = accounts_file(settings, page.folder)
     accounts = read_accounts(path)
     for account in accounts:
         print(f"{account.name:<32} {account.role:<8}  {_kept_for(account)}")
@@ -105,9 +120,9 @@ def _kept_for(account: Account) -> str:
     return f"{'token' if account.is_program else 'password'}{', may listen in' if account.may_listen else ''}"
 
 
-def remove(settings: WebSettings, instance: str, arguments: argparse.Namespace) -> int:
+def remove(settings: WebSettings, page: Page, arguments: argparse.Namespace) -> int:
     """Remove an account; returns exit code 0. Raises ConfigError if there is none of that name."""
-    path = accounts_file(settings, instance)
+    path = accounts_file(settings, page.folder)
     accounts = read_accounts(path)
     kept = [account for account in accounts if account.name != arguments.account]
     if len(kept) == len(accounts):

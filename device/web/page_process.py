@@ -62,7 +62,9 @@ def serve_page(
         MissingExtraError: the extra `web` is not installed.
     """
     web = dataclasses.replace(settings.web, listen=listen)
-    gate = open_gate(web, instance, environment)  # first, as it says what the page needs and is not installed
+    gate = open_gate(
+        web, instance, web_folder(instance, environment), environment
+    )  # first, as it says what the page needs and is not installed
     from device.web.live.certificate_reporting import CertificateReporting
     from device.web.requests.serving import bound, server_of
     from device.web.server.application import application
@@ -93,13 +95,22 @@ def _expiry(settings: Settings, web: WebSettings) -> CertificateExpiry | None:
     return None
 
 
-def open_gate(web: WebSettings, name: str, environment: Mapping[str, str]) -> Gatekeeper:
+def open_gate(
+    web: WebSettings,
+    name: str,
+    folder: Path,
+    environment: Mapping[str, str],
+    *,
+    command: str = "auricle web password NAME",
+) -> Gatekeeper:
     """What lets visitors in, by the accounts and the logins of a page, once its certificate and address are in order.
 
     Args:
         web: with the address at which the page listens.
         name: of the instance or the ward.
-        environment: names the folders.
+        folder: of its accounts and logins.
+        environment: names the folder of credentials.
+        command: that makes an account.
 
     Raises:
         ConfigError: the accounts or the certificate are not valid, or the address demands an account and there is none.
@@ -113,11 +124,11 @@ def open_gate(web: WebSettings, name: str, environment: Mapping[str, str]) -> Ga
             raise
         raise MissingExtraError(f"the page needs {error.name}, which is not installed: auricle[web]") from None
     check_certificate(web)
-    book = AccountBook(accounts_file(web, name, environment))
-    check_access(book, web)
+    book = AccountBook(accounts_file(web, folder, environment))
+    check_access(book, web, command)
     session_s = web.session_days * _DAY_S
-    folder = _own_folder(name, environment)
-    sessions = Sessions(None if folder is None else folder / "sessions.json", idle_s=session_s)
+    kept = _made_folder(folder)
+    sessions = Sessions(None if kept is None else kept / "sessions.json", idle_s=session_s)
     visitors = Visitors(book, sessions, may_be_open=is_loopback(str(web.listen)), instance=name)
     return Gatekeeper(visitors, report=report, session_s=session_s)
 
@@ -130,7 +141,7 @@ def _service(settings: Settings, instance: str, gate: Gatekeeper, environment: M
     from device.web.pages.now_view import PageFacts
     from device.web.server.service import Service
 
-    folder = _own_folder(instance, environment)
+    folder = _made_folder(web_folder(instance, environment))
     journal = _journal(settings, instance, environment)
     return Service(
         link=DaemonLink(instance, environment=environment),
@@ -156,9 +167,8 @@ def _classifying(
     return ClassifyService(settings, config, web_folder(instance, environment) / _UPLOADS)
 
 
-def _own_folder(instance: str, environment: Mapping[str, str]) -> Path | None:
+def _made_folder(folder: Path) -> Path | None:
     """Where logins and the record of hearing outlive a restart; None if nothing can be kept there."""
-    folder = web_folder(instance, environment)
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError:

@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING, Any
 
 from device.errors import ConfigError, MissingExtraError
 from device.printable import printable
-from device.runtime.paths import web_folder
 
 if TYPE_CHECKING:
     import argparse
 
     from device.config.web_settings import WebSettings
+    from device.web.account_actions import Page
 
 VALID_DAYS = 820
 """Safari believes none that is valid for more than 825 days."""
@@ -29,15 +29,14 @@ VALID_DAYS = 820
 _NAMES = ("page.crt", "page.key")
 
 
-def make_certificate(settings: WebSettings, instance: str, arguments: argparse.Namespace) -> int:
+def make_certificate(settings: WebSettings, page: Page, arguments: argparse.Namespace) -> int:
     """Make a certificate and its key, and say what to configure; returns exit code 0.
 
     Raises:
         ConfigError: one is there already, or cannot be written.
         MissingExtraError: cryptography is not installed.
     """
-    folder = web_folder(instance)
-    paths = [Path(given or folder / name) for given, name in zip(_configured(settings), _NAMES, strict=True)]
+    paths = [Path(given or page.folder / name) for given, name in zip(_configured(settings), _NAMES, strict=True)]
     there = next((path for path in paths if path.exists()), None)
     if there is not None and not arguments.replace:
         raise ConfigError(f"{printable(str(there))} is there already; --replace makes a new certificate and key")

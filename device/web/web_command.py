@@ -18,13 +18,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from device.config.settings import Settings
+    from device.web.account_actions import Page
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of `auricle web` and of its actions."""
     _add_instance_options(parser)
     parser.add_argument(
-        "--ward", metavar="FILE", help="serve the page of a ward: a TOML file whose [mqtt] names the broker"
+        "--ward", metavar="FILE", help="the page of a ward, or its accounts: a TOML file whose [mqtt] names the broker"
     )
     parser.add_argument(
         "--only", action="append", default=[], metavar="BED", help="with --ward: follow this bed; repeat it"
@@ -69,8 +70,7 @@ def run(arguments: argparse.Namespace) -> int:
         MissingExtraError: the extra `web` is not installed.
     """
     from device.config.loading import locating
-    from device.runtime.paths import instance_name
-    from device.web import account_actions, self_signed
+    from device.runtime.paths import instance_name, web_folder
 
     if arguments.ward is not None:
         return _serve_ward(arguments)
@@ -84,6 +84,15 @@ def run(arguments: argparse.Namespace) -> int:
         listen = _listen(arguments, settings)
         with locating(arguments.config):
             return serve_page(settings, instance, listen=listen, config=arguments.config, environment=os.environ)
+    from device.web.account_actions import Page
+
+    return _act(arguments, settings, Page(instance, web_folder(instance), f"the page of {instance}"))
+
+
+def _act(arguments: argparse.Namespace, settings: Settings, page: Page) -> int:
+    """Carry out an action on the accounts of a page."""
+    from device.web import account_actions, self_signed
+
     actions: dict[str, Callable[..., int]] = {
         "password": account_actions.set_password,
         "token": account_actions.set_token,
@@ -92,22 +101,23 @@ def run(arguments: argparse.Namespace) -> int:
         "remove": account_actions.remove,
         "certificate": self_signed.make_certificate,
     }
-    return actions[arguments.action](settings.web, instance, arguments)
+    return actions[arguments.action](settings.web, page, arguments)
 
 
 def _serve_ward(arguments: argparse.Namespace) -> int:
     from device.config.loading import load_config, locating
-    from device.runtime.paths import checked_instance, instance_name
+    from device.runtime.paths import checked_instance, instance_name, ward_folder
+    from device.web.account_actions import Page
     from device.web.ward.ward_page_process import serve_ward
 
-    if arguments.action is not None:
-        raise ConfigError(f"--ward serves its page; for accounts: auricle web {arguments.action} ... --config FILE")
     if arguments.config or arguments.profile:
         raise ConfigError("--ward names the file of a ward: leave --config and --profile out")
     silent_after_s = checked_silence(SILENT_AFTER_S if arguments.silent_after is None else arguments.silent_after)
     only = [checked_instance(bed) for bed in arguments.only]
     settings = load_config(arguments.ward)
     name = instance_name(arguments.instance, config=arguments.ward, profile=settings.profile)
+    if arguments.action is not None:
+        return _act(arguments, settings, Page(name, ward_folder(name), f"the page of the ward {name}"))
     with locating(arguments.ward):
         return serve_ward(
             settings,

@@ -96,10 +96,14 @@ class WebProcess:
 
     def new_password(self, name: str, *options: str) -> str:
         """Make an account; returns the password that is shown once."""
-        made = self.ask("password", name, *options, "--config", str(self.config))
+        made = self.ask(*self.of_accounts("password", name, *options))
         found = re.search(r"password, shown this once: (\S+)", made.stdout)
         assert found is not None, made
         return found[1]
+
+    def of_accounts(self, *action: str) -> list[str]:
+        """The arguments of an action on the accounts of this page."""
+        return [*action, "--config", str(self.config)]
 
     def browser(self) -> httpx.Client:
         """A browser that is nobody yet."""

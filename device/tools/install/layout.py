@@ -32,7 +32,7 @@ SYSTEMD_PATHS = {
 }
 """What systemd reads: path in a version -> path below the root."""
 
-_STATE = ("var/lib/auricle", "var/lib/auricle-web", "var/log/auricle")
+_STATE = ("var/lib/auricle", "var/lib/auricle-web", "var/lib/auricle-ward", "var/log/auricle")
 _PROGRAM = PurePosixPath("/opt/auricle/current/bin/auricle")
 
 

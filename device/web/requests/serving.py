@@ -58,12 +58,13 @@ def bound(listen: str) -> socket.socket:
     return listening
 
 
-def check_access(book: AccountBook, settings: WebSettings) -> None:
+def check_access(book: AccountBook, settings: WebSettings, command: str = "auricle web password NAME") -> None:
     """Refuse to serve the network without accounts; warn on stderr of what is not encrypted.
 
     Args:
         book: all accounts.
         settings: with an address.
+        command: that makes an account.
 
     Raises:
         ConfigError: there is no account.
@@ -74,7 +75,7 @@ def check_access(book: AccountBook, settings: WebSettings) -> None:
     if not book.accounts:
         raise ConfigError(
             f"{listen} can be reached from the network, and there is no account: "
-            "make one with auricle web password NAME, or listen at 127.0.0.1",
+            f"make one with {command}, or listen at 127.0.0.1",
             key=("web", "listen"),
         )
     if settings.cert_file is None:

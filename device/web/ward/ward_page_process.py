@@ -7,9 +7,11 @@ import os
 from typing import TYPE_CHECKING
 
 from device.errors import ConfigError
+from device.printable import printable
 from device.runtime.certificates import certificate_expiries
 from device.runtime.clocks import zone_of
 from device.runtime.device_identity import machine_digest
+from device.runtime.paths import ward_folder
 from device.runtime.systemd_notify import Notifier
 from device.sinks.mqtt.connection import read_password
 from device.ward.ward_state import Ward
@@ -56,7 +58,8 @@ def serve_ward(
     if settings.mqtt.host is None:
         raise ConfigError('no broker is named: set host = "broker.local" in [mqtt]', key=("mqtt", "host"))
     web = dataclasses.replace(settings.web, listen=listen)
-    gate = open_gate(web, name, environment)
+    command = f"auricle web --ward {printable(config)} password NAME"
+    gate = open_gate(web, name, ward_folder(name, environment), environment, command=command)
     ward = Ward(settings.mqtt.topic, silent_after_s=silent_after_s, expected=only)
     service = _service(settings, gate, ward, _reader(settings, ward, name))
     return _serve_until_stopped(service, web, name, zone_of(settings.alarms.time_zone), config)

@@ -12,6 +12,7 @@ from device.__main__ import main
 from device.config.settings import Settings
 from device.config.web_settings import WebSettings
 from device.errors import ConfigError, ServiceError
+from device.runtime.paths import ward_folder, web_folder
 from device.runtime.secrets.page_certificate import check_certificate
 from device.web.access.accounts import AccountBook
 from device.web.page_process import serve_page
@@ -153,3 +154,31 @@ def test_the_right_to_listen_in_is_given_kept_and_withdrawn_without_another_pass
     assert "say what anna may do: " in capsys.readouterr().err
     assert main(["web", "allow", "ben", "--listen-in"]) == 2
     assert "'ben' is no account" in capsys.readouterr().err
+
+
+def test_a_ward_and_a_bed_of_one_name_share_neither_accounts_nor_logins(
+    tmp_path: Path, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "nursery.toml"
+    file.write_text('[mqtt]\nhost = "127.0.0.1"\n')
+    assert main(["web", "password", "anna", "--config", str(file)]) == 0
+    assert main(["web", "--ward", str(file), "password", "nora", "--role", "viewer"]) == 0
+    assert "nora (viewer) may log in at the page of the ward nursery" in capsys.readouterr().out
+    of_ward = folder.parent / "ward" / "accounts"
+    for path, name in ((folder / "accounts", "anna"), (of_ward, "nora")):
+        assert [account.name for account in AccountBook(path).accounts] == [name]
+    assert ward_folder("nursery") == of_ward.parent != web_folder("nursery")
+    assert main(["web", "--ward", str(file), "remove", "anna"]) == 2
+    assert "'anna' is no account" in capsys.readouterr().err
+    assert main(["web", "--ward", str(file), "certificate"]) == 0
+    assert (folder.parent / "ward" / "page.crt").exists()
+
+
+def test_a_ward_that_the_network_reaches_demands_an_account_of_its_own(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "nursery.toml"
+    file.write_text('[mqtt]\nhost = "127.0.0.1"\n')
+    assert main(["web", "password", "anna", "--config", str(file)]) == 0
+    assert main(["web", "--ward", str(file), "--listen", "0.0.0.0:0"]) == 2
+    assert f"make one with auricle web --ward {file} password NAME" in capsys.readouterr().err

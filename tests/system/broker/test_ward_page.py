@@ -220,7 +220,7 @@ def test_what_cannot_work_is_one_sentence(private_folder: Path, broker: Mosquitt
     refused(good, "--silent-after", "0", said="must be 1 to 3600 s")
     refused(good, "--only", "A B", said="cannot name an instance")
     refused(good, "--config", "x.toml", said="leave --config and --profile out")
-    refused(good, "accounts", said="--config FILE")
+    refused(good, "accounts", "--config", "x.toml", said="leave --config and --profile out")
     refused(good, "--listen", "0.0.0.0:8127", said="there is no account")
     refused(good.replace("host", "hots"), said='north.toml, line 2: unknown key "hots"')
     refused(good.replace('host = "127.0.0.1"', ""), said="no broker is named")

@@ -35,6 +35,10 @@ class WardPage(WebProcess):
         """What starts it."""
         return [str(AURICLE), "web", "--ward", str(self.config), *self._options]
 
+    def of_accounts(self, *action: str) -> list[str]:
+        """The arguments of an action on the accounts of the ward, which a bed of the same name does not share."""
+        return ["--ward", str(self.config), *action]
+
 
 def state_of(browser: httpx.Client) -> dict[str, Any]:
     """What the page knows of the ward."""

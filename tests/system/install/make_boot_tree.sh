@@ -47,7 +47,8 @@ sys.exit(main())
 PROGRAM
 chmod 755 "$current/bin/auricle"
 mkdir -p "$tree/etc/auricle" "$tree/etc/systemd/system" "$tree/etc/sysusers.d" "$tree/etc/tmpfiles.d"
-cp "$checkout/systemd/auricle@.service" "$checkout/systemd/auricle-web@.service" "$tree/etc/systemd/system/"
+cp "$checkout/systemd/auricle@.service" "$checkout/systemd/auricle-web@.service" "$checkout/systemd/auricle-ward@.service" \
+    "$tree/etc/systemd/system/"
 cp "$checkout/systemd/sysusers.d/auricle.conf" "$tree/etc/sysusers.d/"
 cp "$checkout/systemd/tmpfiles.d/auricle.conf" "$tree/etc/tmpfiles.d/"
 chmod -R a+rX "$tree/opt"

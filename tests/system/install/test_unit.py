@@ -106,7 +106,7 @@ def test_systemd_has_nothing_to_say_of_the_unit_of_a_ward_and_it_may_do_no_more_
     assert judged.returncode == 0, judged.stdout + judged.stderr
     said, of_page = _directives(WARD_UNIT.read_text()), _directives(WEB_UNIT.read_text())
     assert said["ExecStart"] == ["/opt/auricle/current/bin/auricle web --ward /etc/auricle/%i.toml --instance %i"]
-    assert (said["User"], said["StateDirectory"]) == (["auricle-web"], ["auricle-web/%i"])
+    assert (said["User"], said["StateDirectory"]) == (["auricle-web"], ["auricle-ward/%i"])
     assert of_page.keys() <= said.keys()
     assert "RuntimeDirectory" not in said
 
