@@ -21,7 +21,7 @@ from converter.gate import (
     check_translation,
     check_windows,
 )
-from converter.golden.golden_windows import golden_sequence, golden_sounds
+from converter.golden.golden_windows import cases_with_features, golden_sequence, golden_sounds
 from converter.layer_errors import GraphPair, blamed
 from converter.predictions import (
     converted_probabilities,
@@ -150,11 +150,11 @@ def _blamed(trained: TrainingOutput, networks: Converted, apart: Float32) -> str
 
 def _with_golden(bundle: Bundle, sounds: Collection[str] | None) -> Bundle:
     sounds_by_name = golden_sounds(bundle.sample_rate_hz, bundle.window_samples)
+    names = [name for name in sounds_by_name if sounds is None or name in sounds]
+    kept = cases_with_features(names)
     with Classifier(bundle) as classifier:
         cases = tuple(
-            _golden_case(name, samples, bundle, classifier)
-            for name, samples in sounds_by_name.items()
-            if sounds is None or name in sounds
+            _golden_case(name, sounds_by_name[name], bundle, classifier, keeps_features=name in kept) for name in names
         )
         sequences = () if bundle.head is None else (_golden_sequence(bundle, bundle.head, classifier),)
     return dataclasses.replace(bundle, golden=cases, sequences=sequences)
@@ -175,9 +175,11 @@ def _golden_sequence(bundle: Bundle, head: Head, classifier: Classifier) -> Gold
     return dataclasses.replace(sequence, probabilities=np.stack([output.probabilities for output in outputs]))
 
 
-def _golden_case(name: str, samples: Float32, bundle: Bundle, classifier: Classifier) -> GoldenCase:
+def _golden_case(
+    name: str, samples: Float32, bundle: Bundle, classifier: Classifier, *, keeps_features: bool
+) -> GoldenCase:
     features = tuple(window_features(spec, samples) for spec in bundle.specs)
-    return GoldenCase(name, samples, features, classifier.classify(features).probabilities)
+    return GoldenCase(name, samples, features if keeps_features else (), classifier.classify(features).probabilities)
 
 
 def _report(trained: TrainingOutput, bounds: Bounds, networks: Converted) -> dict[str, Any]:

@@ -55,12 +55,12 @@ class GoldenDeviation:
 
     Attributes:
         case: its name.
-        features: largest absolute difference of a feature; 0 for a sequence, which keeps none.
+        features: largest absolute difference of a feature; 0 for a sequence, None for a case that keeps none.
         scores: largest absolute difference of a probability.
     """
 
     case: str
-    features: float
+    features: float | None
     scores: float
 
 
@@ -68,9 +68,10 @@ def golden_deviations(bundle: Bundle, classifier: Classifier) -> Iterator[Golden
     """Recompute every golden case of a bundle with its open classifier."""
     for case in bundle.golden:
         features = tuple(window_features(spec, case.samples) for spec in bundle.specs)
-        apart = max(float(np.abs(new - old).max()) for new, old in zip(features, case.features, strict=True))
+        kept = zip(features, case.features, strict=True) if case.features else ()
+        apart = [float(np.abs(new - old).max()) for new, old in kept]
         scores = classifier.classify(features).probabilities
-        yield GoldenDeviation(case.name, apart, float(np.abs(scores - case.probabilities).max()))
+        yield GoldenDeviation(case.name, max(apart, default=None), float(np.abs(scores - case.probabilities).max()))
     for each in bundle.sequences:
         outputs = classifier.classify_sequence(sequence_features(bundle, each))
         scores = np.stack([output.probabilities for output in outputs])

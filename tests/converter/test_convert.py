@@ -14,7 +14,7 @@ from converter.gate import Bounds
 from converter.training_output import read_training_output
 from device.errors import BundleError
 from device.hearing.bundle.reader import read_bundle
-from device.hearing.classifier import Classifier
+from device.hearing.classifier import Classifier, case_features
 from device.hearing.features import window_features
 from device.hearing.network.graph import read_graph
 
@@ -41,7 +41,13 @@ def test_the_bundle_carries_all_golden_sounds_and_opens(bundle: Bundle) -> None:
     assert [case.name for case in bundle.golden] == ["silence", "noise", "sine", "click", "clipping", "cry-like"]
     with Classifier.open(bundle) as classifier:
         for case in bundle.golden:
-            np.testing.assert_array_equal(classifier.classify(case.features).probabilities, case.probabilities)
+            np.testing.assert_array_equal(
+                classifier.classify(case_features(bundle, case)).probabilities, case.probabilities
+            )
+
+
+def test_two_cases_keep_their_features(bundle: Bundle) -> None:
+    assert [case.name for case in bundle.golden if case.features] == ["noise", "cry-like"]
 
 
 def test_the_report_stands_in_the_card_beside_what_training_said(

@@ -14,7 +14,7 @@ from device.errors import BundleError
 from device.hearing.bundle.reader import read_bundle
 from device.hearing.bundle.reference import WINDOWS, read_reference, reference_entries
 from device.hearing.bundle.writer import write_bundle
-from device.hearing.classifier import Classifier
+from device.hearing.classifier import Classifier, case_features
 from device.hearing.network.graph import read_graph
 from device.tools.models.models_command import verify
 
@@ -51,7 +51,8 @@ def _with_altered_layer(bundle: Bundle) -> Bundle:
     altered = replace(bundle, network=network)
     with Classifier(altered) as classifier:
         golden = tuple(
-            replace(case, probabilities=classifier.classify(case.features).probabilities) for case in bundle.golden
+            replace(case, probabilities=classifier.classify(case_features(bundle, case)).probabilities)
+            for case in bundle.golden
         )
     return replace(altered, golden=golden)
 

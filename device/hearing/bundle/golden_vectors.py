@@ -1,5 +1,8 @@
 """Golden vectors: windows of sound with the features and scores that a model must reproduce on every machine.
 
+Features are most of a case's bytes. A bundle may keep them of some cases only; of the others the machine's own
+features must lead to the golden scores.
+
 The bundle contains them as `.npy` arrays. Their headers are compared with the exact form that numpy writes for the
 expected type and shape before numpy reads the array: no unknown header is evaluated, and no object array is ever
 loaded.
@@ -18,7 +21,7 @@ from device.errors import BundleError
 from device.quantity import quantity
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     import numpy.typing as npt
 
@@ -44,7 +47,7 @@ class GoldenCase:
     Attributes:
         name: the sound in it (`silence`, `sine`, ...).
         samples: float32 (window_samples,) in [-1, 1].
-        features: one float32 (frame_count, bins) for each spec.
+        features: one float32 (frame_count, bins) for each spec; empty for a case whose features are not kept.
         probabilities: float32 (labels,) in [0, 1].
     """
 
@@ -64,7 +67,12 @@ def golden_entries(cases: Iterable[GoldenCase]) -> dict[str, bytes]:
 
 
 def golden_cases(
-    names: Sequence[str], entries: Mapping[str, bytes], specs: Sequence[FeatureSpec], label_count: int
+    names: Sequence[str],
+    entries: Mapping[str, bytes],
+    specs: Sequence[FeatureSpec],
+    label_count: int,
+    *,
+    with_features: Collection[str] | None = None,
 ) -> tuple[GoldenCase, ...]:
     """Parse the cases from an archive's golden entries.
 
@@ -73,24 +81,38 @@ def golden_cases(
         entries: name -> bytes of a `.npy` file.
         specs: give the shapes of samples and features.
         label_count: gives the shape of the probabilities.
+        with_features: the cases whose features are kept, at least one; all of them if None.
 
     Raises:
         BundleError: an entry is missing, or too many, or of another type or shape, or out of range.
     """
     if not 0 < len(names) <= MAX_CASES:
         raise BundleError(f"there are {len(names)} golden cases, must be 1 to {MAX_CASES}")
-    shapes: dict[str, tuple[int, ...]] = {"samples": (specs[0].window_samples,)}
-    shapes |= {f"features_{ordinal}": spec.shape for ordinal, spec in enumerate(specs)}
-    shapes |= {"probabilities": (label_count,)}
-    wanted = {f"golden/{name}/{part}.npy": shape for name in names for part, shape in shapes.items()}
+    kept = names if with_features is None else _kept(names, with_features)
+    wanted: dict[str, tuple[int, ...]] = {}
+    for name in names:
+        wanted[f"golden/{name}/samples.npy"] = (specs[0].window_samples,)
+        if name in kept:
+            wanted |= {f"golden/{name}/features_{ordinal}.npy": spec.shape for ordinal, spec in enumerate(specs)}
+        wanted[f"golden/{name}/probabilities.npy"] = (label_count,)
     for entry in entries:
         if entry not in wanted:
             raise BundleError(f"entry {entry!r} belongs to no golden case or spec of the manifest")
     arrays = iter([npy_array(entry, entries, shape) for entry, shape in wanted.items()])
     return tuple(
-        GoldenCase(name, next(arrays), tuple(next(arrays) for _ in specs), next(arrays))  # in the order of `shapes`
-        for name in names
+        GoldenCase(name, next(arrays), tuple(next(arrays) for _ in specs if name in kept), next(arrays))
+        for name in names  # in the order of `wanted`
     )
+
+
+def _kept(names: Sequence[str], with_features: Collection[str]) -> Collection[str]:
+    """The cases whose features are kept, if they are cases at all and one at least."""
+    for name in with_features:
+        if name not in names:
+            raise BundleError(f"the manifest lists features of {name!r:.60}, which is no golden case")
+    if not with_features:
+        raise BundleError("no golden case keeps its features, one at least must")
+    return with_features
 
 
 def _parts(case: GoldenCase) -> list[tuple[str, npt.NDArray[Any]]]:

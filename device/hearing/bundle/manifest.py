@@ -28,11 +28,12 @@ if TYPE_CHECKING:
     from device.hearing.bundle.contents import Bundle
     from device.hearing.network.attention import AttentionOutputs
 
-SCHEMA = 4
+SCHEMA = 5
 """Version of the manifest; a reader refuses a later one. 2 adds reference scores; without them 1 is written. 3 is a
-network in two parts, 4 a network in one part whose attention comes out, each with reference scores or without."""
+network in two parts, 4 a network in one part whose attention comes out, each with reference scores or without. 5 is
+any of these with golden cases of which some keep no features."""
 
-_IN_PARTS, _ATTENDING = 3, 4
+_IN_PARTS, _ATTENDING, _FEWER_FEATURES = 3, 4, 5
 
 MAX_TIME_S = 3600.0
 MAX_LABELS, MAX_SPECS = 64, 8
@@ -61,8 +62,7 @@ class Manifest:
             raise BundleError(
                 f"made by a newer Auricle (schema {schema}; this one reads up to {SCHEMA}); update Auricle"
             )
-        kinds = {**_KINDS, **_MORE_KINDS.get(schema, {})} if isinstance(schema, int) else _KINDS
-        self._members = members(value, "manifest.json", kinds)
+        self._members = members(value, "manifest.json", {**_KINDS, **_further_kinds(value, schema)})
         if type(schema) is not int or not 1 <= schema <= SCHEMA:
             raise BundleError(f"manifest.json has schema {schema}, must be 1 to {SCHEMA}")
 
@@ -118,6 +118,15 @@ class Manifest:
         return names
 
     @property
+    def with_features(self) -> list[str] | None:
+        """Names of the golden cases whose features are kept; None if they are kept of all."""
+        if "features" not in self._members:
+            return None
+        names = [_matching(name, "a golden case with features", _IDENTIFIER) for name in self._members["features"]]
+        _refuse_duplicates(names, "golden case with features")
+        return names
+
+    @property
     def sequences(self) -> list[tuple[str, int]]:
         """Name and number of windows of each golden sequence, in the archive's order."""
         values = self._members.get("sequences", [])
@@ -135,9 +144,11 @@ class Manifest:
 
     def head(self, entries: Mapping[str, bytes]) -> Head | None:
         """The head among the entries, which must need the network in front of them; None for a network in one part."""
-        if self._members["schema"] != _IN_PARTS:
+        if "head" not in self._members:
             if HEAD_ENTRY in entries:
-                raise BundleError(f"entry {HEAD_ENTRY!r} belongs to schema {_IN_PARTS}, the manifest has another")
+                raise BundleError(
+                    f"entry {HEAD_ENTRY!r} belongs to schema {_IN_PARTS} or a member 'head', the manifest has neither"
+                )
             return None
         if HEAD_ENTRY not in entries:
             raise BundleError(f"entry {HEAD_ENTRY!r} is missing; write the bundle with the converter")
@@ -187,7 +198,20 @@ _KINDS: Mapping[str, type] = {
 _MORE_KINDS: Mapping[int, Mapping[str, type]] = {
     _IN_PARTS: {"head": dict, "sequences": list},
     _ATTENDING: {"attention": list},
+    _FEWER_FEATURES: {"features": list},
 }
+
+
+def _further_kinds(value: Any, schema: Any) -> Mapping[str, type]:
+    """The members beyond those that every manifest has; from schema 5 on, what is there says which network it is."""
+    if type(schema) is not int:
+        return {}
+    network: Mapping[str, type] = {}
+    if schema == _FEWER_FEATURES and "head" in value:
+        network = _MORE_KINDS[_IN_PARTS]
+    elif schema == _FEWER_FEATURES and "attention" in value:
+        network = _MORE_KINDS[_ATTENDING]
+    return {**_MORE_KINDS.get(schema, {}), **network}
 
 
 def encode_manifest(bundle: Bundle, entries: Mapping[str, bytes]) -> bytes:
@@ -209,6 +233,7 @@ def encode_manifest(bundle: Bundle, entries: Mapping[str, bytes]) -> bytes:
             "specs": [_spec_to_dict(spec) for spec in bundle.specs],
             "output": bundle.output,
             "golden": [case.name for case in bundle.golden],
+            **({"features": _with_features(bundle)} if _leaves_features_out(bundle) else {}),
             "network": _digest(bundle.network),
             **({} if bundle.head is None else _head_to_dict(bundle, bundle.head)),
             **({} if bundle.attention is None else {"attention": attention_to_json(bundle.attention)}),
@@ -217,7 +242,17 @@ def encode_manifest(bundle: Bundle, entries: Mapping[str, bytes]) -> bytes:
     )
 
 
+def _with_features(bundle: Bundle) -> list[str]:
+    return [case.name for case in bundle.golden if case.features]
+
+
+def _leaves_features_out(bundle: Bundle) -> bool:
+    return len(_with_features(bundle)) < len(bundle.golden)
+
+
 def _schema(bundle: Bundle) -> int:
+    if _leaves_features_out(bundle):
+        return _FEWER_FEATURES
     if bundle.head is not None:
         return _IN_PARTS
     if bundle.attention is not None:

@@ -116,7 +116,7 @@ def decode_bundle(file: bytes) -> Bundle:
         specs=specs,
         output=manifest.output,
         network=network,
-        golden=golden_cases(manifest.golden_names, cases, specs, len(labels)),
+        golden=golden_cases(manifest.golden_names, cases, specs, len(labels), with_features=manifest.with_features),
         card=_card(entries),
         sha256=hashlib.sha256(file).hexdigest(),
         signer=trailer.key_id if trailer else "",

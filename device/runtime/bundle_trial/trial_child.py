@@ -69,7 +69,7 @@ def _try(path: str, *, compares: bool) -> str:
 
     from device.errors import BundleError, ClassifierError
     from device.hearing.bundle.reader import read_bundle
-    from device.hearing.classifier import Classifier
+    from device.hearing.classifier import Classifier, case_features
     from device.runtime.model_library import reference_agreement
 
     bundle, rng, took_s, past = read_bundle(path), np.random.default_rng(0), [], None
@@ -77,7 +77,9 @@ def _try(path: str, *, compares: bool) -> str:
         for number in range(ROUNDS):
             case, began_s = bundle.golden[number % len(bundle.golden)], time.process_time()
             try:
-                shuffled = [rng.permuted(values.ravel()).reshape(values.shape) for values in case.features]
+                shuffled = [
+                    rng.permuted(values.ravel()).reshape(values.shape) for values in case_features(bundle, case)
+                ]
                 past = classifier.classify_after(shuffled, past).next_past
             except ClassifierError as error:
                 raise BundleError(f"run with shuffled features: {error}") from None

@@ -171,7 +171,8 @@ def verify(name: str, key: PublicKey | None = None) -> Iterator[str]:
     with Classifier.open(bundle) as classifier:
         yield f"tensors and golden numbers hold on {classifier.runtime}:"
         for off in golden_deviations(bundle, classifier):
-            yield f"  {off.case:<12} features within {off.features:.1e}, scores within {off.scores:.1e}"
+            features = "" if off.features is None else f"features within {off.features:.1e}, "
+            yield f"  {off.case:<12} {features}scores within {off.scores:.1e}"
         yield from _reference_lines(bundle, classifier)
     yield f"{bundle.name} {bundle.version} is sound"
 

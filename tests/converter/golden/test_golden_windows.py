@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import scipy.fft
 
-from converter.golden.golden_windows import golden_sounds
+from converter.golden.golden_windows import cases_with_features, golden_sounds
 from device.hearing.features import window_features
 from device.hearing.spec import FeatureSpec
 
@@ -43,6 +43,12 @@ def test_the_cry_glides_around_450_hz_and_pauses() -> None:
     assert 440 < f0_hz.min() < 480
     assert 510 < f0_hz.max() < 540
     assert np.abs(cry[14_600:19_000]).max() < 0.02
+
+
+def test_features_are_kept_of_two_sounds() -> None:
+    assert cases_with_features(NAMES) == ["noise", "cry-like"]
+    assert cases_with_features(["silence", "sine"]) == ["silence", "sine"]
+    assert cases_with_features(["click", "cry-like", "silence"]) == ["click", "cry-like"]
 
 
 def test_one_seed_gives_the_same_sounds_again() -> None:

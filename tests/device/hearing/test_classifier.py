@@ -151,6 +151,16 @@ def test_features_within_the_tolerance_are_accepted(tone: Bundle) -> None:
     Classifier.open(_golden(tone, shifted)).close()
 
 
+def test_a_case_without_features_is_judged_by_those_of_this_machine(tone: Bundle) -> None:
+    Classifier.open(_golden(tone, lambda case: replace(case, features=()))).close()
+
+    def another_sound(case: Any) -> Any:
+        return replace(case, features=(), samples=np.zeros_like(case.samples))
+
+    with pytest.raises(BundleError, match=r"golden case 'sine': tone scores 0\.0\d+ on .*, must be within"):
+        Classifier.open(_golden(tone, another_sound))
+
+
 def test_a_score_that_differs_from_golden_is_refused_with_case_figure_and_tolerance(tone: Bundle) -> None:
     def moved(case: Any) -> Any:
         return replace(case, probabilities=case.probabilities - np.float32(0.15))

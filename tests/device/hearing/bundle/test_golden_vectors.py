@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -100,6 +101,28 @@ def test_a_missing_or_foreign_entry_is_refused() -> None:
         _read({name: data for name, data in entries.items() if name != FEATURES})
     with pytest.raises(BundleError, match="belongs to no golden case"):
         _read(entries | {"golden/sine/features_1.npy": entries[FEATURES]})
+
+
+def test_a_case_may_keep_its_scores_alone() -> None:
+    kept, lean = _case(), replace(_case(), name="noise", features=())
+    entries = golden_entries([kept, lean])
+    assert [name for name in entries if "features" in name] == [FEATURES]
+    found = golden_cases(["sine", "noise"], entries, [SPEC], 2, with_features=["sine"])
+    np.testing.assert_array_equal(found[0].features[0], kept.features[0])
+    assert found[1].features == ()
+    np.testing.assert_array_equal(found[1].samples, lean.samples)
+    np.testing.assert_array_equal(found[1].probabilities, lean.probabilities)
+
+
+def test_features_are_kept_of_the_cases_that_say_so_and_of_one_at_least() -> None:
+    entries = golden_entries([_case()])
+    lean = {name: data for name, data in entries.items() if name != FEATURES}
+    with pytest.raises(BundleError, match="no golden case keeps its features, one at least must"):
+        golden_cases(["sine"], lean, [SPEC], 2, with_features=[])
+    with pytest.raises(BundleError, match=r"features_0\.npy' belongs to no golden case"):
+        golden_cases(["sine", "noise"], entries, [SPEC], 2, with_features=["noise"])
+    with pytest.raises(BundleError, match="lists features of 'click', which is no golden case"):
+        golden_cases(["sine"], entries, [SPEC], 2, with_features=["sine", "click"])
 
 
 def test_a_bundle_without_golden_cases_proves_nothing_and_is_refused() -> None:

@@ -19,6 +19,9 @@ from device.hearing.bundle.writer import encode_bundle
 from tests.device.hearing.bundle.altered import edited, member_set
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from device.hearing.bundle.contents import Bundle
     from tests.device.hearing.bundle.altered import Edit
 
 
@@ -28,8 +31,8 @@ def _second_spec(manifest: dict[str, Any], _: dict[str, bytes]) -> None:
 
 POINT = ("labels", 0, "operating_point")
 EDITS = {
-    "newer schema": (member_set("schema", to=5), r"made by a newer Auricle \(schema 5"),
-    "older schema": (member_set("schema", to=0), "schema 0, must be 1 to 4"),
+    "newer schema": (member_set("schema", to=6), r"made by a newer Auricle \(schema 6"),
+    "older schema": (member_set("schema", to=0), "schema 0, must be 1 to 5"),
     "schema is text": (member_set("schema", to="1"), "schema must be a whole number"),
     "unknown member": (member_set("signature", to="?"), "unknown member 'signature'"),
     "odd name": (member_set("name", to="Cry Baby"), "name is 'Cry Baby', must match"),
@@ -75,6 +78,42 @@ EDITS = {
 def test_what_does_not_hold_is_refused(file: bytes, edit: Edit, sentence: str) -> None:
     with pytest.raises(BundleError, match=sentence):
         decode_bundle(edited(file, edit))
+
+
+def _lean(file: bytes) -> Bundle:
+    """The bundle whose first golden case keeps its features, and no other."""
+    bundle = decode_bundle(file)
+    return replace(bundle, golden=(bundle.golden[0], *(replace(case, features=()) for case in bundle.golden[1:])))
+
+
+def test_schema_5_is_written_where_a_case_keeps_no_features_and_read_back(
+    tiny_low_bundle_path: Path, carrying_bundle_paths: tuple[Path, Path]
+) -> None:
+    for path in (tiny_low_bundle_path, carrying_bundle_paths[0]):
+        lean = _lean(path.read_bytes())
+        again = encode_bundle(lean)
+        assert json.loads(split_archive(again).entries["manifest.json"])["schema"] == 5
+        assert [bool(case.features) for case in decode_bundle(again).golden] == [True] + [False] * (
+            len(lean.golden) - 1
+        )
+        assert decode_bundle(again).network_sha256 == lean.network_sha256
+        assert encode_bundle(decode_bundle(again)) == again
+
+
+LEAN_EDITS = {
+    "an older schema": (member_set("schema", to=2), "unknown member 'features'"),
+    "no list of features": (lambda manifest, _: manifest.pop("features"), "lacks 'features'"),
+    "features of none": (member_set("features", to=[]), "no golden case keeps its features|belongs to no golden case"),
+    "features of a case twice": (member_set("features", to=["silence", "silence"]), "stands 2 times"),
+    "features of a number": (member_set("features", to=[7]), "a golden case with features is 7"),
+    "features of a case that keeps none": (member_set("features", to=["silence", "sine"]), "is missing"),
+}
+
+
+@pytest.mark.parametrize(("edit", "sentence"), LEAN_EDITS.values(), ids=LEAN_EDITS.keys())
+def test_what_does_not_hold_of_kept_features_is_refused(file: bytes, edit: Edit, sentence: str) -> None:
+    with pytest.raises(BundleError, match=sentence):
+        decode_bundle(edited(encode_bundle(_lean(file)), edit))
 
 
 def test_specs_of_different_windows_are_refused(file: bytes) -> None:

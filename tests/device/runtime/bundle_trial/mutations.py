@@ -23,7 +23,7 @@ from device.errors import BundleError, ClassifierError
 from device.hearing.bundle.archive import join_archive, split_archive
 from device.hearing.bundle.manifest import HEAD_ENTRY
 from device.hearing.bundle.reader import decode_bundle
-from device.hearing.classifier import Classifier
+from device.hearing.classifier import Classifier, case_features
 from device.runtime.bundle_trial.trial_process import Trial, TrialLimits
 from tests.device.hearing.bundle.altered import edited
 from tests.device.hearing.network.hostile import (
@@ -91,7 +91,7 @@ def outcome(mutation: Mutation, folder: Path) -> str:
         return _refusal(str(error))
     with Classifier.open(bundle) as classifier:
         try:
-            list(classifier.classify_sequence([bundle.golden[0].features] * WINDOWS))
+            list(classifier.classify_sequence([case_features(bundle, bundle.golden[0])] * WINDOWS))
         except ClassifierError as error:  # what the daemon makes a fault of; a changed past need not stay finite
             _check_sentence(str(error))
             return "opened, then a fault"

@@ -19,6 +19,7 @@ from device.errors import ServiceError
 from device.hearing.bundle.reader import read_bundle
 from device.hearing.bundle.reference import WINDOWS, Reference, in_bytes
 from device.hearing.bundle.writer import write_bundle
+from device.hearing.classifier import case_features
 from device.tools.models.bundle_swap import BundleSwap
 from tests.device.tools.models.installing_bedside import Bedside
 from tests.signing_keys import write_key_pair
@@ -177,7 +178,7 @@ def test_a_model_that_disagrees_with_its_reference_scores_is_refused(
 ) -> None:
     """Its golden vectors hold."""
     bundle = read_bundle(carrying_bundle_paths[0])
-    kept, ranges = in_bytes([np.stack([case.features[0] for case in bundle.golden])])
+    kept, ranges = in_bytes([np.stack([case_features(bundle, case)[0] for case in bundle.golden])])
     sure, half = np.ones((WINDOWS, 1), np.float32), np.full(1, 0.5, np.float32)
     moved = dataclasses.replace(bundle, reference=Reference(kept, ranges, sure, half, bundle.label_names))
     write_bundle(tmp_path / "moved", moved)

@@ -95,6 +95,16 @@ def test_verifying_says_what_was_checked(tiny_bundle_path: Path) -> None:
     assert lines[-1] == "tiny-tone 1.0.0 is sound"
 
 
+def test_verifying_names_features_only_where_the_bundle_keeps_them(tiny_bundle_path: Path, tmp_path: Path) -> None:
+    bundle = read_bundle(tiny_bundle_path)
+    first, second = bundle.golden
+    write_bundle(tmp_path / "lean.tflite", replace(bundle, golden=(first, replace(second, features=()))))
+    lines = list(verify(str(tmp_path / "lean.tflite")))
+    assert [line for line in lines if "features within" in line] == [line for line in lines if first.name in line]
+    assert [line for line in lines if line.startswith(f"  {second.name} ") and "scores within" in line]
+    assert lines[-1] == "tiny-tone 1.0.0 is sound"
+
+
 def test_a_forged_golden_score_is_found(tiny_bundle_path: Path, tmp_path: Path) -> None:
     bundle = read_bundle(tiny_bundle_path)
     case = bundle.golden[0]
