@@ -6,6 +6,7 @@
 #   make bench-arm64    what a window costs in executed instructions of an emulated Cortex-A72; needs root
 #   make chaos   faults at random moments: how many alarms are lost
 #   make soak    a night of sound through the daemon: memory, threads, processes and files stay flat
+#   make fleet   what a broker of many devices takes, how late alarms are, and what is lost when it dies
 #   make mutations    5,000 damaged bundles with their hashes made to fit: each is refused in one sentence, or opens
 #   make families    every network of the bench, with random weights, through converter, checks and replay; many minutes
 #   make systems    trains and judges every system of the bench that is left, into RUNS; hours, and what was stopped goes on
@@ -41,7 +42,7 @@ PLAYWRIGHT ?= playwright==1.65.2 axe-playwright-python==0.1.8
 PLAYWRIGHT_AT ?= build/playwright
 OPEN_FOR_S ?= 60
 
-.PHONY: demo test families systems reports check bench bench-arm64 soak chaos mutations test-fresh test-arm64 test-ha test-page test-torch models lung-elsewhere lock clean system-packages
+.PHONY: demo test families systems reports check bench bench-arm64 soak chaos fleet mutations test-fresh test-arm64 test-ha test-page test-torch models lung-elsewhere lock clean system-packages
 
 demo: $(VENV)/.device
 	$(BIN)/auricle demo --out $(OUT)/demo
@@ -70,6 +71,9 @@ soak: $(VENV)/.dev system-packages
 
 chaos: $(VENV)/.dev system-packages
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.chaos
+
+fleet: $(VENV)/.dev system-packages
+	$(BIN)/python -m benchmarks.fleet
 
 mutations: $(VENV)/.dev
 	$(BIN)/python -m tests.device.runtime.bundle_trial.mutations

@@ -1,0 +1,1 @@
+"""Measures a broker of many devices: see `__main__`."""
