@@ -39,3 +39,9 @@ def span_text(seconds: float) -> str:
     if hours:
         return f"{hours} h {minutes} min"
     return f"{minutes} min {whole % 60} s" if minutes else f"{whole} s"
+
+
+def lasted_text(seconds: float) -> str:
+    """How long something lasted, rounded to a second: it is never said to have lasted no time at all."""
+    whole = round(seconds)
+    return span_text(whole) if whole > 0 else "less than 1 s"

@@ -42,7 +42,8 @@ _ONSET_IN_WINDOW = 0.735
 """Where in the first window that counts a sound begins, as a share of the window: the median of training subjects."""
 
 _END_IN_WINDOW = 0.18
-"""Likewise of its end, in the last window."""
+"""Likewise of its end, in the last window. Of a short sound it may lie before the onset: then the sound is taken to
+last as long as one must to count, which is what the first window holds of it."""
 
 
 class EventTimes:
@@ -76,8 +77,7 @@ class EventTimes:
         event_id, onset_s = self._onsets.get(event.label, ("", event.start_s))
         if event_id != event.event_id or event.end_s is None:
             return event
-        offset_s = self._track.offset_s(event.end_s, event.decided_s)
-        return replace(event, onset_s=onset_s, offset_s=max(offset_s, onset_s))
+        return replace(event, onset_s=onset_s, offset_s=self._track.offset_s(onset_s, event.end_s, event.decided_s))
 
 
 class LevelTrack:
@@ -145,27 +145,44 @@ class LevelTrack:
         starts = np.flatnonzero(_steady(sought >= threshold))
         return self._time_s(first + int(starts[0])) if len(starts) else usual_s
 
-    def offset_s(self, last_end_s: float, decided_s: float) -> float:
+    def offset_s(self, onset_s: float, last_end_s: float, decided_s: float) -> float:
         """When a sound ended.
 
         Args:
+            onset_s: when it began, as estimated.
             last_end_s: end of the last window at or above the off threshold.
             decided_s: when the end was decided.
 
         Returns:
-            A time in that last window; its end if nothing was heard after it.
+            A time after the onset, in that last window; its end if nothing was heard after it.
         """
-        window_s, usual_s = self._window_s, last_end_s - (1 - _END_IN_WINDOW) * self._window_s
-        after = self._between(last_end_s - 0.25 * window_s, decided_s)
         if min(decided_s, self._end_s) - last_end_s < FRAME_S:
             return last_end_s  # the sound went on as long as there was any
-        threshold = _threshold(after, self._between(last_end_s - 2 * window_s, last_end_s - 0.75 * window_s))
-        if threshold is None:
+        window_s = self._window_s
+        after = self._between(last_end_s - 0.25 * window_s, decided_s)
+        before = self._between(last_end_s - 2 * window_s, last_end_s - 0.75 * window_s)
+        sought_s = last_end_s - window_s, last_end_s - 0.3 * window_s
+        found_s = self._last_loud_s(_threshold(after, before), *sought_s)
+        usual_s = last_end_s - (1 - _END_IN_WINDOW) * window_s
+        least_s = min(onset_s + (1 - _ONSET_IN_WINDOW) * window_s, last_end_s)
+        if found_s is not None and found_s > onset_s:
+            return found_s
+        if usual_s >= least_s:
             return usual_s
-        first = self._index(last_end_s - window_s)
-        sought = self._levels[first : self._index(last_end_s - 0.3 * window_s)]
-        starts = np.flatnonzero(_steady(sought >= threshold))
-        return self._time_s(first + int(starts[-1]) + _STEADY_FRAMES) if len(starts) else usual_s
+        return self._short_offset_s(onset_s, last_end_s, after) or least_s
+
+    def _short_offset_s(self, onset_s: float, last_end_s: float, after: npt.NDArray[np.float64]) -> float | None:
+        """When a sound ended that is too short to fill the windows that `offset_s` compares; None if no level says."""
+        threshold = _threshold(after, self._between(onset_s, last_end_s - 0.25 * self._window_s))
+        return self._last_loud_s(threshold, onset_s, last_end_s)
+
+    def _last_loud_s(self, threshold: float | None, from_s: float, until_s: float) -> float | None:
+        """When the level is last at or above a threshold between two times; None if it is not."""
+        if threshold is None:
+            return None
+        first = self._index(from_s)
+        starts = np.flatnonzero(_steady(self._levels[first : self._index(until_s)] >= threshold))
+        return self._time_s(first + int(starts[-1]) + _STEADY_FRAMES) if len(starts) else None
 
     def _index(self, at_s: float) -> int:
         """Index of the frame that begins nearest to a time, or of the nearest one that is kept."""

@@ -113,7 +113,7 @@ def _doubts(changes: list[AlarmChange]) -> Iterator[str]:
 def _span(seconds: float) -> str:
     whole = round(max(0.0, seconds))
     if whole < 60:
-        return f"{whole} s"
+        return f"{whole} s" if whole else "less than 1 s"
     return f"{whole // 60} min {whole % 60} s" if whole < 3600 else f"{whole // 3600} h {whole // 60 % 60} min"
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from device.daytime import noon_of
 from device.fault_info import FAULTS, WHY_LOST
 from device.quantity import quantity
-from device.runtime.verdict import span_text
+from device.runtime.verdict import lasted_text, span_text
 from device.web.pages.now_view import clock_text, label_text
 from device.web.pages.why_view import address
 
@@ -127,7 +127,7 @@ def _hours(seconds: float) -> str:
 def _alarm(story: AlarmStory, clips: Sequence[ClipFile], zone: tzinfo | None, now_utc_s: float) -> dict[str, Any]:
     is_sound = story.kind == "sound"
     end_utc_s = now_utc_s if story.end_utc_s is None else story.end_utc_s
-    lasted = span_text(max(0.0, end_utc_s - story.start_utc_s))
+    lasted = lasted_text(end_utc_s - story.start_utc_s)
     info = next((info for kind, info in FAULTS.items() if kind == story.name), None)
     title = label_text(story.name) if is_sound or info is None else info.words[:1].upper() + info.words[1:]
     return {

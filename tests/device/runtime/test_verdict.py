@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from device.runtime.daemon_state import FaultStatus
-from device.runtime.verdict import since_text, span_text, verdict_of
+from device.runtime.verdict import lasted_text, since_text, span_text, verdict_of
 
 if TYPE_CHECKING:
     from device.runtime.daemon_state import DaemonState
@@ -56,3 +56,19 @@ def test_a_span_is_written_in_its_two_largest_units(seconds: float, text: str) -
 def test_a_time_that_a_stepped_clock_put_into_the_future_has_no_age() -> None:
     assert "(" not in since_text(NOW_UTC_S + 1, NOW_UTC_S)
     assert since_text(NOW_UTC_S - 1, NOW_UTC_S).endswith(" (1 s)")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (-3.0, "less than 1 s"),
+        (0.0, "less than 1 s"),
+        (0.4, "less than 1 s"),
+        (0.9, "1 s"),
+        (1.95, "2 s"),
+        (59.7, "1 min 0 s"),
+        (3600.2, "1 h 0 min"),
+    ],
+)
+def test_what_lasted_is_rounded_and_never_said_to_have_lasted_no_time(seconds: float, text: str) -> None:
+    assert lasted_text(seconds) == text

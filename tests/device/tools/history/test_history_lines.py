@@ -20,6 +20,10 @@ def _change(seq: int, at_s: float, *, delivered: bool = True, **body: Any) -> Al
     return AlarmChange(Entry("a", seq, at_s, urgent=True, alarm="{}", body="{}"), body, delivered)
 
 
+def _iso(utc_s: float) -> str:
+    return datetime.fromtimestamp(utc_s, UTC).isoformat()
+
+
 def test_no_change_is_one_sentence() -> None:
     assert list(history_lines([], None)) == ["nothing was alarmed about since then"]
 
@@ -42,6 +46,17 @@ def test_a_stepped_clock_is_named_rather_than_an_unsynchronized_one() -> None:
     _, line = history_lines(changes, UTC)
     assert "acknowledgement not noted: 1 of 2 changes" in line
     assert line.endswith("the clock jumped meanwhile")
+
+
+@pytest.mark.parametrize(("lasted_s", "text"), [(0.3, "less than 1 s"), (0.85, "1 s"), (1.95, "2 s")])
+def test_a_short_cry_is_not_said_to_have_lasted_no_time(lasted_s: float, text: str) -> None:
+    times = {"start_utc": _iso(NIGHT_S), "end_utc": _iso(NIGHT_S + lasted_s)}
+    changes = [
+        _change(0, NIGHT_S + 1, change="raised", name="cry", state="active", **times),
+        _change(1, NIGHT_S + 9, change="ended", name="cry", state="ended", cause="quiet", **times),
+    ]
+    _, line = history_lines(changes, UTC)
+    assert f"cry, {text}, ended: quiet" in line
 
 
 def test_an_alarm_that_was_latched_and_acknowledged_keeps_why_it_was_latched() -> None:

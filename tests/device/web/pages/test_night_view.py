@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import date
 from zoneinfo import ZoneInfo
 
+import pytest
+
 from device.alarms.journal.command_notes import CommandNote
 from device.web.night.alarm_stories import AlarmStory, StoryStep
 from device.web.night.clip_files import ClipFile
@@ -54,6 +56,15 @@ def test_alarms_are_placed_told_and_have_their_clips() -> None:
     assert alarm["steps"] == [("18:00:00", "raised"), ("18:00:09", "acknowledged by anna")]
     assert values["commands"] == [("18:00", "anna", "paused", True)]
     assert values["after"] == "2026-11-21"
+
+
+@pytest.mark.parametrize(
+    ("lasted_s", "text"), [(0.3, "less than 1 s"), (0.85, "1 s"), (1.95, "2 s"), (59.6, "1 min 0 s")]
+)
+def test_a_short_cry_is_not_said_to_have_lasted_no_time(lasted_s: float, text: str) -> None:
+    happened = Happened([_story(end_utc_s=AT + lasted_s)], [], [])
+    values = night_values(NIGHT, happened, [], zone=BERLIN, now_utc_s=NIGHT.until_utc_s)
+    assert values["alarms"][0]["lasted"] == text
 
 
 def test_the_step_that_ends_a_sound_tells_its_verdict() -> None:
