@@ -275,7 +275,7 @@ class Recording:
             try:
                 self._reader = LinkReader(self._file, self._layout, link, self._path)
                 self._check_rate(self._reader.sample_rate_hz)
-            except RecordingError as exc:
+            except (RecordingError, OSError) as exc:
                 raise BreakOffError(f"its stream {number + 1} cannot be read: {exc}") from exc
         self._note_channel(number, self._reader)
         return self._reader

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import math
 import threading
 import time
@@ -9,11 +10,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from device.errors import RecordingError
+from device.messages import NoAudio
 from device.runtime.stderr_lines import print_notice
 from device.sources.recording import Recording
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Generator, Iterator, Sequence
 
     from device.messages import AudioBlock
 
@@ -23,8 +25,14 @@ BLOCK_S = 0.05
 NAMED_S = 60.0
 """How long the name of a finished recording is kept; queued audio is never older."""
 
+RETRY_S = 0.25
+"""How long to wait before a recording is opened once more; NoAudio may come no more rarely."""
+
 _TOLERANCE = 1e-6
 """In samples: rounding error of seconds as a float."""
+
+_PASSES = {errno.EMFILE, errno.ENFILE}
+"""Too many files are open, in this process or in all: a recording is as good as before once they are fewer."""
 
 
 class FilePlayback:
@@ -62,8 +70,12 @@ class FilePlayback:
         """Make `blocks` end soon; idempotent, from any thread."""
         self._closed.set()
 
-    def blocks(self) -> Iterator[AudioBlock]:
-        """All recordings in time; one that cannot be played is reported on stderr, counted and skipped."""
+    def blocks(self) -> Iterator[AudioBlock | NoAudio]:
+        """All recordings in time; one that cannot be played is reported on stderr, counted and skipped.
+
+        One that cannot be opened because too many files are open is opened again until it can be. Meanwhile there is
+        no audio, as of a microphone that is missing, and the stream goes on in time.
+        """
         began_s = time.monotonic()
         while not self._closed.is_set():
             pass_start_s = self._end_s
@@ -74,30 +86,58 @@ class FilePlayback:
             if not self._loops or self._end_s == pass_start_s:
                 return
 
-    def _in_time(self, path: str, began_s: float) -> Iterator[AudioBlock]:
+    def _in_time(self, path: str, began_s: float) -> Iterator[AudioBlock | NoAudio]:
         try:
-            for block in self._in_stream(path):
-                due_s = began_s + block.end_sample / block.sample_rate_hz / self._speed
-                if self._closed.wait(max(0.0, due_s - time.monotonic())):
-                    return
-                self._end_s = block.end_sample / block.sample_rate_hz
-                yield block
+            recording = yield from self._opened(path)
+            if recording is None:
+                return
+            with recording:
+                for block in self._in_stream(path, recording):
+                    due_s = began_s + block.end_sample / block.sample_rate_hz / self._speed
+                    if self._closed.wait(max(0.0, due_s - time.monotonic())):
+                        return
+                    self._end_s = block.end_sample / block.sample_rate_hz
+                    yield block
         except RecordingError as error:
             self.failures += 1
             print_notice(str(error))
 
-    def _in_stream(self, path: str) -> Iterator[AudioBlock]:
-        """The blocks of one recording, numbered as part of the stream."""
+    def _opened(self, path: str) -> Generator[NoAudio, None, Recording | None]:
+        """Open a recording, with no audio for as long as too many files are open; None if it was closed meanwhile.
+
+        Raises:
+            RecordingError: something else is wrong with it.
+        """
+        silent_since_s = self._end_s
+        while True:
+            try:
+                return self._open(path)
+            except RecordingError as error:
+                problem = error.__cause__
+                if not isinstance(problem, OSError) or problem.errno not in _PASSES:
+                    raise
+            waits_s = time.monotonic()
+            if self._closed.wait(RETRY_S):
+                return None
+            self._end_s += (time.monotonic() - waits_s) * self._speed
+            reason = f"{path} cannot be opened ({problem.strerror}); it is tried again"
+            yield NoAudio(reason, silent_since_s, self._end_s)
+
+    def _open(self, path: str) -> Recording:
         with Recording(path, channel=self._channel) as recording:
             rate_hz = recording.sample_rate_hz
-        offset, follows = math.ceil(self._end_s * rate_hz - _TOLERANCE), bool(self._starts)
+        return Recording(path, channel=self._channel, block_samples=max(1, round(rate_hz * BLOCK_S)))
+
+    def _in_stream(self, path: str, recording: Recording) -> Iterator[AudioBlock]:
+        """The blocks of one recording, numbered as part of the stream."""
+        offset = math.ceil(self._end_s * recording.sample_rate_hz - _TOLERANCE)
+        follows = offset > 0 or bool(self._starts)
         self._begin(path)
-        with Recording(path, channel=self._channel, block_samples=max(1, round(rate_hz * BLOCK_S))) as recording:
-            for block in recording.blocks():
-                after_gap = block.after_gap or (follows and block.start_sample == 0)
-                yield replace(block, start_sample=offset + block.start_sample, after_gap=after_gap)
-            for note in recording.notes:
-                print_notice(note)
+        for block in recording.blocks():
+            after_gap = block.after_gap or (follows and block.start_sample == 0)
+            yield replace(block, start_sample=offset + block.start_sample, after_gap=after_gap)
+        for note in recording.notes:
+            print_notice(note)
 
     def _begin(self, path: str) -> None:
         """Note that a recording starts, and drop the names of old ones, or a loop would collect them without bound."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import resource
 import struct
 import subprocess
 from typing import TYPE_CHECKING
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from device.errors import RecordingError
 from device.sources.recording import Recording
 from tests.device.sources.sound_files import RATE_HZ, heard, pitch_hz, tone, whole
 from tests.device.sources.test_formats import encode
@@ -75,6 +77,21 @@ def test_joined_flac_that_is_cut_in_its_second_stream_breaks_off_there(tmp_path:
     samples, _, failure, _ = heard(tmp_path / "a.flac")
     assert 13 * RATE_HZ < len(samples) < 16 * RATE_HZ
     assert "breaks off" in str(failure)
+
+
+def test_a_stream_that_cannot_be_opened_for_want_of_descriptors_is_where_the_file_breaks_off(tmp_path: Path) -> None:
+    """Regression: that was an OSError, which ended whatever played the file."""
+    (tmp_path / "a.flac").write_bytes(2 * encoded("FLAC", None, 2.0, 440.0, RATE_HZ, 1))
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with Recording(tmp_path / "a.flac") as recording:
+        blocks = recording.blocks()
+        next(blocks)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (0, hard))
+        try:
+            with pytest.raises(RecordingError, match=r"breaks off after 2\.000 s \(its stream 2 cannot be read"):
+                list(blocks)
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 def test_a_flac_marker_within_the_sound_begins_no_stream(tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ import pytest
 from tests.programs import program
 from tests.system.alarms.test_alarms import Subscriber, config, playing
 from tests.system.conftest import wait_until
-from tests.system.running_daemon import UP_WITHIN_S, RunningDaemon, Sounds
+from tests.system.running_daemon import AURICLE, UP_WITHIN_S, RunningDaemon, Sounds
 
 if TYPE_CHECKING:
     from tests.system.conftest import Mosquitto, NotifySocket, PulseCard
@@ -203,6 +203,27 @@ def test_without_a_descriptor_every_part_degrades_and_heals_and_the_daemon_hears
         )
         wait_until(lambda: list(clips.glob("**/*.flac")), "a new clip", UP_WITHIN_S)
         assert {"journal", "microphone"} <= {alarm["name"] for alarm in people.alarms(kind="technical")}
+
+
+def test_a_loop_whose_file_can_be_opened_no_more_is_a_fault_and_plays_on_later(
+    private_folder: Path, sounds: Sounds
+) -> None:
+    """Regression: the daemon said that nothing more was to be heard, and ended with exit code 2."""
+    recording = sounds.write("short-room.wav", [sounds.room(20.0)])
+    command = [str(AURICLE), "listen", "--speed", "4", "--loop", "--source", str(recording)]
+    with RunningDaemon(private_folder, {}, "", command=command) as daemon:
+        daemon.wait_until_it_hears()
+        before = resource.prlimit(daemon.process.pid, resource.RLIMIT_NOFILE)
+        resource.prlimit(daemon.process.pid, resource.RLIMIT_NOFILE, (_POLLED, before[1]))
+        try:
+            daemon.wait_until(lambda: "Too many open files" in daemon.printed(), "the fault", _SOON_S)
+            time.sleep(2.0)
+            assert daemon.process.poll() is None, daemon
+        finally:
+            resource.prlimit(daemon.process.pid, resource.RLIMIT_NOFILE, before)
+        daemon.wait_until_it_hears()
+        scored = _windows(daemon)
+        daemon.wait_until(lambda: _windows(daemon) > scored, "another window", _SOON_S)
 
 
 def _fed_s(notify: NotifySocket, seconds: float) -> list[float]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import resource
 import threading
 import time
 from dataclasses import replace
 from itertools import islice, pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 import pytest
@@ -14,7 +15,8 @@ import soundfile
 
 from device.config.loading import profile
 from device.config.settings import ModelSettings
-from device.daemon.audio.file_playback import NAMED_S, FilePlayback
+from device.daemon.audio.file_playback import NAMED_S, RETRY_S, FilePlayback
+from device.messages import AudioBlock, NoAudio
 from device.runtime.model_loader import open_models
 from device.sources.recording import Recording
 
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from device.hearing.listener import Listener
-    from device.messages import AudioBlock, Event, Fault
+    from device.messages import Event, Fault
 
 FAST = 1e9
 
@@ -175,3 +177,59 @@ def test_one_recording_is_heard_like_its_replay(tmp_path: Path, tiny_bundle_path
 def _heard(listener: Listener, blocks: list[AudioBlock]) -> tuple[list[Event], list[Fault]]:
     heard = [*(listener.push(block) for block in blocks), listener.finish("end_of_file")]
     return [event for each in heard for event in each.events], [fault for each in heard for fault in each.faults]
+
+
+class _NoDescriptor:
+    """This process can open no further file, as long as it is in the block."""
+
+    def __enter__(self) -> Self:
+        self._before = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (0, self._before[1]))
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        resource.setrlimit(resource.RLIMIT_NOFILE, self._before)
+
+
+def test_a_loop_that_cannot_open_its_file_has_no_audio_and_plays_on_once_it_can(tmp_path: Path) -> None:
+    """Regression: with too many files open a loop came to its end, and with it the daemon."""
+    path = _write(tmp_path / "a.wav", 0.2)
+    playback = FilePlayback([path], channel=None, speed=20.0, loops=True)
+    items = playback.blocks()
+    first = list(islice(items, 4))
+    with _NoDescriptor():
+        absent = list(islice(items, 3))
+    assert all(isinstance(item, NoAudio) for item in absent)
+    (since_s,) = {item.since_s for item in absent if isinstance(item, NoAudio)}
+    assert since_s == pytest.approx(0.2)
+    ends_s = [item.at_s for item in absent if isinstance(item, NoAudio)]
+    assert all(later - earlier >= 20 * RETRY_S - 1e-6 for earlier, later in pairwise([since_s, *ends_s]))
+    assert "a.wav cannot be opened (Too many open files)" in absent[0].reason  # type: ignore[union-attr]
+    again = next(items)
+    assert isinstance(again, AudioBlock)
+    assert again.after_gap
+    assert again.start_sample / again.sample_rate_hz >= ends_s[-1]
+    assert np.array_equal(again.samples, first[0].samples)  # type: ignore[union-attr]
+    assert playback.failures == 0
+
+
+def test_a_file_that_cannot_be_opened_is_waited_for_at_the_start_too_until_it_is_closed(tmp_path: Path) -> None:
+    path = _write(tmp_path / "a.wav", 0.2)
+    playback = FilePlayback([path], channel=None, speed=1.0)
+    items = playback.blocks()
+    with _NoDescriptor():
+        assert isinstance(next(items), NoAudio)
+        playback.close()
+        assert list(items) == []
+    assert playback.failures == 0
+
+
+def test_a_loop_whose_file_is_gone_ends_as_before(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = _write(tmp_path / "a.wav", 0.2)
+    playback = FilePlayback([path], channel=None, speed=FAST, loops=True)
+    items = playback.blocks()
+    assert len(list(islice(items, 4))) == 4
+    (tmp_path / "a.wav").unlink()
+    assert list(items) == []
+    assert playback.failures == 1
+    assert "does not exist" in capsys.readouterr().err
