@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 import getpass
-import os
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from device.errors import ConfigError
+from device.runtime.secrets.page_accounts import accounts_file
 from device.web.access.accounts import Account, checked_name, read_accounts, write_accounts
 from device.web.access.proofs import new_password, new_token, password_proof, token_proof
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Mapping
+    from pathlib import Path
 
     from device.config.web_settings import WebSettings
     from device.web.access.accounts import Role
 
 LEAST_PASSWORD_CHARACTERS = 8
-CREDENTIAL = "web-accounts"
-_FILE = "accounts"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,16 +35,6 @@ class Page:
     name: str
     folder: Path
     title: str
-
-
-def accounts_file(settings: WebSettings, folder: Path, environment: Mapping[str, str] = os.environ) -> Path:
-    """The file of accounts: the configured one, the systemd credential, or that in the page's own folder."""
-    if settings.accounts_file is not None:
-        return Path(settings.accounts_file)
-    credentials = environment.get("CREDENTIALS_DIRECTORY")
-    if credentials and (Path(credentials) / CREDENTIAL).exists():
-        return Path(credentials) / CREDENTIAL
-    return folder / _FILE
 
 
 def set_password(settings: WebSettings, page: Page, arguments: argparse.Namespace) -> int:

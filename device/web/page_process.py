@@ -14,12 +14,12 @@ from device.printable import printable
 from device.runtime.certificates import expiry_in
 from device.runtime.clocks import zone_of
 from device.runtime.paths import clips_folder, instance_journal, web_folder
+from device.runtime.secrets.page_accounts import accounts_file
 from device.runtime.secrets.page_certificate import check_certificate
 from device.runtime.systemd_notify import Notifier
 from device.web.access.accounts import AccountBook
 from device.web.access.sessions import Sessions
 from device.web.access.visitors import Visitors
-from device.web.account_actions import accounts_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -25,8 +25,11 @@ from device.runtime.paths import (
     log_file,
     status_socket,
     status_sockets,
+    web_folder,
 )
 from device.runtime.secrets.microphone_login import open_microphone
+from device.runtime.secrets.page_accounts import accounts_file
+from device.runtime.sockets.sound_socket import sound_socket
 from device.runtime.sockets.status_socket import read_status
 from device.tools.check import hearing_checks, machine_checks
 from device.tools.check.acknowledgement_check import check_acknowledgement, group_members
@@ -34,6 +37,7 @@ from device.tools.check.broker_check import check_broker
 from device.tools.check.certificate_check import check_certificates
 from device.tools.check.check_run import run_check
 from device.tools.check.journal_check import check_journal
+from device.tools.check.listening_check import check_listening
 from device.tools.check.loudness_check import check_loudness, loudest_dbfs
 from device.tools.check.metrics_check import check_metrics
 from device.tools.check.output_checks import check_clips, check_pins
@@ -196,15 +200,26 @@ def _delivery(settings: Settings, instance: str, system: CheckedSystem, config: 
     by_unit = (system.root / _UNIT).exists()
     yield run_check("acknowledge", lambda: check_acknowledgement(settings, by_unit=by_unit, members=system.members), "")
     yield run_check("metrics", lambda: check_metrics(settings.status, instance, state), "")
+    yield run_check("listening", lambda: _listening(settings, instance, system, state), "")
     yield run_check("clips", lambda: check_clips(settings.clips, _clips_folder(settings, instance, system)), "")
 
 
 def _running(instance: str, system: CheckedSystem) -> DaemonState | None:
     """State of the daemon of this name; None if it does not run."""
-    sockets = status_sockets(system.environment)
     with contextlib.suppress(ServiceError):
-        return read_status(sockets.get(instance) or status_socket(instance, system.environment))
+        return read_status(_status_socket(instance, system))
     return None
+
+
+def _status_socket(instance: str, system: CheckedSystem) -> Path:
+    return status_sockets(system.environment).get(instance) or status_socket(instance, system.environment)
+
+
+def _listening(settings: Settings, instance: str, system: CheckedSystem, state: DaemonState | None) -> Finding:
+    socket = sound_socket(_status_socket(instance, system))
+    folder = web_folder(instance, system.environment)
+    accounts = accounts_file(settings.web, folder, system.environment)
+    return check_listening(settings.web, instance, state, socket=socket, accounts=accounts)
 
 
 def _disk(settings: Settings, instance: str, system: CheckedSystem) -> Finding:

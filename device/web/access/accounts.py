@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Literal
 
 from device.errors import ConfigError
 from device.printable import printable
+from device.runtime.secrets.page_accounts import LISTENS
 from device.web.access.proofs import is_password, is_password_proof, is_token, is_token_proof, password_proof
 
 if TYPE_CHECKING:
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 Role = Literal["viewer", "operator"]
 ROLES: tuple[Role, ...] = ("viewer", "operator")
 
-_LISTENS = "+listen-in"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,31}")
 _HEAD = (
     "# Accounts of auricle web: name, role (viewer or operator, perhaps with +listen-in), and the proof of a password "
@@ -53,7 +53,7 @@ class Account:
     @property
     def rights(self) -> str:
         """Its role, and whether it may listen in, as the file and people have it."""
-        return f"{self.role}{_LISTENS if self.may_listen else ''}"
+        return f"{self.role}{LISTENS if self.may_listen else ''}"
 
     @property
     def is_program(self) -> bool:
@@ -194,9 +194,9 @@ def _counts(line: str) -> bool:
 def _parsed(line: str, number: int, path: Path) -> Account:
     where = f"{printable(str(path))}, line {number}"
     name, rights, proof = (*line.split(), "", "", "")[:3]
-    match rights.removesuffix(_LISTENS):
+    match rights.removesuffix(LISTENS):
         case "viewer" | "operator" as role if len(line.split()) == 3 and _NAME.fullmatch(name):
             if is_password_proof(proof) or is_token_proof(proof):
-                return Account(name, role, proof, rights.endswith(_LISTENS))
+                return Account(name, role, proof, rights.endswith(LISTENS))
             raise ConfigError(f"{where}: {name} has no valid proof of a password; auricle web password makes one")
     raise ConfigError(f"{where} is no account: it must be a name, viewer or operator, and a proof")

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 _ALL = [
     *("config", "models", "speed", "microphone", "loudness"),
-    *("journal", "broker", "certificates", "pins", "acknowledge", "metrics", "clips"),
+    *("journal", "broker", "certificates", "pins", "acknowledge", "metrics", "listening", "clips"),
     *("clock", "zone", "disk", "temperature", "power", "memory"),
 ]
 _USUAL = [name for name in _ALL if name != "loudness"]
