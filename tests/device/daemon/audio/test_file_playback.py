@@ -21,6 +21,7 @@ from device.runtime.model_loader import open_models
 from device.sources.recording import Recording
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from device.hearing.listener import Listener
@@ -36,7 +37,14 @@ def _write(path: Path, seconds: float, rate_hz: int = 16000, level: float = 0.1)
 
 
 def _blocks(*paths: str) -> list[AudioBlock]:
-    return list(FilePlayback(paths, channel=None, speed=FAST).blocks())
+    return list(_sound(FilePlayback(paths, channel=None, speed=FAST)))
+
+
+def _sound(playback: FilePlayback) -> Iterator[AudioBlock]:
+    """The blocks of a playback whose recordings can all be opened."""
+    for item in playback.blocks():
+        assert isinstance(item, AudioBlock)
+        yield item
 
 
 def test_a_recording_is_given_out_as_a_microphone_would(tmp_path: Path) -> None:
@@ -78,7 +86,7 @@ def test_what_was_heard_long_ago_is_forgotten_and_what_waits_is_not(tmp_path: Pa
     """Regression: a night of loops kept the name of every recording it had played."""
     paths = [_write(tmp_path / "a.wav", 0.5), _write(tmp_path / "b.wav", 0.5)]
     simulation = FilePlayback(paths, channel=None, speed=FAST, loops=True)
-    for block in islice(simulation.blocks(), 20 * 200):
+    for block in islice(_sound(simulation), 20 * 200):
         at_s = block.end_sample / 16000
         assert simulation.name_at(at_s) == paths[int(2 * at_s - 0.01) % 2]
         assert simulation.name_at(max(0.1, at_s - 20)) == paths[int(2 * max(0.1, at_s - 20) - 0.01) % 2]
@@ -88,7 +96,7 @@ def test_what_was_heard_long_ago_is_forgotten_and_what_waits_is_not(tmp_path: Pa
 def test_it_loops_until_it_is_closed(tmp_path: Path) -> None:
     simulation = FilePlayback([_write(tmp_path / "one.wav", 0.1)], channel=None, speed=FAST, loops=True)
     heard = []
-    for block in simulation.blocks():
+    for block in _sound(simulation):
         heard.append(block.start_sample)
         if len(heard) == 7:
             simulation.close()
@@ -110,7 +118,7 @@ def test_a_bad_recording_is_told_of_and_the_others_are_heard(
     cut = tmp_path / "cut.wav"
     cut.write_bytes((tmp_path / "good.wav").read_bytes()[: -4 * 4000])
     simulation = FilePlayback([good, str(tmp_path / "bad.wav"), str(cut), good], channel=None, speed=FAST)
-    blocks = list(simulation.blocks())
+    blocks = list(_sound(simulation))
     assert sum(len(block.samples) for block in blocks) == 8000 + 4000 + 8000
     assert simulation.failures == 2
     lines = capsys.readouterr().err.splitlines()
@@ -134,7 +142,7 @@ def test_who_closes_it_hears_no_complaint_of_what_would_have_come(
 def test_a_channel_is_chosen(tmp_path: Path) -> None:
     path = tmp_path / "two.wav"
     soundfile.write(path, np.tile([0.25, -0.5], (1600, 1)), 16000, subtype="FLOAT")
-    (block, _) = FilePlayback([str(path)], channel=1, speed=FAST).blocks()
+    (block, _) = _sound(FilePlayback([str(path)], channel=1, speed=FAST))
     assert set(block.samples) == {-0.5}
 
 
@@ -142,7 +150,7 @@ def test_a_channel_is_chosen(tmp_path: Path) -> None:
 def test_it_gives_nothing_out_before_its_time(tmp_path: Path, speed: float) -> None:
     paths = [_write(tmp_path / "a.wav", 0.2), _write(tmp_path / "b.wav", 0.2, 8000)]
     simulation, began_s = FilePlayback(paths, channel=None, speed=speed), time.monotonic()
-    for block in simulation.blocks():
+    for block in _sound(simulation):
         assert time.monotonic() - began_s >= block.end_sample / block.sample_rate_hz / speed - 0.001
     assert time.monotonic() - began_s < 0.4 / speed + 10
 

@@ -50,7 +50,7 @@ def test_a_stepped_clock_is_named_rather_than_an_unsynchronized_one() -> None:
 
 @pytest.mark.parametrize(("lasted_s", "text"), [(0.3, "less than 1 s"), (0.85, "1 s"), (1.95, "2 s")])
 def test_a_short_cry_is_not_said_to_have_lasted_no_time(lasted_s: float, text: str) -> None:
-    times = {"start_utc": _iso(NIGHT_S), "end_utc": _iso(NIGHT_S + lasted_s)}
+    times: dict[str, Any] = {"start_utc": _iso(NIGHT_S), "end_utc": _iso(NIGHT_S + lasted_s)}
     changes = [
         _change(0, NIGHT_S + 1, change="raised", name="cry", state="active", **times),
         _change(1, NIGHT_S + 9, change="ended", name="cry", state="ended", cause="quiet", **times),
