@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import random
 import time
+from collections import deque
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from device.config.settings import MqttSettings
@@ -74,7 +76,8 @@ class SimulatedDevice:
         self._publisher = StatePublisher(
             self.topics, settings, holds=dict.fromkeys(LABELS, 2.0), publish=self.mqtt.publish, announcer=announcer
         )
-        self._owed: dict[Key, OwedMessage] = {}
+        self._owed: set[Key] = set()  # not acknowledged
+        self._waiting: deque[OwedMessage] = deque()  # of these, what the client has not accepted
         self._alarms = 0
 
     def __repr__(self) -> str:
@@ -117,15 +120,18 @@ class SimulatedDevice:
             return payloads.alarm_payload(body, decided_to_told_s=time.time() - decided_s, not_durable=False)
 
         topic = self.topics.alarm("sound", model="cry", name="cry")
-        self._owed[alarm_id, 0] = OwedMessage((alarm_id, 0), topic, payload)
+        message = OwedMessage((alarm_id, 0), topic, payload)
+        self._owed.add(message.key)
+        self._waiting.append(message)
         self.offer()
 
     def offer(self) -> None:
-        """Hand over as many owed changes as the client takes now, the oldest first."""
-        if self._owed and self.mqtt.room:
-            held = self.mqtt.held
-            waiting = [message for key, message in list(self._owed.items()) if key not in held.keys]
-            self.mqtt.offer(waiting[: self.mqtt.room], held.generation)
+        """Hand over as many owed changes as the client takes now, the oldest first; it repeats what is lost then."""
+        room = self.mqtt.room if self._waiting else 0
+        if room:
+            first = list(islice(self._waiting, room))
+            for _ in range(self.mqtt.offer(first, self.mqtt.held.generation)):
+                self._waiting.popleft()
 
     # --- as the client's handler
 
@@ -135,7 +141,7 @@ class SimulatedDevice:
 
     def acknowledged(self, key: Key) -> None:
         """The broker has it."""
-        self._owed.pop(key, None)
+        self._owed.discard(key)
 
     def commanded(self, command: Command) -> None:
         """Nothing is commanded here."""
