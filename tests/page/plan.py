@@ -9,6 +9,7 @@ from tests.page.keyboard import keyboard, read_out
 from tests.page.many import twenty_pages
 from tests.page.silence import full_disk, silence, stepped_clock
 from tests.page.states import follows, instruments, opens, past_night, remembers
+from tests.page.ward import ward
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,6 +24,7 @@ TRIALS = (
     remembers,
     keyboard,
     read_out,
+    ward,
     silence,
     stepped_clock,
     hostile,

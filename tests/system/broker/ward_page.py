@@ -9,6 +9,7 @@ from tests.system.running_daemon import AURICLE, private
 from tests.system.web_process import WebProcess
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     import httpx
@@ -24,10 +25,19 @@ class WardPage(WebProcess):
         mqtt: the lines of the table [mqtt].
         name: of the ward.
         options: of its command line.
+        environment: of its process, beside that of the tests; None for no more.
     """
 
-    def __init__(self, folder: Path, mqtt: str, *, name: str = "north", options: tuple[str, ...] = ()) -> None:
-        super().__init__(folder / f"{name}.toml", private(folder, {}))
+    def __init__(
+        self,
+        folder: Path,
+        mqtt: str,
+        *,
+        name: str = "north",
+        options: tuple[str, ...] = (),
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(folder / f"{name}.toml", private(folder, environment or {}))
         self.config.write_text(f'[mqtt]\n{mqtt}\n[web]\nlisten = "127.0.0.1:{self.port}"\n')
         self._options = options
 
