@@ -88,9 +88,9 @@ def _convert(options: argparse.Namespace) -> None:
     trained = read_training_output(options.model, description=options.spec, calibration=options.calibration)
     backbone = read_bundle(options.backbone) if options.backbone else None
     if options.quantize == "auto":
-        if backbone is not None or options.input_type != "int8":
-            raise ConfigError("--quantize auto chooses itself: give it without --backbone and --input-type")
-        report = convert_first_that_holds(trained, options.out)
+        if options.input_type != "int8":
+            raise ConfigError("--quantize auto chooses itself: give it without --input-type")
+        report = convert_first_that_holds(trained, options.out, backbone=backbone)
     else:
         report = convert(
             trained, options.out, quantization=options.quantize, input_type=options.input_type, backbone=backbone

@@ -43,13 +43,17 @@ def report_runs(runs: Path, windows: Path, work: Path, out: Path, tell: Callable
     found = []
     for run in _finished(runs):
         one = _kept(run, windows / run.name, work / run.name) or _converted(run, windows / run.name, work / run.name)
-        tell(f"{run.name}: {one['refused'] or 'passes'}")
+        tell(f"{run.name}: {one['refused'] or 'passes'}{_otherwise(one)}")
         found.append(one)
     if not found:
         raise ConfigError(f"{runs} holds no finished run: name the folder that holds the folders of runs")
     page = conversion_page(found, _command(out), toolchain.versions(), _processor())
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_text(page, encoding="utf-8")
+
+
+def _otherwise(one: dict[str, Any]) -> str:
+    return f"; {one['passes']['form']}, it passes" if one["refused"] and "passes" in one else ""
 
 
 def _finished(runs: Path) -> Iterator[Path]:

@@ -4,7 +4,7 @@ As a program, `python -m converter.report.run_conversion RUN WINDOWS OUT`: each 
 TensorFlow keeps memory and has ended a process when it converted what it cannot. Writes to OUT:
 
     network.tflite, float.tflite     the graphs; of a network in two parts, the head is in network-head.tflite, ..
-    RUN.tflite                       the bundle, if the gate lets it pass
+    RUN.tflite                       the bundle of the first form that the gate lets pass, INT8 before others
     predictions-test.npz             of the test part, by the INT8 network
     conversion.json                  all figures, and what the gate says
 """
@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from converter.convert import verified
 from converter.convert_graphs import converted
 from converter.gate import Bounds, check_windows
 from converter.inspection.graph_cost import operation_costs
@@ -27,6 +26,7 @@ from converter.predictions import converted_probabilities, keras_probabilities
 from converter.report.network_cost import network_cost
 from converter.report.run_files import RunFiles, content_hash, read_record, read_run_files, write_predictions
 from converter.report.task_loss import task_loss
+from converter.selective.tries import first_that_holds, form_of
 from device.errors import AuricleError, BundleError
 from device.hearing.bundle.writer import write_bundle
 
@@ -65,7 +65,7 @@ def convert_run(run: Path, windows: Path, out: Path, bounds: Bounds | None = Non
     except BundleError as error:
         found |= {"refused": f"it does not convert: {error}"}
     else:
-        found |= _figures(files, networks, out) | {"refused": _refusal(files, networks, out, bounds or Bounds())}
+        found |= _figures(files, networks, out) | _verdict(files, networks, out, bounds or Bounds())
     text = json.dumps(found, indent=1, allow_nan=False) + "\n"
     (out / "conversion.json").write_text(text, encoding="utf-8")
     return found
@@ -94,16 +94,17 @@ def _identity(files: RunFiles) -> dict[str, Any]:
     }
 
 
-def _refusal(files: RunFiles, networks: Converted, out: Path, bounds: Bounds) -> str | None:
-    """What the gate says against it; None if it passes, and its bundle is written."""
+def _verdict(files: RunFiles, networks: Converted, out: Path, bounds: Bounds) -> dict[str, Any]:
+    """What the gate says against INT8, None if it passes; and the form that passes, whose bundle is written."""
     try:
         check_windows(len(files.trained.calibration[0]), len(files.trained.agreement[0]), bounds)
-        _, bundle = verified(files.trained, networks, bounds=bounds)
-        write_bundle(out / f"{files.name}.tflite", bundle)
+        report, bundle = first_that_holds(files.trained, networks, bounds=bounds)
     except BundleError as error:
         (out / f"{files.name}.tflite").unlink(missing_ok=True)
-        return str(error)
-    return None
+        return {"refused": str(error)}
+    write_bundle(out / f"{files.name}.tflite", bundle)
+    first, last = report["tries"][0], report["tries"][-1]
+    return {"refused": first["refused"], "passes": {"form": form_of(last), "bytes": report["network_bytes"]}}
 
 
 def _figures(files: RunFiles, networks: Converted, out: Path) -> dict[str, Any]:

@@ -46,17 +46,24 @@ def test_the_page_says_what_passes_what_does_not_and_what_both_cost(
     finished_run(tone_folder, tmp_path, "good-1")
     wild(finished_run(tone_folder, tmp_path, "wild-1", system="han")[1])
     page = report(tmp_path)
-    assert "| `good-1` | `cnn_bilstm/published` | own | passes | yes |" in page
-    assert "| `wild-1` | `han/published` | own | no: tone: " in page
-    assert "| - | `transfer` | - | unknown: no run of it is among them | - |" in page
+    good = next(line for line in page.splitlines() if line.startswith("| `good-1` | `cnn_bilstm/published` | own | "))
+    assert good.startswith("| `good-1` | `cnn_bilstm/published` | own | passes | all in int8, ")
+    assert good.endswith(" KiB | yes |")
+    wild_line = next(line for line in page.splitlines() if line.startswith("| `wild-1` | `han/published` | own | no: "))
+    assert wild_line.split(" | ")[4].startswith(("with ", "weights alone in "))
+    assert "| - | `transfer` | - | unknown: no run of it is among them | - | - |" in page
     assert "; agreement window " in page  # which window and layer broke it
     costs = next(line for line in page.splitlines() if line.startswith("| `cnn_bilstm/published` | ")).split(" | ")
     assert all(float(one) > 0 for cell in costs[6:9] for one in cell.strip(" |").split(" / "))
     assert "| `good-1` | 512 | 0.0" in page
     assert read_bundle(tmp_path / "work" / "good-1" / "good-1.tflite").name == "tiny-tone"
-    assert not (tmp_path / "work" / "wild-1" / "wild-1.tflite").exists()
+    other = read_bundle(tmp_path / "work" / "wild-1" / "wild-1.tflite").card["conversion"]
+    assert other["quantization"] != "int8"
+    assert other["tries"][0]["refused"] is not None
     assert str(tmp_path) not in page
-    assert "good-1: passes" in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert "good-1: passes\n" in told
+    assert ", it passes\n" in told
     found = find_converted(tmp_path / "work")  # what training's own page reads
     assert found["good-1"].refused is None
     assert found["wild-1"].refused is not None
@@ -92,6 +99,7 @@ def test_a_network_that_the_device_does_not_run_is_a_row_that_names_the_operatio
         keras.Model(model.inputs, keras.ops.round(model.outputs[0])).save(run / "model.keras")
     found = convert_run(run, windows, tmp_path / "work")
     assert found["refused"].startswith("it does not convert: the graph holds a ROUND operation")
+    assert "passes" not in found
     assert "test" not in found
     assert json.loads((tmp_path / "work" / "conversion.json").read_text()) == found
 

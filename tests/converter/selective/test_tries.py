@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from converter import toolchain
+from converter.convert_graphs import converted
+from converter.predictions import converted_probabilities
+from converter.score_agreement import label_figures
 from converter.selective.tries import convert_first_that_holds
 from converter.training_output import read_training_output
 from device.errors import BundleError
@@ -15,12 +18,14 @@ from device.hearing.bundle.reader import read_bundle
 from device.hearing.network.graph import read_graph
 from device.tools.models.models_command import verify
 from tests.converter.carrying_network import SPEC
+from tests.converter.carrying_network import hand_over as carrying_output
 from tests.converter.family_output import FEW, hand_over
 from training.networks.network_form import NetworkForm
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from converter.convert_graphs import Converted
     from converter.training_output import TrainingOutput
 
 WILD = 2000.0
@@ -53,6 +58,10 @@ def _trained(folder: Path, build: Any) -> TrainingOutput:
     return read_training_output(folder)
 
 
+def _both(trained: TrainingOutput, networks: Converted) -> tuple[Any, ...]:
+    return trained.labels, networks.as_float, converted_probabilities(trained, networks.quantized), trained.target
+
+
 def test_int8_comes_first_and_is_enough_where_it_holds(tmp_path: Path) -> None:
     report = convert_first_that_holds(_trained(tmp_path, _network), tmp_path / "out", bounds=FEW, sounds=("sine",))
     assert report["tries"] == [{"quantization": "int8", "kept_in_float": [], "refused": None}]
@@ -78,6 +87,32 @@ def test_layers_that_lose_too_much_stay_in_float_and_each_try_is_reported(tmp_pa
 
 def test_where_no_try_holds_nothing_is_written_and_each_is_named(tmp_path: Path) -> None:
     trained, bounds = _trained(tmp_path, _network), dataclasses.replace(FEW, mean_difference=0.0)
-    with pytest.raises(BundleError, match=r"^no try holds: all in int8, tone: .*; with \d layers? in float, tone: "):
+    with pytest.raises(
+        BundleError, match=r"^no try holds: all in int8, tone: .*; with \d layers? in float, tone: "
+    ) as no:
         convert_first_that_holds(trained, tmp_path / "out", bounds=bounds, sounds=("sine",))
+    assert "; weights alone in int8, tone: " in str(no.value)
+    assert "; weights alone in float16, tone: " in str(no.value)
     assert not (tmp_path / "out").exists()
+
+
+def test_a_network_in_two_parts_keeps_its_activations_in_float_where_int8_loses_too_much(tmp_path: Path) -> None:
+    carrying_output(tmp_path, length=8)
+    trained, out = read_training_output(tmp_path), tmp_path / "out.tflite"
+    whole = converted(trained)
+    lost = max(figure.mean_difference for figure in label_figures(*_both(trained, whole)))
+    bounds = dataclasses.replace(FEW, mean_difference=lost / 2)
+    report = convert_first_that_holds(trained, out, bounds=bounds, sounds=("sine",))
+    assert [each["quantization"] for each in report["tries"]][:2] == ["int8", "dynamic"]
+    assert report["tries"][0]["refused"] is not None
+    assert report["tries"][-1]["refused"] is None
+    assert read_bundle(out).head is not None
+
+
+def test_a_second_network_takes_the_backbone_that_it_is_given(tmp_path: Path) -> None:
+    carrying_output(tmp_path, length=8)
+    trained = read_training_output(tmp_path)
+    convert_first_that_holds(trained, tmp_path / "one.tflite", bounds=FEW, sounds=("sine",))
+    given = dataclasses.replace(read_bundle(tmp_path / "one.tflite"), sequences=())
+    convert_first_that_holds(trained, tmp_path / "two.tflite", bounds=FEW, sounds=("sine",), backbone=given)
+    assert read_bundle(tmp_path / "two.tflite").network == given.network
