@@ -122,6 +122,7 @@ class Bench:
     def _broker_dies(self) -> None:
         self._crowds.say("alarms", 20)
         time.sleep(2.0)
+        self._broker.save()
         self._broker.kill()
         time.sleep(DEAD_FOR_S)
         self._crowds.until(lambda: self._crowds.total("connected") == 0, "all have noticed")

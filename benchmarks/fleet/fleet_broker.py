@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import subprocess
 import time
@@ -81,6 +82,20 @@ class FleetBroker:
                 raise RuntimeError("mosquitto does not listen")
             time.sleep(0.05)
 
+    def save(self) -> None:
+        """Have it save sessions and retained messages now; returns when it has.
+
+        A broker that dies before it has saved a session once forgets that the reader subscribed.
+        """
+        if self._process is None:
+            raise RuntimeError("the broker is not started")
+        saved, until_s = self._saved_ns(), time.monotonic() + _UP_WITHIN_S
+        self._process.send_signal(signal.SIGUSR1)  # see mosquitto(8)
+        while self._saved_ns() == saved:
+            if self._process.poll() is not None or time.monotonic() > until_s:
+                raise RuntimeError("mosquitto does not save")
+            time.sleep(0.05)
+
     def kill(self) -> None:
         """Kill it, as in a crash; idempotent."""
         if self._process is not None:
@@ -94,6 +109,10 @@ class FleetBroker:
         if self._process is None:
             raise RuntimeError("the broker is not started")
         return Usage(memory_kib(self._process.pid, "Rss"), cpu_s(self._process.pid))
+
+    def _saved_ns(self) -> int:
+        stored = self._folder / "mosquitto.db"  # written beside it, then renamed
+        return stored.stat().st_mtime_ns if stored.exists() else 0
 
     def _listens(self) -> bool:
         with socket.socket() as probe:
