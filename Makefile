@@ -17,7 +17,7 @@
 #   make test-page    a real browser looks at the page of a real daemon; pictures in build/page; needs root
 #   make test-torch    training on torch, in an environment of its own; networks pass between it and TensorFlow
 #   make models  trains, converts and measures the models cry, scream and lung and the designs cry-residual and
-#                scream-resnet34 anew, into build/models; data in DATA, weights in PEERS; hours of two cores, and what was stopped goes on
+#                scream-resnet34 and the free cry-open anew, into build/models; data in DATA, weights in PEERS; hours of two cores, and what was stopped goes on
 #   make lung-elsewhere    how the shipped lung model parts adults of two collections that it did not learn
 #   make lock    refresh requirements*.txt from pyproject.toml
 
@@ -33,6 +33,7 @@ MODELS := $(OUT)/models
 SEQUENCES := $(MODELS)/sequences
 RESIDUAL := $(MODELS)/cry-residual
 RESNET34 := $(MODELS)/scream-resnet34
+OPEN := $(MODELS)/open
 AUDIOSET := $(PEERS)/audioset_mn04.npz
 TRAINING := OMP_NUM_THREADS=1 TF_NUM_INTRAOP_THREADS=1 TF_NUM_INTEROP_THREADS=1 $(BIN)/python -m training
 TORCH ?= torch==2.13.0
@@ -117,7 +118,7 @@ $(TORCH_VENV)/.torch: requirements-dev.txt pyproject.toml
 	$(TORCH_VENV)/bin/pip install --quiet --disable-pip-version-check --no-deps -e .
 	touch $@
 
-models: $(MODELS)/cry.tflite $(MODELS)/cry-reason.tflite $(MODELS)/scream.tflite $(MODELS)/lung.tflite $(MODELS)/cry-residual.tflite $(MODELS)/scream-resnet34.tflite
+models: $(MODELS)/cry.tflite $(MODELS)/cry-reason.tflite $(MODELS)/scream.tflite $(MODELS)/lung.tflite $(MODELS)/cry-residual.tflite $(MODELS)/scream-resnet34.tflite $(MODELS)/cry-open.tflite
 
 # One network for cry and scream: docs/model-runbook.md says what each step reads and writes. A file `finished` stands for
 # a step whose folder is there from its beginning.
@@ -187,6 +188,28 @@ $(MODELS)/all-%.csv: training/splits/lung.csv
 
 $(MODELS)/elsewhere-%.json: $(MODELS)/all-%.csv $(VENV)/.dev
 	$(TRAINING) evaluate --model device/models/lung.tflite --data $(DATA)/$* --split test --split-list $< --json $@
+
+# A cry model of free recordings alone: docs/cry-open-model.md.
+$(OPEN)/mixed: $(VENV)/.dev
+	mkdir -p $(@D)
+	$(TRAINING) mix --data $(DATA) --weights $(AUDIOSET) --work $(OPEN) --free-only --part val --shards 3
+	$(TRAINING) mix --data $(DATA) --weights $(AUDIOSET) --work $(OPEN) --free-only --shards 32
+	touch $@
+
+$(OPEN)/1/finished: $(OPEN)/mixed
+	$(TRAINING) fit --work $(OPEN) --weights $(AUDIOSET) --out $(@D) --head-steps 1500 --late-steps 1000
+	touch $@
+
+$(OPEN)/trained/finished: $(OPEN)/1/finished
+	$(TRAINING) hand-over --run $(<D) --work $(OPEN) --data $(DATA) --out $(@D)
+	touch $@
+
+$(MODELS)/cry-open.tflite: $(OPEN)/trained/finished training/cards/cry-open.json
+	$(BIN)/python -m converter convert $(<D)/cry --quantize dynamic --out $(MODELS)/cry-open-1.tflite --report $(MODELS)/cry-open-conversion.json
+	$(TRAINING) evaluate --model $(MODELS)/cry-open-1.tflite --data $(DATA) --split val --task cry --label cry --json $(MODELS)/cry-open-val.json --operating-point $(MODELS)/cry-open-point.json
+	$(TRAINING) card --bundle $(MODELS)/cry-open-1.tflite --name cry-open --model-version 1.0.0 --label cry --operating-point $(MODELS)/cry-open-point.json --description training/cards/cry-open.json --out $(MODELS)/cry-open-2.tflite
+	$(TRAINING) evaluate --model $(MODELS)/cry-open-2.tflite --data $(DATA) --task cry --label cry --peer $(PEERS)/yamnet.tflite --json $(MODELS)/cry-open-test.json --markdown $(MODELS)/cry-open-model.md
+	$(TRAINING) card --bundle $(MODELS)/cry-open-2.tflite --report $(MODELS)/cry-open-test.json --out $@
 
 # The residual design for cries, under AudioSet's network as its teacher: docs/cry-residual-model.md.
 $(RESIDUAL)/soft_labeller.npz: $(VENV)/.dev

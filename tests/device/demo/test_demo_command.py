@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from device.config.loading import profile
+from device.config.loading import parse_config, profile
 from device.demo.demo_command import EVENTS, REPORT, SCENE, SCORES, is_plain, run_demo, write_recordings, write_scene
 from device.demo.scene import SEED, bedside
 from device.errors import AuricleError, ConfigError
@@ -52,6 +52,15 @@ def test_the_shipped_model_hears_the_cry_and_nothing_else(
     written = [json.loads(line) for line in (tmp_path / EVENTS).read_text().splitlines()]
     assert {event["label"] for event in written} == {"cry"}
     assert [event["phase"] for event in written][:1] == ["begin"]
+
+
+def test_the_open_model_hears_the_cry_and_nothing_else_where_a_configuration_chooses_it(
+    tmp_path: Path, capsysbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    settings = parse_config('profile = "nursery"\n[model.cry]\nbundle = "cry-open"\n', source="a.toml")
+    assert run_demo(tmp_path, settings) == 0, capsysbinary.readouterr().out.decode()
+    written = [json.loads(line) for line in (tmp_path / EVENTS).read_text().splitlines()]
+    assert {(event["label"], event["phase"]) for event in written} == {("cry", "begin"), ("cry", "end")}
 
 
 def test_a_model_that_is_not_there_is_refused(tmp_path: Path) -> None:

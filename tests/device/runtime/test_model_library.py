@@ -14,12 +14,24 @@ from device.runtime.model_library import bundle_path, card_line, golden_deviatio
 if TYPE_CHECKING:
     from pathlib import Path
 
+MOST_BYTES = 12_000_000
+
 
 def test_every_shipped_bundle_states_its_terms_and_figures() -> None:
     for path in shipped_bundles().values():
         bundle = read_bundle(path)
         assert "does not say" not in card_line(bundle, "licence")
         assert "does not say" not in card_line(bundle, "headline")
+
+
+def test_the_shipped_bundles_have_at_most_12_megabytes_together() -> None:
+    assert sum(path.stat().st_size for path in shipped_bundles().values()) <= MOST_BYTES
+
+
+def test_every_shipped_bundle_is_found_by_its_name_and_has_it() -> None:
+    for name, path in shipped_bundles().items():
+        assert bundle_path(name) == path
+        assert read_bundle(path).name == name
 
 
 def test_a_name_that_is_not_shipped_lists_those_that_are() -> None:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from device.errors import RecordingError
+from device.hearing.bundle.reader import read_bundle
+from device.runtime.model_library import shipped_bundles
 from training.data.split_list import CRY_LIST, IMPULSE_RESPONSE_LIST, LUNG_LIST, SCREAM_LIST, read_list
 from training.data.terms import StatedTerms, Terms, is_free, read_terms, terms_of
 
@@ -51,6 +53,21 @@ def test_nothing_non_commercial_or_unstated_passes() -> None:
 def test_what_may_be_built_on(file: str, terms: Terms) -> None:
     assert terms_of(file, read_terms()).terms == terms
     assert is_free(file) == (terms == "free")
+
+
+def test_the_open_model_names_every_collection_of_free_recordings_and_no_other() -> None:
+    card = read_bundle(shipped_bundles()["cry-open"]).card
+    assert card["recipe"]["free_only"] is True
+    named = {one["set"]: one for one in card["data"]}
+    assert named.pop("rir")["licence"] == "Apache-2.0; MIT"
+    free = [clip for clip in read_list(CRY_LIST) if clip.part in ("train", "val") and is_free(clip.file)]
+    assert set(named) == {clip.set for clip in free}
+    for name, one in named.items():
+        for part in ("train", "val"):
+            labels = [clip.label for clip in free if (clip.set, clip.part) == (name, part)]
+            assert one[part] == f"{labels.count('cry')} + {labels.count('other')}"
+        assert "STATED" not in one["licence"].upper()
+        assert not any(word in one["licence"].upper().replace("AND NON-COMMERCIAL", "") for word in RESTRICTED)
 
 
 def test_the_esc_10_classes_alone_are_free_of_esc_50() -> None:

@@ -60,7 +60,7 @@ def test_the_models_that_run_by_default_come_first_and_each_says_what_makes_it_r
     assert runs["scream"] == "by default; in the profiles nursery and nursery-quiet"
     assert runs["cry-reason"] == "by default, only while cry is on; in the profiles nursery and nursery-quiet"
     assert runs["lung"] == "not by default; in the profile stethoscope"
-    for name, table in (("cry-residual", "cry"), ("scream-resnet34", "scream")):
+    for name, table in (("cry-open", "cry"), ("cry-residual", "cry"), ("scream-resnet34", "scream")):
         assert f'bundle = "{name}" in [model.{table}]' in runs[name]
 
 
@@ -71,6 +71,15 @@ def test_what_a_description_says_of_a_model_to_choose_is_what_runs_it() -> None:
             choice, table = said.removeprefix("not by default, in no profile; ").split(" of a")[0].split(" in ")
             models = parse_config(f"{table}\n{choice}\n", source="a.toml").models
             assert [each.bundle for each in models if f"[model.{each.name}]" == table] == [name]
+
+
+def test_the_open_model_and_the_default_say_their_terms() -> None:
+    text = {name: "\n".join(describe(read_bundle(path), path)) for name, path in shipped_bundles().items()}
+    assert "terms     For research and private use" in text["cry"]
+    assert "terms     People may build on it for any purpose, commercial use included" in text["cry-open"]
+    assert "Open Database License" in text["cry-open"]
+    assert "not stated" not in text["cry-open"]
+    assert "NC" not in learned_from(read_bundle(shipped_bundles()["cry-open"]))
 
 
 def test_the_model_that_abstains_says_that_its_interval_includes_a_guess() -> None:
