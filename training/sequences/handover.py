@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     Float32 = npt.NDArray[np.float32]
 
 CALIBRATION_SEQUENCES, AGREEMENT_SEQUENCES = 24, 48
+MOST_SHIFT = 10.0
 VERSION = "1.0.0"
 
 _TIMES_S = {"confirm_s": 1.0, "confirm_of_s": 1.5, "min_length_s": 0.0, "hold_s": 5.0, "cooldown_s": 10.0}
@@ -98,10 +99,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="folder that holds the collections")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for one folder for each event")
     parser.add_argument("--seed", type=int, default=1, help="of the windows (default 1)")
+    parser.add_argument(
+        "--shift",
+        type=float,
+        default=0.0,
+        metavar="LOG_ODDS",
+        help="added to each event's logit: moves its threshold, and changes no ranking (default 0)",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
     """Write the folders, and print them."""
+    shift = _shift(args.shift)
     backbone, head = load_parts(args.run)
     refuse_other_terms(args.run, args.work)
     try:
@@ -110,7 +119,7 @@ def run(args: argparse.Namespace) -> int:
         raise ConfigError(
             f"{args.run / 'fit.json'} cannot be read ({error}): run `python -m training fit` anew"
         ) from None
-    card = {"headline": "Hears one second of sound each hop.", "recipe": {**fitted["settings"], **_mixture()}}
+    card = {"headline": "Hears one second of sound each hop.", "recipe": {**fitted["settings"], **_mixture(), **shift}}
     parts: dict[str, tuple[Float32, Float32, npt.NDArray[np.int32]]] = {}
     wanted: tuple[tuple[str, Part, int], ...] = (
         ("calibration", "train", CALIBRATION_SEQUENCES),
@@ -126,7 +135,7 @@ def run(args: argparse.Namespace) -> int:
         folder = args.out / event
         folder.mkdir(parents=True, exist_ok=True)
         with replacing(folder / "model.keras") as partial:
-            device_network(backbone, head, columns).save(partial)
+            device_network(backbone, head, columns, shift=args.shift).save(partial)
         write_json(folder / "description.json", description(event, card, learned))
         for name, (features, targets, numbers) in parts.items():
             arrays: dict[str, Any] = {
@@ -138,6 +147,17 @@ def run(args: argparse.Namespace) -> int:
                 np.savez_compressed(file, **arrays)
         print(folder)
     return 0
+
+
+def _shift(log_odds: float) -> dict[str, Any]:
+    """What the card says of a shift; nothing of none.
+
+    Raises:
+        ConfigError: it is no number that leaves a score between 0 and 1.
+    """
+    if not abs(log_odds) <= MOST_SHIFT:
+        raise ConfigError(f"--shift is {log_odds:g}, must be {-MOST_SHIFT:g} to {MOST_SHIFT:g}")
+    return {"shift_log_odds": log_odds} if log_odds else {}
 
 
 def _mixture() -> dict[str, Any]:

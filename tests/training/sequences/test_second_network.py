@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from tests.training.sequences.test_mixture import sound, tone
+from training.__main__ import main
 from training.networks.audioset import second_network
 from training.networks.audioset.mn04 import class_logits_of
 from training.sequences.fitting import event_loss, judged, truth_of
@@ -55,6 +56,25 @@ def test_the_device_network_can_be_cut_at_its_embedding(parts: tuple[object, obj
     assert sorted(device.output) == ["next_past", "scores"]
     assert device.get_layer("embedding").output.shape == (None, 384)
     assert device.output["scores"].shape == (None, 1 + len(REJECTED))
+
+
+def test_a_shift_moves_the_event_alone_and_changes_no_ranking(parts: tuple[object, object]) -> None:
+    rng = np.random.default_rng(2)
+    window = rng.normal(size=(3, 197, 128, 1)).astype(np.float32)
+    past = rng.normal(size=(3, second_network.PAST_STEPS, 384)).astype(np.float32)
+    plain, shifted = (
+        np.asarray(second_network.device_network(*parts, columns_of("cry"), shift=shift)([window, past])["scores"])
+        for shift in (0.0, -3.2)
+    )
+    assert np.allclose(shifted[:, 0], plain[:, 0] - 3.2, atol=1e-5)
+    assert np.array_equal(shifted[:, 1:], plain[:, 1:])
+
+
+@pytest.mark.parametrize("shift", ["nan", "inf", "10.5", "-11"])
+def test_a_shift_beyond_all_scores_is_one_sentence(shift: str, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["--run", "none", "--work", "none", "--data", "none", "--out", "none"]
+    assert main(["hand-over", *words, f"--shift={shift}"]) == 2
+    assert capsys.readouterr().err.strip().endswith("must be -10 to 10")
 
 
 def test_the_rejected_labels_stand_in_one_model_alone() -> None:

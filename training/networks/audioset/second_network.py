@@ -139,13 +139,15 @@ def published_classifier(weights: Path) -> Any:
     return classifier
 
 
-def device_network(backbone: Any, head: Any, columns: Sequence[int]) -> Any:
+def device_network(backbone: Any, head: Any, columns: Sequence[int], *, shift: float = 0.0) -> Any:
     """Trained backbone and head as the device runs them, one flat network of builtin layers.
 
     Args:
         backbone: as trained.
         head: as trained.
         columns: which of the head's logits remain, in their new order.
+        shift: is added to the first of them. Training sequences hold more events than a night, so the score that a
+            night needs may lie near 1; a shift moves it, and changes no ranking.
 
     Returns:
         `input_0` (frames, 128, 1) and `past` (PAST_STEPS, 384) -> `scores` (columns,), logits, and `next_past`; the
@@ -170,5 +172,7 @@ def device_network(backbone: Any, head: Any, columns: Sequence[int]) -> Any:
         if layer.weights and layer.name not in ("standardized", "head_logits"):
             network.get_layer(layer.name).set_weights(layer.get_weights())
     matrix, bias = head.get_layer("head_logits").get_weights()
-    network.get_layer("head_logits").set_weights([matrix[:, :, list(columns)], bias[list(columns)]])
+    kept = bias[list(columns)]
+    kept[0] += shift
+    network.get_layer("head_logits").set_weights([matrix[:, :, list(columns)], kept])
     return network
