@@ -201,7 +201,7 @@ $(OPEN)/1/finished: $(OPEN)/mixed
 	touch $@
 
 $(OPEN)/trained/finished: $(OPEN)/1/finished
-	$(TRAINING) hand-over --run $(<D) --work $(OPEN) --data $(DATA) --out $(@D)
+	$(TRAINING) hand-over --run $(<D) --work $(OPEN) --data $(DATA) --out $(@D) --shift -3.2
 	touch $@
 
 $(MODELS)/cry-open.tflite: $(OPEN)/trained/finished training/cards/cry-open.json
