@@ -77,11 +77,11 @@ class Bench:
         took_s = self._all_connected()
         time.sleep(self._settle_s)
         after = self._broker.usage
-        each_kib, each_ms = (now - was for now, was in zip(after, before, strict=True))
+        grown_kib, spent_s = after.memory_kib - before.memory_kib, after.cpu_s - before.cpu_s
         count = self._crowds.count
         print(f"## {count} devices\n\nall are connected after {took_s:.0f} s, {count / took_s:.0f} a second")
-        print(f"broker: {each_kib / count:.1f} KiB a device, {after.memory_kib / 1024:.0f} MiB in all")
-        print(f"broker: {1000 * each_ms / count:.1f} ms of CPU a device for the start", flush=True)
+        print(f"broker: {grown_kib / count:.1f} KiB a device, {after.memory_kib / 1024:.0f} MiB in all")
+        print(f"broker: {1000 * spent_s / count:.1f} ms of CPU a device for the start", flush=True)
 
     def _quiet(self) -> None:
         before = self._broker.usage
