@@ -4,8 +4,9 @@
 
 The broker is a real mosquitto with the files of docs/fleet.md: TLS, a certificate and rights for each device, and
 persistence. Devices are simulated with the product's client, payloads, pace and backoff; each has a connection and a
-thread of its own. One reader has the rights of a ward and a session that the broker keeps. All share this machine, so
-the simulated devices take most of its processors, and times are those of a machine that is busy.
+thread of its own. Some real daemons are among them. One reader has the rights of a ward and a session that the broker
+keeps. All share this machine, so devices and daemons take most of its processors, and times are those of a machine
+that is busy. The network is cut for half of the devices where this runs as root.
 """
 
 from __future__ import annotations
@@ -19,9 +20,11 @@ import time
 from pathlib import Path
 
 from benchmarks.fleet.alarm_reader import AlarmReader
-from benchmarks.fleet.crowds import Crowds
+from benchmarks.fleet.crowds import AWAY, Crowds
 from benchmarks.fleet.device_process import name_of
 from benchmarks.fleet.fleet_broker import READER, FleetBroker, sign_devices
+from benchmarks.fleet.network_cut import NetworkCut, can_cut
+from benchmarks.fleet.real_daemons import RealDaemons, names_of_daemons
 
 STARTS_PER_S = 500.0
 RATES_PER_S = (10, 20, 50, 100, 200, 400, 800, 1600)
@@ -36,14 +39,22 @@ class Bench:
         broker: started.
         crowds: not connected yet.
         reader: subscribed.
+        daemons: connected.
         rate_s: for how long each rate of alarms, and the quiet, is measured.
         settle_s: from the start of the devices until it is quiet.
     """
 
     def __init__(
-        self, broker: FleetBroker, crowds: Crowds, reader: AlarmReader, *, rate_s: float, settle_s: float
+        self,
+        broker: FleetBroker,
+        crowds: Crowds,
+        reader: AlarmReader,
+        daemons: RealDaemons,
+        *,
+        rate_s: float,
+        settle_s: float,
     ) -> None:
-        self._broker, self._crowds, self._reader = broker, crowds, reader
+        self._broker, self._crowds, self._reader, self._daemons = broker, crowds, reader, daemons
         self._rate_s, self._settle_s = rate_s, settle_s
 
     def run(self, *, owed_each: int) -> None:
@@ -53,7 +64,9 @@ class Bench:
         self._alarms()
         self._slow_reader()
         self._broker_dies()
+        self._cut()
         self._owe(owed_each)
+        self._compare_daemons()
         self._crowds.until_fresh()
         raised, received = self._crowds.total("raised"), len(self._reader.received)
         print(
@@ -134,6 +147,32 @@ class Bench:
         print(f"the broker, killed and started again, listens after {up_s:.1f} s; all are back {back_s:.0f} s later,")
         print(f"and each alarm of meanwhile has arrived {self._nothing_owed():.1f} s after that\n", flush=True)
 
+    def _cut(self) -> None:
+        if not can_cut():
+            print("the network was not cut: that needs root\n", flush=True)
+            return
+        there = self._crowds.count - self._crowds.away
+        self._crowds.say("alarms", 20)
+        with NetworkCut(AWAY, self._broker.fleet.broker.port):
+            noticed_s = self._crowds.until(lambda: self._crowds.total("connected") == there, "the others have noticed")
+            time.sleep(DEAD_FOR_S)
+        back_s = self._all_connected()
+        self._crowds.say("alarms", 0)
+        print(f"the network cut for {self._crowds.away}: all of them have noticed after {noticed_s:.0f} s,")
+        print(f"all are back {back_s:.0f} s after it was whole,")
+        print(f"and each alarm of meanwhile has arrived {self._nothing_owed():.1f} s after that\n", flush=True)
+
+    def _compare_daemons(self) -> None:
+        if not self._daemons.count:
+            return
+        self._daemons.wait_until_all_are_connected()
+        kept, lost = self._daemons.stop_and_compare(self._reader)
+        delays = self._reader.pop_delays_of_daemons()
+        p50 = 1000 * delays[len(delays) // 2] if delays else 0.0
+        print(
+            f"{self._daemons.count} real daemons: {kept} changes of alarms, {lost} lost, p50 {p50:.0f} ms", flush=True
+        )
+
     def _owe(self, each: int) -> None:
         before = len(self._reader.received)
         self._crowds.say("owe", each)
@@ -155,6 +194,7 @@ def main() -> None:
     parser.add_argument("--rate-s", type=float, default=20.0, help="for how long each rate is measured (default: 20)")
     parser.add_argument("--settle-s", type=float, default=75.0, help="from the start until it is quiet (default: 75)")
     parser.add_argument("--owed", type=int, default=100, help="alarms that each device owes at once (default: 100)")
+    parser.add_argument("--daemons", type=int, default=20, help="real daemons among the devices (default: 20)")
     given = parser.parse_args()
     most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
@@ -167,15 +207,17 @@ def main() -> None:
         with tempfile.TemporaryDirectory(prefix="bench-") as name:
             folder = Path(name)
             broker = FleetBroker(folder)
-            sign_devices(folder, [READER, *map(name_of, range(count))])
+            sign_devices(folder, [READER, *names_of_daemons(given.daemons), *map(name_of, range(count))])
             broker.start()
             reader = AlarmReader(broker.fleet)
             try:
                 reader.start()
-                with Crowds(folder, broker.fleet.broker.port, count) as crowds:
-                    Bench(broker, crowds, reader, rate_s=given.rate_s, settle_s=given.settle_s).run(
-                        owed_each=given.owed
-                    )
+                with (
+                    RealDaemons(folder, broker, given.daemons) as daemons,
+                    Crowds(folder, broker.fleet.broker.port, count) as crowds,
+                ):
+                    bench = Bench(broker, crowds, reader, daemons, rate_s=given.rate_s, settle_s=given.settle_s)
+                    bench.run(owed_each=given.owed)
             finally:
                 reader.stop()
                 broker.kill()

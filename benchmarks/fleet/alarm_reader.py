@@ -18,6 +18,9 @@ from benchmarks.fleet.fleet_broker import READER
 if TYPE_CHECKING:
     from tests.system.broker.fleet import Fleet
 
+REAL = "real-"
+"""What names of real daemons begin with."""
+
 TOPIC = "auricle/+/alarm/#"
 _KEPT_S = 3600
 
@@ -29,14 +32,17 @@ class AlarmReader:
         fleet: whose broker it reads.
 
     Attributes:
-        received: (alarm_id, seq) of each change that came.
+        received: (alarm_id, seq) of each change of simulated devices that came.
+        of_daemons: the same of real daemons.
         copies: changes that came again.
     """
 
     def __init__(self, fleet: Fleet) -> None:
         self.received: set[tuple[str, int]] = set()
+        self.of_daemons: set[tuple[str, int]] = set()
         self.copies = 0
         self._delays_s: list[float] = []
+        self._delays_of_daemons_s: list[float] = []
         self._reads = threading.Event()
         self._reads.set()
         self._subscribed = threading.Event()
@@ -79,12 +85,20 @@ class AlarmReader:
         delays, self._delays_s = self._delays_s, []
         return sorted(delays)
 
+    def pop_delays_of_daemons(self) -> list[float]:
+        """The same of real daemons."""
+        delays, self._delays_of_daemons_s = self._delays_of_daemons_s, []
+        return sorted(delays)
+
     def _on_message(self, _client: paho.Client, _data: object, message: paho.MQTTMessage) -> None:
         self._reads.wait()
         members = json.loads(message.payload)
         key = members["alarm_id"], members["seq"]
-        if key in self.received:
+        is_real = members["instance"].startswith(REAL)
+        received = self.of_daemons if is_real else self.received
+        if key in received:
             self.copies += 1
             return
-        self.received.add(key)
-        self._delays_s.append(time.time() - datetime.fromisoformat(members["decided_utc"]).timestamp())
+        received.add(key)
+        delay_s = time.time() - datetime.fromisoformat(members["decided_utc"]).timestamp()
+        (self._delays_of_daemons_s if is_real else self._delays_s).append(delay_s)

@@ -7,13 +7,17 @@ import subprocess
 import sys
 import threading
 import time
+from itertools import pairwise
 from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-IN_ONE_PROCESS = 1250
+IN_ONE_PROCESS = 500
+HOME, AWAY = "127.0.0.1", "127.0.0.2"
+"""Where devices connect from: those of every second process from the latter, which can be cut off."""
+
 _WITHIN_S = 900.0
 
 
@@ -23,19 +27,23 @@ class Crowds:
     Args:
         folder: of their certificates.
         port: of the broker.
-        count: of devices.
+        count: of devices, two at least.
+
+    Attributes:
+        away: how many of them can be cut off.
     """
 
     def __init__(self, folder: Path, port: int, count: int) -> None:
         self.count = count
         self._told: dict[int, dict[str, float]] = {}
         self._processes: list[subprocess.Popen[str]] = []
-        for first in range(0, count, IN_ONE_PROCESS):
-            some = min(IN_ONE_PROCESS, count - first)
+        processes = max(2, -(-count // IN_ONE_PROCESS))
+        firsts = [count * number // processes for number in range(processes + 1)]
+        self.away = sum(end - first for first, end in list(pairwise(firsts))[1::2])
+        for number, (first, end) in enumerate(pairwise(firsts)):
             command = [sys.executable, "-m", "benchmarks.fleet.device_process", str(folder), str(port)]
-            process = subprocess.Popen(
-                [*command, str(first), str(some)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-            )
+            what = [str(first), str(end - first), AWAY if number % 2 else HOME]
+            process = subprocess.Popen([*command, *what], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
             self._processes.append(process)
             threading.Thread(target=self._listen, args=(first, process), daemon=True).start()
 

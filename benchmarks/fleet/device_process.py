@@ -1,16 +1,18 @@
-"""Many simulated devices in one process: `python -m benchmarks.fleet.device_process FOLDER PORT FIRST COUNT`.
+"""Many simulated devices in one process: `python -m benchmarks.fleet.device_process FOLDER PORT FIRST COUNT ADDRESS`.
 
-It obeys lines on standard input (`start PER_S`, `alarms PER_S`, `owe N`, `quit`), and prints a line of JSON twice a
-second.
+ADDRESS is where their connections come from, so that the network of some can be cut. It obeys lines on standard input
+(`start PER_S`, `alarms PER_S`, `owe N`, `quit`), and prints a line of JSON twice a second.
 """
 
 from __future__ import annotations
 
 import json
 import queue
+import socket
 import sys
 import threading
 import time
+from functools import partial
 from pathlib import Path
 
 from benchmarks.fleet.device import SimulatedDevice
@@ -18,8 +20,12 @@ from device.sinks.mqtt import client
 
 TOLD_EVERY_S = 0.5
 TURNED_EVERY_S = 10.0
+SWITCHED_EVERY_S = 0.2
+"""A thread that waits for its turn asks for it this often: hundreds that ask every 5 ms would do nothing else."""
 _TURN_S = 0.05
 _MOST_CAUGHT_UP_S = 0.25  # of alarms, by a process that was held up
+_MOST_CONNECTING = 25
+"""So many of a process connect at once at first; when the broker comes back, all do."""
 
 
 def name_of(number: int) -> str:
@@ -59,7 +65,7 @@ class Crowd:
 
     def turn(self, passed_s: float) -> None:
         """What is due after so many seconds."""
-        self._owed_turns += passed_s * self._starts_per_s
+        self._owed_turns = min(self._owed_turns + passed_s * self._starts_per_s, self._startable())
         while self._started < len(self._devices) and self._owed_turns >= 1.0:
             self._devices[self._started].start()
             self._started += 1
@@ -73,6 +79,10 @@ class Crowd:
         for device in self._devices[: self._started]:
             if device.owed:
                 device.offer()
+
+    def _startable(self) -> int:
+        connected = sum(device.mqtt.link.is_up for device in self._devices[: self._started])
+        return _MOST_CONNECTING - (self._started - connected)
 
     def _let_some_tell(self, passed_s: float) -> None:
         """Each device looks at its figures every ten seconds, one after the other."""
@@ -95,6 +105,11 @@ class Crowd:
         print(json.dumps(members), flush=True)
 
 
+def come_from(address: str) -> None:
+    """Make each connection of this process from an address of this machine."""
+    setattr(socket, "create_connection", partial(socket.create_connection, source_address=(address, 0)))  # noqa: B010 - no type allows to assign it
+
+
 def _read(lines: queue.SimpleQueue[str]) -> None:
     for line in sys.stdin:
         lines.put(line)
@@ -103,9 +118,11 @@ def _read(lines: queue.SimpleQueue[str]) -> None:
 
 def main() -> None:
     """Run the devices until `quit`, or until nobody listens any more."""
-    folder, port, first, count = Path(sys.argv[1]), *map(int, sys.argv[2:])
-    client._TURN_S = 2.0  # noqa: SLF001 - an idle thread looks up less often, which spares the simulator alone
+    folder, port, first, count = Path(sys.argv[1]), *map(int, sys.argv[2:5])
+    come_from(sys.argv[5])
+    client._TURN_S = 4.0  # noqa: SLF001 - an idle thread looks up less often, which spares the simulator alone
     threading.stack_size(256 * 1024)
+    sys.setswitchinterval(SWITCHED_EVERY_S)
     crowd = Crowd([SimulatedDevice(name_of(first + number), folder, port) for number in range(count)])
     lines: queue.SimpleQueue[str] = queue.SimpleQueue()
     threading.Thread(target=_read, args=(lines,), daemon=True).start()

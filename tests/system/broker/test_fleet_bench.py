@@ -14,7 +14,7 @@ WITHIN_S = 600.0
 
 
 def test_a_small_fleet_loses_no_alarm_over_the_death_of_its_broker() -> None:
-    command = [sys.executable, "-m", "benchmarks.fleet", "--devices", "3"]
+    command = [sys.executable, "-m", "benchmarks.fleet", "--devices", "3", "--daemons", "1"]
     done = subprocess.run(
         [*command, "--rate-s", "1", "--settle-s", "1", "--owed", "4"],
         capture_output=True,
@@ -28,5 +28,7 @@ def test_a_small_fleet_loses_no_alarm_over_the_death_of_its_broker() -> None:
     raised, received, lost = map(int, counted.groups())
     assert raised == received > 12
     assert lost == 0
+    assert re.search(r"1 real daemons: [1-9]\d* changes of alarms, 0 lost", done.stdout), done.stdout
+    assert "the network cut for 2: all of them" in done.stdout or "the network was not cut" in done.stdout
     for figure in ("KiB a device", "of a core", "| p50 | p99 |", "all are back", "12 in all"):
         assert figure in done.stdout, done.stdout
