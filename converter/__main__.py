@@ -85,6 +85,8 @@ def _convert(options: argparse.Namespace) -> None:
     from converter.training_output import read_training_output
     from device.hearing.bundle.reader import read_bundle
 
+    for name, file in (("--out", options.out), ("--report", options.report)):
+        _check_writable(name, file)
     trained = read_training_output(options.model, description=options.spec, calibration=options.calibration)
     backbone = read_bundle(options.backbone) if options.backbone else None
     if options.quantize == "auto":
@@ -98,6 +100,16 @@ def _convert(options: argparse.Namespace) -> None:
     if options.report:
         options.report.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
     print(_summary(options.out, report))
+
+
+def _check_writable(name: str, file: Path | None) -> None:
+    """Refuse a file whose place is wrong before the minutes that a conversion takes."""
+    if file is None:
+        return
+    if file.is_dir():
+        raise ConfigError(f"{name} {file} is a folder: name the file to write in it")
+    if not file.parent.is_dir():
+        raise ConfigError(f"{name} {file}: there is no folder {file.parent}; make it first")
 
 
 def _inspect(options: argparse.Namespace) -> None:

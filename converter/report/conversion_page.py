@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
 _KIB, _MB = 1024, 1e6
+_CENTRED = "no: its frames are centred, and `auricle replay` refuses it; its streaming form can"
 _PUBLISHED = ("cnn_bilstm", "residual_dual", "han", "transfer", "resnet34")
 
 
@@ -67,7 +68,7 @@ def _verdicts(runs: Sequence[Mapping[str, Any]]) -> list[str]:
     rows = []
     for one in runs:
         verdict = "passes" if one["refused"] is None else f"no: {one['refused']}"
-        live = {True: "yes", False: "recordings alone: its frames are centred", None: "-"}[one.get("streamable")]
+        live = {True: "yes", False: _CENTRED, None: "-"}[one.get("streamable")]
         network = f"`{one['system']}/{one['form']}`"
         rows.append((f"`{one['run']}`", network, str(one["task"]), verdict, _passing_form(one), live))
     held = {str(one["system"]) for one in runs}

@@ -48,6 +48,24 @@ def test_a_folder_that_cannot_be_written_is_exit_code_2(
     assert capfd.readouterr().err.count("\n") == 1
 
 
+@pytest.mark.parametrize("option", ["--out", "--report"])
+def test_a_place_that_cannot_be_written_is_refused_before_anything_is_read(
+    option: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It was told after the conversion, minutes later."""
+    given = {"--out": tmp_path / "x.tflite", "--report": tmp_path / "x.json"}
+    for place, sentence in (
+        (
+            tmp_path / "no" / "x",
+            f"converter: {option} {tmp_path}/no/x: there is no folder {tmp_path}/no; make it first\n",
+        ),
+        (tmp_path, f"converter: {option} {tmp_path} is a folder: name the file to write in it\n"),
+    ):
+        words = [word for name, file in (given | {option: place}).items() for word in (name, str(file))]
+        assert main(["convert", str(tmp_path / "not read"), *words]) == 2
+        assert capsys.readouterr().err == sentence
+
+
 def test_inspect_says_what_a_bundle_holds(tiny_bundle_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["inspect", str(tiny_bundle_path)]) == 0
     said = capsys.readouterr().out
