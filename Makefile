@@ -12,7 +12,7 @@
 #   make systems    trains and judges every system of the bench that is left, into RUNS; hours, and what was stopped goes on
 #   make reports RUNS=DIR    converts the finished runs in DIR; writes converter/REPORT.md and training/RESULTS.md
 #   make test-fresh    make demo and make test in bare trees of both supported releases; needs root
-#   make test-arm64    replays a recording in emulated aarch64 trees of both supported releases; needs root
+#   make test-arm64    replays recordings, with the shipped models and with each published system, in emulated aarch64 trees; needs root
 #   make test-ha a real Home Assistant follows the daemon; needs root
 #   make test-page    a real browser looks at the page of a real daemon; pictures in build/page; needs root
 #   make test-torch    training on torch, in an environment of its own; networks pass between it and TensorFlow

@@ -10,7 +10,11 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
+import soundfile
+
+from device.hearing.bundle.reader import read_bundle
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -57,6 +61,47 @@ def test_any_difference_is_named(change: dict[str, Any], named: str) -> None:
 def test_two_machines_that_hear_nothing_are_no_proof() -> None:
     nothing = dataclasses.replace(HERE, events=())
     assert "nothing was heard" in next(iter(compare.differences(nothing, nothing)))
+
+
+def test_a_network_without_a_task_need_hear_nothing_but_its_scores_must_vary() -> None:
+    other = ("a.wav", "cry", "cry", "2.0", "4.0")
+    varied = dataclasses.replace(HERE, events=(), scores={WINDOW: 0.9, other: 0.84})
+    assert list(compare.differences(varied, varied, must_hear=False)) == []
+    constant = dataclasses.replace(varied, scores={WINDOW: 0.9, other: 0.86})
+    (found,) = compare.differences(constant, constant, must_hear=False)
+    assert found == "no score here varies by 0.05 or more, so nothing can be compared"
+
+
+def test_labels_of_one_window_are_no_variation() -> None:
+    answer = dataclasses.replace(HERE, scores={WINDOW: 0.9, ("a.wav", "cry", "scream", "1.5", "3.5"): 0.1})
+    assert "varies" in next(compare.differences(answer, answer, must_hear=False))
+
+
+def test_a_case_with_a_bundle_is_replayed_with_that_model_alone(tmp_path: Path, tiny_bundle_path: Path) -> None:
+    sound = np.random.default_rng(0).normal(0.0, 0.1, 3 * 16_000)
+    soundfile.write(tmp_path / "noise.wav", sound, 16_000)
+    case = compare.Case("tiny", tiny_bundle_path)
+    answer = compare.replayed_here(case, [tmp_path / "noise.wav"], tmp_path / "here")
+    name = read_bundle(tiny_bundle_path).name
+    assert {(source, model) for source, model, *_ in answer.scores} == {("noise.wav", name)}
+
+
+def test_a_replay_that_fails_in_a_tree_is_a_complaint_and_the_next_case_is_compared(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    broken, sound = compare.Case("broken", tmp_path / "a.tflite"), compare.Case("sound")
+
+    def replayed(case: object, _recordings: object, _folder: object) -> object:
+        if case == broken:
+            raise compare.RunError("auricle: no runtime")
+        return HERE
+
+    monkeypatch.setattr(compare, "make_tree", lambda *_: None)
+    monkeypatch.setattr(compare, "replayed_there", replayed)
+    tree = compare.TREES["bookworm"]
+    found = list(compare._tree_compared(tree, [], {broken: HERE, sound: HERE}, tmp_path))
+    assert found == ["bookworm: broken: auricle: no runtime"]
+    assert "bookworm: sound: 1 events, 1 scores" in capsys.readouterr().out
 
 
 def test_an_answer_is_read_whatever_folder_it_was_heard_in(tmp_path: Path) -> None:
