@@ -4,9 +4,10 @@
 
 Daemon, broker and page are the real ones. Start and memory stand beside a process that serves one line with the same
 Starlette and uvicorn; both take turns. CPU is that of the page's processes with five pages open, each reading the
-stream of events as a browser does, and with none, by turns. For the flood the daemon is that of benchmarks.alarms: its
-microphone's samples are captured at known times, and its journal is full and synced. The delay runs from the last
-sample of the deciding window to PUBACK. Stretches with a flood and without take turns.
+stream of events as a browser does, and with none, by turns; then with one who listens in, and with none. For the flood
+the daemon is that of benchmarks.alarms: its microphone's samples are captured at known times, and its journal is full
+and synced. The delay runs from the last sample of the deciding window to PUBACK. Stretches with a flood and without
+take turns.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Memory and start of the page's process beside a bare one, and its CPU with pages open and none."""
+"""Memory and start of the page's process beside a bare one, and its CPU with pages open, with a listener and none."""
 
 from __future__ import annotations
 
@@ -12,9 +12,12 @@ import time
 from typing import TYPE_CHECKING, NamedTuple
 
 from benchmarks.alarms.load import ROOT
+from benchmarks.page.listeners import Listener
 from benchmarks.page.open_pages import OpenPages
 from benchmarks.soak.proc import cpu_s, family, memory_kib
 from device.errors import ServiceError
+from device.web.access.accounts import Account, write_accounts
+from device.web.access.proofs import new_token, token_proof
 from tests.system.conftest import Mosquitto
 from tests.system.running_daemon import AURICLE, RunningDaemon, Sounds
 from tests.system.web_process import UP_WITHIN_S
@@ -49,11 +52,13 @@ class Spent(NamedTuple):
         pages: how many were open.
         page: of the page's processes.
         daemon: of the daemon's.
+        listeners: how many listened in.
     """
 
     pages: int
     page: float
     daemon: float
+    listeners: int = 0
 
 
 class Costs(NamedTuple):
@@ -65,6 +70,7 @@ class Costs(NamedTuple):
         later_mb: memory of the page after it has served, by kind.
         daemon_mb: memory of the daemon, by kind.
         spent: each stretch, with pages and without by turns.
+        listening: each stretch, with one who listens in and without by turns; no page is open.
     """
 
     bare: Sequence[Started]
@@ -72,6 +78,7 @@ class Costs(NamedTuple):
     later_mb: Mapping[str, float]
     daemon_mb: Mapping[str, float]
     spent: Sequence[Spent]
+    listening: Sequence[Spent]
 
 
 def page_costs(folder: Path, *, starts: int, stretches: int, stretch_s: float) -> Costs:
@@ -80,7 +87,7 @@ def page_costs(folder: Path, *, starts: int, stretches: int, stretch_s: float) -
     Args:
         folder: for daemon, page and broker.
         starts: of each process.
-        stretches: of CPU with pages, and as many without.
+        stretches: of CPU with pages, and as many without; likewise with a listener.
         stretch_s: length of each.
 
     Raises:
@@ -91,7 +98,7 @@ def page_costs(folder: Path, *, starts: int, stretches: int, stretch_s: float) -
     command = [str(AURICLE), "listen", "--source", str(night), "--loop"]
     broker.start()
     try:
-        text = f'profile = "nursery"\n[mqtt]\nhost = "127.0.0.1"\nport = {broker.port}\n'
+        text = f'profile = "nursery"\n[mqtt]\nhost = "127.0.0.1"\nport = {broker.port}\n[web]\nlisten_in = true\n'
         with RunningDaemon(folder, {}, text, command=command) as daemon:
             daemon.wait_until_it_hears()
             turns = [(_started(daemon, _bare), _started(daemon, _page)) for _ in range(starts)]
@@ -99,7 +106,8 @@ def page_costs(folder: Path, *, starts: int, stretches: int, stretch_s: float) -
             with _serving(daemon, _page) as (port, pid, _):
                 time.sleep(stretch_s)  # the cost of starting is over
                 spent = [_spent(pages, port, (pid, daemon.process.pid), stretch_s) for pages in [0, PAGES] * stretches]
-                return Costs(bare, page, _memory_mb(pid), _memory_mb(daemon.process.pid), spent)
+                memory_mb = _memory_mb(pid), _memory_mb(daemon.process.pid)
+            return Costs(bare, page, *memory_mb, spent, _listened(daemon, stretches, stretch_s))
     finally:
         broker.kill()
 
@@ -122,6 +130,11 @@ def print_costs(costs: Costs) -> None:
             for who in ("page", "daemon")
         )
         print(f"| {pages} | {100 * page:.1f} % | {page / daemon:.2f} |")
+    print("\n| listen in | CPU of the page, of one core | of the daemon |\n|---|---:|---:|")
+    for listeners in (0, 1):
+        chosen = [each for each in costs.listening if each.listeners == listeners]
+        shares = [100 * statistics.fmean(getattr(each, who) for each in chosen) for who in ("page", "daemon")]
+        print(f"| {listeners} | {shares[0]:.1f} % | {shares[1]:.1f} % |")
 
 
 def _row(memory_mb: Mapping[str, float]) -> str:
@@ -141,11 +154,15 @@ def _bare(_daemon: RunningDaemon, port: int) -> list[str]:
 
 
 def _page(daemon: RunningDaemon, port: int) -> list[str]:
-    return [str(AURICLE), "web", "--config", str(daemon.config_path), "--listen", f"127.0.0.1:{port}"]
+    return _serve(daemon.config_path, port)
+
+
+def _serve(config: Path, port: int) -> list[str]:
+    return [str(AURICLE), "web", "--config", str(config), "--listen", f"127.0.0.1:{port}"]
 
 
 @contextlib.contextmanager
-def _serving(daemon: RunningDaemon, command: Command) -> Iterator[tuple[int, int, float]]:
+def _serving(daemon: RunningDaemon, command: Command, *, path: str = "/") -> Iterator[tuple[int, int, float]]:
     """A process that serves: (its port, its process id, seconds from its start to its first answer)."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -155,7 +172,7 @@ def _serving(daemon: RunningDaemon, command: Command) -> Iterator[tuple[int, int
         command(daemon, port), env=daemon.environment, cwd=ROOT, stdout=subprocess.DEVNULL
     ) as process:
         try:
-            while not _answers(port):
+            while not _answers(port, path):
                 if process.poll() is not None or time.monotonic() - began_s > UP_WITHIN_S:
                     raise ServiceError(f"{process.args!r} did not answer within {UP_WITHIN_S:g} s")
                 time.sleep(_POLL_S)
@@ -164,11 +181,11 @@ def _serving(daemon: RunningDaemon, command: Command) -> Iterator[tuple[int, int
             process.kill()
 
 
-def _answers(port: int) -> bool:
-    """Whether the first screen comes."""
+def _answers(port: int, path: str) -> bool:
+    """Whether a screen comes."""
     asking = http.client.HTTPConnection("127.0.0.1", port, timeout=5.0)
     with contextlib.closing(asking), contextlib.suppress(OSError, http.client.HTTPException):
-        asking.request("GET", "/")
+        asking.request("GET", path)
         return asking.getresponse().status == 200
     return False
 
@@ -186,9 +203,39 @@ def _spent(pages: int, port: int, pids: tuple[int, int], seconds: float) -> Spen
     """What page and daemon spend while this many pages are open."""
     with OpenPages(port, pages):
         time.sleep(1.0)  # the pages have loaded
-        began_s, before = time.monotonic(), [cpu_s(pid) for pid in pids]
-        time.sleep(seconds)
-        page, daemon = (
-            (cpu_s(pid) - then) / (time.monotonic() - began_s) for pid, then in zip(pids, before, strict=True)
-        )
+        page, daemon = _shares(pids, seconds)
     return Spent(pages, page, daemon)
+
+
+def _listened(daemon: RunningDaemon, stretches: int, seconds: float) -> list[Spent]:
+    """What a page with an account that may listen in, and the daemon spend while it does, and while it does not."""
+    folder = daemon.config_path.parent / "listening"
+    folder.mkdir()
+    token, accounts = new_token(), folder / "accounts"
+    write_accounts(accounts, [Account("player", "viewer", token_proof(token), may_listen=True)])
+    config = folder / daemon.config_path.name  # of the same instance
+    config.write_text(f'{daemon.config_path.read_text()}accounts_file = "{accounts}"\n')
+    with _serving(daemon, lambda _, port: _serve(config, port), path="/login") as (port, pid, _):
+        time.sleep(seconds)  # the cost of starting is over
+        return [
+            _spent_listening(listeners, port, token, (pid, daemon.process.pid), seconds)
+            for listeners in [0, 1] * stretches
+        ]
+
+
+def _spent_listening(listeners: int, port: int, token: str, pids: tuple[int, int], seconds: float) -> Spent:
+    if not listeners:
+        return Spent(0, *_shares(pids, seconds))
+    with Listener(port, token) as listener:
+        time.sleep(1.0)  # the sound has begun
+        page, daemon = _shares(pids, seconds)
+        listener.check(seconds)
+    return Spent(0, page, daemon, 1)
+
+
+def _shares(pids: tuple[int, int], seconds: float) -> tuple[float, float]:
+    """CPU of page and daemon from now on, as shares of one core."""
+    began_s, before = time.monotonic(), [cpu_s(pid) for pid in pids]
+    time.sleep(seconds)
+    page, daemon = ((cpu_s(pid) - then) / (time.monotonic() - began_s) for pid, then in zip(pids, before, strict=True))
+    return page, daemon
