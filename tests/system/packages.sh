@@ -32,6 +32,7 @@ need systemd-socket-activate systemd
 need prometheus prometheus
 need promtool prometheus
 need node nodejs
+need nginx nginx-light
 /sbin/ldconfig -p | grep -q libportaudio.so.2 || missing="$missing libportaudio2"
 set -- /usr/lib/*/alsa-lib/libasound_module_pcm_pulse.so
 [ -e "$1" ] || missing="$missing libasound2-plugins"

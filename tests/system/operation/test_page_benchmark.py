@@ -44,7 +44,7 @@ def test_memory_start_and_cpu_are_those_of_running_processes(
     assert [each.pages for each in costs.spent] == [0, PAGES]
     assert all(each.daemon > 0.0 for each in costs.spent)
     assert [each.listeners for each in costs.listening] == [0, 1]
-    assert costs.listening[1].page > costs.listening[0].page
+    assert all(each.daemon > 0.0 for each in costs.listening)
     print_costs(costs)
     assert "| `auricle web` |" in capsys.readouterr().out
 
