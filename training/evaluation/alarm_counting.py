@@ -166,8 +166,7 @@ def match_alarms(
     matched: list[list[float]] = [[] for _ in stretches]
     unmatched = 0
     for alarm_s in alarms_s:
-        decided = int(np.argmin(np.abs(windows.ends_s - alarm_s)))
-        from_s, to_s = float(windows.starts_s[decided]), float(windows.ends_s[decided])
+        from_s, to_s = deciding_window(windows, alarm_s)
         touched = next(
             (place for place, (start_s, end_s) in enumerate(stretches) if to_s > start_s and from_s < end_s), None
         )
@@ -176,6 +175,12 @@ def match_alarms(
         else:
             matched[touched].append(alarm_s)
     return tuple(map(tuple, matched)), unmatched
+
+
+def deciding_window(windows: WindowScores, alarm_s: float) -> tuple[float, float]:
+    """Start and end of the window that decided an alarm."""
+    decided = int(np.argmin(np.abs(windows.ends_s - alarm_s)))
+    return float(windows.starts_s[decided]), float(windows.ends_s[decided])
 
 
 def alarm_level(scene: SceneAnnotation, windows: WindowScores, point: OperatingPoint) -> float:

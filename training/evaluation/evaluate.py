@@ -77,6 +77,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--peer-class", type=int, nargs="+", metavar="N", help="which of its classes count (default: one)"
     )
+    parser.add_argument(
+        "--hard", action="store_true", help="only clips that are hard for the event, cats and dogs among them"
+    )
     parser.add_argument("--seed", type=int, default=SEED, help=f"of backgrounds and bootstraps (default {SEED})")
     add_scaling_options(parser, has_cache=False)
     parser.add_argument("--json", type=Path, required=True, metavar="OUT", help="file for all figures")
@@ -166,6 +169,10 @@ def _alarm_settings(args: argparse.Namespace, task: str) -> EvaluationSettings:
     split = args.split_list or (ALARM_LISTS | SOUND_LISTS)[task]
     sound = cast("SoundEvent", task) if task in SOUND_LISTS else None
     event = sound or listed_event(split)
+    if args.hard and (sound or args.operating_point or args.markdown):
+        raise ConfigError(
+            "--hard plays no events: it is for cries and screams, without --operating-point and --markdown"
+        )
     if args.task and event != task:
         raise ConfigError(f"{split} is about the event {event}, not {task}: give the list of the task")
     return EvaluationSettings(
@@ -181,6 +188,7 @@ def _alarm_settings(args: argparse.Namespace, task: str) -> EvaluationSettings:
         point=_point(args),
         sensitivity=args.sensitivity,
         sound=sound,
+        hard_only=args.hard,
     )
 
 
@@ -199,7 +207,7 @@ def _point(args: argparse.Namespace) -> OperatingPoint | None:
 def _run_breath(args: argparse.Namespace, task: str) -> int:
     from training.evaluation.breath.breath_report import BreathSettings, evaluate_breath
 
-    alarms_only = ("float", "peer", "clips", "curve", "markdown", "point", "label", "highest_threshold")
+    alarms_only = ("float", "peer", "clips", "curve", "markdown", "point", "label", "highest_threshold", "hard")
     unfit = [name for name in alarms_only if getattr(args, name)]
     if unfit:
         raise ConfigError(f"--{unfit[0].replace('_', '-')} is for cries and screams; leave it out for breath sounds")
@@ -246,7 +254,7 @@ def _refuse_choosing_on_test(args: argparse.Namespace) -> None:
 
 
 def _run_timelines(args: argparse.Namespace, task: str) -> int:
-    unfit = [name for name in ("clips", "markdown", "highest_threshold") if getattr(args, name)]
+    unfit = [name for name in ("clips", "markdown", "highest_threshold", "hard") if getattr(args, name)]
     if unfit:
         raise ConfigError(f"--{unfit[0].replace('_', '-')} is for the scenes of a committed list; leave it out here")
     heard = TimelineSettings(

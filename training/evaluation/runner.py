@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from training.evaluation.alarm_counting import SceneAlarms, alarm_level, count_alarms
 from training.evaluation.detectors import open_detectors
-from training.mixing.scenes import home_backgrounds, listed_event, mix_scenes, plan_scenes
+from training.mixing.scenes import hard_clips, home_backgrounds, listed_event, mix_scenes, plan_scenes
 from training.scaling.run_all import run_all
 
 if TYPE_CHECKING:
@@ -43,6 +43,7 @@ class EvaluationSettings:
         point: how scores become events; None for the model's own.
         sensitivity: the steps that `point` was shifted by, as a device's configuration does.
         sound: the event, instead of the one that the list names.
+        hard_only: only clips that are hard for the event, no events and no streams.
     """
 
     model: Path
@@ -57,6 +58,7 @@ class EvaluationSettings:
     point: OperatingPoint | None = None
     sensitivity: int = 0
     sound: SoundEvent | None = None
+    hard_only: bool = False
 
     @property
     def event(self) -> str:
@@ -65,6 +67,8 @@ class EvaluationSettings:
 
     def plans(self, *, only: Iterable[str] | None = None) -> tuple[ScenePlan, ...]:
         """The plans of the part's scenes, or of some of its files."""
+        if self.hard_only:
+            return hard_clips(self.data, self.part, split=self.split)
         joined = only is None
         return plan_scenes(self.data, self.part, split=self.split, only=only, with_joined=joined, sound=self.sound)
 

@@ -52,6 +52,12 @@ HARD_KINDS = {
 """Event -> labels of collections that are hard for it, besides children's speech. No collection here holds adults who
 cry: what is acted may hold real sobbing, and is left out."""
 
+HARD_CLIPS = {
+    "cry": HARD_KINDS["cry"] | {"child", "scream"},
+    "scream": HARD_KINDS["scream"] | {"child"},
+}
+"""The same of single clips, with children's speech, and for cries with screams."""
+
 _ANIMAL_SETS = ("pets", "animals")  # of the scream list; the cry list does not hold them, its parts are the same
 
 SEED = 20250228
@@ -198,19 +204,37 @@ def listed_event(split: Path) -> str:
 
 def joined_streams(data: Path, part: HeldOutPart, *, split: Path = CRY_LIST) -> tuple[ScenePlan, ...]:
     """A stream for each hard kind of each set: its clips one after the other, in the list's order."""
-    kinds = HARD_KINDS[listed_event(split)]
-    listed = [*read_list(split), *(_listed_animals() if split == CRY_LIST else ())]
-    wanted = [clip for clip in listed if clip.part == part and clip.label == "other"]
-    known = _recordings(data, wanted)
-    joined: dict[str, list[ListedClip]] = {}
-    for clip in wanted:
-        found = [label for label in known[clip.file].labels if label in kinds]
-        if found:
-            joined.setdefault(f"hard/{clip.set}/{found[0]}", []).append(clip)
+    joined: dict[str, list[tuple[ListedClip, AnnotatedRecording]]] = {}
+    for clip, recording, kind in _of_kinds(data, part, split, HARD_KINDS):
+        joined.setdefault(f"hard/{clip.set}/{kind}", []).append((clip, recording))
     return tuple(
-        ScenePlan(name, tuple(held), tuple(known[clip.file] for clip in held), is_stream=True, ground="hard")
+        ScenePlan(name, tuple(one for one, _ in held), tuple(one for _, one in held), is_stream=True, ground="hard")
         for name, held in sorted(joined.items())
     )
+
+
+def hard_clips(data: Path, part: HeldOutPart, *, split: Path = CRY_LIST) -> tuple[ScenePlan, ...]:
+    """A plan for each clip of a kind that is hard for the list's event, pets and animals of the scream list included.
+
+    Raises:
+        RecordingError: the part holds none, or a listed file is in no manifest.
+    """
+    found = _of_kinds(data, part, split, HARD_CLIPS)
+    if not found:
+        raise RecordingError(f"{split} lists no clip of {part} that is hard for its event: give another list or part.")
+    return tuple(ScenePlan(clip.file, (clip,), (recording,), is_stream=False) for clip, recording, _ in found)
+
+
+def _of_kinds(
+    data: Path, part: HeldOutPart, split: Path, kinds: Mapping[str, frozenset[str]]
+) -> list[tuple[ListedClip, AnnotatedRecording, str]]:
+    """The other clips of some kinds, each with its recording and its kind."""
+    wanted = kinds[listed_event(split)]
+    listed = [*read_list(split), *(_listed_animals() if split == CRY_LIST else ())]
+    others = [clip for clip in listed if clip.part == part and clip.label == "other"]
+    known = _recordings(data, others)
+    labelled = ((clip, [label for label in known[clip.file].labels if label in wanted]) for clip in others)
+    return [(clip, known[clip.file], found[0]) for clip, found in labelled if found]
 
 
 def _listed_animals() -> list[ListedClip]:

@@ -69,6 +69,31 @@ def test_a_sound_that_the_list_does_not_name_is_counted_by_the_same_rules(
     assert "--task siren --label tone" in report["command"]
 
 
+def test_hard_clips_can_be_heard_by_themselves(
+    options: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*options, "--hard", "--json", str(tmp_path / "report.json")]) == 0
+    report = report_of(tmp_path / "report.json")
+    own = report["systems"][0]
+    assert [(row["kind"], row["found"], row["clips"]) for row in own["others"]["kinds"]] == [
+        ("esc50: cat", 1, 1),
+        ("esc50: dog", 0, 1),
+    ]
+    assert (own["cries"], own["hours"]["sounds"]) == ([], [])
+    assert "other clips that raise an alert: 1 of 2" in capsys.readouterr().out
+    assert " --hard" in report["command"]
+
+
+@pytest.mark.parametrize("option", ["--operating-point", "--markdown"])
+def test_hard_clips_choose_nothing_and_make_no_page(
+    options: list[str], tmp_path: Path, option: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["--hard", "--split", "val", option, str(tmp_path / "out"), "--json", str(tmp_path / "report.json")]
+    assert main([*options, *words]) == 2
+    assert "--hard plays no events" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
 def test_two_runs_write_the_same_bytes(options: list[str], tmp_path: Path) -> None:
     for name in ("first.json", "second.json"):
         assert main([*options, "--json", str(tmp_path / name)]) == 0

@@ -11,9 +11,9 @@ import pytest
 
 from device.errors import RecordingError
 from training.data.clips import SAMPLE_RATE_HZ
-from training.data.split_list import read_list, write_list
+from training.data.split_list import SCREAM_LIST, read_list, write_list
 from training.mixing.clip_in_background import LEAD_S, MARGIN_S, SNRS_DB
-from training.mixing.scenes import home_backgrounds, mix_scenes, plan_scenes
+from training.mixing.scenes import hard_clips, home_backgrounds, mix_scenes, plan_scenes
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -113,6 +113,27 @@ def test_equal_seeds_mix_equal_scenes_and_other_seeds_others(plans: tuple[SceneP
     assert [scene for scene, _ in first] == [scene for scene, _ in again]
     assert all(np.array_equal(*pair) for pair in zip([s for _, s in first], [s for _, s in again], strict=True))
     assert not np.array_equal(first[0][1][:SAMPLE_RATE_HZ], other[0][1][:SAMPLE_RATE_HZ])
+
+
+def test_hard_clips_are_those_of_kinds_that_are_taken_for_the_event(collection: Collection) -> None:
+    plans = hard_clips(collection.data, "test", split=collection.split)
+    assert sorted(plan.name for plan in plans) == ["esc50/cat/2.wav", "esc50/dog/1.wav"]
+    assert not any(plan.is_stream or plan.is_event for plan in plans)
+
+
+def test_a_part_without_hard_clips_is_refused(collection: Collection) -> None:
+    with pytest.raises(RecordingError, match="lists no clip of val that is hard"):
+        hard_clips(collection.data, "val", split=collection.split)
+
+
+@pytest.mark.real_audio
+def test_the_hard_clips_of_cries_hold_pets_animals_children_and_screams_of_the_part_alone(data_dir: Path) -> None:
+    found = {plan.name: plan for plan in hard_clips(data_dir, "test")}
+    parts = {clip.file: clip.part for clip in (*read_list(), *read_list(SCREAM_LIST))}
+    assert {parts[name] for name in found} == {"test"}
+    sets = Counter(plan.listed[0].set for plan in found.values())
+    assert set(sets) >= {"pets", "animals", "esc50", "speech", "scream", "scream_audioset"}
+    assert not any(plan.is_event for plan in found.values())
 
 
 @pytest.mark.real_audio

@@ -106,6 +106,7 @@ def command(settings: EvaluationSettings) -> str:
     words += ["--split-list", str(settings.split)] if settings.split not in (CRY_LIST, SCREAM_LIST) else []
     if settings.peer and settings.peer_classes != PEER_CLASSES[settings.event]:
         words += ["--peer-class", *map(str, settings.peer_classes)]
+    words += ["--hard"] if settings.hard_only else []
     words += point_words(settings.point, settings.sensitivity)
     words += ["--seed", str(settings.seed)] if settings.seed != SEED else []
     return shlex.join(["python", "-m", "training", "evaluate", *words, "--json", "report.json"])

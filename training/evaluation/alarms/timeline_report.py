@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from device.errors import ConfigError
 from training.evaluation.alarms.alarm_report import point_words
+from training.evaluation.alarms.distinct_sounds import mistaken_sounds
 from training.evaluation.alarms.scene_point import chosen_on_scenes
 from training.evaluation.alarms.threshold_curve import threshold_curve, write_curve
 from training.evaluation.alarms.timeline_figures import ALL_EVENTS, timeline_figures
@@ -89,7 +90,7 @@ def evaluate_timelines(
         seed=settings.seed,
         command=command(settings),
         figures=timeline_figures(scored, systems, seed=settings.seed),
-        notes=(note, *_faults(scored)),
+        notes=(note, *_mistaken(scored, systems[0].name), *_faults(scored)),
     )
     return measured, headline(measured)
 
@@ -132,6 +133,16 @@ def _timelines(settings: OwnSettings, label: str) -> tuple[str, str, tuple[Timel
     events = sum(len(one.events) for one in timelines)
     note = f"{len(timelines)} recordings, {events} events labelled {label}; what carries no such label is background."
     return (settings.part if settings.split else ""), (settings.split.name if settings.split else ""), timelines, note
+
+
+def _mistaken(scored: Sequence[ScoredTimeline], system: str) -> list[str]:
+    """Over which sounds the model itself raised false alarms; nothing where it is not known what sounds."""
+    own = [one for one in scored if one.system == system and one.timeline.sounds]
+    told = {
+        ground: mistaken_sounds([one for one in own if one.timeline.ground == ground])
+        for ground in ("ordinary", "hard")
+    }
+    return [f"False alarms of {ground} backgrounds, by sound: {words}." for ground, words in told.items() if words]
 
 
 def _faults(scored: Sequence[ScoredTimeline]) -> list[str]:

@@ -15,7 +15,7 @@ from device.errors import ConfigError
 from training.data.clips import SAMPLE_RATE_HZ
 from training.data.datasets.annotated_recording import AnnotatedRecording, load_audio
 from training.data.datasets.layouts import read_dataset
-from training.evaluation.alarm_counting import IN_TIME_S, DetectedEvent, match_alarms
+from training.evaluation.alarm_counting import IN_TIME_S, DetectedEvent, deciding_window, match_alarms
 from training.evaluation.alarms.scenes_command import SCENES
 from training.evaluation.detectors import open_detectors
 from training.scaling.run_all import run_all
@@ -48,6 +48,23 @@ class TimelineEvent:
 
 
 @dataclass(frozen=True, slots=True)
+class BackgroundSound:
+    """A sound of a scene that is no event.
+
+    Attributes:
+        file: as listed.
+        subject: whom or what it is of.
+        start_s: where it starts in the scene.
+        end_s: where it ends.
+    """
+
+    file: str
+    subject: str
+    start_s: float
+    end_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class Timeline:
     """A recording that is played through.
 
@@ -57,6 +74,7 @@ class Timeline:
         subject: of its background.
         ground: "ordinary", "hard", or "" where it is not known.
         events: all that it holds.
+        sounds: what else it is made of; empty where that is not known.
     """
 
     recording: AnnotatedRecording
@@ -64,6 +82,7 @@ class Timeline:
     subject: str
     ground: str
     events: tuple[TimelineEvent, ...]
+    sounds: tuple[BackgroundSound, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +97,7 @@ class ScoredTimeline:
         false_alarms: alarms that touch no event.
         heard: from when to when events were heard.
         faults: kinds of faults that kept the listener from hearing.
+        false_over: for each false alarm what sounded in the window that decided it, the latest first.
     """
 
     timeline: Timeline
@@ -87,6 +107,7 @@ class ScoredTimeline:
     false_alarms: int
     heard: tuple[DetectedEvent, ...]
     faults: tuple[str, ...]
+    false_over: tuple[tuple[BackgroundSound, ...], ...] = ()
 
     @property
     def in_time(self) -> tuple[bool, ...]:
@@ -177,7 +198,20 @@ def score_timeline(timeline: Timeline, system: str, found: Detections) -> Scored
         max(0.0, alarms_s[0] - event.onset_s) if alarms_s else _already_on(event, found.events)
         for event, alarms_s in zip(timeline.events, matched, strict=True)
     )
-    return ScoredTimeline(timeline, system, found.windows, delays_s, false_alarms, found.events, found.faults)
+    counted = {alarm_s for held in matched for alarm_s in held}
+    false_over = tuple(
+        _sounding(timeline, found.windows, alarm_s) for alarm_s in found.alarms_s if alarm_s not in counted
+    )
+    return ScoredTimeline(
+        timeline, system, found.windows, delays_s, false_alarms, found.events, found.faults, false_over
+    )
+
+
+def _sounding(timeline: Timeline, windows: WindowScores, alarm_s: float) -> tuple[BackgroundSound, ...]:
+    """What touches the window that decided an alarm, the sound that began last first."""
+    start_s, end_s = deciding_window(windows, alarm_s)
+    touching = [one for one in timeline.sounds if one.end_s > start_s and one.start_s < end_s]
+    return tuple(sorted(touching, key=lambda one: one.start_s, reverse=True))
 
 
 def _already_on(event: TimelineEvent, heard: Sequence[DetectedEvent]) -> float | None:
@@ -227,7 +261,11 @@ def _scene(data: Path, one: dict[str, Any]) -> Timeline:
         events=(),
         note="",
     )
-    return Timeline(recording, one["file"], one["file"], one["ground"], events)
+    sounds = tuple(
+        BackgroundSound(sound["file"], sound["subject"], sound["start_s"], sound["end_s"])
+        for sound in one["background"]
+    )
+    return Timeline(recording, one["file"], one["file"], one["ground"], events, sounds)
 
 
 def _own(recording: AnnotatedRecording, name: str, subject: str, label: str) -> Timeline:

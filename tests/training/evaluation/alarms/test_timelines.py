@@ -77,6 +77,23 @@ def test_figures_stand_on_subjects_and_levels_and_grounds() -> None:
     assert figures["event error rate, collar 2 s", "all recordings"].value == pytest.approx(2 / 3, abs=1e-5)
 
 
+def test_recall_and_delay_are_told_for_each_level_over_each_ground() -> None:
+    scored = [
+        score_timeline(timeline(*EVENTS), "int8", Detections(WINDOWS, (12.0, 53.0), ())),
+        score_timeline(timeline(*EVENTS, ground="hard", name="b.flac"), "int8", Detections(WINDOWS, (13.0,), ())),
+    ]
+    figures = {
+        (one.measure, one.of): one for one in timeline_figures(scored, [System("int8", 2.0, point(0.5, 1, 1))], seed=1)
+    }
+    assert figures["event recall", "20 dB"].value == 0.75
+    assert figures["event recall", "20 dB, ordinary backgrounds"].value == 1.0
+    assert figures["event recall", "20 dB, hard backgrounds"].value == 0.5
+    assert figures["event recall", "all events, hard backgrounds"].value == pytest.approx(1 / 3, abs=1e-5)
+    assert figures["delay of 95 %", "20 dB, ordinary backgrounds"].value == pytest.approx(2.95)  # of 2 and 3 s
+    assert figures["delay of 95 %", "20 dB, hard backgrounds"].value == 3.0
+    assert figures["delay of 95 %", "0 dB"].value is None
+
+
 def _write(
     folder: Path, name: str, track: str | None, seconds: float = 20.0, tone_s: tuple[float, float] = (8.0, 13.0)
 ) -> None:
