@@ -31,6 +31,8 @@ YAMNET = ROOT.parent / "shared" / "peers" / "yamnet.tflite"
 NURSERY = tuple(ROOT / "device" / "models" / f"{name}.tflite" for name in ("cry", "scream"))
 EMULATOR = Path("/usr/bin/qemu-aarch64")
 FEW, MANY = 2, 6
+WORKS = {"features": "features", "models": "features and inference", "listener": "the whole listener"}
+"""What is counted of the models, see `window_work`, and what the table calls it."""
 
 
 def main() -> int:
@@ -42,9 +44,10 @@ def main() -> int:
     counted = Counting(tree, given.out.resolve() / "instruction_count.so")
     models = tuple(given.model or NURSERY)
     yamnet = counted.window("yamnet", [YAMNET])
-    features, whole = counted.window("features", models), counted.window("models", models)
     named = ", ".join(path.stem for path in models)
-    rows = {"YAMNet, stock": yamnet, f"{named}: features": features, f"{named}: features and inference": whole}
+    rows = {"YAMNet, stock": yamnet}
+    for work, words in WORKS.items():
+        rows[f"{named}: {words}"] = counted.window(work, models)
     print("| one window, hop 0.5 s | million instructions | of YAMNet's |\n|---|---|---|")
     for name, count in rows.items():
         print(f"| {name} | {count / 1e6:.2f} | {count / yamnet:.2f} |")

@@ -3,6 +3,7 @@
     python3 window_work.py yamnet FILE N           stock YAMNet on N windows, its features included
     python3 window_work.py features FILE[,FILE] N  the features of N windows, each hop's new frames alone
     python3 window_work.py models FILE[,FILE] N    the same, and the networks of all models; what two share runs once
+    python3 window_work.py listener FILE[,FILE] N  all that the listener does: these, decisions, is the microphone deaf
 
 Imports what is installed in the tree and nothing of the benchmarks.
 """
@@ -20,6 +21,7 @@ from ai_edge_litert.interpreter import Interpreter
 from device.config.settings import Settings
 from device.hearing.features import FrameCache, finish
 from device.hearing.listening_model import NetworkWithPast
+from device.messages import AudioBlock
 from device.runtime.model_loader import open_models
 
 if TYPE_CHECKING:
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
 
     Float32 = npt.NDArray[np.float32]
 
-HOP_S = 0.5
+HOP_S, BLOCK_S = 0.5, 0.05
 YAMNET_RATE_HZ, YAMNET_SAMPLES = 16_000, 15_600
 
 
@@ -81,11 +83,25 @@ def run_models(files: list[str], windows: int, *, with_networks: bool) -> None:
                     model.network.classify(features)
 
 
+def run_listener(files: list[str], windows: int) -> None:
+    """The whole listener on sound of so many windows, in blocks as a microphone gives them."""
+    tried = {Path(file): hashlib.sha256(Path(file).read_bytes()).hexdigest() for file in files}
+    with open_models(Settings(), files, tried=tried) as models:
+        rate_hz = models.listening[0].specs[0].sample_rate_hz
+        samples, block = noise(rate_hz, windows), round(BLOCK_S * rate_hz)
+        listener = models.listener(Settings(), "count")
+        for first in range(0, len(samples), block):
+            listener.push(AudioBlock(samples[first : first + block], rate_hz, first))
+        listener.finish("end_of_file")
+
+
 def main() -> None:
     """Do what the command line says."""
     what, path, windows = sys.argv[1], sys.argv[2], int(sys.argv[3])
     if what == "yamnet":
         run_yamnet(path, windows)
+    elif what == "listener":
+        run_listener(path.split(","), windows)
     else:
         run_models(path.split(","), windows, with_networks=what == "models")
 

@@ -57,3 +57,33 @@ def test_every_network_runs_once_a_window(
     monkeypatch.setattr(window_work, "open_models", counted)
     window_work.run_models([str(tiny_bundle_path)], 3, with_networks=with_networks)
     assert len(ran) == expected
+
+
+def test_the_whole_listener_scores_one_more_window_for_each_that_is_counted(
+    tiny_bundle_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Starting and loading cost the same in both processes, so the difference is what windows cost."""
+    ran: list[int] = []
+
+    def counted(*given: Any, **named: Any) -> OpenModels:
+        models = open_models(*given, **named)
+        return replace(models, listening=tuple(replace(one, network=Counted(one.network)) for one in models.listening))
+
+    class Counted:
+        def __init__(self, network: Any) -> None:
+            self._network = network
+
+        def classify_after(self, features: Any, past: Any) -> Any:
+            ran.append(1)
+            return self._network.classify_after(features, past)
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self._network, name)
+
+    monkeypatch.setattr(window_work, "open_models", counted)
+    windows = []
+    for count in (2, 6):
+        ran.clear()
+        window_work.run_listener([str(tiny_bundle_path)], count)
+        windows.append(len(ran))
+    assert windows[1] - windows[0] == 4

@@ -62,7 +62,8 @@ def run(args: argparse.Namespace) -> int:
         report = _read_json(args.report)
         bundle = with_evaluation(bundle, report) if "systems" in report else with_measured(bundle, report)
     if args.description:
-        bundle = dataclasses.replace(bundle, card={**bundle.card, **_read_json(args.description)})
+        described = _read_json(args.description)  # what people write comes before the figures
+        bundle = dataclasses.replace(bundle, card={**described, **bundle.card, **described})
     bundle = dataclasses.replace(bundle, name=args.name or bundle.name, version=args.model_version or bundle.version)
     Classifier.open(bundle).close()
     write_bundle(args.out, bundle)

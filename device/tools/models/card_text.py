@@ -11,7 +11,10 @@ from device.printable import printable
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-FIRST = ("headline", "intended_use", "not_for", "limits", "licence", "data", "split", "origin")
+FIRST = (
+    *("headline", "intended_use", "not_for", "limits", "aims", "aims_missed"),
+    *("licence", "data", "split", "origin"),
+)
 """What a reader needs before the figures, in this order."""
 
 WIDTH = 110
@@ -39,8 +42,17 @@ def _entry(key: str, value: object, indent: str) -> Iterator[str]:
         yield name
         for number, one in enumerate(value, 1):
             yield from _entry(str(number), one, indent + "  ")
+    elif isinstance(value, Sequence) and not isinstance(value, str) and any(map(_is_sentence, value)):
+        yield name
+        for one in value:
+            yield from _wrapped(f"- {printable(_text(one))}", indent + "  ", hanging="  ")
     else:
         yield from _paragraphs(name, _text(value), indent + "  ")
+
+
+def _is_sentence(value: object) -> bool:
+    """Sentences stand on lines of their own; words are listed in one."""
+    return isinstance(value, str) and value.endswith(".")
 
 
 def _paragraphs(name: str, text: str, indent: str) -> Iterator[str]:
@@ -50,11 +62,20 @@ def _paragraphs(name: str, text: str, indent: str) -> Iterator[str]:
         yield f"{name} {lines[0]}".rstrip()
         return
     yield name
-    wrapper = textwrap.TextWrapper(
-        WIDTH, initial_indent=indent, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
-    )
     for line in lines:
-        yield from wrapper.wrap(line) or [""]
+        yield from _wrapped(line, indent)
+
+
+def _wrapped(line: str, indent: str, *, hanging: str = "") -> list[str]:
+    """A line in pieces of up to `WIDTH` columns; an empty one stays one."""
+    wrapper = textwrap.TextWrapper(
+        WIDTH,
+        initial_indent=indent,
+        subsequent_indent=indent + hanging,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+    return wrapper.wrap(line) or [""]
 
 
 def _text(value: object) -> str:

@@ -167,6 +167,7 @@ def test_points_of_several_labels_and_a_breath_evaluation_join_a_bundle_under_an
     assert [one for one in after.labels if one.name != "low"] == [one for one in before.labels if one.name != "low"]
     assert after.card["validation"] == {"low": {"patients": 3}}
     assert (after.card["headline"], after.card["not_for"]) == ("heard in half", "diagnosis")
+    assert next(iter(after.card)) == "not_for"  # what people write comes before the figures
     assert after.network == before.network
 
 

@@ -35,6 +35,21 @@ def test_entries_of_any_depth_are_indented() -> None:
     ]
 
 
+def test_sentences_of_a_list_stand_on_lines_of_their_own() -> None:
+    card = {"tried": ["Averaging: no gain.", "word " * 40 + "end."], "deep": {"inner": ["One."]}}
+    lines = list(card_lines(card))
+    assert lines[:2] == ["tried:", "  - Averaging: no gain."]
+    assert lines[2].startswith("  - word")
+    assert lines[3].startswith("    word")
+    assert lines[-3:] == ["deep:", "  inner:", "    - One."]
+
+
+def test_aims_come_before_terms_and_figures() -> None:
+    card = {"evaluation": {}, "data": [], "aims": [{"what": "recall"}], "limits": "Few."}
+    names = [line.split(":")[0] for line in card_lines(card) if not line.startswith(" ")]
+    assert names == ["limits", "aims", "data", "evaluation"]
+
+
 def test_long_text_is_wrapped_and_keeps_its_own_lines() -> None:
     lines = list(card_lines({"licence": "MIT License\n\n" + "word " * 60}))
     assert lines[:3] == ["licence:", "  MIT License", ""]
