@@ -158,6 +158,8 @@ def _claims(part: Part, *, free_only: bool = False) -> dict[str, _Claim]:
         acted = part == "train" and clip.part == "exclude" and clip.file.startswith(_ACTED)
         if (clip.part != part and not acted) or (free_only and not is_free(clip.file)):
             continue
+        if clip.label == "ignore" and clip.file not in cries:
+            continue  # a pet whose neighbour is in another part; what no list makes a claim of teaches nothing
         cry = False if acted else _says(cries.get(clip.file), "cry")
         scream = None if acted else _says(clip, "scream")
         claims[clip.file] = _Claim(replace(clip, part=part, label=_label((cry, scream))), (cry, scream))
