@@ -66,7 +66,7 @@ _OF_MICROPHONE = _Cures(
     stuck="unplug it and plug it in again, or replace it",
     clipped="turn its gain down in alsamixer",
     lost="look for what else keeps this machine or its USB busy",
-    faint="look whether it is muted or its gain is down in alsamixer",
+    faint="check whether it is muted or its gain is down in alsamixer",
     low_rate='set "sample_rate_hz" in [microphone] to "device", or use another microphone',
     zeros="look for a switch on it and at alsamixer; set gates_to_zero in [deafness] if it is said to gate",
 )

@@ -110,7 +110,7 @@ def beyond(recording: LabelledRecording, duration_s: float) -> Iterator[str]:
         if sound.end_s > duration_s + TOLERANCE_S:
             yield (
                 f"{sound.place}: the label ends at {sound.end_s:g} s, {recording.source} at {duration_s:.3f} s: "
-                "correct it, or look whether it belongs to another recording"
+                "correct it, or check whether it belongs to another recording"
             )
 
 

@@ -25,7 +25,7 @@ PAUSES_S = (600, 1800, 3600)
 FRAGMENTS = ("verdict", "listeners", "alarms", "signals", "facts")
 """The parts of the first screen that change while it is open."""
 
-_SILENT_DAEMON = "look whether it runs: auricle status, or the light of its machine"
+_SILENT_DAEMON = "check whether it runs: auricle status, or the light of its machine"
 
 
 @dataclass(frozen=True, slots=True)
