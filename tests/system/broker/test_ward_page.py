@@ -176,14 +176,16 @@ def test_five_hundred_beds_are_one_screen_the_worst_first_and_no_name_of_theirs_
         WardPage(private_folder, mqtt_of(broker)) as page,
     ):
         beds.begin()
+        browser = page.opened()
+        # Whose beds the page knows, their alarms it receives.
+        until(lambda: len(state_of(browser)["beds"]) == 500, "its subscription", WITHIN_S)
         beds.cry("n200", ago_s=60.0)
         beds.cry("n300", ago_s=600.0, label=HOSTILE, detail=HOSTILE)
         beds.say(payloads.availability(beds.topics["n400"], online=False))
         beds.tell_state("n450", hearing=False)
         beds.say(payloads.software(beds.topics["n499"], version=HOSTILE, models=[HOSTILE]))
         beds.settle()
-        browser = page.opened()
-        until(lambda: (bed_of(browser, "n499").get("software") or {}).get("version") == HOSTILE, "all beds", WITHIN_S)
+        until(lambda: (bed_of(browser, "n499").get("software") or {}).get("version") == HOSTILE, "n499", WITHIN_S)
         until(lambda: not state_of(browser)["problem"], "a page that is current", WITHIN_S)
         answer = browser.get("")
         text = answer.text

@@ -190,9 +190,8 @@ def test_a_command_is_in_the_journal_with_the_name_of_who_gave_it(served: Served
     with served.browser() as browser:
         assert "anna (operator) logs in from 127.0.0.1" in served.page.printed_path.read_text()
         browser.post("api/acknowledge", json={}).raise_for_status()
-        commands = browser.get("api/history").raise_for_status().json()["commands"]
-        by = [each["by"].partition(" ")[0] for each in commands if each["command"] == "acknowledge"]
-        assert by == ["anna"]
+        wait_until(lambda: _who_acknowledged(browser), "the command in the journal", SOON_S)
+        assert _who_acknowledged(browser) == ["anna"]
 
 
 def test_each_event_arrives_when_it_is_made(served: Served) -> None:
@@ -203,6 +202,12 @@ def test_each_event_arrives_when_it_is_made(served: Served) -> None:
         with _stopped(served.page):
             stream.drain()
     assert _newest_utc_s(bytes(stream.received)) >= round(asked_utc_s, 1)
+
+
+def _who_acknowledged(browser: httpx.Client) -> list[str]:
+    """The names in the journal's entries of this command."""
+    commands = browser.get("api/history").raise_for_status().json()["commands"]
+    return [each["by"].partition(" ")[0] for each in commands if each["command"] == "acknowledge"]
 
 
 def _asked_utc_s(browser: httpx.Client) -> float:
