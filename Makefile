@@ -48,7 +48,7 @@ demo: $(VENV)/.device
 	$(BIN)/auricle demo --out $(OUT)/demo
 
 test: $(VENV)/.dev system-packages
-	$(BIN)/pytest -n auto --dist loadscope --no-loadscope-reorder
+	$(BIN)/pytest -n auto --dist loadscope
 
 check: $(VENV)/.dev
 	$(BIN)/ruff check .

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from itertools import groupby
 from pathlib import Path
 
 import pytest
@@ -20,28 +19,6 @@ settings.load_profile("ci" if os.environ.get("CI") else "auricle")
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 TINY = Path(__file__).with_name("data")
 """Bundles that `make_tiny_bundles.py` there writes."""
-
-SYSTEM = Path(__file__).with_name("system")
-"""Its tests start daemons, brokers and audio servers, and wait for them most of the time."""
-
-WAITING_WORKERS = 2
-"""Workers beyond one for each core: so many of them wait at any moment (half of the cores were idle without them)."""
-
-
-@pytest.hookimpl(optionalhook=True)
-def pytest_xdist_auto_num_workers() -> int:
-    """How many workers `-n auto` starts."""
-    return len(os.sched_getaffinity(0)) + WAITING_WORKERS
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Spread the modules that wait among those that compute, so that the cores are busy from beginning to end."""
-    modules = [list(of_module) for _, of_module in groupby(items, key=lambda item: item.path)]
-    waiting = [module for module in modules if module[0].path.is_relative_to(SYSTEM)]
-    computing = [module for module in modules if not module[0].path.is_relative_to(SYSTEM)]
-    places = [(index / len(part), module) for part in (waiting, computing) for index, module in enumerate(part)]
-    mixed = sorted(places, key=lambda place: place[0])  # stable: each kind keeps its own order
-    items[:] = [item for _, module in mixed for item in module]
 
 
 @pytest.fixture(scope="session")
